@@ -1,0 +1,108 @@
+// The calls of the block daemon, each in a few lines: which image, which step. Decides nothing itself.
+import { OperationError } from '../common/errors.ts';
+import type { Handlers } from '../common/rpc/server.ts';
+import type { blockdContract, Closing } from '../wire/contracts/blockd.ts';
+import type { ImageHost } from './image-host.ts';
+import type { ImageShelf } from './image-shelf.ts';
+
+const NOTHING = {};
+
+/** The handlers of a store's calls. */
+export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
+  const withImage = <T>(image: string, step: (host: ImageHost) => Promise<T>): Promise<T> =>
+    shelf.inTurn(image, async () => step(shelf.get(image)));
+  return {
+    'image.create': ({ image, bytes }) => shelf.inTurn(image, async () => done(shelf.create(image, bytes))),
+    'image.import': ({ image, path }, { progress, signal }) =>
+      shelf.inTurn(image, async () => {
+        const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
+        const host = await shelf.import({ image, path, signal, progress: tell });
+        return host.image.closing();
+      }),
+    'image.delete': ({ image }) => shelf.inTurn(image, async () => done(shelf.delete(image))),
+    'image.list': () => ({ images: shelf.hosts.map((host) => host.show()) }),
+    'image.show': ({ image }) => shelf.get(image).show(),
+    'image.open': ({ image, bytes, ...opening }, { signal }) =>
+      shelf.inTurn(image, async () => {
+        await shelf.addMember(opening.from);
+        const host = await shelf.ensure(image, bytes);
+        return { socket: await host.open(opening, signal) };
+      }),
+    'image.close': ({ image }) => withImage(image, (host) => host.close()),
+    'standby.start': ({ image, bytes, ...standBy }, { signal }) =>
+      shelf.inTurn(image, async () => {
+        await shelf.addMember(standBy.from);
+        const host = await shelf.ensure(image, bytes);
+        return { socket: await host.standBy(standBy, signal) };
+      }),
+    'standby.cancel': ({ migration }) => {
+      for (const host of shelf.hosts) if (host.image.store.state.migration === migration) host.interrupt();
+      return each(shelf, migration, 'standby', (host) => host.cancel());
+    },
+    'standby.verify': async ({ closings, timeoutMs }, { signal }) => {
+      const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      const reasons = await Promise.all(closings.map((closing) => verify(shelf, closing, end)));
+      const reason = reasons.find((one) => one !== '') ?? '';
+      return { equal: reason === '', reason };
+    },
+    'standby.activate': async ({ migration }) => {
+      const hosts = shelf.hosts.filter((host) => host.image.store.state.migration === migration);
+      if (hosts.length === 0) throw unknownMigration(migration);
+      await Promise.all(hosts.map((host) => shelf.inTurn(host.name, () => host.activate(migration))));
+      return NOTHING;
+    },
+    'writer.freeze': async ({ migration, images }) => {
+      const frozen = images.map((image) => withImage(image, (host) => host.freeze(migration)));
+      return { closings: await Promise.all(frozen) };
+    },
+    'writer.thaw': ({ migration }) => each(shelf, migration, 'frozen', (host) => host.thaw()),
+    'writer.release': ({ migration }) => each(shelf, migration, 'frozen', (host) => host.release()),
+    'pull.set': ({ image, rateBytesPerSecond }) => {
+      shelf.get(image).setPullRate(rateBytesPerSecond);
+      return NOTHING;
+    },
+    'members.set': ({ members }) => done(shelf.setMembers(members)),
+  };
+}
+
+/** Takes the step with every image that a migration left in a role; none is well: the step was taken before. */
+async function each(
+  shelf: ImageShelf,
+  migration: string,
+  role: 'standby' | 'frozen',
+  step: (host: ImageHost) => Promise<void>,
+): Promise<typeof NOTHING> {
+  const isMeant = ({ image }: ImageHost): boolean =>
+    image.store.state.role === role && image.store.state.migration === migration;
+  const steps = shelf.hosts
+    .filter(isMeant)
+    .map((host) => shelf.inTurn(host.name, async () => (isMeant(host) ? step(host) : undefined)));
+  await Promise.all(steps);
+  return NOTHING;
+}
+
+async function verify(shelf: ImageShelf, closing: Closing, signal: AbortSignal): Promise<string> {
+  const host = shelf.find(closing.image);
+  return host === undefined ? `there is no image ${closing.image} here` : host.verify(closing, signal);
+}
+
+async function done(step: Promise<void>): Promise<typeof NOTHING> {
+  await step;
+  return NOTHING;
+}
+
+function unknownMigration(migration: string): OperationError {
+  return new OperationError('UNKNOWN_MIGRATION', `no image here belongs to migration ${migration}`, {
+    remedy: 'Start the stand-by first.',
+  });
+}
+
+/** A hundred steps are progress enough. */
+function throttled(tell: (doneBytes: number, totalBytes: number) => void): typeof tell {
+  let told = -1;
+  return (doneBytes, totalBytes) => {
+    const percent = Math.floor((100 * doneBytes) / totalBytes);
+    if (percent > told) tell(doneBytes, totalBytes);
+    told = Math.max(told, percent);
+  };
+}

@@ -1,0 +1,75 @@
+// The catalogue's calls: each decides on heads and commits, once, before it answers.
+
+import { OperationError } from '../common/errors.ts';
+import type { Handlers } from '../common/rpc/server.ts';
+import type { catalogueContract, Head } from '../wire/contracts/catalogue.ts';
+import {
+  abandonEpoch,
+  addImage,
+  beginTransfer,
+  checkRemovable,
+  closeEpoch,
+  type Entry,
+  finishTransfer,
+  openEpoch,
+} from './catalogue.ts';
+import type { CatalogueStore } from './catalogue-store.ts';
+
+/** The handlers of the catalogue's calls. */
+export function catalogueCalls(store: CatalogueStore): Handlers<typeof catalogueContract> {
+  const change = (decide: () => Entry): Promise<Head> =>
+    store.commit(() => {
+      const entry = decide();
+      return { change: { entries: [entry] }, answer: entry.head };
+    });
+  return {
+    'image.add': (params) => change(() => addImage(store.find(params.image), params)),
+    'image.remove': ({ image }) =>
+      store.commit(() => {
+        const entry = store.find(image);
+        if (entry !== undefined) checkRemovable(entry);
+        return { change: { removed: image }, answer: {} };
+      }),
+    'image.list': () => ({ heads: store.heads }),
+    'image.head': ({ image }) => store.get(image).head,
+    'epoch.open': ({ image, node }) => change(() => openEpoch(store.get(image), node)),
+    'epoch.close': ({ image, node, closing }) => change(() => closeEpoch(store.get(image), node, closing)),
+    'epoch.abandon': ({ image, node, epoch }) => change(() => abandonEpoch(store.get(image), node, epoch)),
+    'transfer.begin': ({ images, ...order }) =>
+      store.commit(async () => {
+        if ((await store.finished(order.migration)) !== undefined) throw over(order.migration);
+        const entries = beginTransfer(
+          images.map((image) => store.get(image)),
+          order,
+        );
+        return { change: { entries }, answer: { heads: headsOf(entries) } };
+      }),
+    'transfer.finish': ({ migration, moved, closings }) =>
+      store.commit(async () => {
+        const before = await store.finished(migration);
+        if (before !== undefined) {
+          if (before.moved !== moved) throw over(migration);
+          const heads = before.images.flatMap((image) => store.find(image)?.head ?? []);
+          return { change: {}, answer: { heads } };
+        }
+        const entries = finishTransfer(store.inTransfer(migration), migration, moved, closings);
+        if (entries.length === 0) throw unknown(migration);
+        const outcome = { moved, images: entries.map(({ head }) => head.image) };
+        return { change: { entries, finished: { migration, outcome } }, answer: { heads: headsOf(entries) } };
+      }),
+  };
+}
+
+function headsOf(entries: readonly Entry[]): Head[] {
+  return entries.map(({ head }) => head);
+}
+
+function over(migration: string): OperationError {
+  return new OperationError('TRANSFER_OVER', `migration ${migration} has ended, and otherwise`, {
+    remedy: 'Ask the destination for its record.',
+  });
+}
+
+function unknown(migration: string): OperationError {
+  return new OperationError('NO_TRANSFER', `no image is in migration ${migration}`);
+}

@@ -1,0 +1,161 @@
+// Where an image's files lie, how it comes to be and how it is found again after a stop of any kind. An image exists
+// exactly when its journal has a header; everything else of its name is left over and removed.
+import { join } from 'node:path';
+import type { Disk } from '../common/disk.ts';
+import { OperationError } from '../common/errors.ts';
+import { Journal } from '../common/journal.ts';
+import { EXTENT_BLOCKS } from './active-extents.ts';
+import { BLOCK_BYTES } from './block-version.ts';
+import { type ImagePaths, ImageStore, type StoreParts } from './image-store.ts';
+import { foldRecords, NEW_STATE, type StoreFold, StoreRecord, type StoreState } from './store-record.ts';
+import { BLOCKS_MAX, blocksOf, runsAreSound } from './version-run.ts';
+import { type TableMark, VersionTable } from './version-table.ts';
+
+const JOURNAL_SUFFIX = '.journal';
+const EMPTY_MARK: TableMark = { lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
+
+/** Names of an image's files in the store's directory; image names have no dots. */
+export function imagePaths(directory: string, image: string): ImagePaths {
+  return {
+    directory,
+    data: join(directory, `${image}.data`),
+    journal: join(directory, `${image}${JOURNAL_SUFFIX}`),
+    table: (number) => join(directory, `${image}.table-${number}`),
+  };
+}
+
+/** The images of a directory, sorted; files of unfinished creations and deletions are removed. */
+export async function listImages(disk: Disk, directory: string): Promise<string[]> {
+  const names = await disk.list(directory);
+  const images = names.filter((name) => name.endsWith(JOURNAL_SUFFIX)).map((name) => name.split('.', 1)[0] ?? '');
+  for (const name of names) {
+    if (!images.includes(name.split('.', 1)[0] ?? '')) await disk.remove(join(directory, name));
+  }
+  return images;
+}
+
+/** What a new image starts with: nothing, or the data file that an import has filled and its table. */
+export interface NewImage {
+  readonly image: string;
+  readonly bytes: number;
+  readonly table?: VersionTable;
+  /** Its table is the image's own from the start; false for a store that is yet to hear of it. */
+  readonly isOrigin: boolean;
+}
+
+/** Makes an image; it exists when this answers, and does not after a crash before. @throws Error of the disk */
+export async function createImage(disk: Disk, directory: string, fresh: NewImage): Promise<ImageStore> {
+  const paths = imagePaths(directory, fresh.image);
+  const table = fresh.table ?? new VersionTable(blocksOf(fresh.bytes));
+  const data = await disk.open(paths.data, 'write');
+  await data.truncate(fresh.bytes);
+  await data.datasync();
+  const tableNumber = fresh.table === undefined ? 0 : 1;
+  if (tableNumber > 0) await disk.replace(paths.table(tableNumber), table.toBytes());
+  const { journal } = await Journal.open(disk, paths.journal, StoreRecord);
+  const closing = fresh.isOrigin ? { image: fresh.image, epoch: 0, ...table.mark, generation: 1 } : null;
+  const state: StoreState = { ...NEW_STATE, closing };
+  await journal.rewrite([{ header: { bytes: fresh.bytes, table: tableNumber, mark: table.mark }, state }]);
+  // The entries stand in the table file already.
+  table.takeChanges();
+  const parts = { disk, image: fresh.image, paths, data, journal, table, tableNumber, state };
+  return new ImageStore({ ...parts, holders: [''], reservedBelow: 1, active: new Set() });
+}
+
+/**
+ * Opens an image after any kind of stop; undefined when its creation had not finished. After an unclean stop of a
+ * writer, data that may have changed without a record gets new versions (SOUNDNESS A3).
+ * @throws OperationError IMAGE_DAMAGED when its table or entries are not what the journal says
+ */
+export async function openImage(
+  disk: Disk,
+  directory: string,
+  image: string,
+  options: Pick<StoreParts, 'checkpointBytes'> = {},
+): Promise<ImageStore | undefined> {
+  const paths = imagePaths(directory, image);
+  const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord);
+  const fold = foldRecords(records);
+  if (fold === undefined) {
+    await journal.close();
+    await deleteImage(disk, directory, image);
+    return undefined;
+  }
+  const table = await loadTable(disk, paths, image, fold);
+  const data = await disk.open(paths.data, 'write');
+  const tableNumber = fold.header.table;
+  const store = new ImageStore({ ...options, ...fold, disk, image, paths, data, journal, table, tableNumber });
+  await removeOldTables(disk, paths, fold.header.table);
+  if (fold.state.role === 'writer') await resumeWriter(store, fold);
+  return store;
+}
+
+/** Removes an image's files, its journal first. */
+export async function deleteImage(disk: Disk, directory: string, image: string): Promise<void> {
+  const paths = imagePaths(directory, image);
+  await disk.remove(paths.journal);
+  await disk.syncDirectory(directory);
+  for (const name of await disk.list(directory)) {
+    if (name.startsWith(`${image}.`)) await disk.remove(join(directory, name));
+  }
+}
+
+async function loadTable(disk: Disk, paths: ImagePaths, image: string, fold: StoreFold): Promise<VersionTable> {
+  const { bytes, table: number, mark } = fold.header;
+  const blocks = blocksOf(bytes);
+  const table =
+    number === 0 ? new VersionTable(blocks) : VersionTable.fromBytes(blocks, await disk.readWhole(paths.table(number)));
+  const expected = number === 0 ? EMPTY_MARK : mark;
+  if (table.mark.digest !== expected.digest) throw damaged(image, `its table ${number} is not the one written`);
+  for (const runs of fold.runs) {
+    if (!runsAreSound(runs, blocks)) throw damaged(image, 'its journal has entries beyond its end');
+    table.restore(runs);
+  }
+  table.lastSequence = Math.max(table.lastSequence, fold.lastSequence);
+  return table;
+}
+
+async function removeOldTables(disk: Disk, paths: ImagePaths, number: number): Promise<void> {
+  if (number > 0) await disk.remove(paths.table(number - 1));
+  await disk.remove(paths.table(number + 1));
+}
+
+/** The writer goes on with numbers that nobody can have seen, for what was written without a record too. */
+async function resumeWriter(store: ImageStore, fold: StoreFold): Promise<void> {
+  await store.reserve();
+  const sequence = store.takeSequence();
+  if (sequence === undefined) throw damaged(store.image, 'its write numbers are used up');
+  const version = { epoch: fold.state.epoch, sequence };
+  for (const extent of fold.active) {
+    store.table.renew(extent * EXTENT_BLOCKS, (extent + 1) * EXTENT_BLOCKS, version);
+  }
+  await store.commit({ clean: true });
+}
+
+function damaged(image: string, why: string): OperationError {
+  return new OperationError('IMAGE_DAMAGED', `image ${image} cannot be used here: ${why}`, {
+    remedy: 'Delete the image at this node; another store may have it.',
+  });
+}
+
+/** @throws OperationError BAD_SIZE unless the size is a positive number of whole blocks, within the limit */
+export function checkImageBytes(image: string, bytes: number): void {
+  const blocks = Math.ceil(bytes / BLOCK_BYTES);
+  if (blocks > BLOCKS_MAX) {
+    throw new OperationError(
+      'BAD_SIZE',
+      `image ${image} cannot have ${bytes} bytes: the limit is ${BLOCKS_MAX * BLOCK_BYTES}`,
+      {
+        remedy: 'Use several smaller images.',
+      },
+    );
+  }
+  if (bytes > 0 && bytes % BLOCK_BYTES === 0) return;
+  throw new OperationError(
+    'BAD_SIZE',
+    `image ${image} cannot have ${bytes} bytes: a size is a multiple of ${BLOCK_BYTES}`,
+    {
+      remedy: `Ask for ${Math.max(1, blocks) * BLOCK_BYTES} bytes.`,
+    },
+  );
+}

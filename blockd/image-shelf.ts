@@ -1,0 +1,198 @@
+// All images of this node's store, by name, and the members whose stores may be asked for blocks. Finds every image
+// again after a restart and lets one step at a time happen to each.
+import { join } from 'node:path';
+import { Type } from 'typebox';
+import type { Clock } from '../common/clock.ts';
+import type { Disk } from '../common/disk.ts';
+import { codeOf, OperationError } from '../common/errors.ts';
+import type { Log } from '../common/log.ts';
+import { SchemaCheck } from '../common/schema-check.ts';
+import { Endpoint } from '../wire/names.ts';
+import { Image } from './image.ts';
+import { checkImageBytes, createImage, deleteImage, listImages, openImage } from './image-files.ts';
+import { type HostParts, ImageHost } from './image-host.ts';
+import type { ImageStore } from './image-store.ts';
+import { PeerBlocks } from './peer/peer-blocks.ts';
+import type { Dial } from './peer/peer-stream.ts';
+import { importRaw, type RawImport } from './raw-import.ts';
+import { newTraffic, type Traffic } from './traffic.ts';
+
+export interface ShelfParts {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** This node's name. */
+  readonly node: string;
+  /** The directory of the daemon's durable state. */
+  readonly state: string;
+  readonly dial: Dial;
+  readonly serve: HostParts['serve'];
+}
+
+const Members = new SchemaCheck(Type.Array(Endpoint));
+
+/** The images of one store. */
+export class ImageShelf {
+  readonly #parts: ShelfParts;
+  readonly #directory: string;
+  readonly #hosts = new Map<string, ImageHost>();
+  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #traffic = new Map<string, Traffic>();
+  readonly #blocks: PeerBlocks;
+  #members: readonly Endpoint[] = [];
+
+  constructor(parts: ShelfParts) {
+    this.#parts = parts;
+    this.#directory = join(parts.state, 'images');
+    const { dial, clock, log } = parts;
+    this.#blocks = new PeerBlocks({ dial, clock, log, traffic: (image) => this.trafficOf(image) });
+  }
+
+  /** Opens every image and goes on where the daemon stopped. */
+  async start(): Promise<void> {
+    const { disk, log } = this.#parts;
+    await disk.makeDirectory(this.#directory);
+    this.#members = await this.#readMembers();
+    for (const name of await listImages(disk, this.#directory)) {
+      try {
+        const store = await openImage(disk, this.#directory, name);
+        if (store !== undefined) await this.#add(store).resume();
+      } catch (error) {
+        // One bad image must not keep the others from their guests.
+        log.error({ err: error, image: name }, 'an image cannot be used');
+      }
+    }
+  }
+
+  get hosts(): readonly ImageHost[] {
+    return [...this.#hosts.values()];
+  }
+
+  find(image: string): ImageHost | undefined {
+    return this.#hosts.get(image);
+  }
+
+  /** @throws OperationError NO_IMAGE */
+  get(image: string): ImageHost {
+    const host = this.#hosts.get(image);
+    if (host !== undefined) return host;
+    throw new OperationError('NO_IMAGE', `there is no image ${image} at node ${this.#parts.node}`, {
+      remedy: 'List the images of this node.',
+    });
+  }
+
+  /** The image, made empty if this store has none of that name. @throws OperationError BAD_SIZE, SIZE_DIFFERS */
+  async ensure(image: string, bytes: number): Promise<ImageHost> {
+    const host = this.#hosts.get(image) ?? (await this.#create(image, bytes, false));
+    const ownBytes = host.image.store.bytes;
+    if (ownBytes === bytes) return host;
+    throw new OperationError('SIZE_DIFFERS', `image ${image} has ${ownBytes} bytes here, not ${bytes}`, {
+      remedy: 'Delete it at this node if it is another image.',
+    });
+  }
+
+  /** @throws OperationError IMAGE_EXISTS, BAD_SIZE */
+  async create(image: string, bytes: number): Promise<void> {
+    this.#refuseExisting(image);
+    await this.#create(image, bytes, true);
+  }
+
+  /** @throws OperationError IMAGE_EXISTS, BAD_SIZE, CANCELLED; Error of the disk */
+  async import(job: RawImport): Promise<ImageHost> {
+    this.#refuseExisting(job.image);
+    try {
+      return this.#add(await importRaw(this.#parts.disk, this.#directory, job));
+    } catch (error) {
+      await deleteImage(this.#parts.disk, this.#directory, job.image);
+      throw error;
+    }
+  }
+
+  /** @throws OperationError IMAGE_OPEN */
+  async delete(image: string): Promise<void> {
+    const host = this.#hosts.get(image);
+    if (host === undefined) return;
+    if (host.image.store.state.role !== 'replica') {
+      throw new OperationError('IMAGE_OPEN', `image ${image} is in use here`, { remedy: 'Close it first.' });
+    }
+    this.#hosts.delete(image);
+    await host.stop();
+    await deleteImage(this.#parts.disk, this.#directory, image);
+  }
+
+  /** Does one step to an image at a time; steps of different images overlap. */
+  async inTurn<T>(image: string, step: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(image) ?? Promise.resolve();
+    const turn = before.then(step, step);
+    const quiet = turn.catch(() => undefined);
+    this.#turns.set(image, quiet);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(image) === quiet) this.#turns.delete(image);
+    }
+  }
+
+  /** Remembers who the members are, also over a restart. */
+  async setMembers(members: readonly Endpoint[]): Promise<void> {
+    this.#members = members;
+    await this.#parts.disk.replace(this.#membersPath, Buffer.from(JSON.stringify(members)));
+  }
+
+  /** Adds or moves one member that a call has named. */
+  async addMember(member: Endpoint): Promise<void> {
+    if (this.addressOf(member.node) === member.address) return;
+    await this.setMembers([...this.#members.filter((other) => other.node !== member.node), member]);
+  }
+
+  addressOf(node: string): string | undefined {
+    return this.#members.find((member) => member.node === node)?.address;
+  }
+
+  trafficOf(image: string): Traffic {
+    const known = this.#traffic.get(image) ?? newTraffic();
+    this.#traffic.set(image, known);
+    return known;
+  }
+
+  async close(): Promise<void> {
+    this.#blocks.close();
+    await Promise.all(this.hosts.map((host) => host.stop()));
+  }
+
+  async #create(image: string, bytes: number, isOrigin: boolean): Promise<ImageHost> {
+    checkImageBytes(image, bytes);
+    return this.#add(await createImage(this.#parts.disk, this.#directory, { image, bytes, isOrigin }));
+  }
+
+  #add(store: ImageStore): ImageHost {
+    const { clock, node } = this.#parts;
+    const members = (): string[] => this.#members.map((member) => member.node);
+    const image = new Image({ store, clock, node, source: this.#blocks, members });
+    const host = new ImageHost({ ...this.#parts, image, traffic: this.trafficOf(store.image) });
+    this.#hosts.set(store.image, host);
+    return host;
+  }
+
+  #refuseExisting(image: string): void {
+    if (!this.#hosts.has(image)) return;
+    throw new OperationError('IMAGE_EXISTS', `there is an image ${image} at node ${this.#parts.node} already`, {
+      remedy: 'Choose another name.',
+    });
+  }
+
+  get #membersPath(): string {
+    return join(this.#parts.state, 'members.json');
+  }
+
+  async #readMembers(): Promise<readonly Endpoint[]> {
+    try {
+      const text = Buffer.from(await this.#parts.disk.readWhole(this.#membersPath)).toString('utf8');
+      const members: unknown = JSON.parse(text);
+      return Members.accepts(members) ? members : [];
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+}

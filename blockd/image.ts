@@ -1,0 +1,334 @@
+// One image as its client sees it: local reads and writes at once, the rest when it can be done. All changes happen in
+// one synchronous step each, which is the lock of their blocks. No sockets, no files, no time of its own.
+import type { Clock, Timer } from '../common/clock.ts';
+import type { Closing } from '../wire/contracts/blockd.ts';
+import type { Endpoint } from '../wire/names.ts';
+import { BlockFetcher, type FetchCause, type FetcherParts } from './block-fetcher.ts';
+import { BLOCK_BYTES, type EpochEnd } from './block-version.ts';
+import type { ImageStore } from './image-store.ts';
+import { RequestGate } from './request-gate.ts';
+import type { StoreState } from './store-record.ts';
+import { DATA, HERE } from './version-run.ts';
+
+/** While somebody follows, what was written is told to him at the latest after this (SOUNDNESS A2). */
+const FOLLOWED_BARRIER_MS = 1_000;
+/** Two partial blocks side by side are less than this. */
+const ZEROS = new Uint8Array(2 * BLOCK_BYTES);
+const IN_FILE = DATA | HERE;
+
+export interface ImageParts extends FetcherParts {
+  readonly clock: Clock;
+}
+
+/** Done at once (undefined) or when the promise is. */
+export type Answer = Promise<void> | undefined;
+
+/** Requests and changes of role of one image at this node. Offsets and lengths in bytes, within the image. */
+export class Image {
+  readonly store: ImageStore;
+  readonly gate: RequestGate;
+  readonly counters = { reads: 0, writes: 0, flushes: 0 };
+  readonly #clock: Clock;
+  readonly #fetcher: BlockFetcher;
+  #barrierTimer: Timer | undefined;
+
+  constructor(parts: ImageParts) {
+    this.store = parts.store;
+    this.gate = new RequestGate(parts.store.image);
+    this.#clock = parts.clock;
+    this.#fetcher = new BlockFetcher(parts);
+    const { role } = this.store.state;
+    if (role === 'writer') this.gate.set('open');
+    if (role === 'frozen') this.gate.set('frozen');
+  }
+
+  get fetchedBlocks(): Readonly<Record<FetchCause, number>> {
+    return this.#fetcher.fetchedBlocks;
+  }
+
+  /** Reads if everything is here; false otherwise, and nothing was done. @throws OperationError, Error of the disk */
+  tryRead(offset: number, into: Uint8Array): boolean {
+    this.#throwIfFailed();
+    const first = blockOf(offset);
+    const end = endBlockOf(offset + into.length);
+    if (!this.gate.mayRead || this.store.table.someMissing(first, end)) return false;
+    this.counters.reads++;
+    if (this.store.table.allInFile(first, end)) this.store.read(into, offset);
+    else this.#readMixed(offset, into, end);
+    return true;
+  }
+
+  /** Reads when it can be done. @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED */
+  async readLater(offset: number, length: number): Promise<Uint8Array> {
+    const into = new Uint8Array(length);
+    while (!this.tryRead(offset, into)) {
+      if (!this.gate.mayRead) await this.gate.changed();
+      else await this.fetch(blockOf(offset), endBlockOf(offset + length), 'demand');
+    }
+    return into;
+  }
+
+  /** Makes missing blocks local. */
+  async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
+    await this.#fetcher.fetch(first, end, cause);
+    this.#armBarrier();
+  }
+
+  /** Makes what is missing in the range local, once it may be read. */
+  async cache(offset: number, length: number): Promise<void> {
+    while (!this.gate.mayRead) await this.gate.changed();
+    await this.fetch(blockOf(offset), endBlockOf(offset + length), 'demand');
+  }
+
+  /** Writes; `data` is not used after the call. `fua`: durable with the answer. */
+  write(offset: number, data: Uint8Array, fua: boolean): Answer {
+    if (this.#tryWrite(offset, data)) return fua ? this.#barrier() : undefined;
+    return this.#writeLater(offset, Uint8Array.from(data), fua);
+  }
+
+  /** Makes the range read as zeros; whole blocks give their room back, unless the client wants to keep it. */
+  zero(offset: number, length: number, fua: boolean, keepRoom = false): Answer {
+    const first = endBlockOf(offset);
+    const end = blockOf(offset + length);
+    if (first >= end) return this.#zeroEdges([[offset, length]], fua);
+    const head = first * BLOCK_BYTES - offset;
+    const tail = offset + length - end * BLOCK_BYTES;
+    const zeroed = this.#zeroBlocks(first, end, keepRoom);
+    if (zeroed === undefined && head === 0 && tail === 0) return fua ? this.#barrier() : undefined;
+    const edges = [
+      [offset, head],
+      [end * BLOCK_BYTES, tail],
+    ] as const;
+    return Promise.all([zeroed, this.#zeroEdges(edges, false)]).then(() => (fua ? this.#barrier() : undefined));
+  }
+
+  /** Forgets the whole blocks of the range: they read as zeros. The rest of the range stays (a hint, says NBD). */
+  trim(offset: number, length: number, fua: boolean): Answer {
+    const first = endBlockOf(offset);
+    const end = blockOf(offset + length);
+    const zeroed = first < end ? this.#zeroBlocks(first, end, false) : undefined;
+    if (zeroed === undefined) return fua ? this.#barrier() : undefined;
+    return zeroed.then(() => (fua ? this.#barrier() : undefined));
+  }
+
+  /** Everything answered before is durable with the answer. */
+  flush(): Answer {
+    this.#throwIfFailed();
+    this.counters.flushes++;
+    if (this.gate.mayRead) return this.#barrier();
+    return this.gate.changed().then(() => this.#barrier());
+  }
+
+  /** What the table is now, as the proof for another store. */
+  closing(): Closing {
+    return { image: this.store.image, epoch: this.store.state.epoch, ...this.store.table.mark, generation: 1 };
+  }
+
+  /** Becomes the writer of a granted epoch; the table has been compared with the last closing. */
+  async open(epoch: number, last: Closing, migration: string | null, ends: readonly EpochEnd[] = []): Promise<void> {
+    const state = { ...IDLE, role: 'writer', epoch, migration, closing: null } as const;
+    await this.store.commit({ reserve: true, state: { ...state, ends: mergeEnds(this.store.state.ends, ends, last) } });
+    this.gate.set('open');
+  }
+
+  /** Follows a writer: requests wait until `open`. */
+  async standBy(epoch: number, migration: string, from: Endpoint): Promise<void> {
+    await this.store.commit({ state: { role: 'standby', epoch, migration, from, verified: false } });
+    this.gate.set('shut');
+  }
+
+  /** The table equals what the writer released, and is durable with that word. */
+  async verified(closing: Closing): Promise<void> {
+    await this.store.commit({ state: { closing, verified: true } });
+  }
+
+  /** Stops changing and says what the table is. Answers again alike for the same migration. */
+  async freeze(migration: string): Promise<Closing> {
+    const { role, closing } = this.store.state;
+    if (role === 'frozen' && closing !== null) return closing;
+    return this.#stop({ role: 'frozen', migration, verified: false });
+  }
+
+  async thaw(): Promise<void> {
+    await this.store.commit({ state: { ...IDLE, role: 'writer', closing: null } });
+    this.gate.set('open');
+  }
+
+  /** Ends as a replica that others may fetch from; what waits fails. */
+  async end(): Promise<Closing> {
+    const { role, closing } = this.store.state;
+    const last = role === 'frozen' && closing !== null ? closing : await this.#stop({});
+    await this.store.commit({ state: { ...IDLE, role: 'replica', ends: mergeEnds(this.store.state.ends, [], last) } });
+    this.gate.set('ended');
+    return last;
+  }
+
+  /**
+   * A stand-by gives up; a writer that was fenced loses what nobody else saw (SOUNDNESS A7). The table is nobody's
+   * then; single blocks stay usable by version.
+   */
+  async abandon(): Promise<void> {
+    this.gate.set('ended');
+    const { role, closing } = this.store.state;
+    const kept = role === 'standby' ? closing : null;
+    await this.store.commit({ clean: true, state: { ...IDLE, role: 'replica', closing: kept } });
+  }
+
+  /** No change can begin any more, so that the table is final when its barrier has passed. */
+  async #stop(state: Partial<StoreState>): Promise<Closing> {
+    this.gate.set('frozen');
+    const closing = this.closing();
+    await this.store.commit({ clean: true, state: { ...state, closing } });
+    return closing;
+  }
+
+  #readMixed(offset: number, into: Uint8Array, endBlock: number): void {
+    const { table } = this.store;
+    const endOffset = offset + into.length;
+    for (let block = blockOf(offset); block < endBlock; ) {
+      const next = table.endOfContent(block, endBlock);
+      const from = Math.max(offset, block * BLOCK_BYTES);
+      const part = into.subarray(from - offset, Math.min(endOffset, next * BLOCK_BYTES) - offset);
+      if (table.contentOf(block) === IN_FILE) this.store.read(part, from);
+      else part.fill(0);
+      block = next;
+    }
+  }
+
+  /** One write in one step, or false and nothing was done. */
+  #tryWrite(offset: number, data: Uint8Array): boolean {
+    this.#throwIfFailed();
+    const first = blockOf(offset);
+    const end = endBlockOf(offset + data.length);
+    if (
+      !this.gate.mayChange ||
+      this.store.zeros.isBusy(first, end) ||
+      this.#missingEdges(offset, data.length).length > 0
+    )
+      return false;
+    if (!this.store.active.touch(first, end)) return false;
+    const sequence = this.store.takeSequence();
+    if (sequence === undefined) return false;
+    try {
+      for (const block of partialBlocks(offset, data.length)) this.#clearIfZero(block);
+      this.store.write(data, offset);
+    } catch (error) {
+      // The write may have changed a part: what was here is a new content now, whatever the client is told.
+      this.store.table.renew(first, end, { epoch: this.store.state.epoch, sequence });
+      throw error;
+    }
+    this.store.table.write(first, end, { epoch: this.store.state.epoch, sequence }, true);
+    this.counters.writes++;
+    this.#armBarrier();
+    return true;
+  }
+
+  async #writeLater(offset: number, data: Uint8Array, fua: boolean): Promise<void> {
+    while (!this.#tryWrite(offset, data)) await this.#obstacle(offset, data.length);
+    if (fua) await this.#barrier();
+  }
+
+  /** Waits for the first thing that a write of this range has to wait for. */
+  async #obstacle(offset: number, length: number): Promise<void> {
+    const first = blockOf(offset);
+    const end = endBlockOf(offset + length);
+    const [missing] = this.#missingEdges(offset, length);
+    if (!this.gate.mayChange) await this.gate.changed();
+    else if (missing !== undefined) await this.fetch(missing, missing + 1, 'demand');
+    else if (this.store.zeros.isBusy(first, end)) await this.store.zeros.punched;
+    else if (!this.store.active.touch(first, end)) await this.store.activate(first, end);
+    else await this.store.reserve();
+  }
+
+  /** Zero blocks are zeros by the table, the file may hold anything: a partial write makes them whole first. */
+  #clearIfZero(block: number): void {
+    if ((this.store.table.contentOf(block) & DATA) === 0)
+      this.store.write(ZEROS.subarray(0, BLOCK_BYTES), block * BLOCK_BYTES);
+  }
+
+  #missingEdges(offset: number, length: number): number[] {
+    return partialBlocks(offset, length).filter((block) => this.store.table.contentOf(block) === DATA);
+  }
+
+  #zeroBlocks(first: number, end: number, keepRoom: boolean): Answer {
+    if (!keepRoom && this.#tryZeroBlocks(first, end, keepRoom)) return undefined;
+    return this.#zeroBlocksLater(first, end, keepRoom);
+  }
+
+  async #zeroBlocksLater(first: number, end: number, keepRoom: boolean): Promise<void> {
+    if (keepRoom) await this.store.allocate(first, end);
+    while (!this.#tryZeroBlocks(first, end, keepRoom)) {
+      if (this.gate.mayChange) await this.store.reserve();
+      else await this.gate.changed();
+    }
+  }
+
+  /** A zero is a version without data (SOUNDNESS A14); blocks that are zeros already keep theirs. */
+  #tryZeroBlocks(first: number, end: number, keepRoom: boolean): boolean {
+    this.#throwIfFailed();
+    if (!this.gate.mayChange) return false;
+    const sequence = this.store.takeSequence();
+    if (sequence === undefined) return false;
+    const version = { epoch: this.store.state.epoch, sequence };
+    for (let block = first; block < end; ) {
+      const next = this.store.table.endOfContent(block, end);
+      if ((this.store.table.contentOf(block) & DATA) !== 0) {
+        this.store.table.write(block, next, version, false);
+        if (!keepRoom) this.store.zeros.note(block, next);
+      }
+      block = next;
+    }
+    this.counters.writes++;
+    this.#armBarrier();
+    return true;
+  }
+
+  async #zeroEdges(edges: readonly (readonly [offset: number, length: number])[], fua: boolean): Promise<void> {
+    const writes = edges.filter(([, length]) => length > 0);
+    await Promise.all(writes.map(([offset, length]) => this.write(offset, ZEROS.subarray(0, length), false)));
+    if (fua) await this.#barrier();
+  }
+
+  #barrier(): Answer {
+    return this.store.flush();
+  }
+
+  /** What is not durable yet becomes so within the time while somebody follows. */
+  #armBarrier(): void {
+    if (this.#barrierTimer !== undefined || this.store.followers === 0) return;
+    this.#barrierTimer = this.#clock.setTimer(FOLLOWED_BARRIER_MS, () => {
+      this.#barrierTimer = undefined;
+      // Its failure stays with the store, which fails every later request.
+      this.store.flush()?.catch(() => this.store.failure);
+    });
+  }
+
+  #throwIfFailed(): void {
+    if (this.store.failure !== undefined) throw this.store.failure;
+  }
+}
+
+const IDLE = { migration: null, from: null, verified: false } as const;
+
+/** How all earlier epochs ended, as far as anyone said. */
+function mergeEnds(own: readonly EpochEnd[], told: readonly EpochEnd[], last: EpochEnd): EpochEnd[] {
+  const ends = new Map([...own, ...told, last].map((end) => [end.epoch, end.lastSequence]));
+  return Array.from(ends, ([epoch, lastSequence]) => ({ epoch, lastSequence }));
+}
+
+function blockOf(offset: number): number {
+  return Math.floor(offset / BLOCK_BYTES);
+}
+
+function endBlockOf(end: number): number {
+  return Math.ceil(end / BLOCK_BYTES);
+}
+
+/** The blocks that the range covers in part: none, one or two. */
+function partialBlocks(offset: number, length: number): number[] {
+  const first = blockOf(offset);
+  const last = blockOf(offset + length - 1);
+  const blocks = offset % BLOCK_BYTES === 0 ? [] : [first];
+  if ((offset + length) % BLOCK_BYTES !== 0 && blocks[0] !== last) blocks.push(last);
+  return blocks;
+}

@@ -1,0 +1,58 @@
+// The block daemon of a node: its store, its exports, its calls. Wires parts together and nothing else.
+import { join } from 'node:path';
+import { Type } from 'typebox';
+import { realClock } from '../common/clock.ts';
+import { runDaemon } from '../common/daemon.ts';
+import { realDisk } from '../common/disk.ts';
+import { loadIdentity } from '../common/identity.ts';
+import { startRpcServer } from '../common/rpc/server.ts';
+import { blockdContract } from '../wire/contracts/blockd.ts';
+import { Ipv4 } from '../wire/names.ts';
+import { BLOCKD_PORT } from '../wire/ports.ts';
+import { blockCalls } from './block-calls.ts';
+import { ImageShelf } from './image-shelf.ts';
+import { exportDevice } from './nbd/nbd-server.ts';
+import { BLOCKS_PURPOSE, peerDial, servePeer } from './peer/peer-socket.ts';
+
+const Config = Type.Object({
+  /** Durable: images and members. */
+  state: Type.String(),
+  /** The directory of this node's key and certificates. */
+  identity: Type.String(),
+  /** The underlay address to listen on. */
+  address: Ipv4,
+  /** Exports' unix sockets, as IMAGE.sock; a short path (a socket's is at most 107 bytes). */
+  run: Type.String(),
+});
+
+await runDaemon('blockd', Config, async (config, { log }) => {
+  const identity = await loadIdentity(config.identity);
+  await realDisk.makeDirectory(config.run);
+  const shelf: ImageShelf = new ImageShelf({
+    disk: realDisk,
+    clock: realClock,
+    log,
+    node: identity.node,
+    state: config.state,
+    dial: peerDial(identity, (node) => shelf.addressOf(node)),
+    serve: (device, name, bytes) => exportDevice(device, { name, bytes }, join(config.run, `${name}.sock`), log),
+  });
+  await shelf.start();
+  const server = await startRpcServer({
+    contract: blockdContract,
+    handlers: blockCalls(shelf),
+    identity,
+    listen: { address: config.address, port: BLOCKD_PORT },
+    bulk: {
+      [BLOCKS_PURPOSE]: (socket, _peer, image) =>
+        servePeer(socket, realClock, { store: shelf.find(image)?.image.store, traffic: shelf.trafficOf(image) }),
+    },
+    log,
+  });
+  return {
+    async close() {
+      await server.close();
+      await shelf.close();
+    },
+  };
+});

@@ -1,0 +1,201 @@
+// The negotiation of one NBD connection (fixed newstyle): options in, answers out, until the client goes to an export
+// or leaves. A state machine over bytes; it opens nothing and serves no data.
+import {
+  BLOCK_SIZE,
+  CLIENT_FLAGS_KNOWN,
+  EXPORT_FLAGS,
+  HANDSHAKE,
+  INFO,
+  INIT_MAGIC,
+  OPTION,
+  OPTION_DATA_BYTES_MAX,
+  OPTION_HEADER_BYTES,
+  OPTION_MAGIC,
+  OPTION_REPLY,
+  OPTION_REPLY_MAGIC,
+  OPTION_SKIP_BYTES_MAX,
+} from './nbd-protocol.ts';
+
+const CLIENT_FLAGS_BYTES = 4;
+/** NBD_OPT_EXPORT_NAME ends with these where the client did not ask to leave them out. */
+const ZEROES_BYTES = 124;
+/** A client that has not reached an export after so many options never will. */
+const OPTIONS_MAX = 64;
+
+/** What a handshake did with the bytes it got. */
+export interface HandshakeStep {
+  /** Bytes of the input that are used up. */
+  readonly used: number;
+  /** `more`: feed it again when more came. `export`: the rest is requests. `drop`: end the connection after sending. */
+  readonly next: 'more' | 'export' | 'drop';
+}
+
+/** One export, whose name clients may give or leave empty. */
+export interface ExportDescription {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** One connection's negotiation. */
+export class NbdHandshake {
+  readonly #description: ExportDescription;
+  readonly #send: (bytes: Buffer) => void;
+  #clientFlags: number | undefined;
+  #skipBytes = 0;
+  #options = 0;
+
+  /** Sends the greeting. */
+  constructor(description: ExportDescription, send: (bytes: Buffer) => void) {
+    this.#description = description;
+    this.#send = send;
+    const greeting = Buffer.alloc(18);
+    greeting.writeBigUInt64BE(INIT_MAGIC, 0);
+    greeting.writeBigUInt64BE(OPTION_MAGIC, 8);
+    greeting.writeUInt16BE(HANDSHAKE.FIXED_NEWSTYLE | HANDSHAKE.NO_ZEROES, 16);
+    send(greeting);
+  }
+
+  /** Takes whole messages off the input's front. */
+  receive(input: Buffer): HandshakeStep {
+    let used = 0;
+    for (;;) {
+      const step = this.#message(input.subarray(used));
+      used += step.used;
+      if (step.next !== 'more' || step.used === 0) return { used, next: step.next };
+    }
+  }
+
+  #message(input: Buffer): HandshakeStep {
+    if (this.#clientFlags === undefined) return this.#flags(input);
+    if (this.#skipBytes > 0) return this.#skip(input);
+    return this.#option(input);
+  }
+
+  #flags(input: Buffer): HandshakeStep {
+    if (input.length < CLIENT_FLAGS_BYTES) return MORE;
+    this.#clientFlags = input.readUInt32BE(0);
+    const known = (this.#clientFlags & ~CLIENT_FLAGS_KNOWN) === 0;
+    return { used: CLIENT_FLAGS_BYTES, next: known ? 'more' : 'drop' };
+  }
+
+  #skip(input: Buffer): HandshakeStep {
+    const used = Math.min(this.#skipBytes, input.length);
+    this.#skipBytes -= used;
+    return { used, next: 'more' };
+  }
+
+  #option(input: Buffer): HandshakeStep {
+    if (input.length < OPTION_HEADER_BYTES) return MORE;
+    const option = input.readUInt32BE(8);
+    const length = input.readUInt32BE(12);
+    if (input.readBigUInt64BE(0) !== OPTION_MAGIC || this.#options >= OPTIONS_MAX) return DROP;
+    if (length > OPTION_DATA_BYTES_MAX) return this.#tooBig(option, length);
+    const used = OPTION_HEADER_BYTES + length;
+    if (input.length < used) return MORE;
+    this.#options++;
+    return { used, next: this.#answer(option, input.subarray(OPTION_HEADER_BYTES, used)) };
+  }
+
+  #tooBig(option: number, length: number): HandshakeStep {
+    if (length > OPTION_SKIP_BYTES_MAX || option === OPTION.EXPORT_NAME) return DROP;
+    this.#options++;
+    this.#reply(option, OPTION_REPLY.ERR_TOO_BIG);
+    this.#skipBytes = length;
+    return { used: OPTION_HEADER_BYTES, next: 'more' };
+  }
+
+  #answer(option: number, data: Buffer): HandshakeStep['next'] {
+    switch (option) {
+      case OPTION.EXPORT_NAME:
+        return this.#exportName(data.toString('utf8'));
+      case OPTION.ABORT:
+        this.#reply(option, OPTION_REPLY.ACK);
+        return 'drop';
+      case OPTION.LIST:
+        return this.#list(data);
+      case OPTION.INFO:
+      case OPTION.GO:
+        return this.#go(option, data);
+      case OPTION.STARTTLS:
+        // A unix socket has the file system's permissions; there is no TLS to go to on it.
+        return this.#reply(option, data.length === 0 ? OPTION_REPLY.ERR_POLICY : OPTION_REPLY.ERR_INVALID);
+      default:
+        return this.#reply(option, OPTION_REPLY.ERR_UNSUP);
+    }
+  }
+
+  #exportName(name: string): HandshakeStep['next'] {
+    if (!this.#isKnown(name)) return 'drop';
+    const zeroes = ((this.#clientFlags ?? 0) & HANDSHAKE.NO_ZEROES) !== 0 ? 0 : ZEROES_BYTES;
+    const answer = Buffer.alloc(10 + zeroes);
+    answer.writeBigUInt64BE(BigInt(this.#description.bytes), 0);
+    answer.writeUInt16BE(EXPORT_FLAGS, 8);
+    this.#send(answer);
+    return 'export';
+  }
+
+  #list(data: Buffer): HandshakeStep['next'] {
+    if (data.length > 0) return this.#reply(OPTION.LIST, OPTION_REPLY.ERR_INVALID);
+    const name = Buffer.from(this.#description.name, 'utf8');
+    const server = Buffer.alloc(4 + name.length);
+    server.writeUInt32BE(name.length, 0);
+    name.copy(server, 4);
+    this.#reply(OPTION.LIST, OPTION_REPLY.SERVER, server);
+    return this.#reply(OPTION.LIST, OPTION_REPLY.ACK);
+  }
+
+  /** Data: length u32, name, count u16, count times an information type u16. */
+  #go(option: number, data: Buffer): HandshakeStep['next'] {
+    const nameLength = data.length < 6 ? 0 : data.readUInt32BE(0);
+    if (data.length < 6 + nameLength) return this.#reply(option, OPTION_REPLY.ERR_INVALID);
+    const wanted = data.subarray(6 + nameLength);
+    if (wanted.length !== 2 * data.readUInt16BE(4 + nameLength)) return this.#reply(option, OPTION_REPLY.ERR_INVALID);
+    if (!this.#isKnown(data.toString('utf8', 4, 4 + nameLength))) return this.#reply(option, OPTION_REPLY.ERR_UNKNOWN);
+    this.#describe(option, wanted);
+    this.#reply(option, OPTION_REPLY.ACK);
+    return option === OPTION.GO ? 'export' : 'more';
+  }
+
+  #describe(option: number, wanted: Buffer): void {
+    const facts = Buffer.alloc(12);
+    facts.writeUInt16BE(INFO.EXPORT, 0);
+    facts.writeBigUInt64BE(BigInt(this.#description.bytes), 2);
+    facts.writeUInt16BE(EXPORT_FLAGS, 10);
+    this.#reply(option, OPTION_REPLY.INFO, facts);
+    for (let at = 0; at < wanted.length; at += 2) {
+      if (wanted.readUInt16BE(at) === INFO.NAME) this.#describeName(option);
+      if (wanted.readUInt16BE(at) === INFO.BLOCK_SIZE) this.#describeBlockSize(option);
+    }
+  }
+
+  #describeName(option: number): void {
+    const name = Buffer.from(this.#description.name, 'utf8');
+    this.#reply(option, OPTION_REPLY.INFO, Buffer.concat([Buffer.from([0, INFO.NAME]), name]));
+  }
+
+  #describeBlockSize(option: number): void {
+    const sizes = Buffer.alloc(14);
+    sizes.writeUInt16BE(INFO.BLOCK_SIZE, 0);
+    sizes.writeUInt32BE(BLOCK_SIZE.minimum, 2);
+    sizes.writeUInt32BE(BLOCK_SIZE.preferred, 6);
+    sizes.writeUInt32BE(BLOCK_SIZE.maximum, 10);
+    this.#reply(option, OPTION_REPLY.INFO, sizes);
+  }
+
+  #isKnown(name: string): boolean {
+    return name === '' || name === this.#description.name;
+  }
+
+  #reply(option: number, type: number, data: Buffer = Buffer.alloc(0)): 'more' {
+    const header = Buffer.alloc(20);
+    header.writeBigUInt64BE(OPTION_REPLY_MAGIC, 0);
+    header.writeUInt32BE(option, 8);
+    header.writeUInt32BE(type, 12);
+    header.writeUInt32BE(data.length, 16);
+    this.#send(Buffer.concat([header, data]));
+    return 'more';
+  }
+}
+
+const MORE: HandshakeStep = { used: 0, next: 'more' };
+const DROP: HandshakeStep = { used: 0, next: 'drop' };

@@ -1,0 +1,96 @@
+// The unix socket of one image's export: connections in, sessions served, all ended with the export. The only room of
+// NBD that touches sockets. Never decides anything about the image.
+import { rm } from 'node:fs/promises';
+import { createServer, type Server, Socket } from 'node:net';
+import type { Log } from '../../common/log.ts';
+import { type NbdDevice, NbdSession } from './nbd-session.ts';
+
+/** QEMU, a client or two for inspection; more are turned away. */
+const CONNECTIONS_MAX = 16;
+/** What one turn reads at most from a client. */
+const RECEIVE_BYTES = 512 * 1024;
+
+export interface NbdExport {
+  readonly path: string;
+  readonly connections: number;
+  /** Ends all connections; the socket's file is gone when it answers. */
+  close(): Promise<void>;
+}
+
+/** Listens for clients of one device. @throws Error with the operating system's code */
+export async function exportDevice(
+  device: NbdDevice,
+  description: { readonly name: string; readonly bytes: number },
+  path: string,
+  log: Log,
+): Promise<NbdExport> {
+  const sockets = new Set<Socket>();
+  await rm(path, { force: true });
+  // Paused, the accepted handle can be given a receive buffer of its own that is used again for each chunk.
+  const server = createServer({ pauseOnConnect: true }, (accepted) => {
+    if (sockets.size >= CONNECTIONS_MAX) {
+      accepted.destroy();
+      return;
+    }
+    const socket = serve(accepted, device, description, log);
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  await listen(server, path);
+  return {
+    path,
+    get connections() {
+      return sockets.size;
+    },
+    close: () => closeAll(server, sockets, path),
+  };
+}
+
+function serve(
+  accepted: Socket,
+  device: NbdDevice,
+  description: { readonly name: string; readonly bytes: number },
+  log: Log,
+): Socket {
+  const buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+  const socket: Socket = withReceiveBuffer(accepted, buffer, (bytes) => {
+    session.receive(buffer.subarray(0, bytes));
+    return !session.isFull;
+  });
+  socket.on('error', (error) => log.debug({ err: error, image: description.name }, 'a disk client failed'));
+  const session = new NbdSession(device, description, {
+    send: (bytes, sent) => void socket.write(bytes, sent),
+    end: () => void socket.end(() => socket.destroy()),
+    drop: () => void socket.destroy(),
+    resume: () => void socket.resume(),
+  });
+  socket.once('close', () => session.close());
+  socket.resume();
+  return socket;
+}
+
+/** The same connection read into one buffer: Node offers this for handles only, so the accepted socket gives its up. */
+function withReceiveBuffer(accepted: Socket, buffer: Buffer, callback: (bytes: number) => boolean): Socket {
+  const owner = accepted as unknown as { _handle: unknown };
+  const options = { handle: owner._handle, onread: { buffer, callback } };
+  owner._handle = null;
+  accepted.destroy();
+  return new Socket(options as ConstructorParameters<typeof Socket>[0]);
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function closeAll(server: Server, sockets: ReadonlySet<Socket>, path: string): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const socket of sockets) socket.destroy();
+  await closed;
+  await rm(path, { force: true });
+}

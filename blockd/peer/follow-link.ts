@@ -1,0 +1,151 @@
+// The stream on which a stand-by hears of the writer's table: opens it, feeds the follower, opens it again when it was
+// lost or told something wrong. What it hears is made durable here within a second.
+import type { Clock, Timer } from '../../common/clock.ts';
+import type { Log } from '../../common/log.ts';
+import type { ImageStore } from '../image-store.ts';
+import { TableFollower } from '../table-follower.ts';
+import type { Traffic } from '../traffic.ts';
+import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
+import { HEARTBEAT_MS } from './peer-session.ts';
+import type { Dial, PeerStream } from './peer-stream.ts';
+
+const SILENCE_MS = 3 * HEARTBEAT_MS;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 2_000;
+const BARRIER_MS = 1_000;
+
+export interface FollowParts {
+  readonly store: ImageStore;
+  /** The node that is followed. */
+  readonly source: string;
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly traffic: Traffic;
+  readonly log: Log;
+}
+
+/** Follows one image's writer until it is closed. */
+export class FollowLink {
+  readonly follower: TableFollower;
+  readonly #parts: FollowParts;
+  #reader = new PeerFrameReader();
+  #stream: PeerStream | undefined;
+  #turn = 0;
+  #retryMs = RETRY_MIN_MS;
+  #timer: Timer | undefined;
+  #barrier: Timer | undefined;
+  #closed = false;
+  #reason = 'not connected yet';
+
+  constructor(parts: FollowParts) {
+    this.#parts = parts;
+    this.follower = new TableFollower(parts.store, parts.source);
+    this.#connect();
+  }
+
+  /** In one sentence why the table does not equal the writer's; for people. */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#barrier?.cancel();
+    this.#stream?.close();
+  }
+
+  #connect(): void {
+    const turn = ++this.#turn;
+    this.#reader = new PeerFrameReader();
+    const isCurrent = (): boolean => turn === this.#turn && !this.#closed;
+    const events = {
+      received: (chunk: Uint8Array) => isCurrent() && this.#received(chunk),
+      drained: () => undefined,
+      closed: () => isCurrent() && this.#again('the stream ended'),
+    };
+    this.#parts.dial(this.#parts.source, this.#parts.store.image, events).then(
+      (stream) => {
+        if (isCurrent()) this.#opened(stream);
+        else stream.close();
+      },
+      (error: unknown) => isCurrent() && this.#again(error instanceof Error ? error.message : String(error)),
+    );
+  }
+
+  #opened(stream: PeerStream): void {
+    this.#stream = stream;
+    const bytes = encodePeerFrame({ type: 'follow', afterSequence: this.follower.afterSequence });
+    this.#parts.traffic.entryBytesOut += bytes.length;
+    stream.write(bytes);
+    this.#watch();
+  }
+
+  #received(chunk: Uint8Array): void {
+    this.#parts.traffic.entryBytesIn += chunk.length;
+    let fault = '';
+    const parsed = this.#reader.receive(chunk, (frame) => {
+      if (fault === '') fault = this.#take(frame);
+    });
+    if (!parsed) fault = 'it sent something that is no frame';
+    if (fault === '') this.#watch();
+    else this.#again(fault);
+  }
+
+  /** Answers what is wrong with a frame, or nothing. */
+  #take(frame: PeerFrame): string {
+    switch (frame.type) {
+      case 'begin':
+        return this.follower.begin(frame.whole, frame.blocks, frame.ends) ? '' : 'its image has another size';
+      case 'holder':
+        this.follower.holder(frame.index, frame.name);
+        return '';
+      case 'entries':
+        return this.follower.entries(frame.runs) ? '' : 'it sent entries that cannot be';
+      case 'mark':
+        return this.#mark(frame);
+      case 'refused':
+        return frame.reason;
+      default:
+        return `it sent a frame of type ${frame.type}`;
+    }
+  }
+
+  #mark(frame: PeerFrame & { type: 'mark' }): string {
+    const isEqual = this.follower.mark(frame.mark);
+    this.#armBarrier();
+    if (!isEqual) return `the tables differ after the ${this.follower.isWhole ? 'whole table' : 'newest changes'}`;
+    this.#reason = '';
+    this.#retryMs = RETRY_MIN_MS;
+    return '';
+  }
+
+  #again(reason: string): void {
+    this.#reason = `node ${this.#parts.source}: ${reason}`;
+    this.#parts.log.warn(
+      { image: this.#parts.store.image, node: this.#parts.source, reason },
+      'the table is asked for again',
+    );
+    this.#turn++;
+    this.#stream?.close();
+    this.#stream = undefined;
+    this.#timer?.cancel();
+    this.#timer = this.#parts.clock.setTimer(this.#retryMs, () => this.#connect());
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+  }
+
+  #watch(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#parts.clock.setTimer(SILENCE_MS, () => this.#again(`nothing came for ${SILENCE_MS} ms`));
+  }
+
+  #armBarrier(): void {
+    const { store, clock } = this.#parts;
+    if (this.#barrier !== undefined || !store.table.hasChanges) return;
+    this.#barrier = clock.setTimer(BARRIER_MS, () => {
+      this.#barrier = undefined;
+      // Its failure stays with the store: the stand-by cannot be verified then.
+      store.flush()?.catch(() => store.failure);
+    });
+  }
+}

@@ -1,0 +1,280 @@
+// The frames between stores: blocks asked for and answered, and a writer's table as it changes. A codec with a cap on
+// every length: bytes in, frames or a fault out. Big endian throughout.
+
+import type { WantedRun } from '../block-fetcher.ts';
+import { BLOCK_BYTES, type EpochEnd } from '../block-version.ts';
+import { RUN_BYTES } from '../version-run.ts';
+import type { TableMark } from '../version-table.ts';
+
+export type PeerFrame =
+  /** Asks for blocks of these versions. */
+  | { readonly type: 'fetch'; readonly id: number; readonly runs: readonly WantedRun[] }
+  /** Blocks, one after the other as the runs say. */
+  | { readonly type: 'blocks'; readonly id: number; readonly runs: readonly WantedRun[]; readonly data: Buffer }
+  /** A run that is not here, and who may have it (empty: unknown). */
+  | { readonly type: 'absent'; readonly id: number; readonly run: WantedRun; readonly hint: string }
+  /** Asks for the table and its changes; with a sequence, only for what is newer. */
+  | { readonly type: 'follow'; readonly afterSequence: number | undefined }
+  /** What follows is the whole table, or what is newer than was asked. */
+  | {
+      readonly type: 'begin';
+      readonly whole: boolean;
+      readonly blocks: number;
+      readonly epoch: number;
+      readonly ends: readonly EpochEnd[];
+    }
+  /** The name behind an index in the entries that follow. */
+  | { readonly type: 'holder'; readonly index: number; readonly name: string }
+  | { readonly type: 'entries'; readonly runs: Buffer }
+  /** The table after all entries so far. */
+  | { readonly type: 'mark'; readonly mark: TableMark }
+  | { readonly type: 'refused'; readonly reason: string };
+
+/** A request's blocks at most: one largest NBD read. */
+export const FETCH_BLOCKS_MAX = (32 * 2 ** 20) / BLOCK_BYTES;
+/** Blocks in one answer: 256 KiB keep the cost of a frame small and the first bytes early. */
+export const ANSWER_BLOCKS_MAX = 64;
+/** Runs in one frame of entries: 240 KB. */
+export const ENTRY_RUNS_MAX = 12_000;
+/** Runs in one request: 64 KiB of header. */
+export const FETCH_RUNS_MAX = 4_096;
+
+const WANTED_BYTES = 16;
+const TYPE = {
+  fetch: 1,
+  blocks: 2,
+  absent: 3,
+  follow: 4,
+  begin: 5,
+  holder: 6,
+  entries: 7,
+  mark: 8,
+  refused: 9,
+} as const;
+const HEADER_BYTES = 5;
+/** The largest frame is an answer of single blocks, each with its own version. */
+const FRAME_BYTES_MAX = HEADER_BYTES + 8 + ANSWER_BLOCKS_MAX * (BLOCK_BYTES + WANTED_BYTES);
+const NAME_BYTES_MAX = 40;
+const REASON_BYTES_MAX = 1024;
+const ENDS_MAX = 16_384;
+const DIGEST_BYTES = 16;
+const WORD = 2 ** 32;
+/** In place of a sequence: the whole table is wanted. */
+const WHOLE = 0xffffffffffffffffn;
+
+/** One frame as bytes. */
+export function encodePeerFrame(frame: PeerFrame): Buffer {
+  const body = bodyOf(frame);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+  bytes.writeUInt32BE(body.length + 1, 0);
+  bytes.writeUInt8(TYPE[frame.type], 4);
+  body.copy(bytes, HEADER_BYTES);
+  return bytes;
+}
+
+function bodyOf(frame: PeerFrame): Buffer {
+  switch (frame.type) {
+    case 'fetch':
+      return Buffer.concat([word(frame.id), wanted(frame.runs)]);
+    case 'blocks':
+      return Buffer.concat([word(frame.id), word(frame.runs.length), wanted(frame.runs), frame.data]);
+    case 'absent':
+      return Buffer.concat([word(frame.id), wanted([frame.run]), Buffer.from(frame.hint)]);
+    case 'follow':
+      return long(frame.afterSequence);
+    case 'begin':
+      return Buffer.concat([
+        Buffer.from([frame.whole ? 1 : 0]),
+        word(frame.blocks),
+        word(frame.epoch),
+        ...frame.ends.flatMap((end) => [word(end.epoch), long(end.lastSequence)]),
+      ]);
+    case 'holder':
+      return Buffer.concat([word(frame.index), Buffer.from(frame.name)]);
+    case 'entries':
+      return frame.runs;
+    case 'mark':
+      return Buffer.concat([
+        long(frame.mark.lastSequence),
+        word(frame.mark.entries),
+        Buffer.from(frame.mark.digest, 'hex'),
+      ]);
+    case 'refused':
+      return Buffer.from(frame.reason).subarray(0, REASON_BYTES_MAX);
+  }
+}
+
+/** Puts a stream's chunks together to frames. */
+export class PeerFrameReader {
+  #buffer = Buffer.allocUnsafeSlow(2 * HEADER_BYTES);
+  #used = 0;
+
+  /**
+   * Calls `take` for each frame that is complete with this chunk; the frame's buffers are valid only during the call.
+   * Answers false when the bytes are not frames: nothing more may be read from that peer.
+   */
+  receive(chunk: Uint8Array, take: (frame: PeerFrame) => void): boolean {
+    for (let at = 0; at < chunk.length; ) {
+      const need = this.#frameBytes();
+      this.#makeRoom(need);
+      const part = chunk.subarray(at, at + need - this.#used);
+      this.#buffer.set(part, this.#used);
+      this.#used += part.length;
+      at += part.length;
+      if (!this.#takeFrame(take)) return false;
+    }
+    return true;
+  }
+
+  /** How long the frame is that is being read; until that is known, its header's length. */
+  #frameBytes(): number {
+    return this.#used < HEADER_BYTES ? HEADER_BYTES : 4 + this.#buffer.readUInt32BE(0);
+  }
+
+  #takeFrame(take: (frame: PeerFrame) => void): boolean {
+    if (this.#used < HEADER_BYTES) return true;
+    const bytes = this.#frameBytes();
+    if (bytes < HEADER_BYTES || bytes > FRAME_BYTES_MAX) return false;
+    if (this.#used < bytes) return true;
+    const frame = decodeBody(this.#buffer.readUInt8(4), this.#buffer.subarray(HEADER_BYTES, bytes));
+    this.#used = 0;
+    if (frame === undefined) return false;
+    take(frame);
+    return true;
+  }
+
+  #makeRoom(bytes: number): void {
+    if (bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.min(FRAME_BYTES_MAX, bytes * 2));
+    this.#buffer.copy(larger, 0, 0, this.#used);
+    this.#buffer = larger;
+  }
+}
+
+function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
+  switch (type) {
+    case TYPE.fetch:
+      return decodeFetch(body);
+    case TYPE.blocks:
+      return decodeBlocks(body);
+    case TYPE.absent:
+      return decodeAbsent(body);
+    case TYPE.follow:
+      return body.length === 8 ? { type: 'follow', afterSequence: readLong(body, 0) } : undefined;
+    case TYPE.begin:
+      return decodeBegin(body);
+    case TYPE.holder:
+      return decodeHolder(body);
+    case TYPE.entries:
+      return body.length % RUN_BYTES === 0 ? { type: 'entries', runs: body } : undefined;
+    case TYPE.mark:
+      return decodeMark(body);
+    case TYPE.refused:
+      return body.length > REASON_BYTES_MAX ? undefined : { type: 'refused', reason: body.toString('utf8') };
+    default:
+      return undefined;
+  }
+}
+
+function decodeFetch(body: Buffer): PeerFrame | undefined {
+  const count = (body.length - 4) / WANTED_BYTES;
+  if (!Number.isInteger(count) || count < 1 || count > FETCH_RUNS_MAX) return undefined;
+  const runs = readWanted(body, 4, count);
+  return runs === undefined || blocksIn(runs) > FETCH_BLOCKS_MAX
+    ? undefined
+    : { type: 'fetch', id: body.readUInt32BE(0), runs };
+}
+
+function decodeBlocks(body: Buffer): PeerFrame | undefined {
+  if (body.length < 8) return undefined;
+  const count = body.readUInt32BE(4);
+  const start = 8 + count * WANTED_BYTES;
+  if (count < 1 || start > body.length) return undefined;
+  const runs = readWanted(body, 8, count);
+  const data = body.subarray(start);
+  if (runs === undefined || blocksIn(runs) * BLOCK_BYTES !== data.length) return undefined;
+  return { type: 'blocks', id: body.readUInt32BE(0), runs, data };
+}
+
+function decodeAbsent(body: Buffer): PeerFrame | undefined {
+  if (body.length < 4 + WANTED_BYTES || body.length > 4 + WANTED_BYTES + NAME_BYTES_MAX) return undefined;
+  const run = readWanted(body, 4, 1)?.[0];
+  if (run === undefined) return undefined;
+  return { type: 'absent', id: body.readUInt32BE(0), run, hint: body.toString('utf8', 4 + WANTED_BYTES) };
+}
+
+function decodeBegin(body: Buffer): PeerFrame | undefined {
+  const count = (body.length - 9) / 12;
+  if (!Number.isInteger(count) || count < 0 || count > ENDS_MAX) return undefined;
+  const ends = Array.from({ length: count }, (_, index) => ({
+    epoch: body.readUInt32BE(9 + 12 * index),
+    lastSequence: readLong(body, 13 + 12 * index) ?? 0,
+  }));
+  const whole = body.readUInt8(0) === 1;
+  return { type: 'begin', whole, blocks: body.readUInt32BE(1), epoch: body.readUInt32BE(5), ends };
+}
+
+function decodeHolder(body: Buffer): PeerFrame | undefined {
+  if (body.length < 4 || body.length > 4 + NAME_BYTES_MAX) return undefined;
+  return { type: 'holder', index: body.readUInt32BE(0), name: body.toString('utf8', 4) };
+}
+
+function decodeMark(body: Buffer): PeerFrame | undefined {
+  if (body.length !== 12 + DIGEST_BYTES) return undefined;
+  const mark = {
+    lastSequence: readLong(body, 0) ?? 0,
+    entries: body.readUInt32BE(8),
+    digest: body.toString('hex', 12),
+  };
+  return { type: 'mark', mark };
+}
+
+function wanted(runs: readonly WantedRun[]): Buffer {
+  const bytes = Buffer.allocUnsafe(runs.length * WANTED_BYTES);
+  runs.forEach((run, index) => {
+    bytes.writeUInt32BE(run.first, index * WANTED_BYTES);
+    bytes.writeUInt32BE(run.count, index * WANTED_BYTES + 4);
+    bytes.writeUInt32BE(run.high, index * WANTED_BYTES + 8);
+    bytes.writeUInt32BE(run.low, index * WANTED_BYTES + 12);
+  });
+  return bytes;
+}
+
+function readWanted(body: Buffer, at: number, count: number): WantedRun[] | undefined {
+  const runs: WantedRun[] = [];
+  for (let index = 0; index < count; index++) {
+    const start = at + index * WANTED_BYTES;
+    const run = {
+      first: body.readUInt32BE(start),
+      count: body.readUInt32BE(start + 4),
+      high: body.readUInt32BE(start + 8),
+      low: body.readUInt32BE(start + 12),
+    };
+    if (run.count === 0 || run.count > FETCH_BLOCKS_MAX) return undefined;
+    runs.push(run);
+  }
+  return runs;
+}
+
+/** The blocks of several runs. */
+export function blocksIn(runs: readonly WantedRun[]): number {
+  return runs.reduce((sum, run) => sum + run.count, 0);
+}
+
+function word(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value, 0);
+  return bytes;
+}
+
+function long(value: number | undefined): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeBigUInt64BE(value === undefined ? WHOLE : BigInt(value), 0);
+  return bytes;
+}
+
+/** A 40-bit number in 8 bytes; undefined for the mark that stands in place of one. */
+function readLong(body: Buffer, at: number): number | undefined {
+  const high = body.readUInt32BE(at);
+  return high === WORD - 1 ? undefined : high * WORD + body.readUInt32BE(at + 4);
+}

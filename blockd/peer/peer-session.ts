@@ -1,0 +1,210 @@
+// The serving end of one stream from another store: answers fetches by version equality and tells a follower the table.
+// A state machine over frames; only what is durable leaves it (SOUNDNESS A2).
+import type { Clock, Timer } from '../../common/clock.ts';
+import type { WantedRun } from '../block-fetcher.ts';
+import { BLOCK_BYTES } from '../block-version.ts';
+import type { ImageStore } from '../image-store.ts';
+import type { Traffic } from '../traffic.ts';
+import { DATA, HERE, RUN_BYTES } from '../version-run.ts';
+import type { TableMark } from '../version-table.ts';
+import {
+  ANSWER_BLOCKS_MAX,
+  ENTRY_RUNS_MAX,
+  encodePeerFrame,
+  FETCH_BLOCKS_MAX,
+  type PeerFrame,
+  PeerFrameReader,
+} from './peer-frame.ts';
+import type { PeerStream } from './peer-stream.ts';
+
+/** A follower takes a writer that says nothing for three of these for dead. */
+export const HEARTBEAT_MS = 5_000;
+/** Requests of one peer that wait for its socket; a peer that asks for more without reading is cut off. */
+const WAITING_BLOCKS_MAX = 16 * FETCH_BLOCKS_MAX;
+
+export interface PeerSessionParts {
+  /** Undefined when this node has no such image: everything is absent. */
+  readonly store: ImageStore | undefined;
+  readonly traffic: Traffic;
+  readonly clock: Clock;
+  readonly stream: PeerStream;
+}
+
+/** Entries that a follower has not taken yet, beside twice its whole table; one that stays behind begins anew. */
+const UNTAKEN_BYTES_MAX = 64 * 2 ** 20;
+
+interface Question {
+  readonly id: number;
+  readonly run: WantedRun;
+}
+
+/** One stream that another store opened. */
+export class PeerSession {
+  readonly #parts: PeerSessionParts;
+  readonly #reader = new PeerFrameReader();
+  #questions: Question[] = [];
+  #waitingBlocks = 0;
+  #isFull = false;
+  #untakenBytes = 0;
+  #holdersTold = 0;
+  #unfollow: (() => void) | undefined;
+  #heartbeat: Timer | undefined;
+
+  constructor(parts: PeerSessionParts) {
+    this.#parts = parts;
+  }
+
+  received(chunk: Uint8Array): void {
+    if (!this.#reader.receive(chunk, (frame) => this.#take(frame))) this.#parts.stream.close();
+  }
+
+  drained(): void {
+    this.#isFull = false;
+    this.#untakenBytes = 0;
+    this.#answer();
+  }
+
+  closed(): void {
+    this.#questions = [];
+    this.#unfollow?.();
+    this.#heartbeat?.cancel();
+  }
+
+  #take(frame: PeerFrame): void {
+    if (frame.type === 'fetch') this.#fetch(frame.id, frame.runs);
+    else if (frame.type === 'follow') this.#follow(frame.afterSequence);
+    else this.#parts.stream.close();
+  }
+
+  #fetch(id: number, runs: readonly WantedRun[]): void {
+    for (const run of runs) {
+      this.#questions.push({ id, run });
+      this.#waitingBlocks += run.count;
+    }
+    if (this.#waitingBlocks > WAITING_BLOCKS_MAX) this.#parts.stream.close();
+    else this.#answer();
+  }
+
+  /** Answers in order, an answer's worth at a time, as long as the other side keeps up. */
+  #answer(): void {
+    while (!this.#isFull) {
+      const question = this.#questions.shift();
+      if (question === undefined) return;
+      const { id, run } = question;
+      const count = Math.min(run.count, ANSWER_BLOCKS_MAX, this.#sameAnswer(run));
+      const part = { ...run, count };
+      this.#waitingBlocks -= count;
+      if (count < run.count)
+        this.#questions.unshift({ id, run: { ...run, first: run.first + count, count: run.count - count } });
+      this.#sendBlocks(this.#has(run, run.first) ? this.#read(id, part) : this.#absent(id, part));
+    }
+  }
+
+  /** How many blocks of the run, from its first, are all here or all not. */
+  #sameAnswer(run: WantedRun): number {
+    const has = this.#has(run, run.first);
+    const hint = this.#hint(run, run.first);
+    let count = 1;
+    while (
+      count < run.count &&
+      this.#has(run, run.first + count) === has &&
+      (has || this.#hint(run, run.first + count) === hint)
+    )
+      count++;
+    return count;
+  }
+
+  /** Whether the block is here in exactly this version, and durably so. */
+  #has(run: WantedRun, block: number): boolean {
+    const table = this.#parts.store?.table;
+    if (table === undefined || table.isChanged(block)) return false;
+    return table.equals(block, run.high, run.low) && table.contentOf(block) === (DATA | HERE);
+  }
+
+  #hint(run: WantedRun, block: number): string {
+    const { store } = this.#parts;
+    if (store === undefined || !store.table.equals(block, run.high, run.low)) return '';
+    return store.holderName(store.table.holderOf(block));
+  }
+
+  #read(id: number, run: WantedRun): PeerFrame {
+    const data = Buffer.allocUnsafe(run.count * BLOCK_BYTES);
+    try {
+      this.#parts.store?.read(data, run.first * BLOCK_BYTES);
+    } catch {
+      // A copy that cannot be read is no good copy; another holder may have one.
+      return { type: 'absent', id, run, hint: '' };
+    }
+    return { type: 'blocks', id, runs: [run], data };
+  }
+
+  #absent(id: number, run: WantedRun): PeerFrame {
+    return { type: 'absent', id, run, hint: this.#hint(run, run.first) };
+  }
+
+  #follow(afterSequence: number | undefined): void {
+    const { store } = this.#parts;
+    const reason = this.#unfollow === undefined ? refusal(store) : 'this stream follows already';
+    if (store === undefined || reason !== undefined) {
+      this.#sendEntries({ type: 'refused', reason: reason ?? '' });
+      return;
+    }
+    this.#unfollow = store.follow(
+      {
+        whole: (runs, mark) => this.#begin(store, afterSequence === undefined, runs, mark),
+        changes: (runs, mark) => this.#tell(store, runs, mark),
+      },
+      afterSequence,
+    );
+  }
+
+  #begin(store: ImageStore, whole: boolean, runs: Buffer, mark: TableMark): void {
+    const { epoch, ends } = store.state;
+    this.#sendEntries({ type: 'begin', whole, blocks: store.blocks, epoch, ends });
+    this.#tell(store, runs, mark);
+  }
+
+  #tell(store: ImageStore, runs: Buffer, mark: TableMark): void {
+    for (; this.#holdersTold < store.holders.length; this.#holdersTold++) {
+      const name = store.holderName(this.#holdersTold);
+      this.#sendEntries({ type: 'holder', index: this.#holdersTold, name });
+    }
+    const step = ENTRY_RUNS_MAX * RUN_BYTES;
+    for (let at = 0; at < runs.length; at += step) {
+      this.#sendEntries({ type: 'entries', runs: runs.subarray(at, at + step) });
+    }
+    this.#sendMark(mark);
+  }
+
+  #sendMark(mark: TableMark): void {
+    this.#sendEntries({ type: 'mark', mark });
+    this.#heartbeat?.cancel();
+    this.#heartbeat = this.#parts.clock.setTimer(HEARTBEAT_MS, () => this.#sendMark(mark));
+  }
+
+  #sendBlocks(frame: PeerFrame): void {
+    this.#parts.traffic.blockBytesOut += this.#send(frame);
+  }
+
+  #sendEntries(frame: PeerFrame): void {
+    this.#parts.traffic.entryBytesOut += this.#send(frame);
+  }
+
+  #send(frame: PeerFrame): number {
+    const bytes = encodePeerFrame(frame);
+    if (!this.#parts.stream.write(bytes)) this.#isFull = true;
+    if (this.#isFull) this.#untakenBytes += bytes.length;
+    const tableBytes = (this.#parts.store?.blocks ?? 0) * RUN_BYTES;
+    if (this.#untakenBytes > UNTAKEN_BYTES_MAX + 2 * tableBytes) this.#parts.stream.close();
+    return bytes.length;
+  }
+}
+
+/** Why a store's table is not to be followed: only a writer's, or one that equals a closing, is an image's. */
+function refusal(store: ImageStore | undefined): string | undefined {
+  if (store === undefined) return 'there is no such image here';
+  const { role, closing } = store.state;
+  if (role === 'writer' || role === 'frozen') return undefined;
+  if (role === 'replica' && closing?.digest === store.table.mark.digest) return undefined;
+  return `image ${store.image} is a ${role} here, whose table is not the image's`;
+}

@@ -1,0 +1,54 @@
+// Streams between stores as TLS sockets: dialling out and taking in. The only room of peers that touches sockets.
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../../common/clock.ts';
+import { OperationError } from '../../common/errors.ts';
+import type { Identity } from '../../common/identity.ts';
+import { openBulk } from '../../common/rpc/bulk.ts';
+import { BLOCKD_PORT } from '../../wire/ports.ts';
+import type { ImageStore } from '../image-store.ts';
+import type { Traffic } from '../traffic.ts';
+import { PeerSession } from './peer-session.ts';
+import type { Dial, PeerStream, StreamEvents } from './peer-stream.ts';
+
+/** What a stream between stores is for, in its first line; the subject is the image. */
+export const BLOCKS_PURPOSE = 'blocks';
+
+/** Dials members by their addresses. The dial rejects with UNKNOWN_NODE while a node's address is not known. */
+export function peerDial(identity: Identity, addressOf: (node: string) => string | undefined): Dial {
+  return async (node, image, events) => {
+    const address = addressOf(node);
+    if (address === undefined) {
+      throw new OperationError('UNKNOWN_NODE', `the address of node ${node} is not known here`, {
+        remedy: 'It is told when the node is a member.',
+      });
+    }
+    const socket = await openBulk({ node, address, port: BLOCKD_PORT }, identity, BLOCKS_PURPOSE, image);
+    return streamOf(socket, events);
+  };
+}
+
+/** Serves a stream that another store opened. */
+export function servePeer(
+  socket: TLSSocket,
+  clock: Clock,
+  image: { readonly store: ImageStore | undefined; readonly traffic: Traffic },
+): void {
+  const events: StreamEvents = {
+    received: (chunk) => {
+      image.traffic.blockBytesIn += chunk.length;
+      session.received(chunk);
+    },
+    drained: () => session.drained(),
+    closed: () => session.closed(),
+  };
+  const session: PeerSession = new PeerSession({ ...image, clock, stream: streamOf(socket, events) });
+}
+
+function streamOf(socket: TLSSocket, events: StreamEvents): PeerStream {
+  socket.setNoDelay(true);
+  socket.on('data', events.received);
+  socket.on('drain', events.drained);
+  socket.once('close', events.closed);
+  socket.on('end', () => socket.destroy());
+  return { write: (bytes) => socket.write(bytes), close: () => void socket.destroy() };
+}

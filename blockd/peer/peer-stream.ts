@@ -1,0 +1,20 @@
+// What a store's frames travel on: an ordered stream of bytes that may end at any time. The real one is a TLS socket,
+// the simulation has another. Interfaces only.
+
+/** One end of a stream. */
+export interface PeerStream {
+  /** False when the other side does not keep up: wait for `drained` before sending much more. */
+  write(bytes: Uint8Array): boolean;
+  close(): void;
+}
+
+/** What a stream tells its owner; nothing after `closed`. */
+export interface StreamEvents {
+  /** The chunk is valid only during the call. */
+  received(chunk: Uint8Array): void;
+  drained(): void;
+  closed(): void;
+}
+
+/** Opens a stream to a node's store for one image. Rejects when the node cannot be reached or refuses. */
+export type Dial = (node: string, image: string, events: StreamEvents) => Promise<PeerStream>;

@@ -1,0 +1,98 @@
+// What an image's journal holds: one record per change, each complete in itself, so that a torn tail loses whole
+// changes only. Schemas and the fold of records into a store's state; it opens nothing.
+import { Type } from 'typebox';
+import { Closing, ImageRole } from '../wire/contracts/blockd.ts';
+import { Bytes, Digest, Endpoint, Epoch, MigrationId, Name, Sequence } from '../wire/names.ts';
+
+const Count = Type.Integer({ minimum: 0 });
+const EpochEnds = Type.Array(Type.Object({ epoch: Epoch, lastSequence: Sequence }));
+
+/** How the image stands at this store, apart from its blocks. */
+export const StoreState = Type.Object({
+  role: ImageRole,
+  /** Of the writer that this store is or follows; for a replica the newest it has heard of. */
+  epoch: Epoch,
+  /** How earlier epochs ended: versions beyond are no part of the image (SOUNDNESS A7). */
+  ends: EpochEnds,
+  /** What the table equals if its digest says so; null while it changes. */
+  closing: Type.Union([Closing, Type.Null()]),
+  /** A stand-by's table was seen to equal `closing`, which its writer gave for this transfer. */
+  verified: Type.Boolean(),
+  /** The transfer that froze this store, that it stands by for or that made it the writer. */
+  migration: Type.Union([MigrationId, Type.Null()]),
+  /** Whom a stand-by follows. */
+  from: Type.Union([Endpoint, Type.Null()]),
+});
+export type StoreState = Type.Static<typeof StoreState>;
+
+/** One record; absent fields change nothing. */
+export const StoreRecord = Type.Object({
+  /** The first record of a journal: which checkpoint it continues (0: an empty table) and what that must be. */
+  header: Type.Optional(
+    Type.Object({
+      bytes: Bytes,
+      table: Count,
+      mark: Type.Object({ lastSequence: Sequence, entries: Count, digest: Digest }),
+    }),
+  ),
+  state: Type.Optional(StoreState),
+  /** All holders' names by index; index 0 is nobody. */
+  holders: Type.Optional(Type.Array(Type.Union([Name, Type.Literal('')]))),
+  /** Sequences from here on were never used (SOUNDNESS A1). */
+  reservedBelow: Type.Optional(Sequence),
+  /** No extent is being written; then `active` counts. */
+  clean: Type.Optional(Type.Boolean()),
+  /** Extents whose data may change before the next record about them (SOUNDNESS A3). */
+  active: Type.Optional(Type.Array(Count)),
+  lastSequence: Type.Optional(Sequence),
+  /** Entries as in `version-run.ts`. */
+  runs: Type.Optional(Type.Unsafe<Uint8Array>(Type.Any())),
+});
+export type StoreRecord = Type.Static<typeof StoreRecord>;
+
+/** A store that nobody has opened for writing yet. */
+export const NEW_STATE: StoreState = {
+  role: 'replica',
+  epoch: 0,
+  ends: [],
+  closing: null,
+  verified: false,
+  migration: null,
+  from: null,
+};
+
+/** What a journal adds up to, the entries left to the caller. */
+export interface StoreFold {
+  readonly header: NonNullable<StoreRecord['header']>;
+  readonly state: StoreState;
+  readonly holders: readonly string[];
+  readonly reservedBelow: number;
+  readonly active: ReadonlySet<number>;
+  readonly lastSequence: number;
+  readonly runs: readonly Uint8Array[];
+}
+
+/** Adds records up; undefined when the first one is not a header. */
+export function foldRecords(records: readonly StoreRecord[]): StoreFold | undefined {
+  const header = records[0]?.header;
+  if (header === undefined) return undefined;
+  const active = new Set<number>();
+  for (const record of records) {
+    if (record.clean === true) active.clear();
+    for (const extent of record.active ?? []) active.add(extent);
+  }
+  return {
+    header,
+    active,
+    state: newest(records, (record) => record.state) ?? NEW_STATE,
+    holders: newest(records, (record) => record.holders) ?? [''],
+    reservedBelow: newest(records, (record) => record.reservedBelow) ?? 1,
+    lastSequence: newest(records, (record) => record.lastSequence) ?? header.mark.lastSequence,
+    runs: records.flatMap((record) => (record.runs === undefined ? [] : [record.runs])),
+  };
+}
+
+function newest<V>(records: readonly StoreRecord[], field: (record: StoreRecord) => V | undefined): V | undefined {
+  const record = records.findLast((candidate) => field(candidate) !== undefined);
+  return record === undefined ? undefined : field(record);
+}

@@ -1,0 +1,56 @@
+// The order-free 128-bit digest of a table of versions: the sum of one mixed value per written block, so that it
+// follows each change in constant time. It finds lost and stale entries, not forgeries.
+
+const LANES = 4;
+const ROUNDS = 5;
+/** Fractions of the square roots of 2, 3, 5 and 7: an entry of zeros must not mix to zeros. */
+const SEED = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a] as const;
+
+/** A running digest; entries come and go in any order. */
+export class TableDigest {
+  readonly #sum = new Uint32Array(LANES);
+  readonly #mixed = new Uint32Array(LANES);
+
+  /** Counts an entry in. `zero`: the block reads as zeros. */
+  add(block: number, high: number, low: number, zero: boolean): void {
+    mix(this.#mixed, block, high, low, zero);
+    for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = (this.#sum[lane] ?? 0) + (this.#mixed[lane] ?? 0);
+  }
+
+  /** Takes an entry out that was counted in. */
+  remove(block: number, high: number, low: number, zero: boolean): void {
+    mix(this.#mixed, block, high, low, zero);
+    for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = (this.#sum[lane] ?? 0) - (this.#mixed[lane] ?? 0);
+  }
+
+  /** 32 hexadecimal digits. */
+  hex(): string {
+    return Array.from(this.#sum, (word) => word.toString(16).padStart(8, '0')).join('');
+  }
+}
+
+/** A permutation of the 128 bits of an entry (add, rotate, exclusive or): different entries never mix to the same. */
+function mix(out: Uint32Array, block: number, high: number, low: number, zero: boolean): void {
+  let a = (block + SEED[0]) | 0;
+  let b = (high + SEED[1]) | 0;
+  let c = (low + SEED[2]) | 0;
+  let d = ((zero ? 1 : 0) + SEED[3]) | 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    a = (a + b) | 0;
+    d = rotate(d ^ a, 16);
+    c = (c + d) | 0;
+    b = rotate(b ^ c, 12);
+    a = (a + b + round) | 0;
+    d = rotate(d ^ a, 8);
+    c = (c + d) | 0;
+    b = rotate(b ^ c, 7);
+  }
+  out[0] = a;
+  out[1] = b;
+  out[2] = c;
+  out[3] = d;
+}
+
+function rotate(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits));
+}

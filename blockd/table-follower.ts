@@ -1,0 +1,100 @@
+// A stand-by's side of a writer's table: takes entries and marks, and says whether the own table equals what the writer
+// said. A state machine; a table that differs is never taken for the image's (SOUNDNESS A4).
+import type { Closing } from '../wire/contracts/blockd.ts';
+import type { EpochEnd } from './block-version.ts';
+import type { ImageStore } from './image-store.ts';
+import { DATA, HERE, readRuns, runsAreSound } from './version-run.ts';
+import { isTail, type TableMark } from './version-table.ts';
+
+/** The table of one image as another store tells it. */
+export class TableFollower {
+  readonly #store: ImageStore;
+  readonly #source: string;
+  #holders = new Map<number, number>();
+  #ends: readonly EpochEnd[] = [];
+  #isWhole = false;
+  /** Up to this sequence the table was once seen to equal the writer's. */
+  #equalUpTo: number | undefined;
+  #change = Promise.withResolvers<void>();
+
+  /** `source`: the node that is followed. */
+  constructor(store: ImageStore, source: string) {
+    this.#store = store;
+    this.#source = source;
+    const { closing } = store.state;
+    if (closing !== null && closing.digest === store.table.mark.digest) this.#equalUpTo = closing.lastSequence;
+  }
+
+  /** What to ask the writer for: the table after this sequence, or the whole. */
+  get afterSequence(): number | undefined {
+    return this.#equalUpTo;
+  }
+
+  /** How the epochs before the writer's ended, as it says. */
+  get ends(): readonly EpochEnd[] {
+    return this.#ends;
+  }
+
+  /** A new stream begins; false when it is not of this image. */
+  begin(whole: boolean, blocks: number, ends: readonly EpochEnd[]): boolean {
+    this.#holders = new Map();
+    this.#isWhole = whole;
+    this.#ends = ends;
+    return blocks === this.#store.blocks;
+  }
+
+  holder(index: number, name: string): void {
+    this.#holders.set(index, name === '' ? 0 : this.#store.holderIndex(name));
+  }
+
+  /** Learns entries; false when they are rubbish or of a closed epoch beyond its end (SOUNDNESS A7). */
+  entries(runs: Buffer): boolean {
+    if (!runsAreSound(runs, this.#store.blocks)) return false;
+    const source = this.#store.holderIndex(this.#source);
+    for (const run of readRuns(runs)) {
+      if (isTail(run.high, run.low, this.#ends)) return false;
+      const holder = (run.flags & HERE) !== 0 ? source : (this.#holders.get(run.holder) ?? 0);
+      const data = (run.flags & DATA) !== 0;
+      for (let block = run.first; block < run.first + run.count; block++) {
+        this.#store.table.learn(block, run.high, run.low, data, holder);
+      }
+    }
+    return true;
+  }
+
+  /** What the writer's table is now; false when ours differs, and the whole must be asked for. */
+  mark(mark: TableMark): boolean {
+    this.#store.table.lastSequence = mark.lastSequence;
+    const own = this.#store.table.mark;
+    const isEqual = own.digest === mark.digest && own.entries === mark.entries;
+    this.#equalUpTo = isEqual ? mark.lastSequence : undefined;
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
+    return isEqual;
+  }
+
+  /** Whether the stream that is read now told everything, so that a difference cannot be healed by asking for more. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** Whether the table was seen to equal the writer's after its newest mark. */
+  get isEqual(): boolean {
+    return this.#equalUpTo !== undefined;
+  }
+
+  equals(closing: Closing): boolean {
+    const own = this.#store.table.mark;
+    return this.isEqual && sameTable(own, closing);
+  }
+
+  /** Settles at the next mark. */
+  marked(): Promise<void> {
+    return this.#change.promise;
+  }
+}
+
+/** Whether a table is exactly the one of a closing: its numbers and its digest. */
+export function sameTable(own: TableMark, closing: TableMark): boolean {
+  return own.digest === closing.digest && own.entries === closing.entries && own.lastSequence === closing.lastSequence;
+}

@@ -1,0 +1,64 @@
+// `supercloud migrate`: move a running VM to another cloud, or stop such a move.
+import { OperationError } from '../../common/errors.ts';
+import { formatBytes, formatMs, ProgressLine } from '../../common/progress.ts';
+import type { MigrationState } from '../../wire/contracts/orchestrator.ts';
+import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { wholeNumber } from './numbers.ts';
+
+/** One line on how a migration went or goes. */
+export function describeMigration(m: MigrationState): string {
+  if (m.step === 'failed') return `${m.from} -> ${m.to} failed: ${m.reason}`;
+  if (m.step !== 'moved') return `${m.from} -> ${m.to}, ${m.step} ${m.reason}`.trimEnd();
+  const bytes = `memory ${formatBytes(m.memoryBytes)}, blocks ${formatBytes(m.blockBytes)}`;
+  return `${m.from} -> ${m.to} in ${formatMs(m.totalMs)}, hold ${formatMs(m.holdMs)}, ${bytes}`;
+}
+
+function showProgress(line: ProgressLine, m: MigrationState): void {
+  const bytes = { doneBytes: m.memoryBytes, totalBytes: m.memoryBytes + m.remainingBytes };
+  line.update({ detail: m.step, ...(m.step === 'memory' ? bytes : {}) });
+}
+
+interface MigrateOptions extends CommonOptions {
+  readonly to?: string;
+  readonly cancel?: true;
+  readonly bandwidth?: number;
+}
+
+async function move(vm: string, to: string, options: MigrateOptions): Promise<void> {
+  await withOrchestrator(options, async (client) => {
+    const line = new ProgressLine();
+    const rate = options.bandwidth === undefined ? {} : { maxBandwidthBytesPerSecond: options.bandwidth * 125_000 };
+    line.begin(`migrate ${vm} to ${to}`);
+    try {
+      const call = { vm, to, ...rate };
+      const moved = await client.call('vm.migrate', call, { onProgress: (state) => showProgress(line, state) });
+      line.end();
+      await print(options, moved, describeMigration(moved));
+    } catch (error) {
+      line.fail();
+      throw error;
+    }
+  });
+}
+
+async function cancel(vm: string, options: MigrateOptions): Promise<void> {
+  await withOrchestrator(options, async (client) => {
+    await client.call('migration.cancel', { vm });
+    await print(options, { vm, cancelled: true }, `the migration of ${vm} is being stopped; it runs on where it is`);
+  });
+}
+
+export const migrateCommand = command('migrate', 'move a running VM to another cloud', [
+  'migrate web --to beta',
+  'migrate web --to gamma --bandwidth 100',
+  'migrate web --cancel',
+])
+  .argument('<vm>', 'its name')
+  .option('--to <cloud>', 'where to')
+  .option('--bandwidth <Mbit/s>', 'at most so much for the memory', wholeNumber)
+  .option('--cancel', 'stop the migration that is under way')
+  .action(async (vm: string, options: MigrateOptions) => {
+    if (options.cancel === true) return cancel(vm, options);
+    if (options.to !== undefined) return move(vm, options.to, options);
+    throw new OperationError('USAGE', 'where to?', { remedy: `say 'supercloud migrate ${vm} --to CLOUD'` });
+  });

@@ -1,0 +1,100 @@
+// `supercloud vm`: virtual machines.
+import { Command } from 'commander';
+import { formatMs } from '../../common/progress.ts';
+import { formatTable } from '../../common/table.ts';
+import type { VmState } from '../../wire/contracts/orchestrator.ts';
+import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { describeMigration } from './migrate.ts';
+import { wholeNumber } from './numbers.ts';
+
+function describeVm(vm: VmState): string {
+  const { spec } = vm;
+  const facts: [string, string][] = [
+    ['name', vm.vm],
+    ['state', vm.state],
+    ['cloud', `${vm.cloud} (node ${vm.node})`],
+    ['address', `${spec.ip}  ${spec.mac}`],
+    ['size', `${spec.cpus} vCPU, ${spec.memoryMB} MB, ${spec.machine}, ${spec.cpuModel}`],
+    ['disks', spec.disks.map(({ image }) => image).join(', ')],
+    ['epoch', `${vm.epoch}`],
+  ];
+  if (vm.migration !== null) facts.push(['last migration', describeMigration(vm.migration)]);
+  return facts.map(([name, value]) => `${name.padEnd(15)} ${value}`).join('\n');
+}
+
+const list = command('list', 'the VMs and where they run', ['vm list']).action((options: CommonOptions) =>
+  withOrchestrator(options, async (client) => {
+    const { vms } = await client.call('vm.list', {});
+    const columns = ['VM', 'CLOUD', 'STATE', 'ADDRESS', 'SIZE', 'LAST MIGRATION'].map((title) => ({ title }));
+    const rows = vms.map((vm) => [
+      ...[vm.vm, vm.cloud, vm.state, vm.spec.ip, `${vm.spec.cpus} vCPU ${vm.spec.memoryMB} MB`],
+      vm.migration === null ? '' : `${vm.migration.step}, hold ${formatMs(vm.migration.holdMs)}`,
+    ]);
+    await print(options, vms, formatTable(columns, rows));
+  }),
+);
+
+const show = command('show', 'one VM', ['vm show web'])
+  .argument('<vm>', 'its name')
+  .option('--console', 'the last lines of its serial console instead')
+  .action((vm: string, options: CommonOptions & { console?: true }) =>
+    withOrchestrator(options, async (client) => {
+      if (options.console === true) {
+        const { text } = await client.call('vm.console', { vm });
+        return print(options, text.split('\n'), text);
+      }
+      const state = await client.call('vm.show', { vm });
+      return print(options, state, describeVm(state));
+    }),
+  );
+
+interface CreateOptions extends CommonOptions {
+  readonly image: string;
+  readonly cloud: string;
+  readonly memory: number;
+  readonly cpus: number;
+  readonly ip: string;
+  readonly mac?: string;
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly append: string;
+}
+
+const create = command('create', 'boot a VM on an image', [
+  'vm create web --image web --cloud alpha --ip 10.88.0.10 --kernel /boot/vmlinuz --initrd /boot/initrd.img --append root=/dev/vda',
+])
+  .argument('<vm>', 'its name')
+  .requiredOption('--image <image>', 'the image that becomes its disk')
+  .requiredOption('--cloud <cloud>', 'where it starts')
+  .requiredOption('--ip <address>', 'its address in the overlay')
+  .requiredOption('--kernel <file>', 'kernel, a file of the node')
+  .requiredOption('--initrd <file>', 'initial RAM disk, a file of the node')
+  .option('--append <text>', "the kernel's command line", '')
+  .option('--memory <MB>', 'memory', wholeNumber, 256)
+  .option('--cpus <count>', 'vCPUs', wholeNumber, 1)
+  .option('--mac <address>', 'its MAC address (default: made from its name)')
+  .action((vm: string, options: CreateOptions) =>
+    withOrchestrator(options, async (client) => {
+      const { image, cloud, ip, memory: memoryMB, cpus, kernel, initrd, append } = options;
+      const boot = { kernel, initrd, commandLine: append };
+      const mac = options.mac === undefined ? {} : { mac: options.mac };
+      const state = await client.call('vm.create', { vm, image, cloud, ip, memoryMB, cpus, boot, ...mac });
+      await print(options, state, `VM ${vm} starts at ${state.cloud}; its console: supercloud vm show ${vm} --console`);
+    }),
+  );
+
+const remove = command('delete', 'stop a VM for good; its image stays', ['vm delete web'])
+  .argument('<vm>', 'its name')
+  .action((vm: string, options: CommonOptions) =>
+    withOrchestrator(options, async (client) => {
+      await client.call('vm.delete', { vm });
+      await print(options, { vm, deleted: true }, `VM ${vm} is deleted; its image is closed and stays`);
+    }),
+  );
+
+export const vmCommand = new Command('vm')
+  .description('virtual machines')
+  .addCommand(list)
+  .addCommand(show)
+  .addCommand(create)
+  .addCommand(remove);

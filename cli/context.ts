@@ -1,0 +1,36 @@
+// Which cluster the command line speaks to: a context names the orchestrator's socket and the operator's identity. The
+// lab writes one; nothing is guessed from the network.
+import { readFile } from 'node:fs/promises';
+import { Type } from 'typebox';
+import { OperationError } from '../common/errors.ts';
+import { loadIdentity } from '../common/identity.ts';
+import { type RpcClient, rpcClient } from '../common/rpc/client.ts';
+import { SchemaCheck } from '../common/schema-check.ts';
+import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+import { Name } from '../wire/names.ts';
+
+/** Where the newest running lab leaves its context. */
+const DEFAULT_CONTEXT = '/run/supercloud-lab/current-context.json';
+
+const context = new SchemaCheck(Type.Object({ node: Name, socket: Type.String(), identity: Type.String() }));
+
+export type OrchestratorClient = RpcClient<typeof orchestratorContract>;
+
+async function readContext(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new OperationError('NO_CLUSTER', `there is no running cluster known here (no context at ${path})`, {
+      remedy: `start one with './supercloud lab', or name a context with --context FILE`,
+      cause,
+    });
+  }
+}
+
+/** A client of the orchestrator that the context names; the caller closes it. */
+export async function connectOrchestrator(path: string | undefined): Promise<OrchestratorClient> {
+  const file = path ?? process.env.SUPERCLOUD_CONTEXT ?? DEFAULT_CONTEXT;
+  const value: unknown = JSON.parse(await readContext(file));
+  if (!context.accepts(value)) throw new OperationError('BAD_CONTEXT', `${file}: ${context.fault(value)}`);
+  return rpcClient(orchestratorContract, { node: value.node, path: value.socket }, await loadIdentity(value.identity));
+}

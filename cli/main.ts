@@ -1,0 +1,73 @@
+// The command line's entry: names the commands, runs one, says in one sentence why it failed. Commands that are
+// programs of their own (the lab, the tests) are started as such, since no package imports another.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
+import { runChecks } from './check.ts';
+import { reportError } from './command.ts';
+import { initCommand, joinCommand, tokenCommand } from './commands/cluster.ts';
+import { imageCommand } from './commands/image.ts';
+import { migrateCommand } from './commands/migrate.ts';
+import { nodeCommand } from './commands/node.ts';
+import { vmCommand } from './commands/vm.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** Programs of other packages, by the command that starts them. */
+const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summary: string }>> = {
+  lab: { script: 'lab/main.ts', summary: 'three clouds on this machine, and a VM that migrates round' },
+  test: { script: 'test/run.ts', summary: 'set up and run all tests' },
+  bench: { script: 'test/bench/main.ts', summary: 'benchmarks beside the named peers' },
+  sim: { script: 'test/sim/run.ts', summary: 'the simulation: --seeds N, or --seed S to replay one' },
+};
+
+/** Runs another package's program in the foreground; it gets the terminal's signals itself. */
+function runProgram(script: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...process.execArgv, `${ROOT}${script}`, ...args], { stdio: 'inherit' });
+    const ignore = (): void => undefined;
+    const forward = (): void => {
+      child.kill('SIGTERM');
+    };
+    process.on('SIGINT', ignore);
+    process.on('SIGTERM', forward);
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}
+
+function build(): Command {
+  const program = new Command('supercloud')
+    .description('One virtual cloud over rented machines: a running VM moves live from one provider to another.')
+    .exitOverride()
+    .showHelpAfterError('(add --help for what can be typed)')
+    .addCommand(nodeCommand)
+    .addCommand(vmCommand)
+    .addCommand(migrateCommand)
+    .addCommand(imageCommand)
+    .addCommand(initCommand)
+    .addCommand(tokenCommand)
+    .addCommand(joinCommand);
+  program
+    .command('check')
+    .description('types, formatting and lint, import direction, dead exports')
+    .action(async () => {
+      if ((await runChecks(ROOT)).length > 0) process.exitCode = 1;
+    });
+  for (const [name, { summary }] of Object.entries(PROGRAMS)) program.command(name).description(summary);
+  return program;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  // Another program has its own options and its own help: its words are not looked at here.
+  const other = PROGRAMS[args[0] ?? ''];
+  if (other !== undefined) process.exitCode = await runProgram(other.script, args.slice(1));
+  else await build().parseAsync([...args], { from: 'user' });
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof CommanderError)) reportError(error);
+  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
+}

@@ -1,0 +1,27 @@
+// Time as a part that can be handed in: the simulation has another one. Nothing else in a daemon reads the time.
+import { performance } from 'node:perf_hooks';
+
+/** A timer that has not fired; cancelling one that has is nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** The two times of a process and its timers, all in ms. */
+export interface Clock {
+  /** Monotonic since some moment in this process's life: for durations and deadlines. */
+  nowMs(): number;
+  /** Since 1970, may jump: only for what people and certificates read. */
+  wallMs(): number;
+  /** Calls once after `delayMs`, never earlier. */
+  setTimer(delayMs: number, fire: () => void): Timer;
+}
+
+/** The machine's clock. */
+export const realClock: Clock = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  setTimer(delayMs, fire) {
+    const handle = setTimeout(fire, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+};

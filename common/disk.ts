@@ -1,0 +1,166 @@
+// Files and directories as a part that can be handed in: the simulation has another that loses and tears writes.
+// Nothing here retries and nothing is durable until datasync (and, for names, syncDirectory) has answered.
+import { constants, readSync, writeSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { allocateRange, punchRange } from './fallocate.ts';
+
+/** Offsets and sizes in bytes. Errors carry the operating system's code (`ENOSPC`, `EIO`, `ENOENT`). */
+export interface DiskFile {
+  readonly path: string;
+  /** Fills the buffer from the offset; answers how many bytes there were, fewer only at the file's end. */
+  read(buffer: Uint8Array, offset: number): Promise<number>;
+  /** Writes the whole buffer, or fails. */
+  write(buffer: Uint8Array, offset: number): Promise<void>;
+  /** As `read`, on this thread: for data that is known to be in the page cache. */
+  readSync(buffer: Uint8Array, offset: number): number;
+  /** As `write`, on this thread: into the page cache. */
+  writeSync(buffer: Uint8Array, offset: number): void;
+  /** What was written before the call is on the disk after the answer, size included. */
+  datasync(): Promise<void>;
+  /** Reserves the range, so that a later write into it cannot meet ENOSPC. */
+  allocate(offset: number, bytes: number): Promise<void>;
+  /** Gives the range back; it reads as zeros. */
+  punch(offset: number, bytes: number): Promise<void>;
+  truncate(bytes: number): Promise<void>;
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** How a file is opened: `read` needs it to be there, `write` makes it where missing, `create` refuses an old one. */
+export type OpenMode = 'read' | 'write' | 'create';
+
+/** A tree of files. Paths are absolute. */
+export interface Disk {
+  open(path: string, mode: OpenMode): Promise<DiskFile>;
+  readWhole(path: string): Promise<Uint8Array>;
+  /** Writes a file whole or not at all, durably, under its name (new file, rename, directory). `mode` as in chmod. */
+  replace(path: string, bytes: Uint8Array, mode?: number): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removing what is not there is nothing. */
+  remove(path: string): Promise<void>;
+  /** Names in a directory, sorted. */
+  list(directory: string): Promise<string[]>;
+  /** Makes a directory and the ones above it, where missing, for this user only. */
+  makeDirectory(directory: string): Promise<void>;
+  /** Names made, renamed and removed in this directory before the call are durable after the answer. */
+  syncDirectory(directory: string): Promise<void>;
+}
+
+const FLAGS = {
+  read: constants.O_RDONLY,
+  write: constants.O_RDWR | constants.O_CREAT,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+} as const satisfies Record<OpenMode, number>;
+
+/** Images, journals and keys are nobody else's business. */
+const PRIVATE_FILE = 0o600;
+const PRIVATE_DIRECTORY = 0o700;
+
+class RealFile implements DiskFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+
+  constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.#handle = handle;
+  }
+
+  async read(buffer: Uint8Array, offset: number): Promise<number> {
+    let done = 0;
+    while (done < buffer.length) {
+      const { bytesRead } = await this.#handle.read(buffer, done, buffer.length - done, offset + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return done;
+  }
+
+  async write(buffer: Uint8Array, offset: number): Promise<void> {
+    let done = 0;
+    while (done < buffer.length) {
+      const { bytesWritten } = await this.#handle.write(buffer, done, buffer.length - done, offset + done);
+      done += bytesWritten;
+    }
+  }
+
+  readSync(buffer: Uint8Array, offset: number): number {
+    let done = 0;
+    while (done < buffer.length) {
+      const bytesRead = readSync(this.#handle.fd, buffer, done, buffer.length - done, offset + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return done;
+  }
+
+  writeSync(buffer: Uint8Array, offset: number): void {
+    let done = 0;
+    while (done < buffer.length) {
+      done += writeSync(this.#handle.fd, buffer, done, buffer.length - done, offset + done);
+    }
+  }
+
+  datasync(): Promise<void> {
+    return this.#handle.datasync();
+  }
+
+  allocate(offset: number, bytes: number): Promise<void> {
+    return allocateRange(this.#handle.fd, offset, bytes);
+  }
+
+  punch(offset: number, bytes: number): Promise<void> {
+    return punchRange(this.#handle.fd, offset, bytes);
+  }
+
+  truncate(bytes: number): Promise<void> {
+    return this.#handle.truncate(bytes);
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size;
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+/** The machine's file system. */
+export const realDisk: Disk = {
+  async open(path, mode) {
+    return new RealFile(path, await open(path, FLAGS[mode], PRIVATE_FILE));
+  },
+  readWhole: (path) => readFile(path),
+  replace: replaceFile,
+  rename,
+  remove: (path) => rm(path, { force: true }),
+  list: async (directory) => (await readdir(directory)).sort(),
+  async makeDirectory(directory) {
+    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY });
+  },
+  syncDirectory,
+};
+
+async function replaceFile(path: string, bytes: Uint8Array, mode: number = PRIVATE_FILE): Promise<void> {
+  const fresh = `${path}.new`;
+  await rm(fresh, { force: true });
+  const handle = await open(fresh, FLAGS.create, mode);
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(fresh, path);
+  await syncDirectory(dirname(path));
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

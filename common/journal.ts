@@ -1,0 +1,254 @@
+// An append-only file of records that are durable when the answer comes. Appends that meet are written and synced
+// together. Never goes on after a failed sync: what is on the disk then is unknown until the file is read again.
+import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { type Static, type TSchema, Type } from 'typebox';
+import type { Disk, DiskFile } from './disk.ts';
+import { codeOf, messageOf, OperationError } from './errors.ts';
+import { decodeJournal, encodeFrame, JOURNAL_HEADER, journalStart } from './journal-frame.ts';
+import { decodeMessagePack, encodeMessagePack } from './messagepack.ts';
+import { SchemaCheck } from './schema-check.ts';
+
+/** What opening found. */
+export interface Opened<T> {
+  readonly journal: Journal<T>;
+  /** In the order in which they were appended. */
+  readonly records: T[];
+  /** Bytes of an unfinished append that were cut off the end; its caller had no answer yet. */
+  readonly tornBytes: number;
+}
+
+interface Waiting<T> {
+  readonly records: readonly T[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The new file while a rewrite is not finished; one that is found at opening is left over from a crash. */
+const REWRITE_SUFFIX = '.rewrite';
+
+/** A journal of records of one schema. Calls may overlap; records stand in the order of the calls. */
+export class Journal<T> {
+  readonly #disk: Disk;
+  readonly #path: string;
+  #file: DiskFile;
+  #endBytes: number;
+  /** The appends that the next write takes together; none while no write is queued behind all else. */
+  #batch: Waiting<T>[] | undefined;
+  /** The writes and rewrites that were started, one after the other. */
+  #queue: Promise<void> = Promise.resolve();
+  #failure: OperationError | undefined;
+
+  private constructor(disk: Disk, path: string, file: DiskFile, endBytes: number) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#file = file;
+    this.#endBytes = endBytes;
+  }
+
+  /**
+   * Opens or makes a journal and reads it. An unfinished append at its end is cut off.
+   * @throws OperationError JOURNAL_DAMAGED when good records follow bad bytes, JOURNAL_UNREADABLE when it is of another
+   * format or its records are not what the schema says; nothing is changed then
+   */
+  static async open<S extends TSchema>(disk: Disk, path: string, schema: S): Promise<Opened<Static<S>>> {
+    await disk.remove(path + REWRITE_SUFFIX);
+    const file = await disk.open(path, 'write');
+    try {
+      const { payloads, goodBytes, tornBytes } = await readJournal(disk, file, path);
+      const records = recordsOf(payloads, schema, path);
+      return { journal: new Journal<Static<S>>(disk, path, file, goodBytes), records, tornBytes };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** The file's size. */
+  get sizeBytes(): number {
+    return this.#endBytes;
+  }
+
+  /**
+   * Appends records, all or none of them; they are durable when it answers.
+   * @throws OperationError JOURNAL_FAILED; after ENOSPC the journal stays usable, after a failed sync it does not
+   */
+  append(...records: T[]): Promise<void> {
+    if (records.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#openBatch().push({ records, resolve, reject });
+    });
+  }
+
+  /** Replaces all records (compaction): the old ones or the new ones are there after a crash, never a mixture. */
+  rewrite(records: readonly T[]): Promise<void> {
+    // Appends that come after this call must not join a write that comes before it.
+    this.#batch = undefined;
+    return new Promise((resolve, reject) => {
+      this.#enqueue(() => this.#rewrite(records).then(resolve, reject));
+    });
+  }
+
+  /** Waits for what was started and closes the file. */
+  async close(): Promise<void> {
+    this.#batch = undefined;
+    this.#enqueue(async () => {
+      this.#failure ??= new OperationError('JOURNAL_FAILED', `the journal ${this.#path} is closed`);
+      await this.#file.close();
+    });
+    await this.#queue;
+  }
+
+  #enqueue(work: () => Promise<void>): void {
+    this.#queue = this.#queue.then(work);
+  }
+
+  #openBatch(): Waiting<T>[] {
+    if (this.#batch !== undefined) return this.#batch;
+    const batch: Waiting<T>[] = [];
+    this.#batch = batch;
+    this.#enqueue(() => this.#writeBatch(batch));
+    return batch;
+  }
+
+  async #writeBatch(batch: readonly Waiting<T>[]): Promise<void> {
+    if (this.#batch === batch) this.#batch = undefined;
+    try {
+      await this.#write(batch.flatMap((one) => one.records));
+      for (const one of batch) one.resolve();
+    } catch (error) {
+      for (const one of batch) one.reject(error);
+    }
+  }
+
+  async #write(records: readonly T[]): Promise<void> {
+    this.#throwIfFailed();
+    const frame = encodeFrame(encodeMessagePack(records), crc32);
+    try {
+      await this.#file.write(frame, this.#endBytes);
+    } catch (cause) {
+      await this.#undo(cause);
+      throw this.#error('write', cause);
+    }
+    try {
+      await this.#file.datasync();
+    } catch (cause) {
+      throw this.#fail('sync', cause);
+    }
+    this.#endBytes += frame.length;
+  }
+
+  /** A write that failed may have left a part: without a cut, a shorter frame written later would end in it. */
+  async #undo(cause: unknown): Promise<void> {
+    try {
+      await this.#file.truncate(this.#endBytes);
+    } catch {
+      throw this.#fail('cut', cause);
+    }
+  }
+
+  async #rewrite(records: readonly T[]): Promise<void> {
+    this.#throwIfFailed();
+    const fresh = await this.#writeFresh(records);
+    try {
+      await this.#disk.rename(this.#path + REWRITE_SUFFIX, this.#path);
+      await this.#disk.syncDirectory(dirname(this.#path));
+    } catch (cause) {
+      // Either file may have the name now: appends to one of them could be lost.
+      await fresh.file.close();
+      throw this.#fail('rename', cause);
+    }
+    const old = this.#file;
+    this.#file = fresh.file;
+    this.#endBytes = fresh.endBytes;
+    await old.close();
+  }
+
+  async #writeFresh(records: readonly T[]): Promise<{ file: DiskFile; endBytes: number }> {
+    const path = this.#path + REWRITE_SUFFIX;
+    await this.#disk.remove(path);
+    const file = await this.#disk.open(path, 'create');
+    try {
+      const frames = records.length === 0 ? new Uint8Array(0) : encodeFrame(encodeMessagePack(records), crc32);
+      await file.write(JOURNAL_HEADER, 0);
+      await file.write(frames, JOURNAL_HEADER.length);
+      await file.datasync();
+      return { file, endBytes: JOURNAL_HEADER.length + frames.length };
+    } catch (cause) {
+      await file.close();
+      throw this.#error('rewrite', cause);
+    }
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #fail(operation: string, cause: unknown): OperationError {
+    this.#failure = this.#error(operation, cause);
+    return this.#failure;
+  }
+
+  #error(operation: string, cause: unknown): OperationError {
+    const at = `${operation} of the journal ${this.#path} at byte ${this.#endBytes}`;
+    const remedy = codeOf(cause) === 'ENOSPC' ? 'Make room on the disk.' : 'Look at the disk, then restart the daemon.';
+    return new OperationError('JOURNAL_FAILED', `${at} failed: ${messageOf(cause)}`, { remedy, cause });
+  }
+}
+
+async function readJournal(
+  disk: Disk,
+  file: DiskFile,
+  path: string,
+): Promise<{ payloads: Uint8Array[]; goodBytes: number; tornBytes: number }> {
+  const bytes = new Uint8Array(await file.size());
+  await file.read(bytes, 0);
+  const start = journalStart(bytes);
+  if (start === 'other') throw unreadable(path, 'it is not a journal of this format');
+  if (start === 'cut') return begin(disk, file, path);
+  const { payloads, goodBytes, damage } = decodeJournal(bytes, crc32);
+  if (damage !== undefined) throw damaged(path, damage.badAtBytes, damage.goodAgainAtBytes);
+  const tornBytes = bytes.length - goodBytes;
+  if (tornBytes > 0) await cutTail(file, goodBytes);
+  return { payloads, goodBytes, tornBytes };
+}
+
+async function begin(
+  disk: Disk,
+  file: DiskFile,
+  path: string,
+): Promise<{ payloads: Uint8Array[]; goodBytes: number; tornBytes: number }> {
+  await file.write(JOURNAL_HEADER, 0);
+  await file.datasync();
+  await disk.syncDirectory(dirname(path));
+  return { payloads: [], goodBytes: JOURNAL_HEADER.length, tornBytes: 0 };
+}
+
+async function cutTail(file: DiskFile, goodBytes: number): Promise<void> {
+  await file.truncate(goodBytes);
+  await file.datasync();
+}
+
+function recordsOf<S extends TSchema>(payloads: readonly Uint8Array[], schema: S, path: string): Static<S>[] {
+  const check = new SchemaCheck(Type.Array(schema));
+  return payloads.flatMap((payload) => {
+    const decoded = decodeMessagePack(payload);
+    if (!decoded.ok) throw unreadable(path, decoded.fault);
+    if (!check.accepts(decoded.value)) throw unreadable(path, check.fault(decoded.value));
+    return decoded.value as Static<S>[];
+  });
+}
+
+function unreadable(path: string, why: string): OperationError {
+  return new OperationError('JOURNAL_UNREADABLE', `cannot read the journal ${path}: ${why}`, {
+    remedy: 'It may be of a newer release: run that one, or put the file aside and recover from another node.',
+  });
+}
+
+function damaged(path: string, badAtBytes: number, goodAgainAtBytes: number): OperationError {
+  return new OperationError(
+    'JOURNAL_DAMAGED',
+    `the journal ${path} is damaged from byte ${badAtBytes} on, with good records again at byte ${goodAgainAtBytes}`,
+    { remedy: 'Copy the file for inspection and look at the disk; recover the state from another node.' },
+  );
+}

@@ -1,0 +1,80 @@
+// The hypervisor agent's process: finds out what this node can run, takes up the machines and migrations of its journal,
+// answers calls and memory streams, and signs on with the orchestrator.
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { Type } from 'typebox';
+import { realClock } from '../common/clock.ts';
+import { runDaemon } from '../common/daemon.ts';
+import { realDisk } from '../common/disk.ts';
+import { loadIdentity } from '../common/identity.ts';
+import { rpcClient } from '../common/rpc/client.ts';
+import type { Capabilities } from '../wire/contracts/hypervisor.ts';
+import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+import { Endpoint, Ipv4, Name } from '../wire/names.ts';
+import { ORCHESTRATOR_PORT } from '../wire/ports.ts';
+import { startAgent } from './agent-server.ts';
+import { nodeCapabilities } from './capabilities.ts';
+import { QemuDriver } from './qemu/qemu-driver.ts';
+import { keepRegistered } from './registration.ts';
+
+/** What guests are told where nothing else is said: a plain underlay's 1500 less VXLAN's 50 (RFC 7348, 5). */
+const GUEST_MTU_BYTES = 1450;
+/** What the node keeps for itself when its limits are not given. */
+const RESERVED_MB = 512;
+
+const Config = Type.Object({
+  state: Type.String(),
+  run: Type.String(),
+  identity: Type.String(),
+  node: Name,
+  cloud: Name,
+  address: Ipv4,
+  orchestrator: Endpoint,
+  /** What guests may use together, and their MTU, the same on every node. */
+  guests: Type.Optional(
+    Type.Object({
+      memoryMB: Type.Optional(Type.Integer({ minimum: 64 })),
+      cpus: Type.Optional(Type.Integer({ minimum: 1 })),
+      mtuBytes: Type.Optional(Type.Integer({ minimum: 1280, maximum: 9000 })),
+    }),
+  ),
+});
+type Config = Type.Static<typeof Config>;
+
+function limits({ guests = {} }: Config): Pick<Capabilities, 'cpus' | 'memoryMB'> {
+  const installedMB = Math.floor(totalmem() / (1 << 20));
+  const { memoryMB = Math.max(64, installedMB - RESERVED_MB), cpus = availableParallelism() } = guests;
+  return { memoryMB, cpus };
+}
+
+await runDaemon('hypervisor', Config, async (config, { log, signal }) => {
+  const identity = await loadIdentity(config.identity);
+  const capabilities = await nodeCapabilities(limits(config));
+  log.info(capabilities, 'this node can run guests');
+  const agent = await startAgent({
+    identity,
+    address: config.address,
+    driver: new QemuDriver({ family: capabilities.family === 'kvm' ? 'kvm' : 'tcg' }),
+    capabilities,
+    stateDirectory: config.state,
+    machinesDirectory: join(config.run, 'vm'),
+    mtuBytes: config.guests?.mtuBytes ?? GUEST_MTU_BYTES,
+    disk: realDisk,
+    clock: realClock,
+    log,
+    fail: (error) => {
+      log.fatal({ err: error }, 'the journal failed; what it holds is known after a restart');
+      process.exit(1);
+    },
+  });
+  const target = { ...config.orchestrator, port: ORCHESTRATOR_PORT };
+  const orchestrator = rpcClient(orchestratorContract, target, identity);
+  const { cloud, address } = config;
+  void keepRegistered({ orchestrator, cloud, address, capabilities, log }, signal);
+  return {
+    close: async () => {
+      orchestrator.close();
+      await agent.close();
+    },
+  };
+});

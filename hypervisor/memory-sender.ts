@@ -1,0 +1,105 @@
+// Sends a machine's memory to the destination's agent: the way to the other node, the pump, the figures. It runs up to
+// the hold and, when told, ends the stream; leaving the hold is the hold's business.
+import { join } from 'node:path';
+import type { Clock } from '../common/clock.ts';
+import { openBulk } from '../common/rpc/bulk.ts';
+import type { MemoryProgress } from '../wire/contracts/hypervisor.ts';
+import type { Endpoint } from '../wire/names.ts';
+import type { Machine, MigrationProgress } from './driver.ts';
+import { joinStreams } from './memory-stream.ts';
+import type { Neighbours } from './neighbours.ts';
+import { listenForRam } from './qemu/ram-socket.ts';
+import type { RamPump } from './ram-pump.ts';
+
+/** How often the memory's progress is told, ms. */
+const PROGRESS_MS = 250;
+
+export interface MemorySenderParts {
+  readonly migration: string;
+  readonly destination: Endpoint;
+  readonly maxBandwidthBytesPerSecond: number;
+  readonly downtimeLimitMs: number;
+  readonly neighbours: Neighbours;
+  readonly clock: Clock;
+}
+
+export class MemorySender {
+  readonly #parts: MemorySenderParts;
+  readonly #tell: (progress: MemoryProgress) => void;
+  readonly #giveUp = new AbortController();
+  #pump: RamPump | undefined;
+  #totalBytes = 0;
+  #lastRate = { atMs: 0, bytes: 0 };
+
+  constructor(parts: MemorySenderParts, tell: (progress: MemoryProgress) => void) {
+    this.#parts = parts;
+    this.#tell = tell;
+  }
+
+  /** Bytes of the stream, both directions' frames of TLS not counted. */
+  get sentBytes(): number {
+    return this.#pump?.sentBytes ?? 0;
+  }
+
+  /** Resolves at the hold. Rejects when the stream or the machine fails; the guest then is as it was. */
+  async send(machine: Machine): Promise<void> {
+    const { neighbours, destination, migration } = this.#parts;
+    const target = neighbours.agentTarget(destination);
+    const remote = await openBulk(target, neighbours.identity, 'memory', migration, this.#giveUp.signal);
+    const socketPath = join(machine.runDirectory, 'out.sock');
+    const listener = await listenForRam(socketPath);
+    const joined = listener.accepted.then((local) => {
+      this.#pump = joinStreams(local, remote);
+    });
+    try {
+      await Promise.all([joined, this.#migrateOut(machine, socketPath)]);
+    } catch (error) {
+      remote.destroy();
+      throw error;
+    } finally {
+      await listener.close();
+    }
+  }
+
+  /** Ends the sending and the stream, wherever they are. */
+  stop(reason: string): void {
+    this.#giveUp.abort(new Error(reason));
+    this.#pump?.cut(reason);
+  }
+
+  /** The figures of a phase in which the hypervisor is not asked. */
+  progressAt(phase: 'hold' | 'decided'): MemoryProgress {
+    const none = { remainingBytes: 0, rateBytesPerSecond: 0, dirtyBytesPerSecond: 0, iteration: 0 };
+    return { ...none, phase, transferredBytes: this.sentBytes, totalBytes: this.#totalBytes };
+  }
+
+  async #migrateOut(machine: Machine, socketPath: string): Promise<void> {
+    const { maxBandwidthBytesPerSecond, downtimeLimitMs, clock } = this.#parts;
+    this.#lastRate = { atMs: clock.nowMs(), bytes: 0 };
+    await machine.migrateOut({
+      socketPath,
+      maxBandwidthBytesPerSecond,
+      downtimeLimitMs,
+      progressIntervalMs: PROGRESS_MS,
+      onProgress: (progress) => this.#report(progress),
+      signal: this.#giveUp.signal,
+    });
+  }
+
+  /** Bytes and rate are those of the stream itself: the hypervisor's own count leaves things out. */
+  #report(progress: MigrationProgress): void {
+    this.#totalBytes = progress.totalBytes;
+    const nowMs = this.#parts.clock.nowMs();
+    const { atMs, bytes } = this.#lastRate;
+    this.#lastRate = { atMs: nowMs, bytes: this.sentBytes };
+    this.#tell({
+      phase: 'memory',
+      transferredBytes: this.sentBytes,
+      remainingBytes: progress.remainingBytes,
+      totalBytes: progress.totalBytes,
+      rateBytesPerSecond: Math.round(((this.sentBytes - bytes) * 1000) / Math.max(1, nowMs - atMs)),
+      dirtyBytesPerSecond: Math.round(progress.dirtyBytesPerSecond),
+      iteration: progress.passCount,
+    });
+  }
+}

@@ -1,0 +1,231 @@
+// The shell around the destination's half of a hold: makes the waiting machine, takes its memory's stream, and carries
+// the effects out with the driver and the local daemons. It decides nothing.
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
+import type { Log } from '../common/log.ts';
+import type { Closing } from '../wire/contracts/blockd.ts';
+import type { Decision } from '../wire/contracts/hypervisor.ts';
+import type { Endpoint } from '../wire/names.ts';
+import type { AgentJournal } from './agent-journal.ts';
+import type { MachineRecord } from './agent-records.ts';
+import type { IncomingMachine } from './driver.ts';
+import type {
+  DestinationChore,
+  DestinationEffect,
+  DestinationInput,
+  DestinationRecord,
+  HoldDestination,
+} from './hold-destination.ts';
+import type { Machines } from './machines.ts';
+import { joinStreams } from './memory-stream.ts';
+import { LOCAL_TIMEOUT_MS, type Neighbours } from './neighbours.ts';
+import { dialRam } from './qemu/ram-socket.ts';
+import type { RamPump } from './ram-pump.ts';
+import { Wake } from './wake.ts';
+
+export interface MigrationDestinationParts {
+  readonly migration: string;
+  readonly vm: string;
+  readonly source: Endpoint;
+  readonly deadlineMs: number;
+  readonly hold: HoldDestination;
+  readonly machines: Machines;
+  readonly journal: AgentJournal;
+  readonly neighbours: Neighbours;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class MigrationDestination {
+  readonly #parts: MigrationDestinationParts;
+  readonly #wake: Wake;
+  #isStopped = false;
+  #machine: IncomingMachine | undefined;
+  #pump: RamPump | undefined;
+  /** Ends the making of the machine when it is not wanted any more. */
+  readonly #giveUp = new AbortController();
+  #preparing: Promise<void> | undefined;
+  #waiting: (() => void)[] = [];
+
+  constructor(parts: MigrationDestinationParts) {
+    this.#parts = parts;
+    this.#wake = new Wake(parts.clock, () => this.feed({ type: 'tick' }));
+  }
+
+  get vm(): string {
+    return this.#parts.vm;
+  }
+  get source(): Endpoint {
+    return this.#parts.source;
+  }
+  get decision(): Decision {
+    return this.#parts.hold.decision;
+  }
+  /** Nothing is decided and nothing speaks against it. */
+  get isWaiting(): boolean {
+    return this.#parts.hold.phase === 'waiting';
+  }
+  get reason(): string {
+    return this.#parts.hold.reason;
+  }
+  get isSettled(): boolean {
+    return this.#parts.hold.phase === 'settled';
+  }
+
+  feed(input: DestinationInput): void {
+    const { hold, clock } = this.#parts;
+    if (this.#isStopped) return;
+    for (const effect of hold.step(input, clock.nowMs())) this.#do(effect);
+    this.#wake.at(hold.wakeAtMs);
+  }
+
+  /** Makes the machine, once; its failure is a refusal, and is thrown for the controller. */
+  prepare(record: MachineRecord): Promise<void> {
+    this.#preparing ??= this.#make(record).catch((error: unknown) => {
+      this.feed({ type: 'died', reason: messageOf(error) });
+      throw error;
+    });
+    return this.#preparing;
+  }
+
+  async #make(record: MachineRecord): Promise<void> {
+    const { signal } = this.#giveUp;
+    signal.throwIfAborted();
+    const { journal, machines, migration, vm, source, deadlineMs } = this.#parts;
+    await journal.append(record, { kind: 'destination', migration, vm, source, deadlineMs, entry: 'incoming' });
+    signal.throwIfAborted();
+    const images = record.spec.disks.map(({ image }) => image);
+    const [machine] = await Promise.all([
+      machines.incoming(record, signal),
+      this.#parts.neighbours.warm(vm, images, 'port.close'),
+    ]);
+    machine.on('exited', ({ reason }) => this.feed({ type: 'died', reason: `the waiting machine ended (${reason})` }));
+    this.#machine = machine;
+  }
+
+  /** The memory's stream, from the node that was named as the source, once. */
+  async take(remote: TLSSocket): Promise<void> {
+    const machine = this.#machine;
+    if (!machine || this.#pump || this.#parts.hold.phase !== 'waiting') {
+      this.#parts.log.warn({ migration: this.#parts.migration }, 'a memory stream came that is not expected');
+      remote.destroy();
+      return;
+    }
+    try {
+      this.#pump = joinStreams(await dialRam(machine.ramSocketPath), remote);
+      this.#pump.done.catch((error: unknown) => this.feed({ type: 'broken', reason: messageOf(error) }));
+      await machine.loaded();
+      this.feed({ type: 'loaded' });
+    } catch (error) {
+      remote.destroy();
+      this.feed({ type: 'broken', reason: messageOf(error) });
+    }
+  }
+
+  /** Waits for the record, at most as long as given. */
+  async decisionWithin(waitMs: number): Promise<Decision> {
+    if (this.decision !== 'undecided') return this.decision;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    const timer = this.#parts.clock.setTimer(waitMs, resolve);
+    await promise;
+    timer.cancel();
+    this.#waiting = this.#waiting.filter((entry) => entry !== resolve);
+    return this.decision;
+  }
+
+  /** The process ends: nothing is done any more, as if it had been killed. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#wake.at(Number.POSITIVE_INFINITY);
+    this.#pump?.cut('the agent ends');
+  }
+
+  #do(effect: DestinationEffect): void {
+    switch (effect.type) {
+      case 'journal':
+        void this.#journal(effect.record);
+        return;
+      case 'verify':
+        void this.#verify(effect.closings, effect.timeoutMs);
+        return;
+      case 'chore':
+        void this.#chore(effect.chore);
+        return;
+      case 'decided': {
+        const { log, migration } = this.#parts;
+        log.info({ migration, vm: this.vm, decision: effect.decision, reason: effect.reason }, 'decided');
+        for (const resolve of this.#waiting) resolve();
+        return;
+      }
+      case 'settled':
+        return;
+    }
+  }
+
+  async #journal(entry: DestinationRecord): Promise<void> {
+    const { journal, migration, vm, source, deadlineMs } = this.#parts;
+    const record = { kind: 'destination', migration, vm, source, deadlineMs, entry } as const;
+    await journal.append(record, ...(entry === 'refused' ? [{ kind: 'gone', vm } as const] : []));
+    this.feed({ type: 'journaled', record: entry });
+  }
+
+  async #verify(closings: readonly Closing[], timeoutMs: number): Promise<void> {
+    const { neighbours, migration, log } = this.#parts;
+    const waitMs = Math.floor(timeoutMs);
+    try {
+      const params = { migration, closings: [...closings], timeoutMs: waitMs };
+      const { equal, reason } = await neighbours.verify(params, { timeoutMs: waitMs + LOCAL_TIMEOUT_MS });
+      this.feed({ type: 'verified', equal, reason });
+    } catch (error) {
+      log.warn({ migration, reason: messageOf(error) }, 'the tables could not be compared');
+      this.feed({ type: 'verifyFailed' });
+    }
+  }
+
+  async #chore(chore: DestinationChore): Promise<void> {
+    try {
+      await this.#doChore(chore);
+      this.feed({ type: 'choreDone', chore });
+    } catch (error) {
+      const { migration, log } = this.#parts;
+      log.warn({ migration, chore, reason: messageOf(error) }, 'it will be tried again');
+      this.feed({ type: 'choreFailed', chore });
+    }
+  }
+
+  async #doChore(chore: DestinationChore): Promise<void> {
+    const { neighbours, machines, migration, log } = this.#parts;
+    switch (chore) {
+      case 'activate':
+        await neighbours.store('standby.activate', { migration });
+        return;
+      case 'openPort':
+        await neighbours.port('port.open', this.vm);
+        return;
+      case 'cont':
+        await (await machines.find(this.vm))?.cont();
+        return;
+      case 'announce':
+        // The network's tables do not wait for it; it only teaches switches that none of ours drives.
+        await machines
+          .living(this.vm)
+          ?.announce()
+          .catch((error: unknown) => log.warn({ err: error }, 'not announced'));
+        return;
+      case 'kill':
+        this.#giveUp.abort(new Error('the migration was refused'));
+        this.#pump?.cut('the migration was refused');
+        // Its failure is what the giving up wants; whoever ordered it is told.
+        await this.#preparing?.catch(() => undefined);
+        return machines.kill(this.vm);
+      case 'cancelStandby':
+        await neighbours.store('standby.cancel', { migration });
+        return;
+      case 'detachPort':
+        await neighbours.port('port.detach', this.vm);
+        return;
+    }
+  }
+}

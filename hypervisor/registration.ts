@@ -1,0 +1,47 @@
+// Tells the orchestrator that this node is there, again and again as the sign of life. An orchestrator that cannot be
+// reached changes nothing here.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../common/errors.ts';
+import type { Log } from '../common/log.ts';
+import type { RpcClient } from '../common/rpc/client.ts';
+import type { Capabilities } from '../wire/contracts/hypervisor.ts';
+import type { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+
+/** Until the first answer, and from then on; ms. */
+const RETRY_MS = 2_000;
+const SIGN_OF_LIFE_MS = 5_000;
+
+export interface Registration {
+  readonly orchestrator: RpcClient<typeof orchestratorContract>;
+  readonly cloud: string;
+  readonly address: string;
+  readonly capabilities: Capabilities;
+  readonly log: Log;
+}
+
+/** Goes on until the signal is aborted. Never rejects. */
+export async function keepRegistered(registration: Registration, signal: AbortSignal): Promise<void> {
+  let isKnown: boolean | undefined;
+  while (!signal.aborted) {
+    const isAnswered = await register(registration, signal, isKnown);
+    isKnown = isAnswered;
+    await sleep(isAnswered ? SIGN_OF_LIFE_MS : RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+}
+
+/** Logs only the changes. */
+async function register(
+  { orchestrator, cloud, address, capabilities, log }: Registration,
+  signal: AbortSignal,
+  wasKnown: boolean | undefined,
+): Promise<boolean> {
+  try {
+    await orchestrator.call('node.register', { cloud, address, capabilities }, { signal });
+    if (wasKnown !== true) log.info('the orchestrator knows this node');
+    return true;
+  } catch (error) {
+    if (wasKnown !== false && !signal.aborted)
+      log.warn({ reason: messageOf(error) }, 'the orchestrator does not answer');
+    return false;
+  }
+}

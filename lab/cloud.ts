@@ -1,0 +1,111 @@
+// One cloud of the lab: a namespace, its Open vSwitch, and the daemons of its one node.
+import { mkdirSync } from 'node:fs';
+import { OPENFLOW_PORT } from '../wire/ports.ts';
+import { type DaemonPlan, DaemonProcess } from './daemon-process.ts';
+import { BLOCKD, CONTROLLER, type DaemonKind, HYPERVISOR, SWITCH_AGENT } from './daemons.ts';
+import { type OpenVswitch, startOpenVswitch } from './open-vswitch.ts';
+import { runSupercloud } from './program.ts';
+import { type CloudPlan, PREFIX } from './topology.ts';
+
+/** The device by which a cloud reaches the WAN. */
+export const UPLINK = 'up0';
+
+/** Where a cloud's node keeps its files. */
+export interface CloudDirectories {
+  /** Sockets, configuration, logs; short paths. */
+  readonly run: string;
+  /** Identity, stores, journals. */
+  readonly state: string;
+}
+
+export class Cloud {
+  readonly plan: CloudPlan;
+  readonly namespace: string;
+  readonly directories: CloudDirectories;
+  readonly daemons = new Map<string, DaemonProcess>();
+  readonly #controller: CloudPlan;
+  readonly #onTrouble: (message: string) => void;
+  #openVswitch: OpenVswitch | undefined;
+
+  constructor(options: {
+    plan: CloudPlan;
+    controller: CloudPlan;
+    namespace: string;
+    directories: CloudDirectories;
+    onTrouble: (message: string) => void;
+  }) {
+    this.plan = options.plan;
+    this.namespace = options.namespace;
+    this.directories = options.directories;
+    this.#controller = options.controller;
+    this.#onTrouble = options.onTrouble;
+    for (const directory of Object.values(this.directories)) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  }
+
+  get identityDirectory(): string {
+    return `${this.directories.state}/identity`;
+  }
+
+  get openVswitch(): OpenVswitch {
+    if (this.#openVswitch === undefined) throw new TypeError(`the switch of ${this.plan.cloud} has not been started`);
+    return this.#openVswitch;
+  }
+
+  /** Starts the switch; its controller is named once the node has an identity. */
+  async startSwitch(): Promise<void> {
+    this.#openVswitch = await startOpenVswitch({
+      namespace: this.namespace,
+      runDirectory: `${this.directories.run}/ovs`,
+      underlayAddress: `${this.plan.address}/${PREFIX}`,
+      underlayMac: this.plan.mac,
+      uplink: UPLINK,
+    });
+  }
+
+  /** Makes this node the controller of a new cluster. */
+  async initialise(): Promise<void> {
+    await runSupercloud(this.namespace, ['init', '--state', this.directories.state, '--node', this.plan.node]);
+  }
+
+  /** Makes this node a member with a join string, given as its owner would give it. */
+  async join(token: string): Promise<void> {
+    const args = ['join', '--node', this.plan.node, '--identity', this.identityDirectory];
+    await runSupercloud(this.namespace, args, token);
+  }
+
+  /** Points the switch at the cluster's OpenFlow controller, both proving themselves by certificate. */
+  async connectSwitch(): Promise<void> {
+    const directory = this.identityDirectory;
+    await this.openVswitch.setController(`ssl:${this.#controller.address}:${OPENFLOW_PORT}`, {
+      privateKey: `${directory}/key.pem`,
+      certificate: `${directory}/cert.pem`,
+      authority: `${directory}/ca.pem`,
+    });
+  }
+
+  /** The daemons that only the controller node has. */
+  async startController(): Promise<void> {
+    await Promise.all(CONTROLLER.map((kind) => this.startDaemon(kind)));
+  }
+
+  /** The daemons that every node has. */
+  async startNode(): Promise<void> {
+    await Promise.all([BLOCKD, SWITCH_AGENT, HYPERVISOR].map((kind) => this.startDaemon(kind)));
+  }
+
+  async startDaemon(kind: DaemonKind): Promise<void> {
+    const plan: DaemonPlan = {
+      name: kind.name,
+      namespace: this.namespace,
+      script: kind.script,
+      directory: this.directories.run,
+      config: kind.config({
+        plan: this.plan,
+        controller: this.#controller,
+        ...this.directories,
+        identity: this.identityDirectory,
+      }),
+    };
+    this.daemons.set(kind.name, await DaemonProcess.start(plan, this.#onTrouble));
+  }
+}

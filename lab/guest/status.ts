@@ -1,0 +1,71 @@
+// The status that a guest reports on its control port and as /status.json (written by load.pl). It must believe nothing that it has not checked.
+import Type, { type Static } from 'typebox';
+import { Value } from 'typebox/value';
+
+const Count = Type.Integer({ minimum: 0 });
+
+const StatusSchema = Type.Object({
+  /** Drawn by the guest's kernel at each boot: equal before and after a move, new after a restart. */
+  bootId: Type.String(),
+  uptimeSeconds: Type.Number({ minimum: 0 }),
+  /** Records written and acknowledged; fsyncs that ended well. */
+  writes: Count,
+  syncs: Count,
+  /** Records read back that were exactly the last acknowledged one of their place, and those that were not. */
+  verified: Count,
+  bad: Count,
+  /** Disk requests of the load that failed. */
+  errors: Count,
+  /** I/O and file system errors in the kernel's log. */
+  kernelErrors: Count,
+  /** Completed answers to `verify`: each read back every record. */
+  sweeps: Count,
+  /** The longest that one disk request took, since boot. */
+  slowestDiskMs: Count,
+  /** Pages dirtied, and pages found changed by someone else. */
+  memoryPages: Count,
+  memoryBad: Count,
+  /** Processes of the load that ended, of two. */
+  workersLost: Count,
+  /** The last failure in words, or empty. */
+  lastProblem: Type.String(),
+  /** The parameters in force: see `LoadParameters`. */
+  load: Type.Record(Type.String(), Type.Number()),
+});
+
+/** What a guest says about itself. */
+export type GuestStatus = Static<typeof StatusSchema>;
+
+/** The guest said something that is no status; `text` is what it said, cut. */
+export class GuestStatusError extends Error {
+  override readonly name = 'GuestStatusError';
+  readonly code = 'guest-status';
+  readonly text: string;
+
+  constructor(text: string) {
+    super(`the guest's answer is no status: ${text.slice(0, 200)}`);
+    this.text = text.slice(0, 200);
+  }
+}
+
+/** Decodes one status line. Fails with {@link GuestStatusError}, also when the guest reports that it refused a command. */
+export function parseGuestStatus(line: string): GuestStatus {
+  const value = parseJson(line);
+  if (!Value.Check(StatusSchema, value)) throw new GuestStatusError(line);
+  return value;
+}
+
+/** What is wrong with a guest, in words; empty when nothing is. */
+export function guestProblems(status: GuestStatus): string[] {
+  const counts = ['bad', 'errors', 'kernelErrors', 'memoryBad', 'workersLost'] as const;
+  const found = counts.filter((name) => status[name] > 0).map((name) => `${name} ${status[name]}`);
+  return status.lastProblem === '' ? found : [...found, status.lastProblem];
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw new GuestStatusError(line);
+  }
+}

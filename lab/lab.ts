@@ -1,0 +1,197 @@
+// The lab: three clouds on this machine, joined into one cluster over an emulated WAN. Everything it makes is written
+// into the run's manifest first, so that a crashed run can be removed whole.
+import { existsSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { loadIdentity } from '../common/identity.ts';
+import type { ProgressLine } from '../common/progress.ts';
+import type { RpcClient } from '../common/rpc/client.ts';
+import { rpcClient } from '../common/rpc/client.ts';
+import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+import { Cloud, UPLINK } from './cloud.ts';
+import { type Doorway, openDoorway } from './doorway.ts';
+import { createNamespaces, createVethPairs, namespaceName } from './namespace.ts';
+import { addVethPort } from './open-vswitch.ts';
+import { type Reaper, startReaper } from './reaper.ts';
+import { RUN_ROOT, RunDirectory } from './run-directory.ts';
+import { CLOUDS, GUEST_MTU_BYTES, LINK_RATE_MBIT, PREFIX, ROUND_TRIPS_MS, VISITOR } from './topology.ts';
+import { startWan, type Wan, type WanLink } from './wan/wan.ts';
+
+/** By which the command line finds the newest running lab. */
+const CURRENT_CONTEXT = `${RUN_ROOT}/current-context.json`;
+const NODES_UP_TIMEOUT_MS = 60_000;
+
+/** What the operator's client calls. */
+export type Operator = RpcClient<typeof orchestratorContract>;
+
+export class Lab {
+  readonly run: RunDirectory;
+  readonly clouds: readonly Cloud[];
+  readonly troubles: string[] = [];
+  readonly #line: ProgressLine;
+  readonly #reaper: Reaper;
+  #wan: Wan | undefined;
+  #operator: Operator | undefined;
+  #doorway: Doorway | undefined;
+
+  private constructor(run: RunDirectory, reaper: Reaper, line: ProgressLine) {
+    this.run = run;
+    this.#reaper = reaper;
+    this.#line = line;
+    const [controller] = CLOUDS;
+    if (controller === undefined) throw new TypeError('the topology has no cloud');
+    this.clouds = CLOUDS.map((plan) => {
+      const namespace = namespaceName(run.runId, plan.cloud);
+      const directories = { run: `${run.path}/${plan.cloud}`, state: `${run.dataPath}/${plan.cloud}` };
+      const onTrouble = (message: string): void => {
+        this.troubles.push(message);
+      };
+      return new Cloud({ plan, controller, namespace, directories, onTrouble });
+    });
+  }
+
+  /** Starts everything up to a cluster of three nodes that are up; no VM yet. On failure nothing is left. */
+  static async start(line: ProgressLine): Promise<Lab> {
+    const run = new RunDirectory();
+    const lab = new Lab(run, await startReaper(run.runId), line);
+    try {
+      await line.during('three clouds and a WAN between them', () => lab.#buildGround());
+      await line.during('a cluster: controller, two nodes join by token', () => lab.#formCluster());
+      await line.during('every node is up', () => lab.#nodesUp());
+      return lab;
+    } catch (error) {
+      await lab.stop();
+      throw error;
+    }
+  }
+
+  get wan(): Wan {
+    if (this.#wan === undefined) throw new TypeError('the WAN has not been started');
+    return this.#wan;
+  }
+
+  get operator(): Operator {
+    if (this.#operator === undefined) throw new TypeError('the controller has not been started');
+    return this.#operator;
+  }
+
+  /** The status page's address on this machine. */
+  get statusPage(): string {
+    return this.#doorway?.url ?? '';
+  }
+
+  get visitorNamespace(): string {
+    return namespaceName(this.run.runId, 'visitor');
+  }
+
+  cloud(name: string): Cloud {
+    const found = this.clouds.find(({ plan }) => plan.cloud === name);
+    if (found === undefined) throw new TypeError(`the lab has no cloud ${name}`);
+    return found;
+  }
+
+  async #buildGround(): Promise<void> {
+    const wan = namespaceName(this.run.runId, 'wan');
+    const namespaces = [...this.clouds.map(({ namespace }) => namespace), wan, this.visitorNamespace];
+    this.run.addNamespaces(namespaces);
+    await createNamespaces(namespaces);
+    await createVethPairs(
+      this.clouds.map(({ plan, namespace }) => [
+        { namespace, device: UPLINK, mac: plan.mac },
+        { namespace: wan, device: plan.cloud },
+      ]),
+    );
+    const ports = this.clouds.map(({ plan: { cloud } }) => ({ name: cloud, device: cloud }));
+    this.#wan = await startWan({ namespace: wan, ports, links: links() });
+    await Promise.all(this.clouds.map((cloud) => cloud.startSwitch()));
+    const home = this.cloud(VISITOR.cloud);
+    await addVethPort(
+      home.openVswitch,
+      { namespace: home.namespace, port: VISITOR.port },
+      {
+        ...{ namespace: this.visitorNamespace, device: VISITOR.device, mac: VISITOR.mac },
+        ...{ address: `${VISITOR.address}/${PREFIX}`, mtuBytes: GUEST_MTU_BYTES },
+      },
+    );
+  }
+
+  async #formCluster(): Promise<void> {
+    const [first, ...others] = this.clouds;
+    if (first === undefined) throw new TypeError('the topology has no cloud');
+    await first.initialise();
+    await first.startController();
+    await this.#connectOperator(first);
+    await Promise.all([
+      first.startNode().then(() => first.connectSwitch()),
+      ...others.map(async (cloud) => {
+        const { token } = await this.operator.call('token.create', { ttlSeconds: 600 });
+        await cloud.join(token);
+        await cloud.startNode();
+        await cloud.connectSwitch();
+      }),
+    ]);
+    const { port, mac, address: ip } = VISITOR;
+    await this.operator.call('binding.set', { owner: 'visitor', node: VISITOR.cloud, port, mac, ip });
+  }
+
+  async #connectOperator(controller: Cloud): Promise<void> {
+    const socket = `${controller.directories.run}/orchestrator.sock`;
+    const identity = `${controller.directories.state}/operator`;
+    const { node } = controller.plan;
+    this.#operator = rpcClient(orchestratorContract, { node, path: socket }, await loadIdentity(identity));
+    const context = `${this.run.path}/context.json`;
+    writeFileSync(context, JSON.stringify({ node, socket, identity }), { mode: 0o600 });
+    // Replaced in one step: two labs may start at once, and the newest is the current one.
+    const link = `${this.run.path}/current`;
+    symlinkSync(context, link);
+    renameSync(link, CURRENT_CONTEXT);
+    this.#doorway = await openDoorway(`${controller.directories.run}/status.sock`);
+  }
+
+  async #nodesUp(): Promise<void> {
+    const signal = AbortSignal.timeout(NODES_UP_TIMEOUT_MS);
+    await new Promise<void>((resolve, reject) => {
+      const enough = new AbortController();
+      const watched = this.operator.call(
+        'status.watch',
+        {},
+        {
+          signal: AbortSignal.any([signal, enough.signal]),
+          onProgress: ({ nodes }) => {
+            const up = nodes.filter((node) => node.up).length;
+            this.#line.update({ detail: `${up} of ${this.clouds.length}` });
+            if (up < this.clouds.length) return;
+            resolve();
+            enough.abort();
+          },
+        },
+      );
+      watched.then(() => reject(new Error('the status ended')), reject);
+    });
+  }
+
+  /** Takes everything down again; nothing of the run is left. */
+  async stop(): Promise<void> {
+    this.#operator?.close();
+    await this.#doorway?.close();
+    await this.#wan?.stop();
+    for (const cloud of this.clouds) for (const daemon of cloud.daemons.values()) daemon.expectEnd();
+    await this.run.remove();
+    await this.#reaper.dismiss();
+    removeDanglingContext();
+  }
+}
+
+function links(): WanLink[] {
+  return ROUND_TRIPS_MS.flatMap(({ between: [a, b], rttMs }) => {
+    const link = { delayMs: rttMs / 2, rateMbit: LINK_RATE_MBIT };
+    return [
+      { from: a, to: b, ...link },
+      { from: b, to: a, ...link },
+    ];
+  });
+}
+
+/** The link to this run's context is dead now; another lab's, made since, is left alone. */
+function removeDanglingContext(): void {
+  // existsSync follows the link: false for one that leads nowhere.
+  if (!existsSync(CURRENT_CONTEXT)) rmSync(CURRENT_CONTEXT, { force: true });
+}

@@ -1,0 +1,147 @@
+// `supercloud lab`: three clouds on this machine, a VM that is moved round them live, and then yours to try.
+import { writeFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { codeOf, messageOf, OperationError } from '../common/errors.ts';
+import { formatMs, ProgressLine } from '../common/progress.ts';
+import type { GuestKind } from './guest/build.ts';
+import { labPackages, prepareWithProgress } from './guests.ts';
+import { ensurePackages } from './host-packages.ts';
+import { Lab } from './lab.ts';
+import { insideNamespace } from './namespace.ts';
+import { allHeld, roundTable } from './report.ts';
+import { type Leg, Round } from './round.ts';
+import { cleanAll } from './run-directory.ts';
+import { createSshKey } from './ssh-key.ts';
+import { GUEST, ROUND } from './topology.ts';
+
+interface Options {
+  readonly once?: true;
+  readonly clean?: true;
+  readonly json?: string | true;
+  readonly image: GuestKind;
+  readonly rounds: number;
+}
+
+const EXAMPLES = `
+Examples:
+  supercloud lab                      the round, then it stays for you to try
+  supercloud lab --once --image tiny  the round with a small guest, then everything is taken down
+  supercloud lab --once --json=FILE   the figures into a file
+  supercloud lab --clean              remove what a crashed lab left behind`;
+
+function image(text: string): GuestKind {
+  if (text === 'tiny' || text === 'debian') return text;
+  throw new OperationError('USAGE', `there is no guest '${text}'`, { remedy: 'say --image tiny or --image debian' });
+}
+
+function rounds(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0 && count <= 1000) return count;
+  throw new OperationError('USAGE', `'${text}' is no number of rounds`, { remedy: 'say --rounds 10' });
+}
+
+function parse(args: readonly string[]): Options {
+  return new Command('supercloud lab')
+    .description('three clouds on this machine, and a VM that migrates round them, live')
+    .option('--once', 'end after the round; exit 0 only if every check held')
+    .option('--image <guest>', 'what boots: a whole Debian, or a tiny system', image, 'debian')
+    .option('--rounds <count>', 'how many times round', rounds, 1)
+    .option('--json [file]', 'print the figures as JSON, or write them to a file')
+    .option('--clean', 'remove what a crashed lab left behind, and end')
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .parse([...args], { from: 'user' })
+    .opts();
+}
+
+async function goRound(lab: Lab, round: Round, options: Options): Promise<Leg[]> {
+  const legs: Leg[] = [];
+  for (let count = 0; count < options.rounds; count += 1) {
+    for (const to of ROUND) legs.push(await round.leg(to));
+  }
+  const figures = { image: options.image, legs, held: allHeld(legs) };
+  if (typeof options.json === 'string') writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
+  if (options.json === true) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+  else process.stdout.write(`\n${roundTable(legs)}\n\n`);
+  if (!figures.held) process.stderr.write(`not every check held; logs are in ${lab.run.path}\n`);
+  return legs;
+}
+
+function whatToTry(lab: Lab, key: string | undefined): string {
+  const inside = insideNamespace(lab.visitorNamespace).join(' ');
+  const lines = [
+    `status page  ${lab.statusPage}`,
+    'move it      ./supercloud migrate web --to beta',
+    'look         ./supercloud vm show web      ./supercloud image show web      ./supercloud node list',
+    `use it       ${inside} ping ${GUEST.address}`,
+    `             ${inside} curl http://${GUEST.address}/`,
+  ];
+  if (key !== undefined)
+    lines.push(`             ${inside} ssh -i ${key} -o StrictHostKeyChecking=no root@${GUEST.address}`);
+  return [...lines, 'end          Ctrl-C takes everything down', ''].join('\n');
+}
+
+/** Resolves when the person, or whoever started this, says that it is enough. */
+function enough(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
+  });
+}
+
+async function runLab(options: Options, line: ProgressLine): Promise<boolean> {
+  const ended = enough();
+  const startedMs = performance.now();
+  const lab = await Lab.start(line);
+  let visit: Round | undefined;
+  try {
+    const guest = await prepareWithProgress(options.image, line);
+    const round = new Round(lab, guest, line);
+    visit = round;
+    const key = options.image === 'debian' ? createSshKey(lab.run.path) : undefined;
+    const work = round.boot(key?.publicKey).then(() => goRound(lab, round, options));
+    const legs = await Promise.race([options.once === true ? work : keepOnFailure(work, lab), ended.then(() => [])]);
+    process.stderr.write(`from the start to the last figure: ${formatMs(performance.now() - startedMs)}\n`);
+    if (options.once !== true) {
+      process.stdout.write(whatToTry(lab, key?.file));
+      await ended;
+    }
+    return allHeld(legs);
+  } finally {
+    visit?.stop();
+    await line.during('take everything down', () => lab.stop());
+  }
+}
+
+/** Someone sits before this lab: what failed is said, and it stays up to be looked at. */
+async function keepOnFailure(work: Promise<Leg[]>, lab: Lab): Promise<Leg[]> {
+  try {
+    return await work;
+  } catch (error) {
+    report(error);
+    process.stderr.write(`the lab stays up to be looked at; its logs are in ${lab.run.path}\n`);
+    return [];
+  }
+}
+
+function report(error: unknown): void {
+  process.stderr.write(`error ${messageOf(error)} (${codeOf(error) ?? 'UNEXPECTED'})\n`);
+  if (error instanceof OperationError && error.remedy !== '') process.stderr.write(`  ${error.remedy}\n`);
+}
+
+async function main(options: Options): Promise<void> {
+  const line = new ProgressLine();
+  if (options.clean === true) {
+    const cleaned = await cleanAll();
+    process.stdout.write(cleaned.length === 0 ? 'nothing was left behind\n' : `removed: ${cleaned.join(', ')}\n`);
+    return;
+  }
+  await ensurePackages(labPackages(options.image), line);
+  if (!(await runLab(options, line))) process.exitCode = 1;
+}
+
+try {
+  await main(parse(process.argv.slice(2)));
+} catch (error) {
+  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
+  if (!(error instanceof CommanderError)) report(error);
+}

@@ -1,0 +1,262 @@
+// One node's own Open vSwitch: database, switch daemon, underlay bridge and integration bridge, apart from any other on
+// the machine. It installs no flow and knows no VM: the integration bridge drops all until a controller speaks.
+import { mkdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CommandFailed, createVethPair, insideNamespace, runCommand } from './namespace.ts';
+import { identify, isSameProcess, type ProcessIdentity, RunDirectoryError } from './run-directory.ts';
+
+/** The bridge that carries the node's underlay address; the tunnels leave through it. */
+export const UNDERLAY_BRIDGE = 'br-phy';
+/** The bridge of the VMs' ports and the tunnel port, which the controller programs. */
+export const INTEGRATION_BRIDGE = 'br-int';
+/** The one VXLAN port of the integration bridge; flows set the remote address and the key. */
+export const TUNNEL_PORT = 'vxlan0';
+/** Its OpenFlow port number, the same on every node and after every restart. */
+export const TUNNEL_OFPORT = 1;
+/** RFC 7348, 8: the UDP port that IANA assigned to VXLAN. */
+const VXLAN_UDP_PORT = 4789;
+const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
+/** How soon a switch tries again after its controller was gone; Open vSwitch's own maximum of 8 s is a long outage. */
+const CONTROLLER_BACKOFF_MS = 1_000;
+const STOP_TIMEOUT_MS = 5_000;
+const STOP_POLL_MS = 20;
+
+/** Open vSwitch did not do what was asked within its time; the message names the daemon and its log. */
+export class OpenVswitchStuck extends Error {
+  readonly code = 'OPEN_VSWITCH_STUCK';
+
+  constructor(daemon: string, directory: string) {
+    super(`${daemon} did not end within ${STOP_TIMEOUT_MS} ms; see ${directory}/${daemon}.log`);
+    this.name = 'OpenVswitchStuck';
+  }
+}
+
+export interface OpenVswitchOptions {
+  /** The network namespace of the node; absent: the machine's own network (a real node). */
+  readonly namespace?: string;
+  /** Where sockets, database, process ids and logs lie; short, since a socket's path has at most 107 characters. */
+  readonly runDirectory: string;
+  /** The node's underlay address in CIDR; it lies on the underlay bridge, not on the uplink. */
+  readonly underlayAddress: string;
+  /** The device that leads to the other nodes; it becomes a port of the underlay bridge. */
+  readonly uplink: string;
+  /** The underlay bridge's MAC address; absent: the uplink's. */
+  readonly underlayMac?: string;
+  /** The underlay's MTU, 1500 bytes unless said; VXLAN takes 50 of them. */
+  readonly underlayMtuBytes?: number;
+  readonly controller?: { readonly target: string; readonly tls?: SwitchTls };
+}
+
+/** Files (PEM) by which the switch proves itself to its controller and knows it. */
+export interface SwitchTls {
+  readonly privateKey: string;
+  readonly certificate: string;
+  readonly authority: string;
+}
+
+export interface SwitchPort {
+  readonly port: string;
+  readonly ofport?: number;
+  readonly externalIds?: Readonly<Record<string, string>>;
+}
+
+/** Creates the database and starts both daemons; resolves when the switch forwards. Rejects with `CommandFailed`. */
+export async function startOpenVswitch(options: OpenVswitchOptions): Promise<OpenVswitch> {
+  const openVswitch = new OpenVswitch(options);
+  await openVswitch.create();
+  return openVswitch;
+}
+
+export class OpenVswitch {
+  readonly #options: OpenVswitchOptions;
+  readonly #directory: string;
+  readonly #inside: readonly string[];
+
+  constructor(options: OpenVswitchOptions) {
+    this.#options = options;
+    this.#directory = options.runDirectory;
+    this.#inside = options.namespace === undefined ? [] : insideNamespace(options.namespace);
+  }
+
+  /** The database's socket (RFC 7047 JSON-RPC). */
+  get databaseSocket(): string {
+    return `${this.#directory}/db.sock`;
+  }
+
+  /** The integration bridge's OpenFlow socket, which needs no controller: for `ovs-ofctl` and for a local agent. */
+  get integrationBridgeManagementSocket(): string {
+    return `${this.#directory}/${INTEGRATION_BRIDGE}.mgmt`;
+  }
+
+  /** For `startOpenVswitch` only: the first start, on an empty directory. */
+  async create(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
+    await this.#run('ovsdb-tool', ['create', `${this.#directory}/conf.db`, SCHEMA]);
+    await this.#daemon('ovsdb-server', [`--remote=punix:${this.databaseSocket}`, `${this.#directory}/conf.db`]);
+    await this.ovsVsctl(['--no-wait', ...initialTransaction(this.#options)]);
+    await this.startSwitch();
+  }
+
+  /** Starts the switch daemon, at first or after it died; it comes up with the database's set-up and without flows. */
+  async startSwitch(): Promise<void> {
+    await this.#daemon('ovs-vswitchd', [`unix:${this.databaseSocket}`]);
+    const { underlayAddress } = this.#options;
+    const lines = [`address replace ${underlayAddress} dev ${UNDERLAY_BRIDGE}`, `link set ${UNDERLAY_BRIDGE} up`];
+    await this.#run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+  }
+
+  /** Runs one transaction of `ovs-vsctl` and returns what it printed; waits until the switch has obeyed. */
+  ovsVsctl(args: readonly string[]): Promise<string> {
+    return this.#run('ovs-vsctl', [`--db=unix:${this.databaseSocket}`, '--no-syslog', '--timeout=10', ...args]);
+  }
+
+  /** Sends a command to the switch daemon (`ovs-appctl`), e.g. `['ofproto/trace', 'br-int', 'in_port=2']`. */
+  appctl(args: readonly string[]): Promise<string> {
+    return this.#run('ovs-appctl', ['-t', `${this.#directory}/ovs-vswitchd.ctl`, ...args]);
+  }
+
+  /** Runs `ovs-ofctl` (OpenFlow 1.3) on the integration bridge: `ofctl('dump-flows', [])`. */
+  ofctl(command: string, args: readonly string[], input = ''): Promise<string> {
+    const bridge = `unix:${this.integrationBridgeManagementSocket}`;
+    return this.#run('ovs-ofctl', ['-O', 'OpenFlow13', command, bridge, ...args], input);
+  }
+
+  /** Points the integration bridge at its controller, e.g. `ssl:10.77.0.1:6653`; with `ssl:` the files are needed. */
+  async setController(target: string, tls?: SwitchTls): Promise<void> {
+    await this.ovsVsctl(controllerTransaction(target, tls));
+  }
+
+  /** Adds a device of the node (a VM's tap, a veth) to the integration bridge. */
+  async addPort(port: SwitchPort): Promise<void> {
+    const ids = Object.entries(port.externalIds ?? {}).map(
+      ([key, value]) => `external_ids:${key}=${JSON.stringify(value)}`,
+    );
+    const columns = [...(port.ofport === undefined ? [] : [`ofport_request=${port.ofport}`]), ...ids];
+    const set = columns.length === 0 ? [] : ['--', 'set', 'interface', port.port, ...columns];
+    await this.ovsVsctl(['add-port', INTEGRATION_BRIDGE, port.port, ...set]);
+  }
+
+  /** Takes a port off the integration bridge; does nothing if it is not there. */
+  async deletePort(port: string): Promise<void> {
+    await this.ovsVsctl(['--if-exists', 'del-port', INTEGRATION_BRIDGE, port]);
+  }
+
+  /**
+   * Tells the switch the MAC address of a peer's underlay address, so that the first tunnelled frame is not dropped
+   * while it asks (ovs-vswitchd forgets after 15 minutes without use).
+   */
+  async setTunnelNeighbour(address: string, mac: string): Promise<void> {
+    await this.appctl(['tnl/neigh/set', UNDERLAY_BRIDGE, address, mac]);
+  }
+
+  /** The switch daemon's process id, for tests that kill it. */
+  async switchPid(): Promise<number> {
+    return Number((await readFile(`${this.#directory}/ovs-vswitchd.pid`, 'utf8')).trim());
+  }
+
+  /** Ends both daemons; the underlay bridge's device goes with them. Rejects with `OpenVswitchStuck`. */
+  async stop(): Promise<void> {
+    await this.#end('ovs-vswitchd', ['exit', '--cleanup']);
+    await this.#end('ovsdb-server', ['exit']);
+  }
+
+  async #daemon(program: string, args: readonly string[]): Promise<void> {
+    const files = ['pidfile', 'unixctl', 'log-file'].map(
+      (what) => `--${what}=${this.#directory}/${program}.${suffix(what)}`,
+    );
+    await this.#run(program, ['--detach', '--no-chdir', '-vconsole:off', '-vsyslog:off', ...files, ...args]);
+  }
+
+  async #end(program: string, command: readonly string[]): Promise<void> {
+    const daemon = await this.#identify(program);
+    if (daemon === undefined) return;
+    await runCommand('ovs-appctl', ['-t', `${this.#directory}/${program}.ctl`, ...command]).catch(ignoreCommandFailed);
+    for (let waitedMs = 0; waitedMs < STOP_TIMEOUT_MS; waitedMs += STOP_POLL_MS) {
+      if (!isSameProcess(daemon)) return;
+      await sleep(STOP_POLL_MS);
+    }
+    throw new OpenVswitchStuck(program, this.#directory);
+  }
+
+  // Undefined when the daemon is not running: a clean exit removes the file, a kill leaves it.
+  async #identify(program: string): Promise<ProcessIdentity | undefined> {
+    const pid = await readFile(`${this.#directory}/${program}.pid`, 'utf8').catch(() => '');
+    try {
+      return identify(Number(pid));
+    } catch (error) {
+      if (error instanceof RunDirectoryError) return undefined;
+      throw error;
+    }
+  }
+
+  #run(program: string, args: readonly string[], input = ''): Promise<string> {
+    const own = { OVS_RUNDIR: this.#directory, OVS_LOGDIR: this.#directory, OVS_DBDIR: this.#directory };
+    const environment = Object.entries(own).map(([key, value]) => `${key}=${value}`);
+    const [command = '', ...words] = [...this.#inside, 'env', ...environment, program, ...args];
+    return runCommand(command, words, { input });
+  }
+}
+
+/** A host on the integration bridge: a veth whose far end lies, addressed, in another namespace. For the lab only. */
+export async function addVethPort(
+  openVswitch: OpenVswitch,
+  port: SwitchPort & { readonly namespace: string },
+  host: { namespace: string; device: string; address: string; mac: string; mtuBytes: number },
+): Promise<void> {
+  await createVethPair({ namespace: port.namespace, device: port.port }, host, host.mtuBytes);
+  await openVswitch.addPort(port);
+}
+
+/** The transaction that sets up an empty database: both bridges, the uplink, the tunnel port and the controller. */
+export function initialTransaction(options: OpenVswitchOptions): readonly string[] {
+  const mac = options.underlayMac === undefined ? [] : [`other_config:hwaddr=${JSON.stringify(options.underlayMac)}`];
+  const commands = [
+    ['init'],
+    // One revalidator thread: by default each switch starts as many threads as the machine has cores.
+    ['set', 'Open_vSwitch', '.', 'other_config:n-revalidator-threads=1'],
+    ['add-br', UNDERLAY_BRIDGE],
+    ['set', 'bridge', UNDERLAY_BRIDGE, 'datapath_type=netdev', ...mac],
+    ['set', 'interface', UNDERLAY_BRIDGE, `mtu_request=${options.underlayMtuBytes ?? 1500}`],
+    ['add-port', UNDERLAY_BRIDGE, options.uplink],
+    ['add-br', INTEGRATION_BRIDGE],
+    ['set', 'bridge', INTEGRATION_BRIDGE, 'datapath_type=netdev', 'fail-mode=secure', 'protocols=OpenFlow13'],
+    ['add-port', INTEGRATION_BRIDGE, TUNNEL_PORT],
+    ['set', 'interface', TUNNEL_PORT, 'type=vxlan', `ofport_request=${TUNNEL_OFPORT}`, ...tunnelOptions()],
+  ];
+  const { controller } = options;
+  if (controller !== undefined) commands.push([...controllerTransaction(controller.target, controller.tls)]);
+  return commands.flatMap((command) => ['--', ...command]);
+}
+
+// df_default=false: an underlay with a smaller MTU may fragment the outer packet instead of dropping it in silence.
+function tunnelOptions(): readonly string[] {
+  return ['remote_ip=flow', 'key=flow', `dst_port=${VXLAN_UDP_PORT}`, 'df_default=false'].map(
+    (text) => `options:${text}`,
+  );
+}
+
+function controllerTransaction(target: string, tls?: SwitchTls): readonly string[] {
+  const ssl = tls === undefined ? [] : ['set-ssl', tls.privateKey, tls.certificate, tls.authority, '--'];
+  const columns = ['connection-mode=out-of-band', `max_backoff=${CONTROLLER_BACKOFF_MS}`];
+  return [
+    ...ssl,
+    'set-controller',
+    INTEGRATION_BRIDGE,
+    target,
+    '--',
+    'set',
+    'controller',
+    INTEGRATION_BRIDGE,
+    ...columns,
+  ];
+}
+
+function suffix(what: string): string {
+  if (what === 'pidfile') return 'pid';
+  return what === 'unixctl' ? 'ctl' : 'log';
+}
+
+// A daemon that died before the command reached it is ended all the same; its process id decides.
+function ignoreCommandFailed(error: unknown): void {
+  if (!(error instanceof CommandFailed)) throw error;
+}

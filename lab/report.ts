@@ -1,0 +1,40 @@
+// The round's figures as a table for people and as an object for programs.
+import { formatBytes, formatMs } from '../common/progress.ts';
+import { formatTable } from '../common/table.ts';
+import type { Leg } from './round.ts';
+import { LINK_RATE_MBIT, ROUND_TRIPS_MS } from './topology.ts';
+
+type Row = readonly [string, (leg: Leg) => string];
+
+const ROWS: readonly Row[] = [
+  ['total', ({ migration }) => formatMs(migration.totalMs)],
+  ['hold', ({ migration }) => formatMs(migration.holdMs)],
+  ['ping gap (10 ms pings)', ({ ping }) => `${formatMs(ping.longestGapMs)}, ${ping.lost} lost`],
+  ['TCP gap (open connection)', ({ tcp }) => `${formatMs(tcp.longestGapMs)}${tcp.lost === '' ? '' : `, ${tcp.lost}`}`],
+  ['WAN bytes between the two', ({ wanBytes }) => formatBytes(wanBytes)],
+  ['  memory', ({ migration }) => formatBytes(migration.memoryBytes)],
+  ['  blocks', ({ migration }) => formatBytes(migration.blockBytes)],
+  ['  metadata', ({ migration }) => formatBytes(migration.entryBytes)],
+  ['blocks fetched on demand', ({ migration }) => `${migration.fetchedOnDemandBlocks}`],
+  ['depends on the source', ({ migration }) => `${migration.dependsOnSourceBlocks} blocks`],
+  ["guest's records", ({ guest }) => `${guest.verified} verified, ${guest.bad} bad`],
+  ["WAN emulator's worst lateness", ({ wanWorstLatenessMs }) => formatMs(wanWorstLatenessMs)],
+  ['checks', ({ checks }) => `${checks.filter(({ held }) => held).length} of ${checks.length} held`],
+];
+
+/** One column per leg. */
+export function roundTable(legs: readonly Leg[]): string {
+  const columns = [{ title: '' }, ...legs.map(({ from, to }) => ({ title: `${from} -> ${to}`, figures: true }))];
+  const rows = ROWS.map(([title, cell]) => [title, ...legs.map(cell)]);
+  const failed = legs.flatMap(({ from, to, checks }) =>
+    checks.filter(({ held }) => !held).map(({ name, seen }) => `not held, ${from} -> ${to}: ${name} (${seen})`),
+  );
+  const distances = ROUND_TRIPS_MS.map(({ between, rttMs }) => `${between.join('-')} ${rttMs} ms`).join(', ');
+  const footer = `links: ${LINK_RATE_MBIT} Mbit/s each way; round trips ${distances}; the user sits in gamma`;
+  return [formatTable(columns, rows), footer, ...failed].join('\n');
+}
+
+/** True if everything that was checked held. */
+export function allHeld(legs: readonly Leg[]): boolean {
+  return legs.length > 0 && legs.every(({ checks }) => checks.every(({ held }) => held));
+}

@@ -1,0 +1,114 @@
+// The orchestrator's calls, each handed to the room that knows. No decision is taken here.
+import type { JoinServer } from '../common/join-server.ts';
+import type { Handlers } from '../common/rpc/server.ts';
+import type { orchestratorContract, Status } from '../wire/contracts/orchestrator.ts';
+import type { Images } from './images.ts';
+import type { Members } from './members.ts';
+import type { Migrations } from './migrations.ts';
+import type { Network } from './network.ts';
+import type { State } from './state.ts';
+import type { Vms } from './vms.ts';
+
+/** A migration reports several times a second; people and pages need no more than this. */
+const STATUS_INTERVAL_MS = 200;
+
+/** The rooms behind the calls. */
+export interface Rooms {
+  readonly state: State;
+  readonly members: Members;
+  readonly images: Images;
+  readonly vms: Vms;
+  readonly migrations: Migrations;
+  readonly network: Network;
+  readonly join: JoinServer;
+}
+
+/** Everything the status page shows. */
+export async function statusOf({ state, members, images, vms }: Rooms): Promise<Status> {
+  const heads = await images.heads();
+  const migrations = state.all('migrations').sort((a, b) => b.startedAtMs - a.startedAtMs);
+  return { nodes: members.states(), vms: vms.list(), images: heads, migrations };
+}
+
+/** Sends the status now and after every change, at most each 200 ms, until the signal says stop. */
+export function watchStatus(rooms: Rooms, send: (status: Status) => void, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let due = true;
+    let busy = false;
+    const turn = async (): Promise<void> => {
+      if (!due || busy) return;
+      due = false;
+      busy = true;
+      try {
+        send(await statusOf(rooms));
+      } catch (error) {
+        reject(error);
+      }
+      busy = false;
+    };
+    const timer = setInterval(() => void turn(), STATUS_INTERVAL_MS);
+    // A node that falls silent changes nothing in the state: look again every second all the same.
+    const look = setInterval(() => {
+      due = true;
+    }, 1_000);
+    const unwatch = rooms.state.watch(() => {
+      due = true;
+    });
+    const stop = (): void => {
+      clearInterval(timer);
+      clearInterval(look);
+      unwatch();
+      resolve();
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    void turn();
+  });
+}
+
+/** The handlers of the contract. */
+export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
+  const { members, images, vms, migrations, network, join } = rooms;
+  return {
+    'node.register': async (report, { peer }) => {
+      await members.register(peer.node, report);
+      return {};
+    },
+    'node.list': () => ({ nodes: members.states() }),
+    'token.create': async ({ ttlSeconds }) => ({ token: await join.createToken(ttlSeconds * 1000) }),
+    'image.create': ({ image, node, path, bytes }, { progress }) =>
+      images.create(image, node, { path, bytes }, progress),
+    'image.list': async () => ({ images: await images.heads() }),
+    'image.show': ({ image }) => images.show(image),
+    'image.delete': async ({ image }) => {
+      await images.delete(image);
+      return {};
+    },
+    'image.pull': async ({ image, rateBytesPerSecond }) => {
+      await images.setPull(image, rateBytesPerSecond);
+      return {};
+    },
+    'vm.create': (request) => vms.create(request),
+    'vm.list': () => ({ vms: vms.list() }),
+    'vm.show': ({ vm }) => vms.show(vm),
+    'vm.console': ({ vm }) => members.clients(vms.record(vm).node).hypervisor.call('machine.console', { vm }),
+    'vm.delete': async ({ vm }) => {
+      await vms.delete(vm);
+      return {};
+    },
+    'binding.set': async (record) => {
+      await network.setAddress(record);
+      return {};
+    },
+    'vm.migrate': ({ vm, to, ...options }, { progress }) => migrations.migrate(vm, to, options, progress),
+    'migration.cancel': async ({ vm }) => {
+      await migrations.cancel(vm);
+      return {};
+    },
+    'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
+    'status.watch': async (_params, { progress, signal }) => {
+      await watchStatus(rooms, progress, signal);
+      return {};
+    },
+  };
+}

@@ -1,0 +1,169 @@
+// The overlay's controller: takes the orchestrator's commands, keeps them durably, and has every switch follow. A
+// command is answered by what is durable and by the switches that can be reached; the others follow at their return.
+import type { Port } from '@openflow/ofp';
+import type { Clock } from '../common/clock.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
+import type { Peer } from '../common/identity.ts';
+import type { Journal } from '../common/journal.ts';
+import type { Log } from '../common/log.ts';
+import type { Handlers } from '../common/rpc/server.ts';
+import type { Binding, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
+import type { Endpoint } from '../wire/names.ts';
+import type { Flow } from './flow.ts';
+import { type SwitchView, wantedFlows } from './forwarding.ts';
+import type { OpenFlowChannel } from './openflow-channel.ts';
+import type { SwitchListener } from './openflow-server.ts';
+import type { Overlay, OverlayRecord } from './overlay.ts';
+import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
+
+/** A command waits so long for the slowest switch's barrier: one that hangs must not hold the others' callers up. */
+const SWITCHES_TIMEOUT_MS = 2_000;
+/** The destination's agent adds the port just before a migration is prepared; the news of it takes a round trip. */
+const PORT_TIMEOUT_MS = 5_000;
+/** A journal above this is rewritten as the state it leads to. */
+const JOURNAL_BYTES_MAX = 1024 * 1024;
+
+export interface ControllerParts {
+  readonly overlay: Overlay;
+  readonly journal: Pick<Journal<OverlayRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class Controller implements SwitchListener {
+  readonly #overlay: Overlay;
+  readonly #journal: ControllerParts['journal'];
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #switches = new Map<string, SwitchReconciler>();
+  readonly #channels = new Map<string, OpenFlowChannel>();
+  #commands: Promise<unknown> = Promise.resolve();
+
+  constructor({ overlay, journal, clock, log }: ControllerParts) {
+    this.#overlay = overlay;
+    this.#journal = journal;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** The calls of the contract, bound to this controller. */
+  handlers(): Handlers<typeof sdndContract> {
+    return {
+      'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
+      'binding.set': async ({ binding }) => this.#carryOut(() => this.#overlay.bind(binding)),
+      'binding.remove': async ({ owner }) => this.#carryOut(() => this.#overlay.unbind(owner)),
+      'binding.list': () => ({ bindings: [...this.#overlay.bindings.values()] }),
+      'migration.prepare': ({ migration, to }) => this.#prepare(migration, to),
+      'migration.complete': async ({ migration }, { peer }) => {
+        this.#checkCompleter(migration, peer);
+        return this.#carryOut(() => this.#overlay.complete(migration));
+      },
+      'migration.cancel': async ({ migration }) => this.#carryOut(() => this.#overlay.cancel(migration)),
+      'switch.verify': async () => ({ switches: await this.#verifyAll() }),
+    };
+  }
+
+  ready(node: string, channel: OpenFlowChannel, datapathId: bigint, ports: readonly Port[]): void {
+    this.#log.info({ node, datapathId: datapathId.toString(16), ports: ports.length }, 'a switch is connected');
+    this.#channels.get(node)?.close('the switch connected anew');
+    this.#channels.set(node, channel);
+    void this.#switch(node).connect(channel, ports);
+  }
+
+  port(node: string, channel: OpenFlowChannel, reason: 'add' | 'delete' | 'modify', port: Port): void {
+    if (this.#channels.get(node) === channel) void this.#switch(node).port(reason, port);
+  }
+
+  closed(node: string, channel: OpenFlowChannel, reason: string): void {
+    this.#log.warn({ node, reason }, 'a switch is gone');
+    this.#switches.get(node)?.disconnect(channel);
+    if (this.#channels.get(node) === channel) this.#channels.delete(node);
+  }
+
+  /** Ends the comparisons; switches keep their flows. */
+  close(): void {
+    for (const reconciler of this.#switches.values()) reconciler.close();
+  }
+
+  async #prepare(migration: string, to: Binding): Promise<Record<string, never>> {
+    const destination = this.#switch(to.node);
+    // Asked before and after: a command that will be refused need not wait for a port.
+    this.#overlay.prepare(migration, to);
+    if (!(await destination.hasPort(to.port, PORT_TIMEOUT_MS))) throw this.#noPort(destination, to);
+    return this.#carryOut(() => this.#overlay.prepare(migration, to));
+  }
+
+  #noPort({ connected }: SwitchReconciler, { owner, node, port }: Binding): OperationError {
+    const what = connected ? `has no port ${port}` : 'is not connected';
+    return new OperationError('DESTINATION_NOT_READY', `${owner} cannot move to ${node}: its switch ${what}`, {
+      remedy: connected ? 'Attach the port at that node first.' : 'Check ovs-vswitchd and the network of that node.',
+    });
+  }
+
+  #checkCompleter(migration: string, { role, node }: Peer): void {
+    const to = this.#overlay.destinationOf(migration);
+    if (role !== 'node' || to === undefined || to.node === node) return;
+    throw new OperationError('NOT_ALLOWED', `node ${node} cannot complete a migration to ${to.node}`);
+  }
+
+  #membersRecord(members: readonly Endpoint[]): OverlayRecord | undefined {
+    const known = this.#overlay.members;
+    const isSame = members.length === known.size && members.every(({ node, address }) => known.get(node) === address);
+    return isSame ? undefined : { kind: 'members', members: [...members] };
+  }
+
+  /** One command after the other: decided, made durable, applied; then all switches at once. */
+  async #carryOut(decide: () => OverlayRecord | undefined): Promise<Record<string, never>> {
+    const command = this.#commands.then(() => this.#record(decide));
+    this.#commands = command.catch(() => undefined);
+    await command;
+    await this.#updateAll();
+    return {};
+  }
+
+  async #record(decide: () => OverlayRecord | undefined): Promise<void> {
+    const record = decide();
+    if (record === undefined) return;
+    await this.#journal.append(record);
+    this.#overlay.apply(record);
+    if (this.#journal.sizeBytes > JOURNAL_BYTES_MAX) await this.#journal.rewrite(this.#overlay.records());
+  }
+
+  async #updateAll(): Promise<void> {
+    const updates = Promise.all([...this.#switches.values()].map((reconciler) => reconciler.update()));
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(SWITCHES_TIMEOUT_MS, resolve);
+    await Promise.race([updates, late]);
+    timer.cancel();
+  }
+
+  async #verifyAll(): Promise<SwitchState[]> {
+    const nodes = new Set([...this.#overlay.members.keys(), ...this.#switches.keys()]);
+    const states = [...nodes].sort().map(async (node) => switchState(node, await this.#switch(node).verify()));
+    return Promise.all(states);
+  }
+
+  #switch(node: string): SwitchReconciler {
+    const known = this.#switches.get(node);
+    if (known !== undefined) return known;
+    const wanted = (view: SwitchView): readonly Flow[] | undefined => this.#wanted(view);
+    const reconciler = new SwitchReconciler(node, wanted, { clock: this.#clock, log: this.#log });
+    this.#switches.set(node, reconciler);
+    return reconciler;
+  }
+
+  // Of a switch whose node is no member nothing is known, so nothing is changed there.
+  #wanted(view: SwitchView): readonly Flow[] | undefined {
+    if (!this.#overlay.members.has(view.node)) return undefined;
+    try {
+      return wantedFlows(this.#overlay, view);
+    } catch (error) {
+      this.#log.error({ node: view.node, reason: messageOf(error) }, 'the wanted flows cannot be computed');
+      throw error;
+    }
+  }
+}
+
+function switchState(node: string, { connected, flows, differences }: SwitchReport): SwitchState {
+  return { node, connected, flows, differences: [...differences] };
+}

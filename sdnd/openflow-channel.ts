@@ -1,0 +1,139 @@
+// An OpenFlow session on a socket: events become bytes and answers become promises. Holds no flows and repeats nothing;
+// when the connection ends, every operation that was under way fails.
+import type { Duplex } from 'node:stream';
+import type { FlowMod, FlowStats, Port } from '@openflow/ofp';
+import type { Clock, Timer } from '../common/clock.ts';
+import { OperationError } from '../common/errors.ts';
+import { type CookieFilter, OpenFlowSession, type SessionEvent } from './openflow-session.ts';
+
+/** What a channel tells the one who made it. */
+export interface ChannelListener {
+  ready(datapathId: bigint, ports: readonly Port[]): void;
+  port(reason: 'add' | 'delete' | 'modify', port: Port): void;
+  /** Once, at the end of every channel, whether it was ever ready or not. */
+  closed(reason: string): void;
+}
+
+interface Waiting {
+  readonly resolve: (value: readonly FlowStats[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** How often a session looks at the time. */
+const TICK_MS = 1_000;
+const EVERY_COOKIE: CookieFilter = { cookie: 0n, cookieMask: 0n };
+
+/** A connection with one switch. */
+export class OpenFlowChannel {
+  readonly #socket: Duplex;
+  readonly #clock: Clock;
+  readonly #listener: ChannelListener;
+  readonly #session: OpenFlowSession;
+  readonly #waiting = new Map<number, Waiting>();
+  #timer: Timer;
+  #isClosed = false;
+
+  constructor(socket: Duplex, clock: Clock, listener: ChannelListener, generationId?: bigint) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#listener = listener;
+    this.#session = new OpenFlowSession(clock.nowMs(), generationId);
+    this.#timer = this.#tickLater();
+    socket.on('data', (bytes: Uint8Array) => this.#handle(this.#session.receive(bytes, clock.nowMs())));
+    socket.on('error', (error) => this.close(error.message));
+    socket.on('close', () => this.close('the switch closed the connection'));
+    this.#handle(this.#session.start());
+  }
+
+  /** Reads installed flow entries. @throws OperationError SWITCH_LOST or SWITCH_REFUSED */
+  readFlows(filter = EVERY_COOKIE): Promise<readonly FlowStats[]> {
+    return this.#start(() => this.#session.readFlows(filter, this.#clock.nowMs()));
+  }
+
+  /** Sends flow-mods; answers after the switch's barrier. @throws OperationError SWITCH_LOST or SWITCH_REFUSED */
+  async apply(mods: readonly FlowMod[]): Promise<void> {
+    await this.#start(() => this.#session.apply(mods, this.#clock.nowMs()));
+  }
+
+  /** Ends the connection; the flows of the switch stay as they are. */
+  close(reason: string): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#timer.cancel();
+    this.#socket.destroy();
+    for (const { reject } of this.#waiting.values()) reject(lost(reason));
+    this.#waiting.clear();
+    this.#listener.closed(reason);
+  }
+
+  #start(begin: () => { operation: number; events: SessionEvent[] }): Promise<readonly FlowStats[]> {
+    if (this.#isClosed || !this.#session.isReady) return Promise.reject(lost('there is no session'));
+    const { promise, resolve, reject } = Promise.withResolvers<readonly FlowStats[]>();
+    const { operation, events } = begin();
+    this.#waiting.set(operation, { resolve, reject });
+    this.#handle(events);
+    return promise;
+  }
+
+  #handle(events: readonly SessionEvent[]): void {
+    this.#socket.cork();
+    for (const event of events) this.#handleOne(event);
+    this.#socket.uncork();
+  }
+
+  #handleOne(event: SessionEvent): void {
+    switch (event.kind) {
+      case 'send':
+        if (!this.#isClosed) this.#socket.write(event.bytes);
+        break;
+      case 'ready':
+        this.#listener.ready(event.datapathId, event.ports);
+        break;
+      case 'port':
+        this.#listener.port(event.reason, event.port);
+        break;
+      case 'flows':
+        this.#settle(event.operation)?.resolve(event.flows);
+        break;
+      case 'applied':
+        this.#applied(event.operation, event.refusals);
+        break;
+      case 'failed':
+        this.#settle(event.operation)?.reject(refused(event.reason));
+        break;
+      case 'close':
+        this.#socket.end();
+        this.close(event.reason);
+        break;
+    }
+  }
+
+  #applied(operation: number, refusals: readonly string[]): void {
+    const waiting = this.#settle(operation);
+    if (refusals.length === 0) waiting?.resolve([]);
+    else waiting?.reject(refused(refusals.join('; ')));
+  }
+
+  #settle(operation: number): Waiting | undefined {
+    const waiting = this.#waiting.get(operation);
+    this.#waiting.delete(operation);
+    return waiting;
+  }
+
+  #tickLater(): Timer {
+    return this.#clock.setTimer(TICK_MS, () => {
+      this.#timer = this.#tickLater();
+      this.#handle(this.#session.tick(this.#clock.nowMs()));
+    });
+  }
+}
+
+function lost(reason: string): OperationError {
+  return new OperationError('SWITCH_LOST', `the switch cannot be asked: ${reason}`, {
+    remedy: 'Check that ovs-vswitchd runs on that node; it is brought up to date when it is back.',
+  });
+}
+
+function refused(reason: string): OperationError {
+  return new OperationError('SWITCH_REFUSED', `the switch refused an operation: ${reason}`);
+}

@@ -1,0 +1,254 @@
+// One OpenFlow 1.3 connection from its first byte to its end, without a socket: hello, role, ports, liveness, and
+// operations whose answers may come in any order. Never decides which flows a switch should have.
+import {
+  type Bad,
+  type Decoded,
+  type ErrorMessage,
+  ErrorType,
+  EVERY_FLOW,
+  encode,
+  errorName,
+  type FlowMod,
+  type FlowStats,
+  type Message,
+  MessageReader,
+  type MultipartReply,
+  OPENFLOW_13,
+  type Port,
+} from '@openflow/ofp';
+
+/** What the shell must do or tell. Operations are named by the number that starting them answered. */
+export type SessionEvent =
+  | { readonly kind: 'send'; readonly bytes: Uint8Array }
+  /** The switch has answered everything that is asked at first; operations may begin. */
+  | { readonly kind: 'ready'; readonly datapathId: bigint; readonly ports: readonly Port[] }
+  | { readonly kind: 'port'; readonly reason: 'add' | 'delete' | 'modify'; readonly port: Port }
+  | { readonly kind: 'flows'; readonly operation: number; readonly flows: readonly FlowStats[] }
+  /** The switch has carried out, or refused, all flow-mods of the operation. */
+  | { readonly kind: 'applied'; readonly operation: number; readonly refusals: readonly string[] }
+  | { readonly kind: 'failed'; readonly operation: number; readonly reason: string }
+  | { readonly kind: 'close'; readonly reason: string };
+
+/** Which flow entries are read: those whose cookie has these bits. */
+export interface CookieFilter {
+  readonly cookie: bigint;
+  readonly cookieMask: bigint;
+}
+
+/** The switch must have answered hello, features, role and ports by then: a few round trips of 300 ms and its own work. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** After this silence the switch is asked whether it lives; after as much again it is given up. */
+const SILENCE_MS = 5_000;
+/** Reading or changing every entry of a large switch takes seconds; a switch that takes longer will never answer. */
+const OPERATION_TIMEOUT_MS = 60_000;
+/** A switch of 1,000 nodes with 100 VMs each has 300,000 entries; more than this is a switch gone mad. */
+const FLOWS_MAX = 1_000_000;
+/** Refusals that are told of one operation; with thousands of equal ones the rest says nothing new. */
+const REFUSALS_MAX = 20;
+const XID_MAX = 0xffff_fffe;
+
+interface Reading {
+  readonly kind: 'flows';
+  readonly startedAtMs: number;
+  readonly flows: FlowStats[];
+}
+
+interface Applying {
+  readonly kind: 'applied';
+  readonly startedAtMs: number;
+  readonly firstXid: number;
+  readonly refusals: string[];
+}
+
+/** A connection with a switch. `generationId`: ask to be master under this term (OpenFlow 1.3.5, 7.3.9). */
+export class OpenFlowSession {
+  readonly #generationId: bigint | undefined;
+  readonly #reader = new MessageReader();
+  readonly #startedAtMs: number;
+  readonly #ports: Port[] = [];
+  readonly #operations = new Map<number, Reading | Applying>();
+  #phase: 'hello' | 'handshake' | 'ready' | 'closed' = 'hello';
+  #xid = 0;
+  #setUpXids = { role: 0, ports: 0 };
+  #datapathId: bigint | undefined;
+  #heardAtMs: number;
+  #isAsked = false;
+
+  constructor(nowMs: number, generationId?: bigint) {
+    this.#startedAtMs = nowMs;
+    this.#heardAtMs = nowMs;
+    this.#generationId = generationId;
+  }
+
+  /** Whether operations may be started. */
+  get isReady(): boolean {
+    return this.#phase === 'ready';
+  }
+
+  /** What is to be sent first. */
+  start(): SessionEvent[] {
+    return [this.#send({ type: 'hello', versions: [OPENFLOW_13] })];
+  }
+
+  /** Takes what the switch sent. */
+  receive(bytes: Uint8Array, nowMs: number): SessionEvent[] {
+    if (this.#phase === 'closed') return [];
+    this.#heardAtMs = nowMs;
+    this.#isAsked = false;
+    const events: SessionEvent[] = [];
+    for (const result of this.#reader.push(bytes)) {
+      events.push(...(result.kind === 'bad' ? this.#rubbish(result) : this.#message(result)));
+      if (this.isClosed) break;
+    }
+    return events;
+  }
+
+  /** To be called every second or so: asks a silent switch for a sign of life, and gives up a dead one. */
+  tick(nowMs: number): SessionEvent[] {
+    if (this.#phase === 'closed') return [];
+    if (this.#phase !== 'ready' && nowMs - this.#startedAtMs > HANDSHAKE_TIMEOUT_MS) {
+      return this.#close(`no handshake within ${HANDSHAKE_TIMEOUT_MS} ms`);
+    }
+    const silentMs = nowMs - this.#heardAtMs;
+    if (silentMs > 2 * SILENCE_MS) return this.#close(`silent for ${Math.round(silentMs)} ms`);
+    const oldest = this.#operations.values().next().value;
+    if (oldest !== undefined && nowMs - oldest.startedAtMs > OPERATION_TIMEOUT_MS) {
+      return this.#close(`no answer within ${OPERATION_TIMEOUT_MS} ms`);
+    }
+    if (silentMs <= SILENCE_MS || this.#isAsked || this.#phase === 'hello') return [];
+    this.#isAsked = true;
+    return [this.#send({ type: 'echo-request', data: new Uint8Array(0) })];
+  }
+
+  /** Asks for installed flow entries; ends with `flows` or `failed`. */
+  readFlows(filter: CookieFilter, nowMs: number): { operation: number; events: SessionEvent[] } {
+    const request = { type: 'multipart-request', part: 'flow', more: false, ...EVERY_FLOW, ...filter } as const;
+    const event = this.#send(request);
+    this.#operations.set(this.#xid, { kind: 'flows', startedAtMs: nowMs, flows: [] });
+    return { operation: this.#xid, events: [event] };
+  }
+
+  /** Sends flow-mods and a barrier behind them; ends with `applied`. */
+  apply(mods: readonly FlowMod[], nowMs: number): { operation: number; events: SessionEvent[] } {
+    const events = mods.map((mod) => this.#send(mod));
+    const firstXid = this.#xid - mods.length + 1;
+    events.push(this.#send({ type: 'barrier-request' }));
+    this.#operations.set(this.#xid, { kind: 'applied', startedAtMs: nowMs, firstXid, refusals: [] });
+    return { operation: this.#xid, events };
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  #message({ message, xid, version }: Decoded): SessionEvent[] {
+    if (this.#phase === 'hello') return this.#hello(message, version);
+    switch (message.type) {
+      case 'echo-request':
+        return [{ kind: 'send', bytes: encode({ type: 'echo-reply', data: message.data }, xid) }];
+      case 'features-reply':
+        this.#datapathId = message.datapathId;
+        return [];
+      case 'multipart-reply':
+        return this.#multipart(message, xid);
+      case 'barrier-reply':
+        return this.#barrier(xid);
+      case 'port-status':
+        return [{ kind: 'port', reason: message.reason, port: message.port }];
+      case 'error':
+        return this.#error(message, xid);
+      default:
+        return [];
+    }
+  }
+
+  #hello(message: Message, version: number): SessionEvent[] {
+    if (message.type !== 'hello') return this.#close(`the first message is ${message.type}, not hello`);
+    const speaks13 = message.versions.length > 0 ? message.versions.includes(OPENFLOW_13) : version >= OPENFLOW_13;
+    if (!speaks13) return this.#refuseVersion(version);
+    this.#phase = 'handshake';
+    return this.#askAtFirst();
+  }
+
+  #refuseVersion(version: number): SessionEvent[] {
+    const data = new TextEncoder().encode('OpenFlow 1.3 is needed');
+    const refusal = this.#send({ type: 'error', errorType: ErrorType.helloFailed, errorCode: 0, data });
+    return [refusal, ...this.#close(`the switch does not speak OpenFlow 1.3 (its version is ${version})`)];
+  }
+
+  // The ports come last: their answer says that everything before was answered too.
+  #askAtFirst(): SessionEvent[] {
+    const events = [this.#send({ type: 'features-request' })];
+    if (this.#generationId !== undefined) {
+      events.push(this.#send({ type: 'role-request', role: 'master', generationId: this.#generationId }));
+      this.#setUpXids.role = this.#xid;
+    }
+    events.push(this.#send({ type: 'multipart-request', part: 'port-desc', more: false }));
+    this.#setUpXids.ports = this.#xid;
+    return events;
+  }
+
+  #multipart(reply: MultipartReply, xid: number): SessionEvent[] {
+    if (reply.part === 'port-desc' && xid === this.#setUpXids.ports) return this.#portDesc(reply.ports, reply.more);
+    const operation = this.#operations.get(xid);
+    if (reply.part !== 'flow' || operation?.kind !== 'flows') return [];
+    for (const flow of reply.flows) operation.flows.push(flow);
+    if (operation.flows.length > FLOWS_MAX) return this.#close(`the switch has more than ${FLOWS_MAX} flow entries`);
+    if (reply.more) return [];
+    this.#operations.delete(xid);
+    return [{ kind: 'flows', operation: xid, flows: operation.flows }];
+  }
+
+  #portDesc(ports: readonly Port[], more: boolean): SessionEvent[] {
+    this.#ports.push(...ports);
+    if (more) return [];
+    if (this.#datapathId === undefined) return this.#close('the switch did not say its datapath id');
+    this.#phase = 'ready';
+    return [{ kind: 'ready', datapathId: this.#datapathId, ports: this.#ports }];
+  }
+
+  #barrier(xid: number): SessionEvent[] {
+    const operation = this.#operations.get(xid);
+    if (operation?.kind !== 'applied') return [];
+    this.#operations.delete(xid);
+    return [{ kind: 'applied', operation: xid, refusals: operation.refusals }];
+  }
+
+  #error({ errorType, errorCode }: ErrorMessage, xid: number): SessionEvent[] {
+    const name = errorName(errorType, errorCode);
+    if (xid === this.#setUpXids.role) return this.#close(`the switch refused the role of master: ${name}`);
+    if (this.#phase !== 'ready') return this.#close(`the switch refused the handshake: ${name}`);
+    const reading = this.#operations.get(xid);
+    if (reading?.kind === 'flows') {
+      this.#operations.delete(xid);
+      return [{ kind: 'failed', operation: xid, reason: name }];
+    }
+    this.#noteRefusal(xid, name);
+    return [];
+  }
+
+  #noteRefusal(xid: number, name: string): void {
+    for (const [barrierXid, operation] of this.#operations) {
+      if (operation.kind !== 'applied' || xid < operation.firstXid || xid > barrierXid) continue;
+      if (operation.refusals.length < REFUSALS_MAX) operation.refusals.push(`flow-mod ${xid}: ${name}`);
+    }
+  }
+
+  #rubbish(bad: Bad): SessionEvent[] {
+    if (bad.fatal || this.#phase !== 'ready') return this.#close(`${bad.code}: ${bad.detail}`);
+    const operation = this.#operations.get(bad.xid);
+    if (operation === undefined) return [];
+    this.#operations.delete(bad.xid);
+    return [{ kind: 'failed', operation: bad.xid, reason: `${bad.code}: ${bad.detail}` }];
+  }
+
+  #close(reason: string): SessionEvent[] {
+    this.#phase = 'closed';
+    return [{ kind: 'close', reason }];
+  }
+
+  #send(message: Message): SessionEvent {
+    this.#xid = this.#xid >= XID_MAX ? 1 : this.#xid + 1;
+    return { kind: 'send', bytes: encode(message, this.#xid) };
+  }
+}

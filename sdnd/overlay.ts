@@ -1,0 +1,256 @@
+// Who is where: members, bindings and prepared migrations, as a state that records are applied to. Pure; says which
+// record a command leads to or why it is refused, and never touches a switch or a disk.
+import { Type } from 'typebox';
+import { OperationError } from '../common/errors.ts';
+import { Binding } from '../wire/contracts/sdnd.ts';
+import { Endpoint, MigrationId, Name } from '../wire/names.ts';
+import type { OverlayView } from './forwarding.ts';
+import { TUNNEL_PORT_NAME } from './pipeline.ts';
+
+/** One change of the overlay, as the controller's journal keeps it. */
+export const OverlayRecord = Type.Union([
+  Type.Object({ kind: Type.Literal('members'), members: Type.Array(Endpoint) }),
+  Type.Object({ kind: Type.Literal('bound'), binding: Binding }),
+  Type.Object({ kind: Type.Literal('unbound'), owner: Name }),
+  Type.Object({ kind: Type.Literal('prepared'), migration: MigrationId, to: Binding }),
+  Type.Object({ kind: Type.Literal('completed'), migration: MigrationId }),
+  Type.Object({ kind: Type.Literal('cancelled'), migration: MigrationId }),
+  /** A controller began to speak to switches under this term. */
+  Type.Object({ kind: Type.Literal('term'), term: Type.Integer({ minimum: 1 }) }),
+]);
+export type OverlayRecord = Type.Static<typeof OverlayRecord>;
+
+/** Completed migrations that are remembered, so that asking again is no error; the oldest are forgotten. */
+const COMPLETED_MAX = 1024;
+/** Raised when the control plane is restored from a backup, which is not built yet. */
+const INCARNATION = 1;
+
+export class Overlay implements OverlayView {
+  readonly incarnation = INCARNATION;
+  readonly #members = new Map<string, string>();
+  readonly #bindings = new Map<string, Binding>();
+  /** By migration. */
+  readonly #prepared = new Map<string, Binding>();
+  /** The same by owner, for who computes flows. */
+  readonly #preparations = new Map<string, Binding>();
+  readonly #completed = new Set<string>();
+  #term = 0;
+
+  constructor(records: readonly OverlayRecord[] = []) {
+    for (const record of records) this.apply(record);
+  }
+
+  get members(): ReadonlyMap<string, string> {
+    return this.#members;
+  }
+  get bindings(): ReadonlyMap<string, Binding> {
+    return this.#bindings;
+  }
+  get preparations(): ReadonlyMap<string, Binding> {
+    return this.#preparations;
+  }
+  /** The highest term of a controller so far. */
+  get term(): number {
+    return this.#term;
+  }
+
+  /** Where a prepared migration leads; undefined when there is none of that id. */
+  destinationOf(migration: string): Binding | undefined {
+    return this.#prepared.get(migration);
+  }
+
+  /** Takes a change over; never fails, whatever the order. */
+  apply(record: OverlayRecord): void {
+    switch (record.kind) {
+      case 'members':
+        this.#setMembers(record.members);
+        break;
+      case 'bound':
+        this.#bindings.set(record.binding.owner, record.binding);
+        this.#forgetPreparationsUpTo(record.binding);
+        break;
+      case 'unbound':
+        this.#bindings.delete(record.owner);
+        this.#forgetPreparationsOf(record.owner);
+        break;
+      case 'prepared':
+        this.#prepared.set(record.migration, record.to);
+        this.#preparations.set(record.to.owner, record.to);
+        break;
+      case 'completed':
+        this.#complete(record.migration);
+        break;
+      case 'cancelled':
+        this.#forget(record.migration);
+        break;
+      case 'term':
+        this.#term = Math.max(this.#term, record.term);
+        break;
+    }
+  }
+
+  /** The shortest list of records that makes this state. */
+  records(): OverlayRecord[] {
+    return [
+      { kind: 'term', term: Math.max(this.#term, 1) },
+      { kind: 'members', members: [...this.#members].map(([node, address]) => ({ node, address })) },
+      ...[...this.#bindings.values()].map((binding) => ({ kind: 'bound', binding }) as const),
+      ...[...this.#completed].map((migration) => ({ kind: 'completed', migration }) as const),
+      ...[...this.#prepared].map(([migration, to]) => ({ kind: 'prepared', migration, to }) as const),
+    ];
+  }
+
+  /** @throws OperationError EPOCH_STALE, ADDRESS_TAKEN, ADDRESS_BAD, PORT_BAD; undefined when it stands already */
+  bind(binding: Binding): OverlayRecord | undefined {
+    checkPlace(binding);
+    this.#checkFree(binding);
+    const old = this.#bindings.get(binding.owner);
+    if (old !== undefined && isSameBinding(old, binding)) return undefined;
+    if (old !== undefined && !isNewer(binding, old)) throw stale(binding, old);
+    return { kind: 'bound', binding };
+  }
+
+  /** Undefined when there is nothing to unbind. */
+  unbind(owner: string): OverlayRecord | undefined {
+    return this.#bindings.has(owner) ? { kind: 'unbound', owner } : undefined;
+  }
+
+  /** @throws OperationError NOT_BOUND, EPOCH_STALE, MIGRATION_BUSY, MIGRATION_OVER, ADDRESS_TAKEN */
+  prepare(migration: string, to: Binding): OverlayRecord | undefined {
+    if (this.#completed.has(migration)) throw over(migration);
+    const known = this.#prepared.get(migration);
+    if (known !== undefined && isSameBinding(known, to)) return undefined;
+    const busy = this.#preparations.get(to.owner);
+    if (known !== undefined || busy !== undefined) throw migrationBusy(migration, to, busy ?? known);
+    this.#checkMove(to);
+    return { kind: 'prepared', migration, to };
+  }
+
+  /** @throws OperationError MIGRATION_UNKNOWN; undefined when it was completed before */
+  complete(migration: string): OverlayRecord | undefined {
+    if (this.#completed.has(migration)) return undefined;
+    if (!this.#prepared.has(migration)) throw unknown(migration);
+    return { kind: 'completed', migration };
+  }
+
+  /** @throws OperationError MIGRATION_OVER when it was completed; undefined when there is nothing to cancel */
+  cancel(migration: string): OverlayRecord | undefined {
+    if (this.#completed.has(migration)) throw over(migration);
+    return this.#prepared.has(migration) ? { kind: 'cancelled', migration } : undefined;
+  }
+
+  #setMembers(members: readonly Endpoint[]): void {
+    this.#members.clear();
+    for (const { node, address } of members) this.#members.set(node, address);
+  }
+
+  #complete(migration: string): void {
+    const to = this.#prepared.get(migration);
+    this.#forget(migration);
+    if (to !== undefined) this.#bindings.set(to.owner, to);
+    this.#completed.add(migration);
+    for (const oldest of this.#completed) {
+      if (this.#completed.size <= COMPLETED_MAX) break;
+      this.#completed.delete(oldest);
+    }
+  }
+
+  #forget(migration: string): void {
+    const to = this.#prepared.get(migration);
+    this.#prepared.delete(migration);
+    if (to !== undefined) this.#preparations.delete(to.owner);
+  }
+
+  #forgetPreparationsOf(owner: string): void {
+    for (const [migration, to] of this.#prepared) if (to.owner === owner) this.#forget(migration);
+  }
+
+  // A migration whose epoch is not above the bound one can no longer complete.
+  #forgetPreparationsUpTo({ owner, epoch }: Binding): void {
+    const to = this.#preparations.get(owner);
+    if (to !== undefined && to.epoch <= epoch) this.#forgetPreparationsOf(owner);
+  }
+
+  #checkMove(to: Binding): void {
+    const from = this.#bindings.get(to.owner);
+    if (from === undefined) {
+      throw new OperationError('NOT_BOUND', `${to.owner} has no binding that could move to ${to.node}`);
+    }
+    if (to.epoch <= from.epoch || to.node === from.node) throw stale(to, from);
+    if (to.mac !== from.mac || to.ip !== from.ip) {
+      throw new OperationError(
+        'ADDRESS_BAD',
+        `${to.owner} is ${from.mac} ${from.ip} and cannot become ${to.mac} ${to.ip}`,
+      );
+    }
+    checkPlace(to);
+    this.#checkFree(to);
+  }
+
+  // One active binding per port (PROMISES N3), and no address that two guests could claim.
+  #checkFree(binding: Binding): void {
+    for (const other of [...this.#bindings.values(), ...this.#preparations.values()]) {
+      if (other.owner === binding.owner) continue;
+      const isSamePort = other.node === binding.node && other.port === binding.port;
+      if (isSamePort || other.mac === binding.mac || other.ip === binding.ip) throw taken(binding, other);
+    }
+  }
+}
+
+function isSameBinding(a: Binding, b: Binding): boolean {
+  return isSamePlace(a, b) && a.epoch === b.epoch;
+}
+
+function isSamePlace(a: Binding, b: Binding): boolean {
+  return a.node === b.node && a.port === b.port && a.mac === b.mac && a.ip === b.ip;
+}
+
+// Within an epoch an owner may change its port or address at its node, but not its node.
+function isNewer(binding: Binding, old: Binding): boolean {
+  return binding.epoch > old.epoch || (binding.epoch === old.epoch && binding.node === old.node);
+}
+
+const MULTICAST_BIT = 1;
+const BYTE_MAX = 255;
+
+function checkPlace({ owner, mac, ip, port }: Binding): void {
+  if (port === TUNNEL_PORT_NAME) {
+    throw new OperationError('PORT_BAD', `${owner} cannot be at port ${port}: that is the tunnels' own`);
+  }
+  const isGroup = (Number.parseInt(mac.slice(0, 2), 16) & MULTICAST_BIT) === MULTICAST_BIT;
+  const isIp = ip.split('.').every((part) => Number(part) <= BYTE_MAX) && ip !== '0.0.0.0';
+  if (isGroup || !isIp) {
+    throw new OperationError('ADDRESS_BAD', `${owner} cannot be ${mac} ${ip}: not the addresses of one host`);
+  }
+}
+
+function stale(binding: Binding, standing: Binding): OperationError {
+  return new OperationError(
+    'EPOCH_STALE',
+    `${binding.owner} cannot be bound to ${binding.node} under epoch ${binding.epoch}: it is bound to ${standing.node} under epoch ${standing.epoch}`,
+  );
+}
+
+function taken(binding: Binding, other: Binding): OperationError {
+  return new OperationError(
+    'ADDRESS_TAKEN',
+    `${binding.owner} cannot have ${binding.mac} ${binding.ip} at port ${binding.port} of ${binding.node}: ${other.owner} has ${other.mac} ${other.ip} at port ${other.port} of ${other.node}`,
+    { remedy: 'Choose other addresses, or remove the other binding first.' },
+  );
+}
+
+function migrationBusy(migration: string, to: Binding, standing: Binding | undefined): OperationError {
+  return new OperationError(
+    'MIGRATION_BUSY',
+    `migration ${migration} of ${to.owner} to ${to.node} cannot be prepared: ${standing?.owner ?? to.owner} is prepared for ${standing?.node ?? 'another node'}`,
+    { remedy: 'Cancel that one first.' },
+  );
+}
+
+function unknown(migration: string): OperationError {
+  return new OperationError('MIGRATION_UNKNOWN', `migration ${migration} was not prepared, or was cancelled`);
+}
+
+function over(migration: string): OperationError {
+  return new OperationError('MIGRATION_OVER', `migration ${migration} was completed`);
+}

@@ -1,0 +1,112 @@
+// The overlay's agent of one node: makes and removes guests' ports and turns their gates. A port passes frames only
+// between an answered open and the next close; which frames, the controller's flows say.
+import { OperationError } from '../common/errors.ts';
+import type { Journal } from '../common/journal.ts';
+import type { Log } from '../common/log.ts';
+import type { Handlers } from '../common/rpc/server.ts';
+import type { switchAgentContract } from '../wire/contracts/sdnd.ts';
+import type { GateKeeper } from './gate-keeper.ts';
+import { type GuestPort, type GuestPorts, type PortRecord, portName } from './guest-ports.ts';
+import type { HostPorts } from './host-ports.ts';
+
+/** A journal above this is rewritten as the state it leads to. */
+const JOURNAL_BYTES_MAX = 256 * 1024;
+
+export interface SwitchAgentParts {
+  readonly ports: GuestPorts;
+  readonly journal: Pick<Journal<PortRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
+  readonly host: Pick<HostPorts, 'add' | 'remove' | 'hasDevice'>;
+  readonly gates: Pick<GateKeeper, 'open' | 'close'>;
+  readonly log: Log;
+}
+
+export class SwitchAgent {
+  readonly #ports: GuestPorts;
+  readonly #journal: SwitchAgentParts['journal'];
+  readonly #host: SwitchAgentParts['host'];
+  readonly #gates: SwitchAgentParts['gates'];
+  readonly #log: Log;
+  #commands: Promise<unknown> = Promise.resolve();
+
+  constructor({ ports, journal, host, gates, log }: SwitchAgentParts) {
+    this.#ports = ports;
+    this.#journal = journal;
+    this.#host = host;
+    this.#gates = gates;
+    this.#log = log;
+  }
+
+  /** The calls of the contract, bound to this agent. */
+  handlers(): Handlers<typeof switchAgentContract> {
+    return {
+      'port.attach': ({ owner, mac }) => this.#inTurn(() => this.#attach(owner, mac)),
+      'port.detach': ({ owner }) => this.#inTurn(() => this.#detach(owner)),
+      'port.close': ({ owner }) => this.#turn(owner, false),
+      'port.open': ({ owner }) => this.#turn(owner, true),
+    };
+  }
+
+  async #attach(owner: string, mac: string): Promise<{ port: string }> {
+    const name = portName(owner);
+    const known = this.#ports.get(owner);
+    const isIntact = known?.mac === mac && (await this.#host.hasDevice(name));
+    const port = known !== undefined && isIntact ? known : await this.#newPort(owner, mac, known);
+    await this.#host.add({ name, portNo: port.portNo, owner, mac });
+    this.#log.info({ owner, port: name, portNo: port.portNo, open: port.open }, 'a port is attached');
+    return { port: name };
+  }
+
+  // Durable, and closed at the switch, before there is a port of that number.
+  async #newPort(owner: string, mac: string, known: GuestPort | undefined): Promise<GuestPort> {
+    const portNo = known?.portNo ?? this.#ports.freeNumber();
+    const port = { owner, mac, portNo, open: false };
+    await this.#keep({ kind: 'numbered', portNo }, { kind: 'port', port });
+    await this.#gates.close(portNo);
+    return port;
+  }
+
+  async #detach(owner: string): Promise<Record<string, never>> {
+    const port = this.#ports.get(owner);
+    if (port === undefined) return {};
+    this.#ports.apply({ kind: 'port', port: { ...port, open: false } });
+    await this.#gates.close(port.portNo);
+    await this.#host.remove(portName(owner));
+    await this.#keep({ kind: 'detached', owner });
+    this.#log.info({ owner, port: portName(owner) }, 'a port is detached');
+    return {};
+  }
+
+  /**
+   * Turns a gate. Lies within a migration's hold, so the answer does not wait for the journal: the flow in the switch is
+   * the truth, and the journal is read only when a switch has lost its flows.
+   */
+  async #turn(owner: string, open: boolean): Promise<Record<string, never>> {
+    const port = this.#ports.get(owner);
+    if (port === undefined) throw noPort(owner, open);
+    const kept = this.#keep({ kind: 'port', port: { ...port, open } });
+    kept.catch((error: unknown) => this.#log.error({ err: error, owner, open }, 'a gate is not in the journal'));
+    await (open ? this.#gates.open(port.portNo) : this.#gates.close(port.portNo));
+    return {};
+  }
+
+  // Applied at once: what the gate keeper compares with must never be behind what it was told.
+  async #keep(...records: PortRecord[]): Promise<void> {
+    for (const record of records) this.#ports.apply(record);
+    await this.#journal.append(...records);
+    if (this.#journal.sizeBytes > JOURNAL_BYTES_MAX) await this.#journal.rewrite(this.#ports.records());
+  }
+
+  #inTurn<T>(command: () => Promise<T>): Promise<T> {
+    const done = this.#commands.then(command);
+    this.#commands = done.catch(() => undefined);
+    return done;
+  }
+}
+
+function noPort(owner: string, open: boolean): OperationError {
+  return new OperationError(
+    'PORT_UNKNOWN',
+    `the port of ${owner} cannot be ${open ? 'opened' : 'closed'}: this node has none for it`,
+    { remedy: 'Attach the port first.' },
+  );
+}

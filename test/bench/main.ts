@@ -1,0 +1,44 @@
+// `supercloud bench NAME`: benchmarks beside the named peers, in one run.
+import { Command, CommanderError } from 'commander';
+import { reportError } from '../../cli/command.ts';
+import { OperationError } from '../../common/errors.ts';
+import { ProgressLine } from '../../common/progress.ts';
+import { labPackages } from '../../lab/guests.ts';
+import { ensurePackages } from '../../lab/host-packages.ts';
+import { benchMigration, type MigrationBenchOptions } from './migration.ts';
+
+function count(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new OperationError('USAGE', `'${text}' is no number from 1`);
+}
+
+const EXAMPLES = `
+Examples:
+  supercloud bench migration                   six alternations beside plain QEMU
+  supercloud bench migration --alternations 1  a first impression, some five minutes
+  supercloud bench migration --rounds 10       the same VM thirty times, without the peers
+  supercloud bench migration --json=FILE       the figures into a file`;
+
+const program = new Command('supercloud bench').description('benchmarks beside the named peers').exitOverride();
+program
+  .command('migration')
+  .description('a live migration beside plain QEMU: disk mirror and memory, and memory alone')
+  .option('--alternations <count>', 'how often each is measured; medians are quoted', count, 6)
+  .option('--disk-mb <MB>', 'random data on the disk', count, 1024)
+  .option('--memory-mb <MB>', "the guest's memory", count, 256)
+  .option('--rounds <count>', 'move one VM so often round the three clouds instead, without the peers', count)
+  .option('--json [file]', 'print the figures as JSON, or write them to a file')
+  .addHelpText('after', EXAMPLES)
+  .action(async (options: MigrationBenchOptions) => {
+    const line = new ProgressLine();
+    await ensurePackages(labPackages('tiny'), line);
+    if (!(await benchMigration(options, line))) process.exitCode = 1;
+  });
+
+try {
+  await program.parseAsync(process.argv.slice(2), { from: 'user' });
+} catch (error) {
+  if (!(error instanceof CommanderError)) reportError(error);
+  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
+}

@@ -1,0 +1,175 @@
+// All sequences of up to three steps on an image of four blocks, a crash before each of their disk steps, each loss of
+// what was unsynced: no flushed write is lost, no version names two contents, no number comes twice (S1, S3).
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BLOCK_BYTES } from '../../blockd/block-version.ts';
+import { Image } from '../../blockd/image.ts';
+import { createImage, openImage } from '../../blockd/image-files.ts';
+import { realClock } from '../../common/clock.ts';
+import { CrashDisk } from './crash-disk.ts';
+import { ImageModel } from './image-model.ts';
+
+const BYTES = 4 * BLOCK_BYTES;
+const DIRECTORY = '/images';
+const MIGRATION = '00000000000000aa';
+const STEPS = ['write', 'unaligned', 'zero', 'trim', 'flush', 'fua', 'publish', 'hold', 'reopen'] as const;
+type Step = (typeof STEPS)[number];
+/** Turns of the event loop's microtasks in which everything that can go on has done so. */
+const SETTLE_TURNS = 60;
+
+/** An image on a disk, with the model of what it must be. */
+interface World {
+  readonly disk: CrashDisk;
+  readonly model: ImageModel;
+  image: Image;
+}
+
+const source = {
+  request(): void {
+    throw new Error('nothing is fetched here');
+  },
+};
+
+async function openOn(disk: CrashDisk, checkpointBytes: number | undefined): Promise<Image> {
+  const store = await openImage(disk, DIRECTORY, 'web', checkpointBytes === undefined ? {} : { checkpointBytes });
+  if (store === undefined) throw new Error('the image is gone');
+  return new Image({ store, source, clock: realClock, node: 'a', members: () => [] });
+}
+
+async function makeWorld(checkpointBytes: number | undefined): Promise<World> {
+  const disk = new CrashDisk();
+  const store = await createImage(disk, DIRECTORY, { image: 'web', bytes: BYTES, isOrigin: true });
+  const fresh = new Image({ store, source, clock: realClock, node: 'a', members: () => [] });
+  await fresh.open(1, fresh.closing(), null);
+  await fresh.store.close();
+  return { disk, model: new ImageModel(BYTES), image: await openOn(disk, checkpointBytes) };
+}
+
+async function take(world: World, step: Step, mark: number, checkpointBytes: number | undefined): Promise<void> {
+  const { model, image } = world;
+  switch (step) {
+    case 'write':
+      return change(world, 0, Buffer.alloc(2 * BLOCK_BYTES, mark), false);
+    case 'unaligned':
+      return change(world, BLOCK_BYTES + 1000, Buffer.alloc(BLOCK_BYTES, mark), false);
+    case 'fua':
+      return change(world, 2 * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, mark), true);
+    case 'zero':
+      model.change(BLOCK_BYTES + 1024, Buffer.alloc(9000));
+      await image.zero(BLOCK_BYTES + 1024, 9000, false);
+      return;
+    case 'trim':
+      model.change(0, Buffer.alloc(2 * BLOCK_BYTES));
+      await image.trim(0, 2 * BLOCK_BYTES, false);
+      return;
+    case 'flush':
+      await image.flush();
+      model.flushed();
+      return;
+    case 'publish':
+      return publish(world);
+    case 'hold':
+      await image.freeze(MIGRATION);
+      model.flushed();
+      await image.thaw();
+      return;
+    case 'reopen':
+      await image.store.close();
+      model.flushed();
+      world.image = await openOn(world.disk, checkpointBytes);
+  }
+}
+
+async function change({ model, image }: World, offset: number, data: Buffer, fua: boolean): Promise<void> {
+  model.change(offset, data);
+  await image.write(offset, data, fua);
+  model.used(image.store.table.lastSequence);
+  if (fua) model.flushed(offset, data.length);
+}
+
+async function publish({ model, image }: World): Promise<void> {
+  const told = (runs: Buffer): void => model.published(runs, image);
+  image.store.follow({ whole: told, changes: told });
+  await image.store.flush();
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < SETTLE_TURNS; turn++) await Promise.resolve();
+}
+
+async function runAll(world: World, steps: readonly Step[], checkpointBytes: number | undefined): Promise<void> {
+  for (const [index, step] of steps.entries()) {
+    await take(world, step, index + 1, checkpointBytes);
+    await settle();
+    world.model.used(world.image.store.table.lastSequence);
+    // What is durable may be told at any time, and names its content from now on.
+    const { table } = world.image.store;
+    if (!table.hasChanges) world.model.published(table.runs(), world.image);
+  }
+}
+
+/** Runs the steps up to a power cut after so many disk steps of the last one; answers whether it came so far. */
+async function runToCut(
+  steps: readonly Step[],
+  cutAfter: number,
+  checkpointBytes: number | undefined,
+): Promise<World | undefined> {
+  const world = await makeWorld(checkpointBytes);
+  await runAll(world, steps.slice(0, -1), checkpointBytes);
+  const before = world.disk.steps;
+  world.disk.cutAfter(cutAfter);
+  const last = steps.at(-1);
+  const ran = last === undefined ? Promise.resolve() : take(world, last, steps.length, checkpointBytes);
+  await Promise.race([ran.catch(() => undefined), world.disk.cut]);
+  await settle();
+  world.model.used(world.image.store.table.lastSequence);
+  return world.disk.steps - before < cutAfter ? undefined : world;
+}
+
+/** Cuts the power before each disk step of the last step, and after it; earlier ones are other sequences' last. */
+async function enumerate(steps: readonly Step[], checkpointBytes: number | undefined): Promise<number> {
+  let checked = 0;
+  for (let cutAfter = 0; ; cutAfter++) {
+    const world = await runToCut(steps, cutAfter, checkpointBytes);
+    if (world === undefined) return checked;
+    for (const loss of world.disk.losses()) {
+      try {
+        await verifyTwice(world, world.disk.afterCut(loss), checkpointBytes);
+      } catch (error) {
+        const where = `${steps.join(', ')}; power cut after ${cutAfter} disk steps of the last; ${JSON.stringify(loss)}`;
+        throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      }
+      checked++;
+    }
+  }
+}
+
+/** Recovers, and recovers again after a second cut that loses what the first recovery had not synced. */
+async function verifyTwice(world: World, disk: CrashDisk, checkpointBytes: number | undefined): Promise<void> {
+  const model = world.model.fork();
+  await model.verify(await openOn(disk, checkpointBytes));
+  await model.verify(await openOn(disk.afterCut({ kind: 'lose-all' }), checkpointBytes));
+}
+
+function sequences(length: number): Step[][] {
+  if (length === 0) return [[]];
+  return sequences(length - 1).flatMap((steps) => STEPS.map((step) => [...steps, step]));
+}
+
+for (const length of [1, 2, 3]) {
+  test(`every crash in sequences of ${length}`, async () => {
+    let checked = 0;
+    for (const steps of sequences(length)) checked += await enumerate(steps, undefined);
+    console.log(`${STEPS.length ** length} sequences, ${checked} crashes`);
+    assert.ok(checked >= STEPS.length ** length);
+  });
+}
+
+test('every crash when each barrier writes a checkpoint', async () => {
+  let checked = 0;
+  for (const steps of [...sequences(1), ...sequences(2)]) checked += await enumerate(steps, 0);
+  console.log(`${checked} crashes`);
+  assert.ok(checked > 0);
+});
+
+test.run();

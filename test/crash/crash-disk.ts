@@ -1,0 +1,231 @@
+// A disk in memory that stops before a chosen step and then shows what a power cut may have left: any unsynced write
+// kept, lost or torn at its sectors, names only as far as their directory was synced.
+import type { Disk, DiskFile, OpenMode } from '../../common/disk.ts';
+
+const SECTOR_BYTES = 512;
+
+/** One change of a file's content since its last sync. */
+interface Change {
+  apply(content: Buffer): Buffer;
+  /** The bytes that it changes; undefined for a change of size. */
+  readonly range: { readonly start: number; readonly end: number } | undefined;
+}
+
+class Inode {
+  durable: Buffer = Buffer.alloc(0);
+  content: Buffer = Buffer.alloc(0);
+  pending: Change[] = [];
+
+  change(change: Change): void {
+    this.pending.push(change);
+    this.content = change.apply(this.content);
+  }
+}
+
+/** The step at which the power failed. */
+export class PowerCut extends Error {
+  readonly code = 'POWER_CUT';
+}
+
+/** What became of the unsynced changes: all lost, all kept, or all kept but (a part of) one. */
+export type Loss =
+  | { readonly kind: 'lose-all' }
+  | { readonly kind: 'keep-all' }
+  | { readonly kind: 'lose-part'; readonly index: number; readonly start: number; readonly end: number };
+
+/** A tree of files with one directory level that matters: names and contents have their own durability. */
+export class CrashDisk implements Disk {
+  #names = new Map<string, Inode>();
+  #durableNames = new Map<string, Inode>();
+  #stepsLeft = Number.POSITIVE_INFINITY;
+  #cut = Promise.withResolvers<void>();
+  steps = 0;
+
+  /** Settles when the power fails. */
+  get cut(): Promise<void> {
+    return this.#cut.promise;
+  }
+
+  /** The power fails before the step after so many more. */
+  cutAfter(steps: number): void {
+    this.#stepsLeft = steps;
+  }
+
+  /** The losses worth trying for what is unsynced now. */
+  losses(): Loss[] {
+    const pending = this.#pending();
+    const single = pending.flatMap(({ change }, index): Loss[] => {
+      if (change.range === undefined) return [];
+      const { start, end } = change.range;
+      const middle = Math.floor((start + end) / 2 / SECTOR_BYTES) * SECTOR_BYTES;
+      const torn: Loss[] = middle > start ? [{ kind: 'lose-part', index, start: middle, end }] : [];
+      return [{ kind: 'lose-part', index, start, end }, ...torn];
+    });
+    return pending.length === 0 ? [{ kind: 'keep-all' }] : [{ kind: 'lose-all' }, { kind: 'keep-all' }, ...single];
+  }
+
+  /** The disk after the power came back. */
+  afterCut(loss: Loss): CrashDisk {
+    const disk = new CrashDisk();
+    const names = loss.kind === 'lose-all' ? this.#durableNames : this.#names;
+    const pending = this.#pending();
+    const copies = new Map<Inode, Inode>();
+    for (const [name, inode] of names) {
+      const copy = copies.get(inode) ?? new Inode();
+      copies.set(inode, copy);
+      copy.durable = copy.content = contentAfter(inode, pending, loss);
+      disk.#names.set(name, copy);
+      disk.#durableNames.set(name, copy);
+    }
+    return disk;
+  }
+
+  async open(path: string, mode: OpenMode): Promise<DiskFile> {
+    const known = this.#names.get(path);
+    if (known === undefined && mode === 'read') throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
+    const inode = known ?? new Inode();
+    if (known === undefined) await this.#step(() => this.#names.set(path, inode));
+    return this.#file(path, inode);
+  }
+
+  async readWhole(path: string): Promise<Uint8Array> {
+    const inode = this.#names.get(path);
+    if (inode === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
+    return Buffer.from(inode.content);
+  }
+
+  async replace(path: string, bytes: Uint8Array): Promise<void> {
+    const fresh = `${path}.new`;
+    await this.remove(fresh);
+    const file = await this.open(fresh, 'create');
+    await file.write(bytes, 0);
+    await file.datasync();
+    await this.rename(fresh, path);
+    await this.syncDirectory('');
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#step(() => {
+      const inode = this.#names.get(from);
+      if (inode === undefined) throw Object.assign(new Error(`ENOENT: ${from}`), { code: 'ENOENT' });
+      this.#names.delete(from);
+      this.#names.set(to, inode);
+    });
+  }
+
+  async remove(path: string): Promise<void> {
+    if (this.#names.has(path)) await this.#step(() => this.#names.delete(path));
+  }
+
+  async list(directory: string): Promise<string[]> {
+    const prefix = `${directory}/`;
+    return [...this.#names.keys()]
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => name.slice(prefix.length))
+      .sort();
+  }
+
+  async makeDirectory(): Promise<void> {
+    // Every directory is there: only what is in them can be lost.
+  }
+
+  async syncDirectory(_directory: string): Promise<void> {
+    await this.#step(() => {
+      this.#durableNames = new Map(this.#names);
+    });
+  }
+
+  #file(path: string, inode: Inode): DiskFile {
+    const read = (buffer: Uint8Array, offset: number): number => {
+      const part = inode.content.subarray(offset, offset + buffer.length);
+      buffer.set(part);
+      return part.length;
+    };
+    return {
+      path,
+      read: async (buffer, offset) => read(buffer, offset),
+      readSync: read,
+      write: (buffer, offset) => this.#step(() => inode.change(writing(buffer, offset))),
+      writeSync: (buffer, offset) => this.#stepSync(() => inode.change(writing(buffer, offset))),
+      datasync: () =>
+        this.#step(() => {
+          inode.durable = inode.content;
+          inode.pending = [];
+        }),
+      allocate: async () => undefined,
+      punch: (offset, bytes) => this.#step(() => inode.change(writing(Buffer.alloc(bytes), offset))),
+      truncate: (bytes) => this.#step(() => inode.change(truncation(bytes))),
+      size: async () => inode.content.length,
+      close: async () => undefined,
+    };
+  }
+
+  #pending(): { inode: Inode; change: Change }[] {
+    const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()]);
+    return [...inodes].flatMap((inode) => inode.pending.map((change) => ({ inode, change })));
+  }
+
+  /** Takes a step, or never answers: after a power cut nothing goes on. */
+  async #step(act: () => void): Promise<void> {
+    if (this.#isCut()) return new Promise(() => undefined);
+    act();
+  }
+
+  #stepSync(act: () => void): void {
+    if (this.#isCut()) throw new PowerCut('the power is off');
+    act();
+  }
+
+  #isCut(): boolean {
+    if (this.#stepsLeft === 0) {
+      this.#cut.resolve();
+      return true;
+    }
+    this.#stepsLeft--;
+    this.steps++;
+    return false;
+  }
+}
+
+/**
+ * What the platter has. A page cache writes a sector as it is at that moment: where a write did not reach the disk, no
+ * later one of the same sector did.
+ */
+function contentAfter(inode: Inode, pending: readonly { inode: Inode; change: Change }[], loss: Loss): Buffer {
+  if (loss.kind === 'lose-all') return inode.durable;
+  const lost = loss.kind === 'lose-part' ? pending[loss.index] : undefined;
+  if (loss.kind !== 'lose-part' || lost?.inode !== inode) return inode.content;
+  const before = inode.pending
+    .slice(0, inode.pending.indexOf(lost.change))
+    .reduce((content, change) => change.apply(content), inode.durable);
+  const start = Math.floor(loss.start / SECTOR_BYTES) * SECTOR_BYTES;
+  const end = Math.min(Math.ceil(loss.end / SECTOR_BYTES) * SECTOR_BYTES, inode.content.length);
+  const content = Buffer.from(inode.content);
+  content.fill(0, start, end);
+  before.subarray(start, end).copy(content, start);
+  return content;
+}
+
+function writing(buffer: Uint8Array, offset: number): Change {
+  const bytes = Buffer.from(buffer);
+  return {
+    range: { start: offset, end: offset + bytes.length },
+    apply(content) {
+      const grown = Buffer.alloc(Math.max(content.length, offset + bytes.length));
+      content.copy(grown);
+      bytes.copy(grown, offset);
+      return grown;
+    },
+  };
+}
+
+function truncation(size: number): Change {
+  return {
+    apply(content) {
+      const resized = Buffer.alloc(size);
+      content.copy(resized);
+      return resized;
+    },
+    range: undefined,
+  };
+}

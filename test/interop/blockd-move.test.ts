@@ -1,0 +1,121 @@
+// An image moves between two real daemons and back, with qemu-io as the guest: what is read, what crosses the link.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
+import { BlockdNode } from './blockd-node.ts';
+
+const MIB = 2 ** 20;
+const BYTES = 64 * MIB;
+const FIRST_MOVE = 'a000000000000001';
+const SECOND_MOVE = 'a000000000000002';
+const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
+
+let root: string;
+let a: BlockdNode;
+let b: BlockdNode;
+
+test.before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'blockd-'));
+  const authority = await createAuthority();
+  const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
+  a = await BlockdNode.make(authority, controller, root, 'a', '127.0.0.1');
+  b = await BlockdNode.make(authority, controller, root, 'b', '127.0.0.2');
+  await Promise.all([a.start(), b.start()]);
+  const members = [a.endpoint, b.endpoint];
+  await a.controller.call('members.set', { members });
+  await b.controller.call('members.set', { members });
+});
+
+test.after(async () => {
+  await Promise.all([a.stop('SIGKILL'), b.stop('SIGKILL')]);
+  a.close();
+  b.close();
+  await rm(root, { recursive: true, force: true });
+});
+
+function show(node: BlockdNode): Promise<StoreImage> {
+  return node.controller.call('image.show', { image: 'web' });
+}
+
+/** The whole hold: stand-by, freeze, verify, activate, release. */
+async function move(from: BlockdNode, to: BlockdNode, migration: string, epoch: number): Promise<Closing> {
+  const standBy = { migration, image: 'web', bytes: BYTES, epoch, from: from.endpoint };
+  await to.controller.call('standby.start', standBy);
+  await from.io('write -P 0x77 60M 4k');
+  const { closings } = await from.self.call('writer.freeze', { migration, images: ['web'] });
+  const verdict = await to.self.call('standby.verify', { migration, closings, timeoutMs: 5_000 });
+  assert.equal(verdict, { equal: true, reason: '' });
+  await to.self.call('standby.activate', { migration });
+  await from.self.call('writer.release', { migration });
+  const [closing] = closings;
+  if (closing === undefined) throw new Error('no closing');
+  return closing;
+}
+
+test('what was written at A is read at B, fetched on demand', async () => {
+  await a.controller.call('image.create', { image: 'web', bytes: BYTES });
+  await a.controller.call('image.open', { image: 'web', bytes: BYTES, epoch: 1, last: EMPTY, from: a.endpoint });
+  await a.io('write -P 0x11 0 1M', 'write -P 0x22 5000000 1234', 'write -P 0x33 10M 64k', 'write -z 10M 8k', 'flush');
+  await move(a, b, FIRST_MOVE, 2);
+  await b.io(
+    'read -P 0x11 0 1M',
+    'read -P 0x22 5000000 1234',
+    'read -P 0 10M 8k',
+    'read -P 0x33 10248k 56k',
+    'read -P 0x77 60M 4k',
+    'read -P 0 30M 1M',
+  );
+  const shown = await show(b);
+  assert.is(shown.role, 'writer');
+  assert.is(shown.dependsOn.length, 0);
+  assert.is(shown.counters.fetchedOnDemandBlocks, 256 + 2 + 14 + 1);
+});
+
+test('a write of a part of a block that is elsewhere keeps the rest', async () => {
+  await b.io('write -P 0x44 100 50', 'read -P 0x11 0 100', 'read -P 0x44 100 50', 'read -P 0x11 150 4000');
+});
+
+test('on the way back only what changed crosses the link', async () => {
+  await b.io('write -P 0x55 20M 16k', 'flush');
+  const before = (await show(a)).counters;
+  await move(b, a, SECOND_MOVE, 3);
+  await a.io(
+    'read -P 0x11 4k 1020k',
+    'read -P 0x44 100 50',
+    'read -P 0x55 20M 16k',
+    'read -P 0x22 5000000 1234',
+    'read -P 0x77 60M 4k',
+  );
+  const after = (await show(a)).counters;
+  // Block 0, the four at 20M and the one written during the stand-by.
+  assert.is(after.fetchedOnDemandBlocks - before.fetchedOnDemandBlocks, 6);
+  assert.ok(after.blockBytesIn - before.blockBytesIn < 6 * 4096 + 500);
+  assert.ok(after.entryBytesIn - before.entryBytesIn < 1_000);
+});
+
+test('flushed writes survive kill -9 and then still move', async () => {
+  await a.io('write -P 0x66 1M 256k', 'flush', 'write -P 0x67 2M 8k');
+  await a.stop('SIGKILL');
+  await a.start();
+  await a.io('read -P 0x66 1M 256k', 'read -P 0x11 4k 1020k', 'read -P 0x55 20M 16k');
+  await move(a, b, 'a000000000000003', 4);
+  await b.io('read -P 0x66 1M 256k', 'read -P 0x11 4k 1020k', 'read -P 0x55 20M 16k', 'read -P 0x44 100 50');
+});
+
+test('the pull makes the image independent; then A may be gone', async () => {
+  await b.controller.call('pull.set', { image: 'web', rateBytesPerSecond: 100_000_000 });
+  for (let tries = 0; tries < 200 && (await show(b)).dependsOn.length > 0; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  assert.equal((await show(b)).dependsOn, []);
+  await a.stop('SIGKILL');
+  await b.io('read -P 0x33 10248k 56k');
+  const closing = await b.controller.call('image.close', { image: 'web' });
+  assert.is(closing.epoch, 4);
+});
+
+test.run();

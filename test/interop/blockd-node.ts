@@ -1,0 +1,110 @@
+// Real block daemons on loopback addresses, for tests: starts, kills and calls them. Not a test itself.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Authority } from '../../common/authority.ts';
+import { issueIdentity } from '../../common/authority.ts';
+import { type Identity, saveIdentity } from '../../common/identity.ts';
+import { type RpcClient, rpcClient } from '../../common/rpc/client.ts';
+import { blockdContract } from '../../wire/contracts/blockd.ts';
+import type { Endpoint } from '../../wire/names.ts';
+import { BLOCKD_PORT } from '../../wire/ports.ts';
+
+const MAIN = fileURLToPath(new URL('../../blockd/main.ts', import.meta.url));
+const READY_MS = 15_000;
+const run = promisify(execFile);
+
+/** One daemon of a node, with the calls of its own node and of the controller. */
+export class BlockdNode {
+  readonly name: string;
+  readonly address: string;
+  readonly self: RpcClient<typeof blockdContract>;
+  readonly controller: RpcClient<typeof blockdContract>;
+  readonly directory: string;
+  #process: ChildProcess | undefined;
+
+  constructor(name: string, address: string, directory: string, own: Identity, controller: Identity) {
+    this.name = name;
+    this.address = address;
+    this.directory = directory;
+    const target = { node: name, address, port: BLOCKD_PORT };
+    this.self = rpcClient(blockdContract, target, own);
+    this.controller = rpcClient(blockdContract, target, controller);
+  }
+
+  static async make(
+    authority: Authority,
+    controller: Identity,
+    root: string,
+    name: string,
+    address: string,
+  ): Promise<BlockdNode> {
+    const directory = join(root, name);
+    await mkdir(directory, { recursive: true });
+    const own = await issueIdentity(authority, { node: name, role: 'node' });
+    await saveIdentity(join(directory, 'identity'), own);
+    const config = {
+      state: join(directory, 'state'),
+      identity: join(directory, 'identity'),
+      run: join(directory, 'run'),
+      address,
+    };
+    await writeFile(join(directory, 'config.json'), JSON.stringify(config));
+    return new BlockdNode(name, address, directory, own, controller);
+  }
+
+  get endpoint(): Endpoint {
+    return { node: this.name, address: this.address };
+  }
+
+  get socket(): string {
+    return join(this.directory, 'run', 'web.sock');
+  }
+
+  /** Starts the daemon and waits until it is ready. */
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [MAIN, '--config', join(this.directory, 'config.json')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#process = child;
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`blockd ${this.name} was not ready in time`)), READY_MS);
+      child.stdout.once('data', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      child.once('exit', (code) => reject(new Error(`blockd ${this.name} exited with ${code}`)));
+    });
+  }
+
+  /** Ends the daemon at once (`SIGKILL`) or in order. */
+  async stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null) return;
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await exited;
+    this.#process = undefined;
+  }
+
+  close(): void {
+    this.self.close();
+    this.controller.close();
+  }
+
+  /** Runs qemu-io commands on the export and answers what it printed. */
+  async io(...commands: string[]): Promise<string> {
+    const target = `nbd+unix:///web?socket=${this.socket}`;
+    const { stdout } = await run(
+      'qemu-io',
+      ['-f', 'raw', '-t', 'none', ...commands.flatMap((one) => ['-c', one]), target],
+      {
+        timeout: 60_000,
+      },
+    );
+    if (/error|failed/i.test(stdout)) throw new Error(`qemu-io at ${this.name}: ${stdout}`);
+    return stdout;
+  }
+}

@@ -1,0 +1,308 @@
+// The overlay on real switches: three nodes with Open vSwitch, an agent each and the controller as processes, hosts in
+// place of guests. Needs root and Debian's openvswitch-switch. The tests build on each other, in order.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { codeOf } from '../../common/errors.ts';
+import { runIn } from '../../lab/namespace.ts';
+import { portName } from '../../sdnd/guest-ports.ts';
+import type { Binding } from '../../wire/contracts/sdnd.ts';
+import { ADDRESS, type Host, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
+
+/** Within this installed must equal wanted again (PROMISES N5); some more for a loaded machine. */
+const MENDED_WITHIN_MS = 8_000;
+const POLL_MS = 50;
+/** Open vSwitch counts a tunnel's frames when it looks its flows through, at the latest after 500 ms. */
+const COUNTERS_LATE_MS = 800;
+const MIGRATION = '00000000000000a1';
+
+const net = new ThreeSwitches();
+const hosts = new Map<string, Host>();
+const overlay = suite('overlay on Open vSwitch');
+
+function host(name: string): Host {
+  const found = hosts.get(name);
+  if (found === undefined) throw new TypeError(`there is no host ${name}`);
+  return found;
+}
+
+async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
+  for (let waitedMs = 0; waitedMs <= MENDED_WITHIN_MS; waitedMs += POLL_MS) {
+    if (await check()) return;
+    await sleep(POLL_MS);
+  }
+  throw new Error(`not within ${MENDED_WITHIN_MS} ms: ${what}\n${net.logTails()}`);
+}
+
+/** Waits until a switch's flows are the wanted ones; fails with the difference. */
+async function flowsBecome(node: NodeName, wanted: readonly string[]): Promise<void> {
+  const isThere = async (): Promise<boolean> => String(await flows(node)) === String(wanted);
+  await eventually(`the flows of ${node}`, isThere).catch(async (error: unknown) => {
+    assert.equal(await flows(node), wanted, String(error));
+  });
+}
+
+/** The answers to `count` pings, 10 ms apart. */
+async function pings(from: string, to: string, count = 5, options: readonly string[] = []): Promise<number> {
+  const words = ['-n', '-q', '-i', '0.01', '-W', '0.5', '-c', String(count), ...options, host(to).ip];
+  const text = await runIn(host(from).namespace, 'sh', ['-c', `ping ${words.join(' ')} || true`]);
+  return Number(/(\d+) received/.exec(text)?.[1] ?? Number.NaN);
+}
+
+/** Frames that a host has received. */
+async function received(name: string): Promise<number> {
+  const text = await runIn(host(name).namespace, 'cat', ['/proc/self/net/dev']);
+  return Number(/eth0:\s*\d+\s+(\d+)/.exec(text)?.[1] ?? Number.NaN);
+}
+
+/** Frames that a switch has sent by its tunnel port. */
+async function tunnelled(node: NodeName): Promise<number> {
+  const text = await net.switch(node).ofctl('dump-ports', ['vxlan0']);
+  return Number(/tx pkts=(\d+)/.exec(text)?.[1] ?? Number.NaN);
+}
+
+async function flows(node: NodeName): Promise<string[]> {
+  const text = await net.switch(node).ofctl('dump-flows', ['--no-stats']);
+  return text.trim().split('\n').sort();
+}
+
+async function differences(): Promise<string[]> {
+  const { switches } = await net.sdnd('switch.verify', {});
+  return switches.flatMap((one) => [...(one.connected ? [] : [`${one.node} is not connected`]), ...one.differences]);
+}
+
+function binding(owner: string, node: NodeName, port: string, epoch: number): Binding {
+  const { mac, ip } = host(owner);
+  return { owner, mac, ip, node, port, epoch };
+}
+
+async function addGuest(owner: string, node: NodeName, last: number, namespaceRole = owner): Promise<void> {
+  const mac = `02:88:00:00:00:${last.toString(16).padStart(2, '0')}`;
+  hosts.set(namespaceRole, await net.addHost(namespaceRole, node, portName(owner), mac, `10.88.0.${last}`));
+  const { port } = await net.agent(node, 'port.attach', { owner, mac });
+  assert.is(port, portName(owner));
+}
+
+/** A frame as a neighbour of the tunnel, or a fenced node, could send it: out of `node`'s switch into the tunnel. */
+function inject(node: NodeName, to: NodeName, tunnelId: number, frame: { from: string; to: string }): Promise<string> {
+  const hex = (mac: string): string => mac.replaceAll(':', '');
+  const packet = `${hex(frame.to)}${hex(frame.from)}0800${'00'.repeat(46)}`;
+  const actions = `set_field:${ADDRESS[to]}->tun_dst,set_field:${tunnelId}->tun_id,output:1`;
+  return net.switch(node).ofctl('packet-out', [`in_port=LOCAL packet=${packet} actions=${actions}`]);
+}
+
+overlay.before(async () => {
+  await net.start();
+  await eventually('the switches have found the controller', async () => {
+    const { switches } = await net.sdnd('switch.verify', {});
+    return switches.filter(({ connected }) => connected).length === NODES.length;
+  });
+  await addGuest('web', 'alpha', 10);
+  await addGuest('app', 'alpha', 11);
+  await addGuest('db', 'beta', 12);
+  hosts.set('visitor', await net.addHost('visitor', 'gamma', 'visitor0', '02:88:00:00:00:c8', '10.88.0.200'));
+  await net.switch('gamma').addPort({ port: 'visitor0' });
+});
+overlay.after(() => net.stop());
+
+overlay('an agent port passes nothing until its agent opens it', async () => {
+  await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
+  await net.sdnd('binding.set', { binding: binding('web', 'alpha', portName('web'), 1) });
+  await net.sdnd('binding.set', { binding: binding('app', 'alpha', portName('app'), 1) });
+  await net.sdnd('binding.set', { binding: binding('db', 'beta', portName('db'), 1) });
+  await net.sdnd('binding.set', { binding: binding('visitor', 'gamma', 'visitor0', 1) });
+  assert.is(await pings('visitor', 'web', 2), 0);
+  await net.agent('alpha', 'port.open', { owner: 'web' });
+  await net.agent('alpha', 'port.open', { owner: 'app' });
+  await net.agent('beta', 'port.open', { owner: 'db' });
+  assert.is(await pings('visitor', 'web'), 5);
+  assert.equal(await differences(), []);
+});
+
+overlay('every host reaches every other, by the switch and by the tunnel', async () => {
+  for (const from of hosts.keys()) {
+    for (const to of hosts.keys()) {
+      if (from === to) continue;
+      // The first frame to a node may be dropped while the switch asks for the MAC address of its underlay.
+      await pings(from, to, 1);
+      assert.is(await pings(from, to, 2), 2, `${from} to ${to}`);
+    }
+  }
+});
+
+overlay('a dead controller costs nothing: ARP is answered; its restart changes no flow', async () => {
+  const before = await Promise.all(NODES.map(flows));
+  await net.killController();
+  await runIn(host('visitor').namespace, 'ip', ['neigh', 'flush', 'dev', 'eth0']);
+  assert.is(await pings('visitor', 'web'), 5);
+  await net.startController();
+  await eventually('all switches are back', async () => (await differences()).length === 0);
+  assert.equal(await Promise.all(NODES.map(flows)), before);
+  const ages = await net.switch('alpha').ofctl('dump-flows', []);
+  const youngestSec = Math.min(...[...ages.matchAll(/duration=([\d.]+)s/g)].map(([, age]) => Number(age)));
+  const { bindings } = await net.sdnd('binding.list', {});
+  assert.is(bindings.length, 4);
+  // Flows that were sent again would be younger than the new controller.
+  assert.ok(youngestSec > 1.5, `the youngest flow is ${youngestSec} s old`);
+});
+
+overlay('a guest sends only from its own addresses', async () => {
+  const { namespace, mac } = host('app');
+  await runIn(namespace, 'ip', ['address', 'add', '10.88.0.99/24', 'dev', 'eth0']);
+  const ignored = await received('db');
+  assert.is(await pings('app', 'db', 3, ['-I', '10.88.0.99']), 0);
+  const neighbour = ['neigh', 'replace', host('db').ip, 'lladdr', host('db').mac, 'dev', 'eth0'];
+  await runIn(namespace, 'ip', ['link', 'set', 'eth0', 'address', '02:88:00:00:00:77']);
+  await runIn(namespace, 'ip', neighbour);
+  assert.is(await pings('app', 'db', 3), 0);
+  assert.is(await received('db'), ignored);
+  await runIn(namespace, 'ip', ['link', 'set', 'eth0', 'address', mac]);
+  await runIn(namespace, 'ip', ['address', 'del', '10.88.0.99/24', 'dev', 'eth0']);
+  assert.is(await pings('app', 'db', 3), 3);
+});
+
+overlay('from the tunnel only to local guests, from the right node and tenant', async () => {
+  const web = host('web').mac;
+  await sleep(COUNTERS_LATE_MS);
+  const beta = await tunnelled('beta');
+  const before = { db: await received('db'), visitor: await received('visitor') };
+  const direct = (1 << 3) | 1;
+  await inject('alpha', 'beta', direct, { from: web, to: '02:88:00:00:00:ee' });
+  await inject('alpha', 'beta', direct, { from: web, to: 'ff:ff:ff:ff:ff:ff' });
+  await inject('alpha', 'beta', direct, { from: web, to: host('visitor').mac });
+  await inject('alpha', 'beta', direct, { from: host('visitor').mac, to: host('db').mac });
+  await inject('alpha', 'beta', (2 << 3) | 1, { from: web, to: host('db').mac });
+  await inject('alpha', 'beta', direct, { from: web, to: host('db').mac });
+  await eventually('the good frame arrives', async () => (await received('db')) > before.db);
+  assert.is(await received('db'), before.db + 1);
+  assert.is(await received('visitor'), before.visitor);
+  await sleep(COUNTERS_LATE_MS);
+  assert.is(await tunnelled('beta'), beta);
+});
+
+overlay('a flow deleted by hand comes back, a stranger goes, a gate is put right', async () => {
+  const wanted = await flows('beta');
+  const beta = net.switch('beta');
+  await beta.ofctl('del-flows', ['table=3']);
+  await beta.ofctl('del-flows', ['cookie=0x200000000000000/-1']);
+  await beta.ofctl('add-flow', ['table=0,priority=999,actions=NORMAL']);
+  await beta.ofctl('add-flow', ['cookie=0x200000000000000,table=4,priority=200,reg1=4242 actions=output:4242']);
+  assert.not.equal(await flows('beta'), wanted);
+  await flowsBecome('beta', wanted);
+  assert.is(await pings('visitor', 'db'), 5);
+});
+
+overlay('a migration: local switching by the gates, then the others by the controller', async () => {
+  const answers = async (): Promise<number[]> => [
+    await pings('app', 'web', 3),
+    await pings('db', 'web', 3),
+    await pings('visitor', 'web', 3),
+  ];
+  await addGuest('web', 'beta', 10, 'web-beta');
+  const to = binding('web', 'beta', portName('web'), 2);
+  await net.sdnd('migration.prepare', { migration: MIGRATION, to });
+  assert.equal(await answers(), [3, 3, 3]);
+  const quiet = await received('web-beta');
+
+  await net.agent('alpha', 'port.close', { owner: 'web' });
+  const closed = await received('web');
+  assert.equal(await answers(), [0, 0, 0]);
+  assert.is(await received('web'), closed);
+  assert.is(await received('web-beta'), quiet);
+
+  await net.agent('beta', 'port.open', { owner: 'web' });
+  // Only the switches whose agents turned a gate have followed: the visitor's waits for the controller.
+  assert.equal(await answers(), [3, 3, 0]);
+  assert.ok((await received('web-beta')) >= quiet + 6);
+
+  await net.sdnd('migration.complete', { migration: MIGRATION });
+  assert.equal(await answers(), [3, 3, 3]);
+  assert.is(await received('web'), closed);
+  await net.sdnd('migration.complete', { migration: MIGRATION });
+  assert.equal(await differences(), []);
+});
+
+overlay('an older epoch is refused, and so is another guest with the same addresses', async () => {
+  const code = async (other: Binding): Promise<string | undefined> => {
+    try {
+      await net.sdnd('binding.set', { binding: other });
+    } catch (error) {
+      return codeOf(error);
+    }
+    return undefined;
+  };
+  assert.is(await code(binding('web', 'alpha', portName('web'), 1)), 'EPOCH_STALE');
+  assert.is(await code({ ...binding('web', 'alpha', 'thief0', 9), owner: 'thief' }), 'ADDRESS_TAKEN');
+});
+
+overlay('a move back loses no ping but those of the hold, with a switch that cannot be reached', async () => {
+  const back = '00000000000000a2';
+  await net.sdnd('migration.prepare', { migration: back, to: binding('web', 'alpha', portName('web'), 3) });
+  await net.switch('gamma').ovsVsctl(['del-controller', 'br-int']);
+  const running = pings('db', 'web', 150);
+  await sleep(300);
+  await net.agent('beta', 'port.close', { owner: 'web' });
+  await net.agent('alpha', 'port.open', { owner: 'web' });
+  await net.sdnd('migration.complete', { migration: back });
+  assert.ok((await running) >= 147, 'a hold of some 10 ms costs a ping or two of 10 ms');
+  assert.is(await pings('visitor', 'web', 2), 0);
+  await net.setController('gamma');
+  await eventually('gamma has followed', async () => (await pings('visitor', 'web', 2)) === 2);
+});
+
+overlay('a prepared migration that is cancelled leaves nothing', async () => {
+  const before = await Promise.all(NODES.map(flows));
+  const migration = '00000000000000a3';
+  await net.sdnd('migration.prepare', { migration, to: binding('web', 'beta', portName('web'), 4) });
+  assert.not.equal(await Promise.all(NODES.map(flows)), before);
+  await net.sdnd('migration.cancel', { migration });
+  assert.equal(await Promise.all(NODES.map(flows)), before);
+});
+
+overlay('a killed switch and a killed agent come back with gates and flows as they were', async () => {
+  const before = await flows('alpha');
+  await net.killAgent('alpha');
+  process.kill(await net.switch('alpha').switchPid(), 'SIGKILL');
+  await net.switch('alpha').startSwitch();
+  await eventually('the controller has been there', async () => (await flows('alpha')).length > 5);
+  assert.is(await pings('db', 'web', 2), 0);
+  await net.startAgent('alpha');
+  await flowsBecome('alpha', before);
+  await eventually('pings are answered', async () => (await pings('db', 'web', 2)) === 2);
+});
+
+overlay('a port is made as a tap device without IPv6, and goes without a trace', async () => {
+  const tap = { owner: 'tapped', mac: '02:88:00:00:00:55' };
+  const { port } = await net.agent('gamma', 'port.attach', tap);
+  assert.equal(await net.agent('gamma', 'port.attach', tap), { port });
+  const device = await runIn(net.namespaceOf('gamma'), 'ip', ['-d', 'link', 'show', 'dev', port]);
+  assert.match(device, /mtu 1330/);
+  assert.match(device, /tun type tap/);
+  assert.match(device, /[<,]UP[,>]/);
+  assert.is(
+    (await runIn(net.namespaceOf('gamma'), 'cat', [`/proc/sys/net/ipv6/conf/${port}/disable_ipv6`])).trim(),
+    '1',
+  );
+  assert.match(await net.switch('gamma').ovsVsctl(['get', 'interface', port, 'ofport']), /^4096\n/);
+  await net.agent('gamma', 'port.open', { owner: 'tapped' });
+  await net.agent('gamma', 'port.detach', { owner: 'tapped' });
+  await net.agent('gamma', 'port.detach', { owner: 'tapped' });
+  assert.not.match(await net.switch('gamma').ovsVsctl(['list-ports', 'br-int']), new RegExp(port));
+  assert.not.match(await runIn(net.namespaceOf('gamma'), 'ip', ['link']), new RegExp(port));
+  assert.not.ok((await flows('gamma')).some((flow) => flow.includes('4096')));
+});
+
+overlay('closing and opening a port answer within 10 ms at the median', async () => {
+  const tookMs: number[] = [];
+  for (let round = 0; round < 10; round++) {
+    for (const call of ['port.close', 'port.open'] as const) {
+      await net.agent('alpha', call, { owner: 'web' });
+      tookMs.push(net.tookMs);
+    }
+  }
+  const median = tookMs.sort((a, b) => a - b)[10];
+  process.stdout.write(`  port.close/open: median ${median?.toFixed(1)} ms, worst ${tookMs.at(-1)?.toFixed(1)} ms\n`);
+  assert.is(await pings('db', 'web', 2), 2);
+});
+
+overlay.run();

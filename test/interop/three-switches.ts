@@ -1,0 +1,203 @@
+// Three nodes with a switch, an agent and (on the first) the overlay's controller, on an underlay without delay, and
+// hosts behind the switches' ports in place of guests. Set up for tests and taken down whole.
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import { saveIdentity } from '../../common/identity.ts';
+import { DaemonProcess } from '../../lab/daemon-process.ts';
+import {
+  createNamespaces,
+  createVethPair,
+  createVethPairs,
+  destroyNamespaces,
+  namespaceName,
+  runIn,
+  type VethEnd,
+} from '../../lab/namespace.ts';
+import { type OpenVswitch, startOpenVswitch } from '../../lab/open-vswitch.ts';
+import type { Contract, MethodName, Params, Result } from '../../wire/contract.ts';
+import { sdndContract, switchAgentContract } from '../../wire/contracts/sdnd.ts';
+import { OPENFLOW_PORT, SDND_PORT, SWITCH_AGENT_PORT } from '../../wire/ports.ts';
+import { NamespaceCaller } from './namespace-caller.ts';
+
+export const NODES = ['alpha', 'beta', 'gamma'] as const;
+export type NodeName = (typeof NODES)[number];
+export const ADDRESS: Readonly<Record<NodeName, string>> = {
+  alpha: '10.77.0.1',
+  beta: '10.77.0.2',
+  gamma: '10.77.0.3',
+};
+
+const UPLINK = 'up0';
+const GUEST_MTU_BYTES = 1330;
+const LOG_TAIL_LINES = 8;
+const RUN_ID = `sdnd${process.pid}`;
+
+/** A host in a namespace of its own behind a port of a node's switch. */
+export interface Host {
+  readonly namespace: string;
+  readonly mac: string;
+  readonly ip: string;
+}
+
+export class ThreeSwitches {
+  readonly switches = new Map<NodeName, OpenVswitch>();
+  readonly agents = new Map<NodeName, DaemonProcess>();
+  readonly #directory = mkdtempSync('/tmp/sdnd-');
+  readonly #namespaces: string[] = [];
+  #controller: DaemonProcess | undefined;
+  #caller: NamespaceCaller | undefined;
+
+  async start(): Promise<void> {
+    await this.#namespace('wire', ...NODES);
+    await this.#wire();
+    const authority = await createAuthority();
+    for (const node of NODES) {
+      const role = node === 'alpha' ? 'controller' : 'node';
+      await saveIdentity(this.#identity(node), await issueIdentity(authority, { node, role }));
+    }
+    await Promise.all(NODES.map((node) => this.#startNode(node)));
+    await this.startController();
+    this.#caller = new NamespaceCaller(namespaceName(RUN_ID, 'alpha'));
+  }
+
+  async stop(): Promise<void> {
+    await this.#caller?.end();
+    for (const daemon of [this.#controller, ...this.agents.values()]) await daemon?.stop();
+    for (const openVswitch of this.switches.values()) await openVswitch.stop();
+    await destroyNamespaces(this.#namespaces);
+    rmSync(this.#directory, { recursive: true });
+  }
+
+  /** The last lines of every log: what a failure is explained from, since the logs go with the nodes. */
+  logTails(): string {
+    const tail = (file: string): string =>
+      readFileSync(file, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
+    const files = globSync(`${this.#directory}/*/*.log`).sort();
+    return files.map((file) => `--- ${file}\n${tail(file)}`).join('\n');
+  }
+
+  switch(node: NodeName): OpenVswitch {
+    const openVswitch = this.switches.get(node);
+    if (openVswitch === undefined) throw new TypeError(`there is no switch at ${node}`);
+    return openVswitch;
+  }
+
+  namespaceOf(node: NodeName): string {
+    return namespaceName(RUN_ID, node);
+  }
+
+  async startController(): Promise<void> {
+    this.#controller = await this.#daemon('alpha', 'sdnd', 'sdnd/main.ts', {});
+  }
+
+  async killController(): Promise<void> {
+    this.#controller?.signal('SIGKILL');
+    await this.#controller?.stop();
+  }
+
+  async startAgent(node: NodeName): Promise<void> {
+    this.agents.set(node, await this.#daemon(node, 'agent', 'sdnd/agent-main.ts', { openVswitch: this.#ovs(node) }));
+  }
+
+  async killAgent(node: NodeName): Promise<void> {
+    this.agents.get(node)?.signal('SIGKILL');
+    await this.agents.get(node)?.stop();
+  }
+
+  setController(node: NodeName): Promise<void> {
+    const pem = this.#identity(node);
+    const tls = { privateKey: `${pem}/key.pem`, certificate: `${pem}/cert.pem`, authority: `${pem}/ca.pem` };
+    return this.switch(node).setController(`ssl:${ADDRESS.alpha}:${OPENFLOW_PORT}`, tls);
+  }
+
+  /** A host whose wire is the device `port` at the node; that port is not yet one of the switch. */
+  async addHost(role: string, node: NodeName, port: string, mac: string, ip: string): Promise<Host> {
+    const namespace = await this.#namespace(role);
+    const far: VethEnd = { namespace, device: 'eth0', address: `${ip}/24`, mac };
+    await createVethPair({ namespace: namespaceName(RUN_ID, node), device: port }, far, GUEST_MTU_BYTES);
+    return { namespace, mac, ip };
+  }
+
+  /** Calls the overlay's controller as the orchestrator does. */
+  sdnd<N extends MethodName<typeof sdndContract>>(
+    method: N,
+    params: Params<typeof sdndContract, N>,
+  ): Promise<Result<typeof sdndContract, N>> {
+    return this.#call(sdndContract, 'alpha', SDND_PORT, method, params);
+  }
+
+  /** Calls a node's agent as that node's other daemons do. */
+  agent<N extends MethodName<typeof switchAgentContract>>(
+    node: NodeName,
+    method: N,
+    params: Params<typeof switchAgentContract, N>,
+  ): Promise<Result<typeof switchAgentContract, N>> {
+    return this.#call(switchAgentContract, node, SWITCH_AGENT_PORT, method, params);
+  }
+
+  /** How long the last call took, ms. */
+  get tookMs(): number {
+    return this.#caller?.tookMs ?? 0;
+  }
+
+  #call<C extends Contract, N extends MethodName<C>>(
+    contract: C,
+    node: NodeName,
+    port: number,
+    method: N,
+    params: Params<C, N>,
+  ): Promise<Result<C, N>> {
+    if (this.#caller === undefined) throw new TypeError('the caller has not been started');
+    const place = { node, address: ADDRESS[node], port, identity: this.#identity(node) };
+    return this.#caller.call(contract, place, method, params);
+  }
+
+  async #namespace(...roles: readonly string[]): Promise<string> {
+    const names = roles.map((role) => namespaceName(RUN_ID, role));
+    this.#namespaces.push(...names);
+    await createNamespaces(names);
+    return names[0] ?? '';
+  }
+
+  async #wire(): Promise<void> {
+    const wire = namespaceName(RUN_ID, 'wire');
+    const pairs = NODES.map(
+      (node) =>
+        [
+          { namespace: wire, device: `to-${node}` },
+          { namespace: namespaceName(RUN_ID, node), device: UPLINK },
+        ] as const,
+    );
+    await createVethPairs(pairs);
+    const ports = NODES.map((node) => `ip link set to-${node} master br0`).join(' && ');
+    await runIn(wire, 'sh', ['-c', `ip link add br0 type bridge && ip link set br0 up && ${ports}`]);
+  }
+
+  async #startNode(node: NodeName): Promise<void> {
+    const openVswitch = await startOpenVswitch({
+      namespace: namespaceName(RUN_ID, node),
+      runDirectory: this.#ovs(node),
+      underlayAddress: `${ADDRESS[node]}/24`,
+      uplink: UPLINK,
+    });
+    this.switches.set(node, openVswitch);
+    await this.setController(node);
+    await this.startAgent(node);
+  }
+
+  #daemon(node: NodeName, name: string, script: string, config: Record<string, string>): Promise<DaemonProcess> {
+    const directory = `${this.#directory}/${node}`;
+    mkdirSync(directory, { recursive: true });
+    const common = { state: `${directory}/${name}`, identity: this.#identity(node), address: ADDRESS[node] };
+    const plan = { name, namespace: namespaceName(RUN_ID, node), script, config: { ...common, ...config }, directory };
+    return DaemonProcess.start(plan, (message) => process.stderr.write(`${message}\n`));
+  }
+
+  #identity(node: NodeName): string {
+    return `${this.#directory}/${node}-identity`;
+  }
+
+  #ovs(node: NodeName): string {
+    return `${this.#directory}/${node}-ovs`;
+  }
+}

@@ -1,0 +1,137 @@
+// Runs every test: sets up what they need, each test file in a process of its own with a time limit, and a last line
+// `N passed, N failed`. Nothing is retried.
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { styleText } from 'node:util';
+import { runChecks } from '../cli/check.ts';
+import { reportError } from '../cli/command.ts';
+import { formatMs, ProgressLine } from '../common/progress.ts';
+import { labPackages } from '../lab/guests.ts';
+import { ensurePackages } from '../lab/host-packages.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** A kind of test: where it lies, how many files run at once on two cores, how long one may take. */
+interface Kind {
+  readonly folder: string;
+  readonly parallel: number;
+  readonly limitMs: number;
+}
+
+const KINDS: readonly Kind[] = [
+  { folder: 'unit', parallel: 2, limitMs: 120_000 },
+  { folder: 'sim', parallel: 2, limitMs: 240_000 },
+  { folder: 'crash', parallel: 2, limitMs: 180_000 },
+  { folder: 'interop', parallel: 1, limitMs: 240_000 },
+  { folder: 'cluster', parallel: 1, limitMs: 600_000 },
+];
+
+interface Verdict {
+  readonly passed: number;
+  readonly failed: number;
+  readonly output: string;
+}
+
+/** What uvu printed last; a file that printed no total, or ended badly, has failed once more than it says. */
+function verdictOf(output: string, code: number | null): Verdict {
+  const count = (word: string): number => Number(new RegExp(`${word}:\\s+(\\d+)`).exec(output)?.[1] ?? 0);
+  const total = count('Total');
+  const passed = count('Passed');
+  const failed = total - passed - count('Skipped');
+  const silent = total === 0 || (code !== 0 && failed === 0);
+  return { passed, failed: failed + (silent ? 1 : 0), output };
+}
+
+function runFile(file: string, limitMs: number): Promise<Verdict> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...process.execArgv, file], {
+      cwd: ROOT,
+      env: { ...process.env, FORCE_COLOR: '0' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const keep = (chunk: Buffer): void => {
+      output += chunk.toString();
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    const timer = setTimeout(() => {
+      output += `\nended after ${formatMs(limitMs)}, the limit of its kind\n`;
+      child.kill('SIGKILL');
+    }, limitMs);
+    child.once('error', reject);
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      resolve(verdictOf(output, code));
+    });
+  });
+}
+
+class Tally {
+  passed = 0;
+  failed = 0;
+
+  add(title: string, verdict: Verdict, tookMs: number): void {
+    this.passed += verdict.passed;
+    this.failed += verdict.failed;
+    const mark = verdict.failed === 0 ? styleText('green', 'ok    ') : styleText('red', 'failed');
+    process.stdout.write(`${mark} ${title} (${verdict.passed} tests, ${formatMs(tookMs)})\n`);
+    if (verdict.failed > 0) process.stdout.write(`${verdict.output.trimEnd()}\n`);
+  }
+}
+
+async function runKind(kind: Kind, wanted: readonly string[], tally: Tally): Promise<void> {
+  const files = globSync(`test/${kind.folder}/**/*.test.ts`, { cwd: ROOT })
+    .map((file) => relative(ROOT, `${ROOT}${file}`))
+    .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)))
+    .sort();
+  const worker = async (): Promise<void> => {
+    for (let file = files.shift(); file !== undefined; file = files.shift()) {
+      const startedMs = performance.now();
+      const verdict = await runFile(file, kind.limitMs);
+      tally.add(file, verdict, performance.now() - startedMs);
+    }
+  };
+  await Promise.all(Array.from({ length: kind.parallel }, worker));
+}
+
+async function runAll(wanted: readonly string[]): Promise<Tally> {
+  const tally = new Tally();
+  await ensurePackages([...labPackages('tiny'), ...labPackages('debian'), ...INTEROP_PACKAGES], new ProgressLine());
+  if (wanted.length === 0) {
+    const failed = await runChecks(ROOT);
+    tally.passed += failed.length === 0 ? 1 : 0;
+    tally.failed += failed.length;
+  }
+  for (const kind of KINDS) await runKind(kind, wanted, tally);
+  return tally;
+}
+
+/** Clients and judges of the protocols that the interop tests speak with. */
+const INTEROP_PACKAGES = ['qemu-utils', 'libnbd-bin', 'curl', 'openssl'];
+
+const HELP = `Usage: supercloud test [word ...]
+
+Sets up and runs all tests, or only the files whose path contains one of the words.
+
+Examples:
+  supercloud test
+  supercloud test unit/openflow interop/nbd
+`;
+
+const args = process.argv.slice(2);
+if (args.includes('--help') || args.includes('-h')) {
+  process.stdout.write(HELP);
+} else {
+  try {
+    const { passed, failed } = await runAll(args);
+    process.stdout.write(`${passed} passed, ${failed} failed\n`);
+    process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+  } catch (error) {
+    reportError(error);
+    process.stdout.write('0 passed, 1 failed\n');
+    process.exitCode = 1;
+  }
+}

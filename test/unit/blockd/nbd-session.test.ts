@@ -1,0 +1,347 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type NbdConnection, type NbdDevice, NbdSession } from '../../../blockd/nbd/nbd-session.ts';
+import { settle } from './manual-clock.ts';
+
+const SIZE = 1 << 20;
+const FLAGS = { fixed: 1, noZeroes: 2 };
+const GREETING_BYTES = 18;
+
+/** A device of bytes in memory whose answers the test may hold back. */
+class FakeDevice implements NbdDevice {
+  readonly bytes = Buffer.alloc(SIZE);
+  readonly calls: string[] = [];
+  held: PromiseWithResolvers<void> | undefined;
+
+  tryRead(offset: number, into: Uint8Array): boolean {
+    if (this.held !== undefined) return false;
+    this.bytes.copy(into, 0, offset, offset + into.length);
+    return true;
+  }
+
+  async readLater(offset: number, length: number): Promise<Uint8Array> {
+    await this.held?.promise;
+    return this.bytes.subarray(offset, offset + length);
+  }
+
+  write(offset: number, data: Uint8Array, fua: boolean): Promise<void> | undefined {
+    this.bytes.set(data, offset);
+    return this.#note(`write ${offset} ${data.length} ${fua}`);
+  }
+
+  zero(offset: number, length: number, fua: boolean, keepRoom: boolean): Promise<void> | undefined {
+    return this.#note(`zero ${offset} ${length} ${fua} ${keepRoom}`);
+  }
+
+  trim(offset: number, length: number): Promise<void> | undefined {
+    return this.#note(`trim ${offset} ${length}`);
+  }
+
+  cache(offset: number, length: number): Promise<void> | undefined {
+    return this.#note(`cache ${offset} ${length}`);
+  }
+
+  flush(): Promise<void> | undefined {
+    return this.#note('flush');
+  }
+
+  #note(call: string): Promise<void> | undefined {
+    this.calls.push(call);
+    return this.held?.promise;
+  }
+}
+
+class Wire implements NbdConnection {
+  sent: Buffer = Buffer.alloc(0);
+  writes = 0;
+  ended = false;
+  dropped = false;
+
+  send = (bytes: Buffer, done: () => void): void => {
+    this.sent = Buffer.concat([this.sent, bytes]);
+    this.writes++;
+    done();
+  };
+
+  end(): void {
+    this.ended = true;
+  }
+
+  drop(): void {
+    this.dropped = true;
+  }
+
+  resume(): void {
+    this.writes += 0;
+  }
+
+  take(): Buffer {
+    const { sent } = this;
+    this.sent = Buffer.alloc(0);
+    return sent;
+  }
+}
+
+function clientFlags(flags = FLAGS.fixed | FLAGS.noZeroes): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(flags);
+  return bytes;
+}
+
+function option(type: number, data: Buffer = Buffer.alloc(0), length = data.length): Buffer {
+  const header = Buffer.alloc(16);
+  header.write('IHAVEOPT', 0);
+  header.writeUInt32BE(type, 8);
+  header.writeUInt32BE(length, 12);
+  return Buffer.concat([header, data]);
+}
+
+function go(name: string, ...infos: number[]): Buffer {
+  const data = Buffer.alloc(6 + name.length + 2 * infos.length);
+  data.writeUInt32BE(name.length, 0);
+  data.write(name, 4);
+  data.writeUInt16BE(infos.length, 4 + name.length);
+  for (const [index, info] of infos.entries()) data.writeUInt16BE(info, 6 + name.length + 2 * index);
+  return data;
+}
+
+function request(type: number, offset: number, length: number, flags = 0, data: Buffer = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(28);
+  header.writeUInt32BE(0x25609513, 0);
+  header.writeUInt16BE(flags, 4);
+  header.writeUInt16BE(type, 6);
+  header.writeBigUInt64BE(BigInt(type * 1000 + length), 8);
+  header.writeBigUInt64BE(BigInt(offset), 16);
+  header.writeUInt32BE(length, 24);
+  return Buffer.concat([header, data]);
+}
+
+interface Started {
+  readonly session: NbdSession;
+  readonly device: FakeDevice;
+  readonly wire: Wire;
+}
+
+/** A session in its transmission phase. */
+function started(): Started {
+  const wire = new Wire();
+  const device = new FakeDevice();
+  const session = new NbdSession(device, { name: 'web', bytes: SIZE }, wire);
+  session.receive(Buffer.concat([clientFlags(), option(7, go('web'))]));
+  wire.take();
+  return { session, device, wire };
+}
+
+/** The option replies in what was sent: option, type, data. */
+function optionReplies(sent: Buffer): [number, number, string][] {
+  const replies: [number, number, string][] = [];
+  for (let at = 0; at < sent.length; ) {
+    assert.is(sent.readBigUInt64BE(at), 0x3e889045565a9n);
+    const length = sent.readUInt32BE(at + 16);
+    replies.push([
+      sent.readUInt32BE(at + 8),
+      sent.readUInt32BE(at + 12),
+      sent.toString('hex', at + 20, at + 20 + length),
+    ]);
+    at += 20 + length;
+  }
+  return replies;
+}
+
+/** Error numbers of the simple replies in what was sent; none of them carries data. */
+function errors(sent: Buffer): number[] {
+  const list: number[] = [];
+  for (let at = 0; at < sent.length; at += 16) {
+    assert.is(sent.readUInt32BE(at), 0x67446698);
+    list.push(sent.readUInt32BE(at + 4));
+  }
+  return list;
+}
+
+test('greets, tells size, flags and block sizes, and refuses what it has not', () => {
+  const wire = new Wire();
+  const session = new NbdSession(new FakeDevice(), { name: 'web', bytes: SIZE }, wire);
+  assert.is(wire.take().toString('latin1', 0, 16), 'NBDMAGICIHAVEOPT');
+  session.receive(clientFlags());
+  session.receive(option(8));
+  session.receive(option(5));
+  session.receive(option(3));
+  session.receive(option(6, go('web', 3)));
+  session.receive(option(6, go('other')));
+  session.receive(option(6, Buffer.alloc(3)));
+  assert.equal(optionReplies(wire.take()), [
+    [8, 0x80000001, ''],
+    [5, 0x80000002, ''],
+    [3, 2, `00000003${Buffer.from('web').toString('hex')}`],
+    [3, 1, ''],
+    [6, 3, '00000000000000100000046d'],
+    [6, 3, '0003000000010000100002000000'],
+    [6, 1, ''],
+    [6, 0x80000006, ''],
+    [6, 0x80000003, ''],
+  ]);
+});
+
+test('unknown client flags, a wrong magic and an abort end the negotiation', () => {
+  for (const bytes of [
+    clientFlags(8),
+    Buffer.concat([clientFlags(), Buffer.alloc(16)]),
+    Buffer.concat([clientFlags(), option(2)]),
+  ]) {
+    const wire = new Wire();
+    new NbdSession(new FakeDevice(), { name: 'web', bytes: SIZE }, wire).receive(bytes);
+    assert.ok(wire.ended);
+  }
+});
+
+test('too much option data is skipped, far too much ends the connection', () => {
+  const wire = new Wire();
+  const session = new NbdSession(new FakeDevice(), { name: 'web', bytes: SIZE }, wire);
+  wire.take();
+  session.receive(Buffer.concat([clientFlags(), option(7, Buffer.alloc(10_000)), option(3)]));
+  assert.equal(
+    optionReplies(wire.take()).map(([, type]) => type),
+    [0x80000009, 2, 1],
+  );
+  session.receive(option(7, Buffer.alloc(0), 2 ** 31));
+  assert.ok(wire.ended);
+});
+
+test('the old way in works, with and without its zeroes', () => {
+  for (const [flags, bytes] of [
+    [FLAGS.fixed, 10 + 124],
+    [FLAGS.fixed | FLAGS.noZeroes, 10],
+  ] as const) {
+    const wire = new Wire();
+    const session = new NbdSession(new FakeDevice(), { name: 'web', bytes: SIZE }, wire);
+    session.receive(Buffer.concat([clientFlags(flags), option(1, Buffer.from('web')), request(3, 0, 0)]));
+    assert.is(wire.take().length, GREETING_BYTES + bytes + 16);
+  }
+});
+
+test('the same answers however the bytes are cut', () => {
+  const stream = Buffer.concat([
+    clientFlags(),
+    option(7, go('', 3)),
+    request(1, 100, 300, 1, Buffer.alloc(300, 7)),
+    request(0, 50, 400),
+    request(6, 0, 4096, 2),
+    request(4, 4096, 4096),
+    request(5, 0, 512),
+    request(3, 0, 0),
+    request(2, 0, 0),
+  ]);
+  const whole = new Wire();
+  new NbdSession(new FakeDevice(), { name: 'web', bytes: SIZE }, whole).receive(stream);
+  const expected = whole.take();
+  assert.ok(whole.ended);
+  for (let cut = 1; cut < stream.length; cut++) {
+    const wire = new Wire();
+    const device = new FakeDevice();
+    const session = new NbdSession(device, { name: 'web', bytes: SIZE }, wire);
+    session.receive(stream.subarray(0, cut));
+    session.receive(stream.subarray(cut));
+    assert.equal(wire.take(), expected, `cut at ${cut}`);
+    assert.equal(device.calls, [
+      'write 100 300 true',
+      'zero 0 4096 false true',
+      'trim 4096 4096',
+      'cache 0 512',
+      'flush',
+    ]);
+  }
+});
+
+test('a chunk of requests is answered by one write', () => {
+  const { session, wire } = started();
+  const before = wire.writes;
+  session.receive(Buffer.concat(Array.from({ length: 32 }, (_, index) => request(0, index * 4096, 4096))));
+  assert.is(wire.writes, before + 1);
+  assert.is(wire.take().length, 32 * (16 + 4096));
+});
+
+test('bad requests get the errors of the protocol, and the connection lives on (S10)', () => {
+  const { session, device, wire } = started();
+  const cases: [Buffer, number][] = [
+    [request(0, SIZE - 10, 20), 22],
+    [request(1, SIZE - 10, 20, 0, Buffer.alloc(20)), 28],
+    [request(6, SIZE - 10, 20), 28],
+    [request(4, SIZE - 10, 20), 22],
+    [request(5, SIZE, 1), 22],
+    [request(7, 0, 512), 22],
+    [request(99, 0, 0), 22],
+    [request(0, 0, 512, 4), 22],
+    [request(1, 0, 4, 2, Buffer.alloc(4)), 22],
+    [request(3, 512, 0), 22],
+    [request(0, 0, 33 * 2 ** 20), 22],
+    [request(0, 2 ** 52, 1), 22],
+    [request(1, 0, 0), 0],
+    [request(0, 0, 0), 0],
+    [request(4, 0, 0), 0],
+  ];
+  session.receive(Buffer.concat(cases.map(([bytes]) => bytes)));
+  assert.equal(
+    errors(wire.take()),
+    cases.map(([, error]) => error),
+  );
+  assert.equal(device.calls, []);
+});
+
+test('a write that is too large is skipped to its end and refused', () => {
+  const { session, wire } = started();
+  const length = 33 * 2 ** 20;
+  session.receive(request(1, 0, length));
+  for (let sent = 0; sent < length; sent += 2 ** 20) session.receive(Buffer.alloc(2 ** 20));
+  session.receive(request(3, 0, 0));
+  assert.equal(errors(wire.take()), [22, 0]);
+});
+
+test('what is not a request drops the connection', () => {
+  const { session, wire } = started();
+  session.receive(Buffer.alloc(28));
+  assert.ok(wire.dropped);
+});
+
+test('replies that wait do not hold up others, and a disconnect waits for them', async () => {
+  const { session, device, wire } = started();
+  device.held = Promise.withResolvers();
+  session.receive(Buffer.concat([request(0, 0, 4096), request(1, 0, 4, 0, Buffer.alloc(4, 9))]));
+  const { held } = device;
+  device.held = undefined;
+  session.receive(request(3, 0, 0));
+  assert.equal(errors(wire.take()), [0]);
+  session.receive(request(2, 0, 0));
+  assert.not(wire.ended);
+  held.resolve();
+  await settle();
+  assert.is(wire.take().length, 16 + 4096 + 16);
+  assert.ok(wire.ended);
+});
+
+test('the errors of the device become the protocol errors', async () => {
+  for (const [code, error] of [
+    ['ENOSPC', 28],
+    ['EXPORT_ENDED', 108],
+    ['BLOCKS_LOST', 5],
+    ['EIO', 5],
+  ] as const) {
+    const { session, device, wire } = started();
+    device.held = Promise.withResolvers();
+    session.receive(Buffer.concat([request(1, 0, 4, 0, Buffer.alloc(4)), request(0, 0, 512)]));
+    device.held.reject(Object.assign(new Error(code), { code }));
+    await settle();
+    assert.equal(errors(wire.take()), [error, error]);
+  }
+});
+
+test('a client that sends more than may wait is not read on', () => {
+  const { session, device } = started();
+  device.held = Promise.withResolvers();
+  for (let count = 0; count < 1024; count++) {
+    assert.not(session.isFull);
+    session.receive(request(1, 0, 4, 0, Buffer.alloc(4)));
+  }
+  assert.ok(session.isFull);
+});
+
+test.run();

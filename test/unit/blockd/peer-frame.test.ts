@@ -1,0 +1,91 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
+import { RunWriter } from '../../../blockd/version-run.ts';
+
+const RUN = { first: 7, count: 2, high: 256, low: 4_000_000_000 };
+const DIGEST = '00112233445566778899aabbccddeeff';
+
+function entries(): Buffer {
+  const writer = new RunWriter();
+  writer.add(1, 5, 256, 3, 3, 2);
+  return writer.finish();
+}
+
+const FRAMES: PeerFrame[] = [
+  { type: 'fetch', id: 9, runs: [RUN, { ...RUN, first: 100 }] },
+  { type: 'blocks', id: 9, runs: [RUN], data: Buffer.alloc(8192, 5) },
+  { type: 'absent', id: 9, run: RUN, hint: 'node-c' },
+  { type: 'absent', id: 9, run: RUN, hint: '' },
+  { type: 'follow', afterSequence: undefined },
+  { type: 'follow', afterSequence: 2 ** 40 - 1 },
+  { type: 'begin', whole: true, blocks: 1000, epoch: 3, ends: [{ epoch: 2, lastSequence: 2 ** 33 }] },
+  { type: 'begin', whole: false, blocks: 1, epoch: 1, ends: [] },
+  { type: 'holder', index: 3, name: 'node-c' },
+  { type: 'entries', runs: entries() },
+  { type: 'mark', mark: { lastSequence: 2 ** 33, entries: 12, digest: DIGEST } },
+  { type: 'refused', reason: 'no such image' },
+];
+
+function readAll(...chunks: Uint8Array[]): { frames: PeerFrame[]; isSound: boolean } {
+  const reader = new PeerFrameReader();
+  const frames: PeerFrame[] = [];
+  // A frame's buffers are the reader's: what is kept is copied.
+  const isSound = chunks.every((chunk) => reader.receive(chunk, (frame) => frames.push(structuredCopy(frame))));
+  return { frames, isSound };
+}
+
+function structuredCopy(frame: PeerFrame): PeerFrame {
+  if (frame.type === 'blocks') return { ...frame, data: Buffer.from(frame.data) };
+  if (frame.type === 'entries') return { ...frame, runs: Buffer.from(frame.runs) };
+  return frame;
+}
+
+test('every frame comes back, wherever the stream is cut', () => {
+  const small = FRAMES.filter((frame) => frame.type !== 'blocks');
+  const stream = Buffer.concat(small.map(encodePeerFrame));
+  for (let cut = 0; cut <= stream.length; cut++) {
+    const { frames, isSound } = readAll(stream.subarray(0, cut), stream.subarray(cut));
+    assert.ok(isSound);
+    assert.equal(frames, small);
+  }
+  assert.equal(readAll(Buffer.concat(FRAMES.map(encodePeerFrame))).frames, FRAMES);
+});
+
+test('one byte at a time too', () => {
+  const stream = Buffer.concat(FRAMES.map(encodePeerFrame));
+  const bytes = Array.from(stream, (_, index) => stream.subarray(index, index + 1));
+  assert.equal(readAll(...bytes).frames, FRAMES);
+});
+
+test('rubbish is refused, and none of it costs memory or an exception', () => {
+  const refused = [
+    Buffer.from([0xff, 0xff, 0xff, 0xff, 1]),
+    Buffer.from([0, 0, 0, 0, 0, 0]),
+    Buffer.from([0, 0, 0, 1, 99]),
+    Buffer.from([0, 0, 0, 2, 4, 0]),
+    encodePeerFrame({ type: 'fetch', id: 1, runs: [] }),
+    encodePeerFrame({ type: 'fetch', id: 1, runs: [{ ...RUN, count: 0 }] }),
+    encodePeerFrame({ type: 'fetch', id: 1, runs: [{ ...RUN, count: 2 ** 31 }] }),
+    encodePeerFrame({ type: 'blocks', id: 1, runs: [RUN], data: Buffer.alloc(4096) }),
+    encodePeerFrame({ type: 'absent', id: 1, run: RUN, hint: 'x'.repeat(50) }),
+    encodePeerFrame({ type: 'entries', runs: Buffer.alloc(19) }),
+  ];
+  for (const bytes of refused) assert.not(readAll(bytes).isSound, bytes.toString('hex').slice(0, 60));
+});
+
+test('mutated frames are frames or refused, never an exception', () => {
+  let seed = 12345;
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return Math.floor((seed / 2 ** 32) * below);
+  };
+  for (let round = 0; round < 20_000; round++) {
+    const stream = Buffer.concat(FRAMES.filter((frame) => frame.type !== 'blocks').map(encodePeerFrame));
+    for (let flips = 0; flips < 3; flips++) stream[random(stream.length)] = random(256);
+    readAll(stream.subarray(0, random(stream.length)));
+  }
+  assert.ok(true);
+});
+
+test.run();

@@ -1,0 +1,116 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { SEQUENCE_MAX, sequenceOf, versionHigh, versionLow } from '../../../blockd/block-version.ts';
+import { DATA, HERE, readRuns, runsAreSound } from '../../../blockd/version-run.ts';
+import { isTail, VersionTable } from '../../../blockd/version-table.ts';
+
+const v = (epoch: number, sequence: number): { epoch: number; sequence: number } => ({ epoch, sequence });
+const words = (epoch: number, sequence: number): [number, number] => [
+  versionHigh(v(epoch, sequence)),
+  versionLow(v(epoch, sequence)),
+];
+
+test('a version keeps 24 and 40 bits, the last sequence included', () => {
+  for (const [epoch, sequence] of [
+    [0, 0],
+    [1, 2 ** 32],
+    [2 ** 24 - 1, SEQUENCE_MAX],
+  ] as const) {
+    const [high, low] = words(epoch, sequence);
+    assert.is(high >>> 8, epoch);
+    assert.is(sequenceOf(high, low), sequence);
+  }
+});
+
+test('the digest does not depend on the order of writes, but on block, version and zero', () => {
+  const one = new VersionTable(8);
+  one.write(0, 4, v(1, 5), true);
+  one.write(2, 3, v(1, 6), true);
+  const other = new VersionTable(8);
+  other.write(2, 3, v(1, 6), true);
+  other.write(3, 4, v(1, 5), true);
+  other.write(0, 2, v(1, 5), true);
+  assert.equal(one.mark, other.mark);
+  const variants = [
+    [2, 3, 1, 7, true],
+    [2, 3, 2, 6, true],
+    [2, 3, 1, 6, false],
+    [4, 5, 1, 6, true],
+  ] as const;
+  for (const [first, end, epoch, sequence, data] of variants) {
+    const variant = new VersionTable(8);
+    variant.write(0, 4, v(1, 5), true);
+    variant.write(first, end, v(epoch, sequence), data);
+    assert.is.not(variant.mark.digest, one.mark.digest);
+  }
+});
+
+test('changes come as runs once, and restore to the same table', () => {
+  const table = new VersionTable(100);
+  table.write(10, 20, v(1, 1), true);
+  table.write(15, 16, v(1, 2), false);
+  const runs = table.takeChanges();
+  assert.is([...readRuns(runs)].length, 3);
+  assert.is(table.takeChanges().length, 0);
+  const again = new VersionTable(100);
+  again.restore(runs);
+  assert.equal(again.mark, table.mark);
+  assert.equal(VersionTable.fromBytes(100, table.toBytes()).mark, table.mark);
+  assert.is(again.contentOf(15), HERE);
+  assert.is(again.contentOf(14), DATA | HERE);
+});
+
+test('what another store says keeps a local block only on equality', () => {
+  const table = new VersionTable(4);
+  table.write(0, 3, v(1, 9), true);
+  table.takeChanges();
+  table.learn(0, ...words(1, 9), true, 7);
+  table.learn(1, ...words(1, 5), true, 7);
+  table.learn(2, ...words(2, 10), false, 7);
+  assert.is(table.contentOf(0), DATA | HERE, 'equal: stays');
+  assert.is(table.contentOf(1), DATA, 'older than ours: a tail of ours, not served');
+  assert.is(table.contentOf(2), HERE, 'a zero needs no fetch');
+  assert.equal(table.census(), { local: 2, elsewhere: new Map([[7, 1]]) });
+  table.learn(0, 0, 0, false, 0);
+  assert.is(table.contentOf(0), 0, 'never written');
+  assert.is(table.mark.entries, 2);
+});
+
+test('the whole table covers every block, a delta only what is newer', () => {
+  const table = new VersionTable(50);
+  table.write(0, 10, v(1, 1), true);
+  table.write(5, 6, v(2, 8), true);
+  const whole = [...readRuns(table.runs())];
+  assert.is(
+    whole.reduce((sum, run) => sum + run.count, 0),
+    50,
+  );
+  const [newer, ...rest] = [...readRuns(table.runs(1))];
+  assert.equal([newer?.first, newer?.count, rest.length], [5, 1, 0]);
+});
+
+test('missing runs share version and holder', () => {
+  const table = new VersionTable(20);
+  for (let block = 2; block < 10; block++) table.learn(block, ...words(1, 1), true, block < 6 ? 1 : 2);
+  assert.equal(table.nextMissing(0, 20, 64), { first: 2, count: 4, high: 256, low: 1, holder: 1 });
+  assert.equal(table.nextMissing(0, 20, 3)?.count, 3);
+  assert.is(table.nextMissing(10, 20, 64), undefined);
+});
+
+test('only versions beyond a closed epoch are a tail', () => {
+  const ends = [{ epoch: 1, lastSequence: 5 }];
+  assert.not(isTail(...words(1, 5), ends));
+  assert.ok(isTail(...words(1, 6), ends));
+  assert.not(isTail(...words(2, 6), ends));
+});
+
+test('runs beyond the image or cut short are refused', () => {
+  const table = new VersionTable(4);
+  table.write(0, 4, v(1, 1), true);
+  const runs = table.takeChanges();
+  assert.ok(runsAreSound(runs, 4));
+  assert.not(runsAreSound(runs, 3));
+  assert.not(runsAreSound(runs.subarray(1), 4));
+});
+
+test.run();

@@ -1,0 +1,43 @@
+// A cluster's certificates for tests: one authority, members by name, and a stranger's authority beside it.
+import { once } from 'node:events';
+import { createAuthority, issueIdentity } from '../../../common/authority.ts';
+import type { Identity, Role } from '../../../common/identity.ts';
+import { createLog } from '../../../common/log.ts';
+
+export const authority = await createAuthority();
+const strangers = await createAuthority();
+
+export const quiet = createLog('test', 'silent');
+
+export function member(node: string, role: Role = 'node'): Promise<Identity> {
+  return issueIdentity(authority, { node, role });
+}
+
+/** A certificate of another cluster. */
+export function stranger(node: string, role: Role = 'node'): Promise<Identity> {
+  return issueIdentity(strangers, { node, role });
+}
+
+/** The error that a promise rejects with; fails if it resolves, or does neither within 10 s. */
+export async function failure(promise: Promise<unknown>): Promise<{ code: string; message: string; remedy: string }> {
+  try {
+    await within(promise, 10_000);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return error as Error & { code: string; remedy: string };
+    throw error;
+  }
+  throw new Error('nothing failed');
+}
+
+/** The promise's outcome, or a failure of the test when it takes too long. */
+export function within<T>(promise: Promise<T>, boundMs = 10_000): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`nothing within ${boundMs} ms`)), boundMs);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** Waits for the signal. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await within(once(signal, 'abort'));
+}

@@ -1,0 +1,38 @@
+// A migration's figures are differences of counters; a counter that began anew never makes one negative.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { baselineOf, storageFigures } from '../../../orchestrator/migration-figures.ts';
+import type { StoreImage } from '../../../wire/contracts/blockd.ts';
+import { migrationRecord } from './records.ts';
+
+function store(counters: Partial<StoreImage['counters']>, dependsOn: StoreImage['dependsOn'] = []): StoreImage {
+  return {
+    ...{ image: 'web', bytes: 4096, role: 'writer', epoch: 2, lastSequence: 1, digest: '0'.repeat(32) },
+    ...{ writtenBlocks: 1, localBlocks: 1, dependsOn },
+    counters: {
+      ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0 },
+      ...{ blockBytesIn: 0, blockBytesOut: 0, entryBytesIn: 0, entryBytesOut: 0 },
+      ...counters,
+    },
+  };
+}
+
+test('what crossed since the order, and what still hangs on the source', () => {
+  const before = new Map([['web', baselineOf(store({ blockBytesIn: 100, entryBytesIn: 10 }))]]);
+  const now = store({ blockBytesIn: 400, blockBytesOut: 5, entryBytesIn: 30, fetchedOnDemandBlocks: 3 }, [
+    { node: 'alpha', blocks: 7 },
+    { node: 'gamma', blocks: 9 },
+  ]);
+  const figures = storageFigures(migrationRecord(), [now], before);
+  assert.is(figures.blockBytes, 305);
+  assert.is(figures.entryBytes, 20);
+  assert.is(figures.fetchedOnDemandBlocks, 3);
+  assert.is(figures.dependsOnSourceBlocks, 7);
+});
+
+test('a restarted daemon counts from 0: no negative figure', () => {
+  const before = new Map([['web', baselineOf(store({ blockBytesIn: 100 }))]]);
+  assert.is(storageFigures(migrationRecord(), [store({ blockBytesIn: 1 })], before).blockBytes, 0);
+});
+
+test.run();

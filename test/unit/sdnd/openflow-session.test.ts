@@ -1,0 +1,184 @@
+// The session without a socket: handshake, answers in pieces, refusals, liveness, rubbish.
+import { encode, flowMod } from '@openflow/ofp';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { OpenFlowSession, type SessionEvent } from '../../../sdnd/openflow-session.ts';
+import { Random } from '../openflow/random.ts';
+import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
+
+const EVERYTHING = { cookie: 0n, cookieMask: 0n };
+const PORTS = [portOf('vxlan0', 1), portOf('vm-a', 4096), portOf('vm-b', 4097)];
+
+function sent(events: readonly SessionEvent[]): Uint8Array[] {
+  return events.flatMap((event) => (event.kind === 'send' ? [event.bytes] : []));
+}
+
+/** Lets both sides talk until nobody has anything to say; answers what the session told. */
+function talk(session: OpenFlowSession, peer: CodecSwitch, events: readonly SessionEvent[], nowMs = 0): SessionEvent[] {
+  const told: SessionEvent[] = [];
+  let current = events;
+  while (current.length > 0) {
+    told.push(...current.filter(({ kind }) => kind !== 'send'));
+    const answers = sent(current).flatMap((bytes) => peer.receive(bytes));
+    current = answers.flatMap((bytes) => session.receive(bytes, nowMs));
+  }
+  return told;
+}
+
+function ready(peer: CodecSwitch, generationId?: bigint): { session: OpenFlowSession; told: SessionEvent[] } {
+  const session = new OpenFlowSession(0, generationId);
+  const told = talk(session, peer, session.start());
+  told.push(...talk(session, peer, session.receive(peer.hello(), 0)));
+  return { session, told };
+}
+
+test('the handshake asks features, role and ports, and is then ready', () => {
+  const peer = new CodecSwitch(PORTS);
+  const { session, told } = ready(peer, 9n);
+  assert.equal(peer.types, ['hello', 'features-request', 'role-request', 'multipart-request']);
+  assert.equal(told, [{ kind: 'ready', datapathId: 0x2an, ports: PORTS }]);
+  assert.ok(session.isReady);
+  const role = peer.got[2]?.message;
+  assert.ok(role?.type === 'role-request' && role.role === 'master' && role.generationId === 9n);
+});
+
+test('without a term no role is asked for', () => {
+  const peer = new CodecSwitch();
+  ready(peer);
+  assert.not.ok(peer.types.includes('role-request'));
+});
+
+test('bytes may come in any pieces', () => {
+  const random = new Random(7);
+  const peer = new CodecSwitch(PORTS);
+  const session = new OpenFlowSession(0, 1n);
+  const stream: Uint8Array[] = [peer.hello(), ...sent(session.start()).flatMap((bytes) => peer.receive(bytes))];
+  let isReady = false;
+  while (stream.length > 0) {
+    const bytes = stream.shift() ?? new Uint8Array(0);
+    const cut = random.below(bytes.length + 1);
+    for (const piece of [bytes.subarray(0, cut), bytes.subarray(cut)]) {
+      const events = session.receive(piece, 0);
+      isReady ||= events.some(({ kind }) => kind === 'ready');
+      stream.push(...sent(events).flatMap((order) => peer.receive(order)));
+    }
+  }
+  assert.ok(isReady);
+});
+
+test('a switch without OpenFlow 1.3 is told so and left', () => {
+  const session = new OpenFlowSession(0);
+  session.start();
+  const events = session.receive(encode({ type: 'hello', versions: [1, 5] }, 1), 0);
+  assert.equal(
+    events.map(({ kind }) => kind),
+    ['send', 'close'],
+  );
+  assert.is(sent(events)[0]?.[1], 1, 'an error message');
+  assert.ok(session.isClosed);
+});
+
+test('a stale term ends the session with the reason', () => {
+  const session = new OpenFlowSession(0, 3n);
+  const peer = new CodecSwitch();
+  talk(session, peer, session.start());
+  const [, role] = sent(session.receive(peer.hello(), 0));
+  const xid = role === undefined ? 0 : new DataView(role.buffer, role.byteOffset).getUint32(4);
+  const events = session.receive(
+    encode({ type: 'error', errorType: 11, errorCode: 0, data: new Uint8Array(0) }, xid),
+    0,
+  );
+  assert.match(JSON.stringify(events), /refused the role of master: ROLE_REQUEST_FAILED STALE/);
+  assert.ok(session.isClosed);
+});
+
+test('flows come in several messages and are joined', () => {
+  const peer = new CodecSwitch();
+  const { session } = ready(peer);
+  const mods = [1, 2, 3, 4, 5].map((priority) => flowMod({ command: 'add', priority, cookie: BigInt(priority % 2) }));
+  const put = session.apply(mods, 0);
+  assert.equal(talk(session, peer, put.events), [{ kind: 'applied', operation: put.operation, refusals: [] }]);
+  const read = session.readFlows(EVERYTHING, 0);
+  const [answer, ...others] = talk(session, peer, read.events);
+  assert.equal(others, []);
+  assert.ok(answer?.kind === 'flows' && answer.operation === read.operation && answer.flows.length === 5);
+  const some = session.readFlows({ cookie: 1n, cookieMask: 1n }, 0);
+  const [filtered] = talk(session, peer, some.events);
+  assert.ok(filtered?.kind === 'flows' && filtered.flows.length === 3);
+});
+
+test('refusals are told with the operation that they belong to', () => {
+  const peer = new CodecSwitch();
+  const { session } = ready(peer);
+  peer.isFull = true;
+  const full = session.apply([flowMod({ command: 'add' }), flowMod({ command: 'add', priority: 1 })], 0);
+  const [refused] = talk(session, peer, full.events);
+  assert.ok(refused?.kind === 'applied' && refused.refusals.length === 2);
+  assert.match(refused.refusals[0] ?? '', /FLOW_MOD_FAILED TABLE_FULL/);
+  const [one, barrier] = [session.apply([flowMod({ command: 'add' })], 0), session.apply([], 0)];
+  const [blamed, clean] = talk(session, peer, [...one.events, ...barrier.events]);
+  assert.ok(clean?.kind === 'applied' && clean.operation === barrier.operation && clean.refusals.length === 0);
+  assert.ok(blamed?.kind === 'applied' && blamed.operation === one.operation && blamed.refusals.length === 1);
+  peer.isFull = false;
+  const good = session.apply([flowMod({ command: 'add' })], 0);
+  assert.equal(talk(session, peer, good.events), [{ kind: 'applied', operation: good.operation, refusals: [] }]);
+});
+
+test('a silent switch is asked and then given up; a talking one is not', () => {
+  const peer = new CodecSwitch();
+  const { session } = ready(peer);
+  assert.equal(session.tick(5_000), []);
+  const asked = session.tick(5_001);
+  assert.is(asked.length, 1);
+  assert.equal(session.tick(6_000), []);
+  talk(session, peer, asked, 6_500);
+  assert.equal(session.tick(11_400), []);
+  assert.is(session.tick(11_600).length, 1);
+  const [end] = session.tick(16_501);
+  assert.ok(end?.kind === 'close');
+  assert.equal(session.tick(17_000), []);
+});
+
+test('a switch that never finishes the handshake, or an operation, is given up', () => {
+  const unready = new OpenFlowSession(0);
+  unready.start();
+  unready.receive(encode({ type: 'hello', versions: [4] }, 1), 9_000);
+  assert.ok(unready.tick(10_001).some(({ kind }) => kind === 'close'));
+  const peer = new CodecSwitch();
+  const { session } = ready(peer);
+  session.readFlows(EVERYTHING, 0);
+  for (let nowMs = 4_000; nowMs <= 60_000; nowMs += 4_000) {
+    session.receive(encode({ type: 'echo-request', data: new Uint8Array(0) }, 1), nowMs);
+    assert.equal(session.tick(nowMs), []);
+  }
+  assert.ok(session.tick(60_001).some(({ kind }) => kind === 'close'));
+});
+
+test('an echo is answered with its data and number', () => {
+  const { session } = ready(new CodecSwitch());
+  const data = Uint8Array.of(1, 2, 3);
+  const events = session.receive(encode({ type: 'echo-request', data }, 77), 0);
+  assert.equal(sent(events), [encode({ type: 'echo-reply', data }, 77)]);
+});
+
+test('port news are passed on', () => {
+  const { session } = ready(new CodecSwitch());
+  const port = portOf('vm-c', 4098);
+  const events = session.receive(encode({ type: 'port-status', reason: 'add', port }, 0), 0);
+  assert.equal(events, [{ kind: 'port', reason: 'add', port }]);
+});
+
+test('rubbish ends the session without throwing', () => {
+  for (let seed = 0; seed < 300; seed++) {
+    const random = new Random(seed);
+    const { session } = ready(new CodecSwitch());
+    const bytes = Uint8Array.from({ length: 64 }, () => random.below(256));
+    session.receive(bytes, 0);
+    session.receive(bytes, 0);
+    session.tick(1);
+  }
+  const { session } = ready(new CodecSwitch());
+  assert.ok(session.receive(Uint8Array.of(9, 9, 0, 8, 0, 0, 0, 0), 0).some(({ kind }) => kind === 'close'));
+});
+
+test.run();

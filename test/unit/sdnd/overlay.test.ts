@@ -1,0 +1,184 @@
+// The overlay's state: the newer epoch wins, addresses are one guest's, migrations go from prepared to one end, and the
+// journal's short form leads to the same state.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { codeOf } from '../../../common/errors.ts';
+import { SchemaCheck } from '../../../common/schema-check.ts';
+import { Overlay, OverlayRecord } from '../../../sdnd/overlay.ts';
+import type { Binding } from '../../../wire/contracts/sdnd.ts';
+
+const web: Binding = {
+  owner: 'web',
+  mac: '02:88:00:00:00:10',
+  ip: '10.88.0.10',
+  node: 'alpha',
+  port: 'vm-1',
+  epoch: 3,
+};
+const there: Binding = { ...web, node: 'beta', epoch: 4 };
+const MIGRATION = '0000000000000001';
+
+function run(overlay: Overlay, record: OverlayRecord | undefined): boolean {
+  if (record !== undefined) overlay.apply(record);
+  return record !== undefined;
+}
+
+function bound(): Overlay {
+  return new Overlay([{ kind: 'bound', binding: web }]);
+}
+
+function refusal(command: () => unknown): string | undefined {
+  try {
+    command();
+  } catch (error) {
+    return codeOf(error);
+  }
+  return undefined;
+}
+
+test('the newer epoch wins, the same again is nothing, an older one is refused', () => {
+  const overlay = new Overlay();
+  assert.ok(run(overlay, overlay.bind(web)));
+  assert.not.ok(run(overlay, overlay.bind(web)));
+  assert.is(
+    refusal(() => overlay.bind({ ...there, epoch: 3 })),
+    'EPOCH_STALE',
+  );
+  assert.is(
+    refusal(() => overlay.bind({ ...web, epoch: 2 })),
+    'EPOCH_STALE',
+  );
+  assert.ok(run(overlay, overlay.bind(there)));
+  assert.is(overlay.bindings.get('web')?.node, 'beta');
+});
+
+test('within an epoch a guest may change its port at its node', () => {
+  const overlay = bound();
+  assert.ok(run(overlay, overlay.bind({ ...web, port: 'vm-2' })));
+  assert.is(overlay.bindings.get('web')?.port, 'vm-2');
+});
+
+test('no address and no port is bound to two owners, prepared ones included', () => {
+  const overlay = bound();
+  const other: Binding = {
+    owner: 'db',
+    mac: '02:88:00:00:00:11',
+    ip: '10.88.0.11',
+    node: 'beta',
+    port: 'vm-1',
+    epoch: 1,
+  };
+  assert.ok(run(overlay, overlay.prepare(MIGRATION, there)));
+  for (const clash of [{}, { port: 'vm-9', mac: web.mac }, { port: 'vm-9', ip: web.ip }, { node: 'alpha' }]) {
+    assert.is(
+      refusal(() => overlay.bind({ ...other, ...clash })),
+      'ADDRESS_TAKEN',
+    );
+  }
+  assert.ok(run(overlay, overlay.bind({ ...other, port: 'vm-9' })));
+});
+
+test('addresses that are not of one host are refused', () => {
+  for (const bad of [
+    { mac: '03:88:00:00:00:10' },
+    { mac: 'ff:ff:ff:ff:ff:ff' },
+    { ip: '10.88.0.256' },
+    { ip: '0.0.0.0' },
+  ]) {
+    assert.is(
+      refusal(() => new Overlay().bind({ ...web, ...bad })),
+      'ADDRESS_BAD',
+    );
+  }
+});
+
+test('nobody is bound to the tunnel port', () => {
+  assert.is(
+    refusal(() => new Overlay().bind({ ...web, port: 'vxlan0' })),
+    'PORT_BAD',
+  );
+  assert.is(
+    refusal(() => bound().prepare(MIGRATION, { ...there, port: 'vxlan0' })),
+    'PORT_BAD',
+  );
+});
+
+test('a migration is prepared, completed once, and remembered', () => {
+  const overlay = bound();
+  assert.ok(run(overlay, overlay.prepare(MIGRATION, there)));
+  assert.not.ok(run(overlay, overlay.prepare(MIGRATION, there)));
+  assert.is(overlay.bindings.get('web')?.node, 'alpha');
+  assert.is(overlay.preparations.get('web')?.node, 'beta');
+  assert.ok(run(overlay, overlay.complete(MIGRATION)));
+  assert.equal(overlay.bindings.get('web'), there);
+  assert.is(overlay.preparations.size, 0);
+  assert.not.ok(run(overlay, overlay.complete(MIGRATION)));
+  assert.is(
+    refusal(() => overlay.cancel(MIGRATION)),
+    'MIGRATION_OVER',
+  );
+  assert.is(
+    refusal(() => overlay.prepare(MIGRATION, { ...web, epoch: 5 })),
+    'MIGRATION_OVER',
+  );
+});
+
+test('a cancelled migration leaves the binding, and can no longer complete', () => {
+  const overlay = bound();
+  run(overlay, overlay.prepare(MIGRATION, there));
+  assert.ok(run(overlay, overlay.cancel(MIGRATION)));
+  assert.not.ok(run(overlay, overlay.cancel(MIGRATION)));
+  assert.is(overlay.preparations.size, 0);
+  assert.equal(overlay.bindings.get('web'), web);
+  assert.is(
+    refusal(() => overlay.complete(MIGRATION)),
+    'MIGRATION_UNKNOWN',
+  );
+});
+
+test('what cannot be a migration is refused', () => {
+  const codeFor = (to: Binding): string | undefined => refusal(() => bound().prepare(MIGRATION, to));
+  assert.is(codeFor({ ...there, owner: 'nobody' }), 'NOT_BOUND');
+  assert.is(codeFor({ ...there, epoch: 3 }), 'EPOCH_STALE');
+  assert.is(codeFor({ ...there, node: 'alpha' }), 'EPOCH_STALE');
+  assert.is(codeFor({ ...there, ip: '10.88.0.77' }), 'ADDRESS_BAD');
+  const busy = bound();
+  run(busy, busy.prepare(MIGRATION, there));
+  assert.is(
+    refusal(() => busy.prepare('0000000000000002', there)),
+    'MIGRATION_BUSY',
+  );
+});
+
+test('a newer binding or none ends what was prepared', () => {
+  const restarted = bound();
+  run(restarted, restarted.prepare(MIGRATION, there));
+  run(restarted, restarted.bind({ ...web, node: 'gamma', epoch: 4 }));
+  assert.is(restarted.preparations.size, 0);
+  assert.is(restarted.destinationOf(MIGRATION), undefined);
+  const removed = bound();
+  run(removed, removed.prepare(MIGRATION, there));
+  run(removed, removed.unbind('web'));
+  assert.is(removed.preparations.size + removed.bindings.size, 0);
+  assert.not.ok(run(removed, removed.unbind('web')));
+});
+
+test('the short form of the journal leads to the same state', () => {
+  const overlay = bound();
+  const db: Binding = { ...web, owner: 'db', mac: '02:88:00:00:00:11', ip: '10.88.0.11', port: 'vm-2' };
+  overlay.apply({ kind: 'term', term: 7 });
+  overlay.apply({ kind: 'members', members: [{ node: 'alpha', address: '10.77.0.1' }] });
+  run(overlay, overlay.prepare(MIGRATION, there));
+  run(overlay, overlay.complete(MIGRATION));
+  run(overlay, overlay.bind(db));
+  run(overlay, overlay.prepare('0000000000000002', { ...db, node: 'beta', epoch: 5 }));
+  const again = new Overlay(overlay.records());
+  assert.equal(again.records(), overlay.records());
+  assert.is(again.term, 7);
+  assert.not.ok(run(again, again.complete(MIGRATION)));
+  const check = new SchemaCheck(OverlayRecord);
+  for (const record of overlay.records())
+    assert.ok(check.accepts(record), check.accepts(record) ? '' : check.fault(record));
+});
+
+test.run();

@@ -1,0 +1,194 @@
+// Keeping a switch at its wanted flows: differences only, repairs, and the patience with what nobody explains.
+import { encode, type FlowMod, type FlowStats, flowMod } from '@openflow/ofp';
+import { pino } from 'pino';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { OperationError } from '../../../common/errors.ts';
+import type { Flow } from '../../../sdnd/flow.ts';
+import { gateFlows } from '../../../sdnd/gate.ts';
+import { type SwitchConnection, SwitchReconciler } from '../../../sdnd/switch-reconciler.ts';
+import { TurnedClock } from '../common/turned-clock.ts';
+import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
+
+const log = pino({ level: 'silent' });
+
+function flowNo(number: number, cookie = 1n): Flow {
+  return { tableId: 3, priority: 1 + number, match: {}, instructions: [], cookie };
+}
+
+function flowsTo(count: number): Flow[] {
+  return Array.from({ length: count }, (_, number) => flowNo(number));
+}
+
+class Fixture implements SwitchConnection {
+  readonly peer = new CodecSwitch();
+  readonly clock = new TurnedClock();
+  wanted: readonly Flow[] | undefined = flowsTo(3);
+  reads = 0;
+  mods: string[] = [];
+  isLost = false;
+  readonly reconciler = new SwitchReconciler('alpha', () => this.wanted, { clock: this.clock, log });
+
+  async readFlows(): Promise<readonly FlowStats[]> {
+    await this.#work();
+    this.reads += 1;
+    return this.peer.stats();
+  }
+
+  async apply(mods: readonly FlowMod[]): Promise<void> {
+    await this.#work();
+    this.mods.push(...mods.map(({ command, priority }) => `${command} ${priority}`));
+    for (const mod of mods) this.peer.receive(encode(mod, 1));
+  }
+
+  async #work(): Promise<void> {
+    await Promise.resolve();
+    if (this.isLost) throw new OperationError('SWITCH_LOST', 'gone');
+  }
+
+  install(...flows: readonly Flow[]): void {
+    for (const flow of flows) this.peer.receive(encode(flowMod({ command: 'add', ...flow }), 1));
+  }
+
+  /** What was sent since it was last asked. */
+  sent(): string[] {
+    return this.mods.splice(0);
+  }
+
+  /** Time passes and everything that it starts is finished. */
+  async pass(ms: number): Promise<void> {
+    this.clock.turn(ms);
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  }
+}
+
+test('a new session is read and only differences are sent', async () => {
+  const fixture = new Fixture();
+  fixture.install(flowNo(0), flowNo(1, 7n), flowNo(9));
+  await fixture.reconciler.connect(fixture, []);
+  assert.equal(fixture.sent().sort(), ['add 2', 'add 3', 'delete-strict 10']);
+  await fixture.reconciler.update();
+  assert.equal(fixture.sent(), []);
+  assert.is(fixture.reads, 1, 'a switch that is known is not read again');
+});
+
+test('a change is sent without reading, and a second session of the same flows sends nothing', async () => {
+  const fixture = new Fixture();
+  await fixture.reconciler.connect(fixture, []);
+  fixture.sent();
+  fixture.wanted = flowsTo(4);
+  await fixture.reconciler.update();
+  assert.equal(fixture.sent(), ['add 4']);
+  fixture.reconciler.disconnect(fixture);
+  await fixture.reconciler.update();
+  await fixture.reconciler.connect(fixture, []);
+  assert.equal(fixture.sent(), []);
+});
+
+test('what changed by hand is told and mended by the next look', async () => {
+  const fixture = new Fixture();
+  await fixture.reconciler.connect(fixture, []);
+  fixture.sent();
+  fixture.peer.flows.clear();
+  fixture.install(...flowsTo(2), flowNo(20));
+  const { differences, connected, flows } = await fixture.reconciler.verify();
+  assert.equal([differences.length, connected, flows], [2, true, 3]);
+  assert.equal(fixture.sent(), ['add 3', 'delete-strict 21']);
+  fixture.peer.flows.clear();
+  await fixture.pass(2_500);
+  assert.equal(fixture.sent().length, 3);
+  assert.equal((await fixture.reconciler.verify()).differences, []);
+});
+
+test("an agent's flows are not the controller's business", async () => {
+  const fixture = new Fixture();
+  fixture.install(...gateFlows(4096));
+  await fixture.reconciler.connect(fixture, []);
+  assert.not.ok(fixture.sent().some((mod) => mod.startsWith('delete')));
+  assert.is(fixture.peer.flows.size, 5);
+});
+
+test('many flows that nobody explains are kept for ten minutes, new ones are added at once', async () => {
+  const fixture = new Fixture();
+  fixture.install(...flowsTo(20));
+  fixture.wanted = [flowNo(0), flowNo(30)];
+  await fixture.reconciler.connect(fixture, []);
+  assert.equal(fixture.sent(), ['add 31']);
+  await fixture.pass(9 * 60_000);
+  assert.equal(fixture.sent(), []);
+  const { differences } = await fixture.reconciler.verify();
+  assert.is(differences.length, 19);
+  await fixture.pass(61_000);
+  assert.is(fixture.sent().length, 19);
+  assert.is(fixture.peer.flows.size, 2);
+});
+
+test('flows that were wanted once are taken out at once, however many', async () => {
+  const fixture = new Fixture();
+  fixture.wanted = flowsTo(20);
+  await fixture.reconciler.connect(fixture, []);
+  fixture.sent();
+  fixture.wanted = [flowNo(0)];
+  await fixture.reconciler.update();
+  assert.is(fixture.sent().length, 19);
+});
+
+test('flows that were wanted while the switch was away are known, too', async () => {
+  const fixture = new Fixture();
+  fixture.wanted = flowsTo(20);
+  await fixture.reconciler.update();
+  fixture.install(...flowsTo(20));
+  fixture.wanted = [flowNo(0)];
+  await fixture.reconciler.connect(fixture, []);
+  assert.is(fixture.sent().length, 19);
+});
+
+test('a switch of a node that is no member is left alone', async () => {
+  const fixture = new Fixture();
+  fixture.install(flowNo(9));
+  fixture.wanted = undefined;
+  await fixture.reconciler.connect(fixture, []);
+  assert.equal(fixture.sent(), []);
+});
+
+test('a switch that is lost in the middle does not block and is read again', async () => {
+  const fixture = new Fixture();
+  await fixture.reconciler.connect(fixture, []);
+  fixture.sent();
+  fixture.wanted = flowsTo(4);
+  fixture.isLost = true;
+  await fixture.reconciler.update();
+  fixture.reconciler.disconnect(fixture);
+  fixture.isLost = false;
+  await fixture.reconciler.connect(fixture, []);
+  assert.equal(fixture.sent(), ['add 4']);
+  assert.is(fixture.reads, 2);
+});
+
+test('the late end of an older session is nothing', async () => {
+  const fixture = new Fixture();
+  const older = new Fixture();
+  await fixture.reconciler.connect(older, []);
+  await fixture.reconciler.connect(fixture, []);
+  assert.is(fixture.sent().length, 3, 'what the older session knew says nothing of this one');
+  fixture.reconciler.disconnect(older);
+  assert.ok(fixture.reconciler.connected);
+});
+
+test('a port is waited for, and not for ever', async () => {
+  const fixture = new Fixture();
+  await fixture.reconciler.connect(fixture, [portOf('vxlan0', 1)]);
+  assert.ok(await fixture.reconciler.hasPort('vxlan0', 10));
+  const found = fixture.reconciler.hasPort('vm-a', 1_000);
+  await fixture.reconciler.port('add', portOf('vm-a', 4096));
+  assert.ok(await found);
+  const missing = fixture.reconciler.hasPort('vm-b', 1_000);
+  await fixture.pass(1_000);
+  assert.not.ok(await missing);
+  await fixture.reconciler.port('delete', portOf('vm-a', 4096));
+  const gone = fixture.reconciler.hasPort('vm-a', 1);
+  await fixture.pass(1);
+  assert.not.ok(await gone);
+});
+
+test.run();

@@ -1,0 +1,113 @@
+// The calls that a node's block daemon answers. Blocks and version entries travel as frames beside them, not here.
+import { Type } from 'typebox';
+import { contract, method } from '../contract.ts';
+import { Bytes, Digest, Endpoint, Epoch, MigrationId, Name, Sequence } from '../names.ts';
+
+const Empty = Type.Object({});
+const Count = Type.Integer({ minimum: 0 });
+
+/** What a writer's table was at one moment: the proof that a stand-by holds the same (SOUNDNESS A4). */
+export const Closing = Type.Object({
+  image: Name,
+  epoch: Epoch,
+  lastSequence: Sequence,
+  /** Blocks that were ever written. */
+  entries: Count,
+  digest: Digest,
+  /** Counts changes of the image's stack of layers; 1 until it has more than one. */
+  generation: Count,
+});
+export type Closing = Type.Static<typeof Closing>;
+
+/** How an image stands at one store. */
+export const ImageRole = Type.Union([
+  Type.Literal('replica'),
+  Type.Literal('writer'),
+  Type.Literal('standby'),
+  Type.Literal('frozen'),
+]);
+
+/** An image as one store sees it; block counts are of 4 KiB blocks. */
+export const StoreImage = Type.Object({
+  image: Name,
+  bytes: Bytes,
+  role: ImageRole,
+  epoch: Epoch,
+  lastSequence: Sequence,
+  digest: Digest,
+  writtenBlocks: Count,
+  localBlocks: Count,
+  /** Blocks of the newest version that only another node is known to have: what the image depends on. */
+  dependsOn: Type.Array(Type.Object({ node: Name, blocks: Count })),
+  counters: Type.Object({
+    reads: Count,
+    writes: Count,
+    flushes: Count,
+    fetchedOnDemandBlocks: Count,
+    fetchedInBackgroundBlocks: Count,
+    /** Bytes received of blocks and of version entries, frames included, TLS records not. */
+    blockBytesIn: Bytes,
+    blockBytesOut: Bytes,
+    entryBytesIn: Bytes,
+    entryBytesOut: Bytes,
+  }),
+});
+export type StoreImage = Type.Static<typeof StoreImage>;
+
+/** The block daemon's calls. */
+export const blockdContract = contract('blockd', {
+  /** Makes an empty image of the given size here, as epoch 0. */
+  'image.create': method(['controller'], Type.Object({ image: Name, bytes: Bytes }), Empty),
+  /** Makes an image here from a raw file of this node; blocks that are all zero stay unwritten. */
+  'image.import': method(['controller'], Type.Object({ image: Name, path: Type.String() }), Closing, {
+    progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }),
+    timeoutMs: 0,
+  }),
+  /** Forgets an image here, its blocks included; an open one is refused. */
+  'image.delete': method(['controller'], Type.Object({ image: Name }), Empty),
+  'image.list': method(['controller'], Empty, Type.Object({ images: Type.Array(StoreImage) })),
+  'image.show': method(['controller', 'self'], Type.Object({ image: Name }), StoreImage),
+  /**
+   * Opens for writing under a granted epoch. When another store closed it last, its table is fetched from there and
+   * must equal the catalogue's closing record. Answers the unix socket of the NBD export.
+   */
+  'image.open': method(
+    ['controller'],
+    Type.Object({ image: Name, bytes: Bytes, epoch: Epoch, last: Closing, from: Endpoint }),
+    Type.Object({ socket: Type.String() }),
+    { timeoutMs: 120_000 },
+  ),
+  /** Ends the export once its client is gone, makes everything durable and says what the table is. */
+  'image.close': method(['controller'], Type.Object({ image: Name }), Closing),
+  /** Follows the writer's table, so that the hold needs one message; blocks come only on demand. */
+  'standby.start': method(
+    ['controller'],
+    Type.Object({ migration: MigrationId, image: Name, bytes: Bytes, epoch: Epoch, from: Endpoint }),
+    Type.Object({ socket: Type.String() }),
+    { timeoutMs: 120_000 },
+  ),
+  /** Gives the stand-by up; what it received stays usable by version. */
+  'standby.cancel': method(['controller', 'self'], Type.Object({ migration: MigrationId }), Empty),
+  /** Answers when the stand-by's tables equal the writer's closings, or says which does not within the time. */
+  'standby.verify': method(
+    ['self'],
+    Type.Object({ migration: MigrationId, closings: Type.Array(Closing), timeoutMs: Count }),
+    Type.Object({ equal: Type.Boolean(), reason: Type.String() }),
+  ),
+  /** The stand-by becomes the writer under its granted epoch; only after `started` is durable. */
+  'standby.activate': method(['self'], Type.Object({ migration: MigrationId }), Empty),
+  /** The writer stops changing: writes queue (none fails), reads and empty flushes are answered (SOUNDNESS B1, B2). */
+  'writer.freeze': method(
+    ['self'],
+    Type.Object({ migration: MigrationId, images: Type.Array(Name) }),
+    Type.Object({ closings: Type.Array(Closing) }),
+  ),
+  /** The migration was refused: queued writes go on. */
+  'writer.thaw': method(['self'], Type.Object({ migration: MigrationId }), Empty),
+  /** The migration was started elsewhere: exports end, the images stay as replicas that others may fetch from. */
+  'writer.release': method(['self'], Type.Object({ migration: MigrationId }), Empty),
+  /** Fetches what is missing here in the background until the image is independent of other nodes. Rate 0 pauses. */
+  'pull.set': method(['controller'], Type.Object({ image: Name, rateBytesPerSecond: Bytes }), Empty),
+  /** The members, by which holders' names become addresses. */
+  'members.set': method(['controller'], Type.Object({ members: Type.Array(Endpoint) }), Empty),
+});

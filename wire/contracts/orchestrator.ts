@@ -1,0 +1,161 @@
+// The calls of the orchestrator: what the CLI and the status page use, and the nodes' registration.
+import { Type } from 'typebox';
+import { contract, method } from '../contract.ts';
+import { Bytes, Ipv4, Mac, MigrationId, Name } from '../names.ts';
+import { StoreImage } from './blockd.ts';
+import { Head } from './catalogue.ts';
+import { Capabilities, MachineSpec } from './hypervisor.ts';
+import { SwitchState } from './sdnd.ts';
+
+const Empty = Type.Object({});
+const Count = Type.Integer({ minimum: 0 });
+
+/** One member as the orchestrator holds it. */
+export const NodeState = Type.Object({
+  node: Name,
+  cloud: Name,
+  address: Ipv4,
+  role: Type.Union([Type.Literal('controller'), Type.Literal('node')]),
+  up: Type.Boolean(),
+  /** One sentence when it is not up. */
+  reason: Type.String(),
+  capabilities: Type.Union([Capabilities, Type.Null()]),
+});
+export type NodeState = Type.Static<typeof NodeState>;
+
+/** The steps of a migration in their order; each is journalled before it is taken. */
+export const MigrationStep = Type.Union([
+  Type.Literal('precheck'),
+  Type.Literal('transfer'),
+  Type.Literal('prepare'),
+  Type.Literal('standby'),
+  Type.Literal('incoming'),
+  Type.Literal('memory'),
+  Type.Literal('hold'),
+  Type.Literal('complete'),
+  Type.Literal('moved'),
+  Type.Literal('failed'),
+  Type.Literal('undecided'),
+]);
+export type MigrationStep = Type.Static<typeof MigrationStep>;
+
+/** A migration's figures; bytes are those that crossed between nodes because of it. */
+export const MigrationState = Type.Object({
+  migration: MigrationId,
+  vm: Name,
+  from: Name,
+  to: Name,
+  step: MigrationStep,
+  /** One sentence when it failed or is undecided. */
+  reason: Type.String(),
+  startedAtMs: Type.Number(),
+  totalMs: Type.Number(),
+  holdMs: Type.Number(),
+  /** Where the hold's time went, ms from the guest's stop at the source. */
+  holdSteps: Type.Array(Type.Object({ step: Type.String(), atMs: Type.Number() })),
+  memoryBytes: Bytes,
+  remainingBytes: Bytes,
+  rateBytesPerSecond: Bytes,
+  entryBytes: Bytes,
+  blockBytes: Bytes,
+  fetchedOnDemandBlocks: Count,
+  /** Blocks that the VM would lose with the source: 0 when it is independent of it. */
+  dependsOnSourceBlocks: Count,
+});
+export type MigrationState = Type.Static<typeof MigrationState>;
+
+/** One VM. */
+export const VmState = Type.Object({
+  vm: Name,
+  node: Name,
+  cloud: Name,
+  state: Type.Union([
+    Type.Literal('creating'),
+    Type.Literal('running'),
+    Type.Literal('migrating'),
+    Type.Literal('undecided'),
+    Type.Literal('unknown'),
+    Type.Literal('deleting'),
+  ]),
+  epoch: Count,
+  spec: MachineSpec,
+  migration: Type.Union([MigrationState, Type.Null()]),
+});
+export type VmState = Type.Static<typeof VmState>;
+
+/** An image with its head and what each store that can be reached says of it. */
+export const ImageState = Type.Object({
+  head: Head,
+  stores: Type.Array(Type.Object({ node: Name, store: StoreImage })),
+  unreachable: Type.Array(Name),
+});
+export type ImageState = Type.Static<typeof ImageState>;
+
+/** Everything the status page shows, whole, each time something changed. */
+export const Status = Type.Object({
+  nodes: Type.Array(NodeState),
+  vms: Type.Array(VmState),
+  images: Type.Array(Head),
+  migrations: Type.Array(MigrationState),
+});
+export type Status = Type.Static<typeof Status>;
+
+/** The orchestrator's calls. */
+export const orchestratorContract = contract('orchestrator', {
+  /** A node's agent says that it is there and where; repeated every few seconds as the sign of life. */
+  'node.register': method(['node'], Type.Object({ cloud: Name, address: Ipv4, capabilities: Capabilities }), Empty),
+  'node.list': method(['operator'], Empty, Type.Object({ nodes: Type.Array(NodeState) })),
+  /** A join string for one node; its secret is shown once. */
+  'token.create': method(['operator'], Type.Object({ ttlSeconds: Count }), Type.Object({ token: Type.String() })),
+  'image.create': method(
+    ['operator'],
+    Type.Object({ image: Name, node: Name, path: Type.Optional(Type.String()), bytes: Type.Optional(Bytes) }),
+    Head,
+    { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
+  ),
+  'image.list': method(['operator'], Empty, Type.Object({ images: Type.Array(Head) })),
+  'image.show': method(['operator'], Type.Object({ image: Name }), ImageState),
+  'image.delete': method(['operator'], Type.Object({ image: Name }), Empty),
+  /** Background fetch of what the image lacks where it is open, in bytes per second; 0 turns it off. */
+  'image.pull': method(['operator'], Type.Object({ image: Name, rateBytesPerSecond: Bytes }), Empty),
+  'vm.create': method(
+    ['operator'],
+    Type.Object({
+      vm: Name,
+      cloud: Name,
+      image: Name,
+      memoryMB: Count,
+      cpus: Count,
+      ip: Ipv4,
+      mac: Type.Optional(Mac),
+      boot: Type.Object({ kernel: Type.String(), initrd: Type.String(), commandLine: Type.String() }),
+    }),
+    VmState,
+    { timeoutMs: 120_000 },
+  ),
+  'vm.list': method(['operator'], Empty, Type.Object({ vms: Type.Array(VmState) })),
+  'vm.show': method(['operator'], Type.Object({ vm: Name }), VmState),
+  'vm.console': method(['operator'], Type.Object({ vm: Name }), Type.Object({ text: Type.String() })),
+  'vm.delete': method(['operator'], Type.Object({ vm: Name }), Empty, { timeoutMs: 60_000 }),
+  /** An overlay address outside any VM (a front-end or a client's port) at a node's switch. */
+  'binding.set': method(
+    ['operator'],
+    Type.Object({ owner: Name, node: Name, port: Type.String(), mac: Mac, ip: Ipv4 }),
+    Empty,
+  ),
+  'vm.migrate': method(
+    ['operator'],
+    Type.Object({
+      vm: Name,
+      to: Name,
+      maxBandwidthBytesPerSecond: Type.Optional(Bytes),
+      downtimeLimitMs: Type.Optional(Count),
+    }),
+    MigrationState,
+    { progress: MigrationState, timeoutMs: 0 },
+  ),
+  'migration.cancel': method(['operator'], Type.Object({ vm: Name }), Empty),
+  'network.verify': method(['operator'], Empty, Type.Object({ switches: Type.Array(SwitchState) })),
+  /** Calls back with the whole status whenever it changed, until the connection ends. */
+  'status.watch': method(['operator'], Empty, Empty, { progress: Status, timeoutMs: 0 }),
+});

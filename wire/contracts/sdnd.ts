@@ -1,0 +1,59 @@
+// The calls of the overlay network: its controller (one, on the controller node) and its agent (on every node).
+import { Type } from 'typebox';
+import { contract, method } from '../contract.ts';
+import { Endpoint, Ipv4, Mac, MigrationId, Name } from '../names.ts';
+
+const Empty = Type.Object({});
+const Count = Type.Integer({ minimum: 0 });
+
+/** Which port of which switch a MAC and IP address live at. The newer epoch wins (PROMISES N3). */
+export const Binding = Type.Object({
+  owner: Name,
+  mac: Mac,
+  ip: Ipv4,
+  node: Name,
+  /** The switch port's name at that node. */
+  port: Type.String({ pattern: '^[a-zA-Z0-9_-]{1,15}$' }),
+  /** The VM epoch: one number fences storage, network and console (SOUNDNESS B5). */
+  epoch: Count,
+});
+export type Binding = Type.Static<typeof Binding>;
+
+/** One switch as its controller sees it. */
+export const SwitchState = Type.Object({
+  node: Name,
+  connected: Type.Boolean(),
+  flows: Count,
+  /** Differences between wanted and installed at the last comparison, in words; empty when they agree. */
+  differences: Type.Array(Type.String()),
+});
+export type SwitchState = Type.Static<typeof SwitchState>;
+
+/** The overlay controller's calls. */
+export const sdndContract = contract('sdnd', {
+  'members.set': method(['controller'], Type.Object({ members: Type.Array(Endpoint) }), Empty),
+  'binding.set': method(['controller'], Type.Object({ binding: Binding }), Empty),
+  'binding.remove': method(['controller'], Type.Object({ owner: Name }), Empty),
+  'binding.list': method(['controller'], Empty, Type.Object({ bindings: Type.Array(Binding) })),
+  /** Gives the destination's switch its local delivery before the hold; the port there is closed by its agent. */
+  'migration.prepare': method(['controller'], Type.Object({ migration: MigrationId, to: Binding }), Empty),
+  /** The destination runs: every switch is moved at once, add before delete. Answers after their barriers. */
+  'migration.complete': method(['controller', 'node'], Type.Object({ migration: MigrationId }), Empty),
+  'migration.cancel': method(['controller'], Type.Object({ migration: MigrationId }), Empty),
+  /** Reads every switch's flows and compares them with the wanted ones. */
+  'switch.verify': method(['controller'], Empty, Type.Object({ switches: Type.Array(SwitchState) })),
+});
+
+/** The calls of the overlay's agent on one node: ports, and the gate that only the hold turns. */
+export const switchAgentContract = contract('switch-agent', {
+  /** Makes a tap device and a switch port for a guest, closed; answers their common name. */
+  'port.attach': method(
+    ['self', 'controller'],
+    Type.Object({ owner: Name, mac: Mac }),
+    Type.Object({ port: Type.String() }),
+  ),
+  'port.detach': method(['self', 'controller'], Type.Object({ owner: Name }), Empty),
+  /** No frame passes to or from the guest after the answer. */
+  'port.close': method(['self'], Type.Object({ owner: Name }), Empty),
+  'port.open': method(['self'], Type.Object({ owner: Name }), Empty),
+});

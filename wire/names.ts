@@ -1,0 +1,24 @@
+// The names that cross between daemons, and the numbers that fence them. Shapes only.
+import { Type } from 'typebox';
+
+/** A node, cloud, VM or image name: lower-case letters, digits and hyphens, 1 to 40 characters, a letter first. */
+export const Name = Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}$' });
+/** A migration's id: 16 hexadecimal digits, drawn at random by the orchestrator. */
+export const MigrationId = Type.String({ pattern: '^[0-9a-f]{16}$' });
+/** Granted by the catalogue at each open for writing; 24 bits (a block's version is epoch and sequence). */
+export const Epoch = Type.Integer({ minimum: 0, maximum: 2 ** 24 - 1 });
+/** Counts an image's writes over all its blocks, never reused; 40 bits. */
+export const Sequence = Type.Integer({ minimum: 0, maximum: 2 ** 40 - 1 });
+/** The order-free 128-bit digest of an image's version table, 32 hexadecimal digits. */
+export const Digest = Type.String({ pattern: '^[0-9a-f]{32}$' });
+/** A guest's MAC address, lower case with colons. */
+export const Mac = Type.String({ pattern: '^([0-9a-f]{2}:){5}[0-9a-f]{2}$' });
+/** An IPv4 address in dotted decimal. */
+export const Ipv4 = Type.String({ pattern: '^([0-9]{1,3}\\.){3}[0-9]{1,3}$' });
+
+/** Where a member's daemons listen: its name (which its certificate must carry) and underlay address. */
+export const Endpoint = Type.Object({ node: Name, address: Ipv4 });
+export type Endpoint = Type.Static<typeof Endpoint>;
+
+/** A counted amount of bytes. */
+export const Bytes = Type.Integer({ minimum: 0 });

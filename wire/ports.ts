@@ -1,0 +1,18 @@
+// The TCP and UDP ports of a node's daemons on its underlay address. Nothing listens on a port that is not here.
+
+/** Joining with a token: TLS, the server's key pinned by the token, no client certificate yet. */
+export const JOIN_PORT = 7439;
+/** Orchestrator (controller node): mutual TLS, calls. */
+export const ORCHESTRATOR_PORT = 7440;
+/** Catalogue (controller node): mutual TLS, calls. */
+export const CATALOGUE_PORT = 7441;
+/** Block daemon: mutual TLS, calls and block frames. */
+export const BLOCKD_PORT = 7442;
+/** Hypervisor agent: mutual TLS, calls and the memory stream. */
+export const HYPERVISOR_PORT = 7443;
+/** The overlay's controller (controller node): mutual TLS, calls. */
+export const SDND_PORT = 7444;
+/** The overlay's agent on each node: mutual TLS, calls. */
+export const SWITCH_AGENT_PORT = 7445;
+/** OpenFlow 1.3 over TLS, from each node's Open vSwitch (IANA). */
+export const OPENFLOW_PORT = 6653;
