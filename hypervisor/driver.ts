@@ -140,6 +140,8 @@ export interface Machine {
   migrateOut(options: MigrateOutOptions): Promise<void>;
   /** For the governor of several machines on one link, while `migrateOut` runs. */
   setMigrationBandwidth(bytesPerSecond: number): Promise<void>;
+  /** Changes `downtimeLimitMs` while `migrateOut` runs. */
+  setMigrationDowntimeLimit(limitMs: number): Promise<void>;
   migrationProgress(): Promise<MigrationProgress>;
   /**
    * Leaves the hold. Resolves when the destination has acknowledged the whole state: this copy is `migrated`, that one

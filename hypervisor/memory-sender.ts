@@ -2,6 +2,7 @@
 // the hold and, when told, ends the stream; leaving the hold is the hold's business.
 import { join } from 'node:path';
 import type { Clock } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
 import { openBulk } from '../common/rpc/bulk.ts';
 import type { MemoryProgress } from '../wire/contracts/hypervisor.ts';
 import type { Endpoint } from '../wire/names.ts';
@@ -10,6 +11,7 @@ import { joinStreams } from './memory-stream.ts';
 import type { Neighbours } from './neighbours.ts';
 import { listenForRam } from './qemu/ram-socket.ts';
 import type { RamPump } from './ram-pump.ts';
+import { downtimeLimitMs } from './switchover-limit.ts';
 
 /** How often the memory's progress is told, ms. */
 const PROGRESS_MS = 250;
@@ -29,10 +31,12 @@ export class MemorySender {
   readonly #giveUp = new AbortController();
   #pump: RamPump | undefined;
   #totalBytes = 0;
+  #limitMs: number;
   #lastRate = { atMs: 0, bytes: 0 };
 
   constructor(parts: MemorySenderParts, tell: (progress: MemoryProgress) => void) {
     this.#parts = parts;
+    this.#limitMs = parts.downtimeLimitMs;
     this.#tell = tell;
   }
 
@@ -81,9 +85,21 @@ export class MemorySender {
       maxBandwidthBytesPerSecond,
       downtimeLimitMs,
       progressIntervalMs: PROGRESS_MS,
-      onProgress: (progress) => this.#report(progress),
+      onProgress: (progress) => {
+        this.#report(progress);
+        this.#adjust(machine, progress.passCount);
+      },
       signal: this.#giveUp.signal,
     });
+  }
+
+  /** A guest that does not converge gets a longer last pass, step by step. */
+  #adjust(machine: Machine, passCount: number): void {
+    const limitMs = downtimeLimitMs(this.#parts.downtimeLimitMs, passCount);
+    if (limitMs === this.#limitMs) return;
+    this.#limitMs = limitMs;
+    // Fails only with the machine or its connection, which ends the migration by itself.
+    machine.setMigrationDowntimeLimit(limitMs).catch((error: unknown) => this.stop(messageOf(error)));
   }
 
   /** Bytes and rate are those of the stream itself: the hypervisor's own count leaves things out. */

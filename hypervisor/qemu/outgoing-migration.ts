@@ -94,6 +94,10 @@ export class OutgoingMigration {
     await this.#qmp.execute('migrate-set-parameters', { 'max-bandwidth': Math.max(1, Math.floor(bytesPerSecond)) });
   }
 
+  async setDowntimeLimit(limitMs: number): Promise<void> {
+    await this.#qmp.execute('migrate-set-parameters', { 'downtime-limit': Math.ceil(limitMs) });
+  }
+
   async #prepare(options: MigrateOutOptions): Promise<void> {
     await setCapabilities(this.#qmp, { deltaCompression: options.deltaCompression ?? false });
     await this.#qmp.execute('migrate-set-parameters', {

@@ -130,6 +130,10 @@ export class QemuMachine implements Machine {
     return this.named("the migration's bandwidth", () => this.#outgoing.setBandwidth(bytesPerSecond));
   }
 
+  setMigrationDowntimeLimit(limitMs: number): Promise<void> {
+    return this.named("the migration's bandwidth", () => this.#outgoing.setDowntimeLimit(limitMs));
+  }
+
   migrationProgress(): Promise<MigrationProgress> {
     return this.named("the migration's progress", () => this.#outgoing.progress());
   }
