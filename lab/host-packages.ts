@@ -75,14 +75,6 @@ async function apt(args: readonly string[], what: string, line: ProgressLine): P
 
 /** Installs what is missing of the packages, named first; does nothing when all are there. */
 export async function ensurePackages(packages: readonly string[], line: ProgressLine): Promise<void> {
-  if (process.getuid?.() !== 0) {
-    throw new OperationError('NOT_ROOT', 'the lab makes network namespaces and switches, which takes root', {
-      remedy: "run it with 'sudo ./supercloud ...'",
-    });
-  }
-  if (!(await exists('/usr/bin/apt-get'))) {
-    throw new OperationError('NOT_DEBIAN', 'this machine has no apt-get', { remedy: 'use Debian 12 or 13' });
-  }
   const missing = await missingPackages([...new Set(packages)]);
   if (missing.length === 0) return;
   line.begin(`set up Debian packages: ${missing.join(' ')}`);

@@ -5,6 +5,7 @@ import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
 import type { GuestKind } from './guest/build.ts';
 import { labPackages, prepareWithProgress } from './guests.ts';
+import { checkHost } from './host-check.ts';
 import { ensurePackages } from './host-packages.ts';
 import { Lab } from './lab.ts';
 import { insideNamespace } from './namespace.ts';
@@ -135,6 +136,7 @@ async function main(options: Options): Promise<void> {
     process.stdout.write(cleaned.length === 0 ? 'nothing was left behind\n' : `removed: ${cleaned.join(', ')}\n`);
     return;
   }
+  checkHost();
   await ensurePackages(labPackages(options.image), line);
   if (!(await runLab(options, line))) process.exitCode = 1;
 }

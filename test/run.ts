@@ -9,6 +9,7 @@ import { runChecks } from '../cli/check.ts';
 import { reportError } from '../cli/command.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
 import { labPackages } from '../lab/guests.ts';
+import { checkHost } from '../lab/host-check.ts';
 import { ensurePackages } from '../lab/host-packages.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -99,6 +100,7 @@ async function runKind(kind: Kind, wanted: readonly string[], tally: Tally): Pro
 
 async function runAll(wanted: readonly string[]): Promise<Tally> {
   const tally = new Tally();
+  checkHost();
   await ensurePackages([...labPackages('tiny'), ...labPackages('debian'), ...INTEROP_PACKAGES], new ProgressLine());
   if (wanted.length === 0) {
     const failed = await runChecks(ROOT);

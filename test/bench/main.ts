@@ -4,6 +4,7 @@ import { reportError } from '../../cli/command.ts';
 import { OperationError } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { labPackages } from '../../lab/guests.ts';
+import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { benchMigration, type MigrationBenchOptions } from './migration.ts';
 
@@ -32,6 +33,7 @@ program
   .addHelpText('after', EXAMPLES)
   .action(async (options: MigrationBenchOptions) => {
     const line = new ProgressLine();
+    checkHost();
     await ensurePackages(labPackages('tiny'), line);
     if (!(await benchMigration(options, line))) process.exitCode = 1;
   });

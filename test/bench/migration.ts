@@ -98,6 +98,7 @@ class MigrationBench {
       maxBandwidthBytesPerSecond: MAX_BANDWIDTH_BYTES_PER_SECOND,
       downtimeLimitMs: DOWNTIME_LIMIT_MS,
     });
+    this.#line.begin(`measure ${subject}`);
     try {
       await plain.boot('alpha');
       const ping = new PingProbe(this.#lab.visitorNamespace, PLAIN_ADDRESS);
@@ -107,6 +108,7 @@ class MigrationBench {
       const times = await plain.move('alpha', 'beta');
       await sleep(COUNT_MS / 12);
       const bytes = bytesBetween(before, (await this.#lab.wan.stats()).perLink, 'alpha', 'beta');
+      this.#line.end();
       this.#keep(subject, { ...times, bytes, pingGapMs: ping.mark().longestGapMs });
       ping.stop();
     } finally {
