@@ -17,8 +17,11 @@ import { nodeCapabilities } from './capabilities.ts';
 import { QemuDriver } from './qemu/qemu-driver.ts';
 import { keepRegistered } from './registration.ts';
 
-/** What guests are told where nothing else is said: a plain underlay's 1500 less VXLAN's 50 (RFC 7348, 5). */
-const GUEST_MTU_BYTES = 1450;
+/**
+ * What guests are told where nothing else is said: what their taps have, which is what the narrowest provider's 1460
+ * leaves after WireGuard's 80 and VXLAN's 50 (SOUNDNESS C6).
+ */
+const GUEST_MTU_BYTES = 1330;
 /** What the node keeps for itself when its limits are not given. */
 const RESERVED_MB = 512;
 
@@ -59,6 +62,7 @@ await runDaemon('hypervisor', Config, async (config, { log, signal }) => {
     stateDirectory: config.state,
     machinesDirectory: join(config.run, 'vm'),
     mtuBytes: config.guests?.mtuBytes ?? GUEST_MTU_BYTES,
+    controller: config.orchestrator,
     disk: realDisk,
     clock: realClock,
     log,

@@ -247,7 +247,8 @@ function signalOne(pid: number, signal: NodeJS.Signals): void {
 
 // Two settings belong to the machine and not to a namespace. A namespace may only name a congestion control that the
 // machine allows to everyone; and a packet socket's buffer, which ovs-vswitchd takes as it comes, loses every burst of
-// TCP at its default of 208 KB. Neither changes how the machine's own TCP behaves.
+// TCP at its default of 208 KB. Neither changes how the machine's own TCP behaves; both stay until the machine restarts
+// (docs/LAB.md).
 function prepareMachine(): void {
   const allowed = readFileSync(ALLOWED_CONGESTION_CONTROL, 'utf8').trim().split(' ');
   if (!allowed.includes(CONGESTION_CONTROL))

@@ -2,6 +2,7 @@
 // the machine. It installs no flow and knows no VM: the integration bridge drops all until a controller speaks.
 import { mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { VXLAN_PORT } from '../wire/ports.ts';
 import { CommandFailed, createVethPair, insideNamespace, runCommand } from './namespace.ts';
 import { identify, isSameProcess, type ProcessIdentity, RunDirectoryError } from './run-directory.ts';
 
@@ -13,8 +14,6 @@ export const INTEGRATION_BRIDGE = 'br-int';
 export const TUNNEL_PORT = 'vxlan0';
 /** Its OpenFlow port number, the same on every node and after every restart. */
 export const TUNNEL_OFPORT = 1;
-/** RFC 7348, 8: the UDP port that IANA assigned to VXLAN. */
-const VXLAN_UDP_PORT = 4789;
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 /** How soon a switch tries again after its controller was gone; Open vSwitch's own maximum of 8 s is a long outage. */
 const CONTROLLER_BACKOFF_MS = 1_000;
@@ -230,9 +229,7 @@ export function initialTransaction(options: OpenVswitchOptions): readonly string
 
 // df_default=false: an underlay with a smaller MTU may fragment the outer packet instead of dropping it in silence.
 function tunnelOptions(): readonly string[] {
-  return ['remote_ip=flow', 'key=flow', `dst_port=${VXLAN_UDP_PORT}`, 'df_default=false'].map(
-    (text) => `options:${text}`,
-  );
+  return ['remote_ip=flow', 'key=flow', `dst_port=${VXLAN_PORT}`, 'df_default=false'].map((text) => `options:${text}`);
 }
 
 function controllerTransaction(target: string, tls?: SwitchTls): readonly string[] {

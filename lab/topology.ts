@@ -27,7 +27,7 @@ export const ROUND_TRIPS_MS: readonly { readonly between: readonly [string, stri
   { between: ['alpha', 'gamma'], rttMs: 150 },
 ];
 
-/** Each direction of each pair; the emulator is exact up to this (LAB, "A WAN without netem"). */
+/** Each direction of each pair; the emulator is exact up to this (docs/LAB.md). */
 export const LINK_RATE_MBIT = 200;
 
 /** The guest's name and its address in the overlay. */

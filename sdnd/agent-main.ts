@@ -1,5 +1,6 @@
 // The daemon of the overlay's agent (on every node): reads its journal, keeps the gates, and answers the hypervisor
-// agent of its own node and the controller. Killing it at any moment changes no gate.
+// agent of its own node and the controller. Killing it changes no gate; its next start sets them by the journal, which
+// may lack a turn of the last moment before the kill.
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { realClock } from '../common/clock.ts';

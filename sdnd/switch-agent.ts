@@ -77,8 +77,8 @@ export class SwitchAgent {
   }
 
   /**
-   * Turns a gate. Lies within a migration's hold, so the answer does not wait for the journal: the flow in the switch is
-   * the truth, and the journal is read only when a switch has lost its flows.
+   * Turns a gate. Lies within a migration's hold, so the answer does not wait for the journal. While the agent lives the
+   * gate follows its memory; at its next start it follows the journal, which a kill right after a turn may have missed.
    */
   async #turn(owner: string, open: boolean): Promise<Record<string, never>> {
     const port = this.#ports.get(owner);

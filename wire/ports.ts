@@ -1,4 +1,4 @@
-// The TCP and UDP ports of a node's daemons on its underlay address. Nothing listens on a port that is not here.
+// The TCP ports of a node on its underlay address, and the one UDP port. Nothing listens on a port that is not here.
 
 /** Joining with a token: TLS, the server's key pinned by the token, no client certificate yet. */
 export const JOIN_PORT = 7439;
@@ -16,3 +16,5 @@ export const SDND_PORT = 7444;
 export const SWITCH_AGENT_PORT = 7445;
 /** OpenFlow 1.3 over TLS, from each node's Open vSwitch (IANA). */
 export const OPENFLOW_PORT = 6653;
+/** VXLAN, UDP, between the nodes' switches: Open vSwitch listens, no daemon of ours (RFC 7348, 8; IANA). */
+export const VXLAN_PORT = 4789;

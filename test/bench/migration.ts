@@ -17,7 +17,7 @@ import { PLAIN_ADDRESS, type PlainOptions, PlainQemu } from './plain-qemu.ts';
 const MAX_BANDWIDTH_BYTES_PER_SECOND = 22_500_000;
 /** The same for all: the last pass over the memory may take this long. */
 const DOWNTIME_LIMIT_MS = 50;
-/** PEERS counts the bytes of a move from the order until a minute after the guest runs. */
+/** The bytes of a move are counted from the order until a minute after the guest runs. */
 const COUNT_MS = 60_000;
 /** Round trip between the two clouds that are measured. */
 const ROUND_TRIP_MS = 75;

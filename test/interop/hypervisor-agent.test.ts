@@ -187,7 +187,7 @@ if (enterNamespace(import.meta.filename)) {
     await runsAt('alpha');
   });
 
-  test('a memory stream from anyone but the source is not taken', async () => {
+  test('a migration that was refused before it was prepared is not taken', async () => {
     const migration = nextMigration();
     const refusal = await stand.clients.beta.call('hold.refuse', { migration, reason: 'no' });
     assert.is(refusal.decision, 'refused');
