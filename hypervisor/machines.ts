@@ -1,6 +1,6 @@
 // The machines of this node: which were ordered, which processes they live in, also after a restart of the agent. It
 // must never start a guest whose journal entry is not durable, nor touch one that a migration has in hand.
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
@@ -90,6 +90,8 @@ export class Machines {
   async #start(record: MachineRecord): Promise<void> {
     const { driver, journal } = this.#parts;
     await journal.append(record);
+    // What an earlier VM of that name said is not this one's console.
+    await rm(this.#consoleFile(record.spec.vm), { force: true });
     try {
       this.#keep(await driver.create(this.#driverSpec(record)));
     } catch (error) {

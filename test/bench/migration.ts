@@ -70,8 +70,7 @@ class MigrationBench {
     this.samples.set(subject, [...(this.samples.get(subject) ?? []), sample]);
     const { totalMs, bytes, pingGapMs } = sample;
     const words = `${formatMs(totalMs)}, ${formatBytes(bytes)}, ping gap ${formatMs(pingGapMs)}`;
-    this.#line.begin(subject);
-    this.#line.end(words);
+    process.stderr.write(`   ${subject}: ${words}\n`);
   }
 
   /** Our VM: there with the pull off, home again, there with it on. A fresh image each time: nothing is left at beta. */
