@@ -24,20 +24,22 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     'image.show': ({ image }) => shelf.get(image).show(),
     'image.open': ({ image, bytes, ...opening }, { signal }) =>
       shelf.inTurn(image, async () => {
+        shelf.ended.checkEpoch(image, opening.epoch);
         await shelf.addMember(opening.from);
         const host = await shelf.ensure(image, bytes);
         return { socket: await host.open(opening, signal) };
       }),
-    'image.close': ({ image }) => withImage(image, (host) => host.close()),
+    'image.close': ({ image, epoch }) => shelf.inTurn(image, () => shelf.endEpoch(image, epoch)),
     'standby.start': ({ image, bytes, ...standBy }, { signal }) =>
       shelf.inTurn(image, async () => {
+        shelf.ended.checkMigration(standBy.migration);
         await shelf.addMember(standBy.from);
         const host = await shelf.ensure(image, bytes);
         return { socket: await host.standBy(standBy, signal) };
       }),
     'standby.cancel': ({ migration }) => {
-      for (const host of shelf.hosts) if (host.image.store.state.migration === migration) host.interrupt();
-      return each(shelf, migration, 'standby', (host) => host.cancel());
+      for (const host of shelf.hosts) if (host.isIn('standby', migration)) host.interrupt();
+      return endEach(shelf, migration, 'standby', (host) => host.cancel());
     },
     'standby.verify': async ({ closings, timeoutMs }, { signal }) => {
       const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
@@ -52,11 +54,14 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       return NOTHING;
     },
     'writer.freeze': async ({ migration, images }) => {
-      const frozen = images.map((image) => withImage(image, (host) => host.freeze(migration)));
-      return { closings: await Promise.all(frozen) };
+      const freeze = (host: ImageHost): Promise<Closing> => {
+        shelf.ended.checkMigration(migration);
+        return host.freeze(migration);
+      };
+      return { closings: await Promise.all(images.map((image) => withImage(image, freeze))) };
     },
-    'writer.thaw': ({ migration }) => each(shelf, migration, 'frozen', (host) => host.thaw()),
-    'writer.release': ({ migration }) => each(shelf, migration, 'frozen', (host) => host.release()),
+    'writer.thaw': ({ migration }) => endEach(shelf, migration, 'frozen', (host) => host.thaw()),
+    'writer.release': ({ migration }) => endEach(shelf, migration, 'frozen', (host) => host.release()),
     'pull.set': ({ image, rateBytesPerSecond }) => {
       shelf.get(image).setPullRate(rateBytesPerSecond);
       return NOTHING;
@@ -65,19 +70,23 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
   };
 }
 
-/** Takes the step with every image that a migration left in a role; none is well: the step was taken before. */
-async function each(
+/**
+ * Ends a migration for ever, then takes the step with every image that it left in a role, or is just putting there; none
+ * is well: the step was taken before.
+ */
+async function endEach(
   shelf: ImageShelf,
   migration: string,
   role: 'standby' | 'frozen',
   step: (host: ImageHost) => Promise<void>,
 ): Promise<typeof NOTHING> {
-  const isMeant = ({ image }: ImageHost): boolean =>
-    image.store.state.role === role && image.store.state.migration === migration;
+  // From here on no further image gets the role.
+  const ended = shelf.ended.endMigration(migration);
+  const isMeant = (host: ImageHost): boolean => host.isIn(role, migration);
   const steps = shelf.hosts
     .filter(isMeant)
     .map((host) => shelf.inTurn(host.name, async () => (isMeant(host) ? step(host) : undefined)));
-  await Promise.all(steps);
+  await Promise.all([ended, ...steps]);
   return NOTHING;
 }
 

@@ -57,6 +57,8 @@ export class BlockFetcher {
    * @throws OperationError BLOCKS_LOST, or the disk's error
    */
   async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
+    const { zeros } = this.#parts.store;
+    while (zeros.isBusy(first, end)) await zeros.punched;
     const waits = new Set<Promise<void>>();
     const wanted = new Map<number, MissingRun[]>();
     for (let block = first; block < end; ) {
@@ -139,7 +141,8 @@ export class BlockFetcher {
 
   /**
    * Writes what came, in one synchronous step, which is the blocks' lock: only where the version is the table's own
-   * still and no local write has begun since (SOUNDNESS A6), and where the table on the disk says so too.
+   * still and no local write has begun since (SOUNDNESS A6), and where the table on the disk says so too. Where room is
+   * being given back, nothing is written: the hole would come over it.
    */
   #install(run: WantedRun, data: Uint8Array, cause: FetchCause): void {
     for (let index = 0; index < run.count; ) {
@@ -159,8 +162,9 @@ export class BlockFetcher {
   }
 
   #isWanted(run: WantedRun, block: number): boolean {
-    const { table } = this.#parts.store;
-    return table.equals(block, run.high, run.low) && table.contentOf(block) === DATA && !table.isChanged(block);
+    const { table, zeros } = this.#parts.store;
+    if (table.isChanged(block) || zeros.isBusy(block, block + 1)) return false;
+    return table.equals(block, run.high, run.low) && table.contentOf(block) === DATA;
   }
 
   #isStillWanted(run: WantedRun): boolean {

@@ -57,23 +57,35 @@ export async function createImage(disk: Disk, directory: string, fresh: NewImage
   const state: StoreState = { ...NEW_STATE, closing };
   await journal.rewrite([{ header: { bytes: fresh.bytes, table: tableNumber, mark: table.mark }, state }]);
   // The entries stand in the table file already.
-  table.takeChanges();
+  table.settle(table.takeChanges(), true);
   const parts = { disk, image: fresh.image, paths, data, journal, table, tableNumber, state };
   return new ImageStore({ ...parts, holders: [''], reservedBelow: 1, active: new Set() });
 }
 
+/** How an image is opened. */
+export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes'> {
+  /**
+   * Drops what the kernel has of a file and need not write. After a sync that failed, the kernel may show pages for
+   * years that the disk never got, and forget them at any time.
+   */
+  readonly dropCached: (path: string) => Promise<void>;
+}
+
 /**
  * Opens an image after any kind of stop; undefined when its creation had not finished. After an unclean stop of a
- * writer, data that may have changed without a record gets new versions (SOUNDNESS A3).
+ * writer, data that may have changed without a record gets new versions (SOUNDNESS A3): as it is on the disk, or still
+ * to be written.
  * @throws OperationError IMAGE_DAMAGED when its table or entries are not what the journal says
  */
 export async function openImage(
   disk: Disk,
   directory: string,
   image: string,
-  options: Pick<StoreParts, 'checkpointBytes'> = {},
+  { dropCached, ...options }: OpenOptions,
 ): Promise<ImageStore | undefined> {
   const paths = imagePaths(directory, image);
+  await syncJournal(disk, paths.journal);
+  await dropCached(paths.journal);
   const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord);
   const fold = foldRecords(records);
   if (fold === undefined) {
@@ -83,10 +95,11 @@ export async function openImage(
   }
   const table = await loadTable(disk, paths, image, fold);
   const data = await disk.open(paths.data, 'write');
+  if (fold.active.size > 0) await dropCached(paths.data);
   const tableNumber = fold.header.table;
   const store = new ImageStore({ ...options, ...fold, disk, image, paths, data, journal, table, tableNumber });
   await removeOldTables(disk, paths, fold.header.table);
-  if (fold.state.role === 'writer') await resumeWriter(store, fold);
+  if (fold.active.size > 0) await renewActive(store, fold);
   return store;
 }
 
@@ -97,6 +110,16 @@ export async function deleteImage(disk: Disk, directory: string, image: string):
   await disk.syncDirectory(directory);
   for (const name of await disk.list(directory)) {
     if (name.startsWith(`${image}.`)) await disk.remove(join(directory, name));
+  }
+}
+
+/** What a process that was killed had appended counts when it is read: it is made durable first. */
+async function syncJournal(disk: Disk, path: string): Promise<void> {
+  const file = await disk.open(path, 'write');
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
   }
 }
 
@@ -121,7 +144,7 @@ async function removeOldTables(disk: Disk, paths: ImagePaths, number: number): P
 }
 
 /** The writer goes on with numbers that nobody can have seen, for what was written without a record too. */
-async function resumeWriter(store: ImageStore, fold: StoreFold): Promise<void> {
+async function renewActive(store: ImageStore, fold: StoreFold): Promise<void> {
   await store.reserve();
   const sequence = store.takeSequence();
   if (sequence === undefined) throw damaged(store.image, 'its write numbers are used up');

@@ -59,6 +59,8 @@ export class ImageHost {
   readonly #pull: BackgroundPull;
   #export: ImageExport | undefined;
   #link: FollowLink | undefined;
+  /** The migration for which a role is being taken at this moment. */
+  #underWay: string | undefined;
   #interruption = new AbortController();
 
   constructor(parts: HostParts) {
@@ -84,15 +86,26 @@ export class ImageHost {
   async open({ epoch, last, from }: Opening, signal: AbortSignal): Promise<string> {
     const { role, epoch: ownEpoch } = this.image.store.state;
     if (role === 'writer' && ownEpoch === epoch) return this.#serve();
+    const end = this.#endOf(signal);
     await this.#fenceIfOpen(epoch);
     this.#checkEpoch(epoch);
-    const ends = sameTable(this.image.store.table.mark, last) ? [] : await this.#fetchTable(last, from, signal);
+    const ends = sameTable(this.image.store.table.mark, last) ? [] : await this.#fetchTable(last, from, end);
     await this.image.open(epoch, last, null, ends);
     return this.#serve();
   }
 
+  /** Whether the image has the role for the migration, durably or soon. */
+  isIn(role: 'standby' | 'frozen', migration: string): boolean {
+    const { state } = this.image.store;
+    return this.#underWay === migration || (state.role === role && state.migration === migration);
+  }
+
   /** Answers once the writer's table is here. @throws OperationError IMAGE_OPEN, EPOCH_ENDED, CANCELLED */
-  async standBy({ migration, epoch, from }: StandBy, signal: AbortSignal): Promise<string> {
+  standBy(order: StandBy, signal: AbortSignal): Promise<string> {
+    return this.#during(order.migration, () => this.#standBy(order, this.#endOf(signal)));
+  }
+
+  async #standBy({ migration, epoch, from }: StandBy, end: AbortSignal): Promise<string> {
     const { state } = this.image.store;
     if (state.role !== 'standby' || state.migration !== migration) {
       await this.#fenceIfOpen(epoch);
@@ -101,7 +114,7 @@ export class ImageHost {
     }
     const path = await this.#serve();
     const link = this.#link ?? this.#follow(from);
-    await this.#until(link, () => link.follower.isEqual, signal);
+    await this.#until(link, () => link.follower.isEqual, end);
     return path;
   }
 
@@ -151,7 +164,7 @@ export class ImageHost {
   async freeze(migration: string): Promise<Closing> {
     const { role, migration: frozenFor } = this.image.store.state;
     if (role !== 'writer' && !(role === 'frozen' && frozenFor === migration)) throw this.#notWriter('freeze');
-    return this.image.freeze(migration);
+    return this.#during(migration, () => this.image.freeze(migration));
   }
 
   thaw(): Promise<void> {
@@ -163,11 +176,16 @@ export class ImageHost {
     await this.#unserve();
   }
 
-  /** @throws OperationError NOT_WRITER, IMAGE_IN_USE */
-  async close(): Promise<Closing> {
-    const { role, closing } = this.image.store.state;
-    if (role === 'replica' && closing !== null) return closing;
-    if (role !== 'writer') throw this.#notWriter('close');
+  /**
+   * Ends the epoch, or says again how it ended; undefined when this store never had it.
+   * @throws OperationError NOT_WRITER, IMAGE_IN_USE, STORE_FAILED
+   */
+  async close(epoch: number): Promise<Closing | undefined> {
+    const { failure, state } = this.image.store;
+    if (failure !== undefined) throw failure;
+    if (state.role === 'replica' && state.closing?.epoch === epoch) return state.closing;
+    if (state.epoch < epoch) return undefined;
+    if (state.role !== 'writer' || state.epoch !== epoch) throw this.#notWriter('close', epoch);
     await this.#clientsGone();
     const last = await this.image.end();
     await this.#unserve();
@@ -231,7 +249,7 @@ export class ImageHost {
     this.#link = undefined;
   }
 
-  async #fetchTable(last: Closing, from: Endpoint, signal: AbortSignal): Promise<readonly EpochEnd[]> {
+  async #fetchTable(last: Closing, from: Endpoint, end: AbortSignal): Promise<readonly EpochEnd[]> {
     if (from.node === this.#parts.node) {
       throw new OperationError('TABLE_DIFFERS', `image ${this.name} here is not what epoch ${last.epoch} closed with`, {
         remedy: 'Restore it from another store or a recovery point.',
@@ -239,15 +257,28 @@ export class ImageHost {
     }
     const link = this.#follow(from);
     try {
-      await this.#until(link, () => link.follower.equals(last), signal);
+      await this.#until(link, () => link.follower.equals(last), end);
       return link.follower.ends;
     } finally {
       this.#unfollow();
     }
   }
 
-  async #until(link: FollowLink, isReached: () => boolean, signal: AbortSignal): Promise<void> {
-    const end = AbortSignal.any([signal, this.#interruption.signal]);
+  async #during<T>(migration: string, step: () => Promise<T>): Promise<T> {
+    this.#underWay = migration;
+    try {
+      return await step();
+    } finally {
+      this.#underWay = undefined;
+    }
+  }
+
+  /** The caller's end of a wait, or an `interrupt` from now on. */
+  #endOf(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#interruption.signal]);
+  }
+
+  async #until(link: FollowLink, isReached: () => boolean, end: AbortSignal): Promise<void> {
     while (!isReached()) {
       if (!(await settledBefore(end, link.follower.marked()))) {
         throw new OperationError('CANCELLED', `the table of image ${this.name} did not come in time: ${link.reason}`, {
@@ -306,11 +337,12 @@ export class ImageHost {
     }
   }
 
-  #notWriter(operation: string): OperationError {
+  #notWriter(operation: string, asked?: number): OperationError {
     const { role, epoch } = this.image.store.state;
+    const under = asked === undefined ? '' : ` under epoch ${asked}`;
     return new OperationError(
       'NOT_WRITER',
-      `cannot ${operation} image ${this.name}: it is a ${role} of epoch ${epoch} here`,
+      `cannot ${operation} image ${this.name}${under}: it is a ${role} of epoch ${epoch} here`,
       {
         remedy: 'Ask the catalogue which node writes it.',
       },

@@ -4,17 +4,19 @@ import { join } from 'node:path';
 import { Type } from 'typebox';
 import type { Clock } from '../common/clock.ts';
 import type { Disk } from '../common/disk.ts';
-import { codeOf, OperationError } from '../common/errors.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
-import { SchemaCheck } from '../common/schema-check.ts';
+import type { Closing } from '../wire/contracts/blockd.ts';
 import { Endpoint } from '../wire/names.ts';
+import { EndedLedger } from './ended-ledger.ts';
 import { Image } from './image.ts';
-import { checkImageBytes, createImage, deleteImage, listImages, openImage } from './image-files.ts';
+import { checkImageBytes, createImage, deleteImage, listImages, type OpenOptions, openImage } from './image-files.ts';
 import { type HostParts, ImageHost } from './image-host.ts';
 import type { ImageStore } from './image-store.ts';
 import { PeerBlocks } from './peer/peer-blocks.ts';
 import type { Dial } from './peer/peer-stream.ts';
 import { importRaw, type RawImport } from './raw-import.ts';
+import { StateFile } from './state-file.ts';
 import { newTraffic, type Traffic } from './traffic.ts';
 
 export interface ShelfParts {
@@ -27,14 +29,19 @@ export interface ShelfParts {
   readonly state: string;
   readonly dial: Dial;
   readonly serve: HostParts['serve'];
+  readonly dropCached: OpenOptions['dropCached'];
 }
 
-const Members = new SchemaCheck(Type.Array(Endpoint));
+const Members = Type.Array(Endpoint);
 
 /** The images of one store. */
 export class ImageShelf {
+  readonly ended: EndedLedger;
   readonly #parts: ShelfParts;
   readonly #directory: string;
+  readonly #membersFile: StateFile<typeof Members>;
+  /** Images whose files are here and could not be opened, with the reason. */
+  readonly #unusable = new Map<string, unknown>();
   readonly #hosts = new Map<string, ImageHost>();
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #traffic = new Map<string, Traffic>();
@@ -44,21 +51,25 @@ export class ImageShelf {
   constructor(parts: ShelfParts) {
     this.#parts = parts;
     this.#directory = join(parts.state, 'images');
-    const { dial, clock, log } = parts;
+    const { dial, clock, log, disk, state } = parts;
+    this.ended = new EndedLedger(disk, join(state, 'ended.json'));
+    this.#membersFile = new StateFile(disk, join(state, 'members.json'), Members);
     this.#blocks = new PeerBlocks({ dial, clock, log, traffic: (image) => this.trafficOf(image) });
   }
 
   /** Opens every image and goes on where the daemon stopped. */
   async start(): Promise<void> {
-    const { disk, log } = this.#parts;
+    const { disk, log, dropCached } = this.#parts;
     await disk.makeDirectory(this.#directory);
-    this.#members = await this.#readMembers();
+    await this.ended.load();
+    this.#members = (await this.#membersFile.read()) ?? [];
     for (const name of await listImages(disk, this.#directory)) {
       try {
-        const store = await openImage(disk, this.#directory, name);
+        const store = await openImage(disk, this.#directory, name, { dropCached });
         if (store !== undefined) await this.#add(store).resume();
       } catch (error) {
         // One bad image must not keep the others from their guests.
+        this.#unusable.set(name, error);
         log.error({ err: error, image: name }, 'an image cannot be used');
       }
     }
@@ -72,17 +83,22 @@ export class ImageShelf {
     return this.#hosts.get(image);
   }
 
-  /** @throws OperationError NO_IMAGE */
+  /** @throws OperationError NO_IMAGE, IMAGE_UNUSABLE */
   get(image: string): ImageHost {
     const host = this.#hosts.get(image);
     if (host !== undefined) return host;
+    this.#refuseUnusable(image);
     throw new OperationError('NO_IMAGE', `there is no image ${image} at node ${this.#parts.node}`, {
       remedy: 'List the images of this node.',
     });
   }
 
-  /** The image, made empty if this store has none of that name. @throws OperationError BAD_SIZE, SIZE_DIFFERS */
+  /**
+   * The image, made empty if this store has none of that name.
+   * @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE
+   */
   async ensure(image: string, bytes: number): Promise<ImageHost> {
+    this.#refuseUnusable(image);
     const host = this.#hosts.get(image) ?? (await this.#create(image, bytes, false));
     const ownBytes = host.image.store.bytes;
     if (ownBytes === bytes) return host;
@@ -111,13 +127,30 @@ export class ImageShelf {
   /** @throws OperationError IMAGE_OPEN */
   async delete(image: string): Promise<void> {
     const host = this.#hosts.get(image);
-    if (host === undefined) return;
-    if (host.image.store.state.role !== 'replica') {
+    if (host === undefined && !this.#unusable.has(image)) return;
+    if (host !== undefined && host.image.store.state.role !== 'replica') {
       throw new OperationError('IMAGE_OPEN', `image ${image} is in use here`, { remedy: 'Close it first.' });
     }
     this.#hosts.delete(image);
-    await host.stop();
+    await host?.stop();
     await deleteImage(this.#parts.disk, this.#directory, image);
+    this.#unusable.delete(image);
+  }
+
+  /**
+   * Closes an image under its epoch, or says again how that ended. Of an epoch that never wrote here it says so, and no
+   * opening under it that comes later will.
+   * @throws OperationError IMAGE_NOT_OPEN, IMAGE_UNUSABLE, NOT_WRITER, IMAGE_IN_USE
+   */
+  async endEpoch(image: string, epoch: number): Promise<Closing> {
+    this.#refuseUnusable(image);
+    const closing = await this.#hosts.get(image)?.close(epoch);
+    if (closing !== undefined) return closing;
+    await this.ended.endEpoch(image, epoch);
+    const { node } = this.#parts;
+    throw new OperationError('IMAGE_NOT_OPEN', `image ${image} was never open under epoch ${epoch} at node ${node}`, {
+      remedy: 'Give the epoch back to the catalogue.',
+    });
   }
 
   /** Does one step to an image at a time; steps of different images overlap. */
@@ -136,7 +169,7 @@ export class ImageShelf {
   /** Remembers who the members are, also over a restart. */
   async setMembers(members: readonly Endpoint[]): Promise<void> {
     this.#members = members;
-    await this.#parts.disk.replace(this.#membersPath, Buffer.from(JSON.stringify(members)));
+    await this.#membersFile.write([...members]);
   }
 
   /** Adds or moves one member that a call has named. */
@@ -157,7 +190,10 @@ export class ImageShelf {
 
   async close(): Promise<void> {
     this.#blocks.close();
-    await Promise.all(this.hosts.map((host) => host.stop()));
+    // One that cannot be closed in order must not keep the others from it.
+    const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));
+    const failed = stops.find((stop) => stop.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   async #create(image: string, bytes: number, isOrigin: boolean): Promise<ImageHost> {
@@ -174,25 +210,21 @@ export class ImageShelf {
     return host;
   }
 
+  #refuseUnusable(image: string): void {
+    const reason = this.#unusable.get(image);
+    if (reason === undefined) return;
+    const { node } = this.#parts;
+    throw new OperationError('IMAGE_UNUSABLE', `image ${image} cannot be used at node ${node}: ${messageOf(reason)}`, {
+      remedy: 'Look at the disk of that node, then restart blockd there; or delete the image there.',
+      cause: reason,
+    });
+  }
+
   #refuseExisting(image: string): void {
+    this.#refuseUnusable(image);
     if (!this.#hosts.has(image)) return;
     throw new OperationError('IMAGE_EXISTS', `there is an image ${image} at node ${this.#parts.node} already`, {
       remedy: 'Choose another name.',
     });
-  }
-
-  get #membersPath(): string {
-    return join(this.#parts.state, 'members.json');
-  }
-
-  async #readMembers(): Promise<readonly Endpoint[]> {
-    try {
-      const text = Buffer.from(await this.#parts.disk.readWhole(this.#membersPath)).toString('utf8');
-      const members: unknown = JSON.parse(text);
-      return Members.accepts(members) ? members : [];
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return [];
-      throw error;
-    }
   }
 }

@@ -1,10 +1,12 @@
 // One image on this node's disk: its data file, its table and the journal that makes both survive a crash. Nothing is
-// told to anyone before its barrier (data, then one record) has answered; a failed barrier is final (promise S2).
+// told to anyone before its barrier (data, then one record) has answered. A barrier that met a full disk changes nothing
+// and may be asked for again (promise S9); any other failure of one is final (promise S2).
 import type { Disk, DiskFile } from '../common/disk.ts';
-import { OperationError } from '../common/errors.ts';
+import { codeOf, OperationError } from '../common/errors.ts';
 import type { Journal } from '../common/journal.ts';
 import { ActiveExtents } from './active-extents.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from './block-version.ts';
+import { StoreJournal } from './store-journal.ts';
 import type { StoreRecord, StoreState } from './store-record.ts';
 import { ENTRY_BYTES, type TableMark, type VersionTable } from './version-table.ts';
 import { ZeroBlocks } from './zero-blocks.ts';
@@ -75,8 +77,9 @@ export class ImageStore {
   readonly zeros: ZeroBlocks;
   readonly #parts: StoreParts;
   readonly #holders: string[];
+  readonly #journal: StoreJournal;
   readonly #listeners = new Set<TableListener>();
-  #newcomers: Newcomer[] = [];
+  readonly #newcomers = new Set<Newcomer>();
   #state: StoreState;
   #tableNumber: number;
   #nextSequence: number;
@@ -85,14 +88,15 @@ export class ImageStore {
   #holdersChanged = false;
   #waiting: Barrier | undefined;
   #running: Barrier | undefined;
-  #journalTurn: Promise<void> = Promise.resolve();
-  #failure: OperationError | undefined;
+  /** How long the journal was when the disk had no room for a checkpoint. */
+  #noRoomAtBytes = 0;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
     this.image = parts.image;
     this.blocks = parts.table.blocks;
     this.table = parts.table;
+    this.#journal = new StoreJournal(parts.image, parts.journal);
     this.active = new ActiveExtents(this.blocks, parts.active);
     this.zeros = new ZeroBlocks(parts.table, parts.data);
     this.#holders = [...parts.holders];
@@ -113,11 +117,11 @@ export class ImageStore {
 
   /** Why nothing can be made durable any more; undefined while all is well. */
   get failure(): OperationError | undefined {
-    return this.#failure;
+    return this.#journal.failure;
   }
 
   get followers(): number {
-    return this.#listeners.size + this.#newcomers.length;
+    return this.#listeners.size + this.#newcomers.size;
   }
 
   holderName(index: number): string {
@@ -155,11 +159,11 @@ export class ImageStore {
   /** The next number for a write; undefined while the reservation has to catch up (`reserve`). */
   takeSequence(): number | undefined {
     if (this.#nextSequence >= this.#reservedBelow) return undefined;
-    if (this.#reservedBelow - this.#nextSequence === RESERVATION / 2) this.reserve().catch(() => this.#failure);
+    if (this.#reservedBelow - this.#nextSequence === RESERVATION / 2) this.reserve().catch(() => this.failure);
     return this.#nextSequence++;
   }
 
-  /** Makes more numbers usable. @throws OperationError SEQUENCE_END at the end of the 40 bits, STORE_FAILED */
+  /** Makes more numbers usable. @throws OperationError SEQUENCE_END at the end of the 40 bits, ENOSPC, STORE_FAILED */
   reserve(): Promise<void> {
     this.#reserving ??= this.#reserveMore().finally(() => {
       this.#reserving = undefined;
@@ -168,25 +172,29 @@ export class ImageStore {
   }
 
   /** Marks extents durably so that the blocks may be written; `active.touch` then says yes. */
-  async activate(first: number, end: number): Promise<void> {
-    await this.#journalWrite(async () => {
+  activate(first: number, end: number): Promise<void> {
+    return this.#journal.inTurn(async (journal) => {
       const idle = this.active.idleOf(first, end);
       if (idle.length === 0) return;
-      await this.#parts.journal.append({ active: idle });
+      await journal.append({ active: idle });
       this.active.add(idle);
     });
   }
 
   /** Everything written before the call is durable after the answer; undefined if it already is. */
   flush(): Promise<void> | undefined {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
     if (this.table.hasChanges || this.#waiting !== undefined) return this.commit({});
     return this.#running?.done;
   }
 
-  /** A barrier that also changes the state, in one record. @throws OperationError STORE_FAILED */
+  /**
+   * A barrier that also changes the state, in one record.
+   * @throws OperationError ENOSPC, and then nothing is changed and what was written is still to be made durable;
+   * STORE_FAILED
+   */
   commit(change: StoreChange): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
     this.#waiting ??= newBarrier();
     const before = this.#waiting.change;
     this.#waiting.change = {
@@ -202,20 +210,23 @@ export class ImageStore {
   /** Tells the listener the durable table and then each durable change, until the answered function is called. */
   follow(listener: TableListener, afterSequence?: number): () => void {
     const newcomer = { listener, afterSequence };
-    this.#newcomers.push(newcomer);
-    this.commit({}).catch(() => this.#failure);
+    this.#newcomers.add(newcomer);
+    this.commit({}).catch(() => this.failure);
     return () => {
-      this.#newcomers = this.#newcomers.filter((other) => other !== newcomer);
+      this.#newcomers.delete(newcomer);
       this.#listeners.delete(listener);
     };
   }
 
   /** Closes the files after everything is durable; without `clean` the next start takes it for a crash. */
   async close(): Promise<void> {
-    if (this.#failure === undefined) await this.commit({ clean: true });
-    await this.zeros.punched;
-    await this.#parts.journal.close();
-    await this.#parts.data.close();
+    try {
+      if (this.failure === undefined) await this.commit({ clean: true });
+    } finally {
+      await this.zeros.punched;
+      await this.#parts.journal.close();
+      await this.#parts.data.close();
+    }
   }
 
   async #runBarriers(): Promise<void> {
@@ -227,7 +238,7 @@ export class ImageStore {
         await this.#pass(barrier.change);
         barrier.resolve();
       } catch (cause) {
-        barrier.reject(this.#fail(cause));
+        barrier.reject(this.#journal.errorOf(cause));
       }
     }
     this.#running = undefined;
@@ -238,19 +249,31 @@ export class ImageStore {
     const runs = this.table.takeChanges();
     const mark = this.table.mark;
     const zeroed = this.zeros.take();
-    const newcomers = this.#newcomers.splice(0).map((one) => ({ ...one, runs: this.table.runs(one.afterSequence) }));
+    const newcomers = Array.from(this.#newcomers, (one) => ({ one, whole: this.table.runs(one.afterSequence) }));
     const snapshot = this.#journalIsLong() ? this.#snapshot() : undefined;
     const record = this.#recordOf(change, runs, mark);
-    if (runs.length > 0) await this.#parts.data.datasync();
-    await this.#journalWrite(() => this.#parts.journal.append(record));
+    try {
+      if (runs.length > 0) await this.#parts.data.datasync();
+      await this.#journal.inTurn((journal) => journal.append(record));
+    } catch (cause) {
+      this.table.settle(runs, false);
+      this.#holdersChanged ||= record.holders !== undefined;
+      for (const { first, end } of zeroed) this.zeros.note(first, end);
+      throw cause;
+    }
+    this.table.settle(runs, true);
     this.#adopt(record);
     for (const listener of this.#listeners) listener.changes(runs, mark);
-    for (const { listener, runs: whole } of newcomers) {
-      this.#listeners.add(listener);
-      listener.whole(whole, mark);
-    }
-    if (snapshot !== undefined) await this.#checkpoint(snapshot, mark);
+    for (const { one, whole } of newcomers) this.#welcome(one, whole, mark);
+    if (snapshot !== undefined) await this.#checkpointIfRoom(snapshot, mark);
     this.zeros.punch(zeroed);
+  }
+
+  /** Tells the whole table to one who has not gone meanwhile. */
+  #welcome(newcomer: Newcomer, whole: Buffer, mark: TableMark): void {
+    if (!this.#newcomers.delete(newcomer)) return;
+    this.#listeners.add(newcomer.listener);
+    newcomer.listener.whole(whole, mark);
   }
 
   #recordOf(change: StoreChange, runs: Buffer, mark: TableMark): StoreRecord {
@@ -279,19 +302,20 @@ export class ImageStore {
   }
 
   async #reserveMore(): Promise<void> {
-    const below = Math.min(this.#reservedBelow + RESERVATION, SEQUENCE_MAX);
+    const below = Math.min(this.#reservedBelow + RESERVATION, SEQUENCE_MAX + 1);
     if (below === this.#reservedBelow) {
       throw new OperationError('SEQUENCE_END', `image ${this.image} has used all ${SEQUENCE_MAX} write numbers`, {
         remedy: 'Copy it into a new image.',
       });
     }
-    await this.#journalWrite(() => this.#parts.journal.append({ reservedBelow: below }));
+    await this.#journal.inTurn((journal) => journal.append({ reservedBelow: below }));
     this.#reservedBelow = below;
   }
 
   #journalIsLong(): boolean {
     const { journal, checkpointBytes } = this.#parts;
-    return journal.sizeBytes > (checkpointBytes ?? Math.max(JOURNAL_BYTES_MIN, this.blocks * ENTRY_BYTES));
+    const limitBytes = checkpointBytes ?? Math.max(JOURNAL_BYTES_MIN, this.blocks * ENTRY_BYTES);
+    return journal.sizeBytes > Math.max(limitBytes, 2 * this.#noRoomAtBytes);
   }
 
   #snapshot(): Buffer {
@@ -299,12 +323,23 @@ export class ImageStore {
     return this.table.toBytes();
   }
 
+  /** Without room for a checkpoint the journal goes on as it is, for twice its length before the next try. */
+  async #checkpointIfRoom(table: Buffer, mark: TableMark): Promise<void> {
+    try {
+      await this.#checkpoint(table, mark);
+      this.#noRoomAtBytes = 0;
+    } catch (cause) {
+      if (codeOf(cause) !== 'ENOSPC') throw cause;
+      this.#noRoomAtBytes = this.#parts.journal.sizeBytes;
+    }
+  }
+
   /** Writes the table as it was at this barrier and lets a new journal begin there. */
   async #checkpoint(table: Buffer, mark: TableMark): Promise<void> {
-    const { disk, paths, journal } = this.#parts;
+    const { disk, paths } = this.#parts;
     const number = this.#tableNumber + 1;
     await disk.replace(paths.table(number), table);
-    await this.#journalWrite(() =>
+    await this.#journal.inTurn((journal) =>
       journal.rewrite([
         {
           header: { bytes: this.bytes, table: number, mark },
@@ -318,26 +353,6 @@ export class ImageStore {
     );
     await disk.remove(paths.table(this.#tableNumber));
     this.#tableNumber = number;
-  }
-
-  /** Appends and rewrites one after the other: a mark must not fall between a rewrite's content and its rename. */
-  async #journalWrite(write: () => Promise<void>): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const turn = this.#journalTurn.then(write);
-    this.#journalTurn = turn.catch(() => undefined);
-    try {
-      await turn;
-    } catch (cause) {
-      throw this.#fail(cause);
-    }
-  }
-
-  #fail(cause: unknown): OperationError {
-    this.#failure ??= new OperationError('STORE_FAILED', `image ${this.image} cannot be made durable on this node`, {
-      remedy: 'Look at the disk of this node; the image needs a restart of blockd and is at its last flush.',
-      cause,
-    });
-    return this.#failure;
   }
 }
 

@@ -146,7 +146,7 @@ export class Image {
   async freeze(migration: string): Promise<Closing> {
     const { role, closing } = this.store.state;
     if (role === 'frozen' && closing !== null) return closing;
-    return this.#stop({ role: 'frozen', migration, verified: false });
+    return this.#stop(() => ({ role: 'frozen', migration, verified: false }));
   }
 
   async thaw(): Promise<void> {
@@ -156,9 +156,10 @@ export class Image {
 
   /** Ends as a replica that others may fetch from; what waits fails. */
   async end(): Promise<Closing> {
-    const { role, closing } = this.store.state;
-    const last = role === 'frozen' && closing !== null ? closing : await this.#stop({});
-    await this.store.commit({ state: { ...IDLE, role: 'replica', ends: mergeEnds(this.store.state.ends, [], last) } });
+    const { role, closing, ends } = this.store.state;
+    const ended = (last: Closing) => ({ ...IDLE, role: 'replica', ends: mergeEnds(ends, [], last) }) as const;
+    if (role === 'frozen' && closing !== null) await this.store.commit({ state: ended(closing) });
+    const last = role === 'frozen' && closing !== null ? closing : await this.#stop(ended);
     this.gate.set('ended');
     return last;
   }
@@ -174,11 +175,17 @@ export class Image {
     await this.store.commit({ clean: true, state: { ...IDLE, role: 'replica', closing: kept } });
   }
 
-  /** No change can begin any more, so that the table is final when its barrier has passed. */
-  async #stop(state: Partial<StoreState>): Promise<Closing> {
+  /** No change can begin any more, so that the table is final when its barrier has passed; without it all goes on. */
+  async #stop(stateAfter: (closing: Closing) => Partial<StoreState>): Promise<Closing> {
+    const before = this.gate.mode;
     this.gate.set('frozen');
     const closing = this.closing();
-    await this.store.commit({ clean: true, state: { ...state, closing } });
+    try {
+      await this.store.commit({ clean: true, state: { ...stateAfter(closing), closing } });
+    } catch (error) {
+      this.gate.set(before);
+      throw error;
+    }
     return closing;
   }
 
@@ -295,11 +302,11 @@ export class Image {
 
   /** What is not durable yet becomes so within the time while somebody follows. */
   #armBarrier(): void {
-    if (this.#barrierTimer !== undefined || this.store.followers === 0) return;
+    if (this.#barrierTimer !== undefined || this.store.followers === 0 || this.store.failure !== undefined) return;
     this.#barrierTimer = this.#clock.setTimer(FOLLOWED_BARRIER_MS, () => {
       this.#barrierTimer = undefined;
-      // Its failure stays with the store, which fails every later request.
-      this.store.flush()?.catch(() => this.store.failure);
+      // A failure stays with the store, which fails every later request; a full disk may have room the next time.
+      this.store.flush()?.catch(() => this.#armBarrier());
     });
   }
 

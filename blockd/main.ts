@@ -12,6 +12,7 @@ import { BLOCKD_PORT } from '../wire/ports.ts';
 import { blockCalls } from './block-calls.ts';
 import { ImageShelf } from './image-shelf.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
+import { dropCached } from './page-cache.ts';
 import { BLOCKS_PURPOSE, peerDial, servePeer } from './peer/peer-socket.ts';
 
 const Config = Type.Object({
@@ -35,6 +36,7 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     node: identity.node,
     state: config.state,
     dial: peerDial(identity, (node) => shelf.addressOf(node)),
+    dropCached,
     serve: (device, name, bytes) => exportDevice(device, { name, bytes }, join(config.run, `${name}.sock`), log),
   });
   await shelf.start();

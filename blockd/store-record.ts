@@ -3,6 +3,7 @@
 import { Type } from 'typebox';
 import { Closing, ImageRole } from '../wire/contracts/blockd.ts';
 import { Bytes, Digest, Endpoint, Epoch, MigrationId, Name, Sequence } from '../wire/names.ts';
+import { SEQUENCE_MAX } from './block-version.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const EpochEnds = Type.Array(Type.Object({ epoch: Epoch, lastSequence: Sequence }));
@@ -38,8 +39,8 @@ export const StoreRecord = Type.Object({
   state: Type.Optional(StoreState),
   /** All holders' names by index; index 0 is nobody. */
   holders: Type.Optional(Type.Array(Type.Union([Name, Type.Literal('')]))),
-  /** Sequences from here on were never used (SOUNDNESS A1). */
-  reservedBelow: Type.Optional(Sequence),
+  /** Sequences from here on were never used (SOUNDNESS A1); one beyond the last when all are reserved. */
+  reservedBelow: Type.Optional(Type.Integer({ minimum: 0, maximum: SEQUENCE_MAX + 1 })),
   /** No extent is being written; then `active` counts. */
   clean: Type.Optional(Type.Boolean()),
   /** Extents whose data may change before the next record about them (SOUNDNESS A3). */

@@ -4,8 +4,10 @@ import { epochOf, sequenceOf, type Version, versionHigh, versionLow } from './bl
 import { TableDigest } from './table-digest.ts';
 import { DATA, HERE, RunWriter, readRuns } from './version-run.ts';
 
-/** Changed since the last `takeChanges`; never leaves this room. */
+/** Changed since the last `takeChanges`; never leaves this room, as the next one. */
 const CHANGED = 4;
+/** Taken, and not settled yet: its record is on its way to the disk. */
+const TAKEN = 8;
 const CONTENT = DATA | HERE;
 
 /** high u32, low u32, holder u16, flags u8 per block, each as one array: the resting form. */
@@ -92,9 +94,9 @@ export class VersionTable {
     return this.#holder[block] ?? 0;
   }
 
-  /** Whether the block's entry changed since the last `takeChanges`: not durable, so nobody may hear of it. */
+  /** Whether the table on the disk may not say yet what this one says of the block: nobody may hear of it. */
   isChanged(block: number): boolean {
-    return ((this.#flags[block] ?? 0) & CHANGED) !== 0;
+    return ((this.#flags[block] ?? 0) & (CHANGED | TAKEN)) !== 0;
   }
 
   /** A local write: the blocks' content is here under a new version (`data` false: they are zeros). */
@@ -136,13 +138,26 @@ export class VersionTable {
     this.#forgetChanges();
   }
 
-  /** The changed entries as runs in block order; none is changed afterwards. */
+  /** The changed entries as runs in block order, for a record; `settle` says what became of it before the next. */
   takeChanges(): Buffer {
     const changed = this.#changed.subarray(0, this.#changedCount).sort();
     const writer = new RunWriter();
-    for (const block of changed) this.#addTo(writer, block);
-    this.#forgetChanges();
+    for (const block of changed) {
+      this.#addTo(writer, block);
+      this.#flags[block] = this.contentOf(block) | TAKEN;
+    }
+    this.#changedCount = 0;
     return writer.finish();
+  }
+
+  /** What was taken is durable; or is not, and belongs to the next record again, as it is then. */
+  settle(taken: Uint8Array, isDurable: boolean): void {
+    for (const run of readRuns(taken)) {
+      for (let block = run.first; block < run.first + run.count; block++) {
+        this.#flags[block] = (this.#flags[block] ?? 0) & ~TAKEN;
+        if (!isDurable) this.#noteChange(block);
+      }
+    }
   }
 
   /**
@@ -226,7 +241,7 @@ export class VersionTable {
     this.#high[block] = high;
     this.#low[block] = low;
     this.#holder[block] = holder;
-    this.#flags[block] = ((this.#flags[block] ?? 0) & CHANGED) | content;
+    this.#flags[block] = ((this.#flags[block] ?? 0) & ~CONTENT) | content;
     if (high !== 0 || low !== 0) {
       this.#digest.add(block, high, low, (content & DATA) === 0);
       this.#entries++;

@@ -69,6 +69,11 @@ export class Journal<T> {
     return this.#endBytes;
   }
 
+  /** Why nothing can be appended any more; undefined while it can, also after an append that met ENOSPC. */
+  get failure(): OperationError | undefined {
+    return this.#failure;
+  }
+
   /**
    * Appends records, all or none of them; they are durable when it answers.
    * @throws OperationError JOURNAL_FAILED; after ENOSPC the journal stays usable, after a failed sync it does not

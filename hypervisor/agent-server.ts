@@ -6,6 +6,7 @@ import type { Identity } from '../common/identity.ts';
 import type { Log } from '../common/log.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { type Capabilities, hypervisorContract } from '../wire/contracts/hypervisor.ts';
+import type { Endpoint } from '../wire/names.ts';
 import { agentHandlers } from './agent.ts';
 import { AgentJournal } from './agent-journal.ts';
 import type { Driver } from './driver.ts';
@@ -25,6 +26,8 @@ export interface AgentOptions {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;
+  /** The node of the overlay's controller. */
+  readonly controller?: Endpoint;
   /** Default: those of wire/ports.ts. */
   readonly ports?: NeighbourPorts;
   /** The journal failed: the process has to end and read it again. */
@@ -41,7 +44,7 @@ export interface Agent {
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { identity, address, clock, log, capabilities, ports = NEIGHBOUR_PORTS } = options;
   const journal = await AgentJournal.open(options.disk, options.stateDirectory, options.fail);
-  const neighbours = new Neighbours(identity, address, ports);
+  const neighbours = new Neighbours(identity, address, ports, options.controller);
   const machines: Machines = new Machines({
     driver: options.driver,
     journal,

@@ -1,7 +1,9 @@
 // What the hypervisor agent answers: each call of its contract, handed to the room that does it. Commands of an earlier
 // controller are refused before anything else.
+import { OperationError } from '../common/errors.ts';
 import type { Handlers } from '../common/rpc/server.ts';
-import type { Capabilities, hypervisorContract } from '../wire/contracts/hypervisor.ts';
+import type { Params } from '../wire/contract.ts';
+import type { Capabilities, Decision, hypervisorContract } from '../wire/contracts/hypervisor.ts';
 import type { AgentJournal } from './agent-journal.ts';
 import type { Machines } from './machines.ts';
 import type { Migrations } from './migrations.ts';
@@ -57,7 +59,8 @@ function machineHandlers({
 function migrationHandlers({
   migrations,
   journal,
-}: AgentParts): Part<'migration.incoming' | 'migration.outgoing' | 'migration.abort'> {
+}: Pick<AgentParts, 'migrations' | 'journal'>): Part<'migration.incoming' | 'migration.outgoing' | 'migration.abort'> {
+  const orders = new SourceOrders(migrations, journal);
   return {
     'migration.incoming': async (params) => {
       await journal.admit(params.term);
@@ -66,13 +69,53 @@ function migrationHandlers({
     },
     'migration.outgoing': async (params, context) => {
       await journal.admit(params.term);
-      const source = migrations.outgoing(params);
+      const source = orders.begin(params);
       source.onProgress = (progress) => context.progress(progress);
       return source.outcome;
     },
     'migration.abort': async (params) => {
       await journal.admit(params.term);
-      return { decision: migrations.abort(params) };
+      return { decision: await orders.giveUp(params) };
     },
   };
+}
+
+type OutgoingParams = Params<typeof hypervisorContract, 'migration.outgoing'>;
+type AbortParams = Params<typeof hypervisorContract, 'migration.abort'>;
+
+/** The source's orders. One that is given up before it came must not begin when it comes late. */
+export class SourceOrders {
+  readonly #migrations: Pick<Migrations, 'outgoing' | 'abort'>;
+  readonly #journal: Pick<AgentJournal, 'append' | 'state'>;
+  /** Begun by this process; perhaps not in the journal yet. */
+  readonly #begun = new Set<string>();
+  /** Their refusal is on its way into the journal. */
+  readonly #givenUp = new Set<string>();
+
+  constructor(migrations: Pick<Migrations, 'outgoing' | 'abort'>, journal: Pick<AgentJournal, 'append' | 'state'>) {
+    this.#migrations = migrations;
+    this.#journal = journal;
+  }
+
+  /** @throws OperationError REFUSED, and those of the migration */
+  begin(params: OutgoingParams): ReturnType<Migrations['outgoing']> {
+    const { migration } = params;
+    if (this.#givenUp.has(migration) || this.#journal.state.refusals.has(migration))
+      throw new OperationError('REFUSED', `migration ${migration} was given up before it began`);
+    const source = this.#migrations.outgoing(params);
+    this.#begun.add(migration);
+    void source.outcome.then(() => this.#begun.delete(migration));
+    return source;
+  }
+
+  /** What stands then; `refused`, durably, for a migration that has not begun here and now never will. */
+  async giveUp(params: AbortParams): Promise<Decision> {
+    const { migration } = params;
+    const { state } = this.#journal;
+    if (this.#begun.has(migration) || state.sources.has(migration)) return this.#migrations.abort(params);
+    this.#givenUp.add(migration);
+    if (!state.refusals.has(migration)) await this.#journal.append({ kind: 'refusal', migration });
+    this.#givenUp.delete(migration);
+    return 'refused';
+  }
 }

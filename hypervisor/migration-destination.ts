@@ -2,7 +2,7 @@
 // the effects out with the driver and the local daemons. It decides nothing.
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../common/clock.ts';
-import { messageOf } from '../common/errors.ts';
+import { codeOf, messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { Closing } from '../wire/contracts/blockd.ts';
 import type { Decision } from '../wire/contracts/hypervisor.ts';
@@ -24,15 +24,22 @@ import { dialRam } from './qemu/ram-socket.ts';
 import type { RamPump } from './ram-pump.ts';
 import { Wake } from './wake.ts';
 
+/**
+ * The controller is told at once that the guest runs here, so that the switches do not wait for the way by the source;
+ * it hears the same from there, so a few tries are enough.
+ */
+const TELL_TRIES = 5;
+const TELL_RETRY_MS = 1_000;
+
 export interface MigrationDestinationParts {
   readonly migration: string;
   readonly vm: string;
   readonly source: Endpoint;
   readonly deadlineMs: number;
   readonly hold: HoldDestination;
-  readonly machines: Machines;
-  readonly journal: AgentJournal;
-  readonly neighbours: Neighbours;
+  readonly machines: Pick<Machines, 'incoming' | 'find' | 'living' | 'kill'>;
+  readonly journal: Pick<AgentJournal, 'append'>;
+  readonly neighbours: Pick<Neighbours, 'attachPort' | 'warm' | 'verify' | 'store' | 'port' | 'moved'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -96,12 +103,26 @@ export class MigrationDestination {
     await journal.append(record, { kind: 'destination', migration, vm, source, deadlineMs, entry: 'incoming' });
     signal.throwIfAborted();
     const images = record.spec.disks.map(({ image }) => image);
+    await this.#attachPort(record.spec.mac);
     const [machine] = await Promise.all([
       machines.incoming(record, signal),
       this.#parts.neighbours.warm(vm, images, 'port.close'),
     ]);
     machine.on('exited', ({ reason }) => this.feed({ type: 'died', reason: `the waiting machine ended (${reason})` }));
     this.#machine = machine;
+  }
+
+  /**
+   * The port was made for this migration, but an earlier one of this VM may have taken it away since: it has settled by
+   * now, so that nobody does any more. A switch agent that does not answer now is no news yet.
+   */
+  async #attachPort(mac: string): Promise<void> {
+    const { neighbours, vm, migration, log } = this.#parts;
+    try {
+      await neighbours.attachPort(vm, mac);
+    } catch (error) {
+      log.warn({ migration, reason: messageOf(error) }, 'it is not certain that the port is there');
+    }
   }
 
   /** The memory's stream, from the node that was named as the source, once. */
@@ -157,10 +178,32 @@ export class MigrationDestination {
         const { log, migration } = this.#parts;
         log.info({ migration, vm: this.vm, decision: effect.decision, reason: effect.reason }, 'decided');
         for (const resolve of this.#waiting) resolve();
+        if (effect.decision === 'started') void this.#tellController();
         return;
       }
       case 'settled':
         return;
+    }
+  }
+
+  /** Beside the chores and the source's question: it holds nothing up, and nothing depends on it. Never rejects. */
+  async #tellController(): Promise<void> {
+    const { neighbours, migration, clock, log } = this.#parts;
+    for (let tries = 1; tries <= TELL_TRIES && !this.#isStopped; tries++) {
+      try {
+        await neighbours.moved(migration);
+        return;
+      } catch (error) {
+        log.info(
+          { migration, tries, reason: messageOf(error) },
+          'the controller was not told that the guest runs here',
+        );
+        // It answers, and will not: it heard of the end before, or of none.
+        if (codeOf(error) === 'MIGRATION_UNKNOWN' || codeOf(error) === 'NOT_ALLOWED') return;
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      clock.setTimer(TELL_RETRY_MS, resolve);
+      await promise;
     }
   }
 

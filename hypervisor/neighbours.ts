@@ -1,13 +1,13 @@
-// The daemons that the agent calls: block daemon and switch agent of its own node, agents of other nodes. What concerns
-// one VM is asked of a local daemon one call after the other, so that a late `close` can never follow an `open`.
+// The daemons that the agent calls: block daemon and switch agent of its own node, agents of other nodes, the overlay's
+// controller. What concerns one VM is asked of a local daemon one call after the other, so that a late `close` can never follow an `open`.
 import type { Identity } from '../common/identity.ts';
 import { type CallOptions, type RpcClient, rpcClient } from '../common/rpc/client.ts';
 import type { MethodName, Params, Progress, Result } from '../wire/contract.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
 import { hypervisorContract } from '../wire/contracts/hypervisor.ts';
-import { switchAgentContract } from '../wire/contracts/sdnd.ts';
+import { sdndContract, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import type { Endpoint } from '../wire/names.ts';
-import { BLOCKD_PORT, HYPERVISOR_PORT, SWITCH_AGENT_PORT } from '../wire/ports.ts';
+import { BLOCKD_PORT, HYPERVISOR_PORT, SDND_PORT, SWITCH_AGENT_PORT } from '../wire/ports.ts';
 
 /** A daemon of this node answers in milliseconds, or in seconds when its disk stalls (PROMISES "Fault model": 5 s). */
 export const LOCAL_TIMEOUT_MS = 6_000;
@@ -16,6 +16,7 @@ export interface NeighbourPorts {
   readonly blockd: number;
   readonly switchAgent: number;
   readonly hypervisor: number;
+  readonly sdnd: number;
 }
 
 /** Where they listen; tests give others. */
@@ -23,7 +24,11 @@ export const NEIGHBOUR_PORTS: NeighbourPorts = {
   blockd: BLOCKD_PORT,
   switchAgent: SWITCH_AGENT_PORT,
   hypervisor: HYPERVISOR_PORT,
+  sdnd: SDND_PORT,
 };
+
+/** Of no migration: the overlay's controller knows none of it and says so, which opens the connection and no more. */
+const NO_MIGRATION = '0'.repeat(16);
 
 type BlockMethod = MethodName<typeof blockdContract>;
 type SwitchMethod = MethodName<typeof switchAgentContract>;
@@ -33,16 +38,19 @@ export class Neighbours {
   readonly #ports: NeighbourPorts;
   readonly #blockd: RpcClient<typeof blockdContract>;
   readonly #switchAgent: RpcClient<typeof switchAgentContract>;
+  /** None where nobody said which node has the controller. */
+  readonly #sdnd: RpcClient<typeof sdndContract> | undefined;
   readonly #agents = new Map<string, RpcClient<typeof hypervisorContract>>();
   /** The end of each queue of local calls. */
   readonly #queues = new Map<string, Promise<unknown>>();
 
-  constructor(identity: Identity, address: string, ports: NeighbourPorts = NEIGHBOUR_PORTS) {
+  constructor(identity: Identity, address: string, ports: NeighbourPorts = NEIGHBOUR_PORTS, controller?: Endpoint) {
     this.identity = identity;
     this.#ports = ports;
     const { node } = identity;
     this.#blockd = rpcClient(blockdContract, { node, address, port: ports.blockd }, identity);
     this.#switchAgent = rpcClient(switchAgentContract, { node, address, port: ports.switchAgent }, identity);
+    this.#sdnd = controller && rpcClient(sdndContract, { ...controller, port: ports.sdnd }, identity);
   }
 
   /** A call of the block daemon that changes a migration's disks; in order per migration. */
@@ -62,6 +70,17 @@ export class Neighbours {
     return this.#blockd.call('standby.verify', params, options);
   }
 
+  /** Makes sure that the VM's port is there; in the order of what else concerns it. */
+  attachPort(owner: string, mac: string): Promise<unknown> {
+    const options = { timeoutMs: LOCAL_TIMEOUT_MS };
+    return this.#inOrder(`port ${owner}`, () => this.#switchAgent.call('port.attach', { owner, mac }, options));
+  }
+
+  /** The overlay's controller is told that the guest runs here, so that every switch follows. May be repeated. */
+  async moved(migration: string): Promise<void> {
+    await this.#sdnd?.call('migration.complete', { migration });
+  }
+
   /** A call of the switch agent for one VM's port; in order per VM. */
   port(name: Exclude<SwitchMethod, 'port.attach'>, owner: string): Promise<unknown> {
     const options = { timeoutMs: LOCAL_TIMEOUT_MS };
@@ -78,6 +97,7 @@ export class Neighbours {
     await Promise.allSettled([
       this.port(portIs, vm),
       ...(image ? [this.#blockd.call('image.show', { image }, options)] : []),
+      ...(portIs === 'port.close' ? [this.moved(NO_MIGRATION)] : []),
     ]);
   }
 
@@ -95,7 +115,7 @@ export class Neighbours {
   }
 
   close(): void {
-    for (const client of [this.#blockd, this.#switchAgent, ...this.#agents.values()]) client.close();
+    for (const client of [this.#blockd, this.#switchAgent, this.#sdnd, ...this.#agents.values()]) client?.close();
   }
 
   async #inOrder<T>(queue: string, call: () => Promise<T>): Promise<T> {

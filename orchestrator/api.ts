@@ -1,8 +1,11 @@
 // The orchestrator's calls, each handed to the room that knows. No decision is taken here.
+import { messageOf } from '../common/errors.ts';
 import type { JoinServer } from '../common/join-server.ts';
+import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
 import type { orchestratorContract, Status } from '../wire/contracts/orchestrator.ts';
 import type { Images } from './images.ts';
+import type { MachineReports } from './machine-reports.ts';
 import type { Members } from './members.ts';
 import type { Migrations } from './migrations.ts';
 import type { Network } from './network.ts';
@@ -20,7 +23,9 @@ export interface Rooms {
   readonly vms: Vms;
   readonly migrations: Migrations;
   readonly network: Network;
+  readonly reports: MachineReports;
   readonly join: JoinServer;
+  readonly log: Log;
 }
 
 /** Everything the status page shows. */
@@ -30,9 +35,17 @@ export async function statusOf({ state, members, images, vms }: Rooms): Promise<
   return { nodes: members.states(), vms: vms.list(), images: heads, migrations };
 }
 
-/** Sends the status now and after every change, at most each 200 ms, until the signal says stop. */
-export function watchStatus(rooms: Rooms, send: (status: Status) => void, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
+/**
+ * Sends the status now and after every change, at most each 200 ms, until the signal says stop. A status that cannot be
+ * had, as when the catalogue restarts, is left out: the next look has it.
+ */
+export function watchStatus(
+  rooms: Rooms,
+  send: (status: Status) => void,
+  signal: AbortSignal,
+  status: (rooms: Rooms) => Promise<Status> = statusOf,
+): Promise<void> {
+  return new Promise((resolve) => {
     let due = true;
     let busy = false;
     const turn = async (): Promise<void> => {
@@ -40,9 +53,9 @@ export function watchStatus(rooms: Rooms, send: (status: Status) => void, signal
       due = false;
       busy = true;
       try {
-        send(await statusOf(rooms));
+        send(await status(rooms));
       } catch (error) {
-        reject(error);
+        rooms.log.info({ reason: messageOf(error) }, 'no status now');
       }
       busy = false;
     };
@@ -68,10 +81,11 @@ export function watchStatus(rooms: Rooms, send: (status: Status) => void, signal
 
 /** The handlers of the contract. */
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
-  const { members, images, vms, migrations, network, join } = rooms;
+  const { members, images, vms, migrations, network, reports, join } = rooms;
   return {
     'node.register': async (report, { peer }) => {
       await members.register(peer.node, report);
+      void reports.ask(peer.node);
       return {};
     },
     'node.list': () => ({ nodes: members.states() }),

@@ -1,14 +1,12 @@
-// Images as the operator sees them: the catalogue's head, the stores' share, and the background pull that ends the
-// dependence on other nodes. Blocks never pass through here.
-import { OperationError } from '../common/errors.ts';
+// Images as the operator sees them: the catalogue's head and the stores' share. Blocks never pass through here.
+import { messageOf, OperationError } from '../common/errors.ts';
 import type { Closing } from '../wire/contracts/blockd.ts';
 import type { Head } from '../wire/contracts/catalogue.ts';
 import type { ImageState } from '../wire/contracts/orchestrator.ts';
-import type { Members } from './members.ts';
+import { type Admission, imageOpen } from './admission.ts';
+import type { BackgroundPulls } from './background-pulls.ts';
+import type { Cluster, NodeDaemons } from './cluster.ts';
 import type { State } from './state.ts';
-
-/** Half of the lab's 200 Mbit/s: the guest's own fetches and the next migration keep the other half. */
-const PULL_RATE_BYTES_PER_SECOND = 12_500_000;
 
 /** What a new image is made of: a raw file at the node, or nothing but a size. */
 export interface ImageSource {
@@ -16,50 +14,83 @@ export interface ImageSource {
   readonly bytes?: number | undefined;
 }
 
+type OnProgress = (progress: { doneBytes: number; totalBytes: number }) => void;
+
 export class Images {
   readonly #state: State;
-  readonly #members: Members;
+  readonly #cluster: Cluster;
+  readonly #admission: Admission;
+  readonly #pulls: BackgroundPulls;
 
-  constructor(options: { state: State; members: Members }) {
+  constructor(options: { state: State; cluster: Cluster; admission: Admission; pulls: BackgroundPulls }) {
     this.#state = options.state;
-    this.#members = options.members;
+    this.#cluster = options.cluster;
+    this.#admission = options.admission;
+    this.#pulls = options.pulls;
   }
 
   async heads(): Promise<Head[]> {
-    return (await this.#members.controller.catalogue.call('image.list', {})).heads;
+    return (await this.#cluster.controller.catalogue.call('image.list', {})).heads;
   }
 
   head(image: string): Promise<Head> {
-    return this.#members.controller.catalogue.call('image.head', { image });
+    return this.#cluster.controller.catalogue.call('image.head', { image });
   }
 
-  /** Makes an image at a node and names it in the catalogue; on failure nothing is left at the node. */
-  async create(
-    image: string,
-    node: string,
-    source: ImageSource,
-    onProgress: (progress: { doneBytes: number; totalBytes: number }) => void,
-  ): Promise<Head> {
+  /**
+   * Makes an image at a node and names it in the catalogue; on failure nothing is left at the node.
+   * @throws OperationError IMAGE_EXISTS, IMAGE_BUSY, IMAGE_SOURCE and those of the node
+   */
+  create(image: string, node: string, source: ImageSource, onProgress: OnProgress): Promise<Head> {
+    return this.#admission.withImage(image, 'made', () => this.#make(image, node, source, onProgress));
+  }
+
+  async #make(image: string, node: string, source: ImageSource, onProgress: OnProgress): Promise<Head> {
     if ((await this.heads()).some((head) => head.image === image)) {
       throw new OperationError('IMAGE_EXISTS', `there is an image ${image} already`, { remedy: 'choose another name' });
     }
-    const member = this.#members.upNodeOf(node);
-    const { blockd } = this.#members.clients(member.node);
-    const closing = await this.#fill(blockd, image, source, onProgress);
+    const member = this.#cluster.upNodeOf(node);
+    const { blockd } = this.#cluster.clients(member.node);
+    await this.#deleteNameless(image);
     try {
+      const closing = await this.#fill(blockd, image, source, onProgress);
       const { bytes } = await blockd.call('image.show', { image });
-      return await this.#members.controller.catalogue.call('image.add', { image, bytes, holder: member.node, closing });
+      return await this.#cluster.controller.catalogue.call('image.add', { image, bytes, holder: member.node, closing });
     } catch (error) {
-      await blockd.call('image.delete', { image });
+      await this.#dropUnless(error, image, blockd);
       throw error;
     }
   }
 
+  /** An image that was half made, or deleted while its node was away, must not be taken for the new one. */
+  async #deleteNameless(image: string): Promise<void> {
+    const nodes = this.#cluster.endpoints().filter(({ node }) => this.#cluster.isUp(node));
+    await Promise.all(
+      nodes.map(async ({ node }) => {
+        const { blockd } = this.#cluster.clients(node);
+        const { images } = await blockd.call('image.list', {});
+        if (images.some((store) => store.image === image)) await blockd.call('image.delete', { image });
+      }),
+    );
+  }
+
+  /** Unless the catalogue may have it: then the image is there, and its answer was lost. */
+  async #dropUnless(error: unknown, image: string, blockd: NodeDaemons['blockd']): Promise<void> {
+    const heads = await this.heads().catch(() => undefined);
+    if (heads === undefined || heads.some((head) => head.image === image)) return;
+    await blockd.call('image.delete', { image }).catch((cause: unknown) => {
+      throw new OperationError('IMAGE_HALF_MADE', `image ${image} was not made: ${messageOf(error)}`, {
+        cause,
+        remedy: 'what is left of it at the node goes when the image is created again',
+      });
+    });
+  }
+
   async #fill(
-    blockd: ReturnType<Members['clients']>['blockd'],
+    blockd: NodeDaemons['blockd'],
     image: string,
     source: ImageSource,
-    onProgress: (progress: { doneBytes: number; totalBytes: number }) => void,
+    onProgress: OnProgress,
   ): Promise<Closing> {
     if (source.path !== undefined) return blockd.call('image.import', { image, path: source.path }, { onProgress });
     if (source.bytes === undefined) {
@@ -84,9 +115,9 @@ export class Images {
     const head = await this.head(image);
     const shown: ImageState = { head, stores: [], unreachable: [] };
     await Promise.all(
-      this.#members.endpoints().map(async ({ node }) => {
+      this.#cluster.endpoints().map(async ({ node }) => {
         try {
-          const { images } = await this.#members.clients(node).blockd.call('image.list', {});
+          const { images } = await this.#cluster.clients(node).blockd.call('image.list', {});
           const store = images.find((candidate) => candidate.image === image);
           if (store !== undefined) shown.stores.push({ node, store });
         } catch {
@@ -99,14 +130,17 @@ export class Images {
     return shown;
   }
 
-  /** Deletes a closed image everywhere; a store that cannot be reached is named and nothing is forgotten. */
-  async delete(image: string): Promise<void> {
+  /**
+   * Deletes a closed image everywhere; a store that cannot be reached is named and nothing is forgotten.
+   * @throws OperationError IMAGE_OPEN, IMAGE_BUSY, NODE_DOWN
+   */
+  delete(image: string): Promise<void> {
+    return this.#admission.withImage(image, 'deleted', () => this.#remove(image));
+  }
+
+  async #remove(image: string): Promise<void> {
     const { head, stores, unreachable } = await this.show(image);
-    if (head.writer !== null) {
-      throw new OperationError('IMAGE_OPEN', `image ${image} is open at ${head.writer}`, {
-        remedy: 'delete the VM that uses it first',
-      });
-    }
+    if (head.writer !== null) throw imageOpen(image, `at ${head.writer}`);
     if (unreachable.length > 0) {
       throw new OperationError(
         'NODE_DOWN',
@@ -116,8 +150,8 @@ export class Images {
         },
       );
     }
-    for (const { node } of stores) await this.#members.clients(node).blockd.call('image.delete', { image });
-    await this.#members.controller.catalogue.call('image.remove', { image });
+    for (const { node } of stores) await this.#cluster.clients(node).blockd.call('image.delete', { image });
+    await this.#cluster.controller.catalogue.call('image.remove', { image });
     await this.#state.remove('images', image);
   }
 
@@ -125,12 +159,6 @@ export class Images {
   async setPull(image: string, rateBytesPerSecond: number): Promise<void> {
     const head = await this.head(image);
     await this.#state.put('images', image, { image, pullRateBytesPerSecond: rateBytesPerSecond });
-    if (head.writer !== null) await this.startPull(image, head.writer);
-  }
-
-  /** Starts fetching what is missing at the node where the image is open, at the image's rate. */
-  async startPull(image: string, node: string): Promise<void> {
-    const rateBytesPerSecond = this.#state.get('images', image)?.pullRateBytesPerSecond ?? PULL_RATE_BYTES_PER_SECOND;
-    await this.#members.clients(node).blockd.call('pull.set', { image, rateBytesPerSecond });
+    if (head.writer !== null) await this.#pulls.start(image, head.writer);
   }
 }

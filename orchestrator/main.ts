@@ -9,14 +9,21 @@ import { startRpcServer } from '../common/rpc/server.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { JOIN_PORT, ORCHESTRATOR_PORT } from '../wire/ports.ts';
+import { Admission } from './admission.ts';
 import { apiHandlers, type Rooms, watchStatus } from './api.ts';
+import { BackgroundPulls } from './background-pulls.ts';
 import { Images } from './images.ts';
+import { MachineReports } from './machine-reports.ts';
 import { Members } from './members.ts';
 import { Migrations } from './migrations.ts';
 import { Network } from './network.ts';
+import { Patience } from './patience.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
 import { Vms } from './vms.ts';
+
+/** How soon what was not reached is tried again, and a restarted daemon is told what it should know. */
+const HOUSEKEEPING_INTERVAL_MS = 5_000;
 
 const Config = Type.Object({
   state: Type.String(),
@@ -32,10 +39,18 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const state = await State.open(join(config.state, 'orchestrator'));
   const base = { state, log, clock: realClock };
   const members = new Members({ ...base, identity, address: config.address });
-  const images = new Images({ state, members });
-  const vms = new Vms({ ...base, members, images });
-  const migrations = new Migrations({ ...base, members, images, vms, stopping: signal });
-  const network = new Network({ ...base, members });
+  const shared = {
+    ...{ ...base, cluster: members, admission: new Admission(state) },
+    patience: new Patience({ ...base, stopping: signal }),
+    reports: new MachineReports({ ...base, cluster: members, changed: () => state.changed() }),
+    pulls: new BackgroundPulls({ ...base, cluster: members }),
+  };
+  const { patience, reports, pulls } = shared;
+  const images = new Images(shared);
+  const startPull = pulls.startSoon.bind(pulls);
+  const migrations = new Migrations({ ...shared, startPull });
+  const vms = new Vms({ ...shared, images, migrations, startPull });
+  const network = new Network(shared);
   const join_ = await startJoinServer({
     authorityDirectory: config.authority,
     stateDirectory: config.state,
@@ -43,7 +58,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     listen: { address: config.address, port: JOIN_PORT },
     log,
   });
-  const rooms: Rooms = { state, members, images, vms, migrations, network, join: join_ };
+  const rooms: Rooms = { state, members, images, vms, migrations, network, reports, join: join_, log };
   const served = { contract: orchestratorContract, handlers: apiHandlers(rooms), identity, log };
   const servers = [
     await startRpcServer({ ...served, listen: { address: config.address, port: ORCHESTRATOR_PORT } }),
@@ -51,12 +66,17 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     await startStatusServer(join(config.run, 'status.sock'), (send, gone) => watchStatus(rooms, send, gone)),
     join_,
   ];
-  network.start();
-  void vms.recover();
   void migrations.recover();
+  await vms.recover();
+  const jobs = {
+    'bindings told': () => network.repeat(),
+    'failed migrations taken back': () => migrations.tidy(),
+    'VMs taken away': () => vms.tidy(),
+    'background pulls looked at': () => pulls.look(),
+  };
+  for (const [name, job] of Object.entries(jobs)) void patience.repeat(name, HOUSEKEEPING_INTERVAL_MS, job);
   return {
     async close() {
-      network.stop();
       for (const server of servers) await server.close();
       members.close();
       await state.close();

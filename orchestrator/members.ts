@@ -4,7 +4,7 @@ import type { Clock } from '../common/clock.ts';
 import { OperationError } from '../common/errors.ts';
 import type { Identity } from '../common/identity.ts';
 import type { Log } from '../common/log.ts';
-import { type RpcClient, rpcClient } from '../common/rpc/client.ts';
+import { rpcClient } from '../common/rpc/client.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
 import { catalogueContract } from '../wire/contracts/catalogue.ts';
 import { type Capabilities, hypervisorContract } from '../wire/contracts/hypervisor.ts';
@@ -12,35 +12,29 @@ import type { NodeState } from '../wire/contracts/orchestrator.ts';
 import { sdndContract, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import type { Endpoint } from '../wire/names.ts';
 import { BLOCKD_PORT, CATALOGUE_PORT, HYPERVISOR_PORT, SDND_PORT, SWITCH_AGENT_PORT } from '../wire/ports.ts';
+import type { Cluster, ControllerDaemons, NodeDaemons } from './cluster.ts';
 import type { MemberRecord, State } from './state.ts';
 
 /** Agents register every 5 s; two lost signs and a slow link later a node is called down. */
 const SIGN_OF_LIFE_LIMIT_MS = 13_000;
 
-/** The daemons of one node. */
-export interface NodeClients {
-  readonly blockd: RpcClient<typeof blockdContract>;
-  readonly hypervisor: RpcClient<typeof hypervisorContract>;
-  readonly switchAgent: RpcClient<typeof switchAgentContract>;
-}
-
-/** The daemons beside the orchestrator on the controller node. */
-export interface ControllerClients {
-  readonly catalogue: RpcClient<typeof catalogueContract>;
-  readonly sdnd: RpcClient<typeof sdndContract>;
-}
+/** The daemons of one node, by connections that can be ended. */
+type NodeClients = { readonly [D in keyof NodeDaemons]: NodeDaemons[D] & { close(): void } };
+type ControllerClients = { readonly [D in keyof ControllerDaemons]: ControllerDaemons[D] & { close(): void } };
 
 interface Presence {
   lastSignMs: number;
 }
 
-export class Members {
+export class Members implements Cluster {
   readonly #state: State;
   readonly #identity: Identity;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #presence = new Map<string, Presence>();
   readonly #clients = new Map<string, NodeClients>();
+  /** Nodes whose daemons are being told the members. */
+  readonly #telling = new Set<string>();
   /** Catalogue and overlay controller on this node. */
   readonly controller: ControllerClients;
 
@@ -69,11 +63,14 @@ export class Members {
     } else if (!wasUp) {
       this.#state.changed();
     }
-    await this.#tellMembers(node);
+    // A daemon that hangs must not hold back the agent's next sign of life.
+    void this.#tellMembers(node);
   }
 
   /** Repeated with every sign of life, so that a daemon that restarted knows the members again within seconds. */
   async #tellMembers(node: string): Promise<void> {
+    if (this.#telling.has(node)) return;
+    this.#telling.add(node);
     const members = this.endpoints();
     const told = await Promise.allSettled([
       this.clients(node).blockd.call('members.set', { members }),
@@ -82,6 +79,7 @@ export class Members {
     for (const outcome of told) {
       if (outcome.status === 'rejected') this.#log.warn({ node, err: outcome.reason }, 'members not told');
     }
+    this.#telling.delete(node);
   }
 
   #forgetClients(node: string): void {

@@ -1,33 +1,33 @@
 // What the overlay's controller must know, told again whenever it may have forgotten: every address and where it is.
-import { OperationError } from '../common/errors.ts';
-import type { Log } from '../common/log.ts';
 import type { Binding } from '../wire/contracts/sdnd.ts';
-import type { Members } from './members.ts';
+import type { Admission } from './admission.ts';
+import type { Cluster } from './cluster.ts';
 import type { AddressRecord, State } from './state.ts';
-
-/** How soon a restarted overlay controller has all bindings again; its switches keep their flows meanwhile. */
-const REPEAT_MS = 5_000;
 
 export class Network {
   readonly #state: State;
-  readonly #members: Members;
-  readonly #log: Log;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #cluster: Cluster;
+  readonly #admission: Admission;
 
-  constructor(options: { state: State; members: Members; log: Log }) {
+  constructor(options: { state: State; cluster: Cluster; admission: Admission }) {
     this.#state = options.state;
-    this.#members = options.members;
-    this.#log = options.log;
+    this.#cluster = options.cluster;
+    this.#admission = options.admission;
   }
 
-  /** Binds an address outside any VM; again with other values moves it. */
+  /** Binds an address outside any VM; again with other values moves it. @throws OperationError ADDRESS_TAKEN */
   async setAddress(address: Omit<AddressRecord, 'epoch'>): Promise<void> {
-    const record = { ...address, epoch: (this.#state.get('addresses', address.owner)?.epoch ?? 0) + 1 };
-    const other = this.#bindings().find((binding) => binding.ip === record.ip && binding.owner !== record.owner);
-    if (other !== undefined)
-      throw new OperationError('ADDRESS_TAKEN', `address ${record.ip} belongs to ${other.owner}`);
-    await this.#state.put('addresses', record.owner, record);
-    await this.#members.controller.sdnd.call('binding.set', { binding: record });
+    const binding = await this.#admission.inTurn(() => this.#keep(address));
+    await this.#cluster.controller.sdnd.call('binding.set', { binding });
+  }
+
+  async #keep(address: Omit<AddressRecord, 'epoch'>): Promise<AddressRecord> {
+    const { owner } = address;
+    if (this.#state.get('vms', owner) !== undefined) this.#admission.checkName(owner);
+    this.#admission.checkAddress(address);
+    const record = { ...address, epoch: (this.#state.get('addresses', owner)?.epoch ?? 0) + 1 };
+    await this.#state.put('addresses', owner, record);
+    return record;
   }
 
   /** Every binding that holds now; a VM on its way keeps its old one until the destination runs. */
@@ -39,23 +39,12 @@ export class Network {
     return [...vms, ...this.#state.all('addresses')];
   }
 
-  start(): void {
-    this.#timer = setInterval(() => void this.#repeat(), REPEAT_MS);
-  }
-
-  async #repeat(): Promise<void> {
-    try {
-      const { sdnd } = this.#members.controller;
-      const { bindings: known } = await sdnd.call('binding.list', {});
-      const epochs = new Map(known.map((binding) => [binding.owner, binding.epoch]));
-      const missing = this.#bindings().filter((binding) => (epochs.get(binding.owner) ?? -1) < binding.epoch);
-      for (const binding of missing) await sdnd.call('binding.set', { binding });
-    } catch (error) {
-      this.#log.warn({ err: error }, 'bindings not repeated');
-    }
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
+  /** Tells the overlay's controller what it does not know: after it restarted, or was not reached. */
+  async repeat(): Promise<void> {
+    const { sdnd } = this.#cluster.controller;
+    const { bindings: known } = await sdnd.call('binding.list', {});
+    const epochs = new Map(known.map((binding) => [binding.owner, binding.epoch]));
+    const missing = this.#bindings().filter((binding) => (epochs.get(binding.owner) ?? -1) < binding.epoch);
+    for (const binding of missing) await sdnd.call('binding.set', { binding });
   }
 }

@@ -1,7 +1,7 @@
 // Whether a VM can move where it is told to, decided before anything is touched; each refusal is one sentence.
 import { OperationError } from '../common/errors.ts';
-import type { MemberRecord, VmRecord } from './state.ts';
-import { checkRoom } from './vms.ts';
+import { checkRoom } from './admission.ts';
+import type { MemberRecord, MigrationRecord, VmRecord } from './state.ts';
 
 /** Throws an OperationError that says why the VM cannot move to the member. */
 export function precheckMigration(
@@ -9,6 +9,7 @@ export function precheckMigration(
   source: MemberRecord,
   target: MemberRecord,
   vms: readonly VmRecord[],
+  migrations: readonly MigrationRecord[] = [],
 ): void {
   if (vm.node === target.node) {
     throw new OperationError('ALREADY_THERE', `VM ${vm.vm} is at ${target.cloud} already`, {
@@ -31,12 +32,12 @@ export function precheckMigration(
       },
     );
   }
-  // QEMU does not compare these itself: another CPU model "completes" and the guest breaks later (LAB).
+  // QEMU does not compare these itself: another CPU model "completes" and the guest breaks later (docs/LAB.md).
   if (!to.machines.includes(vm.spec.machine)) {
     throw new OperationError('OTHER_MACHINE', `node ${target.node} does not offer machine ${vm.spec.machine}`);
   }
   if (!to.cpuModels.includes(vm.spec.cpuModel)) {
     throw new OperationError('OTHER_CPU', `node ${target.node} does not offer CPU model ${vm.spec.cpuModel}`);
   }
-  checkRoom(target, vm.spec.memoryMB, vms);
+  checkRoom(target, vm.spec.memoryMB, vms, migrations);
 }

@@ -25,6 +25,9 @@ export interface VmRecord {
   readonly port: string;
 }
 
+/** What a migration makes: the transfer in the catalogue; flows, port, stand-by and waiting machine at its destination. */
+export type Reversal = 'transfer' | 'flows' | 'port' | 'standby' | 'machine';
+
 /** A migration's journal: the step it is about to take, and what undoing or finishing it needs. */
 export interface MigrationRecord extends MigrationState {
   readonly term: number;
@@ -32,6 +35,8 @@ export interface MigrationRecord extends MigrationState {
   readonly epoch: number;
   /** The switch port made at the destination; empty before that. */
   readonly port: string;
+  /** What a failed one has made and is not taken back yet; empty before it fails. */
+  readonly toUndo: readonly Reversal[];
 }
 
 /** An address of the overlay that belongs to no VM: a front-end, a client. */
@@ -51,17 +56,23 @@ export interface ImageRecord {
   readonly pullRateBytesPerSecond: number;
 }
 
+/** A number that only rises. `vm-epoch`: the highest epoch that a VM which is gone ever had or was offered. */
+export interface CounterRecord {
+  readonly value: number;
+}
+
 interface Tables {
   members: MemberRecord;
   vms: VmRecord;
   migrations: MigrationRecord;
   addresses: AddressRecord;
   images: ImageRecord;
+  counters: CounterRecord;
 }
 
 type Table = keyof Tables;
 
-const TABLES: readonly Table[] = ['members', 'vms', 'migrations', 'addresses', 'images'];
+const TABLES: readonly Table[] = ['members', 'vms', 'migrations', 'addresses', 'images', 'counters'];
 const TERM_KEY = 'controller!term';
 
 /** The orchestrator's durable state on `level`: small tables, each commit synced before it counts. */
@@ -73,6 +84,7 @@ export class State {
     migrations: new Map(),
     addresses: new Map(),
     images: new Map(),
+    counters: new Map(),
   };
   readonly #listeners = new Set<() => void>();
   /** Counts this controller's starts; every command of a migration carries it (SOUNDNESS B8). */

@@ -1,17 +1,25 @@
-// VMs: create and delete, each a few steps of other daemons that are undone in reverse when one fails.
+// VMs: created and taken away in a few steps of other daemons. A VM that could not be made whole, or not be taken away
+// whole, keeps its record until it is gone everywhere: nothing is left that no list shows.
 import { createHash } from 'node:crypto';
-import { OperationError } from '../common/errors.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { MachineSpec } from '../wire/contracts/hypervisor.ts';
 import type { VmState } from '../wire/contracts/orchestrator.ts';
+import type { Admission } from './admission.ts';
+import type { Cluster } from './cluster.ts';
+import { DiskClosing } from './disk-closing.ts';
 import type { Images } from './images.ts';
-import type { Members } from './members.ts';
-import type { MemberRecord, State, VmRecord } from './state.ts';
-import { Undo } from './undo.ts';
+import type { MachineReports } from './machine-reports.ts';
+import { isEnded } from './migration-journal.ts';
+import type { Migrations } from './migrations.ts';
+import type { State, VmRecord } from './state.ts';
+import { Turn } from './turn.ts';
 
-/** A machine version and a CPU model that every node offers under every accelerator (LAB, "Guests under QEMU"). */
+/** A machine version and a CPU model that every node offers under every accelerator (docs/LAB.md). */
 const MACHINE = 'pc-q35-7.2';
 const CPU_MODEL = 'Nehalem';
+/** The highest epoch of VMs that are gone: a new VM of an old name never meets its own past. */
+const EPOCH_COUNTER = 'vm-epoch';
 
 /** What the operator asks for. */
 export interface VmRequest {
@@ -31,17 +39,30 @@ function macOf(vm: string): string {
   return ['02', ...[...digest.subarray(0, 5)].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
-export class Vms {
-  readonly #state: State;
-  readonly #members: Members;
-  readonly #images: Images;
-  readonly #log: Log;
+export interface VmsParts {
+  readonly state: State;
+  readonly cluster: Cluster;
+  readonly admission: Admission;
+  readonly images: Pick<Images, 'head'>;
+  readonly migrations: Pick<Migrations, 'refuseLeftOver' | 'forget'>;
+  readonly reports: Pick<MachineReports, 'begin' | 'forget' | 'isStopped'>;
+  readonly startPull: (image: string, node: string) => Promise<void>;
+  readonly log: Log;
+}
 
-  constructor(options: { state: State; members: Members; images: Images; log: Log }) {
-    this.#state = options.state;
-    this.#members = options.members;
-    this.#images = options.images;
-    this.#log = options.log;
+export class Vms {
+  readonly #parts: VmsParts;
+  readonly #state: State;
+  readonly #cluster: Cluster;
+  readonly #closing: DiskClosing;
+  /** By VM: its taking away, one after the other. */
+  readonly #removals = new Map<string, Turn>();
+
+  constructor(parts: VmsParts) {
+    this.#parts = parts;
+    this.#state = parts.state;
+    this.#cluster = parts.cluster;
+    this.#closing = new DiskClosing(parts);
   }
 
   record(vm: string): VmRecord {
@@ -65,158 +86,164 @@ export class Vms {
     const migrations = this.#state.all('migrations').filter((migration) => migration.vm === record.vm);
     const latest = migrations.sort((a, b) => b.startedAtMs - a.startedAtMs)[0] ?? null;
     const { vm, node, epoch, spec } = record;
-    const cloud = this.#members.states().find((member) => member.node === node)?.cloud ?? node;
-    return { vm, node, cloud, epoch, spec, migration: latest, state: this.#phaseOf(record, latest?.step) };
+    const cloud = this.#state.get('members', node)?.cloud ?? node;
+    const state = this.#phaseOf(record, latest);
+    return { vm, node, cloud, epoch, spec, migration: latest, state };
   }
 
-  #phaseOf(record: VmRecord, step: string | undefined): VmState['state'] {
-    if (record.phase !== 'settled') return record.phase;
-    if (step === 'undecided') return 'undecided';
-    if (step !== undefined && step !== 'moved' && step !== 'failed') return 'migrating';
-    return this.#members.isUp(record.node) ? 'running' : 'unknown';
+  #phaseOf({ vm, node, phase }: VmRecord, latest: VmState['migration']): VmState['state'] {
+    if (phase !== 'settled') return phase;
+    if (latest?.step === 'undecided') return 'undecided';
+    if (latest !== null && !isEnded(latest)) return 'migrating';
+    if (!this.#cluster.isUp(node)) return 'unknown';
+    return this.#parts.reports.isStopped(vm, node) ? 'stopped' : 'running';
   }
 
-  #specOf(request: VmRequest, imageBytes: number): MachineSpec {
-    const taken = this.#state.all('vms').find((other) => other.spec.ip === request.ip);
-    if (taken !== undefined) {
-      throw new OperationError('ADDRESS_TAKEN', `address ${request.ip} belongs to VM ${taken.vm}`);
-    }
-    return {
-      vm: request.vm,
-      memoryMB: request.memoryMB,
-      cpus: request.cpus,
-      machine: MACHINE,
-      cpuModel: CPU_MODEL,
-      disks: [{ image: request.image, bytes: imageBytes }],
-      mac: request.mac ?? macOf(request.vm),
-      ip: request.ip,
-      boot: request.boot,
-    };
-  }
-
-  /** Boots a VM on an image that nobody has open. A failure undoes what was done and says what failed. */
+  /**
+   * Boots a VM on an image that nobody has open. A failure takes away what was made and says what failed.
+   * @throws OperationError VM_EXISTS, IMAGE_OPEN, IMAGE_BUSY, ADDRESS_TAKEN, NO_ROOM, LEFT_OVER and those of the node
+   */
   async create(request: VmRequest): Promise<VmState> {
-    const { vm } = request;
-    if (this.#state.get('vms', vm) !== undefined) {
-      throw new OperationError('VM_EXISTS', `there is a VM ${vm} already`, { remedy: 'choose another name' });
-    }
-    const member = this.#members.upNodeOf(request.cloud);
-    const { node } = member;
-    const head = await this.#images.head(request.image);
-    if (head.writer !== null) {
-      throw new OperationError('IMAGE_OPEN', `image ${head.image} is in use at ${head.writer}`, {
-        remedy: 'use another image, or delete the VM that uses it',
-      });
-    }
-    checkRoom(member, request.memoryMB, this.#state.all('vms'));
-    const spec = this.#specOf(request, head.bytes);
-    const record: VmRecord = { vm, node, phase: 'creating', epoch: 1, offeredEpoch: 1, spec, port: '' };
-    const undo = new Undo(this.#log);
-    await this.#state.put('vms', vm, record);
-    undo.add('the record', () => this.#state.remove('vms', vm));
+    const { vm, image } = request;
+    const { bytes } = await this.#closedHead(request);
+    const record = await this.#parts.admission.inTurn(() => this.#admit(request, bytes));
     try {
-      await this.#boot(record, undo);
+      await this.#boot(record);
     } catch (error) {
-      await undo.run();
+      await this.#takeBack(vm);
       throw error;
     }
-    await this.#images.startPull(request.image, node);
+    void this.#parts.startPull(image, record.node);
     return this.show(vm);
   }
 
-  async #boot(record: VmRecord, undo: Undo): Promise<void> {
-    const { vm, node, spec } = record;
-    const clients = this.#members.clients(node);
+  async #closedHead({ vm, image }: VmRequest): Promise<{ bytes: number }> {
+    // Said first, since it is the likelier mistake: the image of a VM that exists is open.
+    this.#parts.admission.checkName(vm);
+    const head = await this.#parts.images.head(image);
+    if (head.writer === null) return head;
+    throw new OperationError('IMAGE_OPEN', `image ${image} is in use at ${head.writer}`, {
+      remedy: 'use another image, or delete the VM that uses it',
+    });
+  }
+
+  /** All that the VM claims is free, and now its record says that it is taken. */
+  async #admit(request: VmRequest, imageBytes: number): Promise<VmRecord> {
+    const { admission, migrations } = this.#parts;
+    const member = this.#cluster.upNodeOf(request.cloud);
+    const spec = specOf(request, imageBytes);
+    const { vm } = spec;
+    admission.checkName(vm);
+    admission.checkImage(request.image);
+    admission.checkAddress({ owner: vm, ip: spec.ip, mac: spec.mac });
+    admission.checkRoom(member, spec.memoryMB);
+    migrations.refuseLeftOver(vm, member.node);
+    const epoch = (this.#state.get('counters', EPOCH_COUNTER)?.value ?? 0) + 1;
+    const { node } = member;
+    const record: VmRecord = { vm, node, phase: 'creating', epoch, offeredEpoch: epoch, spec, port: '' };
+    await this.#state.put('vms', vm, record);
+    return record;
+  }
+
+  async #boot(record: VmRecord): Promise<void> {
+    const { vm, node, spec, epoch } = record;
+    const { hypervisor, switchAgent } = this.#cluster.clients(node);
     const sockets: string[] = [];
-    for (const { image } of spec.disks) sockets.push(await this.#openDisk(image, node, undo));
-    const { port } = await clients.switchAgent.call('port.attach', { owner: vm, mac: spec.mac });
-    undo.add('the port', () => clients.switchAgent.call('port.detach', { owner: vm }));
-    const binding = { owner: vm, mac: spec.mac, ip: spec.ip, node, port, epoch: record.epoch };
-    await this.#members.controller.sdnd.call('binding.set', { binding });
-    undo.add('the binding', () => this.#members.controller.sdnd.call('binding.remove', { owner: vm }));
+    for (const { image } of spec.disks) sockets.push(await this.#openDisk(image, node));
+    const { port } = await switchAgent.call('port.attach', { owner: vm, mac: spec.mac });
+    const binding = { owner: vm, mac: spec.mac, ip: spec.ip, node, port, epoch };
+    await this.#cluster.controller.sdnd.call('binding.set', { binding });
     const { term } = this.#state;
-    await clients.hypervisor.call('machine.create', { term, epoch: record.epoch, spec, sockets, port });
+    await hypervisor.call('machine.create', { term, epoch, spec, sockets, port });
+    this.#parts.reports.begin(vm);
     await this.#state.put('vms', vm, { ...record, phase: 'settled', port });
   }
 
-  async #openDisk(image: string, node: string, undo: Undo): Promise<string> {
-    const { catalogue } = this.#members.controller;
-    const { blockd } = this.#members.clients(node);
-    const head = await catalogue.call('epoch.open', { image, node });
-    const from = this.#members.endpoint(head.holder);
-    undo.add(`image ${image}`, () => this.#closeDisk(image, node, head.epoch));
-    const { bytes, epoch, last } = head;
+  async #openDisk(image: string, node: string): Promise<string> {
+    const { bytes, epoch, last, holder } = await this.#cluster.controller.catalogue.call('epoch.open', { image, node });
+    const from = this.#cluster.endpoint(holder);
+    const { blockd } = this.#cluster.clients(node);
     return (await blockd.call('image.open', { image, bytes, epoch, last, from })).socket;
   }
 
-  async #closeDisk(image: string, node: string, epoch: number): Promise<void> {
-    const { catalogue } = this.#members.controller;
-    const closing = await this.#members.clients(node).blockd.call('image.close', { image }).catch(neverOpened);
-    if (closing === null) await catalogue.call('epoch.abandon', { image, node, epoch });
-    else await catalogue.call('epoch.close', { image, node, closing });
+  /** After a failed creation; the failure itself is what its caller hears. */
+  async #takeBack(vm: string): Promise<void> {
+    try {
+      await this.#mark(vm);
+      await this.#takeAway(vm);
+    } catch (error) {
+      this.#parts.log.warn({ vm, reason: messageOf(error) }, 'a half-made VM is taken away later');
+    }
   }
 
-  /** Stops a VM for good; its image stays, closed. Refused while it migrates or its node cannot be asked. */
+  /**
+   * Stops a VM for good; its image stays, closed. Refused while it migrates or its node cannot be asked.
+   * @throws OperationError VM_UNKNOWN, VM_BUSY, NODE_DOWN and those of the node; it may be repeated
+   */
   async delete(vm: string): Promise<void> {
-    const record = this.record(vm);
-    const { state } = this.show(vm);
-    if (state === 'migrating' || state === 'undecided' || state === 'creating') {
-      throw new OperationError('VM_BUSY', `VM ${vm} is ${state}`, { remedy: 'wait for that to end, then delete it' });
-    }
-    this.#members.upNodeOf(record.node);
-    await this.#state.put('vms', vm, { ...record, phase: 'deleting' });
-    await this.#remove(record);
+    await this.#parts.admission.inTurn(async () => {
+      const { state } = this.show(vm);
+      if (state === 'migrating' || state === 'undecided' || state === 'creating') {
+        throw new OperationError('VM_BUSY', `VM ${vm} is ${state}`, { remedy: 'wait for that to end, then delete it' });
+      }
+      this.#cluster.upNodeOf(this.record(vm).node);
+      await this.#mark(vm);
+    });
+    await this.#takeAway(vm);
+  }
+
+  /** From here on it can only go. */
+  async #mark(vm: string): Promise<void> {
+    await this.#state.put('vms', vm, { ...this.record(vm), phase: 'deleting' });
+  }
+
+  /** One at a time per VM: whoever comes second finds it gone. */
+  #takeAway(vm: string): Promise<void> {
+    const turn = this.#removals.get(vm) ?? new Turn();
+    this.#removals.set(vm, turn);
+    return turn.take(async () => {
+      const record = this.#state.get('vms', vm);
+      if (record?.phase === 'deleting') await this.#remove(record);
+    });
   }
 
   /** Every step may be repeated: what is gone already is no error at its daemon. */
   async #remove(record: VmRecord): Promise<void> {
-    const { vm } = record;
-    const clients = this.#members.clients(record.node);
-    await clients.hypervisor.call('machine.delete', { term: this.#state.term, vm });
-    await clients.switchAgent.call('port.detach', { owner: vm });
-    await this.#members.controller.sdnd.call('binding.remove', { owner: vm });
-    for (const { image } of record.spec.disks) {
-      const head = await this.#images.head(image);
-      if (head.writer === record.node) await this.#closeDisk(image, record.node, head.epoch);
-    }
-    await this.#forget(vm);
+    const { vm, node, spec } = record;
+    const { hypervisor, switchAgent } = this.#cluster.clients(node);
+    await hypervisor.call('machine.delete', { term: this.#state.term, vm });
+    await switchAgent.call('port.detach', { owner: vm });
+    await this.#cluster.controller.sdnd.call('binding.remove', { owner: vm });
+    for (const { image } of spec.disks) await this.#closing.close(image, node);
+    await this.#forget(record);
   }
 
-  /** After a crash of the orchestrator: what was being created or deleted is taken away. Nothing else is touched. */
-  async recover(): Promise<void> {
-    for (const record of this.#state.all('vms').filter(({ phase }) => phase !== 'settled')) {
-      try {
-        await this.#remove(record);
-      } catch (error) {
-        this.#log.warn({ err: error, vm: record.vm }, 'a half-made VM could not be taken away yet');
-      }
-    }
-  }
-
-  async #forget(vm: string): Promise<void> {
-    for (const { migration } of this.#state.all('migrations').filter((record) => record.vm === vm)) {
-      await this.#state.remove('migrations', migration);
-    }
+  async #forget({ vm, offeredEpoch }: VmRecord): Promise<void> {
+    const value = Math.max(offeredEpoch, this.#state.get('counters', EPOCH_COUNTER)?.value ?? 0);
+    await this.#state.put('counters', EPOCH_COUNTER, { value });
+    await this.#parts.migrations.forget(vm);
     await this.#state.remove('vms', vm);
+    this.#parts.reports.forget(vm);
+    this.#removals.delete(vm);
+  }
+
+  /** After a restart of the orchestrator: what was being created then is taken away. Nothing else is touched. */
+  async recover(): Promise<void> {
+    for (const { vm } of this.#state.all('vms').filter(({ phase }) => phase === 'creating')) await this.#mark(vm);
+  }
+
+  /** Once more what is half gone, where its node is there. */
+  async tidy(): Promise<void> {
+    const half = this.#state.all('vms').filter(({ phase, node }) => phase === 'deleting' && this.#cluster.isUp(node));
+    const ends = await Promise.allSettled(half.map(({ vm }) => this.#takeAway(vm)));
+    for (const end of ends) {
+      if (end.status === 'rejected') this.#parts.log.warn({ reason: messageOf(end.reason) }, 'a VM is not gone yet');
+    }
   }
 }
 
-/** A store that never opened the image has nothing to close; any other failure stays one. */
-function neverOpened(error: unknown): null {
-  if (error instanceof OperationError && error.code === 'IMAGE_NOT_OPEN') return null;
-  throw error;
-}
-
-/** A node's memory is never promised twice; overcommit is 1 (PROMISES C6). */
-export function checkRoom(member: MemberRecord, memoryMB: number, vms: readonly VmRecord[]): void {
-  const used = vms.filter((vm) => vm.node === member.node).reduce((sum, vm) => sum + vm.spec.memoryMB, 0);
-  const all = member.capabilities?.memoryMB ?? 0;
-  if (used + memoryMB <= all) return;
-  throw new OperationError(
-    'NO_ROOM',
-    `node ${member.node} has ${all - used} MB of ${all} MB free, ${memoryMB} MB are asked`,
-    {
-      remedy: 'choose another cloud or a smaller VM',
-    },
-  );
+function specOf(request: VmRequest, imageBytes: number): MachineSpec {
+  const { vm, memoryMB, cpus, ip, boot, mac = macOf(vm) } = request;
+  const disks = [{ image: request.image, bytes: imageBytes }];
+  return { vm, memoryMB, cpus, machine: MACHINE, cpuModel: CPU_MODEL, disks, mac, ip, boot };
 }

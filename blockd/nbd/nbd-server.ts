@@ -59,7 +59,8 @@ function serve(
   });
   socket.on('error', (error) => log.debug({ err: error, image: description.name }, 'a disk client failed'));
   const session = new NbdSession(device, description, {
-    send: (bytes, sent) => void socket.write(bytes, sent),
+    // What a lost connection did not take counts as unsent for ever: nothing more is answered on it.
+    send: (bytes, sent) => void socket.write(bytes, (error) => (error ? undefined : sent())),
     end: () => void socket.end(() => socket.destroy()),
     drop: () => void socket.destroy(),
     resume: () => void socket.resume(),

@@ -33,7 +33,7 @@ export interface NbdConnection {
   end(): void;
   /** Ends it at once: the client broke the protocol. */
   drop(): void;
-  /** Few enough requests wait again; after `isFull` had been true. */
+  /** Receiving may go on; after `isFull` had been true. */
   resume(): void;
 }
 
@@ -41,6 +41,8 @@ export interface NbdConnection {
 const WAITING_MAX = 1024;
 /** Two of the largest writes and a little; a frozen image holds them all. */
 const WAITING_BYTES_MAX = 80 * 2 ** 20;
+/** Of replies that the client has not read: many times a unix socket's buffer, so that one that reads never waits. */
+const UNSENT_BYTES_MAX = 8 * 2 ** 20;
 const WORD = 2 ** 32;
 
 interface Request {
@@ -72,6 +74,12 @@ export class NbdSession {
   #partial: PartialWrite | undefined;
   #waiting = 0;
   #waitingBytes = 0;
+  #unsentBytes = 0;
+  #isParsing = false;
+  /** A whole request may be left in `#rest`. */
+  #stoppedEarly = false;
+  /** What was received stays in `#rest` until less waits and less is unsent. */
+  #isHeld = false;
   #ending = false;
   #ended = false;
   #flushQueued = false;
@@ -80,23 +88,54 @@ export class NbdSession {
     this.#device = device;
     this.#bytes = description.bytes;
     this.#connection = connection;
-    this.#replies = new ReplyBatch(connection.send);
-    this.#handshake = new NbdHandshake(description, (bytes) => connection.send(bytes, () => undefined));
+    this.#replies = new ReplyBatch((bytes, sent) => this.#send(bytes, sent));
+    this.#handshake = new NbdHandshake(description, (bytes) => this.#send(bytes, () => undefined));
   }
 
-  /** So much waits that the connection should not be read until `resume`. */
+  /** So much waits, or is unsent, that the connection should not be read until `resume`. */
   get isFull(): boolean {
-    return this.#waiting >= WAITING_MAX || this.#waitingBytes >= WAITING_BYTES_MAX;
+    return this.#isHeld;
   }
 
   /** Takes a received chunk, which may be overwritten after the call. */
   receive(chunk: Buffer): void {
     if (this.#ending || this.#ended) return;
-    const input = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    const used = this.#handshake === undefined ? this.#requests(input) : this.#negotiate(this.#handshake, input);
-    // What is left is less than a request's header or an option: the payloads have buffers of their own.
-    this.#rest = used === input.length ? NOTHING : Buffer.from(input.subarray(used));
-    this.#replies.flush();
+    this.#parse(this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]));
+  }
+
+  #parse(received: Buffer): void {
+    this.#isParsing = true;
+    let input = received;
+    do {
+      const used = this.#handshake === undefined ? this.#requests(input) : this.#negotiate(this.#handshake, input);
+      // Mostly less than a request's header or an option: payloads have buffers of their own.
+      this.#rest = used === input.length ? NOTHING : Buffer.from(input.subarray(used));
+      this.#replies.flush();
+      input = this.#rest;
+    } while (this.#stoppedEarly && !this.#isOverLimit);
+    this.#isParsing = false;
+    this.#isHeld = this.#isOverLimit;
+  }
+
+  get #isOverLimit(): boolean {
+    const isWaitingFull = this.#waiting >= WAITING_MAX || this.#waitingBytes >= WAITING_BYTES_MAX;
+    return isWaitingFull || this.#unsentBytes >= UNSENT_BYTES_MAX;
+  }
+
+  /** Less waits, or less is unsent: what was held back goes on, and then the connection. */
+  #goOn(): void {
+    if (!this.#isHeld || this.#isParsing || this.#isOverLimit || this.#ending || this.#ended) return;
+    this.#parse(this.#rest);
+    if (!this.#isHeld) this.#connection.resume();
+  }
+
+  #send(bytes: Buffer, sent: () => void): void {
+    this.#unsentBytes += bytes.length;
+    this.#connection.send(bytes, () => {
+      this.#unsentBytes -= bytes.length;
+      sent();
+      this.#goOn();
+    });
   }
 
   /** The connection is gone: answers to what still waits are dropped. */
@@ -117,7 +156,12 @@ export class NbdSession {
 
   #requests(input: Buffer): number {
     let used = this.#fillPartial(input);
-    while (input.length - used >= REQUEST_BYTES && !this.#ending && !this.#ended) used += this.#request(input, used);
+    this.#stoppedEarly = false;
+    while (input.length - used >= REQUEST_BYTES && !this.#ending && !this.#ended) {
+      this.#stoppedEarly = this.#isOverLimit;
+      if (this.#stoppedEarly) break;
+      used += this.#request(input, used);
+    }
     return this.#ending || this.#ended ? input.length : used;
   }
 
@@ -221,13 +265,12 @@ export class NbdSession {
     this.#waiting++;
     this.#waitingBytes += bytes;
     const settle = (error: number): void => {
-      const wasFull = this.isFull;
       this.#waiting--;
       this.#waitingBytes -= bytes;
       if (this.#ended) return;
       if (error !== 0 || !replied) this.#reply(request, error);
       this.#flushSoon();
-      if (wasFull && !this.isFull) this.#connection.resume();
+      this.#goOn();
     };
     answer.then(
       () => settle(0),

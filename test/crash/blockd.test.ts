@@ -1,18 +1,32 @@
 // All sequences of up to three steps on an image of four blocks, a crash before each of their disk steps, each loss of
-// what was unsynced: no flushed write is lost, no version names two contents, no number comes twice (S1, S3).
+// what was unsynced: no flushed write is lost, no version names two contents, no number comes twice (S1, S3), also where
+// the disk was full (S9) or a sync failed and only the daemon was restarted (S2).
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BLOCK_BYTES } from '../../blockd/block-version.ts';
 import { Image } from '../../blockd/image.ts';
 import { createImage, openImage } from '../../blockd/image-files.ts';
 import { realClock } from '../../common/clock.ts';
+import { codeOf } from '../../common/errors.ts';
 import { CrashDisk } from './crash-disk.ts';
 import { ImageModel } from './image-model.ts';
 
 const BYTES = 4 * BLOCK_BYTES;
 const DIRECTORY = '/images';
 const MIGRATION = '00000000000000aa';
-const STEPS = ['write', 'unaligned', 'zero', 'trim', 'flush', 'fua', 'publish', 'hold', 'reopen'] as const;
+const STEPS = [
+  'write',
+  'unaligned',
+  'zero',
+  'trim',
+  'flush',
+  'fua',
+  'publish',
+  'hold',
+  'reopen',
+  'full',
+  'restart',
+] as const;
 type Step = (typeof STEPS)[number];
 /** Turns of the event loop's microtasks in which everything that can go on has done so. */
 const SETTLE_TURNS = 60;
@@ -31,7 +45,9 @@ const source = {
 };
 
 async function openOn(disk: CrashDisk, checkpointBytes: number | undefined): Promise<Image> {
-  const store = await openImage(disk, DIRECTORY, 'web', checkpointBytes === undefined ? {} : { checkpointBytes });
+  const { dropCached } = disk;
+  const options = checkpointBytes === undefined ? { dropCached } : { dropCached, checkpointBytes };
+  const store = await openImage(disk, DIRECTORY, 'web', options);
   if (store === undefined) throw new Error('the image is gone');
   return new Image({ store, source, clock: realClock, node: 'a', members: () => [] });
 }
@@ -77,6 +93,42 @@ async function take(world: World, step: Step, mark: number, checkpointBytes: num
       await image.store.close();
       model.flushed();
       world.image = await openOn(world.disk, checkpointBytes);
+      return;
+    case 'full':
+      return flushWithoutRoom(world);
+    case 'restart':
+      return restart(world, mark % 2 === 0 ? '.data' : '.journal', checkpointBytes);
+  }
+}
+
+/** A flush fails for want of room, or had nothing to do; the image goes on. */
+async function flushWithoutRoom({ disk, model, image }: World): Promise<void> {
+  disk.isFull = true;
+  const error = await failureOf(image);
+  disk.isFull = false;
+  if (error === undefined) model.flushed();
+  else assert.is(codeOf(error), 'ENOSPC');
+}
+
+/** A flush fails at the disk, or had nothing to do; then the daemon is killed and started on the same kernel. */
+async function restart(world: World, failing: string, checkpointBytes: number | undefined): Promise<void> {
+  const { disk, model, image } = world;
+  disk.failsSync = (path) => path.includes(failing);
+  const error = await failureOf(image);
+  disk.failsSync = () => false;
+  if (error === undefined) model.flushed();
+  else assert.is(codeOf(error), 'STORE_FAILED');
+  world.image = await openOn(disk, checkpointBytes);
+  model.restarted(world.image);
+}
+
+/** What a flush fails with. */
+async function failureOf(image: Image): Promise<unknown> {
+  try {
+    await image.flush();
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 
@@ -164,6 +216,16 @@ for (const length of [1, 2, 3]) {
     assert.ok(checked >= STEPS.length ** length);
   });
 }
+
+test('every crash after a sync that failed over flushed data, and a restart', async () => {
+  let checked = 0;
+  for (const [before, after] of sequences(2)) {
+    if (before === undefined || after === undefined) continue;
+    checked += await enumerate(['write', 'flush', before, 'restart', after], undefined);
+  }
+  console.log(`${STEPS.length ** 2} sequences, ${checked} crashes`);
+  assert.ok(checked > 0);
+});
 
 test('every crash when each barrier writes a checkpoint', async () => {
   let checked = 0;

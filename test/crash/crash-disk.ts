@@ -20,6 +20,21 @@ class Inode {
     this.pending.push(change);
     this.content = change.apply(this.content);
   }
+
+  /** What the platter has once all of `pending` reached it: not what a sync that failed has lost. */
+  get written(): Buffer {
+    return this.pending.reduce((content, change) => change.apply(content), this.durable);
+  }
+
+  sync(): void {
+    this.durable = this.written;
+    this.pending = [];
+  }
+
+  /** A sync that fails: Linux takes the pages for clean, shows them still and writes them never. */
+  loseSync(): void {
+    this.pending = [];
+  }
 }
 
 /** The step at which the power failed. */
@@ -40,6 +55,10 @@ export class CrashDisk implements Disk {
   #stepsLeft = Number.POSITIVE_INFINITY;
   #cut = Promise.withResolvers<void>();
   steps = 0;
+  /** No write finds room; a part of it gets in. */
+  isFull = false;
+  /** Syncs of these files fail. */
+  failsSync: (path: string) => boolean = () => false;
 
   /** Settles when the power fails. */
   get cut(): Promise<void> {
@@ -79,6 +98,12 @@ export class CrashDisk implements Disk {
     }
     return disk;
   }
+
+  /** The kernel forgets the clean pages of a file. */
+  readonly dropCached = async (path: string): Promise<void> => {
+    const inode = this.#names.get(path);
+    if (inode !== undefined) inode.content = inode.written;
+  };
 
   async open(path: string, mode: OpenMode): Promise<DiskFile> {
     const known = this.#names.get(path);
@@ -145,19 +170,30 @@ export class CrashDisk implements Disk {
       path,
       read: async (buffer, offset) => read(buffer, offset),
       readSync: read,
-      write: (buffer, offset) => this.#step(() => inode.change(writing(buffer, offset))),
-      writeSync: (buffer, offset) => this.#stepSync(() => inode.change(writing(buffer, offset))),
-      datasync: () =>
-        this.#step(() => {
-          inode.durable = inode.content;
-          inode.pending = [];
-        }),
+      write: (buffer, offset) => this.#step(() => this.#write(inode, buffer, offset)),
+      writeSync: (buffer, offset) => this.#stepSync(() => this.#write(inode, buffer, offset)),
+      datasync: () => this.#step(() => this.#sync(path, inode)),
       allocate: async () => undefined,
       punch: (offset, bytes) => this.#step(() => inode.change(writing(Buffer.alloc(bytes), offset))),
       truncate: (bytes) => this.#step(() => inode.change(truncation(bytes))),
       size: async () => inode.content.length,
       close: async () => undefined,
     };
+  }
+
+  #write(inode: Inode, buffer: Uint8Array, offset: number): void {
+    const bytes = this.isFull ? buffer.subarray(0, buffer.length / 2) : buffer;
+    inode.change(writing(bytes, offset));
+    if (this.isFull) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+  }
+
+  #sync(path: string, inode: Inode): void {
+    if (!this.failsSync(path)) {
+      inode.sync();
+      return;
+    }
+    inode.loseSync();
+    throw Object.assign(new Error(`EIO: ${path}`), { code: 'EIO' });
   }
 
   #pending(): { inode: Inode; change: Change }[] {
@@ -194,13 +230,14 @@ export class CrashDisk implements Disk {
 function contentAfter(inode: Inode, pending: readonly { inode: Inode; change: Change }[], loss: Loss): Buffer {
   if (loss.kind === 'lose-all') return inode.durable;
   const lost = loss.kind === 'lose-part' ? pending[loss.index] : undefined;
-  if (loss.kind !== 'lose-part' || lost?.inode !== inode) return inode.content;
+  const { written } = inode;
+  if (loss.kind !== 'lose-part' || lost?.inode !== inode) return written;
   const before = inode.pending
     .slice(0, inode.pending.indexOf(lost.change))
     .reduce((content, change) => change.apply(content), inode.durable);
   const start = Math.floor(loss.start / SECTOR_BYTES) * SECTOR_BYTES;
-  const end = Math.min(Math.ceil(loss.end / SECTOR_BYTES) * SECTOR_BYTES, inode.content.length);
-  const content = Buffer.from(inode.content);
+  const end = Math.min(Math.ceil(loss.end / SECTOR_BYTES) * SECTOR_BYTES, written.length);
+  const content = Buffer.from(written);
   content.fill(0, start, end);
   before.subarray(start, end).copy(content, start);
   return content;

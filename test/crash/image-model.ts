@@ -48,6 +48,11 @@ export class ImageModel {
     });
   }
 
+  /** The daemon was restarted: what was unflushed may be as before, and is from now on what it reads as. */
+  restarted(image: Image): void {
+    this.#content = this.#readAllowed(image);
+  }
+
   /** Numbers up to this one were given out, whether anyone saw them or not. */
   used(sequence: number): void {
     this.#lastSequence = Math.max(this.#lastSequence, sequence);
@@ -67,11 +72,7 @@ export class ImageModel {
 
   /** Checks everything that must hold of the image after a recovery. */
   async verify(image: Image): Promise<void> {
-    const read = Buffer.alloc(this.bytes);
-    assert.ok(image.tryRead(0, read), 'everything is local');
-    this.#allowed.forEach((allowed, sector) => {
-      assert.ok(allowed.has(sectorOf(read, sector)), `sector ${sector} reads as something older or foreign`);
-    });
+    this.#readAllowed(image);
     for (const run of readRuns(image.store.table.runs())) {
       for (let block = run.first; block < run.first + run.count; block++) {
         const isOlder = sequenceOf(run.high, run.low) < (this.#told.get(block) ?? 0);
@@ -81,6 +82,15 @@ export class ImageModel {
     this.published(image.store.table.runs(), image);
     if (image.store.takeSequence() === undefined) await image.store.reserve();
     assert.ok((image.store.takeSequence() ?? 0) > this.#lastSequence, 'a write number is used again');
+  }
+
+  #readAllowed(image: Image): Buffer {
+    const read = Buffer.alloc(this.bytes);
+    assert.ok(image.tryRead(0, read), 'everything is local');
+    this.#allowed.forEach((allowed, sector) => {
+      assert.ok(allowed.has(sectorOf(read, sector)), `sector ${sector} reads as something older or foreign`);
+    });
+    return read;
   }
 
   #check(name: string, content: string): void {

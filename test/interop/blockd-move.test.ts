@@ -12,6 +12,8 @@ const MIB = 2 ** 20;
 const BYTES = 64 * MIB;
 const FIRST_MOVE = 'a000000000000001';
 const SECOND_MOVE = 'a000000000000002';
+/** How long a hold waits for its block daemon. */
+const PATIENCE_MS = 6_000;
 const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
 
 let root: string;
@@ -39,6 +41,14 @@ test.after(async () => {
 
 function show(node: BlockdNode): Promise<StoreImage> {
   return node.controller.call('image.show', { image: 'web' });
+}
+
+async function assertFails(call: Promise<unknown>): Promise<void> {
+  const outcome = await call.then(
+    () => 'it went through',
+    () => 'failed',
+  );
+  assert.is(outcome, 'failed');
 }
 
 /** The whole hold: stand-by, freeze, verify, activate, release. */
@@ -106,6 +116,19 @@ test('flushed writes survive kill -9 and then still move', async () => {
   await b.io('read -P 0x66 1M 256k', 'read -P 0x11 4k 1020k', 'read -P 0x55 20M 16k', 'read -P 0x44 100 50');
 });
 
+test("a daemon that stood still beyond its caller's patience freezes for no migration that was thawed", async () => {
+  const migration = 'a000000000000004';
+  b.pause();
+  const freezing = b.self.call('writer.freeze', { migration, images: ['web'] }, { timeoutMs: PATIENCE_MS });
+  await assertFails(freezing);
+  const thawing = b.self.call('writer.thaw', { migration });
+  b.goOn();
+  await thawing;
+  await b.io('write -P 0x68 3M 4k', 'flush', 'read -P 0x68 3M 4k');
+  await assertFails(b.self.call('writer.freeze', { migration, images: ['web'] }));
+  assert.is((await show(b)).role, 'writer');
+});
+
 test('the pull makes the image independent; then A may be gone', async () => {
   await b.controller.call('pull.set', { image: 'web', rateBytesPerSecond: 100_000_000 });
   for (let tries = 0; tries < 200 && (await show(b)).dependsOn.length > 0; tries++) {
@@ -114,7 +137,7 @@ test('the pull makes the image independent; then A may be gone', async () => {
   assert.equal((await show(b)).dependsOn, []);
   await a.stop('SIGKILL');
   await b.io('read -P 0x33 10248k 56k');
-  const closing = await b.controller.call('image.close', { image: 'web' });
+  const closing = await b.controller.call('image.close', { image: 'web', epoch: 4 });
   assert.is(closing.epoch, 4);
 });
 

@@ -1,9 +1,8 @@
 // Real block daemons on loopback addresses, for tests: starts, kills and calls them. Not a test itself.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Authority } from '../../common/authority.ts';
 import { issueIdentity } from '../../common/authority.ts';
 import { type Identity, saveIdentity } from '../../common/identity.ts';
@@ -14,7 +13,6 @@ import { BLOCKD_PORT } from '../../wire/ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../blockd/main.ts', import.meta.url));
 const READY_MS = 15_000;
-const run = promisify(execFile);
 
 /** One daemon of a node, with the calls of its own node and of the controller. */
 export class BlockdNode {
@@ -89,22 +87,36 @@ export class BlockdNode {
     this.#process = undefined;
   }
 
+  /** Stops the daemon where it is, as a machine that has no time for it does. */
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  goOn(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  /** What the daemon has in memory. */
+  async residentBytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.#process?.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  }
+
   close(): void {
     this.self.close();
     this.controller.close();
   }
 
-  /** Runs qemu-io commands on the export and answers what it printed. */
+  /** Runs qemu-io commands on the export and answers what it printed. @throws Error with that, when one failed */
   async io(...commands: string[]): Promise<string> {
     const target = `nbd+unix:///web?socket=${this.socket}`;
-    const { stdout } = await run(
-      'qemu-io',
-      ['-f', 'raw', '-t', 'none', ...commands.flatMap((one) => ['-c', one]), target],
-      {
-        timeout: 60_000,
-      },
-    );
-    if (/error|failed/i.test(stdout)) throw new Error(`qemu-io at ${this.name}: ${stdout}`);
-    return stdout;
+    const words = ['-f', 'raw', '-t', 'none', ...commands.flatMap((one) => ['-c', one]), target];
+    return new Promise((resolve, reject) => {
+      execFile('qemu-io', words, { timeout: 60_000 }, (error, stdout, stderr) => {
+        const isWell = error === null && !/error|failed/i.test(stdout);
+        if (isWell) resolve(stdout);
+        else reject(new Error(`qemu-io at ${this.name}: ${stdout}${stderr}`, { cause: error }));
+      });
+    });
   }
 }

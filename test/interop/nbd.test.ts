@@ -1,7 +1,9 @@
 // The NBD export of a real daemon against the clients that others wrote: qemu-img, qemu-io, nbdinfo, nbdcopy.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -15,6 +17,11 @@ import { BlockdNode } from './blockd-node.ts';
 const MIB = 2 ** 20;
 const RAW_BYTES = 1536 * MIB;
 const TOOL_MS = 60_000;
+/** Four gigabytes, in requests that fit into one turn's receive buffer. */
+const READS = 4096;
+const READ_BYTES = MIB;
+/** What other clients' requests and the garbage of a second may take. */
+const GROWTH_BYTES_MAX = 256 * MIB;
 const run = promisify(execFile);
 
 let root: string;
@@ -111,6 +118,41 @@ test('zeros, discards and unaligned writes through qemu-io', async () => {
     'read -P 1 300008 1000',
   );
 });
+
+test('a client that asks for gigabytes and reads none of them costs no memory, and harms no other', async () => {
+  const before = await node.residentBytes();
+  const client = connect(node.socket);
+  await once(client, 'connect');
+  client.pause();
+  client.write(Buffer.concat([negotiation('web'), ...Array.from({ length: READS }, () => readRequest(0, READ_BYTES))]));
+  await node.io('read -P 1 0 4096', 'write -P 3 1M 64k', 'flush', 'read -P 3 1M 64k');
+  const grown = (await node.residentBytes()) - before;
+  client.destroy();
+  assert.ok(
+    grown < GROWTH_BYTES_MAX,
+    `${Math.round(grown / MIB)} MiB more for ${(READS * READ_BYTES) / MIB} MiB asked for`,
+  );
+});
+
+/** What a client says to come to its requests: its flags (fixed newstyle, no zeroes) and NBD_OPT_GO. */
+function negotiation(name: string): Buffer {
+  const bytes = Buffer.alloc(4 + 16 + 6 + name.length);
+  bytes.writeUInt32BE(3, 0);
+  bytes.write('IHAVEOPT', 4);
+  bytes.writeUInt32BE(7, 12);
+  bytes.writeUInt32BE(6 + name.length, 16);
+  bytes.writeUInt32BE(name.length, 20);
+  bytes.write(name, 24);
+  return bytes;
+}
+
+function readRequest(offset: number, bytes: number): Buffer {
+  const request = Buffer.alloc(28);
+  request.writeUInt32BE(0x25609513, 0);
+  request.writeBigUInt64BE(BigInt(offset), 16);
+  request.writeUInt32BE(bytes, 24);
+  return request;
+}
 
 test('an orderly restart changes nothing', async () => {
   const before = await node.controller.call('image.show', { image: 'web' });

@@ -77,8 +77,13 @@ export const blockdContract = contract('blockd', {
     Type.Object({ socket: Type.String() }),
     { timeoutMs: 120_000 },
   ),
-  /** Ends the export once its client is gone, makes everything durable and says what the table is. */
-  'image.close': method(['controller'], Type.Object({ image: Name }), Closing),
+  /**
+   * Ends the export once its client is gone, makes everything durable and says what the table is; says it again when
+   * the image was closed under this very epoch. IMAGE_NOT_OPEN: nothing was ever written here under the epoch (there is
+   * no such image, or its opening failed), and nothing will be, for an opening under it that comes later is refused: the
+   * caller gives the epoch back (the catalogue's `epoch.abandon`). Any other error leaves the epoch as it is.
+   */
+  'image.close': method(['controller'], Type.Object({ image: Name, epoch: Epoch }), Closing),
   /** Follows the writer's table, so that the hold needs one message; blocks come only on demand. */
   'standby.start': method(
     ['controller'],
@@ -86,7 +91,10 @@ export const blockdContract = contract('blockd', {
     Type.Object({ socket: Type.String() }),
     { timeoutMs: 120_000 },
   ),
-  /** Gives the stand-by up; what it received stays usable by version. */
+  /**
+   * Gives the stand-by up; what it received stays usable by version. A start of the same migration that comes later is
+   * refused (MIGRATION_ENDED), also after a restart.
+   */
   'standby.cancel': method(['controller', 'self'], Type.Object({ migration: MigrationId }), Empty),
   /** Answers when the stand-by's tables equal the writer's closings, or says which does not within the time. */
   'standby.verify': method(
@@ -96,13 +104,17 @@ export const blockdContract = contract('blockd', {
   ),
   /** The stand-by becomes the writer under its granted epoch; only after `started` is durable. */
   'standby.activate': method(['self'], Type.Object({ migration: MigrationId }), Empty),
-  /** The writer stops changing: writes queue (none fails), reads and empty flushes are answered (SOUNDNESS B1, B2). */
+  /**
+   * The writer stops changing: writes queue (none fails), reads and empty flushes are answered (SOUNDNESS B1, B2).
+   * Refused (MIGRATION_ENDED) once the migration was thawed or released here, in whatever order the calls arrive, also
+   * after a restart.
+   */
   'writer.freeze': method(
     ['self'],
     Type.Object({ migration: MigrationId, images: Type.Array(Name) }),
     Type.Object({ closings: Type.Array(Closing) }),
   ),
-  /** The migration was refused: queued writes go on. */
+  /** The migration was refused: queued writes go on, and no freeze of it takes effect any more. */
   'writer.thaw': method(['self'], Type.Object({ migration: MigrationId }), Empty),
   /** The migration was started elsewhere: exports end, the images stay as replicas that others may fetch from. */
   'writer.release': method(['self'], Type.Object({ migration: MigrationId }), Empty),

@@ -72,6 +72,8 @@ export const VmState = Type.Object({
   state: Type.Union([
     Type.Literal('creating'),
     Type.Literal('running'),
+    /** Its node says that it has no process, or one that has ended: the guest shut down or crashed. */
+    Type.Literal('stopped'),
     Type.Literal('migrating'),
     Type.Literal('undecided'),
     Type.Literal('unknown'),

@@ -1,10 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BLOCK_BYTES } from '../../../blockd/block-version.ts';
-import { createImage, openImage } from '../../../blockd/image-files.ts';
+import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/block-version.ts';
+import { createImage } from '../../../blockd/image-files.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { isSettled, settle } from './manual-clock.ts';
-import { firstByte, smallImage } from './small-image.ts';
+import { firstByte, imageOf, reopen, smallImage } from './small-image.ts';
 
 const MIGRATION = '00000000000000aa';
 const block = (fill: number, blocks = 1): Buffer => Buffer.alloc(blocks * BLOCK_BYTES, fill);
@@ -143,8 +143,8 @@ test('after a crash the writer goes on with numbers beyond its reservation (A1)'
   const { image, disk, store } = await smallImage();
   await image.write(0, block(1), true);
   const before = store.table.lastSequence;
-  const again = await openImage(disk.afterCut({ kind: 'keep-all' }), '/images', 'web');
-  assert.ok((again?.takeSequence() ?? 0) >= before + 2 ** 19);
+  const again = await reopen(disk.afterCut({ kind: 'keep-all' }));
+  assert.ok((again.takeSequence() ?? 0) >= before + 2 ** 19);
 });
 
 test('a failed sync is final (S2)', async () => {
@@ -165,7 +165,142 @@ test('a failed sync is final (S2)', async () => {
   assert.throws(() => image.tryRead(0, block(0)), /cannot be made durable/);
 });
 
-test('a write into a hole that is being punched waits for it', async () => {
+test('after a failed sync and a restart on the same kernel nothing reads as what the disk never got (S1, S3)', async () => {
+  const { image, disk } = await smallImage();
+  await image.write(0, block(1), true);
+  await image.write(0, block(2), false);
+  disk.failsSync = (path) => path.endsWith('.data');
+  await assertCode(image.flush() ?? Promise.resolve(), 'STORE_FAILED');
+  disk.failsSync = () => false;
+  const store = await reopen(disk);
+  assert.is(await firstByte(imageOf(store), 0), 1);
+  const again = await reopen(disk.afterCut({ kind: 'lose-all' }));
+  assert.equal(again.table.mark.digest, store.table.mark.digest);
+  assert.is(await firstByte(imageOf(again), 0), 1);
+});
+
+test('what a sync of the journal lost does not count after a restart on the same kernel', async () => {
+  const { image, disk } = await smallImage();
+  await image.trim(0, BLOCK_BYTES, true);
+  disk.failsSync = (path) => path.includes('.journal');
+  await assertCode(image.freeze(MIGRATION), 'STORE_FAILED');
+  disk.failsSync = () => false;
+  assert.is((await reopen(disk)).state.role, 'writer');
+});
+
+test('what a killed daemon had appended is durable before it counts', async () => {
+  const disk = new CrashDisk();
+  const open = disk.open.bind(disk);
+  let isKilled = false;
+  disk.open = async (path, mode) => {
+    const file = await open(path, mode);
+    return { ...file, datasync: () => (isKilled ? new Promise<void>(() => undefined) : file.datasync()) };
+  };
+  const { image } = await smallImage([], disk);
+  isKilled = true;
+  assert.not(await isSettled(image.freeze(MIGRATION)));
+  disk.open = open;
+  assert.is((await reopen(disk)).state.role, 'frozen');
+  assert.is((await reopen(disk.afterCut({ kind: 'lose-all' }))).state.role, 'frozen');
+});
+
+test('a full disk is ENOSPC at the flush, loses nothing and heals (S9)', async () => {
+  const { image, disk, store } = await smallImage();
+  await image.write(0, block(1), true);
+  await image.write(0, block(2), false);
+  await image.trim(BLOCK_BYTES, BLOCK_BYTES, false);
+  disk.isFull = true;
+  await assertCode(image.flush() ?? Promise.resolve(), 'ENOSPC');
+  assert.is(await firstByte(image, 0), 2, 'reads go on');
+  assert.ok(store.table.isChanged(0), 'nobody is told what is not durable');
+  disk.isFull = false;
+  await image.flush();
+  assert.not(store.table.isChanged(0));
+  assert.is(await firstByte(imageOf(await reopen(disk.afterCut({ kind: 'lose-all' }))), 0), 2);
+});
+
+test('a write that finds no room for its mark is ENOSPC, and goes through later', async () => {
+  const { image, disk } = await smallImage();
+  disk.isFull = true;
+  await assertCode(image.write(0, block(1), false) ?? Promise.resolve(), 'ENOSPC');
+  disk.isFull = false;
+  await image.write(0, block(2), true);
+  assert.is(await firstByte(image, 0), 2);
+});
+
+test('a disk that is full only when it is synced has failed for good (S2)', async () => {
+  const { image, disk } = await smallImage();
+  await image.write(0, block(1), true);
+  disk.failsSync = (path) => {
+    if (path.endsWith('.data')) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+    return false;
+  };
+  await assertCode(image.write(0, block(2), true) ?? Promise.resolve(), 'STORE_FAILED');
+});
+
+test('a freeze and an end that find no room leave the image writing', async () => {
+  const { image, disk, store } = await smallImage();
+  await image.write(0, block(1), true);
+  disk.isFull = true;
+  await assertCode(image.freeze(MIGRATION), 'ENOSPC');
+  await assertCode(image.end(), 'ENOSPC');
+  assert.is(store.state.role, 'writer');
+  disk.isFull = false;
+  assert.is(image.write(0, block(2), false), undefined);
+  assert.is((await image.freeze(MIGRATION)).digest, image.closing().digest);
+});
+
+test('a follower is told once the full disk has room again', async () => {
+  const { image, store, clock, disk } = await smallImage();
+  const told: number[] = [];
+  await image.write(0, block(1), false);
+  disk.isFull = true;
+  store.follow({ whole: (_runs, mark) => told.push(mark.entries), changes: (_runs, mark) => told.push(mark.entries) });
+  await settle();
+  await image.trim(BLOCK_BYTES, BLOCK_BYTES, false);
+  await clock.advance(3_000);
+  assert.equal(told, []);
+  disk.isFull = false;
+  await clock.advance(1_000);
+  assert.equal(told, [1]);
+});
+
+test('a checkpoint that finds no room is put off, and the flush holds', async () => {
+  const disk = new CrashDisk();
+  await (await createImage(disk, '/images', { image: 'web', bytes: 16 * BLOCK_BYTES, isOrigin: true })).close();
+  const store = await reopen(disk, 0);
+  const { replace } = disk;
+  let refused = 0;
+  disk.replace = async () => {
+    refused++;
+    throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+  };
+  for (let sequence = 1; sequence <= 20; sequence++) {
+    store.table.write(0, 1, { epoch: 1, sequence }, false);
+    await store.flush();
+  }
+  assert.ok(refused > 0 && refused < 10, `it was tried ${refused} times`);
+  disk.replace = replace.bind(disk);
+  store.table.write(1, 2, { epoch: 1, sequence: 21 }, false);
+  await store.flush();
+  const again = await reopen(disk.afterCut({ kind: 'lose-all' }));
+  assert.equal(again.table.mark, store.table.mark);
+});
+
+test('the last of all numbers can be used, also after a restart', async () => {
+  const { image, disk, store } = await smallImage();
+  await image.abandon();
+  store.table.lastSequence = SEQUENCE_MAX - 2;
+  await image.open(3, image.closing(), null);
+  assert.is(store.takeSequence(), SEQUENCE_MAX - 1);
+  const again = await reopen(disk);
+  assert.is(again.takeSequence(), undefined, 'all are reserved');
+  assert.is(store.takeSequence(), SEQUENCE_MAX);
+  await assertCode(image.write(0, block(1), false) ?? Promise.resolve(), 'SEQUENCE_END');
+});
+
+/** A disk on which room is given back only when the test says so. */
+function slowPunching(): { disk: CrashDisk; punch: PromiseWithResolvers<void> } {
   const disk = new CrashDisk();
   const open = disk.open.bind(disk);
   const punch = Promise.withResolvers<void>();
@@ -177,6 +312,87 @@ test('a write into a hole that is being punched waits for it', async () => {
     };
     return { ...file, punch: slowly };
   };
+  return { disk, punch };
+}
+
+test('a fetched block does not come under a hole that is being punched', async () => {
+  const { disk, punch } = slowPunching();
+  const { image, source, store } = await smallImage([], disk);
+  await image.write(0, block(1), true);
+  await image.trim(0, BLOCK_BYTES, true);
+  store.table.learn(0, 3 * 256, 1, true, store.holderIndex('b'));
+  await store.flush();
+  const reading = firstByte(image, 0);
+  await settle();
+  assert.is(source.asked.length, 0, 'it is asked for afterwards');
+  punch.resolve();
+  await settle();
+  source.give(9);
+  assert.is(await reading, 9);
+});
+
+test('nor when it was asked for before, and its zeros were a tail that is dropped', async () => {
+  const { disk, punch } = slowPunching();
+  const { image, source, store } = await smallImage([3], disk);
+  const reading = firstByte(image, 3);
+  await settle();
+  await image.trim(3 * BLOCK_BYTES, BLOCK_BYTES, true);
+  store.table.learn(3, 256, 1, true, store.holderIndex('b'));
+  await store.flush();
+  source.give(9);
+  punch.resolve();
+  await settle();
+  source.give(9);
+  await settle();
+  await image.flush();
+  assert.is(await firstByte(image, 3), 9);
+  await reading;
+});
+
+test('a block is not installed while the record of its version is on its way to the disk', async () => {
+  const { disk, sync } = slowSyncing();
+  const { image, source, store } = await smallImage([], disk);
+  await image.write(3 * BLOCK_BYTES, block(1), true);
+  store.table.learn(3, 3 * 256, 1, true, store.holderIndex('b'));
+  sync.hold();
+  const flushing = store.flush();
+  const reading = firstByte(image, 3);
+  await settle();
+  source.give(9);
+  await settle();
+  assert.is(
+    await firstByte(imageOf(await reopen(disk.afterCut({ kind: 'keep-all' }))), 3),
+    1,
+    'the old table, the old content',
+  );
+  sync.release();
+  await flushing;
+  await settle();
+  source.give(9);
+  assert.is(await reading, 9);
+});
+
+/** A disk whose syncs wait while the test holds them. */
+function slowSyncing(): { disk: CrashDisk; sync: { hold(): void; release(): void } } {
+  const disk = new CrashDisk();
+  const open = disk.open.bind(disk);
+  let held: PromiseWithResolvers<void> | undefined;
+  disk.open = async (path, mode) => {
+    const file = await open(path, mode);
+    const slowly = async (): Promise<void> => {
+      await held?.promise;
+      await file.datasync();
+    };
+    return { ...file, datasync: slowly };
+  };
+  const hold = (): void => {
+    held = Promise.withResolvers();
+  };
+  return { disk, sync: { hold, release: () => held?.resolve() } };
+}
+
+test('a write into a hole that is being punched waits for it', async () => {
+  const { disk, punch } = slowPunching();
   const { image } = await smallImage([], disk);
   await image.write(0, block(1, 2), true);
   await image.trim(0, BLOCK_BYTES, true);
@@ -193,8 +409,7 @@ test('a checkpoint has the table of its barrier, not what was written meanwhile'
   const disk = new CrashDisk();
   const fresh = await createImage(disk, '/images', { image: 'web', bytes: 16 * BLOCK_BYTES, isOrigin: true });
   await fresh.close();
-  const store = await openImage(disk, '/images', 'web', { checkpointBytes: 0 });
-  if (store === undefined) throw new Error('no image');
+  const store = await reopen(disk, 0);
   store.table.write(0, 1, { epoch: 1, sequence: 1 }, true);
   const replace = disk.replace.bind(disk);
   disk.replace = (path, bytes) => {
@@ -202,8 +417,8 @@ test('a checkpoint has the table of its barrier, not what was written meanwhile'
     return replace(path, bytes);
   };
   await store.flush();
-  const again = await openImage(disk.afterCut({ kind: 'lose-all' }), '/images', 'web');
-  assert.is(again?.table.mark.entries, 1);
+  const again = await reopen(disk.afterCut({ kind: 'lose-all' }));
+  assert.is(again.table.mark.entries, 1);
 });
 
 test('while somebody follows, what is written is told within a second (A2)', async () => {

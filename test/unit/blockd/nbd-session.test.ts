@@ -52,15 +52,22 @@ class FakeDevice implements NbdDevice {
 }
 
 class Wire implements NbdConnection {
-  sent: Buffer = Buffer.alloc(0);
+  sentBytes = 0;
   writes = 0;
   ended = false;
   dropped = false;
+  resumed = 0;
+  /** While the client reads nothing: what is told once it does. */
+  unread: (() => void)[] | undefined;
+
+  #sent: Buffer[] = [];
 
   send = (bytes: Buffer, done: () => void): void => {
-    this.sent = Buffer.concat([this.sent, bytes]);
+    this.#sent.push(Buffer.from(bytes));
+    this.sentBytes += bytes.length;
     this.writes++;
-    done();
+    if (this.unread === undefined) done();
+    else this.unread.push(done);
   };
 
   end(): void {
@@ -72,13 +79,12 @@ class Wire implements NbdConnection {
   }
 
   resume(): void {
-    this.writes += 0;
+    this.resumed++;
   }
 
   take(): Buffer {
-    const { sent } = this;
-    this.sent = Buffer.alloc(0);
-    return sent;
+    this.sentBytes = 0;
+    return Buffer.concat(this.#sent.splice(0));
   }
 }
 
@@ -342,6 +348,35 @@ test('a client that sends more than may wait is not read on', () => {
     session.receive(request(1, 0, 4, 0, Buffer.alloc(4)));
   }
   assert.ok(session.isFull);
+});
+
+test('requests of one chunk wait as those of many do, and none is lost', async () => {
+  const { session, device, wire } = started();
+  device.held = Promise.withResolvers();
+  const { held } = device;
+  session.receive(Buffer.concat(Array.from({ length: 3000 }, () => request(4, 0, 512))));
+  assert.is(device.calls.length, 1024);
+  device.held = undefined;
+  held.resolve();
+  await settle();
+  assert.is(errors(wire.take()).length, 3000);
+  assert.is(wire.resumed, 1);
+});
+
+test('a client that asks and never reads is not answered on; once it reads it gets everything, in order', () => {
+  const { session, wire } = started();
+  const count = 100;
+  const bytes = 256 * 1024;
+  wire.unread = [];
+  session.receive(Buffer.concat(Array.from({ length: count }, (_, index) => request(0, index, bytes))));
+  assert.ok(session.isFull);
+  assert.ok(wire.sentBytes <= 9 * 2 ** 20, `${wire.sentBytes} bytes wait for it`);
+  session.receive(request(3, 0, 0));
+  assert.ok(wire.sentBytes <= 9 * 2 ** 20, 'nor by what comes late');
+  for (let done = wire.unread.shift(); done !== undefined; done = wire.unread.shift()) done();
+  assert.is(wire.take().length, count * (16 + bytes) + 16);
+  assert.not(session.isFull);
+  assert.is(wire.resumed, 1);
 });
 
 test.run();

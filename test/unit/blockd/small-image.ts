@@ -3,7 +3,7 @@
 import type { BlockSource, FetchSink, WantedRun } from '../../../blockd/block-fetcher.ts';
 import { BLOCK_BYTES } from '../../../blockd/block-version.ts';
 import { Image } from '../../../blockd/image.ts';
-import { createImage } from '../../../blockd/image-files.ts';
+import { createImage, openImage } from '../../../blockd/image-files.ts';
 import type { ImageStore } from '../../../blockd/image-store.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -55,6 +55,18 @@ export async function smallImage(atB: readonly number[] = [], disk: CrashDisk = 
   for (const block of atB) store.table.learn(block, 256, 1, true, store.holderIndex('b'));
   await image.open(2, { ...image.closing(), epoch: 1 }, null);
   return { image, store, source, clock, disk };
+}
+
+/** The image's store on a disk that has it, opened as a daemon does at its start. */
+export async function reopen(disk: CrashDisk, checkpointBytes = Number.MAX_SAFE_INTEGER): Promise<ImageStore> {
+  const store = await openImage(disk, '/images', 'web', { checkpointBytes, dropCached: disk.dropCached });
+  if (store === undefined) throw new Error('the image is gone');
+  return store;
+}
+
+/** The image of a store that fetches nothing. */
+export function imageOf(store: ImageStore): Image {
+  return new Image({ store, source: new FakeSource(), clock: new ManualClock(), node: 'a', members: () => ['a'] });
 }
 
 /** The first byte of a block as a client reads it. */

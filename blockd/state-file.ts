@@ -1,0 +1,40 @@
+// A small fact of the daemon that outlives it, as one JSON file that is replaced whole. Never holds what must be changed
+// often or grows.
+import type { Static, TSchema } from 'typebox';
+import type { Disk } from '../common/disk.ts';
+import { codeOf } from '../common/errors.ts';
+import { SchemaCheck } from '../common/schema-check.ts';
+
+/** One file of one schema. */
+export class StateFile<S extends TSchema> {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #check: SchemaCheck<S>;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(disk: Disk, path: string, schema: S) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#check = new SchemaCheck(schema);
+  }
+
+  /** What was written last; undefined when nothing was, or something of another format. @throws Error of the disk */
+  async read(): Promise<Static<S> | undefined> {
+    try {
+      const text = Buffer.from(await this.#disk.readWhole(this.#path)).toString('utf8');
+      const value: unknown = JSON.parse(text);
+      return this.#check.accepts(value) ? value : undefined;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Replaces it; durable with the answer. Calls may overlap: the last one's value stays. @throws Error of the disk */
+  write(value: Static<S>): Promise<void> {
+    const bytes = Buffer.from(JSON.stringify(value));
+    const written = this.#turn.then(() => this.#disk.replace(this.#path, bytes));
+    this.#turn = written.catch(() => undefined);
+    return written;
+  }
+}

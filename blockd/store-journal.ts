@@ -1,0 +1,63 @@
+// The journal of one image with the word on its failures: a full disk passes, everything else is final, for what is on the
+// disk then is unknown (promises S2, S9). Knows no record's meaning.
+import { codeOf, OperationError } from '../common/errors.ts';
+import type { Journal } from '../common/journal.ts';
+import type { StoreRecord } from './store-record.ts';
+
+/** The journal's writers take turns here. */
+export class StoreJournal {
+  readonly #image: string;
+  readonly #journal: Journal<StoreRecord>;
+  #turn: Promise<void> = Promise.resolve();
+  #failure: OperationError | undefined;
+
+  constructor(image: string, journal: Journal<StoreRecord>) {
+    this.#image = image;
+    this.#journal = journal;
+  }
+
+  /** Why nothing can be made durable any more; undefined while all is well, and while the disk is only full. */
+  get failure(): OperationError | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Appends and rewrites one after the other: a mark must not fall between a rewrite's content and its rename.
+   * @throws OperationError ENOSPC, and then nothing was written; STORE_FAILED
+   */
+  async inTurn(write: (journal: Journal<StoreRecord>) => Promise<void>): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const turn = this.#turn.then(() => write(this.#journal));
+    this.#turn = turn.catch(() => undefined);
+    try {
+      await turn;
+    } catch (cause) {
+      throw this.#journal.failure === undefined && isFull(cause) ? this.#full(cause) : this.#fail(cause);
+    }
+  }
+
+  /** What a step with the image's files failed with. A disk that is full when it is synced is no passing thing. */
+  errorOf(cause: unknown): OperationError {
+    return cause instanceof OperationError && cause.code === 'ENOSPC' ? cause : this.#fail(cause);
+  }
+
+  #full(cause: unknown): OperationError {
+    return new OperationError('ENOSPC', `the disk of this node has no room for the journal of image ${this.#image}`, {
+      remedy: 'Make room on it; nothing that was flushed is lost, and the image goes on by itself.',
+      cause,
+    });
+  }
+
+  #fail(cause: unknown): OperationError {
+    this.#failure ??= new OperationError('STORE_FAILED', `image ${this.#image} cannot be made durable on this node`, {
+      remedy: 'Mend the disk of this node, then restart blockd: the image is at its last flush then, or later.',
+      cause,
+    });
+    return this.#failure;
+  }
+}
+
+/** The journal wraps the disk's error in one of its own. */
+function isFull(error: unknown): boolean {
+  return error instanceof Error && (codeOf(error.cause) === 'ENOSPC' || codeOf(error.cause) === 'EDQUOT');
+}

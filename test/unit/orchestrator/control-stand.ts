@@ -1,0 +1,134 @@
+// What the orchestrator's tests stand on: its real rooms and its real state on a disk, a cluster of fakes, and a clock
+// that a test turns. The orchestrator can be stopped and started again on the same state.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OperationError } from '../../../common/errors.ts';
+import { Admission } from '../../../orchestrator/admission.ts';
+import { BackgroundPulls } from '../../../orchestrator/background-pulls.ts';
+import { Images } from '../../../orchestrator/images.ts';
+import { MachineReports } from '../../../orchestrator/machine-reports.ts';
+import { Migrations } from '../../../orchestrator/migrations.ts';
+import { Network } from '../../../orchestrator/network.ts';
+import { Patience } from '../../../orchestrator/patience.ts';
+import { type MigrationRecord, State } from '../../../orchestrator/state.ts';
+import { Vms } from '../../../orchestrator/vms.ts';
+import type { MigrationState } from '../../../wire/contracts/orchestrator.ts';
+import { quiet } from '../common/members.ts';
+import { TurnedClock } from '../common/turned-clock.ts';
+import { FakeCluster } from './fake-cluster.ts';
+
+/** The clock goes on by this while the disk gets its real millisecond. */
+const TURN_MS = 100;
+/** Two virtual minutes; what is not over then hangs. */
+const TURNS_MAX = 1_200;
+
+/** One life of the orchestrator. */
+class Control {
+  readonly stopping = new AbortController();
+  readonly state: State;
+  readonly reports: MachineReports;
+  readonly pulls: BackgroundPulls;
+  readonly images: Images;
+  readonly migrations: Migrations;
+  readonly vms: Vms;
+  readonly network: Network;
+
+  constructor(state: State, cluster: FakeCluster, clock: TurnedClock) {
+    const base = { state, clock, cluster, log: quiet, admission: new Admission(state) };
+    const patience = new Patience({ ...base, stopping: this.stopping.signal });
+    const reports = new MachineReports({ ...base, changed: () => state.changed() });
+    const pulls = new BackgroundPulls(base);
+    const startPull = pulls.startSoon.bind(pulls);
+    const shared = { ...base, patience, reports, pulls, startPull };
+    this.state = state;
+    this.reports = reports;
+    this.pulls = pulls;
+    this.images = new Images(shared);
+    this.migrations = new Migrations(shared);
+    this.vms = new Vms({ ...shared, images: this.images, migrations: this.migrations });
+    this.network = new Network(shared);
+  }
+}
+
+export class ControlStand {
+  readonly clock = new TurnedClock();
+  readonly cluster = new FakeCluster();
+  readonly #directory = mkdtempSync(join(tmpdir(), 'supercloud-control-'));
+  #control: Control | undefined;
+
+  static async open(): Promise<ControlStand> {
+    const stand = new ControlStand();
+    await stand.start();
+    return stand;
+  }
+
+  async start(): Promise<void> {
+    this.#control = new Control(await State.open(this.#directory), this.cluster, this.clock);
+  }
+
+  get control(): Control {
+    if (this.#control === undefined) throw new Error('the orchestrator is not started');
+    return this.#control;
+  }
+
+  /** As by a signal: everything that waits is told, and nothing is written any more. */
+  async stop(): Promise<void> {
+    this.control.stopping.abort();
+    await delay(5);
+    await this.control.state.close();
+    this.#control = undefined;
+  }
+
+  async close(): Promise<void> {
+    if (this.#control !== undefined) await this.stop();
+    rmSync(this.#directory, { recursive: true });
+  }
+
+  migrate(to = 'beta', watch: (state: MigrationState) => void = () => undefined): Promise<MigrationState> {
+    return this.control.migrations.migrate('web', to, {}, watch);
+  }
+
+  /** The VM's newest migration. */
+  migration(): MigrationRecord {
+    const [newest] = this.control.state.all('migrations').sort((a, b) => b.epoch - a.epoch);
+    if (newest === undefined) throw new Error('there is no migration');
+    return newest;
+  }
+
+  /** Lets time pass until it is over; fails when it is not in two minutes. */
+  async over<T>(promise: Promise<T>): Promise<T> {
+    let isOver = false;
+    const end = (): void => {
+      isOver = true;
+    };
+    promise.then(end, end);
+    await this.until(() => isOver);
+    return promise;
+  }
+
+  /** Lets time pass until the VM's newest migration is at a step. */
+  untilStep(step: MigrationState['step']): Promise<void> {
+    return this.until(() => this.control.state.all('migrations').some((migration) => migration.step === step));
+  }
+
+  async until(isSo: () => boolean): Promise<void> {
+    for (let turns = 0; !isSo(); turns++) {
+      if (turns === TURNS_MAX) throw new Error(`not within ${TURNS_MAX * TURN_MS} ms of the turned clock`);
+      await delay(1);
+      if (!isSo()) this.clock.turn(TURN_MS);
+    }
+  }
+
+  /** The refusal that it ends with. */
+  async refusal(promise: Promise<unknown>): Promise<OperationError> {
+    try {
+      await this.over(promise);
+    } catch (error) {
+      if (error instanceof OperationError) return error;
+      throw error;
+    }
+    throw new Error('it was not refused');
+  }
+}
