@@ -46,6 +46,8 @@ export const AgentRecord = Type.Union([
     source: Endpoint,
     deadlineMs: Count,
     entry: DestinationEntry,
+    /** With `started`: how the source closed the disks, which the source may not live to say. */
+    closings: Type.Optional(Type.Array(Closing)),
   }),
   /** A refusal that was asked for before the migration was known here: it shall not begin any more. */
   Type.Object({ kind: Type.Literal('refusal'), migration: MigrationId }),

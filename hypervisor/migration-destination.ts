@@ -36,6 +36,8 @@ export interface MigrationDestinationParts {
   readonly vm: string;
   readonly source: Endpoint;
   readonly deadlineMs: number;
+  /** Those of a migration that the journal has as started. */
+  readonly closings?: readonly Closing[];
   readonly hold: HoldDestination;
   readonly machines: Pick<Machines, 'incoming' | 'find' | 'living' | 'kill'>;
   readonly journal: Pick<AgentJournal, 'append'>;
@@ -48,6 +50,8 @@ export class MigrationDestination {
   readonly #parts: MigrationDestinationParts;
   readonly #wake: Wake;
   #isStopped = false;
+  /** As the source released them, or as the journal has them from before. */
+  #closings: readonly Closing[];
   #machine: IncomingMachine | undefined;
   #pump: RamPump | undefined;
   /** Ends the making of the machine when it is not wanted any more. */
@@ -57,6 +61,7 @@ export class MigrationDestination {
 
   constructor(parts: MigrationDestinationParts) {
     this.#parts = parts;
+    this.#closings = parts.closings ?? [];
     this.#wake = new Wake(parts.clock, () => this.feed({ type: 'tick' }));
   }
 
@@ -68,6 +73,10 @@ export class MigrationDestination {
   }
   get decision(): Decision {
     return this.#parts.hold.decision;
+  }
+  /** How the source closed the disks of a guest that runs here; empty before it does. */
+  get closings(): readonly Closing[] {
+    return this.decision === 'started' ? this.#closings : [];
   }
   /** Nothing is decided and nothing speaks against it. */
   get isWaiting(): boolean {
@@ -83,6 +92,8 @@ export class MigrationDestination {
   feed(input: DestinationInput): void {
     const { hold, clock } = this.#parts;
     if (this.#isStopped) return;
+    // The first release is the one that is compared, and so the one that counts.
+    if (input.type === 'released' && this.#closings.length === 0) this.#closings = input.closings;
     for (const effect of hold.step(input, clock.nowMs())) this.#do(effect);
     this.#wake.at(hold.wakeAtMs);
   }
@@ -209,7 +220,8 @@ export class MigrationDestination {
 
   async #journal(entry: DestinationRecord): Promise<void> {
     const { journal, migration, vm, source, deadlineMs } = this.#parts;
-    const record = { kind: 'destination', migration, vm, source, deadlineMs, entry } as const;
+    const closed = entry === 'started' ? { closings: [...this.#closings] } : {};
+    const record = { kind: 'destination', migration, vm, source, deadlineMs, entry, ...closed } as const;
     await journal.append(record, ...(entry === 'refused' ? [{ kind: 'gone', vm } as const] : []));
     this.feed({ type: 'journaled', record: entry });
   }

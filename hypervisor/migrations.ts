@@ -66,7 +66,9 @@ export class Migrations {
     const entries = records
       .map(({ entry }) => entry)
       .filter((entry): entry is DestinationRecord => entry !== 'incoming');
-    const destination = this.#destination(first, new HoldDestination(first.deadlineMs, entries));
+    const closings = records.find(({ entry }) => entry === 'started')?.closings;
+    const order = { ...first, ...(closings && { closings }) };
+    const destination = this.#destination(order, new HoldDestination(first.deadlineMs, entries));
     destination.feed({ type: 'begin' });
   }
 
@@ -155,10 +157,13 @@ export class Migrations {
   }
 
   #destination(
-    { migration, vm, source, deadlineMs }: Omit<DestinationRecordOf, 'kind' | 'entry'>,
+    { migration, vm, source, deadlineMs, closings }: Omit<DestinationRecordOf, 'kind' | 'entry'>,
     hold: HoldDestination,
   ): MigrationDestination {
-    const destination = new MigrationDestination({ ...this.#parts, migration, vm, source, deadlineMs, hold });
+    const destination = new MigrationDestination({
+      ...{ ...this.#parts, migration, vm, source, deadlineMs, hold },
+      ...(closings && { closings }),
+    });
     this.#destinations.set(migration, destination);
     return destination;
   }
@@ -222,8 +227,9 @@ export class Migrations {
     const hold = this.#sources.get(migration)?.hold;
     if (hold) return { decision: hold.decision, closings: [...hold.closings] };
     const isRefused = this.#parts.journal.state.refusals.has(migration);
-    const decision = this.#destinations.get(migration)?.decision ?? (isRefused ? 'refused' : 'undecided');
-    return { decision, closings: [] };
+    const destination = this.#destinations.get(migration);
+    const decision = destination?.decision ?? (isRefused ? 'refused' : 'undecided');
+    return { decision, closings: [...(destination?.closings ?? [])] };
   }
 }
 

@@ -1,5 +1,6 @@
 // The daemons that the agent calls: block daemon and switch agent of its own node, agents of other nodes, the overlay's
-// controller. What concerns one VM is asked of a local daemon one call after the other, so that a late `close` can never follow an `open`.
+// controller. What concerns one VM is asked of a local daemon one call after the other, so that a late `close` can never
+// follow an `open`.
 import type { Identity } from '../common/identity.ts';
 import { type CallOptions, type RpcClient, rpcClient } from '../common/rpc/client.ts';
 import type { MethodName, Params, Progress, Result } from '../wire/contract.ts';

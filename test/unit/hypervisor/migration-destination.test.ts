@@ -8,6 +8,7 @@ import { HoldDestination } from '../../../hypervisor/hold-destination.ts';
 import { MigrationDestination } from '../../../hypervisor/migration-destination.ts';
 import { quiet } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
+import { CLOSING } from '../orchestrator/fake-cluster.ts';
 import { vmRecord } from '../orchestrator/records.ts';
 
 const MIGRATION = '0123456789abcdef';
@@ -33,6 +34,7 @@ function destination(fail: (string | undefined)[]): {
     ...{ hold: new HoldDestination(10_000), clock, log: quiet },
     journal: {
       append: async (record) => {
+        if (record.kind === 'destination' && record.entry === 'started') assert.equal(record.closings, [CLOSING]);
         done.push(record.kind === 'destination' ? `record ${record.entry}` : `record of ${record.kind}`);
       },
     },
@@ -68,7 +70,7 @@ async function start(shell: MigrationDestination): Promise<void> {
   shell.feed({ type: 'begin' });
   await shell.prepare({ kind: 'machine', epoch: 2, spec, sockets: ['/nbd'], port: 'tap0' });
   shell.feed({ type: 'loaded' });
-  shell.feed({ type: 'released', closings: [] });
+  shell.feed({ type: 'released', closings: [CLOSING] });
   await settled();
 }
 
@@ -79,6 +81,7 @@ test('the port is there before the machine, the record before the controller hea
   assert.ok(done.indexOf('record started') < done.indexOf('moved'));
   assert.is(done.filter((what) => what === 'moved').length, 1);
   assert.is(shell.isSettled, true);
+  assert.equal(shell.closings, [CLOSING]);
 });
 
 test('a controller that is away is told a few times more, and the guest does not wait for it', async () => {
