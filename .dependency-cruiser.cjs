@@ -7,7 +7,7 @@ const sansIo = [
   '^sdnd/openflow/',
   '-session[.]ts$',
   '-protocol[.]ts$',
-  '^blockd/(block-version|version-table|catalogue)[.]ts$',
+  '^blockd/(table/(block-version|version-table)|catalogue/catalogue)[.]ts$',
   '^sdnd/(pipeline|forwarding|flow-diff)[.]ts$',
   '^hypervisor/hold-(source|destination)[.]ts$',
   '^lab/wan/link[.]ts$',

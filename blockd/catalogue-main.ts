@@ -8,8 +8,8 @@ import { startRpcServer } from '../common/rpc/server.ts';
 import { catalogueContract } from '../wire/contracts/catalogue.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { CATALOGUE_PORT } from '../wire/ports.ts';
-import { catalogueCalls } from './catalogue-calls.ts';
-import { CatalogueStore } from './catalogue-store.ts';
+import { catalogueCalls } from './catalogue/catalogue-calls.ts';
+import { CatalogueStore } from './catalogue/catalogue-store.ts';
 
 const Config = Type.Object({
   /** Durable: the heads. */

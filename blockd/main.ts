@@ -9,11 +9,11 @@ import { startRpcServer } from '../common/rpc/server.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { BLOCKD_PORT } from '../wire/ports.ts';
-import { blockCalls } from './block-calls.ts';
-import { ImageShelf } from './image-shelf.ts';
+import { blockCalls } from './image/block-calls.ts';
+import { ImageShelf } from './image/image-shelf.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
-import { dropCached } from './page-cache.ts';
 import { BLOCKS_PURPOSE, peerDial, servePeer } from './peer/peer-socket.ts';
+import { dropCached } from './store/page-cache.ts';
 
 const Config = Type.Object({
   /** Durable: images and members. */

@@ -1,11 +1,11 @@
 // Fetches of one image from one other store: requests out, answers in, and the same requests again after the stream was
 // lost, for as long as it takes (SOUNDNESS A12). It decides nothing about versions.
 import type { Clock, Timer } from '../../common/clock.ts';
-import type { FetchSink, WantedRun } from '../block-fetcher.ts';
-import { BLOCK_BYTES } from '../block-version.ts';
-import type { Traffic } from '../traffic.ts';
+import type { FetchSink, WantedRun } from '../image/block-fetcher.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
 import { encodePeerFrame, FETCH_BLOCKS_MAX, FETCH_RUNS_MAX, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
+import type { Traffic } from './traffic.ts';
 
 /** The slowest supported link answers within 10 s (5 s each way); a stream that is silent longer is dead. */
 const SILENCE_MS = 15_000;

@@ -2,12 +2,12 @@
 // lost or told something wrong. What it hears is made durable here within a second.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import type { ImageStore } from '../image-store.ts';
-import { TableFollower } from '../table-follower.ts';
-import type { Traffic } from '../traffic.ts';
+import type { ImageStore } from '../store/image-store.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import { HEARTBEAT_MS } from './peer-session.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
+import { TableFollower } from './table-follower.ts';
+import type { Traffic } from './traffic.ts';
 
 const SILENCE_MS = 3 * HEARTBEAT_MS;
 const RETRY_MIN_MS = 100;

@@ -1,10 +1,10 @@
 // The frames between stores: blocks asked for and answered, and a writer's table as it changes. A codec with a cap on
 // every length: bytes in, frames or a fault out. Big endian throughout.
 
-import type { WantedRun } from '../block-fetcher.ts';
-import { BLOCK_BYTES, type EpochEnd } from '../block-version.ts';
-import { RUN_BYTES } from '../version-run.ts';
-import type { TableMark } from '../version-table.ts';
+import type { WantedRun } from '../image/block-fetcher.ts';
+import { BLOCK_BYTES, type EpochEnd } from '../table/block-version.ts';
+import { RUN_BYTES } from '../table/version-run.ts';
+import type { TableMark } from '../table/version-table.ts';
 
 export type PeerFrame =
   /** Asks for blocks of these versions. */

@@ -1,12 +1,11 @@
 // The serving end of one stream from another store: answers fetches by version equality and tells a follower the table.
 // A state machine over frames; only what is durable leaves it (SOUNDNESS A2).
 import type { Clock, Timer } from '../../common/clock.ts';
-import type { WantedRun } from '../block-fetcher.ts';
-import { BLOCK_BYTES } from '../block-version.ts';
-import type { ImageStore } from '../image-store.ts';
-import type { Traffic } from '../traffic.ts';
-import { DATA, HERE, RUN_BYTES } from '../version-run.ts';
-import type { TableMark } from '../version-table.ts';
+import type { WantedRun } from '../image/block-fetcher.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+import { DATA, HERE, RUN_BYTES } from '../table/version-run.ts';
+import type { TableMark } from '../table/version-table.ts';
 import {
   ANSWER_BLOCKS_MAX,
   ENTRY_RUNS_MAX,
@@ -16,6 +15,7 @@ import {
   PeerFrameReader,
 } from './peer-frame.ts';
 import type { PeerStream } from './peer-stream.ts';
+import type { Traffic } from './traffic.ts';
 
 /** A follower takes a writer that says nothing for three of these for dead. */
 export const HEARTBEAT_MS = 5_000;

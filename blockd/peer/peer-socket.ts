@@ -5,10 +5,10 @@ import { OperationError } from '../../common/errors.ts';
 import type { Identity } from '../../common/identity.ts';
 import { openBulk } from '../../common/rpc/bulk.ts';
 import { BLOCKD_PORT } from '../../wire/ports.ts';
-import type { ImageStore } from '../image-store.ts';
-import type { Traffic } from '../traffic.ts';
+import type { ImageStore } from '../store/image-store.ts';
 import { PeerSession } from './peer-session.ts';
 import type { Dial, PeerStream, StreamEvents } from './peer-stream.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What a stream between stores is for, in its first line; the subject is the image. */
 export const BLOCKS_PURPOSE = 'blocks';

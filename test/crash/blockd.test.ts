@@ -3,9 +3,9 @@
 // the disk was full (S9) or a sync failed and only the daemon was restarted (S2).
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BLOCK_BYTES } from '../../blockd/block-version.ts';
-import { Image } from '../../blockd/image.ts';
-import { createImage, openImage } from '../../blockd/image-files.ts';
+import { Image } from '../../blockd/image/image.ts';
+import { createImage, openImage } from '../../blockd/store/image-files.ts';
+import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { realClock } from '../../common/clock.ts';
 import { codeOf } from '../../common/errors.ts';
 import { CrashDisk } from './crash-disk.ts';

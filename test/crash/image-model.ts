@@ -1,9 +1,9 @@
 // What an image may read as after a crash: per sector the last flushed content or a later one (promise S1), and per
 // published version exactly the content it was published with (promise S3).
 import * as assert from 'uvu/assert';
-import { BLOCK_BYTES, sequenceOf } from '../../blockd/block-version.ts';
-import type { Image } from '../../blockd/image.ts';
-import { readRuns } from '../../blockd/version-run.ts';
+import type { Image } from '../../blockd/image/image.ts';
+import { BLOCK_BYTES, sequenceOf } from '../../blockd/table/block-version.ts';
+import { readRuns } from '../../blockd/table/version-run.ts';
 
 const SECTOR_BYTES = 512;
 

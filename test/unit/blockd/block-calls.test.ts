@@ -1,9 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blockCalls } from '../../../blockd/block-calls.ts';
-import { BLOCK_BYTES } from '../../../blockd/block-version.ts';
-import type { Image } from '../../../blockd/image.ts';
-import { ImageShelf } from '../../../blockd/image-shelf.ts';
+import { blockCalls } from '../../../blockd/image/block-calls.ts';
+import type { Image } from '../../../blockd/image/image.ts';
+import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { createLog } from '../../../common/log.ts';
 import type { CallContext, Handlers } from '../../../common/rpc/server.ts';
 import type { blockdContract, Closing } from '../../../wire/contracts/blockd.ts';

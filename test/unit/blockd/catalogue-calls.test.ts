@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { catalogueCalls } from '../../../blockd/catalogue-calls.ts';
-import { CatalogueStore } from '../../../blockd/catalogue-store.ts';
+import { catalogueCalls } from '../../../blockd/catalogue/catalogue-calls.ts';
+import { CatalogueStore } from '../../../blockd/catalogue/catalogue-store.ts';
 import type { CallContext } from '../../../common/rpc/server.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 

@@ -9,7 +9,7 @@ import {
   type Entry,
   finishTransfer,
   openEpoch,
-} from '../../../blockd/catalogue.ts';
+} from '../../../blockd/catalogue/catalogue.ts';
 import { OperationError } from '../../../common/errors.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 

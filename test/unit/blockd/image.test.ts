@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/block-version.ts';
-import { createImage } from '../../../blockd/image-files.ts';
+import { createImage } from '../../../blockd/store/image-files.ts';
+import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/table/block-version.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { isSettled, settle } from './manual-clock.ts';
 import { firstByte, imageOf, reopen, smallImage } from './small-image.ts';

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
-import { RunWriter } from '../../../blockd/version-run.ts';
+import { RunWriter } from '../../../blockd/table/version-run.ts';
 
 const RUN = { first: 7, count: 2, high: 256, low: 4_000_000_000 };
 const DIGEST = '00112233445566778899aabbccddeeff';

@@ -1,10 +1,10 @@
 // A small image on a disk in memory with a source of blocks that the test answers. Not a test itself.
 
-import type { BlockSource, FetchSink, WantedRun } from '../../../blockd/block-fetcher.ts';
-import { BLOCK_BYTES } from '../../../blockd/block-version.ts';
-import { Image } from '../../../blockd/image.ts';
-import { createImage, openImage } from '../../../blockd/image-files.ts';
-import type { ImageStore } from '../../../blockd/image-store.ts';
+import type { BlockSource, FetchSink, WantedRun } from '../../../blockd/image/block-fetcher.ts';
+import { Image } from '../../../blockd/image/image.ts';
+import { createImage, openImage } from '../../../blockd/store/image-files.ts';
+import type { ImageStore } from '../../../blockd/store/image-store.ts';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { ManualClock } from './manual-clock.ts';
 

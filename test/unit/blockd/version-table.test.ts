@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SEQUENCE_MAX, sequenceOf, versionHigh, versionLow } from '../../../blockd/block-version.ts';
-import { DATA, HERE, readRuns, runsAreSound } from '../../../blockd/version-run.ts';
-import { isTail, VersionTable } from '../../../blockd/version-table.ts';
+import { SEQUENCE_MAX, sequenceOf, versionHigh, versionLow } from '../../../blockd/table/block-version.ts';
+import { DATA, HERE, readRuns, runsAreSound } from '../../../blockd/table/version-run.ts';
+import { isTail, VersionTable } from '../../../blockd/table/version-table.ts';
 
 const v = (epoch: number, sequence: number): { epoch: number; sequence: number } => ({ epoch, sequence });
 const words = (epoch: number, sequence: number): [number, number] => [

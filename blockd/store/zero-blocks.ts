@@ -1,9 +1,9 @@
 // Gives the room of blocks that became zeros back to the disk, once that they are zeros is durable. The table alone says
 // what reads as zeros (SOUNDNESS A14): nothing here changes what anyone reads.
-import type { DiskFile } from '../common/disk.ts';
-import { BLOCK_BYTES } from './block-version.ts';
-import { HERE } from './version-run.ts';
-import type { VersionTable } from './version-table.ts';
+import type { DiskFile } from '../../common/disk.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+import { HERE } from '../table/version-run.ts';
+import type { VersionTable } from '../table/version-table.ts';
 
 export interface BlockRange {
   readonly first: number;

@@ -1,6 +1,6 @@
 // Which extents of the data file may hold data that no record describes: a write marks its extents durably first, and
 // after an unclean stop exactly these get new versions (SOUNDNESS A3). Pure bookkeeping.
-import { BLOCK_BYTES } from './block-version.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
 
 /** 4 MiB, as DRBD's activity log: one durable mark per 1,024 first writes of a sequential load. */
 export const EXTENT_BLOCKS = (4 * 2 ** 20) / BLOCK_BYTES;

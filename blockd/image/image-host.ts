@@ -1,19 +1,19 @@
 // One image at this node with everything around it: its export, the stream it follows, its pull. Takes the steps of
 // opening, moving and closing in their order; each is safe to repeat after a lost answer.
-import type { Clock } from '../common/clock.ts';
-import { OperationError } from '../common/errors.ts';
-import type { Log } from '../common/log.ts';
-import type { Closing, StoreImage } from '../wire/contracts/blockd.ts';
-import type { Endpoint } from '../wire/names.ts';
+import type { Clock } from '../../common/clock.ts';
+import { OperationError } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
+import type { Endpoint } from '../../wire/names.ts';
+import type { NbdDevice } from '../nbd/nbd-session.ts';
+import { FollowLink } from '../peer/follow-link.ts';
+import type { Dial } from '../peer/peer-stream.ts';
+import { sameTable } from '../peer/table-follower.ts';
+import type { Traffic } from '../peer/traffic.ts';
+import type { EpochEnd } from '../table/block-version.ts';
 import { BackgroundPull } from './background-pull.ts';
-import type { EpochEnd } from './block-version.ts';
 import type { Image } from './image.ts';
 import { deviceOf } from './image-device.ts';
-import type { NbdDevice } from './nbd/nbd-session.ts';
-import { FollowLink } from './peer/follow-link.ts';
-import type { Dial } from './peer/peer-stream.ts';
-import { sameTable } from './table-follower.ts';
-import type { Traffic } from './traffic.ts';
 
 /** A running export; the real one is a unix socket. */
 export interface ImageExport {

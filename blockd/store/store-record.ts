@@ -1,9 +1,9 @@
 // What an image's journal holds: one record per change, each complete in itself, so that a torn tail loses whole
 // changes only. Schemas and the fold of records into a store's state; it opens nothing.
 import { Type } from 'typebox';
-import { Closing, ImageRole } from '../wire/contracts/blockd.ts';
-import { Bytes, Digest, Endpoint, Epoch, MigrationId, Name, Sequence } from '../wire/names.ts';
-import { SEQUENCE_MAX } from './block-version.ts';
+import { Closing, ImageRole } from '../../wire/contracts/blockd.ts';
+import { Bytes, Digest, Endpoint, Epoch, MigrationId, Name, Sequence } from '../../wire/names.ts';
+import { SEQUENCE_MAX } from '../table/block-version.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const EpochEnds = Type.Array(Type.Object({ epoch: Epoch, lastSequence: Sequence }));

@@ -1,10 +1,10 @@
 // A stand-by's side of a writer's table: takes entries and marks, and says whether the own table equals what the writer
 // said. A state machine; a table that differs is never taken for the image's (SOUNDNESS A4).
-import type { Closing } from '../wire/contracts/blockd.ts';
-import type { EpochEnd } from './block-version.ts';
-import type { ImageStore } from './image-store.ts';
-import { DATA, HERE, readRuns, runsAreSound } from './version-run.ts';
-import { isTail, type TableMark } from './version-table.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import type { EpochEnd } from '../table/block-version.ts';
+import { DATA, HERE, readRuns, runsAreSound } from '../table/version-run.ts';
+import { isTail, type TableMark } from '../table/version-table.ts';
 
 /** The table of one image as another store tells it. */
 export class TableFollower {

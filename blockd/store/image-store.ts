@@ -1,14 +1,14 @@
 // One image on this node's disk: its data file, its table and the journal that makes both survive a crash. Nothing is
 // told to anyone before its barrier (data, then one record) has answered. A barrier that met a full disk changes nothing
 // and may be asked for again (promise S9); any other failure of one is final (promise S2).
-import type { Disk, DiskFile } from '../common/disk.ts';
-import { codeOf, OperationError } from '../common/errors.ts';
-import type { Journal } from '../common/journal.ts';
+import type { Disk, DiskFile } from '../../common/disk.ts';
+import { codeOf, OperationError } from '../../common/errors.ts';
+import type { Journal } from '../../common/journal.ts';
+import { BLOCK_BYTES, SEQUENCE_MAX } from '../table/block-version.ts';
+import { ENTRY_BYTES, type TableMark, type VersionTable } from '../table/version-table.ts';
 import { ActiveExtents } from './active-extents.ts';
-import { BLOCK_BYTES, SEQUENCE_MAX } from './block-version.ts';
 import { StoreJournal } from './store-journal.ts';
 import type { StoreRecord, StoreState } from './store-record.ts';
-import { ENTRY_BYTES, type TableMark, type VersionTable } from './version-table.ts';
 import { ZeroBlocks } from './zero-blocks.ts';
 
 /** Numbers reserved by one record: a restart skips at most these. */

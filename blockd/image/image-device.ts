@@ -1,6 +1,7 @@
 // An image as NBD wants to see a device. Adapts names and nothing else.
+
+import type { NbdDevice } from '../nbd/nbd-session.ts';
 import type { Image } from './image.ts';
-import type { NbdDevice } from './nbd/nbd-session.ts';
 
 /** The device of one image. */
 export function deviceOf(image: Image): NbdDevice {

@@ -1,14 +1,14 @@
 // One image as its client sees it: local reads and writes at once, the rest when it can be done. All changes happen in
 // one synchronous step each, which is the lock of their blocks. No sockets, no files, no time of its own.
-import type { Clock, Timer } from '../common/clock.ts';
-import type { Closing } from '../wire/contracts/blockd.ts';
-import type { Endpoint } from '../wire/names.ts';
+import type { Clock, Timer } from '../../common/clock.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { Endpoint } from '../../wire/names.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import type { StoreState } from '../store/store-record.ts';
+import { BLOCK_BYTES, type EpochEnd } from '../table/block-version.ts';
+import { DATA, HERE } from '../table/version-run.ts';
 import { BlockFetcher, type FetchCause, type FetcherParts } from './block-fetcher.ts';
-import { BLOCK_BYTES, type EpochEnd } from './block-version.ts';
-import type { ImageStore } from './image-store.ts';
 import { RequestGate } from './request-gate.ts';
-import type { StoreState } from './store-record.ts';
-import { DATA, HERE } from './version-run.ts';
 
 /** While somebody follows, what was written is told to him at the latest after this (SOUNDNESS A2). */
 const FOLLOWED_BARRIER_MS = 1_000;

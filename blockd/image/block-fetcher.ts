@@ -1,10 +1,10 @@
 // Brings blocks whose newest content is elsewhere: asks their holder, follows its hints, then asks every member. Gives
 // up only when all have answered that they have no good copy; who cannot be reached is waited for (SOUNDNESS A12).
-import { OperationError } from '../common/errors.ts';
-import { BLOCK_BYTES } from './block-version.ts';
-import type { ImageStore } from './image-store.ts';
-import { DATA } from './version-run.ts';
-import type { MissingRun } from './version-table.ts';
+import { OperationError } from '../../common/errors.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+import { DATA } from '../table/version-run.ts';
+import type { MissingRun } from '../table/version-table.ts';
 
 /** Why blocks are fetched: they are counted apart and wait in lanes of their own. */
 export type FetchCause = 'demand' | 'background';

@@ -1,8 +1,8 @@
 // Fetches what is missing here while nobody asks for it, at a stated rate, until the image depends on no other node.
 // Never faster than the rate and never ahead of what a guest waits for (its lane is another).
-import type { Clock, Timer } from '../common/clock.ts';
+import type { Clock, Timer } from '../../common/clock.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
 import { RUN_BLOCKS_MAX } from './block-fetcher.ts';
-import { BLOCK_BYTES } from './block-version.ts';
 import type { Image } from './image.ts';
 
 /** Requests under way: with 256 KiB each they fill 200 Mbit/s at 75 ms. */

@@ -1,8 +1,8 @@
 // The catalogue's calls: each decides on heads and commits, once, before it answers.
 
-import { OperationError } from '../common/errors.ts';
-import type { Handlers } from '../common/rpc/server.ts';
-import type { catalogueContract, Head } from '../wire/contracts/catalogue.ts';
+import { OperationError } from '../../common/errors.ts';
+import type { Handlers } from '../../common/rpc/server.ts';
+import type { catalogueContract, Head } from '../../wire/contracts/catalogue.ts';
 import {
   abandonEpoch,
   addImage,

@@ -1,12 +1,12 @@
 // Fills a new image from a raw disk file: blocks that are all zeros stay unwritten. The file is data and nothing else:
 // no format is guessed and no other file is named by it (promise X9).
-import type { Disk, DiskFile } from '../common/disk.ts';
-import { OperationError } from '../common/errors.ts';
-import { BLOCK_BYTES } from './block-version.ts';
+import type { Disk, DiskFile } from '../../common/disk.ts';
+import { OperationError } from '../../common/errors.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+import { blocksOf } from '../table/version-run.ts';
+import { VersionTable } from '../table/version-table.ts';
 import { checkImageBytes, createImage, imagePaths } from './image-files.ts';
 import type { ImageStore } from './image-store.ts';
-import { blocksOf } from './version-run.ts';
-import { VersionTable } from './version-table.ts';
 
 /** Large enough for the disk, small enough for steady progress. */
 const CHUNK_BYTES = 4 * 2 ** 20;

@@ -1,6 +1,6 @@
 // Whether requests may go on, and the wait of those that may not: freezing holds requests back without failing one
 // (SOUNDNESS B2). It knows no request's content.
-import { OperationError } from '../common/errors.ts';
+import { OperationError } from '../../common/errors.ts';
 
 /**
  * `shut`: a stand-by, everything waits. `open`: a writer. `frozen`: reads go on, changes wait. `ended`: the image left;

@@ -1,9 +1,9 @@
 // Keeps the catalogue's entries on disk, one durable batch per commit, one commit at a time. Decides nothing.
 import { Level } from 'level';
 import type { Static, TSchema } from 'typebox';
-import { OperationError } from '../common/errors.ts';
-import { SchemaCheck } from '../common/schema-check.ts';
-import type { Head } from '../wire/contracts/catalogue.ts';
+import { OperationError } from '../../common/errors.ts';
+import { SchemaCheck } from '../../common/schema-check.ts';
+import type { Head } from '../../wire/contracts/catalogue.ts';
 import { Entry, Finished } from './catalogue.ts';
 
 const HEAD = 'head!';

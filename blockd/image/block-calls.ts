@@ -1,7 +1,7 @@
 // The calls of the block daemon, each in a few lines: which image, which step. Decides nothing itself.
-import { OperationError } from '../common/errors.ts';
-import type { Handlers } from '../common/rpc/server.ts';
-import type { blockdContract, Closing } from '../wire/contracts/blockd.ts';
+import { OperationError } from '../../common/errors.ts';
+import type { Handlers } from '../../common/rpc/server.ts';
+import type { blockdContract, Closing } from '../../wire/contracts/blockd.ts';
 import type { ImageHost } from './image-host.ts';
 import type { ImageShelf } from './image-shelf.ts';
 

@@ -2,22 +2,29 @@
 // again after a restart and lets one step at a time happen to each.
 import { join } from 'node:path';
 import { Type } from 'typebox';
-import type { Clock } from '../common/clock.ts';
-import type { Disk } from '../common/disk.ts';
-import { messageOf, OperationError } from '../common/errors.ts';
-import type { Log } from '../common/log.ts';
-import type { Closing } from '../wire/contracts/blockd.ts';
-import { Endpoint } from '../wire/names.ts';
+import type { Clock } from '../../common/clock.ts';
+import type { Disk } from '../../common/disk.ts';
+import { messageOf, OperationError } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import { Endpoint } from '../../wire/names.ts';
+import { PeerBlocks } from '../peer/peer-blocks.ts';
+import type { Dial } from '../peer/peer-stream.ts';
+import { newTraffic, type Traffic } from '../peer/traffic.ts';
+import {
+  checkImageBytes,
+  createImage,
+  deleteImage,
+  listImages,
+  type OpenOptions,
+  openImage,
+} from '../store/image-files.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import { importRaw, type RawImport } from '../store/raw-import.ts';
 import { EndedLedger } from './ended-ledger.ts';
 import { Image } from './image.ts';
-import { checkImageBytes, createImage, deleteImage, listImages, type OpenOptions, openImage } from './image-files.ts';
 import { type HostParts, ImageHost } from './image-host.ts';
-import type { ImageStore } from './image-store.ts';
-import { PeerBlocks } from './peer/peer-blocks.ts';
-import type { Dial } from './peer/peer-stream.ts';
-import { importRaw, type RawImport } from './raw-import.ts';
 import { StateFile } from './state-file.ts';
-import { newTraffic, type Traffic } from './traffic.ts';
 
 export interface ShelfParts {
   readonly disk: Disk;

@@ -1,15 +1,15 @@
 // Where an image's files lie, how it comes to be and how it is found again after a stop of any kind. An image exists
 // exactly when its journal has a header; everything else of its name is left over and removed.
 import { join } from 'node:path';
-import type { Disk } from '../common/disk.ts';
-import { OperationError } from '../common/errors.ts';
-import { Journal } from '../common/journal.ts';
+import type { Disk } from '../../common/disk.ts';
+import { OperationError } from '../../common/errors.ts';
+import { Journal } from '../../common/journal.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+import { BLOCKS_MAX, blocksOf, runsAreSound } from '../table/version-run.ts';
+import { type TableMark, VersionTable } from '../table/version-table.ts';
 import { EXTENT_BLOCKS } from './active-extents.ts';
-import { BLOCK_BYTES } from './block-version.ts';
 import { type ImagePaths, ImageStore, type StoreParts } from './image-store.ts';
 import { foldRecords, NEW_STATE, type StoreFold, StoreRecord, type StoreState } from './store-record.ts';
-import { BLOCKS_MAX, blocksOf, runsAreSound } from './version-run.ts';
-import { type TableMark, VersionTable } from './version-table.ts';
 
 const JOURNAL_SUFFIX = '.journal';
 const EMPTY_MARK: TableMark = { lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
