@@ -2,6 +2,7 @@
 // up only when all have answered that they have no good copy; who cannot be reached is waited for (SOUNDNESS A12).
 import { OperationError } from '../../common/errors.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA } from '../table/version-run.ts';
 import type { MissingRun } from '../table/version-table.ts';
@@ -118,7 +119,7 @@ export class BlockFetcher {
       this.#parts.source.request(node, this.#parts.store.image, runs, cause, {
         arrived: (run, data) => {
           try {
-            this.#install(run, data, cause);
+            for (const bad of this.#install(run, data, cause)) absent.push({ run: bad, hint: '' });
             answered(run.count);
           } catch (error) {
             reject(error);
@@ -142,15 +143,25 @@ export class BlockFetcher {
   /**
    * Writes what came, in one synchronous step, which is the blocks' lock: only where the version is the table's own
    * still and no local write has begun since (SOUNDNESS A6), and where the table on the disk says so too. Where room is
-   * being given back, nothing is written: the hole would come over it.
+   * being given back, nothing is written: the hole would come over it. Answers the blocks whose content was not what
+   * their version names: that copy is no good one (promise S5).
    */
-  #install(run: WantedRun, data: Uint8Array, cause: FetchCause): void {
+  #install(run: WantedRun, data: Uint8Array, cause: FetchCause): WantedRun[] {
+    const bad: WantedRun[] = [];
+    const sound = (index: number): boolean => {
+      const block = run.first + index;
+      if (!this.#isWanted(run, block)) return false;
+      if (checksumOf(blocksOf(data, index, index + 1)) === this.#parts.store.table.sumOf(block)) return true;
+      bad.push({ ...run, first: block, count: 1 });
+      return false;
+    };
     for (let index = 0; index < run.count; ) {
       let until = index;
-      while (until < run.count && this.#isWanted(run, run.first + until)) until++;
-      if (until > index) this.#write(run.first + index, data.subarray(index * BLOCK_BYTES, until * BLOCK_BYTES), cause);
+      while (until < run.count && sound(until)) until++;
+      if (until > index) this.#write(run.first + index, blocksOf(data, index, until), cause);
       index = until + 1;
     }
+    return bad;
   }
 
   #write(first: number, data: Uint8Array, cause: FetchCause): void {
@@ -171,6 +182,10 @@ export class BlockFetcher {
     for (let block = run.first; block < run.first + run.count; block++) if (this.#isWanted(run, block)) return true;
     return false;
   }
+}
+
+function blocksOf(data: Uint8Array, first: number, end: number): Uint8Array {
+  return data.subarray(first * BLOCK_BYTES, end * BLOCK_BYTES);
 }
 
 function lost(image: string, run: WantedRun, asked: ReadonlySet<string>): OperationError {

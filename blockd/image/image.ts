@@ -52,10 +52,11 @@ export class Image {
     const first = blockOf(offset);
     const end = endBlockOf(offset + into.length);
     if (!this.gate.mayRead || this.store.table.someMissing(first, end)) return false;
-    this.counters.reads++;
-    if (this.store.table.allInFile(first, end)) this.store.read(into, offset);
-    else this.#readMixed(offset, into, end);
-    return true;
+    const isRead = this.store.table.allInFile(first, end)
+      ? this.store.read(into, offset)
+      : this.#readMixed(offset, into, end);
+    if (isRead) this.counters.reads++;
+    return isRead;
   }
 
   /** Reads when it can be done. @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED */
@@ -189,17 +190,18 @@ export class Image {
     return closing;
   }
 
-  #readMixed(offset: number, into: Uint8Array, endBlock: number): void {
+  #readMixed(offset: number, into: Uint8Array, endBlock: number): boolean {
     const { table } = this.store;
     const endOffset = offset + into.length;
     for (let block = blockOf(offset); block < endBlock; ) {
       const next = table.endOfContent(block, endBlock);
       const from = Math.max(offset, block * BLOCK_BYTES);
       const part = into.subarray(from - offset, Math.min(endOffset, next * BLOCK_BYTES) - offset);
-      if (table.contentOf(block) === IN_FILE) this.store.read(part, from);
-      else part.fill(0);
+      if (table.contentOf(block) !== IN_FILE) part.fill(0);
+      else if (!this.store.read(part, from)) return false;
       block = next;
     }
+    return true;
   }
 
   /** One write in one step, or false and nothing was done. */
@@ -216,15 +218,15 @@ export class Image {
     if (!this.store.active.touch(first, end)) return false;
     const sequence = this.store.takeSequence();
     if (sequence === undefined) return false;
+    const version = { epoch: this.store.state.epoch, sequence };
     try {
       for (const block of partialBlocks(offset, data.length)) this.#clearIfZero(block);
-      this.store.write(data, offset);
+      this.store.table.write(first, this.store.write(data, offset), version);
     } catch (error) {
-      // The write may have changed a part: what was here is a new content now, whatever the client is told.
-      this.store.table.renew(first, end, { epoch: this.store.state.epoch, sequence });
+      // The write may have changed a part: that is a new content now, whatever the client is told.
+      this.store.table.renew(first, end, version, (block) => this.store.sumInFile(block));
       throw error;
     }
-    this.store.table.write(first, end, { epoch: this.store.state.epoch, sequence }, true);
     this.counters.writes++;
     this.#armBarrier();
     return true;
@@ -253,8 +255,12 @@ export class Image {
       this.store.write(ZEROS.subarray(0, BLOCK_BYTES), block * BLOCK_BYTES);
   }
 
+  /** Blocks that the range covers in part and whose rest is not here, or is not sound: a new checksum would hide that. */
   #missingEdges(offset: number, length: number): number[] {
-    return partialBlocks(offset, length).filter((block) => this.store.table.contentOf(block) === DATA);
+    return partialBlocks(offset, length).filter((block) => {
+      const content = this.store.table.contentOf(block);
+      return content === DATA || (content === IN_FILE && !this.store.isSound(block));
+    });
   }
 
   #zeroBlocks(first: number, end: number, keepRoom: boolean): Answer {
@@ -280,7 +286,7 @@ export class Image {
     for (let block = first; block < end; ) {
       const next = this.store.table.endOfContent(block, end);
       if ((this.store.table.contentOf(block) & DATA) !== 0) {
-        this.store.table.write(block, next, version, false);
+        this.store.table.zero(block, next, version);
         if (!keepRoom) this.store.zeros.note(block, next);
       }
       block = next;

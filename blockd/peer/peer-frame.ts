@@ -3,7 +3,7 @@
 
 import type { WantedRun } from '../image/block-fetcher.ts';
 import { BLOCK_BYTES, type EpochEnd } from '../table/block-version.ts';
-import { RUN_BYTES } from '../table/version-run.ts';
+import { BLOCKS_MAX, runsAreSound } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
 
 export type PeerFrame =
@@ -34,8 +34,8 @@ export type PeerFrame =
 export const FETCH_BLOCKS_MAX = (32 * 2 ** 20) / BLOCK_BYTES;
 /** Blocks in one answer: 256 KiB keep the cost of a frame small and the first bytes early. */
 export const ANSWER_BLOCKS_MAX = 64;
-/** Runs in one frame of entries: 240 KB. */
-export const ENTRY_RUNS_MAX = 12_000;
+/** Bytes of runs in one frame of entries. */
+export const ENTRY_BYTES_MAX = 240_000;
 /** Runs in one request: 64 KiB of header. */
 export const FETCH_RUNS_MAX = 4_096;
 
@@ -166,7 +166,7 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
     case TYPE.holder:
       return decodeHolder(body);
     case TYPE.entries:
-      return body.length % RUN_BYTES === 0 ? { type: 'entries', runs: body } : undefined;
+      return runsAreSound(body, BLOCKS_MAX) ? { type: 'entries', runs: body } : undefined;
     case TYPE.mark:
       return decodeMark(body);
     case TYPE.refused:

@@ -4,11 +4,11 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
-import { DATA, HERE, RUN_BYTES } from '../table/version-run.ts';
+import { DATA, HERE, partsOfRuns } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
 import {
   ANSWER_BLOCKS_MAX,
-  ENTRY_RUNS_MAX,
+  ENTRY_BYTES_MAX,
   encodePeerFrame,
   FETCH_BLOCKS_MAX,
   type PeerFrame,
@@ -30,6 +30,8 @@ export interface PeerSessionParts {
   readonly stream: PeerStream;
 }
 
+/** An entry that shares its run with no other: 20 bytes and a checksum. */
+const ENTRY_ON_WIRE_BYTES_MAX = 24;
 /** Entries that a follower has not taken yet, beside twice its whole table; one that stays behind begins anew. */
 const UNTAKEN_BYTES_MAX = 64 * 2 ** 20;
 
@@ -96,8 +98,16 @@ export class PeerSession {
       this.#waitingBlocks -= count;
       if (count < run.count)
         this.#questions.unshift({ id, run: { ...run, first: run.first + count, count: run.count - count } });
-      this.#sendBlocks(this.#has(run, run.first) ? this.#read(id, part) : this.#absent(id, part));
+      const answer = this.#has(run, run.first) ? this.#read(id, part) : this.#absent(id, part);
+      if (answer !== undefined) this.#sendBlocks(answer);
+      else this.#askAgain({ id, run: part });
     }
+  }
+
+  /** Some block of it was spoilt and is not here any more: its answer is another now. */
+  #askAgain(question: Question): void {
+    this.#questions.unshift(question);
+    this.#waitingBlocks += question.run.count;
   }
 
   /** How many blocks of the run, from its first, are all here or all not. */
@@ -127,10 +137,11 @@ export class PeerSession {
     return store.holderName(store.table.holderOf(block));
   }
 
-  #read(id: number, run: WantedRun): PeerFrame {
+  /** Undefined when some block turned out not to be what its version names. */
+  #read(id: number, run: WantedRun): PeerFrame | undefined {
     const data = Buffer.allocUnsafe(run.count * BLOCK_BYTES);
     try {
-      this.#parts.store?.read(data, run.first * BLOCK_BYTES);
+      if (this.#parts.store?.read(data, run.first * BLOCK_BYTES) !== true) return undefined;
     } catch {
       // A copy that cannot be read is no good copy; another holder may have one.
       return { type: 'absent', id, run, hint: '' };
@@ -169,10 +180,7 @@ export class PeerSession {
       const name = store.holderName(this.#holdersTold);
       this.#sendEntries({ type: 'holder', index: this.#holdersTold, name });
     }
-    const step = ENTRY_RUNS_MAX * RUN_BYTES;
-    for (let at = 0; at < runs.length; at += step) {
-      this.#sendEntries({ type: 'entries', runs: runs.subarray(at, at + step) });
-    }
+    for (const part of partsOfRuns(runs, ENTRY_BYTES_MAX)) this.#sendEntries({ type: 'entries', runs: part });
     this.#sendMark(mark);
   }
 
@@ -194,7 +202,7 @@ export class PeerSession {
     const bytes = encodePeerFrame(frame);
     if (!this.#parts.stream.write(bytes)) this.#isFull = true;
     if (this.#isFull) this.#untakenBytes += bytes.length;
-    const tableBytes = (this.#parts.store?.blocks ?? 0) * RUN_BYTES;
+    const tableBytes = (this.#parts.store?.table.placedBlocks ?? 0) * ENTRY_ON_WIRE_BYTES_MAX;
     if (this.#untakenBytes > UNTAKEN_BYTES_MAX + 2 * tableBytes) this.#parts.stream.close();
     return bytes.length;
   }

@@ -3,7 +3,7 @@
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { EpochEnd } from '../table/block-version.ts';
-import { DATA, HERE, readRuns, runsAreSound } from '../table/version-run.ts';
+import { HERE, readRuns, runsAreSound } from '../table/version-run.ts';
 import { isTail, type TableMark } from '../table/version-table.ts';
 
 /** The table of one image as another store tells it. */
@@ -54,10 +54,7 @@ export class TableFollower {
     for (const run of readRuns(runs)) {
       if (isTail(run.high, run.low, this.#ends)) return false;
       const holder = (run.flags & HERE) !== 0 ? source : (this.#holders.get(run.holder) ?? 0);
-      const data = (run.flags & DATA) !== 0;
-      for (let block = run.first; block < run.first + run.count; block++) {
-        this.#store.table.learn(block, run.high, run.low, data, holder);
-      }
+      this.#store.table.learn(run, holder);
     }
     return true;
   }

@@ -73,8 +73,8 @@ export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes'> {
 
 /**
  * Opens an image after any kind of stop; undefined when its creation had not finished. After an unclean stop of a
- * writer, data that may have changed without a record gets new versions (SOUNDNESS A3): as it is on the disk, or still
- * to be written.
+ * writer, data that changed without a record gets new versions (SOUNDNESS A3): as it is on the disk, or still to be
+ * written.
  * @throws OperationError IMAGE_DAMAGED when its table or entries are not what the journal says
  */
 export async function openImage(
@@ -127,9 +127,11 @@ async function loadTable(disk: Disk, paths: ImagePaths, image: string, fold: Sto
   const { bytes, table: number, mark } = fold.header;
   const blocks = blocksOf(bytes);
   const table =
-    number === 0 ? new VersionTable(blocks) : VersionTable.fromBytes(blocks, await disk.readWhole(paths.table(number)));
+    number === 0
+      ? new VersionTable(blocks)
+      : VersionTable.fromBytes(blocks, Buffer.from(await disk.readWhole(paths.table(number))));
   const expected = number === 0 ? EMPTY_MARK : mark;
-  if (table.mark.digest !== expected.digest) throw damaged(image, `its table ${number} is not the one written`);
+  if (table?.mark.digest !== expected.digest) throw damaged(image, `its table ${number} is not the one written`);
   for (const runs of fold.runs) {
     if (!runsAreSound(runs, blocks)) throw damaged(image, 'its journal has entries beyond its end');
     table.restore(runs);
@@ -149,8 +151,9 @@ async function renewActive(store: ImageStore, fold: StoreFold): Promise<void> {
   const sequence = store.takeSequence();
   if (sequence === undefined) throw damaged(store.image, 'its write numbers are used up');
   const version = { epoch: fold.state.epoch, sequence };
+  const sumOf = (block: number): number => store.sumInFile(block);
   for (const extent of fold.active) {
-    store.table.renew(extent * EXTENT_BLOCKS, (extent + 1) * EXTENT_BLOCKS, version);
+    store.table.renew(extent * EXTENT_BLOCKS, (extent + 1) * EXTENT_BLOCKS, version, sumOf);
   }
   await store.commit({ clean: true });
 }

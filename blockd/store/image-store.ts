@@ -4,8 +4,10 @@
 import type { Disk, DiskFile } from '../../common/disk.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { Journal } from '../../common/journal.ts';
+import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from '../table/block-version.ts';
-import { ENTRY_BYTES, type TableMark, type VersionTable } from '../table/version-table.ts';
+import { ENTRY_BYTES } from '../table/table-file.ts';
+import type { TableMark, VersionTable } from '../table/version-table.ts';
 import { ActiveExtents } from './active-extents.ts';
 import { StoreJournal } from './store-journal.ts';
 import type { StoreRecord, StoreState } from './store-record.ts';
@@ -75,6 +77,8 @@ export class ImageStore {
   readonly table: VersionTable;
   readonly active: ActiveExtents;
   readonly zeros: ZeroBlocks;
+  /** Blocks that were found not to be what their versions name, since the start. */
+  spoiltBlocks = 0;
   readonly #parts: StoreParts;
   readonly #holders: string[];
   readonly #journal: StoreJournal;
@@ -140,15 +144,64 @@ export class ImageStore {
     return this.#holders.push(node) - 1;
   }
 
-  /** Fills the buffer from the data file; what the file does not have reads as it is there, holes as zeros. */
-  read(into: Uint8Array, offset: number): void {
+  /**
+   * Fills the buffer from blocks whose data is here. False when one of them is not what its version names: the table
+   * takes it for missing from then on, and the buffer's content means nothing (promise S5).
+   */
+  read(into: Uint8Array, offset: number): boolean {
+    const first = Math.floor(offset / BLOCK_BYTES);
+    const end = Math.ceil((offset + into.length) / BLOCK_BYTES);
+    const isWhole = into.length === (end - first) * BLOCK_BYTES;
+    const blocks = isWhole ? into : Buffer.allocUnsafe((end - first) * BLOCK_BYTES);
+    this.#readFile(blocks, first * BLOCK_BYTES);
+    if (!this.#areSound(blocks, first)) return false;
+    if (!isWhole) into.set(blocks.subarray(offset - first * BLOCK_BYTES, offset - first * BLOCK_BYTES + into.length));
+    return true;
+  }
+
+  /** Whether the block's data in the file is what its version names; if not, it is missing from then on. */
+  isSound(block: number): boolean {
+    return this.read(Buffer.allocUnsafe(BLOCK_BYTES), block * BLOCK_BYTES);
+  }
+
+  /** The checksum of what the file has of a block, whatever the table says. */
+  sumInFile(block: number): number {
+    const data = Buffer.allocUnsafe(BLOCK_BYTES);
+    this.#readFile(data, block * BLOCK_BYTES);
+    return checksumOf(data);
+  }
+
+  /**
+   * Writes into the page cache and answers the checksums of the blocks it touches. The caller has touched the extents and
+   * gives the blocks their version.
+   */
+  write(data: Uint8Array, offset: number): Uint32Array {
+    this.#parts.data.writeSync(data, offset);
+    const first = Math.floor(offset / BLOCK_BYTES);
+    const sums = new Uint32Array(Math.ceil((offset + data.length) / BLOCK_BYTES) - first);
+    for (let index = 0; index < sums.length; index++) {
+      const start = (first + index) * BLOCK_BYTES - offset;
+      const isWhole = start >= 0 && start + BLOCK_BYTES <= data.length;
+      sums[index] = isWhole ? checksumOf(data.subarray(start, start + BLOCK_BYTES)) : this.sumInFile(first + index);
+    }
+    return sums;
+  }
+
+  #readFile(into: Uint8Array, offset: number): void {
     const had = this.#parts.data.readSync(into, offset);
     if (had < into.length) into.fill(0, had);
   }
 
-  /** Writes into the page cache. The caller has touched the extents and gives the blocks their version. */
-  write(data: Uint8Array, offset: number): void {
-    this.#parts.data.writeSync(data, offset);
+  #areSound(blocks: Uint8Array, first: number): boolean {
+    let areAll = true;
+    for (let at = 0; at < blocks.length; at += BLOCK_BYTES) {
+      const block = first + at / BLOCK_BYTES;
+      if (checksumOf(blocks.subarray(at, at + BLOCK_BYTES)) === this.table.sumOf(block)) continue;
+      this.table.spoilt(block);
+      this.spoiltBlocks++;
+      areAll = false;
+    }
+    return areAll;
   }
 
   /** Takes room for the blocks, whose content stays what it is. @throws Error of the disk (`ENOSPC`) */
@@ -314,7 +367,7 @@ export class ImageStore {
 
   #journalIsLong(): boolean {
     const { journal, checkpointBytes } = this.#parts;
-    const limitBytes = checkpointBytes ?? Math.max(JOURNAL_BYTES_MIN, this.blocks * ENTRY_BYTES);
+    const limitBytes = checkpointBytes ?? Math.max(JOURNAL_BYTES_MIN, this.table.placedBlocks * ENTRY_BYTES);
     return journal.sizeBytes > Math.max(limitBytes, 2 * this.#noRoomAtBytes);
   }
 

@@ -2,6 +2,7 @@
 // no format is guessed and no other file is named by it (promise X9).
 import type { Disk, DiskFile } from '../../common/disk.ts';
 import { OperationError } from '../../common/errors.ts';
+import { checksumsOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { blocksOf } from '../table/version-run.ts';
 import { VersionTable } from '../table/version-table.ts';
@@ -66,7 +67,8 @@ async function copyChunk(chunk: Buffer, offset: number, data: DiskFile, table: V
     if (isZero(at)) continue;
     const start = at;
     while (at < chunk.length && !isZero(at)) at += BLOCK_BYTES;
-    await data.write(chunk.subarray(start, at), offset + start);
-    table.write((offset + start) / BLOCK_BYTES, (offset + at) / BLOCK_BYTES, IMPORTED, true);
+    const blocks = chunk.subarray(start, at);
+    await data.write(blocks, offset + start);
+    table.write((offset + start) / BLOCK_BYTES, checksumsOf(blocks), IMPORTED);
   }
 }

@@ -6,21 +6,29 @@ const ROUNDS = 5;
 /** Fractions of the square roots of 2, 3, 5 and 7: an entry of zeros must not mix to zeros. */
 const SEED = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a] as const;
 
+/** Beyond every block's number: marks a block of zeros. */
+const ZERO = 2 ** 31;
+
 /** A running digest; entries come and go in any order. */
 export class TableDigest {
   readonly #sum = new Uint32Array(LANES);
   readonly #mixed = new Uint32Array(LANES);
 
-  /** Counts an entry in. `zero`: the block reads as zeros. */
-  add(block: number, high: number, low: number, zero: boolean): void {
-    mix(this.#mixed, block, high, low, zero);
+  /** Counts an entry in. `zero`: the block reads as zeros, and has no checksum. */
+  add(block: number, high: number, low: number, zero: boolean, sum: number): void {
+    mix(this.#mixed, zero ? block + ZERO : block, high, low, zero ? 0 : sum);
     for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = (this.#sum[lane] ?? 0) + (this.#mixed[lane] ?? 0);
   }
 
   /** Takes an entry out that was counted in. */
-  remove(block: number, high: number, low: number, zero: boolean): void {
-    mix(this.#mixed, block, high, low, zero);
+  remove(block: number, high: number, low: number, zero: boolean, sum: number): void {
+    mix(this.#mixed, zero ? block + ZERO : block, high, low, zero ? 0 : sum);
     for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = (this.#sum[lane] ?? 0) - (this.#mixed[lane] ?? 0);
+  }
+
+  /** Goes on from what `hex` said of another one. */
+  restore(hex: string): void {
+    for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = Number.parseInt(hex.slice(8 * lane, 8 * lane + 8), 16);
   }
 
   /** 32 hexadecimal digits. */
@@ -30,11 +38,11 @@ export class TableDigest {
 }
 
 /** A permutation of the 128 bits of an entry (add, rotate, exclusive or): different entries never mix to the same. */
-function mix(out: Uint32Array, block: number, high: number, low: number, zero: boolean): void {
+function mix(out: Uint32Array, block: number, high: number, low: number, sum: number): void {
   let a = (block + SEED[0]) | 0;
   let b = (high + SEED[1]) | 0;
   let c = (low + SEED[2]) | 0;
-  let d = ((zero ? 1 : 0) + SEED[3]) | 0;
+  let d = (sum + SEED[3]) | 0;
   for (let round = 0; round < ROUNDS; round++) {
     a = (a + b) | 0;
     d = rotate(d ^ a, 16);

@@ -17,96 +17,136 @@ export interface VersionRun {
   readonly flags: number;
   /** Index of the node that has the content, in that store's list of holders. */
   readonly holder: number;
+  /** The checksum of one of the blocks, by its place in the run; 0 for blocks without data. */
+  readonly sumAt: (index: number) => number;
 }
 
-/** first u32, count u32, high u32, low u32, flags u16, holder u16; big endian. */
-export const RUN_BYTES = 20;
-/** 1 TiB: the table of such an image takes 3 GB of memory where every part of it is written. */
+/** first u32, count u32, high u32, low u32, flags u16, holder u16, then a checksum u32 per block with data; big endian. */
+const RUN_HEADER_BYTES = 20;
+const SUM_BYTES = 4;
+/** Blocks of one run with data: no run is larger than a frame between stores, and a table's are cut here. */
+const DATA_RUN_BLOCKS_MAX = 4_096;
+/** 1 TiB: the table of such an image takes 4 GB of memory where every part of it is written. */
 export const BLOCKS_MAX = 2 ** 28;
 
-/** Collects runs and joins neighbours that say the same. */
+/** Collects blocks and joins neighbours that say the same. */
 export class RunWriter {
   #bytes: Buffer;
-  #view: DataView;
   #length = 0;
-  #open: { first: number; count: number; high: number; low: number; flags: number; holder: number } | undefined;
+  /** Where the run that may still grow begins; -1 while there is none. */
+  #open = -1;
 
   constructor(expectedRuns = 64) {
-    this.#bytes = Buffer.allocUnsafeSlow(expectedRuns * RUN_BYTES);
-    this.#view = viewOf(this.#bytes);
+    this.#bytes = Buffer.allocUnsafeSlow(expectedRuns * (RUN_HEADER_BYTES + SUM_BYTES));
   }
 
-  add(first: number, count: number, high: number, low: number, flags: number, holder: number): void {
-    const open = this.#open;
-    if (
-      open !== undefined &&
-      open.first + open.count === first &&
-      open.low === low &&
-      open.high === high &&
-      open.flags === flags &&
-      open.holder === holder
-    ) {
-      open.count += count;
-      return;
-    }
-    this.#close();
-    this.#open = { first, count, high, low, flags, holder };
+  /** One block with data, or several without (`sum` is ignored then). */
+  add(first: number, count: number, high: number, low: number, flags: number, holder: number, sum: number): void {
+    const hasData = (flags & DATA) !== 0;
+    if (!this.#continues(first, high, low, flags, holder)) this.#begin(first, high, low, flags, holder);
+    if (hasData) this.#put(sum);
+    this.#bytes.writeUInt32BE(this.#bytes.readUInt32BE(this.#open + 4) + count, this.#open + 4);
   }
 
   /** All runs so far; the writer is empty afterwards. */
   finish(): Buffer {
-    this.#close();
-    this.#open = undefined;
     const bytes = Buffer.from(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
+    this.#open = -1;
     return bytes;
   }
 
-  #close(): void {
-    if (this.#open === undefined) return;
-    if (this.#length + RUN_BYTES > this.#bytes.length) this.#grow();
-    const at = this.#length;
-    this.#view.setUint32(at, this.#open.first);
-    this.#view.setUint32(at + 4, this.#open.count);
-    this.#view.setUint32(at + 8, this.#open.high);
-    this.#view.setUint32(at + 12, this.#open.low);
-    this.#view.setUint16(at + 16, this.#open.flags);
-    this.#view.setUint16(at + 18, this.#open.holder);
-    this.#length += RUN_BYTES;
+  #continues(first: number, high: number, low: number, flags: number, holder: number): boolean {
+    const at = this.#open;
+    if (at < 0) return false;
+    const bytes = this.#bytes;
+    const count = bytes.readUInt32BE(at + 4);
+    return (
+      bytes.readUInt32BE(at) + count === first &&
+      bytes.readUInt32BE(at + 12) === low &&
+      bytes.readUInt32BE(at + 8) === high &&
+      bytes.readUInt16BE(at + 16) === flags &&
+      bytes.readUInt16BE(at + 18) === holder &&
+      ((flags & DATA) === 0 || count < DATA_RUN_BLOCKS_MAX)
+    );
   }
 
-  #grow(): void {
-    const larger = Buffer.allocUnsafeSlow(this.#bytes.length * 2);
+  #begin(first: number, high: number, low: number, flags: number, holder: number): void {
+    this.#makeRoom(RUN_HEADER_BYTES);
+    const at = this.#length;
+    this.#bytes.writeUInt32BE(first, at);
+    this.#bytes.writeUInt32BE(0, at + 4);
+    this.#bytes.writeUInt32BE(high, at + 8);
+    this.#bytes.writeUInt32BE(low, at + 12);
+    this.#bytes.writeUInt16BE(flags, at + 16);
+    this.#bytes.writeUInt16BE(holder, at + 18);
+    this.#open = at;
+    this.#length += RUN_HEADER_BYTES;
+  }
+
+  #put(sum: number): void {
+    this.#makeRoom(SUM_BYTES);
+    this.#bytes.writeUInt32BE(sum, this.#length);
+    this.#length += SUM_BYTES;
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#length + bytes <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(this.#bytes.length * 2 + bytes);
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
-    this.#view = viewOf(larger);
   }
 }
 
 /** Whether the bytes are whole runs that lie within an image of so many blocks. */
 export function runsAreSound(bytes: Uint8Array, blocks: number): boolean {
-  if (bytes.length % RUN_BYTES !== 0) return false;
   const view = viewOf(bytes);
-  for (let at = 0; at < bytes.length; at += RUN_BYTES) {
+  let at = 0;
+  while (at + RUN_HEADER_BYTES <= bytes.length) {
     const count = view.getUint32(at + 4);
     if (count === 0 || view.getUint32(at) + count > blocks) return false;
+    at += runBytes(view, at);
   }
-  return true;
+  return at === bytes.length;
 }
 
 /** Reads runs that `runsAreSound` accepted. */
 export function* readRuns(bytes: Uint8Array): Generator<VersionRun> {
   const view = viewOf(bytes);
-  for (let at = 0; at + RUN_BYTES <= bytes.length; at += RUN_BYTES) {
+  for (let at = 0; at < bytes.length; at += runBytes(view, at)) {
+    const flags = view.getUint16(at + 16);
+    const sums = at + RUN_HEADER_BYTES;
     yield {
       first: view.getUint32(at),
       count: view.getUint32(at + 4),
       high: view.getUint32(at + 8),
       low: view.getUint32(at + 12),
-      flags: view.getUint16(at + 16),
+      flags,
       holder: view.getUint16(at + 18),
+      sumAt: (index) => ((flags & DATA) === 0 ? 0 : view.getUint32(sums + index * SUM_BYTES)),
     };
   }
+}
+
+/** Cuts runs that are sound into parts of at most so many bytes, each of whole runs (one run takes 16.5 KB at most). */
+export function* partsOfRuns(bytes: Buffer, bytesMax: number): Generator<Buffer> {
+  const view = viewOf(bytes);
+  let start = 0;
+  let end = 0;
+  while (end < bytes.length) {
+    const next = end + runBytes(view, end);
+    if (next - start > bytesMax && end > start) {
+      yield bytes.subarray(start, end);
+      start = end;
+    }
+    end = next;
+  }
+  if (end > start) yield bytes.subarray(start, end);
+}
+
+function runBytes(view: DataView, at: number): number {
+  const hasData = (view.getUint16(at + 16) & DATA) !== 0;
+  return RUN_HEADER_BYTES + (hasData ? view.getUint32(at + 4) * SUM_BYTES : 0);
 }
 
 /** How many blocks an image of this many bytes has. */

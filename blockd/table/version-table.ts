@@ -1,17 +1,16 @@
-// Which version of each block is the newest known one, whether its content is here, and who has it otherwise. Typed
-// arrays, no allocation per change; it knows nothing of files and sockets.
+// Which version of each block is the newest known one, its checksum, whether its content is here, and who has it otherwise.
+// Typed arrays, no allocation per change; it knows nothing of files and sockets.
 import { epochOf, sequenceOf, type Version, versionHigh, versionLow } from './block-version.ts';
-import { TableDigest } from './table-digest.ts';
-import { DATA, HERE, RunWriter, readRuns } from './version-run.ts';
+import { type EntryChunk, EntrySlab } from './entry-slab.ts';
+import { TableCensus } from './table-census.ts';
+import { decodeTable, encodeTable } from './table-file.ts';
+import { DATA, HERE, RunWriter, readRuns, type VersionRun } from './version-run.ts';
 
 /** Changed since the last `takeChanges`; never leaves this room, as the next one. */
 const CHANGED = 4;
 /** Taken, and not settled yet: its record is on its way to the disk. */
 const TAKEN = 8;
 const CONTENT = DATA | HERE;
-
-/** high u32, low u32, holder u16, flags u8 per block, each as one array: the resting form. */
-export const ENTRY_BYTES = 11;
 
 /** What a table is as a whole: equal for two stores exactly when they hold the same versions. */
 export interface TableMark {
@@ -35,103 +34,139 @@ export interface MissingRun {
 export class VersionTable {
   readonly blocks: number;
   lastSequence = 0;
-  readonly #high: Uint32Array;
-  readonly #low: Uint32Array;
-  readonly #holder: Uint16Array;
-  readonly #flags: Uint8Array;
-  readonly #digest = new TableDigest();
-  #entries = 0;
+  readonly #slab: EntrySlab;
+  readonly #census = new TableCensus();
   #changed = new Uint32Array(256);
   #changedCount = 0;
 
-  constructor(blocks: number) {
+  constructor(blocks: number, slab = new EntrySlab(blocks)) {
     this.blocks = blocks;
-    this.#high = new Uint32Array(blocks);
-    this.#low = new Uint32Array(blocks);
-    this.#holder = new Uint16Array(blocks);
-    this.#flags = new Uint8Array(blocks);
+    this.#slab = slab;
   }
 
   get mark(): TableMark {
-    return { lastSequence: this.lastSequence, entries: this.#entries, digest: this.#digest.hex() };
+    return { lastSequence: this.lastSequence, entries: this.#census.entries, digest: this.#census.digest };
   }
 
   get hasChanges(): boolean {
     return this.#changedCount > 0;
   }
 
+  /** Blocks for which the table takes memory. */
+  get placedBlocks(): number {
+    return this.#slab.groups * 8;
+  }
+
   /** `DATA` and `HERE` of one block; 0 is a block never written, `DATA` alone one that must be fetched. */
   contentOf(block: number): number {
-    return (this.#flags[block] ?? 0) & CONTENT;
+    return this.#flagsOf(block) & CONTENT;
   }
 
   /** Where the run of blocks with the same `contentOf` as `first` ends, at most at `end`. */
   endOfContent(first: number, end: number): number {
     const content = this.contentOf(first);
     let block = first + 1;
-    while (block < end && this.contentOf(block) === content) block++;
-    return block;
+    while (block < end) {
+      if (this.contentOf(block) !== content) return block;
+      block = content === 0 ? this.#slab.nextPlaced(block + 1, end) : block + 1;
+    }
+    return end;
   }
 
   /** Whether every block from `first` to before `end` has its content in the data file. */
   allInFile(first: number, end: number): boolean {
-    for (let block = first; block < end; block++) if (((this.#flags[block] ?? 0) & CONTENT) !== CONTENT) return false;
+    for (let block = first; block < end; block++) if (this.contentOf(block) !== CONTENT) return false;
     return true;
   }
 
   /** Whether some block from `first` to before `end` must be fetched before it can be read. */
   someMissing(first: number, end: number): boolean {
-    for (let block = first; block < end; block++) if (((this.#flags[block] ?? 0) & CONTENT) === DATA) return true;
+    if (this.#census.elsewhere.size === 0) return false;
+    for (let block = first; block < end; block++) if (this.contentOf(block) === DATA) return true;
     return false;
   }
 
   /** Whether the block's newest version is this one: equality, never "at least" (SOUNDNESS A7). */
   equals(block: number, high: number, low: number): boolean {
-    return this.#low[block] === low && this.#high[block] === high;
+    const slot = this.#slab.slotOf(block);
+    if (slot < 0) return high === 0 && low === 0;
+    const chunk = this.#slab.chunkOf(slot);
+    const at = this.#slab.indexOf(slot);
+    return chunk.low[at] === low && chunk.high[at] === high;
   }
 
   holderOf(block: number): number {
-    return this.#holder[block] ?? 0;
+    const slot = this.#slab.slotOf(block);
+    return slot < 0 ? 0 : (this.#slab.chunkOf(slot).holder[this.#slab.indexOf(slot)] ?? 0);
+  }
+
+  /** The checksum of the block's newest content; 0 for blocks without data. */
+  sumOf(block: number): number {
+    const slot = this.#slab.slotOf(block);
+    return slot < 0 ? 0 : (this.#slab.chunkOf(slot).sum[this.#slab.indexOf(slot)] ?? 0);
   }
 
   /** Whether the table on the disk may not say yet what this one says of the block: nobody may hear of it. */
   isChanged(block: number): boolean {
-    return ((this.#flags[block] ?? 0) & (CHANGED | TAKEN)) !== 0;
+    return (this.#flagsOf(block) & (CHANGED | TAKEN)) !== 0;
   }
 
-  /** A local write: the blocks' content is here under a new version (`data` false: they are zeros). */
-  write(first: number, end: number, version: Version, data: boolean): void {
+  /** A local write: the content of as many blocks as there are checksums is here under a new version. */
+  write(first: number, sums: Uint32Array, version: Version): void {
     const high = versionHigh(version);
     const low = versionLow(version);
-    for (let block = first; block < end; block++) this.#set(block, high, low, data ? CONTENT : HERE, 0);
+    for (const [index, sum] of sums.entries()) this.#set(first + index, high, low, CONTENT, 0, sum);
     this.lastSequence = Math.max(this.lastSequence, version.sequence);
   }
 
-  /** The content of the block's newest version has come; the caller has compared the version. */
+  /** A local change to zeros under a new version. */
+  zero(first: number, end: number, version: Version): void {
+    const high = versionHigh(version);
+    const low = versionLow(version);
+    for (let block = first; block < end; block++) this.#set(block, high, low, HERE, 0, 0);
+    this.lastSequence = Math.max(this.lastSequence, version.sequence);
+  }
+
+  /** The content of the block's newest version has come; the caller has compared version and checksum. */
   arrived(block: number): void {
-    this.#flags[block] = (this.#flags[block] ?? 0) | HERE;
-    this.#noteChange(block);
+    if (this.contentOf(block) === DATA) this.#setHere(block, true);
   }
 
   /**
-   * Another store's word on the newest version of a block: what is here stays usable when the versions are equal,
-   * and is forgotten otherwise.
+   * What is here is not what the version names (its checksum is wrong): it must be fetched. The disk's table is not told;
+   * the next start finds it again.
    */
-  learn(block: number, high: number, low: number, data: boolean, holder: number): void {
+  spoilt(block: number): void {
+    if (this.contentOf(block) === CONTENT) this.#setHere(block, false);
+  }
+
+  /**
+   * Another store's word on the newest version of blocks: what is here stays usable when the versions are equal, and is
+   * forgotten otherwise. `holder`: by this store's index.
+   */
+  learn(run: VersionRun, holder: number): void {
+    const end = run.first + run.count;
+    const isNever = run.high === 0 && run.low === 0;
+    for (let block = run.first; block < end; block++) {
+      if (isNever) block = this.#slab.nextPlaced(block, end);
+      if (block < end) this.#learn(block, run, holder, run.sumAt(block - run.first));
+    }
+  }
+
+  #learn(block: number, { high, low, flags }: VersionRun, holder: number, sum: number): void {
     if (!this.equals(block, high, low)) {
-      const never = high === 0 && low === 0;
-      this.#set(block, high, low, never ? 0 : data ? DATA : HERE, holder);
-    } else if (this.contentOf(block) === DATA && this.#holder[block] !== holder) {
-      this.#holder[block] = holder;
-      this.#noteChange(block);
+      const content = high === 0 && low === 0 ? 0 : (flags & DATA) === 0 ? HERE : DATA;
+      this.#set(block, high, low, content, holder, sum);
+    } else if (this.contentOf(block) === DATA && this.holderOf(block) !== holder) {
+      this.#set(block, high, low, DATA, holder, sum);
     }
   }
 
   /** Sets blocks exactly as a record of this store says. */
   restore(bytes: Uint8Array): void {
     for (const run of readRuns(bytes)) {
-      for (let block = run.first; block < run.first + run.count; block++) {
-        this.#set(block, run.high, run.low, run.flags & CONTENT, run.holder);
+      for (let index = 0; index < run.count; index++) {
+        this.#set(run.first + index, run.high, run.low, run.flags & CONTENT, run.holder, run.sumAt(index));
       }
       this.lastSequence = Math.max(this.lastSequence, sequenceOf(run.high, run.low));
     }
@@ -144,7 +179,7 @@ export class VersionTable {
     const writer = new RunWriter();
     for (const block of changed) {
       this.#addTo(writer, block);
-      this.#flags[block] = this.contentOf(block) | TAKEN;
+      this.#setFlags(block, this.contentOf(block) | TAKEN);
     }
     this.#changedCount = 0;
     return writer.finish();
@@ -154,8 +189,11 @@ export class VersionTable {
   settle(taken: Uint8Array, isDurable: boolean): void {
     for (const run of readRuns(taken)) {
       for (let block = run.first; block < run.first + run.count; block++) {
-        this.#flags[block] = (this.#flags[block] ?? 0) & ~TAKEN;
-        if (!isDurable) this.#noteChange(block);
+        const slot = this.#slab.makeSlot(block);
+        const chunk = this.#slab.chunkOf(slot);
+        const at = this.#slab.indexOf(slot);
+        chunk.flags[at] = (chunk.flags[at] ?? 0) & ~TAKEN;
+        if (!isDurable) this.#noteChange(block, chunk, at);
       }
     }
   }
@@ -166,107 +204,128 @@ export class VersionTable {
    */
   runs(afterSequence?: number): Buffer {
     const writer = new RunWriter();
-    for (let block = 0; block < this.blocks; block++) {
-      const sequence = sequenceOf(this.#high[block] ?? 0, this.#low[block] ?? 0);
-      if (afterSequence === undefined || sequence > afterSequence) this.#addTo(writer, block);
+    for (let block = 0; block < this.blocks; ) {
+      const placed = this.#slab.nextPlaced(block, this.blocks);
+      if (placed > block && afterSequence === undefined) writer.add(block, placed - block, 0, 0, 0, 0, 0);
+      block = this.#slab.nextUnplaced(placed, this.blocks);
+      for (let one = placed; one < block; one++) if (this.#isAfter(one, afterSequence)) this.#addTo(writer, one);
     }
     return writer.finish();
   }
 
+  #isAfter(block: number, sequence: number | undefined): boolean {
+    if (sequence === undefined) return true;
+    const { high, low } = this.#versionOf(block);
+    return sequenceOf(high, low) > sequence;
+  }
+
   /** The next blocks at or after `from` (before `end`) that must be fetched and share version and holder. */
   nextMissing(from: number, end: number, countMax: number): MissingRun | undefined {
-    let first = from;
-    while (first < end && this.contentOf(first) !== DATA) first++;
+    const first = this.#census.elsewhere.size === 0 ? end : this.#firstMissing(from, end);
     if (first >= end) return undefined;
-    const high = this.#high[first] ?? 0;
-    const low = this.#low[first] ?? 0;
+    const { high, low } = this.#versionOf(first);
     const holder = this.holderOf(first);
     const limit = Math.min(end, first + countMax);
+    const isAlike = (block: number): boolean =>
+      this.contentOf(block) === DATA && this.equals(block, high, low) && this.holderOf(block) === holder;
     let block = first + 1;
-    while (
-      block < limit &&
-      this.contentOf(block) === DATA &&
-      this.equals(block, high, low) &&
-      this.holderOf(block) === holder
-    )
-      block++;
+    while (block < limit && isAlike(block)) block++;
     return { first, count: block - first, high, low, holder };
   }
 
-  /** Gives new versions to all data that is here among the blocks: after a stop that may have changed it (A3). */
-  renew(first: number, end: number, version: Version): void {
-    for (let block = first; block < Math.min(end, this.blocks); block++) {
-      if (this.contentOf(block) === CONTENT) this.write(block, block + 1, version, true);
+  #firstMissing(from: number, end: number): number {
+    let block = this.#slab.nextPlaced(from, end);
+    while (block < end && this.contentOf(block) !== DATA) block = this.#slab.nextPlaced(block + 1, end);
+    return block;
+  }
+
+  /**
+   * After a stop that may have changed data without a record (SOUNDNESS A3): data that is here among the blocks and has
+   * another checksum than the table says gets a new version. `sumOf` reads a block.
+   */
+  renew(first: number, end: number, version: Version, sumOf: (block: number) => number): void {
+    const last = Math.min(end, this.blocks);
+    for (let block = first; block < last; block++) {
+      if (this.contentOf(block) !== CONTENT) continue;
+      const sum = sumOf(block);
+      if (sum !== this.sumOf(block)) this.write(block, Uint32Array.of(sum), version);
     }
   }
 
   /** How many blocks have data of their newest version here, and how many at which holder. */
   census(): { local: number; elsewhere: Map<number, number> } {
-    let local = 0;
-    const elsewhere = new Map<number, number>();
-    for (let block = 0; block < this.blocks; block++) {
-      const content = this.contentOf(block);
-      if ((content & HERE) !== 0) local++;
-      if (content !== DATA) continue;
-      const holder = this.holderOf(block);
-      elsewhere.set(holder, (elsewhere.get(holder) ?? 0) + 1);
-    }
-    return { local, elsewhere };
+    return { local: this.#census.local, elsewhere: new Map(this.#census.elsewhere) };
   }
 
-  /** A copy in the resting form, and back. */
+  /** A copy in the resting form. */
   toBytes(): Buffer {
-    const flags = this.#flags.map((value) => value & CONTENT);
-    return Buffer.concat([this.#high, this.#low, this.#holder, flags].map(bytesOf));
+    const { local, elsewhere } = this.#census;
+    return encodeTable(this.#slab, { ...this.mark, local, elsewhere: [...elsewhere] }, CONTENT);
   }
 
-  static fromBytes(blocks: number, bytes: Uint8Array): VersionTable {
-    const table = new VersionTable(blocks);
-    let at = 0;
-    for (const array of [table.#high, table.#low, table.#holder, table.#flags]) {
-      bytesOf(array).set(bytes.subarray(at, at + array.byteLength));
-      at += array.byteLength;
-    }
-    for (let block = 0; block < blocks; block++) table.#count(block);
+  /** The table of those bytes; undefined when they are not a table of such an image as it was written. */
+  static fromBytes(blocks: number, bytes: Buffer): VersionTable | undefined {
+    const decoded = decodeTable(blocks, bytes);
+    if (decoded === undefined) return undefined;
+    const { slab, counts } = decoded;
+    const table = new VersionTable(blocks, slab);
+    table.lastSequence = counts.lastSequence;
+    table.#census.restore(counts);
     return table;
   }
 
-  #set(block: number, high: number, low: number, content: number, holder: number): void {
-    const oldHigh = this.#high[block] ?? 0;
-    const oldLow = this.#low[block] ?? 0;
-    if (oldHigh !== 0 || oldLow !== 0) {
-      this.#digest.remove(block, oldHigh, oldLow, (this.contentOf(block) & DATA) === 0);
-      this.#entries--;
-    }
-    this.#high[block] = high;
-    this.#low[block] = low;
-    this.#holder[block] = holder;
-    this.#flags[block] = ((this.#flags[block] ?? 0) & ~CONTENT) | content;
-    if (high !== 0 || low !== 0) {
-      this.#digest.add(block, high, low, (content & DATA) === 0);
-      this.#entries++;
-    }
-    this.#noteChange(block);
+  #set(block: number, high: number, low: number, content: number, holder: number, sum: number): void {
+    const slot = this.#slab.makeSlot(block);
+    const chunk = this.#slab.chunkOf(slot);
+    const at = this.#slab.indexOf(slot);
+    this.#census.count(block, chunk, at, -1);
+    chunk.high[at] = high;
+    chunk.low[at] = low;
+    chunk.sum[at] = sum;
+    chunk.holder[at] = holder;
+    chunk.flags[at] = ((chunk.flags[at] ?? 0) & ~CONTENT) | content;
+    this.#census.count(block, chunk, at, 1);
+    this.#noteChange(block, chunk, at);
   }
 
-  #count(block: number): void {
-    const high = this.#high[block] ?? 0;
-    const low = this.#low[block] ?? 0;
-    if (high === 0 && low === 0) return;
-    this.#digest.add(block, high, low, (this.contentOf(block) & DATA) === 0);
-    this.#entries++;
-    this.lastSequence = Math.max(this.lastSequence, sequenceOf(high, low));
+  /** `HERE` comes or goes. Blocks that are counted have a place. */
+  #setHere(block: number, isHere: boolean): void {
+    const slot = this.#slab.makeSlot(block);
+    const chunk = this.#slab.chunkOf(slot);
+    const at = this.#slab.indexOf(slot);
+    this.#census.count(block, chunk, at, -1);
+    chunk.flags[at] = isHere ? (chunk.flags[at] ?? 0) | HERE : (chunk.flags[at] ?? 0) & ~HERE;
+    this.#census.count(block, chunk, at, 1);
+    if (isHere) this.#noteChange(block, chunk, at);
   }
 
   #addTo(writer: RunWriter, block: number): void {
-    const high = this.#high[block] ?? 0;
-    writer.add(block, 1, high, this.#low[block] ?? 0, this.contentOf(block), this.holderOf(block));
+    const { high, low } = this.#versionOf(block);
+    writer.add(block, 1, high, low, this.contentOf(block), this.holderOf(block), this.sumOf(block));
   }
 
-  #noteChange(block: number): void {
-    const flags = this.#flags[block] ?? 0;
+  #versionOf(block: number): { high: number; low: number } {
+    const slot = this.#slab.slotOf(block);
+    if (slot < 0) return { high: 0, low: 0 };
+    const chunk = this.#slab.chunkOf(slot);
+    const at = this.#slab.indexOf(slot);
+    return { high: chunk.high[at] ?? 0, low: chunk.low[at] ?? 0 };
+  }
+
+  #flagsOf(block: number): number {
+    const slot = this.#slab.slotOf(block);
+    return slot < 0 ? 0 : (this.#slab.chunkOf(slot).flags[this.#slab.indexOf(slot)] ?? 0);
+  }
+
+  #setFlags(block: number, flags: number): void {
+    const slot = this.#slab.makeSlot(block);
+    this.#slab.chunkOf(slot).flags[this.#slab.indexOf(slot)] = flags;
+  }
+
+  #noteChange(block: number, chunk: EntryChunk, at: number): void {
+    const flags = chunk.flags[at] ?? 0;
     if ((flags & CHANGED) !== 0) return;
-    this.#flags[block] = flags | CHANGED;
+    chunk.flags[at] = flags | CHANGED;
     if (this.#changedCount === this.#changed.length) {
       const larger = new Uint32Array(this.#changed.length * 2);
       larger.set(this.#changed);
@@ -278,7 +337,7 @@ export class VersionTable {
   #forgetChanges(): void {
     for (let index = 0; index < this.#changedCount; index++) {
       const block = this.#changed[index] ?? 0;
-      this.#flags[block] = (this.#flags[block] ?? 0) & CONTENT;
+      this.#setFlags(block, this.contentOf(block));
     }
     this.#changedCount = 0;
   }
@@ -288,8 +347,4 @@ export class VersionTable {
 export function isTail(high: number, low: number, ends: readonly { epoch: number; lastSequence: number }[]): boolean {
   const end = ends.find((candidate) => candidate.epoch === epochOf(high));
   return end !== undefined && sequenceOf(high, low) > end.lastSequence;
-}
-
-function bytesOf(array: Uint32Array | Uint16Array | Uint8Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { createImage } from '../../../blockd/store/image-files.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/table/block-version.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
+import { learn } from './learnt.ts';
 import { isSettled, settle } from './manual-clock.ts';
 import { firstByte, imageOf, reopen, smallImage } from './small-image.ts';
 
@@ -276,12 +277,12 @@ test('a checkpoint that finds no room is put off, and the flush holds', async ()
     throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
   };
   for (let sequence = 1; sequence <= 20; sequence++) {
-    store.table.write(0, 1, { epoch: 1, sequence }, false);
+    store.table.zero(0, 1, { epoch: 1, sequence });
     await store.flush();
   }
   assert.ok(refused > 0 && refused < 10, `it was tried ${refused} times`);
   disk.replace = replace.bind(disk);
-  store.table.write(1, 2, { epoch: 1, sequence: 21 }, false);
+  store.table.zero(1, 2, { epoch: 1, sequence: 21 });
   await store.flush();
   const again = await reopen(disk.afterCut({ kind: 'lose-all' }));
   assert.equal(again.table.mark, store.table.mark);
@@ -320,7 +321,7 @@ test('a fetched block does not come under a hole that is being punched', async (
   const { image, source, store } = await smallImage([], disk);
   await image.write(0, block(1), true);
   await image.trim(0, BLOCK_BYTES, true);
-  store.table.learn(0, 3 * 256, 1, true, store.holderIndex('b'));
+  learn(store.table, 0, [3 * 256, 1], store.holderIndex('b'));
   await store.flush();
   const reading = firstByte(image, 0);
   await settle();
@@ -337,7 +338,7 @@ test('nor when it was asked for before, and its zeros were a tail that is droppe
   const reading = firstByte(image, 3);
   await settle();
   await image.trim(3 * BLOCK_BYTES, BLOCK_BYTES, true);
-  store.table.learn(3, 256, 1, true, store.holderIndex('b'));
+  learn(store.table, 3, [256, 1], store.holderIndex('b'));
   await store.flush();
   source.give(9);
   punch.resolve();
@@ -353,7 +354,7 @@ test('a block is not installed while the record of its version is on its way to 
   const { disk, sync } = slowSyncing();
   const { image, source, store } = await smallImage([], disk);
   await image.write(3 * BLOCK_BYTES, block(1), true);
-  store.table.learn(3, 3 * 256, 1, true, store.holderIndex('b'));
+  learn(store.table, 3, [3 * 256, 1], store.holderIndex('b'));
   sync.hold();
   const flushing = store.flush();
   const reading = firstByte(image, 3);
@@ -410,10 +411,10 @@ test('a checkpoint has the table of its barrier, not what was written meanwhile'
   const fresh = await createImage(disk, '/images', { image: 'web', bytes: 16 * BLOCK_BYTES, isOrigin: true });
   await fresh.close();
   const store = await reopen(disk, 0);
-  store.table.write(0, 1, { epoch: 1, sequence: 1 }, true);
+  store.table.write(0, Uint32Array.of(0), { epoch: 1, sequence: 1 });
   const replace = disk.replace.bind(disk);
   disk.replace = (path, bytes) => {
-    store.table.write(1, 2, { epoch: 1, sequence: 2 }, true);
+    store.table.write(1, Uint32Array.of(0), { epoch: 1, sequence: 2 });
     return replace(path, bytes);
   };
   await store.flush();

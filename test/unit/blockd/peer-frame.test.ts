@@ -8,7 +8,7 @@ const DIGEST = '00112233445566778899aabbccddeeff';
 
 function entries(): Buffer {
   const writer = new RunWriter();
-  writer.add(1, 5, 256, 3, 3, 2);
+  for (let block = 1; block < 6; block++) writer.add(block, 1, 256, 3, 3, 2, 77 + block);
   return writer.finish();
 }
 

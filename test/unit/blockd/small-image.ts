@@ -6,6 +6,7 @@ import { createImage, openImage } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
+import { learn } from './learnt.ts';
 import { ManualClock } from './manual-clock.ts';
 
 export const BLOCKS = 16;
@@ -52,7 +53,7 @@ export async function smallImage(atB: readonly number[] = [], disk: CrashDisk = 
   const source = new FakeSource();
   const clock = new ManualClock();
   const image = new Image({ store, source, clock, node: 'a', members: () => ['a', 'b', 'c'] });
-  for (const block of atB) store.table.learn(block, 256, 1, true, store.holderIndex('b'));
+  for (const block of atB) learn(store.table, block, [256, 1], store.holderIndex('b'));
   await image.open(2, { ...image.closing(), epoch: 1 }, null);
   return { image, store, source, clock, disk };
 }

@@ -1,0 +1,92 @@
+// Data on the disk that changed by itself (promise S5): never served, healed from another holder, an error only when
+// every member denied.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import type { CrashDisk } from '../../crash/crash-disk.ts';
+import { isSettled, settle } from './manual-clock.ts';
+import { firstByte, imageOf, reopen, type SmallImage, smallImage } from './small-image.ts';
+
+const block = (fill: number, blocks = 1): Buffer => Buffer.alloc(blocks * BLOCK_BYTES, fill);
+
+/** One bit of the block turns over on the disk. */
+async function rot(disk: CrashDisk, number: number): Promise<void> {
+  const file = await disk.open('/images/web.data', 'write');
+  const byte = Buffer.alloc(1);
+  await file.read(byte, number * BLOCK_BYTES + 1234);
+  await file.write(Buffer.from([(byte[0] ?? 0) ^ 4]), number * BLOCK_BYTES + 1234);
+  await file.datasync();
+}
+
+async function rottenAt(number: number): Promise<SmallImage> {
+  const small = await smallImage();
+  await small.image.write(0, block(9, 4), true);
+  await rot(small.disk, number);
+  return small;
+}
+
+test('a spoilt block is fetched from a member that has its version, and healed for good', async () => {
+  const { image, source, store, disk } = await rottenAt(2);
+  const reading = image.readLater(0, 4 * BLOCK_BYTES);
+  await settle();
+  assert.equal(
+    source.asked.map(({ node, runs }) => [node, runs.map(({ first, count }) => [first, count])]),
+    [['b', [[2, 1]]]],
+  );
+  source.give(9);
+  assert.equal(Buffer.from(await reading), block(9, 4));
+  assert.is(store.spoiltBlocks, 1);
+  await image.flush();
+  const again = imageOf(await reopen(disk.afterCut({ kind: 'lose-all' })));
+  assert.equal(Buffer.from(await again.readLater(0, 4 * BLOCK_BYTES)), block(9, 4));
+});
+
+test('an unaligned read looks at whole blocks', async () => {
+  const { image } = await rottenAt(2);
+  assert.not(image.tryRead(3 * BLOCK_BYTES - 10, Buffer.alloc(20)), 'its own bytes are right, its block is not');
+  assert.ok(image.tryRead(0, Buffer.alloc(2 * BLOCK_BYTES)), 'the others are served');
+});
+
+test('a copy that is spoilt on its way, or at its holder, is no good copy: the next is asked', async () => {
+  const { image, source } = await rottenAt(2);
+  const reading = firstByte(image, 2);
+  await settle();
+  source.give(8);
+  await settle();
+  assert.is(source.asked[0]?.node, 'c');
+  assert.not(await isSettled(reading));
+  source.give(9);
+  assert.is(await reading, 9);
+});
+
+test('an error comes only when every member denied, and the other blocks live on', async () => {
+  const { image, source } = await rottenAt(2);
+  const reading = firstByte(image, 2).catch((error: unknown) => error);
+  await settle();
+  source.deny();
+  await settle();
+  assert.not(await isSettled(reading));
+  source.deny();
+  assert.match(String(await reading), 'no node has a good copy of blocks 2 to 2');
+  assert.is(await firstByte(image, 1), 9);
+});
+
+test('a write of a part does not give a spoilt rest a new checksum', async () => {
+  const { image, source } = await rottenAt(2);
+  const writing = image.write(2 * BLOCK_BYTES + 100, Buffer.alloc(10, 5), false);
+  if (writing === undefined) throw new Error('it was written over the rot');
+  await settle();
+  source.give(9);
+  await writing;
+  const expected = block(9);
+  expected.fill(5, 100, 110);
+  assert.equal(Buffer.from(await image.readLater(2 * BLOCK_BYTES, BLOCK_BYTES)), expected);
+});
+
+test('a write of the whole block needs no help', async () => {
+  const { image } = await rottenAt(2);
+  assert.is(image.write(2 * BLOCK_BYTES, block(7), false), undefined);
+  assert.is(await firstByte(image, 2), 7);
+});
+
+test.run();
