@@ -219,6 +219,7 @@ export class ImageHost {
         ...this.image.counters,
         fetchedOnDemandBlocks: this.image.fetchedBlocks.demand,
         fetchedInBackgroundBlocks: this.image.fetchedBlocks.background,
+        spoiltBlocks: store.spoiltBlocks,
         ...this.traffic,
       },
     };

@@ -24,6 +24,7 @@ import { importRaw, type RawImport } from '../store/raw-import.ts';
 import { EndedLedger } from './ended-ledger.ts';
 import { Image } from './image.ts';
 import { type HostParts, ImageHost } from './image-host.ts';
+import { Scrub } from './scrub.ts';
 import { StateFile } from './state-file.ts';
 
 export interface ShelfParts {
@@ -53,6 +54,7 @@ export class ImageShelf {
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #traffic = new Map<string, Traffic>();
   readonly #blocks: PeerBlocks;
+  readonly #scrub: Scrub;
   #members: readonly Endpoint[] = [];
 
   constructor(parts: ShelfParts) {
@@ -61,6 +63,7 @@ export class ImageShelf {
     const { dial, clock, log, disk, state } = parts;
     this.ended = new EndedLedger(disk, join(state, 'ended.json'));
     this.#membersFile = new StateFile(disk, join(state, 'members.json'), Members);
+    this.#scrub = new Scrub({ images: () => this.hosts.map((host) => host.image), clock, log });
     this.#blocks = new PeerBlocks({ dial, clock, log, traffic: (image) => this.trafficOf(image) });
   }
 
@@ -80,6 +83,7 @@ export class ImageShelf {
         log.error({ err: error, image: name }, 'an image cannot be used');
       }
     }
+    this.#scrub.start();
   }
 
   get hosts(): readonly ImageHost[] {
@@ -196,6 +200,7 @@ export class ImageShelf {
   }
 
   async close(): Promise<void> {
+    this.#scrub.stop();
     this.#blocks.close();
     // One that cannot be closed in order must not keep the others from it.
     const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));

@@ -164,6 +164,21 @@ export class ImageStore {
     return this.read(Buffer.allocUnsafe(BLOCK_BYTES), block * BLOCK_BYTES);
   }
 
+  /**
+   * Reads a range without holding anything up and answers the blocks that are not what their versions name; they are
+   * missing from then on. What is written meanwhile is not judged by what was read before.
+   */
+  async findSpoilt(first: number, end: number): Promise<number[]> {
+    const data = Buffer.alloc((end - first) * BLOCK_BYTES);
+    await this.#parts.data.read(data, first * BLOCK_BYTES);
+    const isSuspect = (block: number): boolean => {
+      const at = (block - first) * BLOCK_BYTES;
+      return checksumOf(data.subarray(at, at + BLOCK_BYTES)) !== this.table.sumOf(block);
+    };
+    const blocks = Array.from({ length: end - first }, (_, index) => first + index);
+    return blocks.filter((block) => this.table.allInFile(block, block + 1) && isSuspect(block) && !this.isSound(block));
+  }
+
   /** The checksum of what the file has of a block, whatever the table says. */
   sumInFile(block: number): number {
     const data = Buffer.allocUnsafe(BLOCK_BYTES);

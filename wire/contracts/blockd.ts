@@ -45,6 +45,8 @@ export const StoreImage = Type.Object({
     flushes: Count,
     fetchedOnDemandBlocks: Count,
     fetchedInBackgroundBlocks: Count,
+    /** Found here not to be what their versions name: rot, or a disk that lied. */
+    spoiltBlocks: Count,
     /** Bytes received of blocks and of version entries, frames included, TLS records not. */
     blockBytesIn: Bytes,
     blockBytesOut: Bytes,

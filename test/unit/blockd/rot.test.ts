@@ -2,7 +2,9 @@
 // every member denied.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Scrub } from '../../../blockd/image/scrub.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { createLog } from '../../../common/log.ts';
 import type { CrashDisk } from '../../crash/crash-disk.ts';
 import { isSettled, settle } from './manual-clock.ts';
 import { firstByte, imageOf, reopen, type SmallImage, smallImage } from './small-image.ts';
@@ -87,6 +89,40 @@ test('a write of the whole block needs no help', async () => {
   const { image } = await rottenAt(2);
   assert.is(image.write(2 * BLOCK_BYTES, block(7), false), undefined);
   assert.is(await firstByte(image, 2), 7);
+});
+
+test('the scrub finds it while nobody reads, heals it, and goes on with the other images', async () => {
+  const [one, other] = [await rottenAt(2), await rottenAt(3)];
+  const scrub = new Scrub({
+    images: () => [one.image, other.image],
+    clock: one.clock,
+    log: createLog('test', 'silent'),
+  });
+  scrub.start();
+  await one.clock.advance(300);
+  assert.equal(
+    one.source.asked.map(({ runs }) => runs[0]?.first),
+    [2],
+  );
+  one.source.give(9);
+  await one.clock.advance(1_000);
+  assert.is(one.store.spoiltBlocks, 1);
+  assert.is(await firstByte(one.image, 2), 9);
+  assert.equal(
+    other.source.asked.map(({ runs }) => runs[0]?.first),
+    [3],
+  );
+  scrub.stop();
+});
+
+test('what is written while the scrub reads is not taken for rot', async () => {
+  const { image, store, source } = await smallImage();
+  await image.write(0, block(9, 4), true);
+  const finding = store.findSpoilt(0, 4);
+  await image.write(BLOCK_BYTES, block(7), false);
+  assert.equal(await finding, []);
+  assert.is(store.spoiltBlocks, 0);
+  assert.is(source.asked.length, 0);
 });
 
 test.run();

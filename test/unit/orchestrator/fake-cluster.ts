@@ -60,7 +60,7 @@ export function storeImage(change: Partial<StoreImage> = {}): StoreImage {
     ...{ image: 'web', bytes: 4096, role: 'writer', epoch: 1, lastSequence: 7, digest: 'ab'.repeat(16) },
     ...{ writtenBlocks: 7, localBlocks: 7, dependsOn: [] },
     counters: {
-      ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0 },
+      ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0, spoiltBlocks: 0 },
       ...{ blockBytesIn: 0, blockBytesOut: 0, entryBytesIn: 0, entryBytesOut: 0 },
     },
     ...change,
