@@ -39,7 +39,7 @@ export interface OpenVswitchOptions {
   readonly underlayAddress: string;
   /** The device that leads to the other nodes; it becomes a port of the underlay bridge. */
   readonly uplink: string;
-  /** The underlay bridge's MAC address; absent: the uplink's. */
+  /** The underlay bridge's MAC address, better not the uplink's (docs/LAB.md, "Twice"); absent: the uplink's. */
   readonly underlayMac?: string;
   /** The underlay's MTU, 1500 bytes unless said; VXLAN takes 50 of them. */
   readonly underlayMtuBytes?: number;

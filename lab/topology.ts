@@ -5,7 +5,7 @@ export interface CloudPlan {
   readonly cloud: string;
   readonly node: string;
   readonly role: 'controller' | 'node';
-  /** Underlay address and the uplink's MAC address. */
+  /** Address and MAC address of the underlay bridge; the uplink has another MAC address. */
   readonly address: string;
   readonly mac: string;
 }
