@@ -20,8 +20,11 @@ export const OverlayRecord = Type.Union([
 ]);
 export type OverlayRecord = Type.Static<typeof OverlayRecord>;
 
-/** Completed migrations that are remembered, so that asking again is no error; the oldest are forgotten. */
-const COMPLETED_MAX = 1024;
+/**
+ * Completed and cancelled migrations, of each so many, that are remembered: asking again is no error, and a preparation
+ * that was overtaken by its cancel comes to nothing. The oldest are forgotten.
+ */
+const ENDED_MAX = 1024;
 /** Raised when the control plane is restored from a backup, which is not built yet. */
 const INCARNATION = 1;
 
@@ -34,6 +37,7 @@ export class Overlay implements OverlayView {
   /** The same by owner, for who computes flows. */
   readonly #preparations = new Map<string, Binding>();
   readonly #completed = new Set<string>();
+  readonly #cancelled = new Set<string>();
   #term = 0;
 
   constructor(records: readonly OverlayRecord[] = []) {
@@ -82,6 +86,7 @@ export class Overlay implements OverlayView {
         break;
       case 'cancelled':
         this.#forget(record.migration);
+        remember(this.#cancelled, record.migration);
         break;
       case 'term':
         this.#term = Math.max(this.#term, record.term);
@@ -96,6 +101,7 @@ export class Overlay implements OverlayView {
       { kind: 'members', members: [...this.#members].map(([node, address]) => ({ node, address })) },
       ...[...this.#bindings.values()].map((binding) => ({ kind: 'bound', binding }) as const),
       ...[...this.#completed].map((migration) => ({ kind: 'completed', migration }) as const),
+      ...[...this.#cancelled].map((migration) => ({ kind: 'cancelled', migration }) as const),
       ...[...this.#prepared].map(([migration, to]) => ({ kind: 'prepared', migration, to }) as const),
     ];
   }
@@ -117,7 +123,7 @@ export class Overlay implements OverlayView {
 
   /** @throws OperationError NOT_BOUND, EPOCH_STALE, MIGRATION_BUSY, MIGRATION_OVER, ADDRESS_TAKEN */
   prepare(migration: string, to: Binding): OverlayRecord | undefined {
-    if (this.#completed.has(migration)) throw over(migration);
+    if (this.#completed.has(migration) || this.#cancelled.has(migration)) throw over(migration);
     const known = this.#prepared.get(migration);
     if (known !== undefined && isSameBinding(known, to)) return undefined;
     const busy = this.#preparations.get(to.owner);
@@ -133,10 +139,10 @@ export class Overlay implements OverlayView {
     return { kind: 'completed', migration };
   }
 
-  /** @throws OperationError MIGRATION_OVER when it was completed; undefined when there is nothing to cancel */
+  /** Also of one that is not prepared yet. @throws OperationError MIGRATION_OVER when it was completed */
   cancel(migration: string): OverlayRecord | undefined {
     if (this.#completed.has(migration)) throw over(migration);
-    return this.#prepared.has(migration) ? { kind: 'cancelled', migration } : undefined;
+    return this.#cancelled.has(migration) ? undefined : { kind: 'cancelled', migration };
   }
 
   #setMembers(members: readonly Endpoint[]): void {
@@ -148,11 +154,7 @@ export class Overlay implements OverlayView {
     const to = this.#prepared.get(migration);
     this.#forget(migration);
     if (to !== undefined) this.#bindings.set(to.owner, to);
-    this.#completed.add(migration);
-    for (const oldest of this.#completed) {
-      if (this.#completed.size <= COMPLETED_MAX) break;
-      this.#completed.delete(oldest);
-    }
+    remember(this.#completed, migration);
   }
 
   #forget(migration: string): void {
@@ -194,6 +196,14 @@ export class Overlay implements OverlayView {
       const isSamePort = other.node === binding.node && other.port === binding.port;
       if (isSamePort || other.mac === binding.mac || other.ip === binding.ip) throw taken(binding, other);
     }
+  }
+}
+
+function remember(ended: Set<string>, migration: string): void {
+  ended.add(migration);
+  for (const oldest of ended) {
+    if (ended.size <= ENDED_MAX) break;
+    ended.delete(oldest);
   }
 }
 
@@ -252,5 +262,5 @@ function unknown(migration: string): OperationError {
 }
 
 function over(migration: string): OperationError {
-  return new OperationError('MIGRATION_OVER', `migration ${migration} was completed`);
+  return new OperationError('MIGRATION_OVER', `migration ${migration} was completed or cancelled`);
 }

@@ -137,6 +137,20 @@ test('a migration needs its destination: its switch, its port', async () => {
   fixture.close();
 });
 
+test('a preparation that waits for its port when the cancel comes has no effect', async () => {
+  const fixture = new Fixture();
+  await fixture.connect('n0', 'n1');
+  await fixture.begin();
+  const to = bindingOf('g0', 'n2', 2);
+  const preparing = fixture.call('migration.prepare', { migration: MIGRATION, to }).catch(codeOf);
+  await settle();
+  await fixture.call('migration.cancel', { migration: MIGRATION });
+  await fixture.connect('n2');
+  assert.is(await preparing, 'MIGRATION_OVER');
+  assert.not.ok(fixture.journal.some(({ kind }) => kind === 'prepared'));
+  fixture.close();
+});
+
 test('a switch that hangs holds nobody up for more than two seconds', async () => {
   const fixture = new Fixture();
   await fixture.connect('n0', 'n1', 'n2');

@@ -136,6 +136,18 @@ test('a cancelled migration leaves the binding, and can no longer complete', () 
   );
 });
 
+test('a cancel that overtakes its preparation is the end of it, also after a restart', () => {
+  const overlay = bound();
+  assert.ok(run(overlay, overlay.cancel(MIGRATION)));
+  for (const one of [overlay, new Overlay(overlay.records())]) {
+    assert.is(
+      refusal(() => one.prepare(MIGRATION, there)),
+      'MIGRATION_OVER',
+    );
+  }
+  assert.ok(run(overlay, overlay.prepare('0000000000000002', there)));
+});
+
 test('what cannot be a migration is refused', () => {
   const codeFor = (to: Binding): string | undefined => refusal(() => bound().prepare(MIGRATION, to));
   assert.is(codeFor({ ...there, owner: 'nobody' }), 'NOT_BOUND');
