@@ -59,12 +59,18 @@ function machineHandlers({
 function migrationHandlers({
   migrations,
   journal,
-}: Pick<AgentParts, 'migrations' | 'journal'>): Part<'migration.incoming' | 'migration.outgoing' | 'migration.abort'> {
+}: Pick<AgentParts, 'migrations' | 'journal'>): Part<
+  'migration.incoming' | 'migration.warm' | 'migration.outgoing' | 'migration.abort'
+> {
   const orders = new SourceOrders(migrations, journal);
   return {
     'migration.incoming': async (params) => {
       await journal.admit(params.term);
       await migrations.incoming(params);
+      return {};
+    },
+    'migration.warm': (params) => {
+      migrations.warm(params);
       return {};
     },
     'migration.outgoing': async (params, context) => {

@@ -1,9 +1,11 @@
 // Sends a machine's memory to the destination's agent: the way to the other node, the pump, the figures. It runs up to
 // the hold and, when told, ends the stream; leaving the hold is the hold's business.
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
-import { openBulk } from '../common/rpc/bulk.ts';
+import type { Log } from '../common/log.ts';
+import { beginBulk, openBulk } from '../common/rpc/bulk.ts';
 import type { MemoryProgress } from '../wire/contracts/hypervisor.ts';
 import type { Endpoint } from '../wire/names.ts';
 import type { Machine, MigrationProgress } from './driver.ts';
@@ -12,6 +14,7 @@ import type { Neighbours } from './neighbours.ts';
 import { listenForRam } from './qemu/ram-socket.ts';
 import type { RamPump } from './ram-pump.ts';
 import { downtimeLimitMs } from './switchover-limit.ts';
+import type { WarmStreams } from './warm-streams.ts';
 
 /** How often the memory's progress is told, ms. */
 const PROGRESS_MS = 250;
@@ -22,6 +25,8 @@ export interface MemorySenderParts {
   readonly maxBandwidthBytesPerSecond: number;
   readonly downtimeLimitMs: number;
   readonly neighbours: Neighbours;
+  readonly streams: Pick<WarmStreams, 'take'>;
+  readonly log: Log;
   readonly clock: Clock;
 }
 
@@ -30,6 +35,7 @@ export class MemorySender {
   readonly #tell: (progress: MemoryProgress) => void;
   readonly #giveUp = new AbortController();
   #pump: RamPump | undefined;
+  #streamMs = 0;
   #totalBytes = 0;
   #limitMs: number;
   #lastRate = { atMs: 0, bytes: 0 };
@@ -45,11 +51,17 @@ export class MemorySender {
     return this.#pump?.sentBytes ?? 0;
   }
 
+  /** How long the way to the other node took to open. */
+  get streamMs(): number {
+    return this.#streamMs;
+  }
+
   /** Resolves at the hold. Rejects when the stream or the machine fails; the guest then is as it was. */
   async send(machine: Machine): Promise<void> {
-    const { neighbours, destination, migration } = this.#parts;
-    const target = neighbours.agentTarget(destination);
-    const remote = await openBulk(target, neighbours.identity, 'memory', migration, this.#giveUp.signal);
+    const { clock } = this.#parts;
+    const begunMs = clock.nowMs();
+    const remote = await this.#open();
+    this.#streamMs = clock.nowMs() - begunMs;
     const socketPath = join(machine.runDirectory, 'out.sock');
     const listener = await listenForRam(socketPath);
     const joined = listener.accepted.then((local) => {
@@ -63,6 +75,21 @@ export class MemorySender {
     } finally {
       await listener.close();
     }
+  }
+
+  async #open(): Promise<TLSSocket> {
+    const { neighbours, destination, migration, streams, log } = this.#parts;
+    const { signal } = this.#giveUp;
+    const target = neighbours.agentTarget(destination);
+    const opening = { target, identity: neighbours.identity, purpose: 'memory', subject: migration, signal };
+    const dialled = await streams.take(migration);
+    try {
+      if (dialled !== undefined) return await beginBulk(dialled, opening);
+    } catch (error) {
+      signal.throwIfAborted();
+      log.info({ migration, reason: messageOf(error) }, 'the connection dialled ahead was dead; dialling anew');
+    }
+    return openBulk(target, opening.identity, opening.purpose, migration, signal);
   }
 
   /** Ends the sending and the stream, wherever they are. */

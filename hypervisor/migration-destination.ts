@@ -115,10 +115,9 @@ export class MigrationDestination {
     signal.throwIfAborted();
     const images = record.spec.disks.map(({ image }) => image);
     await this.#attachPort(record.spec.mac);
-    const [machine] = await Promise.all([
-      machines.incoming(record, signal),
-      this.#parts.neighbours.warm(vm, images, 'port.close'),
-    ]);
+    // The hold needs these connections, the memory does not: they have all its time to be made. Never rejects.
+    void this.#parts.neighbours.warm(vm, images, 'port.close');
+    const machine = await machines.incoming(record, signal);
     machine.on('exited', ({ reason }) => this.feed({ type: 'died', reason: `the waiting machine ended (${reason})` }));
     this.#machine = machine;
   }

@@ -19,6 +19,7 @@ import type { Machines } from './machines.ts';
 import { MemorySender } from './memory-sender.ts';
 import type { Neighbours } from './neighbours.ts';
 import { Wake } from './wake.ts';
+import type { WarmStreams } from './warm-streams.ts';
 
 export interface MigrationSourceParts {
   readonly migration: string;
@@ -31,6 +32,7 @@ export interface MigrationSourceParts {
   readonly machines: Machines;
   readonly journal: AgentJournal;
   readonly neighbours: Neighbours;
+  readonly streams: Pick<WarmStreams, 'take'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -253,6 +255,7 @@ export class MigrationSource {
       steps,
       closings: [...hold.closings],
       memoryBytes: this.#memory.sentBytes,
+      streamMs: this.#memory.streamMs,
     };
     log.info({ migration, vm: this.vm, ...outcome, closings: undefined }, 'outcome');
     this.#outcome.resolve(outcome);

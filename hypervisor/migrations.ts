@@ -2,7 +2,7 @@
 // of the agent. One machine is in one migration at a time.
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../common/clock.ts';
-import { OperationError } from '../common/errors.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
 import type { Peer } from '../common/identity.ts';
 import type { Log } from '../common/log.ts';
 import type { Params, Result } from '../wire/contract.ts';
@@ -15,6 +15,7 @@ import type { Machines } from './machines.ts';
 import { MigrationDestination } from './migration-destination.ts';
 import { MigrationSource } from './migration-source.ts';
 import type { Neighbours } from './neighbours.ts';
+import { WarmStreams } from './warm-streams.ts';
 
 /** From the release or the load to a refusal unless the order says otherwise, ms. */
 export const DEFAULT_DEADLINE_MS = 10_000;
@@ -41,9 +42,11 @@ export class Migrations {
   readonly #parts: MigrationsParts;
   readonly #sources = new Map<string, MigrationSource>();
   readonly #destinations = new Map<string, MigrationDestination>();
+  readonly #streams: WarmStreams;
 
   constructor(parts: MigrationsParts) {
     this.#parts = parts;
+    this.#streams = new WarmStreams(parts);
   }
 
   /** Goes on with what the journal says was under way, when the living machines have been adopted. */
@@ -75,6 +78,7 @@ export class Migrations {
   /** No timer of ours fires any more; the journal knows where to go on. */
   stop(): void {
     for (const migration of [...this.#sources.values(), ...this.#destinations.values()]) migration.stop();
+    this.#streams.close();
   }
 
   /** Whether a migration that is not settled has the VM's machine in hand. */
@@ -101,6 +105,16 @@ export class Migrations {
       );
   }
 
+  /** Source: begins to open what the memory and the hold will need; nobody waits for it. */
+  warm({ migration, destination }: ParamsOf<'migration.warm'>): void {
+    const { neighbours, log } = this.#parts;
+    this.#streams.begin(migration, () => neighbours.dialAgent(destination));
+    neighbours
+      .agent(destination)
+      .warm()
+      .catch((error: unknown) => log.info({ destination, reason: messageOf(error) }, 'not connected ahead'));
+  }
+
   /** Source: starts, and answers with the source's half; a repeated order finds the same. */
   outgoing(params: ParamsOf<'migration.outgoing'>): MigrationSource {
     const { migration, vm, destination } = params;
@@ -120,10 +134,7 @@ export class Migrations {
     limits?: { maxBandwidthBytesPerSecond: number; downtimeLimitMs: number },
   ): MigrationSource {
     const source = new MigrationSource({
-      ...this.#parts,
-      migration,
-      vm,
-      destination,
+      ...{ ...this.#parts, migration, vm, destination, streams: this.#streams },
       images: this.#parts.machines.record(vm)?.spec.disks.map(({ image }) => image) ?? [],
       maxBandwidthBytesPerSecond: limits?.maxBandwidthBytesPerSecond || DEFAULT_BANDWIDTH_BYTES_PER_SECOND,
       downtimeLimitMs: limits?.downtimeLimitMs || DEFAULT_DOWNTIME_LIMIT_MS,

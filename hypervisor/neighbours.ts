@@ -1,7 +1,9 @@
 // The daemons that the agent calls: block daemon and switch agent of its own node, agents of other nodes, the overlay's
 // controller. What concerns one VM is asked of a local daemon one call after the other, so that a late `close` can never
 // follow an `open`.
+import type { TLSSocket } from 'node:tls';
 import type { Identity } from '../common/identity.ts';
+import { dialBulk } from '../common/rpc/bulk.ts';
 import { type CallOptions, type RpcClient, rpcClient } from '../common/rpc/client.ts';
 import type { MethodName, Params, Progress, Result } from '../wire/contract.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
@@ -113,6 +115,11 @@ export class Neighbours {
   /** Where another agent takes bulk streams. */
   agentTarget({ node, address }: Endpoint): { node: string; address: string; port: number } {
     return { node, address, port: this.#ports.hypervisor };
+  }
+
+  /** A connection to another agent that is to become a stream. @throws OperationError UNREACHABLE */
+  dialAgent(endpoint: Endpoint): Promise<TLSSocket> {
+    return dialBulk(this.agentTarget(endpoint), this.identity);
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 // The member nodes: who registered, who gave a sign of life, and the connections to their daemons. A member is only
 // ever called down here, never removed: what runs on it goes on (SOUNDNESS E3).
 import type { Clock } from '../common/clock.ts';
-import { OperationError } from '../common/errors.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
 import type { Identity } from '../common/identity.ts';
 import type { Log } from '../common/log.ts';
 import { rpcClient } from '../common/rpc/client.ts';
@@ -18,9 +18,14 @@ import type { MemberRecord, State } from './state.ts';
 /** Agents register every 5 s; two lost signs and a slow link later a node is called down. */
 const SIGN_OF_LIFE_LIMIT_MS = 13_000;
 
+interface Connection {
+  warm(): Promise<void>;
+  close(): void;
+}
+
 /** The daemons of one node, by connections that can be ended. */
-type NodeClients = { readonly [D in keyof NodeDaemons]: NodeDaemons[D] & { close(): void } };
-type ControllerClients = { readonly [D in keyof ControllerDaemons]: ControllerDaemons[D] & { close(): void } };
+type NodeClients = { readonly [D in keyof NodeDaemons]: NodeDaemons[D] & Connection };
+type ControllerClients = { readonly [D in keyof ControllerDaemons]: ControllerDaemons[D] & Connection };
 
 interface Presence {
   lastSignMs: number;
@@ -65,6 +70,7 @@ export class Members implements Cluster {
     }
     // A daemon that hangs must not hold back the agent's next sign of life.
     void this.#tellMembers(node);
+    void this.#warm(node);
   }
 
   /** Repeated with every sign of life, so that a daemon that restarted knows the members again within seconds. */
@@ -80,6 +86,15 @@ export class Members implements Cluster {
       if (outcome.status === 'rejected') this.#log.warn({ node, err: outcome.reason }, 'members not told');
     }
     this.#telling.delete(node);
+  }
+
+  /** Nobody calls the switch agent between two migrations: a connection made only then would be part of their time. */
+  async #warm(node: string): Promise<void> {
+    try {
+      await this.clients(node).switchAgent.warm();
+    } catch (error) {
+      this.#log.info({ node, reason: messageOf(error) }, 'its switch agent is not connected');
+    }
   }
 
   #forgetClients(node: string): void {

@@ -37,10 +37,12 @@ export class MigrationCompletion {
   async complete(migration: string, outcome: Outcome): Promise<void> {
     await this.#patience.untilDone('the journal', () => this.#journal.step(migration, 'complete'));
     // Neither waits for the other: a catalogue that is away must not keep the VM off the network.
-    await Promise.all([
-      this.#patience.untilDone('the switches', () => this.#moveNetwork(migration)),
-      this.#patience.untilDone('the catalogue', () => this.#moveImages(migration, outcome)),
-    ]);
+    await this.#journal.timed(migration, 'complete', () =>
+      Promise.all([
+        this.#patience.untilDone('the switches', () => this.#moveNetwork(migration)),
+        this.#patience.untilDone('the catalogue', () => this.#moveImages(migration, outcome)),
+      ]),
+    );
     await this.#patience.untilDone('the records', () => this.#moveRecords(migration, outcome));
   }
 
@@ -76,6 +78,7 @@ export class MigrationCompletion {
     return {
       ...record,
       step: 'moved',
+      toUndo: [],
       memoryBytes: Math.max(memoryBytes, record.memoryBytes),
       remainingBytes: 0,
       holdMs,

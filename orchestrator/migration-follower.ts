@@ -44,8 +44,8 @@ export class MigrationFollower {
   }
 
   /** Remembers what the destination's counters say before anything is sent there. */
-  async begin(migration: string, node: string, images: readonly string[]): Promise<void> {
-    const { images: stores } = await this.#cluster.clients(node).blockd.call('image.list', {});
+  async begin(migration: string, node: string, images: readonly string[], signal: AbortSignal): Promise<void> {
+    const { images: stores } = await this.#cluster.clients(node).blockd.call('image.list', {}, { signal });
     const baselines = images.map((image) => {
       return [image, baselineOf(stores.find((store) => store.image === image))] as const;
     });

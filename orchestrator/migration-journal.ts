@@ -2,7 +2,7 @@
 // record are made one after the other; this room decides nothing.
 import type { Clock } from '../common/clock.ts';
 import { OperationError } from '../common/errors.ts';
-import type { MigrationState, MigrationStep } from '../wire/contracts/orchestrator.ts';
+import type { MigrationState, MigrationStep, StepTime } from '../wire/contracts/orchestrator.ts';
 import type { MigrationRecord, State } from './state.ts';
 import { Turn } from './turn.ts';
 
@@ -12,7 +12,7 @@ export type Watcher = (state: MigrationState) => void;
 const KEEP_ENDED = 8;
 
 const ENDED: readonly MigrationStep[] = ['moved', 'failed'];
-const BEFORE_MEMORY: readonly MigrationStep[] = ['precheck', 'transfer', 'prepare', 'standby', 'incoming'];
+const BEFORE_MEMORY: readonly MigrationStep[] = ['precheck', 'transfer', 'prepare', 'incoming'];
 
 /** Nothing follows any more but what is left to be taken back. */
 export function isEnded({ step }: MigrationState): boolean {
@@ -29,6 +29,8 @@ export class MigrationJournal {
   readonly #clock: Clock;
   readonly #turn = new Turn();
   readonly #watchers = new Map<string, Set<Watcher>>();
+  /** Of migrations that this process has in hand: a figure of one step must not be lost to another's writing. */
+  readonly #times = new Map<string, StepTime[]>();
 
   constructor(options: { state: State; clock: Clock }) {
     this.#state = options.state;
@@ -79,14 +81,36 @@ export class MigrationJournal {
     }));
   }
 
+  /** Does a piece of a migration's work and notes how long it took, however it ends. */
+  async timed<T>(migration: string, step: string, work: () => Promise<T>): Promise<T> {
+    const begunMs = this.#clock.wallMs();
+    try {
+      return await work();
+    } finally {
+      this.note(migration, step, begunMs, this.#clock.wallMs() - begunMs);
+    }
+  }
+
+  /** Notes how long a step took; written with whatever is written next. */
+  note(migration: string, step: string, begunMs: number, tookMs: number): void {
+    const record = this.find(migration);
+    if (record === undefined) return;
+    const times = this.#times.get(migration) ?? [...record.stepTimes];
+    const time = { step, atMs: begunMs - record.startedAtMs, tookMs };
+    this.#times.set(migration, [...times, time]);
+    this.show(migration, (before) => before);
+  }
+
   /** Writes what becomes of a record; an unchanged one is not written. */
   change(migration: string, changed: (record: MigrationRecord) => MigrationRecord): Promise<void> {
     return this.#turn.take(async () => {
       const before = this.get(migration);
       const record = changed(before);
       if (record === before) return;
-      await this.#state.put('migrations', migration, record);
-      this.#tell(record);
+      await this.#state.put('migrations', migration, this.#withTimes(record));
+      // What was noted meanwhile is not in what was written.
+      this.show(migration, (written) => written);
+      if (isEnded(record)) this.#times.delete(migration);
     });
   }
 
@@ -94,9 +118,14 @@ export class MigrationJournal {
   show(migration: string, changed: (record: MigrationRecord) => MigrationRecord): void {
     const before = this.find(migration);
     if (before === undefined) return;
-    const record = changed(before);
+    const record = this.#withTimes(changed(before));
     this.#state.show('migrations', migration, record);
     this.#tell(record);
+  }
+
+  #withTimes(record: MigrationRecord): MigrationRecord {
+    const stepTimes = this.#times.get(record.migration);
+    return stepTimes === undefined ? record : { ...record, stepTimes };
   }
 
   /** Calls back with each change until the answer is called. */

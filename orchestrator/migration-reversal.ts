@@ -2,31 +2,15 @@
 // done, for ever if need be; it begins only when the VM certainly stays where it is.
 import { codeOf, messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
-import type { MigrationStep } from '../wire/contracts/orchestrator.ts';
 import type { Cluster } from './cluster.ts';
 import type { MigrationJournal } from './migration-journal.ts';
 import type { MigrationRecord, Reversal } from './state.ts';
-
-/** What each step makes; a step is journalled before it is taken, so it may not have come to that. */
-const MADE_BY: readonly (readonly [MigrationStep, readonly Reversal[]])[] = [
-  ['transfer', ['transfer']],
-  ['prepare', ['port', 'flows']],
-  ['standby', ['standby']],
-  ['incoming', ['machine']],
-];
 
 /** Each chain goes on when the link before it is taken back; the controller's do not wait for a node that is away. */
 const CHAINS: readonly (readonly Reversal[])[] = [['flows'], ['transfer'], ['machine', 'standby', 'port']];
 
 /** The destination answers within 8 s whether it has refused. */
 const REFUSE_TIMEOUT_MS = 10_000;
-
-/** What may have to be taken back of a migration that has come to a step. */
-export function reversalsUpTo(step: MigrationStep): Reversal[] {
-  if (step === 'precheck') return [];
-  const last = MADE_BY.findIndex(([made]) => made === step);
-  return MADE_BY.slice(0, last === -1 ? undefined : last + 1).flatMap(([, reversals]) => reversals);
-}
 
 export class MigrationReversal {
   readonly #cluster: Cluster;
@@ -40,9 +24,9 @@ export class MigrationReversal {
     this.#log = options.log;
   }
 
-  /** Ends the migration; what it has made is in the same record, so that no crash forgets it. */
+  /** Ends the migration; what it may have made is in the same record, from before it was made. */
   fail(migration: string, reason: string): Promise<void> {
-    return this.#journal.step(migration, 'failed', reason, (before) => ({ toUndo: reversalsUpTo(before.step) }));
+    return this.#journal.step(migration, 'failed', reason);
   }
 
   /** Tries once, all of it; what is left stays in the journal. Never rejects. */

@@ -151,5 +151,5 @@ export class MigrationSettlement {
 
 /** An end without the figures that only the source's own answer has. */
 export function outcomeOf(decision: Decision, reason: string, closings: readonly Closing[] = []): Outcome {
-  return { decision, reason, closings: [...closings], memoryBytes: 0, holdMs: 0, steps: [] };
+  return { decision, reason, closings: [...closings], memoryBytes: 0, streamMs: 0, holdMs: 0, steps: [] };
 }

@@ -268,7 +268,7 @@ function newRecord(vm: VmRecord, to: string, epoch: number, term: number, nowMs:
   return {
     migration: randomBytes(8).toString('hex'),
     ...{ vm: vm.vm, from: vm.node, to, term, epoch, port: '', toUndo: [] },
-    ...{ step: 'precheck', reason: '', startedAtMs: nowMs, totalMs: 0, holdMs: 0, holdSteps: [] },
+    ...{ step: 'precheck', reason: '', startedAtMs: nowMs, totalMs: 0, stepTimes: [], holdMs: 0, holdSteps: [] },
     ...{ memoryBytes: 0, remainingBytes: 0, rateBytesPerSecond: 0, entryBytes: 0, blockBytes: 0 },
     ...{ fetchedOnDemandBlocks: 0, dependsOnSourceBlocks: 0 },
   };

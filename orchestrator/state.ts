@@ -35,7 +35,10 @@ export interface MigrationRecord extends MigrationState {
   readonly epoch: number;
   /** The switch port made at the destination; empty before that. */
   readonly port: string;
-  /** What a failed one has made and is not taken back yet; empty before it fails. */
+  /**
+   * What is to be taken back if the VM stays where it is, written before any of it is made; of a failed one what is not
+   * taken back yet. Empty once it has moved.
+   */
   readonly toUndo: readonly Reversal[];
 }
 

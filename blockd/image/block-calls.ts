@@ -37,6 +37,10 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
         const host = await shelf.ensure(image, bytes);
         return { socket: await host.standBy(standBy, signal) };
       }),
+    'standby.ready': async ({ migration }, { signal }) => {
+      await Promise.all(standbysOf(shelf, migration).map((host) => host.ready(signal)));
+      return NOTHING;
+    },
     'standby.cancel': ({ migration }) => {
       for (const host of shelf.hosts) if (host.isIn('standby', migration)) host.interrupt();
       return endEach(shelf, migration, 'standby', (host) => host.cancel());
@@ -48,9 +52,9 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       return { equal: reason === '', reason };
     },
     'standby.activate': async ({ migration }) => {
-      const hosts = shelf.hosts.filter((host) => host.image.store.state.migration === migration);
-      if (hosts.length === 0) throw unknownMigration(migration);
-      await Promise.all(hosts.map((host) => shelf.inTurn(host.name, () => host.activate(migration))));
+      await Promise.all(
+        standbysOf(shelf, migration).map((host) => shelf.inTurn(host.name, () => host.activate(migration))),
+      );
       return NOTHING;
     },
     'writer.freeze': async ({ migration, images }) => {
@@ -90,6 +94,15 @@ async function endEach(
   return NOTHING;
 }
 
+/** @throws OperationError UNKNOWN_MIGRATION when there is none */
+function standbysOf(shelf: ImageShelf, migration: string): ImageHost[] {
+  const hosts = shelf.hosts.filter((host) => host.image.store.state.migration === migration);
+  if (hosts.length > 0) return hosts;
+  throw new OperationError('UNKNOWN_MIGRATION', `no image here belongs to migration ${migration}`, {
+    remedy: 'Start the stand-by first.',
+  });
+}
+
 async function verify(shelf: ImageShelf, closing: Closing, signal: AbortSignal): Promise<string> {
   const host = shelf.find(closing.image);
   return host === undefined ? `there is no image ${closing.image} here` : host.verify(closing, signal);
@@ -98,12 +111,6 @@ async function verify(shelf: ImageShelf, closing: Closing, signal: AbortSignal):
 async function done(step: Promise<void>): Promise<typeof NOTHING> {
   await step;
   return NOTHING;
-}
-
-function unknownMigration(migration: string): OperationError {
-  return new OperationError('UNKNOWN_MIGRATION', `no image here belongs to migration ${migration}`, {
-    remedy: 'Start the stand-by first.',
-  });
 }
 
 /** A hundred steps are progress enough. */

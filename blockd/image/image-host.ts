@@ -100,7 +100,7 @@ export class ImageHost {
     return this.#underWay === migration || (state.role === role && state.migration === migration);
   }
 
-  /** Answers once the writer's table is here. @throws OperationError IMAGE_OPEN, EPOCH_ENDED, CANCELLED */
+  /** Serves, and begins to follow the writer's table. @throws OperationError IMAGE_OPEN, EPOCH_ENDED, CANCELLED */
   standBy(order: StandBy, signal: AbortSignal): Promise<string> {
     return this.#during(order.migration, () => this.#standBy(order, this.#endOf(signal)));
   }
@@ -113,9 +113,21 @@ export class ImageHost {
       await this.image.standBy(epoch, migration, from);
     }
     const path = await this.#serve();
-    const link = this.#link ?? this.#follow(from);
-    await this.#until(link, () => link.follower.isEqual, end);
+    if (end.aborted) throw this.#cancelled('was given up');
+    if (this.#link === undefined) this.#follow(from);
     return path;
+  }
+
+  /** Answers once the writer's table is here. @throws OperationError NOT_FOLLOWING, CANCELLED */
+  async ready(signal: AbortSignal): Promise<void> {
+    if (this.image.store.state.verified) return;
+    const link = this.#link;
+    if (link === undefined) {
+      throw new OperationError('NOT_FOLLOWING', `image ${this.name} follows nobody here`, {
+        remedy: 'Start the stand-by first.',
+      });
+    }
+    await this.#until(link, () => link.follower.isEqual, this.#endOf(signal));
   }
 
   /** Ends a wait for another store's table, so that the next step need not wait for it. */
@@ -282,11 +294,15 @@ export class ImageHost {
   async #until(link: FollowLink, isReached: () => boolean, end: AbortSignal): Promise<void> {
     while (!isReached()) {
       if (!(await settledBefore(end, link.follower.marked()))) {
-        throw new OperationError('CANCELLED', `the table of image ${this.name} did not come in time: ${link.reason}`, {
-          remedy: 'Look at the node it comes from and at the link to it.',
-        });
+        throw this.#cancelled(`did not come in time: ${link.reason}`);
       }
     }
+  }
+
+  #cancelled(how: string): OperationError {
+    return new OperationError('CANCELLED', `the table of image ${this.name} ${how}`, {
+      remedy: 'Look at the node it comes from and at the link to it.',
+    });
   }
 
   #difference(closing: Closing, link: FollowLink): string {

@@ -13,6 +13,18 @@ export function describeMigration(m: MigrationState): string {
   return `${m.from} -> ${m.to} in ${formatMs(m.totalMs)}, hold ${formatMs(m.holdMs)}, ${bytes}`;
 }
 
+/** Where a migration's time went, in the order of the beginnings; what ran side by side has a bar between it. */
+export function describeSteps({ stepTimes }: Pick<MigrationState, 'stepTimes'>): string {
+  let text = '';
+  let endMs = 0;
+  for (const { step, atMs, tookMs } of stepTimes.toSorted((a, b) => a.atMs - b.atMs)) {
+    const joint = atMs < endMs ? ' | ' : ', ';
+    text += `${text === '' ? '' : joint}${step} ${formatMs(tookMs)}`;
+    endMs = Math.max(endMs, atMs + tookMs);
+  }
+  return text;
+}
+
 function showProgress(line: ProgressLine, m: MigrationState): void {
   const bytes = { doneBytes: m.memoryBytes, totalBytes: m.memoryBytes + m.remainingBytes };
   line.update({ detail: m.step, ...(m.step === 'memory' ? bytes : {}) });

@@ -4,7 +4,7 @@ import { formatMs } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import type { VmState } from '../../wire/contracts/orchestrator.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
-import { describeMigration } from './migrate.ts';
+import { describeMigration, describeSteps } from './migrate.ts';
 import { wholeNumber } from './numbers.ts';
 
 function describeVm(vm: VmState): string {
@@ -18,7 +18,9 @@ function describeVm(vm: VmState): string {
     ['disks', spec.disks.map(({ image }) => image).join(', ')],
     ['epoch', `${vm.epoch}`],
   ];
-  if (vm.migration !== null) facts.push(['last migration', describeMigration(vm.migration)]);
+  if (vm.migration !== null) {
+    facts.push(['last migration', describeMigration(vm.migration)], ['its steps', describeSteps(vm.migration)]);
+  }
   return facts.map(([name, value]) => `${name.padEnd(15)} ${value}`).join('\n');
 }
 

@@ -19,6 +19,8 @@ export type BulkHandlers = Readonly<Record<string, BulkHandler>>;
 const LINE_BYTES_MAX = 1024;
 /** One round trip on the slowest supported link. */
 const LINE_TIMEOUT_MS = 10_000;
+/** A server cuts off who says nothing for 10 s (its `UPGRADE_TIMEOUT_MS`); a slow link's way is in the difference. */
+export const DIALLED_MS_MAX = 7_000;
 const NEWLINE = 0x0a;
 const ACCEPTED = 'ok';
 
@@ -33,9 +35,43 @@ export async function openBulk(
   subject: string,
   signal?: AbortSignal,
 ): Promise<TLSSocket> {
-  const line = firstLine(purpose, subject);
+  // A mistake of ours is told before anything is opened.
+  firstLine(purpose, subject);
+  return beginBulk(await dialBulk(target, identity, signal), { target, identity, purpose, subject, signal });
+}
+
+/**
+ * The first half of opening a stream, two round trips of three: a connection without a purpose yet. The other side
+ * keeps one for DIALLED_MS_MAX.
+ * @throws OperationError UNREACHABLE
+ */
+export async function dialBulk(
+  target: Target | PathTarget,
+  identity: Identity,
+  signal?: AbortSignal,
+): Promise<TLSSocket> {
   const socket = await connectTls(target, identity, BULK_PROTOCOL, signal);
   socket.on('error', () => socket.destroy());
+  return socket;
+}
+
+/** What a dialled connection is to be. */
+export interface BulkOpening {
+  readonly target: Target | PathTarget;
+  readonly identity: Identity;
+  readonly purpose: string;
+  readonly subject: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The second half: says the purpose, and answers once the other side has accepted. @throws as `openBulk` */
+export async function beginBulk(socket: TLSSocket, opening: BulkOpening): Promise<TLSSocket> {
+  const { target, identity, purpose, subject, signal } = opening;
+  const line = firstLine(purpose, subject);
+  if (signal?.aborted) {
+    socket.destroy();
+    throw signal.reason;
+  }
   const stop = (): void => void socket.destroy();
   signal?.addEventListener('abort', stop, { once: true });
   socket.write(line);

@@ -61,6 +61,11 @@ export class RpcClient<C extends Contract> {
     }
   }
 
+  /** Connects if need be, so that the next call finds the connection there. @throws OperationError UNREACHABLE */
+  async warm(): Promise<void> {
+    await this.#connect();
+  }
+
   /** Ends the connection; open calls fail with CONNECTION_LOST and later ones too. */
   close(): void {
     this.#closed = true;

@@ -55,6 +55,7 @@ async function assertFails(call: Promise<unknown>): Promise<void> {
 async function move(from: BlockdNode, to: BlockdNode, migration: string, epoch: number): Promise<Closing> {
   const standBy = { migration, image: 'web', bytes: BYTES, epoch, from: from.endpoint };
   await to.controller.call('standby.start', standBy);
+  await to.controller.call('standby.ready', { migration });
   await from.io('write -P 0x77 60M 4k');
   const { closings } = await from.self.call('writer.freeze', { migration, images: ['web'] });
   const verdict = await to.self.call('standby.verify', { migration, closings, timeoutMs: 5_000 });

@@ -86,13 +86,17 @@ export const blockdContract = contract('blockd', {
    * caller gives the epoch back (the catalogue's `epoch.abandon`). Any other error leaves the epoch as it is.
    */
   'image.close': method(['controller'], Type.Object({ image: Name, epoch: Epoch }), Closing),
-  /** Follows the writer's table, so that the hold needs one message; blocks come only on demand. */
+  /**
+   * Begins to follow the writer's table, so that the hold needs one message; blocks come only on demand. Answers at
+   * once: a waiting machine may connect to the socket while the table is still on its way.
+   */
   'standby.start': method(
     ['controller'],
     Type.Object({ migration: MigrationId, image: Name, bytes: Bytes, epoch: Epoch, from: Endpoint }),
     Type.Object({ socket: Type.String() }),
-    { timeoutMs: 120_000 },
   ),
+  /** Answers once every table of the migration's stand-bys here was seen to equal the writer's. */
+  'standby.ready': method(['controller'], Type.Object({ migration: MigrationId }), Empty, { timeoutMs: 120_000 }),
   /**
    * Gives the stand-by up; what it received stays usable by version. A start of the same migration that comes later is
    * refused (MIGRATION_ENDED), also after a restart.

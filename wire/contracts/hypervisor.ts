@@ -71,6 +71,8 @@ export const Outcome = Type.Object({
   reason: Type.String(),
   closings: Type.Array(Closing),
   memoryBytes: Bytes,
+  /** From the order at the source to the memory's stream being open, ms. */
+  streamMs: Type.Number(),
   /** From the guest's stop at the source to the moment its record was written, by the source's clock, ms. */
   holdMs: Type.Number(),
   /** Where the hold's time went, by the source's clock: stop to port closed, frozen, released, decided; ms. */
@@ -116,6 +118,11 @@ export const hypervisorContract = contract('hypervisor', {
     Empty,
     { timeoutMs: 60_000 },
   ),
+  /**
+   * Source: opens the connections to the destination that the memory will need. It changes nothing, and what comes of
+   * it is no news: what is not there by then is opened then.
+   */
+  'migration.warm': method(['controller'], Type.Object({ migration: MigrationId, destination: Endpoint }), Empty),
   /** Source: sends the memory, holds, releases and waits for the destination's record. */
   'migration.outgoing': method(
     ['controller'],

@@ -23,12 +23,11 @@ export const NodeState = Type.Object({
 });
 export type NodeState = Type.Static<typeof NodeState>;
 
-/** The steps of a migration in their order; each is journalled before it is taken. */
+/** How far a migration is; each step is journalled before it is taken. */
 export const MigrationStep = Type.Union([
   Type.Literal('precheck'),
   Type.Literal('transfer'),
   Type.Literal('prepare'),
-  Type.Literal('standby'),
   Type.Literal('incoming'),
   Type.Literal('memory'),
   Type.Literal('hold'),
@@ -38,6 +37,13 @@ export const MigrationStep = Type.Union([
   Type.Literal('undecided'),
 ]);
 export type MigrationStep = Type.Static<typeof MigrationStep>;
+
+/**
+ * Something that was done for a migration: when it began, in ms from the order, and how long it took. What ran side by
+ * side overlaps.
+ */
+export const StepTime = Type.Object({ step: Type.String(), atMs: Type.Number(), tookMs: Type.Number() });
+export type StepTime = Type.Static<typeof StepTime>;
 
 /** A migration's figures; bytes are those that crossed between nodes because of it. */
 export const MigrationState = Type.Object({
@@ -50,6 +56,8 @@ export const MigrationState = Type.Object({
   reason: Type.String(),
   startedAtMs: Type.Number(),
   totalMs: Type.Number(),
+  /** Where the time went, as far as it is over. */
+  stepTimes: Type.Array(StepTime),
   holdMs: Type.Number(),
   /** Where the hold's time went, ms from the guest's stop at the source. */
   holdSteps: Type.Array(Type.Object({ step: Type.String(), atMs: Type.Number() })),

@@ -145,6 +145,31 @@ test('a stand-by that comes after its cancel is refused', async () => {
   assert.is(await codeFrom(() => daemon.calls['standby.start'](order, context)), 'MIGRATION_ENDED');
 });
 
+test('a stand-by answers before its table is here; waiting for that ends with its cancel', async () => {
+  const daemon = await daemonOn(new SlowDisk());
+  const order = { migration: FIRST, image: 'web', bytes: BYTES, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
+  const ready = (migration: string): unknown => daemon.calls['standby.ready']({ migration }, context);
+  assert.is(await codeFrom(() => ready(FIRST)), 'UNKNOWN_MIGRATION');
+  assert.equal(await daemon.calls['standby.start'](order, context), { socket: '/web.sock' });
+  const waiting = codeFrom(() => ready(FIRST));
+  assert.not.ok(await isSettled(waiting));
+  await daemon.calls['standby.cancel']({ migration: FIRST }, context);
+  assert.is(await waiting, 'CANCELLED');
+  assert.is(await codeFrom(() => ready(FIRST)), 'UNKNOWN_MIGRATION');
+});
+
+test('waiting for a table ends with its caller', async () => {
+  const daemon = await daemonOn(new SlowDisk());
+  const order = { migration: FIRST, image: 'web', bytes: BYTES, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
+  await daemon.calls['standby.start'](order, context);
+  const caller = new AbortController();
+  const waiting = codeFrom(() =>
+    daemon.calls['standby.ready']({ migration: FIRST }, { ...context, signal: caller.signal }),
+  );
+  caller.abort();
+  assert.is(await waiting, 'CANCELLED');
+});
+
 test('a cancel ends a stand-by that is not durable yet', async () => {
   const daemon = await daemonOn(new SlowDisk());
   await daemon.shelf.ensure('web', BYTES);

@@ -6,7 +6,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { Type } from 'typebox';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openBulk } from '../../../common/rpc/bulk.ts';
+import { beginBulk, dialBulk, openBulk } from '../../../common/rpc/bulk.ts';
 import { rpcClient } from '../../../common/rpc/client.ts';
 import { type BulkHandlers, startRpcServer } from '../../../common/rpc/server.ts';
 import { BULK_PROTOCOL } from '../../../common/tls.ts';
@@ -114,6 +114,21 @@ test('a handler that throws loses its stream and nothing else', () =>
       assert.is(String(await within(buffer(stream))), 'x');
     },
   ));
+
+test('a connection dialled ahead becomes a stream later; one that died meanwhile says so', () =>
+  withServer({ echo: (socket) => void socket.pipe(socket) }, async (port) => {
+    const opening = { target: target(port), identity: beta, purpose: 'echo', subject: 'image web' };
+    const stream = await beginBulk(await dialBulk(target(port), beta), opening);
+    stream.end('x');
+    assert.is(String(await within(buffer(stream))), 'x');
+    const dead = await dialBulk(target(port), beta);
+    dead.destroy();
+    assert.is((await failure(beginBulk(dead, opening))).code, 'UNREACHABLE');
+    const given = await dialBulk(target(port), beta);
+    const reason = Object.assign(new Error('enough'), { code: 'ENOUGH' });
+    assert.is((await failure(beginBulk(given, { ...opening, signal: AbortSignal.abort(reason) }))).code, 'ENOUGH');
+    assert.ok(given.destroyed);
+  }));
 
 test('opening is given up with its signal', () =>
   withServer({}, async (port) => {

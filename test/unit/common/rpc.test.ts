@@ -305,6 +305,19 @@ test('a connection cut in the middle fails its calls, and the next call connects
     await wire.close();
   }));
 
+test('connecting ahead finds the daemon once, or says that nobody is there', async () => {
+  const server = await serve();
+  const client = clientOf(server.port);
+  await client.warm();
+  const calling = client.call('say', { image: 'web', text: 'x' });
+  await client.warm();
+  assert.equal(await calling, { text: 'node beta: x' });
+  client.close();
+  assert.is((await failure(client.warm())).code, 'CONNECTION_LOST');
+  await server.close();
+  assert.is((await failure(clientOf(server.port).warm())).code, 'UNREACHABLE');
+});
+
 test('nobody there is UNREACHABLE with node and address, and a later server is found', async () => {
   const first = await serve();
   const port = first.port;

@@ -14,7 +14,10 @@ import { vmRecord } from '../orchestrator/records.ts';
 const MIGRATION = '0123456789abcdef';
 
 /** What was done in its order; `fail` says what the controller answers, time after time. */
-function destination(fail: (string | undefined)[]): {
+function destination(
+  fail: (string | undefined)[],
+  warmed: Promise<void> = Promise.resolve(),
+): {
   shell: MigrationDestination;
   done: string[];
   clock: TurnedClock;
@@ -49,7 +52,7 @@ function destination(fail: (string | undefined)[]): {
     },
     neighbours: {
       attachPort: noted('attach'),
-      warm: noted('warm'),
+      warm: () => noted('warm')().then(() => warmed),
       verify: async () => ({ equal: true, reason: '' }),
       store: async () => ({}) as never,
       port: noted('port'),
@@ -82,6 +85,12 @@ test('the port is there before the machine, the record before the controller hea
   assert.is(done.filter((what) => what === 'moved').length, 1);
   assert.is(shell.isSettled, true);
   assert.equal(shell.closings, [CLOSING]);
+});
+
+test('the machine waits for its memory before the connections of the hold are made', async () => {
+  const { shell, done } = destination([], new Promise(() => undefined));
+  await start(shell);
+  assert.ok(done.includes('warm') && done.includes('record started'));
 });
 
 test('a controller that is away is told a few times more, and the guest does not wait for it', async () => {

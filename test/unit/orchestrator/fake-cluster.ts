@@ -68,7 +68,10 @@ export function storeImage(change: Partial<StoreImage> = {}): StoreImage {
 }
 
 export function outcome(change: Partial<Outcome> = {}): Outcome {
-  return { decision: 'started', reason: '', closings: [CLOSING], memoryBytes: 9, holdMs: 40, steps: [], ...change };
+  return {
+    ...{ decision: 'started', reason: '', closings: [CLOSING], memoryBytes: 9, streamMs: 5, holdMs: 40, steps: [] },
+    ...change,
+  };
 }
 
 type Machine = Result<typeof hypervisorContract, 'machine.list'>['machines'][number];
@@ -95,6 +98,7 @@ export class FakeNode implements NodeDaemons {
       'image.delete': nothing,
       'image.import': () => CLOSING,
       'standby.start': () => ({ socket: '/nbd' }),
+      'standby.ready': nothing,
       'standby.cancel': nothing,
       'pull.set': nothing,
     });
@@ -103,6 +107,7 @@ export class FakeNode implements NodeDaemons {
       'machine.create': nothing,
       'machine.delete': nothing,
       'migration.incoming': nothing,
+      'migration.warm': nothing,
       'migration.outgoing': () => outcome(),
       'migration.abort': () => ({ decision: 'refused' }),
       'migration.record': () => ({ decision: 'undecided', closings: [] }),

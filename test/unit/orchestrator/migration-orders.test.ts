@@ -72,7 +72,8 @@ test('a migration that is cancelled while a step ends takes no other', async ({ 
   attached.resolve({ port: 'tap1' });
   await cancelled;
   assert.match((await order).message, 'cancelled by the operator');
-  assert.is(stand.cluster.count('beta blockd standby.start'), 0);
+  assert.is(stand.cluster.count('sdnd migration.prepare'), 0);
+  assert.is(stand.cluster.count('beta hypervisor migration.incoming'), 0);
   assert.is(stand.cluster.count('beta switch port.detach'), 1);
 });
 

@@ -50,7 +50,7 @@ test('a migration moves the record, and takes nothing back', async ({ stand }) =
   const moved = await stand.over(stand.migrate('beta', ({ step }) => steps.push(step)));
   assert.is(moved.step, 'moved');
   assert.is(moved.holdMs, 40);
-  assert.equal([...new Set(steps)], ['transfer', 'prepare', 'standby', 'incoming', 'memory', 'complete', 'moved']);
+  assert.equal([...new Set(steps)], ['precheck', 'transfer', 'prepare', 'incoming', 'memory', 'complete', 'moved']);
   const { node, epoch, offeredEpoch, port } = stand.control.vms.record('web');
   assert.equal({ node, epoch, offeredEpoch, port }, { node: 'beta', epoch: 2, offeredEpoch: 2, port: 'tap1' });
   assert.equal(stand.migration().toUndo, []);

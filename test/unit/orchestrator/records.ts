@@ -30,7 +30,8 @@ export function migrationRecord(change: Partial<MigrationRecord> = {}): Migratio
   return {
     ...{ migration: 'm', vm: 'web', from: 'alpha', to: 'beta', term: 1, epoch: 2, port: '', toUndo: [] },
     step: 'precheck',
-    ...{ reason: '', startedAtMs: 0, totalMs: 0, holdMs: 0, holdSteps: [], memoryBytes: 0, remainingBytes: 0 },
+    ...{ reason: '', startedAtMs: 0, totalMs: 0, stepTimes: [], holdMs: 0, holdSteps: [] },
+    ...{ memoryBytes: 0, remainingBytes: 0 },
     ...{ rateBytesPerSecond: 0, entryBytes: 0, blockBytes: 0, fetchedOnDemandBlocks: 0, dependsOnSourceBlocks: 0 },
     ...change,
   };
