@@ -1,7 +1,7 @@
 // The round's figures as a table for people and as an object for programs.
 import { formatBytes, formatMs } from '../common/progress.ts';
 import { formatTable } from '../common/table.ts';
-import type { Leg } from './round.ts';
+import { type Leg, SETTLE_MS } from './round.ts';
 import { LINK_RATE_MBIT, ROUND_TRIPS_MS } from './topology.ts';
 
 type Row = readonly [string, (leg: Leg) => string];
@@ -16,11 +16,17 @@ const ROWS: readonly Row[] = [
   ['  blocks', ({ migration }) => formatBytes(migration.blockBytes)],
   ['  metadata', ({ migration }) => formatBytes(migration.entryBytes)],
   ['blocks fetched on demand', ({ migration }) => `${migration.fetchedOnDemandBlocks}`],
-  ['depends on the source', ({ migration }) => `${migration.dependsOnSourceBlocks} blocks`],
+  // Read while the background pull may still run: it says how far that was, not where it ends.
+  [`still at the source after ${SETTLE_MS / 1_000} s`, ({ migration }) => `${migration.dependsOnSourceBlocks} blocks`],
+  ['independent of every other node', ({ migration }) => independence(migration)],
   ["guest's records", ({ guest }) => `${guest.verified} verified, ${guest.bad} bad`],
   ["WAN emulator's worst lateness", ({ wanWorstLatenessMs }) => formatMs(wanWorstLatenessMs)],
   ['checks', ({ checks }) => `${checks.filter(({ held }) => held).length} of ${checks.length} held`],
 ];
+
+function independence({ independentMs }: Leg['migration']): string {
+  return independentMs === null ? 'not yet' : `after ${formatMs(independentMs)}`;
+}
 
 /** One column per leg. */
 export function roundTable(legs: readonly Leg[]): string {

@@ -14,7 +14,7 @@ import { Visitor } from './visitor/visitor.ts';
 import type { WanStatistics } from './wan/wan.ts';
 
 /** Figures are taken this long after the VM runs at its new place: the first misses and retransmissions are in them. */
-const SETTLE_MS = 5_000;
+export const SETTLE_MS = 5_000;
 const BOOT_TIMEOUT_MS = 120_000;
 const BOOT_POLL_MS = 500;
 

@@ -3,6 +3,7 @@
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
+import type { StoreImage } from '../wire/contracts/blockd.ts';
 import type { Cluster } from './cluster.ts';
 import type { State } from './state.ts';
 
@@ -49,31 +50,48 @@ export class BackgroundPulls {
     return this.#state.get('images', image)?.pullRateBytesPerSecond ?? PULL_RATE_BYTES_PER_SECOND;
   }
 
-  /** Looks at the images of all VMs, and starts again what stands still. */
-  async look(): Promise<void> {
-    const open = this.#state
-      .all('vms')
-      .filter(({ phase, node }) => phase === 'settled' && this.#cluster.isUp(node))
-      .flatMap(({ node, spec }) => spec.disks.map(({ image }) => ({ node, image, key: `${node} ${image}` })));
-    const keys = new Set(open.map(({ key }) => key));
+  /** Looks at the images of all VMs, starts again what stands still, and tells what each VM's stores say. */
+  async look(
+    tell: (vm: string, stores: readonly StoreImage[]) => Promise<void> = async () => undefined,
+  ): Promise<void> {
+    const vms = this.#state.all('vms').filter(({ phase, node }) => phase === 'settled' && this.#cluster.isUp(node));
+    const keys = new Set(vms.flatMap(({ node, spec }) => spec.disks.map(({ image }) => keyOf(node, image))));
     for (const key of this.#progress.keys()) if (!keys.has(key)) this.#progress.delete(key);
-    await Promise.all(open.map(({ node, image, key }) => this.#lookAt(node, image, key)));
+    await Promise.all(
+      vms.map(async ({ vm, node, spec }) => {
+        const stores = await Promise.all(spec.disks.map(({ image }) => this.#lookAt(node, image)));
+        const said = stores.filter((store) => store !== undefined);
+        if (said.length === spec.disks.length) await tell(vm, said);
+      }),
+    );
   }
 
-  async #lookAt(node: string, image: string, key: string): Promise<void> {
+  /** What the store says; undefined when it was not reached. */
+  async #lookAt(node: string, image: string): Promise<StoreImage | undefined> {
     try {
-      const { dependsOn, counters } = await this.#cluster.clients(node).blockd.call('image.show', { image });
-      const { fetchedInBackgroundBlocks: fetchedBlocks } = counters;
-      const nowMs = this.#clock.nowMs();
-      const before = this.#progress.get(key);
-      if (before?.fetchedBlocks !== fetchedBlocks || dependsOn.length === 0) {
-        this.#progress.set(key, { fetchedBlocks, sinceMs: nowMs });
-      } else if (nowMs - before.sinceMs >= STANDSTILL_MS) {
-        this.#progress.delete(key);
-        await this.start(image, node);
-      }
+      const store = await this.#cluster.clients(node).blockd.call('image.show', { image });
+      if (this.#standsStill(keyOf(node, image), store)) await this.start(image, node);
+      return store;
     } catch (error) {
       this.#log.info({ image, node, reason: messageOf(error) }, 'its background pull was not looked at');
+      return undefined;
     }
   }
+
+  #standsStill(key: string, { dependsOn, counters }: StoreImage): boolean {
+    const { fetchedInBackgroundBlocks: fetchedBlocks } = counters;
+    const nowMs = this.#clock.nowMs();
+    const before = this.#progress.get(key);
+    if (before?.fetchedBlocks !== fetchedBlocks || dependsOn.length === 0) {
+      this.#progress.set(key, { fetchedBlocks, sinceMs: nowMs });
+      return false;
+    }
+    if (nowMs - before.sinceMs < STANDSTILL_MS) return false;
+    this.#progress.delete(key);
+    return true;
+  }
+}
+
+function keyOf(node: string, image: string): string {
+  return `${node} ${image}`;
 }

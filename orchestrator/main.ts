@@ -72,7 +72,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'bindings told': () => network.repeat(),
     'failed migrations taken back': () => migrations.tidy(),
     'VMs taken away': () => vms.tidy(),
-    'background pulls looked at': () => pulls.look(),
+    'background pulls looked at': () => pulls.look((vm, stores) => migrations.stores(vm, stores)),
   };
   for (const [name, job] of Object.entries(jobs)) void patience.repeat(name, HOUSEKEEPING_INTERVAL_MS, job);
   return {

@@ -5,6 +5,7 @@ import { messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { MachineSpec } from '../wire/contracts/hypervisor.ts';
 import type { Cluster } from './cluster.ts';
+import type { Independence } from './independence.ts';
 import { type Baseline, baselineOf, storageFigures } from './migration-figures.ts';
 import type { MigrationJournal } from './migration-journal.ts';
 import type { Patience } from './patience.ts';
@@ -21,6 +22,7 @@ export class MigrationFollower {
   readonly #state: State;
   readonly #cluster: Cluster;
   readonly #journal: MigrationJournal;
+  readonly #independence: Pick<Independence, 'see'>;
   readonly #patience: Patience;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -31,6 +33,7 @@ export class MigrationFollower {
     state: State;
     cluster: Cluster;
     journal: MigrationJournal;
+    independence: Pick<Independence, 'see'>;
     patience: Patience;
     clock: Clock;
     log: Log;
@@ -38,6 +41,7 @@ export class MigrationFollower {
     this.#state = options.state;
     this.#cluster = options.cluster;
     this.#journal = options.journal;
+    this.#independence = options.independence;
     this.#patience = options.patience;
     this.#clock = options.clock;
     this.#log = options.log;
@@ -82,13 +86,14 @@ export class MigrationFollower {
     return record !== undefined && this.#state.get('vms', record.vm)?.node === record.to;
   }
 
-  async #read(migration: string, { disks }: MachineSpec): Promise<void> {
+  async #read(migration: string, { vm, disks }: MachineSpec): Promise<void> {
     try {
       const { blockd } = this.#cluster.clients(this.#journal.get(migration).to);
       const stores = await Promise.all(disks.map(({ image }) => blockd.call('image.show', { image })));
       if (!this.#isThere(migration)) return;
       const before = this.#baselines.get(migration) ?? NO_BASELINES;
       this.#journal.show(migration, (record) => storageFigures(record, stores, before));
+      await this.#independence.see(vm, stores);
     } catch (error) {
       this.#log.debug({ migration, reason: messageOf(error) }, 'figures were not read');
     }

@@ -4,10 +4,12 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
+import type { StoreImage } from '../wire/contracts/blockd.ts';
 import type { Outcome } from '../wire/contracts/hypervisor.ts';
 import type { MigrationState } from '../wire/contracts/orchestrator.ts';
 import type { Admission } from './admission.ts';
 import type { Cluster } from './cluster.ts';
+import { Independence } from './independence.ts';
 import type { MachineReports } from './machine-reports.ts';
 import { MigrationCompletion } from './migration-completion.ts';
 import { MigrationFollower } from './migration-follower.ts';
@@ -40,6 +42,7 @@ export class Migrations {
   readonly #parts: MigrationsParts;
   readonly #journal: MigrationJournal;
   readonly #follower: MigrationFollower;
+  readonly #independence: Independence;
   readonly #sequence: MigrationSequence;
   readonly #settlement: MigrationSettlement;
   readonly #completion: MigrationCompletion;
@@ -49,11 +52,13 @@ export class Migrations {
 
   constructor(parts: MigrationsParts) {
     const journal = new MigrationJournal(parts);
-    const follower = new MigrationFollower({ ...parts, journal });
+    const independence = new Independence({ ...parts, journal });
+    const follower = new MigrationFollower({ ...parts, journal, independence });
     const settlement = new MigrationSettlement({ ...parts, journal });
     this.#parts = parts;
     this.#journal = journal;
     this.#follower = follower;
+    this.#independence = independence;
     this.#settlement = settlement;
     this.#sequence = new MigrationSequence({ ...parts, journal, follower });
     this.#completion = new MigrationCompletion({ ...parts, journal, settlement });
@@ -235,6 +240,11 @@ export class Migrations {
     }
   }
 
+  /** What the stores of a VM's images at its node say, to whoever asked them. */
+  stores(vm: string, stores: readonly StoreImage[]): Promise<void> {
+    return this.#independence.see(vm, stores);
+  }
+
   /** Drops the journals of a VM that is gone, but for what is still to be taken back. */
   forget(vm: string): Promise<void> {
     return this.#journal.forgetOld(vm, 0);
@@ -270,6 +280,6 @@ function newRecord(vm: VmRecord, to: string, epoch: number, term: number, nowMs:
     ...{ vm: vm.vm, from: vm.node, to, term, epoch, port: '', toUndo: [] },
     ...{ step: 'precheck', reason: '', startedAtMs: nowMs, totalMs: 0, stepTimes: [], holdMs: 0, holdSteps: [] },
     ...{ memoryBytes: 0, remainingBytes: 0, rateBytesPerSecond: 0, entryBytes: 0, blockBytes: 0 },
-    ...{ fetchedOnDemandBlocks: 0, dependsOnSourceBlocks: 0 },
+    ...{ fetchedOnDemandBlocks: 0, dependsOnSourceBlocks: 0, independentMs: null },
   };
 }

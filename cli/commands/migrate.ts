@@ -25,6 +25,13 @@ export function describeSteps({ stepTimes }: Pick<MigrationState, 'stepTimes'>):
   return text;
 }
 
+/** What a VM that has moved would lose with the node that it came from. */
+export function describeDependence(m: MigrationState): string {
+  if (m.step !== 'moved') return '';
+  if (m.independentMs !== null) return `no other node, since ${formatMs(m.independentMs)} after the order`;
+  return `other nodes still; ${m.dependsOnSourceBlocks} blocks were only at ${m.from} when last counted`;
+}
+
 function showProgress(line: ProgressLine, m: MigrationState): void {
   const bytes = { doneBytes: m.memoryBytes, totalBytes: m.memoryBytes + m.remainingBytes };
   line.update({ detail: m.step, ...(m.step === 'memory' ? bytes : {}) });

@@ -4,7 +4,7 @@ import { formatMs } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import type { VmState } from '../../wire/contracts/orchestrator.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
-import { describeMigration, describeSteps } from './migrate.ts';
+import { describeDependence, describeMigration, describeSteps } from './migrate.ts';
 import { wholeNumber } from './numbers.ts';
 
 function describeVm(vm: VmState): string {
@@ -20,8 +20,10 @@ function describeVm(vm: VmState): string {
   ];
   if (vm.migration !== null) {
     facts.push(['last migration', describeMigration(vm.migration)], ['its steps', describeSteps(vm.migration)]);
+    facts.push(['depends on', describeDependence(vm.migration)]);
   }
-  return facts.map(([name, value]) => `${name.padEnd(15)} ${value}`).join('\n');
+  const said = facts.filter(([, fact]) => fact !== '');
+  return said.map(([name, value]) => `${name.padEnd(15)} ${value}`).join('\n');
 }
 
 const list = command('list', 'the VMs and where they run', ['vm list']).action((options: CommonOptions) =>

@@ -44,7 +44,8 @@ function row(cells) {
 
 function migrationRow(m) {
   const phase = m.reason === '' ? m.step : `${m.step}: ${m.reason}`;
-  const depends = m.step === 'moved' ? `${m.dependsOnSourceBlocks} blocks` : '';
+  const still = `${m.dependsOnSourceBlocks} blocks`;
+  const depends = m.independentMs === null ? still : `independent after ${seconds(m.independentMs)}`;
   const figures = [
     seconds(m.totalMs),
     milliseconds(m.holdMs),
@@ -52,7 +53,7 @@ function migrationRow(m) {
     megabytes(m.blockBytes),
     megabytes(m.entryBytes),
     `${m.fetchedOnDemandBlocks} blocks`,
-    depends,
+    m.step === 'moved' ? depends : '',
   ];
   return row([[m.vm], [m.from], [m.to], [phase], ...figures.map((figure) => [figure, 'figure'])]);
 }

@@ -69,6 +69,11 @@ export const MigrationState = Type.Object({
   fetchedOnDemandBlocks: Count,
   /** Blocks that the VM would lose with the source: 0 when it is independent of it. */
   dependsOnSourceBlocks: Count,
+  /**
+   * From the order until the VM's images depended on no other node, ms; null while they do, or when nobody saw it. Known
+   * to a quarter of a second in the first minute, to some seconds after it.
+   */
+  independentMs: Type.Union([Type.Number(), Type.Null()]),
 });
 export type MigrationState = Type.Static<typeof MigrationState>;
 

@@ -33,6 +33,7 @@ export function migrationRecord(change: Partial<MigrationRecord> = {}): Migratio
     ...{ reason: '', startedAtMs: 0, totalMs: 0, stepTimes: [], holdMs: 0, holdSteps: [] },
     ...{ memoryBytes: 0, remainingBytes: 0 },
     ...{ rateBytesPerSecond: 0, entryBytes: 0, blockBytes: 0, fetchedOnDemandBlocks: 0, dependsOnSourceBlocks: 0 },
+    independentMs: null,
     ...change,
   };
 }
