@@ -31,6 +31,12 @@ export interface Leg {
   readonly checks: readonly Check[];
 }
 
+export interface LegOptions {
+  readonly settleMs?: number;
+  /** Waited for as soon as the order was answered. */
+  readonly atMoved?: () => Promise<void>;
+}
+
 /** Something that must hold, and what was seen. */
 export interface Check {
   readonly name: string;
@@ -118,14 +124,15 @@ export class Round {
     this.#bootId = (await this.#visitor.ask('status')).bootId;
   }
 
-  /** Moves the VM to a cloud and answers what that cost until `settleMs` after it ran there, and what was checked. */
-  async leg(to: string, settleMs = SETTLE_MS): Promise<Leg> {
+  /** Moves the VM to a cloud and answers what that cost until some time after it ran there, and what was checked. */
+  async leg(to: string, { settleMs = SETTLE_MS, atMoved }: LegOptions = {}): Promise<Leg> {
     const before = await this.#visitor.ask('status');
     const linksBefore = (await this.#lab.wan.stats()).perLink;
     await this.#lab.wan.resetLateness();
     await this.#visitor.mark();
     this.#ping?.mark();
     const moved = await this.#migrate(to);
+    await atMoved?.();
     await new Promise((resolve) => setTimeout(resolve, settleMs));
     const wan = await this.#lab.wan.stats();
     const [tcp, ping, guest] = [await this.#visitor.mark(), this.#ping?.mark(), await this.#visitor.ask('status')];

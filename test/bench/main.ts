@@ -16,8 +16,8 @@ function count(text: string): number {
 
 const EXAMPLES = `
 Examples:
-  supercloud bench migration                   six alternations beside plain QEMU
-  supercloud bench migration --alternations 1  a first impression, some five minutes
+  supercloud bench migration                   six alternations beside plain QEMU, some 36 minutes
+  supercloud bench migration --alternations 1  a first impression, some six minutes
   supercloud bench migration --rounds 10       the same VM thirty times, without the peers
   supercloud bench migration --json=FILE       the figures into a file`;
 
