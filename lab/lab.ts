@@ -11,12 +11,11 @@ import { type Doorway, openDoorway } from './doorway.ts';
 import { createNamespaces, createVethPairs, namespaceName } from './namespace.ts';
 import { addVethPort } from './open-vswitch.ts';
 import { type Reaper, startReaper } from './reaper.ts';
-import { RUN_ROOT, RunDirectory } from './run-directory.ts';
-import { CLOUDS, GUEST_MTU_BYTES, LINK_RATE_MBIT, PREFIX, ROUND_TRIPS_MS, VISITOR } from './topology.ts';
-import { startWan, type Wan, type WanLink } from './wan/wan.ts';
+import { CURRENT_CONTEXT, RunDirectory } from './run-directory.ts';
+import { CLOUDS, GUEST_MTU_BYTES, PREFIX, VISITOR } from './topology.ts';
+import { labLinks, startWan, type Wan } from './wan/wan.ts';
+import { openWanDoor, type WanDoor } from './wan-door.ts';
 
-/** By which the command line finds the newest running lab. */
-const CURRENT_CONTEXT = `${RUN_ROOT}/current-context.json`;
 const NODES_UP_TIMEOUT_MS = 60_000;
 
 /** What the operator's client calls. */
@@ -31,6 +30,7 @@ export class Lab {
   #wan: Wan | undefined;
   #operator: Operator | undefined;
   #doorway: Doorway | undefined;
+  #wanDoor: WanDoor | undefined;
 
   private constructor(run: RunDirectory, reaper: Reaper, line: ProgressLine) {
     this.run = run;
@@ -102,7 +102,7 @@ export class Lab {
       ]),
     );
     const ports = this.clouds.map(({ plan: { cloud } }) => ({ name: cloud, device: cloud }));
-    this.#wan = await startWan({ namespace: wan, ports, links: links() });
+    this.#wan = await startWan({ namespace: wan, ports, links: labLinks() });
     await Promise.all(this.clouds.map((cloud) => cloud.startSwitch()));
     const home = this.cloud(VISITOR.cloud);
     await addVethPort(
@@ -140,7 +140,9 @@ export class Lab {
     const { node } = controller.plan;
     this.#operator = rpcClient(orchestratorContract, { node, path: socket }, await loadIdentity(identity));
     const context = `${this.run.path}/context.json`;
-    writeFileSync(context, JSON.stringify({ node, socket, identity }), { mode: 0o600 });
+    const wan = `${this.run.path}/wan.sock`;
+    this.#wanDoor = await openWanDoor(wan, this.wan);
+    writeFileSync(context, JSON.stringify({ node, socket, identity, wan }), { mode: 0o600 });
     // Replaced in one step: two labs may start at once, and the newest is the current one.
     const link = `${this.run.path}/current`;
     symlinkSync(context, link);
@@ -174,22 +176,13 @@ export class Lab {
   async stop(): Promise<void> {
     this.#operator?.close();
     await this.#doorway?.close();
+    await this.#wanDoor?.close();
     await this.#wan?.stop();
     for (const cloud of this.clouds) for (const daemon of cloud.daemons.values()) daemon.expectEnd();
     await this.run.remove();
     await this.#reaper.dismiss();
     removeDanglingContext();
   }
-}
-
-function links(): WanLink[] {
-  return ROUND_TRIPS_MS.flatMap(({ between: [a, b], rttMs }) => {
-    const link = { delayMs: rttMs / 2, rateMbit: LINK_RATE_MBIT };
-    return [
-      { from: a, to: b, ...link },
-      { from: b, to: a, ...link },
-    ];
-  });
 }
 
 /** The link to this run's context is dead now; another lab's, made since, is left alone. */

@@ -14,6 +14,7 @@ import { type Leg, Round } from './round.ts';
 import { cleanAll } from './run-directory.ts';
 import { createSshKey } from './ssh-key.ts';
 import { GUEST, ROUND } from './topology.ts';
+import { wanCommand } from './wan-command.ts';
 
 interface Options {
   readonly once?: true;
@@ -28,7 +29,8 @@ Examples:
   supercloud lab                      the round, then it stays for you to try
   supercloud lab --once --image tiny  the round with a small guest, then everything is taken down
   supercloud lab --once --json=FILE   the figures into a file
-  supercloud lab --clean              remove what a crashed lab left behind`;
+  supercloud lab --clean              remove what a crashed lab left behind
+  supercloud lab wan                  the links of the lab that runs, and how to change them: lab wan --help`;
 
 function image(text: string): GuestKind {
   if (text === 'tiny' || text === 'debian') return text;
@@ -41,8 +43,9 @@ function rounds(text: string): number {
   throw new OperationError('USAGE', `'${text}' is no number of rounds`, { remedy: 'say --rounds 10' });
 }
 
-function parse(args: readonly string[]): Options {
-  return new Command('supercloud lab')
+/** Runs what was typed: the lab itself, or something to do with one that runs. */
+async function obey(args: readonly string[]): Promise<void> {
+  await new Command('supercloud lab')
     .description('three clouds on this machine, and a VM that migrates round them, live')
     .option('--once', 'end after the round; exit 0 only if every check held')
     .option('--image <guest>', 'what boots: a whole Debian, or a tiny system', image, 'debian')
@@ -51,8 +54,11 @@ function parse(args: readonly string[]): Options {
     .option('--clean', 'remove what a crashed lab left behind, and end')
     .addHelpText('after', EXAMPLES)
     .exitOverride()
-    .parse([...args], { from: 'user' })
-    .opts();
+    // What is typed behind `wan` is its own.
+    .enablePositionalOptions()
+    .action(main)
+    .addCommand(wanCommand.copyInheritedSettings(new Command().exitOverride()))
+    .parseAsync([...args], { from: 'user' });
 }
 
 async function goRound(lab: Lab, round: Round, options: Options): Promise<Leg[]> {
@@ -74,6 +80,7 @@ function whatToTry(lab: Lab, key: string | undefined): string {
     `status page  ${lab.statusPage}`,
     'move it      ./supercloud migrate web --to beta',
     'look         ./supercloud vm show web      ./supercloud image show web      ./supercloud node list',
+    'worsen       ./supercloud lab wan alpha beta --rtt 150 --loss 2      ./supercloud lab wan --reset',
     `use it       ${inside} ping ${GUEST.address}`,
     `             ${inside} curl http://${GUEST.address}/`,
   ];
@@ -142,7 +149,7 @@ async function main(options: Options): Promise<void> {
 }
 
 try {
-  await main(parse(process.argv.slice(2)));
+  await obey(process.argv.slice(2));
 } catch (error) {
   process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
   if (!(error instanceof CommanderError)) report(error);

@@ -6,6 +6,8 @@ import { destroyNamespaces, listNamespaces, runCommand } from './namespace.ts';
 
 /** Sockets and small files: /run is short, so that socket paths stay under 108 bytes, and in memory. */
 export const RUN_ROOT = '/run/supercloud-lab';
+/** By which the command line finds the newest running lab. */
+export const CURRENT_CONTEXT = `${RUN_ROOT}/current-context.json`;
 /** Disk images and stores, which /run is too small for. */
 export const DATA_ROOT = '/var/tmp/supercloud-lab';
 const RUN_ID_PATTERN = /^[a-z][a-z0-9]{0,11}$/;

@@ -7,8 +7,8 @@ const STATIONS_MAX = 1024;
 /** Ethernet: the lowest bit of a destination's first byte marks a group address (IEEE 802.3, 3.2.3). */
 const GROUP_BIT = 0x01;
 
-/** A link's figures, from one port to another. */
-export interface LinkStatistics extends LinkCounters {
+/** A link's settings now and its figures, from one port to another. */
+export interface LinkStatistics extends LinkSettings, LinkCounters {
   readonly from: number;
   readonly to: number;
 }
@@ -114,7 +114,8 @@ export class Fabric {
 
   statistics(): LinkStatistics[] {
     const all = this.#links.map((link, index) => {
-      return { from: Math.floor(index / this.#ports), to: index % this.#ports, ...link.counters };
+      const between = { from: Math.floor(index / this.#ports), to: index % this.#ports };
+      return { ...between, ...link.settings, ...link.counters };
     });
     return all.filter(({ from, to }) => from !== to);
   }

@@ -30,7 +30,7 @@ export interface Answer {
 }
 
 /** Smallest and largest value of each setting; 1,000 Mbit/s is far beyond what this emulator moves in time. */
-const LIMITS = {
+export const LINK_LIMITS = {
   delayMs: [0, 10_000],
   rateMbit: [0.001, 1_000],
   queueBytes: [0, 2 ** 30],
@@ -48,8 +48,8 @@ export function decodeOrder(value: unknown): Order {
 
 /** Throws `RangeError` if a setting is out of its limits. */
 export function checkSettings(change: Partial<LinkSettings>): void {
-  for (const [key, [least, most]] of Object.entries(LIMITS)) {
-    const value = change[key as keyof typeof LIMITS];
+  for (const [key, [least, most]] of Object.entries(LINK_LIMITS)) {
+    const value = change[key as keyof typeof LINK_LIMITS];
     if (value === undefined || (value >= least && value <= most)) continue;
     throw new RangeError(`WAN link: ${key} is ${value}, must be ${least} to ${most}`);
   }

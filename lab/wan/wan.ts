@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { spawnIn } from '../namespace.ts';
+import { LINK_RATE_MBIT, ROUND_TRIPS_MS } from '../topology.ts';
 import type { LinkCounters, LinkSettings } from './link.ts';
 import { type Answer, checkSettings, type WanReport } from './order.ts';
 
@@ -18,14 +19,6 @@ const COMPLAINT_CHARACTERS_MAX = 4_000;
  * generation makes its pauses short.
  */
 const RUNTIME_FLAGS = ['--single-threaded-gc', '--max-semi-space-size=1'];
-/** What the emulator moves in time on two cores, and so the rate of the lab's links. */
-export const LAB_RATE_MBIT = 200;
-/** Round trips between the lab's clouds, in ms: alpha and gamma at two ends, beta half-way. */
-const LAB_ROUND_TRIPS: readonly (readonly [string, string, number])[] = [
-  ['alpha', 'beta', 75],
-  ['beta', 'gamma', 75],
-  ['alpha', 'gamma', 150],
-];
 
 /** One direction of one link, by the names of its ports; settings left out keep the default. */
 export interface WanLink extends Partial<LinkSettings> {
@@ -43,7 +36,7 @@ export interface WanOptions {
 }
 
 export interface WanStatistics extends Omit<WanReport, 'links'> {
-  readonly perLink: readonly (LinkCounters & { readonly from: string; readonly to: string })[];
+  readonly perLink: readonly (LinkSettings & LinkCounters & { readonly from: string; readonly to: string })[];
 }
 
 /** The emulator ended, or did not answer; the message says what it printed at the end. */
@@ -60,20 +53,18 @@ export function bandwidthDelayBytes(rateMbit: number, roundTripMs: number): numb
 /** What a link is unless said: no delay, 200 Mbit/s, no loss, and a queue of one bandwidth-delay product of 150 ms. */
 export const DEFAULT_LINK: LinkSettings = {
   delayMs: 0,
-  rateMbit: LAB_RATE_MBIT,
-  queueBytes: bandwidthDelayBytes(LAB_RATE_MBIT, 150),
+  rateMbit: LINK_RATE_MBIT,
+  queueBytes: bandwidthDelayBytes(LINK_RATE_MBIT, 150),
   lossPercent: 0,
   up: true,
 };
 
-/** The lab's links: 75 ms alpha-beta and beta-gamma, 150 ms alpha-gamma (round trips), half of it in each direction. */
+/** The lab's links: the round trips of its topology, half of each in each direction. */
 export function labLinks(): readonly WanLink[] {
-  return LAB_ROUND_TRIPS.flatMap(([a, b, roundTripMs]) => {
-    return [
-      { from: a, to: b, delayMs: roundTripMs / 2 },
-      { from: b, to: a, delayMs: roundTripMs / 2 },
-    ];
-  });
+  return ROUND_TRIPS_MS.flatMap(({ between: [a, b], rttMs }) => [
+    { from: a, to: b, delayMs: rttMs / 2 },
+    { from: b, to: a, delayMs: rttMs / 2 },
+  ]);
 }
 
 /** Starts the emulator; resolves when all links are as asked. Rejects with `WanFailed` or, for settings, `RangeError`. */
@@ -83,10 +74,9 @@ export async function startWan(options: WanOptions): Promise<Wan> {
   const args = [...RUNTIME_FLAGS, main, String(options.seed ?? 1), ...devices];
   const child = spawnIn(options.namespace, process.execPath, args, { stdio: 'pipe' });
   const names = options.ports.map(({ name }) => name);
-  const wan = new Wan(child, names);
+  const wan = new Wan(child, names, options.links ?? []);
   await wan.ready;
-  const all = names.flatMap((from) => names.filter((to) => to !== from).map((to) => ({ from, to, ...DEFAULT_LINK })));
-  await Promise.all([...all, ...(options.links ?? [])].map(({ from, to, ...change }) => wan.set(from, to, change)));
+  await wan.resetAll();
   return wan;
 }
 
@@ -98,6 +88,7 @@ interface Waiting {
 export class Wan {
   readonly #child: ChildProcess;
   readonly #ports: readonly string[];
+  readonly #links: readonly WanLink[];
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended: Promise<unknown>;
   /** Resolves when the emulator forwards. */
@@ -107,9 +98,10 @@ export class Wan {
   #failure: WanFailed | undefined;
 
   /** For `startWan`. */
-  constructor(child: ChildProcess, ports: readonly string[]) {
+  constructor(child: ChildProcess, ports: readonly string[], links: readonly WanLink[]) {
     this.#child = child;
     this.#ports = ports;
+    this.#links = links;
     this.#ended = new Promise((resolve) => child.once('close', resolve));
     this.ready = this.#expect(0);
     if (child.stdout !== null) createInterface(child.stdout).on('line', (line) => this.#receive(line));
@@ -126,6 +118,11 @@ export class Wan {
     return this.#child.pid;
   }
 
+  /** The names of its ports. */
+  get ports(): readonly string[] {
+    return this.#ports;
+  }
+
   /** Changes one direction while frames flow; resolves when it holds. Rejects with `RangeError` or `WanFailed`. */
   async set(from: string, to: string, change: Partial<LinkSettings>): Promise<void> {
     checkSettings(change);
@@ -137,7 +134,21 @@ export class Wan {
     await Promise.all([this.set(a, b, change), this.set(b, a, change)]);
   }
 
-  /** What every link did since the start, and how late frames left since the last reset. */
+  /** Makes every direction what it was at the start. */
+  async resetAll(): Promise<void> {
+    const pairs = this.#ports.flatMap((from) =>
+      this.#ports.filter((to) => to !== from).map((to) => [from, to] as const),
+    );
+    await Promise.all(pairs.map(([from, to]) => this.reset(from, to)));
+  }
+
+  /** Makes one direction what it was at the start. */
+  async reset(from: string, to: string): Promise<void> {
+    const { from: _from, to: _to, ...asked } = this.#links.find((link) => link.from === from && link.to === to) ?? {};
+    await this.set(from, to, { ...DEFAULT_LINK, ...asked });
+  }
+
+  /** What every link is and did since the start, and how late frames left since the last reset. */
   async stats(): Promise<WanStatistics> {
     const { report } = await this.#ask({ order: 'report' });
     if (report === undefined) throw new WanFailed('the WAN emulator answered without a report');
