@@ -72,7 +72,10 @@ export async function startStatusServer(path: string, watch: Watch): Promise<{ c
   return {
     async close() {
       for (const client of sockets.clients) client.terminate();
-      await new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
+      // Browsers connect ahead of need; one that has asked nothing yet is no idle one to the server.
+      server.closeAllConnections();
+      await closed;
     },
   };
 }

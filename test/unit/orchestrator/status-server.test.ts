@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
 import { startStatusServer } from '../../../orchestrator/status-page/status-server.ts';
 import type { Status } from '../../../wire/contracts/orchestrator.ts';
+import { within } from '../common/members.ts';
 
 const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [] };
 const BOUND_MS = 10_000;
@@ -79,4 +80,17 @@ test('a page of another origin cannot watch', async ({ socket }) => {
   assert.match(String(error), '403');
 });
 
+test('a connection that asks nothing does not hold up the end', async ({ socket, server }) => {
+  const silent = connect(socket);
+  await new Promise((resolve, reject) => silent.once('connect', resolve).once('error', reject));
+  // Connections are accepted in order: the server has this one when it has answered another.
+  await get(socket, '/', { host: '127.0.0.1:7480' });
+  try {
+    await within(server.close());
+  } finally {
+    silent.destroy();
+  }
+});
+
 test.run();
+
