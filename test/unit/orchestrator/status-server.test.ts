@@ -57,7 +57,9 @@ test('the page and its parts, and no more', async ({ socket }) => {
   const page = await get(socket, '/', headers);
   assert.is(page.status, 200);
   assert.match(String(page.headers['content-security-policy']), "default-src 'none'");
-  assert.is((await get(socket, '/page.js', headers)).status, 200);
+  for (const part of ['/page.js', '/page.css', '/status.js', '/units.js', '/icon.svg']) {
+    assert.is((await get(socket, part, headers)).status, 200, part);
+  }
   assert.is((await get(socket, '/../main.ts', headers)).status, 404);
   assert.is((await get(socket, '/', headers, 'POST')).status, 405);
 });
@@ -93,4 +95,3 @@ test('a connection that asks nothing does not hold up the end', async ({ socket,
 });
 
 test.run();
-
