@@ -1,17 +1,26 @@
 // An image as NBD wants to see a device. Adapts names and nothing else.
 
-import type { NbdDevice } from '../nbd/nbd-session.ts';
+import type { NbdDevice } from '../nbd/nbd-device.ts';
 import type { Image } from './image.ts';
+import { endOfStatus, statusOf } from './image-status.ts';
 
 /** The device of one image. */
 export function deviceOf(image: Image): NbdDevice {
   return {
     tryRead: (offset, into) => image.tryRead(offset, into),
-    readLater: (offset, length) => image.readLater(offset, length),
+    tryBeginRead: (offset, length) => image.tryBeginRead(offset, length),
+    readNow: (offset, into) => image.readNow(offset, into),
+    makeReadable: (offset, length) => image.makeReadable(offset, length),
     write: (offset, data, fua) => image.write(offset, data, fua),
     zero: (offset, length, fua, keepRoom) => image.zero(offset, length, fua, keepRoom),
     trim: (offset, length, fua) => image.trim(offset, length, fua),
     cache: (offset, length) => image.cache(offset, length),
     flush: () => image.flush(),
+    get hasStatus() {
+      return image.gate.mayRead;
+    },
+    untilStatus: () => image.gate.changed(),
+    statusOf: (kind, offset) => statusOf(image.store.table, kind, offset),
+    endOfStatus: (kind, offset, end) => endOfStatus(image.store.table, kind, offset, end),
   };
 }

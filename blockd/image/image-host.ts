@@ -5,7 +5,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
 import type { Endpoint } from '../../wire/names.ts';
-import type { NbdDevice } from '../nbd/nbd-session.ts';
+import type { NbdDevice } from '../nbd/nbd-device.ts';
 import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { sameTable } from '../peer/table-follower.ts';

@@ -48,25 +48,35 @@ export class Image {
 
   /** Reads if everything is here; false otherwise, and nothing was done. @throws OperationError, Error of the disk */
   tryRead(offset: number, into: Uint8Array): boolean {
+    return this.tryBeginRead(offset, into.length) && this.readNow(offset, into);
+  }
+
+  /** Whether everything is here, so that `readNow` may read it, or parts of it, in the same step. */
+  tryBeginRead(offset: number, length: number): boolean {
     this.#throwIfFailed();
-    const first = blockOf(offset);
+    if (!this.gate.mayRead || this.store.table.someMissing(blockOf(offset), endBlockOf(offset + length))) return false;
+    this.counters.reads++;
+    return true;
+  }
+
+  /** False when a block turned out to be spoilt: it is missing now, and what was read means nothing. */
+  readNow(offset: number, into: Uint8Array): boolean {
     const end = endBlockOf(offset + into.length);
-    if (!this.gate.mayRead || this.store.table.someMissing(first, end)) return false;
-    const isRead = this.store.table.allInFile(first, end)
-      ? this.store.read(into, offset)
-      : this.#readMixed(offset, into, end);
-    if (isRead) this.counters.reads++;
-    return isRead;
+    if (this.store.table.allInFile(blockOf(offset), end)) return this.store.read(into, offset);
+    return this.#readMixed(offset, into, end);
   }
 
   /** Reads when it can be done. @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED */
   async readLater(offset: number, length: number): Promise<Uint8Array> {
     const into = new Uint8Array(length);
-    while (!this.tryRead(offset, into)) {
-      if (!this.gate.mayRead) await this.gate.changed();
-      else await this.fetch(blockOf(offset), endBlockOf(offset + length), 'demand');
-    }
+    while (!this.tryRead(offset, into)) await this.makeReadable(offset, length);
     return into;
+  }
+
+  /** Waits for the next thing that a read waits for. @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED */
+  async makeReadable(offset: number, length: number): Promise<void> {
+    if (!this.gate.mayRead) await this.gate.changed();
+    else await this.fetch(blockOf(offset), endBlockOf(offset + length), 'demand');
   }
 
   /** Makes missing blocks local. */

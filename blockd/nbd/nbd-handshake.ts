@@ -1,9 +1,10 @@
 // The negotiation of one NBD connection (fixed newstyle): options in, answers out, until the client goes to an export
 // or leaves. A state machine over bytes; it opens nothing and serves no data.
+import { contextsListed, contextsSelected, type MetaContext, readMetaQuery } from './meta-contexts.ts';
 import {
   BLOCK_SIZE,
   CLIENT_FLAGS_KNOWN,
-  EXPORT_FLAGS,
+  exportFlags,
   HANDSHAKE,
   INFO,
   INIT_MAGIC,
@@ -15,6 +16,7 @@ import {
   OPTION_REPLY_MAGIC,
   OPTION_SKIP_BYTES_MAX,
 } from './nbd-protocol.ts';
+import type { Agreement } from './nbd-request.ts';
 
 const CLIENT_FLAGS_BYTES = 4;
 /** NBD_OPT_EXPORT_NAME ends with these where the client did not ask to leave them out. */
@@ -34,6 +36,8 @@ export interface HandshakeStep {
 export interface ExportDescription {
   readonly name: string;
   readonly bytes: number;
+  /** Clients may not change it. */
+  readonly isReadOnly?: boolean;
 }
 
 /** One connection's negotiation. */
@@ -43,6 +47,8 @@ export class NbdHandshake {
   #clientFlags: number | undefined;
   #skipBytes = 0;
   #options = 0;
+  #isStructured = false;
+  #contexts: readonly MetaContext[] = [];
 
   /** Sends the greeting. */
   constructor(description: ExportDescription, send: (bytes: Buffer) => void) {
@@ -53,6 +59,12 @@ export class NbdHandshake {
     greeting.writeBigUInt64BE(OPTION_MAGIC, 8);
     greeting.writeUInt16BE(HANDSHAKE.FIXED_NEWSTYLE | HANDSHAKE.NO_ZEROES, 16);
     send(greeting);
+  }
+
+  /** What the options came to. */
+  get agreement(): Agreement {
+    const { bytes, isReadOnly = false } = this.#description;
+    return { bytes, isReadOnly, isStructured: this.#isStructured, contexts: this.#contexts };
   }
 
   /** Takes whole messages off the input's front. */
@@ -66,12 +78,12 @@ export class NbdHandshake {
   }
 
   #message(input: Buffer): HandshakeStep {
-    if (this.#clientFlags === undefined) return this.#flags(input);
+    if (this.#clientFlags === undefined) return this.#clientHello(input);
     if (this.#skipBytes > 0) return this.#skip(input);
     return this.#option(input);
   }
 
-  #flags(input: Buffer): HandshakeStep {
+  #clientHello(input: Buffer): HandshakeStep {
     if (input.length < CLIENT_FLAGS_BYTES) return MORE;
     this.#clientFlags = input.readUInt32BE(0);
     const known = (this.#clientFlags & ~CLIENT_FLAGS_KNOWN) === 0;
@@ -99,6 +111,7 @@ export class NbdHandshake {
   #tooBig(option: number, length: number): HandshakeStep {
     if (length > OPTION_SKIP_BYTES_MAX || option === OPTION.EXPORT_NAME) return DROP;
     this.#options++;
+    if (option === OPTION.SET_META_CONTEXT) this.#contexts = [];
     this.#reply(option, OPTION_REPLY.ERR_TOO_BIG);
     this.#skipBytes = length;
     return { used: OPTION_HEADER_BYTES, next: 'more' };
@@ -119,6 +132,12 @@ export class NbdHandshake {
       case OPTION.STARTTLS:
         // A unix socket has the file system's permissions; there is no TLS to go to on it.
         return this.#reply(option, data.length === 0 ? OPTION_REPLY.ERR_POLICY : OPTION_REPLY.ERR_INVALID);
+      case OPTION.STRUCTURED_REPLY:
+        return this.#structured(data);
+      case OPTION.LIST_META_CONTEXT:
+        return this.#listContexts(data);
+      case OPTION.SET_META_CONTEXT:
+        return this.#setContexts(data);
       default:
         return this.#reply(option, OPTION_REPLY.ERR_UNSUP);
     }
@@ -129,7 +148,7 @@ export class NbdHandshake {
     const zeroes = ((this.#clientFlags ?? 0) & HANDSHAKE.NO_ZEROES) !== 0 ? 0 : ZEROES_BYTES;
     const answer = Buffer.alloc(10 + zeroes);
     answer.writeBigUInt64BE(BigInt(this.#description.bytes), 0);
-    answer.writeUInt16BE(EXPORT_FLAGS, 8);
+    answer.writeUInt16BE(this.#flags, 8);
     this.#send(answer);
     return 'export';
   }
@@ -160,7 +179,7 @@ export class NbdHandshake {
     const facts = Buffer.alloc(12);
     facts.writeUInt16BE(INFO.EXPORT, 0);
     facts.writeBigUInt64BE(BigInt(this.#description.bytes), 2);
-    facts.writeUInt16BE(EXPORT_FLAGS, 10);
+    facts.writeUInt16BE(this.#flags, 10);
     this.#reply(option, OPTION_REPLY.INFO, facts);
     for (let at = 0; at < wanted.length; at += 2) {
       if (wanted.readUInt16BE(at) === INFO.NAME) this.#describeName(option);
@@ -180,6 +199,44 @@ export class NbdHandshake {
     sizes.writeUInt32BE(BLOCK_SIZE.preferred, 6);
     sizes.writeUInt32BE(BLOCK_SIZE.maximum, 10);
     this.#reply(option, OPTION_REPLY.INFO, sizes);
+  }
+
+  #structured(data: Buffer): HandshakeStep['next'] {
+    if (data.length > 0) return this.#reply(OPTION.STRUCTURED_REPLY, OPTION_REPLY.ERR_INVALID);
+    this.#isStructured = true;
+    return this.#reply(OPTION.STRUCTURED_REPLY, OPTION_REPLY.ACK);
+  }
+
+  #listContexts(data: Buffer): HandshakeStep['next'] {
+    const option = OPTION.LIST_META_CONTEXT;
+    const query = this.#isStructured ? readMetaQuery(data) : undefined;
+    if (query === undefined) return this.#reply(option, OPTION_REPLY.ERR_INVALID);
+    if (!this.#isKnown(query.exportName)) return this.#reply(option, OPTION_REPLY.ERR_UNKNOWN);
+    for (const { name } of contextsListed(query.queries)) this.#describeContext(option, 0, name);
+    return this.#reply(option, OPTION_REPLY.ACK);
+  }
+
+  /** Whatever was chosen before is forgotten, also when this choice fails. */
+  #setContexts(data: Buffer): HandshakeStep['next'] {
+    const option = OPTION.SET_META_CONTEXT;
+    this.#contexts = [];
+    const query = this.#isStructured ? readMetaQuery(data) : undefined;
+    if (query === undefined) return this.#reply(option, OPTION_REPLY.ERR_INVALID);
+    if (!this.#isKnown(query.exportName)) return this.#reply(option, OPTION_REPLY.ERR_UNKNOWN);
+    this.#contexts = contextsSelected(query.queries);
+    for (const { id, name } of this.#contexts) this.#describeContext(option, id, name);
+    return this.#reply(option, OPTION_REPLY.ACK);
+  }
+
+  #describeContext(option: number, id: number, name: string): void {
+    const data = Buffer.alloc(4 + name.length);
+    data.writeUInt32BE(id, 0);
+    data.write(name, 4, 'latin1');
+    this.#reply(option, OPTION_REPLY.META_CONTEXT, data);
+  }
+
+  get #flags(): number {
+    return exportFlags(this.#description.isReadOnly === true, this.#isStructured);
   }
 
   #isKnown(name: string): boolean {

@@ -3,7 +3,9 @@
 import { rm } from 'node:fs/promises';
 import { createServer, type Server, Socket } from 'node:net';
 import type { Log } from '../../common/log.ts';
-import { type NbdDevice, NbdSession } from './nbd-session.ts';
+import type { NbdDevice } from './nbd-device.ts';
+import type { ExportDescription } from './nbd-handshake.ts';
+import { NbdSession } from './nbd-session.ts';
 
 /** QEMU, a client or two for inspection; more are turned away. */
 const CONNECTIONS_MAX = 16;
@@ -20,7 +22,7 @@ export interface NbdExport {
 /** Listens for clients of one device. @throws Error with the operating system's code */
 export async function exportDevice(
   device: NbdDevice,
-  description: { readonly name: string; readonly bytes: number },
+  description: ExportDescription,
   path: string,
   log: Log,
 ): Promise<NbdExport> {
@@ -46,12 +48,7 @@ export async function exportDevice(
   };
 }
 
-function serve(
-  accepted: Socket,
-  device: NbdDevice,
-  description: { readonly name: string; readonly bytes: number },
-  log: Log,
-): Socket {
+function serve(accepted: Socket, device: NbdDevice, description: ExportDescription, log: Log): Socket {
   const buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
   const socket: Socket = withReceiveBuffer(accepted, buffer, (bytes) => {
     session.receive(buffer.subarray(0, bytes));

@@ -95,6 +95,11 @@ export class VersionTable {
     return chunk.low[at] === low && chunk.high[at] === high;
   }
 
+  /** The epoch that wrote the block's newest version, 0 for one never written. */
+  epochAt(block: number): number {
+    return epochOf(this.#versionOf(block).high);
+  }
+
   holderOf(block: number): number {
     const slot = this.#slab.slotOf(block);
     return slot < 0 ? 0 : (this.#slab.chunkOf(slot).holder[this.#slab.indexOf(slot)] ?? 0);

@@ -81,12 +81,33 @@ test('nbdinfo sees the export, its size and what it can', async () => {
   const [shown] = info.exports;
   assert.is(shown['export-size'], RAW_BYTES);
   assert.ok(shown.can_flush && shown.can_fua && shown.can_trim && shown.can_zero && shown.can_cache);
-  assert.not(shown.can_multi_conn);
+  assert.ok(shown.can_multi_conn && shown.can_df && shown.can_fast_zero);
+  assert.not(shown.is_read_only);
+  assert.equal(shown.contexts, ['base:allocation', 'supercloud:version']);
   assert.equal([shown.block_size_minimum, shown.block_size_preferred, shown.block_size_maximum], [1, 4096, 32 * MIB]);
 });
 
 test('qemu-img reads back what was imported', async () => {
   assert.match(await tool('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', raw, uri), /identical/);
+});
+
+test('nbdinfo maps the islands of data and the zeros between them', async () => {
+  const map = async (context: string): Promise<number[][]> => {
+    const extents = JSON.parse(await tool('nbdinfo', `--map=${context}`, '--json', uri));
+    return extents.map((one: { offset: number; length: number; type: number }) => [one.offset, one.length, one.type]);
+  };
+  const islands = [0, 100 * MIB, 900 * MIB, RAW_BYTES - 2 * 4096];
+  const data = await map('base:allocation');
+  assert.equal(
+    data.filter(([, , type]) => type === 0),
+    islands.map((offset) => [offset, 8192, 0]),
+  );
+  assert.ok(data.every(([, , type]) => type === 0 || type === 3));
+  const versions = await map('supercloud:version');
+  assert.equal(
+    versions.filter(([, , type]) => type !== 2).map(([offset, length]) => [offset, length]),
+    islands.map((offset) => [offset, 8192]),
+  );
 });
 
 test('nbdcopy writes a disk and reads it back', async () => {

@@ -1,186 +1,40 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type NbdConnection, type NbdDevice, NbdSession } from '../../../blockd/nbd/nbd-session.ts';
+import { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
 import { settle } from './manual-clock.ts';
+import {
+  clientFlags,
+  errors,
+  FakeDevice,
+  FLAGS,
+  go,
+  option,
+  optionReplies,
+  request,
+  SIZE,
+  started,
+  Wire,
+} from './nbd-client.ts';
 
-const SIZE = 1 << 20;
-const FLAGS = { fixed: 1, noZeroes: 2 };
 const GREETING_BYTES = 18;
-
-/** A device of bytes in memory whose answers the test may hold back. */
-class FakeDevice implements NbdDevice {
-  readonly bytes = Buffer.alloc(SIZE);
-  readonly calls: string[] = [];
-  held: PromiseWithResolvers<void> | undefined;
-
-  tryRead(offset: number, into: Uint8Array): boolean {
-    if (this.held !== undefined) return false;
-    this.bytes.copy(into, 0, offset, offset + into.length);
-    return true;
-  }
-
-  async readLater(offset: number, length: number): Promise<Uint8Array> {
-    await this.held?.promise;
-    return this.bytes.subarray(offset, offset + length);
-  }
-
-  write(offset: number, data: Uint8Array, fua: boolean): Promise<void> | undefined {
-    this.bytes.set(data, offset);
-    return this.#note(`write ${offset} ${data.length} ${fua}`);
-  }
-
-  zero(offset: number, length: number, fua: boolean, keepRoom: boolean): Promise<void> | undefined {
-    return this.#note(`zero ${offset} ${length} ${fua} ${keepRoom}`);
-  }
-
-  trim(offset: number, length: number): Promise<void> | undefined {
-    return this.#note(`trim ${offset} ${length}`);
-  }
-
-  cache(offset: number, length: number): Promise<void> | undefined {
-    return this.#note(`cache ${offset} ${length}`);
-  }
-
-  flush(): Promise<void> | undefined {
-    return this.#note('flush');
-  }
-
-  #note(call: string): Promise<void> | undefined {
-    this.calls.push(call);
-    return this.held?.promise;
-  }
-}
-
-class Wire implements NbdConnection {
-  sentBytes = 0;
-  writes = 0;
-  ended = false;
-  dropped = false;
-  resumed = 0;
-  /** While the client reads nothing: what is told once it does. */
-  unread: (() => void)[] | undefined;
-
-  #sent: Buffer[] = [];
-
-  send = (bytes: Buffer, done: () => void): void => {
-    this.#sent.push(Buffer.from(bytes));
-    this.sentBytes += bytes.length;
-    this.writes++;
-    if (this.unread === undefined) done();
-    else this.unread.push(done);
-  };
-
-  end(): void {
-    this.ended = true;
-  }
-
-  drop(): void {
-    this.dropped = true;
-  }
-
-  resume(): void {
-    this.resumed++;
-  }
-
-  take(): Buffer {
-    this.sentBytes = 0;
-    return Buffer.concat(this.#sent.splice(0));
-  }
-}
-
-function clientFlags(flags = FLAGS.fixed | FLAGS.noZeroes): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(flags);
-  return bytes;
-}
-
-function option(type: number, data: Buffer = Buffer.alloc(0), length = data.length): Buffer {
-  const header = Buffer.alloc(16);
-  header.write('IHAVEOPT', 0);
-  header.writeUInt32BE(type, 8);
-  header.writeUInt32BE(length, 12);
-  return Buffer.concat([header, data]);
-}
-
-function go(name: string, ...infos: number[]): Buffer {
-  const data = Buffer.alloc(6 + name.length + 2 * infos.length);
-  data.writeUInt32BE(name.length, 0);
-  data.write(name, 4);
-  data.writeUInt16BE(infos.length, 4 + name.length);
-  for (const [index, info] of infos.entries()) data.writeUInt16BE(info, 6 + name.length + 2 * index);
-  return data;
-}
-
-function request(type: number, offset: number, length: number, flags = 0, data: Buffer = Buffer.alloc(0)): Buffer {
-  const header = Buffer.alloc(28);
-  header.writeUInt32BE(0x25609513, 0);
-  header.writeUInt16BE(flags, 4);
-  header.writeUInt16BE(type, 6);
-  header.writeBigUInt64BE(BigInt(type * 1000 + length), 8);
-  header.writeBigUInt64BE(BigInt(offset), 16);
-  header.writeUInt32BE(length, 24);
-  return Buffer.concat([header, data]);
-}
-
-interface Started {
-  readonly session: NbdSession;
-  readonly device: FakeDevice;
-  readonly wire: Wire;
-}
-
-/** A session in its transmission phase. */
-function started(): Started {
-  const wire = new Wire();
-  const device = new FakeDevice();
-  const session = new NbdSession(device, { name: 'web', bytes: SIZE }, wire);
-  session.receive(Buffer.concat([clientFlags(), option(7, go('web'))]));
-  wire.take();
-  return { session, device, wire };
-}
-
-/** The option replies in what was sent: option, type, data. */
-function optionReplies(sent: Buffer): [number, number, string][] {
-  const replies: [number, number, string][] = [];
-  for (let at = 0; at < sent.length; ) {
-    assert.is(sent.readBigUInt64BE(at), 0x3e889045565a9n);
-    const length = sent.readUInt32BE(at + 16);
-    replies.push([
-      sent.readUInt32BE(at + 8),
-      sent.readUInt32BE(at + 12),
-      sent.toString('hex', at + 20, at + 20 + length),
-    ]);
-    at += 20 + length;
-  }
-  return replies;
-}
-
-/** Error numbers of the simple replies in what was sent; none of them carries data. */
-function errors(sent: Buffer): number[] {
-  const list: number[] = [];
-  for (let at = 0; at < sent.length; at += 16) {
-    assert.is(sent.readUInt32BE(at), 0x67446698);
-    list.push(sent.readUInt32BE(at + 4));
-  }
-  return list;
-}
 
 test('greets, tells size, flags and block sizes, and refuses what it has not', () => {
   const wire = new Wire();
   const session = new NbdSession(new FakeDevice(), { name: 'web', bytes: SIZE }, wire);
   assert.is(wire.take().toString('latin1', 0, 16), 'NBDMAGICIHAVEOPT');
   session.receive(clientFlags());
-  session.receive(option(8));
+  session.receive(option(11));
   session.receive(option(5));
   session.receive(option(3));
   session.receive(option(6, go('web', 3)));
   session.receive(option(6, go('other')));
   session.receive(option(6, Buffer.alloc(3)));
   assert.equal(optionReplies(wire.take()), [
-    [8, 0x80000001, ''],
+    [11, 0x80000001, ''],
     [5, 0x80000002, ''],
     [3, 2, `00000003${Buffer.from('web').toString('hex')}`],
     [3, 1, ''],
-    [6, 3, '00000000000000100000046d'],
+    [6, 3, '000000000000001000000d6d'],
     [6, 3, '0003000000010000100002000000'],
     [6, 1, ''],
     [6, 0x80000006, ''],

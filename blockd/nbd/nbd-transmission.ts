@@ -1,0 +1,131 @@
+// The requests of one connection on their way to the device and back as replies, in whatever order the device answers.
+// Parses nothing and sends nothing: what is due stands in the batch, and `settled` says that there is more.
+import type { NbdDevice } from './nbd-device.ts';
+import { errorNumber } from './nbd-error.ts';
+import { COMMAND, COMMAND_FLAG } from './nbd-protocol.ts';
+import { type Agreement, faultOf, type Request } from './nbd-request.ts';
+import type { ReplyBatch } from './reply-batch.ts';
+import { type Replies, SimpleReplies } from './simple-replies.ts';
+import { StructuredReplies } from './structured-replies.ts';
+
+/** QEMU has 16 under way, the kernel 128 per connection; a client that sends more waits at its socket. */
+const WAITING_MAX = 1024;
+/** Two of the largest writes and a little; a frozen image holds them all. */
+const WAITING_BYTES_MAX = 80 * 2 ** 20;
+
+const REPLIED = 'replied';
+type Outcome = typeof REPLIED | undefined;
+
+/** The transmission phase of one connection. */
+export class NbdTransmission {
+  readonly #device: NbdDevice;
+  readonly #agreement: Agreement;
+  readonly #replies: Replies;
+  readonly #settled: () => void;
+  #waiting = 0;
+  #waitingBytes = 0;
+  #closed = false;
+
+  /** `settled` is called after each request that had to wait, once its reply is in the batch. */
+  constructor(device: NbdDevice, agreement: Agreement, batch: ReplyBatch, settled: () => void) {
+    this.#device = device;
+    this.#agreement = agreement;
+    this.#settled = settled;
+    this.#replies = agreement.isStructured
+      ? new StructuredReplies(device, batch, agreement)
+      : new SimpleReplies(device, batch);
+  }
+
+  get isIdle(): boolean {
+    return this.#waiting === 0;
+  }
+
+  /** So much waits that no further request should be taken. */
+  get isFull(): boolean {
+    return this.#waiting >= WAITING_MAX || this.#waitingBytes >= WAITING_BYTES_MAX;
+  }
+
+  /** Whether the request may reach the device; the payload of one that may not need not be kept. */
+  isSound(request: Request): boolean {
+    return faultOf(request, this.#agreement) === 0;
+  }
+
+  /** Nothing more is replied. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Takes a request with its whole payload, which is not kept. */
+  run(request: Request, data: Buffer): void {
+    const fault = faultOf(request, this.#agreement);
+    if (fault !== 0) this.#replies.fail(request, fault);
+    else this.#begin(request, data);
+  }
+
+  #begin(request: Request, data: Buffer): void {
+    try {
+      const answer = this.#start(request, data);
+      if (answer === undefined) this.#replies.done(request);
+      else if (answer !== REPLIED) this.#await(request, answer, waitingBytes(request));
+    } catch (error) {
+      this.#replies.fail(request, errorNumber(error));
+    }
+  }
+
+  /** Undefined is done, and a promise that answers `REPLIED` has replied by itself. */
+  #start(request: Request, data: Buffer): Outcome | Promise<unknown> {
+    if (request.type === COMMAND.READ) return this.#replies.tryRead(request) ? REPLIED : this.#readLater(request);
+    if (request.type === COMMAND.BLOCK_STATUS) return this.#status(request);
+    return this.#change(request, data);
+  }
+
+  #change(request: Request, data: Buffer): Promise<void> | undefined {
+    const { type, offset, length } = request;
+    const fua = (request.flags & COMMAND_FLAG.FUA) !== 0;
+    if (type === COMMAND.FLUSH) return this.#device.flush();
+    if (length === 0) return undefined;
+    if (type === COMMAND.WRITE) return this.#device.write(offset, data, fua);
+    if (type === COMMAND.TRIM) return this.#device.trim(offset, length, fua);
+    if (type === COMMAND.CACHE) return this.#device.cache(offset, length);
+    return this.#device.zero(offset, length, fua, (request.flags & COMMAND_FLAG.NO_HOLE) !== 0);
+  }
+
+  async #readLater(request: Request): Promise<Outcome> {
+    do await this.#device.makeReadable(request.offset, request.length);
+    while (!this.#closed && !this.#replies.tryRead(request));
+    return REPLIED;
+  }
+
+  #status(request: Request): Outcome | Promise<Outcome> {
+    if (!this.#device.hasStatus) return this.#statusLater(request);
+    this.#replies.status(request);
+    return REPLIED;
+  }
+
+  async #statusLater(request: Request): Promise<Outcome> {
+    while (!this.#device.hasStatus) await this.#device.untilStatus();
+    if (!this.#closed) this.#replies.status(request);
+    return REPLIED;
+  }
+
+  #await(request: Request, answer: Promise<unknown>, bytes: number): void {
+    this.#waiting++;
+    this.#waitingBytes += bytes;
+    const settle = (reply: () => void): void => {
+      this.#waiting--;
+      this.#waitingBytes -= bytes;
+      if (this.#closed) return;
+      reply();
+      this.#settled();
+    };
+    answer.then(
+      (outcome) => settle(() => (outcome === REPLIED ? undefined : this.#replies.done(request))),
+      (error: unknown) => settle(() => this.#replies.fail(request, errorNumber(error))),
+    );
+  }
+}
+
+/** What a waiting request holds, or will hold once it is answered. */
+function waitingBytes({ type, length }: Request): number {
+  return type === COMMAND.READ || type === COMMAND.WRITE ? length : 0;
+}
