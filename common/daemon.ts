@@ -60,13 +60,21 @@ async function start<S extends TSchema>(
   log: Log,
 ): Promise<void> {
   const config = await readConfig(configPath(), schema);
+  await runUntilStopped(log, (context) => main(config, context));
+  process.stdout.write('READY\n');
+}
+
+/**
+ * Starts what is to run; answers when it does, and from then on SIGTERM or SIGINT closes it and exits 0. A second
+ * signal, or a close that takes too long, ends the process at once. @throws what main throws
+ */
+export async function runUntilStopped(log: Log, main: (context: DaemonContext) => Promise<Running>): Promise<void> {
   const stop = new AbortController();
   stopOnSignals(stop, log);
-  const running = await main(config, { log, signal: stop.signal });
+  const running = await main({ log, signal: stop.signal });
   const close = (): Promise<void> => closeAndExit(running, log);
   if (stop.signal.aborted) return close();
   stop.signal.addEventListener('abort', () => void close(), { once: true });
-  process.stdout.write('READY\n');
 }
 
 function configPath(): string {
@@ -101,7 +109,7 @@ async function closeAndExit(running: Running, log: Log): Promise<void> {
 }
 
 /** A state that nobody foresaw is worse than a restart: the journals are made for that. */
-function crashLoudly(log: Log): void {
+export function crashLoudly(log: Log): void {
   const crash = (error: unknown): void => {
     log.fatal({ err: error }, 'crashed');
     process.exit(EXIT_FAILED);

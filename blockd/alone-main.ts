@@ -1,0 +1,151 @@
+// `supercloud blockd --alone`: one block daemon with no cluster, no certificates and no network port; its images are on
+// unix sockets until it is stopped. Wires parts together and nothing else.
+import { join, resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { realClock } from '../common/clock.ts';
+import { crashLoudly, type DaemonContext, type Running, runUntilStopped } from '../common/daemon.ts';
+import { realDisk } from '../common/disk.ts';
+import { codeOf, messageOf, OperationError } from '../common/errors.ts';
+import { createLog, type Log } from '../common/log.ts';
+import { SchemaCheck } from '../common/schema-check.ts';
+import { Name } from '../wire/names.ts';
+import { CatalogueStore } from './catalogue/catalogue-store.ts';
+import { ImageShelf } from './image/image-shelf.ts';
+import { LONE_NODE, LoneImages, type WantedImage } from './image/lone-images.ts';
+import { exportDevice } from './nbd/nbd-server.ts';
+import { dropCached } from './store/page-cache.ts';
+
+const EXAMPLES = `
+Examples:
+  supercloud blockd --alone --data /var/tmp/disks --image web:1G    make image web, or go on with it
+  supercloud blockd --alone --data /var/tmp/disks                   go on with all images there
+  supercloud blockd --alone --data DIR --image web:1G --image log:512M
+
+Each image is an NBD export on DIR/NAME.sock; K, M, G and T are powers of 1024. Ctrl-C or SIGTERM stops it in order;
+after a kill or a power cut the next start goes on with everything that was flushed.`;
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+/** sockaddr_un has 108 bytes, the last a zero (unix(7)). */
+const SOCKET_PATH_BYTES_MAX = 107;
+const name = new SchemaCheck(Name);
+
+interface Options {
+  readonly alone?: true;
+  readonly data?: string;
+  readonly image: readonly WantedImage[];
+}
+
+function wantedImage(text: string, before: readonly WantedImage[]): WantedImage[] {
+  const [, image = '', digits = '', unit = ''] = /^([^:]*):(\d+)([KMGT]?)$/.exec(text) ?? [];
+  const usage = (why: string): OperationError =>
+    new OperationError('USAGE', `--image ${text}: ${why}`, { remedy: 'Say NAME:SIZE, for example web:1G.' });
+  if (digits === '') throw usage('that is no NAME:SIZE');
+  if (!name.accepts(image)) throw usage('a name has 1 to 40 lower-case letters, digits and hyphens, a letter first');
+  if (before.some((other) => other.image === image)) throw usage('that image is named twice');
+  return [...before, { image, bytes: Number(digits) * (UNIT_BYTES[unit] ?? 1) }];
+}
+
+/** The catalogue's lock is the directory's: the kernel gives it back when its process ends, however that ends. */
+async function openCatalogue(data: string): Promise<CatalogueStore> {
+  try {
+    return await CatalogueStore.open(join(data, 'heads'));
+  } catch (error) {
+    if (!(error instanceof Error) || codeOf(error.cause) !== 'LEVEL_LOCKED') throw error;
+    throw new OperationError('DATA_IN_USE', `another blockd serves the images of ${data}`, {
+      remedy: 'Stop that one first, or name another directory.',
+      cause: error,
+    });
+  }
+}
+
+function socketPath(data: string, image: string): string {
+  const path = join(data, `${image}.sock`);
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= SOCKET_PATH_BYTES_MAX) return path;
+  throw new OperationError(
+    'PATH_TOO_LONG',
+    `the socket ${path} has ${bytes} bytes; ${SOCKET_PATH_BYTES_MAX} are allowed`,
+    {
+      remedy: 'Choose a data directory with a shorter path.',
+    },
+  );
+}
+
+function newShelf(data: string, log: Log, isReady: () => boolean): ImageShelf {
+  return new ImageShelf({
+    disk: realDisk,
+    clock: realClock,
+    log,
+    node: LONE_NODE,
+    state: data,
+    dial: () => Promise.reject(new OperationError('NO_NODE', 'this blockd is alone')),
+    dropCached,
+    serve: async (device, image, bytes) => {
+      const path = socketPath(data, image);
+      // What the last start left open is ended first; no client may write under that epoch any more.
+      if (!isReady()) return { path, connections: 0, close: () => Promise.resolve() };
+      return exportDevice(device, { name: image, bytes }, path, log);
+    },
+  });
+}
+
+async function serveImages(data: string, wanted: readonly WantedImage[], context: DaemonContext): Promise<Running> {
+  for (const { image } of wanted) socketPath(data, image);
+  await realDisk.makeDirectory(data);
+  const catalogue = await openCatalogue(data);
+  let mayServe = false;
+  const shelf = newShelf(data, context.log, () => mayServe);
+  await shelf.start();
+  const images = new LoneImages(shelf, catalogue);
+  await images.make(wanted);
+  const names = namesOf(shelf, data);
+  for (const image of names) await images.endLast(image);
+  mayServe = true;
+  for (const image of names) tell(image, await images.open(image, context.signal));
+  return {
+    async close() {
+      await shelf.close();
+      await catalogue.close();
+    },
+  };
+}
+
+function namesOf(shelf: ImageShelf, data: string): string[] {
+  if (shelf.hosts.length > 0) return shelf.hosts.map((host) => host.name);
+  throw new OperationError('USAGE', `there is no image in ${data}`, { remedy: 'Say --image NAME:SIZE.' });
+}
+
+function tell(image: string, socket: string): void {
+  const uri = `nbd+unix:///${image}?socket=${socket}`;
+  process.stdout.write(`${socket}\n  nbdinfo '${uri}'\n  qemu-img info '${uri}'\n`);
+}
+
+async function run({ alone, data, image }: Options): Promise<void> {
+  if (alone === undefined || data === undefined) {
+    throw new OperationError('USAGE', 'say --alone --data DIR; the blockd of a cluster is started by its node', {
+      remedy: 'supercloud blockd --help has examples.',
+    });
+  }
+  const log = createLog('blockd', 'warn');
+  crashLoudly(log);
+  await runUntilStopped(log, (context) => serveImages(resolve(data), image, context));
+  process.stdout.write('serving; Ctrl-C stops\n');
+}
+
+const program = new Command('supercloud blockd')
+  .description('the block device alone: images of a directory as NBD exports on unix sockets')
+  .exitOverride()
+  .option('--alone', 'without a cluster')
+  .option('--data <DIR>', 'where the images are kept')
+  .option('--image <NAME:SIZE>', 'an image to make or to go on with; may be repeated', wantedImage, [])
+  .addHelpText('after', EXAMPLES)
+  .action(run);
+
+try {
+  await program.parseAsync(process.argv.slice(2), { from: 'user' });
+} catch (error) {
+  if (error instanceof CommanderError) process.exit(error.exitCode);
+  const remedy = error instanceof OperationError && error.remedy !== '' ? `\n  ${error.remedy}` : '';
+  process.stderr.write(`error ${messageOf(error)} (${codeOf(error) ?? 'failed'})${remedy}\n`);
+  process.exit(1);
+}

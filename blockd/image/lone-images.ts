@@ -1,0 +1,85 @@
+// The images of a store that no cluster knows: its own catalogue grants this node an epoch per start, and nobody else
+// can ever write. Never serves an image under an epoch that was used before.
+import { OperationError } from '../../common/errors.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import { abandonEpoch, addImage, closeEpoch, type Entry, openEpoch } from '../catalogue/catalogue.ts';
+import type { CatalogueStore } from '../catalogue/catalogue-store.ts';
+import type { ImageHost } from './image-host.ts';
+import type { ImageShelf } from './image-shelf.ts';
+
+/** The only node there is. */
+export const LONE_NODE = 'alone';
+/** Where a table would be fetched from; nobody is ever dialled. */
+const FROM = { node: LONE_NODE, address: '127.0.0.1' };
+
+/** An image that is asked for. */
+export interface WantedImage {
+  readonly image: string;
+  readonly bytes: number;
+}
+
+/** Opens images for writing at this node, under epochs of the catalogue beside them. */
+export class LoneImages {
+  readonly #shelf: ImageShelf;
+  readonly #catalogue: CatalogueStore;
+
+  constructor(shelf: ImageShelf, catalogue: CatalogueStore) {
+    this.#shelf = shelf;
+    this.#catalogue = catalogue;
+  }
+
+  /** Makes what is wanted and not there yet. @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE */
+  async make(wanted: readonly WantedImage[]): Promise<void> {
+    for (const { image, bytes } of wanted) this.#checkSize(image, bytes);
+    for (const { image, bytes } of wanted) {
+      if (this.#shelf.find(image) === undefined) await this.#shelf.create(image, bytes);
+    }
+    for (const host of this.#shelf.hosts) await this.#register(host);
+  }
+
+  /** Ends the epoch that the last start left open, however it ended. No client may be there yet. */
+  async endLast(image: string): Promise<void> {
+    const { head } = this.#catalogue.get(image);
+    if (head.writer === null) return;
+    // A start that died between the grant and the opening never wrote: its epoch has no end to record.
+    const closing = await this.#shelf.get(image).close(head.epoch);
+    if (closing === undefined) await this.#commit(image, (entry) => abandonEpoch(entry, LONE_NODE, head.epoch));
+    else await this.#commit(image, (entry) => closeEpoch(entry, LONE_NODE, closing));
+  }
+
+  /** Opens the image under its next epoch; answers its socket. @throws OperationError EPOCH_MAX, Error of the disk */
+  async open(image: string, signal: AbortSignal): Promise<string> {
+    const { head } = await this.#commit(image, (entry) => openEpoch(entry, LONE_NODE));
+    return this.#shelf.get(image).open({ epoch: head.epoch, last: head.last, from: FROM }, signal);
+  }
+
+  /** A start that died after it made the image left it to the next one to write down. */
+  async #register({ name, image }: ImageHost): Promise<void> {
+    if (this.#catalogue.find(name) !== undefined) return;
+    const closing = this.#closingOf(name, image.store.state.closing);
+    const change = addImage(undefined, { image: name, bytes: image.store.bytes, holder: LONE_NODE, closing });
+    await this.#catalogue.commit(() => ({ change: { entries: [change] }, answer: undefined }));
+  }
+
+  #closingOf(image: string, closing: Closing | null): Closing {
+    if (closing !== null) return closing;
+    throw new OperationError('IMAGE_UNUSABLE', `image ${image} is here, but no catalogue says how it last closed`, {
+      remedy: 'Give it a data directory that blockd --alone made.',
+    });
+  }
+
+  #checkSize(image: string, bytes: number): void {
+    const host = this.#shelf.find(image);
+    if (host === undefined || host.image.store.bytes === bytes) return;
+    throw new OperationError('SIZE_DIFFERS', `image ${image} has ${host.image.store.bytes} bytes, not ${bytes}`, {
+      remedy: 'Leave its --image away to go on with it, or choose another name.',
+    });
+  }
+
+  #commit(image: string, decide: (entry: Entry) => Entry): Promise<Entry> {
+    return this.#catalogue.commit(() => {
+      const entry = decide(this.#catalogue.get(image));
+      return { change: { entries: [entry] }, answer: entry };
+    });
+  }
+}

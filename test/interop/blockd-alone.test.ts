@@ -1,0 +1,119 @@
+// `supercloud blockd --alone` as its user has it: qemu-io writes, the daemon is killed or stopped, the next one goes on.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CatalogueStore } from '../../blockd/catalogue/catalogue-store.ts';
+import { ProgressLine } from '../../common/progress.ts';
+import { ensurePackages } from '../../lab/host-packages.ts';
+
+const MAIN = fileURLToPath(new URL('../../blockd/alone-main.ts', import.meta.url));
+const TOOL_MS = 60_000;
+const run = promisify(execFile);
+
+let data: string;
+let child: ChildProcess | undefined;
+
+test.before(async () => {
+  await ensurePackages(['qemu-utils'], new ProgressLine());
+  data = await mkdtemp(join(tmpdir(), 'alone-'));
+});
+
+test.after(async () => {
+  await stop('SIGKILL');
+  await rm(data, { recursive: true, force: true });
+});
+
+const words = (...images: string[]): string[] => [
+  ...[MAIN, '--alone', '--data', data],
+  ...images.flatMap((image) => ['--image', image]),
+];
+
+async function start(...images: string[]): Promise<void> {
+  const started = spawn(process.execPath, words(...images), { stdio: ['ignore', 'pipe', 'inherit'] });
+  child = started;
+  let said = '';
+  await new Promise<void>((resolve, reject) => {
+    started.once('exit', (code) => reject(new Error(`blockd --alone exited with ${code}`)));
+    started.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes('serving')) resolve();
+    });
+  });
+}
+
+/** Ends it and answers its exit code. */
+async function stop(signal: NodeJS.Signals): Promise<unknown> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return undefined;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  return (await exited)[0];
+}
+
+async function io(image: string, ...commands: string[]): Promise<void> {
+  const uri = `nbd+unix:///${image}?socket=${join(data, `${image}.sock`)}`;
+  const { stdout } = await run('qemu-io', ['-f', 'raw', ...commands.flatMap((one) => ['-c', one]), uri], {
+    timeout: TOOL_MS,
+  });
+  assert.not.match(stdout, /error|failed/i);
+}
+
+/** What a start that is refused says. */
+async function refusal(...images: string[]): Promise<string> {
+  try {
+    await run(process.execPath, words(...images), { timeout: TOOL_MS });
+  } catch (error) {
+    return error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
+  }
+  throw new Error('it was not refused');
+}
+
+async function epochOf(image: string): Promise<number> {
+  const catalogue = await CatalogueStore.open(join(data, 'heads'));
+  const { head } = catalogue.get(image);
+  await catalogue.close();
+  return head.epoch;
+}
+
+test('what was flushed is there after a kill, under a higher epoch', async () => {
+  await start('web:64M', 'log:1M');
+  await io('web', 'write -P 7 0 1M', 'write -P 8 8000001 5000', 'flush');
+  await io('log', 'write -P 9 4096 4096', 'flush');
+  await stop('SIGKILL');
+  assert.is(await epochOf('web'), 1);
+  await start();
+  await io('web', 'read -P 7 0 1M', 'read -P 8 8000001 5000', 'read -P 0 1M 1M', 'write -P 6 0 4096', 'flush');
+  await io('log', 'read -P 9 4096 4096', 'read -P 0 0 4096');
+});
+
+test('a second process is refused, and the first goes on', async () => {
+  assert.match(await refusal('web:64M'), /another blockd serves the images .* \(DATA_IN_USE\)/);
+  await io('web', 'read -P 6 0 4096');
+});
+
+test('a stop is in order: exit 0, no socket, and it goes on after it', async () => {
+  assert.is(await stop('SIGINT'), 0);
+  const socket = await access(join(data, 'web.sock')).then(
+    () => true,
+    () => false,
+  );
+  assert.not(socket);
+  await start('web:64M');
+  await io('web', 'read -P 6 0 4096', 'read -P 7 4096 4096');
+  assert.is(await stop('SIGTERM'), 0);
+  assert.is(await epochOf('web'), 3);
+});
+
+test('another size, a bad name and no size are refused in one sentence', async () => {
+  assert.match(await refusal('web:65M'), /image web has 67108864 bytes, not 68157440 \(SIZE_DIFFERS\)/);
+  assert.match(await refusal('Web:64M'), /lower-case letters.*\(USAGE\)/);
+  assert.match(await refusal('web'), /no NAME:SIZE \(USAGE\)/);
+  assert.match(await refusal('odd:1000'), /a size is a multiple of 4096 \(BAD_SIZE\)/);
+});
+
+test.run();
