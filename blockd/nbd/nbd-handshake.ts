@@ -28,8 +28,11 @@ const OPTIONS_MAX = 64;
 export interface HandshakeStep {
   /** Bytes of the input that are used up. */
   readonly used: number;
-  /** `more`: feed it again when more came. `export`: the rest is requests. `drop`: end the connection after sending. */
-  readonly next: 'more' | 'export' | 'drop';
+  /**
+   * `more`: feed it again when more came. `export`: the rest is requests. `drop`: end the connection after sending.
+   * `tls`: after sending, everything else is said inside TLS, and then fed again.
+   */
+  readonly next: 'more' | 'export' | 'drop' | 'tls';
 }
 
 /** One export, whose name clients may give or leave empty. */
@@ -40,19 +43,24 @@ export interface ExportDescription {
   readonly isReadOnly?: boolean;
 }
 
+/** "TLS support": `none` is NOTLS, `required` FORCEDTLS before its upgrade and `inside` after it. */
+type Secrecy = 'none' | 'required' | 'inside';
+
 /** One connection's negotiation. */
 export class NbdHandshake {
   readonly #description: ExportDescription;
   readonly #send: (bytes: Buffer) => void;
+  #secrecy: Secrecy;
   #clientFlags: number | undefined;
   #skipBytes = 0;
   #options = 0;
   #isStructured = false;
   #contexts: readonly MetaContext[] = [];
 
-  /** Sends the greeting. */
-  constructor(description: ExportDescription, send: (bytes: Buffer) => void) {
+  /** Sends the greeting. `demandsTls`: no export is told of, nor reached, but inside TLS. */
+  constructor(description: ExportDescription, send: (bytes: Buffer) => void, demandsTls = false) {
     this.#description = description;
+    this.#secrecy = demandsTls ? 'required' : 'none';
     this.#send = send;
     const greeting = Buffer.alloc(18);
     greeting.writeBigUInt64BE(INIT_MAGIC, 0);
@@ -112,12 +120,19 @@ export class NbdHandshake {
     if (length > OPTION_SKIP_BYTES_MAX || option === OPTION.EXPORT_NAME) return DROP;
     this.#options++;
     if (option === OPTION.SET_META_CONTEXT) this.#contexts = [];
-    this.#reply(option, OPTION_REPLY.ERR_TOO_BIG);
+    this.#reply(option, this.#isTooEarly(option) ? OPTION_REPLY.ERR_TLS_REQD : OPTION_REPLY.ERR_TOO_BIG);
     this.#skipBytes = length;
     return { used: OPTION_HEADER_BYTES, next: 'more' };
   }
 
+  #isTooEarly(option: number): boolean {
+    return this.#secrecy === 'required' && option !== OPTION.STARTTLS && option !== OPTION.ABORT;
+  }
+
   #answer(option: number, data: Buffer): HandshakeStep['next'] {
+    // EXPORT_NAME has no answer that is an error.
+    if (this.#isTooEarly(option))
+      return option === OPTION.EXPORT_NAME ? 'drop' : this.#reply(option, OPTION_REPLY.ERR_TLS_REQD);
     switch (option) {
       case OPTION.EXPORT_NAME:
         return this.#exportName(data.toString('utf8'));
@@ -130,8 +145,7 @@ export class NbdHandshake {
       case OPTION.GO:
         return this.#go(option, data);
       case OPTION.STARTTLS:
-        // A unix socket has the file system's permissions; there is no TLS to go to on it.
-        return this.#reply(option, data.length === 0 ? OPTION_REPLY.ERR_POLICY : OPTION_REPLY.ERR_INVALID);
+        return this.#startTls(data);
       case OPTION.STRUCTURED_REPLY:
         return this.#structured(data);
       case OPTION.LIST_META_CONTEXT:
@@ -141,6 +155,17 @@ export class NbdHandshake {
       default:
         return this.#reply(option, OPTION_REPLY.ERR_UNSUP);
     }
+  }
+
+  /** Nothing was agreed on before that could last: every option but this one was refused. */
+  #startTls(data: Buffer): HandshakeStep['next'] {
+    const option = OPTION.STARTTLS;
+    if (data.length > 0 || this.#secrecy === 'inside') return this.#reply(option, OPTION_REPLY.ERR_INVALID);
+    // A unix socket has the file system's permissions; there is no TLS to go to on it.
+    if (this.#secrecy === 'none') return this.#reply(option, OPTION_REPLY.ERR_POLICY);
+    this.#secrecy = 'inside';
+    this.#reply(option, OPTION_REPLY.ACK);
+    return 'tls';
   }
 
   #exportName(name: string): HandshakeStep['next'] {

@@ -16,6 +16,8 @@ export interface NbdConnection {
   drop(): void;
   /** Receiving may go on; after `isFull` had been true. */
   resume(): void;
+  /** What comes after what was sent is TLS; `receive` then gets what was inside. Present: clients must begin so. */
+  startTls?(): void;
 }
 
 /** Of replies that the client has not read: many times a unix socket's buffer, so that one that reads never waits. */
@@ -53,7 +55,8 @@ export class NbdSession {
     this.#device = device;
     this.#connection = connection;
     this.#replies = new ReplyBatch((bytes, sent) => this.#send(bytes, sent));
-    this.#handshake = new NbdHandshake(description, (bytes) => this.#send(bytes, () => undefined));
+    const send = (bytes: Buffer): void => this.#send(bytes, () => undefined);
+    this.#handshake = new NbdHandshake(description, send, connection.startTls !== undefined);
   }
 
   /** So much waits, or is unsent, that the connection should not be read until `resume`. */
@@ -110,6 +113,9 @@ export class NbdSession {
   #negotiate(handshake: NbdHandshake, input: Buffer): number {
     const { used, next } = handshake.receive(input);
     if (next === 'drop') this.#end();
+    // What came along in the clear could be anybody's, and would be taken for something said inside.
+    if (next === 'tls' && used < input.length) this.#drop();
+    else if (next === 'tls') this.#connection.startTls?.();
     if (next !== 'export') return used;
     this.#handshake = undefined;
     this.#transmission = new NbdTransmission(this.#device, handshake.agreement, this.#replies, () => {
