@@ -7,6 +7,7 @@ import { labPackages } from '../../lab/guests.ts';
 import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { benchMigration, type MigrationBenchOptions } from './migration.ts';
+import { benchNbd, NBD_BENCH_PACKAGES, type NbdBenchOptions } from './nbd.ts';
 
 function count(text: string): number {
   const value = Number(text);
@@ -20,6 +21,15 @@ Examples:
   supercloud bench migration --alternations 1  a first impression, some six minutes
   supercloud bench migration --rounds 10       the same VM thirty times, without the peers
   supercloud bench migration --json=FILE       the figures into a file`;
+
+const NBD_EXAMPLES = `
+Examples:
+  supercloud bench nbd                         all cases, some 35 minutes
+  supercloud bench nbd --quick                 a first impression, some seven minutes
+  supercloud bench nbd --only read-qd32        one case (here two: qemu-img's as well)
+  supercloud bench nbd --json FILE             the figures into a file
+
+It exits 0 when everything that is required was reached.`;
 
 const program = new Command('supercloud bench').description('benchmarks beside the named peers').exitOverride();
 program
@@ -36,6 +46,20 @@ program
     checkHost();
     await ensurePackages(labPackages('tiny'), line);
     if (!(await benchMigration(options, line))) process.exitCode = 1;
+  });
+
+program
+  .command('nbd')
+  .description('the block device over NBD beside nbdkit and qemu-nbd')
+  .option('--alternations <count>', 'how often each is measured; medians are quoted', count, 6)
+  .option('--quick', 'two alternations of 3 s')
+  .option('--only <word>', 'the cases with that word in their name, for example read-qd32')
+  .option('--json [file]', 'print the figures as JSON, or write them to a file')
+  .addHelpText('after', NBD_EXAMPLES)
+  .action(async (options: NbdBenchOptions) => {
+    const line = new ProgressLine();
+    await ensurePackages(NBD_BENCH_PACKAGES, line);
+    if (!(await benchNbd(options, line))) process.exitCode = 1;
   });
 
 try {

@@ -8,7 +8,7 @@ import type { Lab } from '../../lab/lab.ts';
 import { roundTable } from '../../lab/report.ts';
 import { type Leg, Round } from '../../lab/round.ts';
 import { ROUND } from '../../lab/topology.ts';
-import { median } from './samples.ts';
+import { median } from './median.ts';
 
 const FIGURES: readonly (readonly [string, (leg: Leg) => number])[] = [
   ['total', ({ migration }) => migration.totalMs],

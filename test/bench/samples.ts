@@ -1,6 +1,8 @@
 // What was measured, by subject: medians, and the table for people. It judges nothing.
+
 import { formatBytes, formatMs } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
+import { median } from './median.ts';
 
 export const SUBJECTS = [
   'QEMU mirror + migrate',
@@ -34,10 +36,6 @@ export interface Sample {
 }
 
 export type Figure = Exclude<keyof Sample, 'stepTimes' | 'checksNotHeld'>;
-
-export function median(values: readonly number[]): number | undefined {
-  return [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
-}
 
 export class Samples {
   readonly #bySubject = new Map<Subject, Sample[]>();

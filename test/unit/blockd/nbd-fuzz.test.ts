@@ -108,7 +108,7 @@ function agreed(sent: Buffer): boolean {
 }
 
 test(`${INPUTS} changed sessions are answered or ended, and never throw`, async () => {
-  const seed = Number(process.env['NBD_FUZZ_SEED'] ?? Date.now() % 2 ** 31);
+  const seed = Number(process.env.NBD_FUZZ_SEED ?? Date.now() % 2 ** 31);
   const random = seededRandom(seed);
   const device = new FakeDevice();
   device.zeros.add(1);

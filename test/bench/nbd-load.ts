@@ -1,0 +1,163 @@
+// Puts one case's load on one server and reads what it cost: fio's or qemu-img's figures, the server's processor time,
+// its system calls. Judges nothing.
+import { execFile } from 'node:child_process';
+import { createReadStream } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { Type } from 'typebox';
+import { dropCached } from '../../blockd/store/page-cache.ts';
+import { OperationError } from '../../common/errors.ts';
+import { SchemaCheck } from '../../common/schema-check.ts';
+import type { NbdCase } from './nbd-cases.ts';
+import { FILE_BYTES, type NbdServer } from './nbd-servers.ts';
+
+/** What the hot reader reads; the cold one has the rest. */
+const HOT_BYTES = 64 * 2 ** 20;
+const COLD_DEPTH = 16;
+/** The cold reader is there before the hot one and after it. */
+const COLD_LEAD_SECONDS = 1;
+const CALLS_SECONDS = 1;
+/** USER_HZ on all of Linux's ports that Node runs on (time(7)). */
+const TICK_US = 10_000;
+const OUTPUT_BYTES_MAX = 2 ** 24;
+/** About what a fast server does, so that qemu-img runs about as long as fio. */
+const QEMU_IMG_PER_SECOND = 60_000;
+const run = promisify(execFile);
+
+/** One measurement. */
+export interface Sample {
+  readonly perSecond: number;
+  readonly bytesPerSecond: number;
+  readonly p99Us: number;
+  /** The server's processor time per operation. */
+  readonly cpuUs: number;
+  /** The hot reader's without the cold one. */
+  readonly aloneP99Us?: number;
+}
+
+const Side = Type.Object({
+  total_ios: Type.Number(),
+  iops: Type.Number(),
+  bw_bytes: Type.Number(),
+  clat_ns: Type.Object({ percentile: Type.Optional(Type.Record(Type.String(), Type.Number())) }),
+});
+const report = new SchemaCheck(Type.Object({ jobs: Type.Array(Type.Object({ read: Side, write: Side })) }));
+
+interface Span {
+  readonly seconds: number;
+  readonly offset?: number;
+  readonly bytes?: number;
+}
+
+function fioWords({ rw, blockBytes, depth }: NbdCase, { uri }: NbdServer, span: Span): string[] {
+  const { seconds, offset = 0, bytes = FILE_BYTES - offset } = span;
+  return [
+    ...['--name=bench', '--ioengine=nbd', `--uri=${uri}`, `--rw=${rw}`, `--bs=${blockBytes}`, `--iodepth=${depth}`],
+    ...['--time_based', `--runtime=${seconds}`, `--offset=${offset}`, `--size=${bytes}`, '--randrepeat=0'],
+    ...['--percentile_list=99', '--output-format=json'],
+  ];
+}
+
+function parseFio(text: string): { total: number; sample: Omit<Sample, 'cpuUs'> } {
+  const value: unknown = JSON.parse(text.slice(text.indexOf('{')));
+  if (!report.accepts(value)) throw new OperationError('FIO', `what fio said: ${report.fault(value)}`);
+  const [job] = value.jobs;
+  const side = job === undefined || job.read.total_ios > 0 ? job?.read : job.write;
+  if (side === undefined || side.total_ios === 0) throw new OperationError('FIO', 'fio did nothing');
+  const p99Us = (side.clat_ns.percentile?.['99.000000'] ?? Number.NaN) / 1_000;
+  return { total: side.total_ios, sample: { perSecond: side.iops, bytesPerSecond: side.bw_bytes, p99Us } };
+}
+
+async function output(command: string, words: readonly string[]): Promise<string> {
+  return (await run(command, words, { maxBuffer: OUTPUT_BYTES_MAX })).stdout;
+}
+
+/** User and system time of all threads, the ended ones too (proc_pid_stat(5), fields 14 and 15). */
+async function processorUs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+}
+
+async function fio(load: NbdCase, server: NbdServer, span: Span): Promise<Sample> {
+  const beforeUs = await processorUs(server.pid);
+  const { total, sample } = parseFio(await output('fio', fioWords(load, server, span)));
+  return { ...sample, cpuUs: ((await processorUs(server.pid)) - beforeUs) / total };
+}
+
+/** Only clean pages can be dropped. */
+async function makeCold(file: string): Promise<void> {
+  await settle(file);
+  await dropCached(file);
+}
+
+/** What one server wrote must not go to the disk while the next one is measured. */
+async function settle(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  await file.datasync();
+  await file.close();
+}
+
+/** Reads the file's beginning, so that it is in the page cache. */
+export async function warm(path: string, bytes = FILE_BYTES): Promise<void> {
+  for await (const chunk of createReadStream(path, { end: bytes - 1, highWaterMark: 2 ** 22 })) void chunk;
+}
+
+async function beside(load: NbdCase, server: NbdServer, seconds: number): Promise<Sample> {
+  await makeCold(server.file);
+  await warm(server.file, HOT_BYTES);
+  const alone = await fio(load, server, { seconds, bytes: HOT_BYTES });
+  const coldSpan = { seconds: seconds + 2 * COLD_LEAD_SECONDS, offset: HOT_BYTES };
+  const cold = output('fio', fioWords({ ...load, depth: COLD_DEPTH }, server, coldSpan));
+  const words = fioWords(load, server, { seconds, bytes: HOT_BYTES });
+  const hot = output('fio', [...words, `--startdelay=${COLD_LEAD_SECONDS}`]);
+  const [, hotText] = await Promise.all([cold, hot]);
+  const { sample } = parseFio(hotText);
+  return { ...sample, cpuUs: Number.NaN, aloneP99Us: alone.p99Us };
+}
+
+async function qemuImg(load: NbdCase, server: NbdServer, seconds: number): Promise<Sample> {
+  const count = QEMU_IMG_PER_SECOND * seconds;
+  const words = [
+    'bench',
+    '-f',
+    'raw',
+    '-t',
+    'none',
+    '-c',
+    `${count}`,
+    '-d',
+    `${load.depth}`,
+    '-s',
+    `${load.blockBytes}`,
+  ];
+  const beforeUs = await processorUs(server.pid);
+  const text = await output('qemu-img', [...words, ...(load.rw === 'write' ? ['-w'] : []), server.uri]);
+  const took = Number(/completed in ([\d.]+) seconds/.exec(text)?.[1]);
+  const cpuUs = ((await processorUs(server.pid)) - beforeUs) / count;
+  const perSecond = count / took;
+  return { perSecond, bytesPerSecond: perSecond * load.blockBytes, p99Us: Number.NaN, cpuUs };
+}
+
+/** One measurement of a case at a server. */
+export async function measure(load: NbdCase, server: NbdServer, seconds: number): Promise<Sample> {
+  if (load.kind === 'beside') return beside(load, server, seconds);
+  if (load.kind === 'cold') await makeCold(server.file);
+  const sample = await (load.kind === 'qemu-img' ? qemuImg(load, server, seconds) : fio(load, server, { seconds }));
+  if (load.rw.endsWith('write')) await settle(server.file);
+  return sample;
+}
+
+/** The server's system calls per operation by perf's count, which slows nobody; undefined where perf cannot count. */
+export async function countCalls(load: NbdCase, server: NbdServer): Promise<number | undefined> {
+  const words = ['stat', '-x', ',', '-e', 'raw_syscalls:sys_enter', '-p', `${server.pid}`, '--', 'fio'];
+  try {
+    const fioPart = fioWords(load, server, { seconds: CALLS_SECONDS });
+    const { stdout, stderr } = await run('perf', [...words, ...fioPart], { maxBuffer: OUTPUT_BYTES_MAX });
+    const calls = Number(/^(\d+),.*sys_enter/m.exec(stderr)?.[1] ?? Number.NaN);
+    return calls / parseFio(stdout).total;
+  } catch (error) {
+    if (error instanceof OperationError) throw error;
+    return undefined;
+  }
+}

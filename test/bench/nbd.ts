@@ -1,0 +1,144 @@
+// The block device's benchmark: ours, nbdkit and qemu-nbd in turn under the same loads, page cache warm unless the case
+// says otherwise. Quoted are medians; everything it makes it removes.
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OperationError } from '../../common/errors.ts';
+import type { ProgressLine } from '../../common/progress.ts';
+import { formatTable } from '../../common/table.ts';
+import { CASES, type NbdCase } from './nbd-cases.ts';
+import { countCalls, measure, warm } from './nbd-load.ts';
+import { type NbdServer, SERVERS, type ServerName, startServers } from './nbd-servers.ts';
+import { type CaseResult, figureOf, hotRatio, ratiosOf, type Verdict, verdictsOf } from './nbd-verdict.ts';
+
+/** Of a disk: nothing is dropped from a tmpfs, which /tmp may be. */
+const PARENT = '/var/tmp';
+const SECONDS = 5;
+const QUICK = { seconds: 3, alternations: 2 };
+
+/** What the command installs, for itself only. */
+export const NBD_BENCH_PACKAGES = ['fio', 'nbdkit', 'qemu-utils'];
+
+/** The command's options. */
+export interface NbdBenchOptions {
+  readonly alternations: number;
+  readonly quick?: true;
+  readonly only?: string;
+  readonly json?: string | true;
+}
+
+function chosen(only: string | undefined): readonly NbdCase[] {
+  const cases = CASES.filter(({ name }) => only === undefined || name.includes(only));
+  if (cases.length > 0) return cases;
+  throw new OperationError('USAGE', `no case has '${only}' in its name`, {
+    remedy: `The cases are ${CASES.map(({ name }) => name).join(', ')}.`,
+  });
+}
+
+interface Length {
+  readonly seconds: number;
+  readonly alternations: number;
+}
+
+async function runCase(load: NbdCase, servers: readonly NbdServer[], length: Length): Promise<CaseResult> {
+  const samples = new Map<ServerName, Awaited<ReturnType<typeof measure>>[]>();
+  const calls = new Map<ServerName, number>();
+  if (load.kind === 'warm' || load.kind === 'qemu-img') for (const { file } of servers) await warm(file);
+  for (let turn = 0; turn < length.alternations; turn += 1) {
+    for (const server of servers) {
+      const sample = await measure(load, server, length.seconds);
+      samples.set(server.name, [...(samples.get(server.name) ?? []), sample]);
+    }
+  }
+  for (const server of load.countsCalls === true ? servers : []) {
+    const counted = await countCalls(load, server);
+    if (counted !== undefined) calls.set(server.name, counted);
+  }
+  return { load, samples, calls };
+}
+
+const shown = (value: number | undefined, digits: number): string =>
+  value === undefined || Number.isNaN(value) ? '' : value.toFixed(digits);
+
+function row(result: CaseResult, name: ServerName): string[] {
+  const { load } = result;
+  const figure = (pick: Parameters<typeof figureOf>[2]): number => figureOf(result, name, pick);
+  const { nbdkit, qemu } = ratiosOf(result, name);
+  const isBulk = load.kind === 'warm' && !load.rw.startsWith('rand');
+  const bulk = `${shown(figure(({ bytesPerSecond }) => bytesPerSecond) / 1e6, 0)} MB/s`;
+  return [
+    name === SERVERS[0] ? load.name : '',
+    name,
+    isBulk
+      ? bulk
+      : `${shown(
+          figure(({ perSecond }) => perSecond),
+          0,
+        )} IOPS`,
+    shown(nbdkit, 2),
+    shown(qemu, 2),
+    shown(
+      figure(({ p99Us }) => p99Us),
+      0,
+    ),
+    load.kind === 'beside' ? shown(hotRatio(result, name), 1) : '',
+    shown(
+      figure(({ cpuUs }) => cpuUs),
+      1,
+    ),
+    shown(result.calls.get(name), 2),
+  ];
+}
+
+function table(results: readonly CaseResult[]): string {
+  const titles = ['median', 'x nbdkit', 'x qemu-nbd', 'p99 us', 'x alone', 'CPU us/op', 'calls/op'];
+  const columns = [{ title: 'case' }, { title: 'server' }, ...titles.map((title) => ({ title, figures: true }))];
+  return formatTable(
+    columns,
+    results.flatMap((result) => SERVERS.map((name) => row(result, name))),
+  );
+}
+
+function tell(results: readonly CaseResult[], verdicts: readonly Verdict[]): void {
+  process.stdout.write(`\n${table(results)}\n\n`);
+  for (const { asked, seen, reached, isRequired } of verdicts) {
+    const mark = `${reached ? 'reached    ' : 'NOT reached'} ${isRequired ? 'required' : 'goal    '}`;
+    process.stdout.write(`${mark} ${asked}: ${seen}\n`);
+  }
+  const uncounted = results.filter(({ load, calls }) => load.countsCalls === true && !calls.has('supercloud'));
+  for (const { load } of uncounted) {
+    process.stdout.write(`not counted ${load.name}: system calls, for which perf (linux-perf) must work here\n`);
+  }
+}
+
+function keep({ json }: NbdBenchOptions, length: Length, results: readonly CaseResult[], verdicts: Verdict[]): void {
+  if (json === undefined) return;
+  const plain = results.map(({ load, samples, calls }) => ({
+    load,
+    samples: Object.fromEntries(samples),
+    callsPerOperation: Object.fromEntries(calls),
+  }));
+  const text = `${JSON.stringify({ ...length, results: plain, verdicts }, null, 2)}\n`;
+  if (json === true) process.stdout.write(text);
+  else writeFileSync(json, text);
+}
+
+/** Runs the benchmark, prints it, and answers whether everything that is required was reached. */
+export async function benchNbd(options: NbdBenchOptions, line: ProgressLine): Promise<boolean> {
+  const cases = chosen(options.only);
+  const length = options.quick === true ? QUICK : { seconds: SECONDS, alternations: options.alternations };
+  const directory = await mkdtemp(join(PARENT, 'bench-nbd-'));
+  const servers: NbdServer[] = [];
+  const results: CaseResult[] = [];
+  try {
+    await line.during('four servers, 1 GB of random data each', () => startServers(directory, servers));
+    for (const load of cases) results.push(await line.during(load.name, () => runCase(load, servers, length)));
+  } finally {
+    await Promise.allSettled(servers.map((server) => server.stop()));
+    await rm(directory, { recursive: true, force: true });
+  }
+  const verdicts = verdictsOf(results);
+  tell(results, verdicts);
+  keep(options, length, results, verdicts);
+  return verdicts.every(({ isRequired, reached }) => reached || !isRequired);
+}
