@@ -148,8 +148,8 @@ export class StructuredReplies implements Replies {
 
 function writeHeader(room: Buffer, at: number, request: Request, type: number, length: number, flags: number): void {
   room.writeUInt32BE(STRUCTURED_REPLY_MAGIC, at);
-  room.writeUInt16BE(flags, at + 4);
-  room.writeUInt16BE(type, at + 6);
+  // Flags and type, each of 16 bits.
+  room.writeUInt32BE(flags * 0x10000 + type, at + 4);
   room.writeUInt32BE(request.cookieHigh, at + 8);
   room.writeUInt32BE(request.cookieLow, at + 12);
   room.writeUInt32BE(length, at + 16);
