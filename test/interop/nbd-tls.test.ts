@@ -1,0 +1,101 @@
+// An image served over TCP to members: what nbdinfo, nbdcopy and qemu-img see with a member's certificate and without.
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { deviceOf } from '../../blockd/image/image-device.ts';
+import { exportDeviceOverTls, type NbdTlsExport } from '../../blockd/nbd/nbd-tls-server.ts';
+import { createImage } from '../../blockd/store/image-files.ts';
+import type { ImageStore } from '../../blockd/store/image-store.ts';
+import { realDisk } from '../../common/disk.ts';
+import type { Identity } from '../../common/identity.ts';
+import { ProgressLine } from '../../common/progress.ts';
+import { ensurePackages } from '../../lab/host-packages.ts';
+import { imageOf } from '../unit/blockd/small-image.ts';
+import { member, quiet, stranger } from '../unit/common/members.ts';
+
+const BYTES = 16 * 2 ** 20;
+const TOOL_MS = 30_000;
+const run = promisify(execFile);
+
+let root: string;
+let served: NbdTlsExport;
+let store: ImageStore;
+
+test.before(async () => {
+  await ensurePackages(['qemu-utils', 'libnbd-bin'], new ProgressLine());
+  root = await mkdtemp(join(tmpdir(), 'nbd-tls-'));
+  await mkdir(join(root, 'images'));
+  store = await createImage(realDisk, join(root, 'images'), { image: 'web', bytes: BYTES, isOrigin: true });
+  const image = imageOf(store);
+  await image.open(2, { ...image.closing(), epoch: 1 }, null);
+  const parts = { device: deviceOf(image), description: { name: 'web', bytes: BYTES }, log: quiet };
+  // libnbd compares the certificate's name with the host's that it dials.
+  served = await exportDeviceOverTls({ ...parts, identity: await member('localhost') }, '127.0.0.1', 0);
+  await saveForGnutls('member', await member('b'));
+  await saveForGnutls('stranger', { ...(await stranger('b')), authority: (await member('b')).authority });
+});
+
+test.after(async () => {
+  await served.close();
+  await store.close();
+  await rm(root, { recursive: true, force: true });
+});
+
+/** The names under which libnbd and QEMU look for a client's files. */
+async function saveForGnutls(name: string, { key, certificate, authority }: Identity): Promise<void> {
+  const directory = join(root, name);
+  await mkdir(directory);
+  await writeFile(join(directory, 'client-key.pem'), key);
+  await writeFile(join(directory, 'client-cert.pem'), certificate);
+  await writeFile(join(directory, 'ca-cert.pem'), authority);
+}
+
+function uri(certificates: string): string {
+  return `nbds://localhost:${served.port}/web?tls-certificates=${join(root, certificates)}`;
+}
+
+async function tool(command: string, ...args: string[]): Promise<string> {
+  const { stdout } = await run(command, args, { timeout: TOOL_MS });
+  return stdout;
+}
+
+async function fails(command: string, ...args: string[]): Promise<void> {
+  const outcome = await tool(command, ...args).then(
+    () => 'it worked',
+    () => 'failed',
+  );
+  assert.is(outcome, 'failed');
+}
+
+test('nbdinfo comes in with a member’s certificate', async () => {
+  const info = JSON.parse(await tool('nbdinfo', '--json', uri('member')));
+  assert.is(info.TLS, true);
+  assert.is(info.exports[0]['export-size'], BYTES);
+  assert.ok(info.structured);
+});
+
+test('without TLS, and with a stranger’s certificate, there is nothing', async () => {
+  await fails('nbdinfo', '--json', `nbd://localhost:${served.port}/web`);
+  await fails('nbdinfo', '--json', uri('stranger'));
+});
+
+test('nbdcopy writes and reads over several connections, qemu-img agrees', async () => {
+  const written = join(root, 'written.raw');
+  const data = Buffer.concat([randomBytes(3 * 2 ** 20 + 512), Buffer.alloc(BYTES - 3 * 2 ** 20 - 512)]);
+  await writeFile(written, data);
+  await tool('nbdcopy', '--flush', written, uri('member'));
+  const back = join(root, 'back.raw');
+  await tool('nbdcopy', '--connections=4', uri('member'), back);
+  assert.ok((await readFile(back)).equals(data));
+  const credentials = `tls-creds-x509,id=tls0,endpoint=client,dir=${join(root, 'member')}`;
+  const target = `driver=nbd,host=localhost,port=${served.port},export=web,tls-creds=tls0`;
+  const raw = `driver=raw,file.driver=file,file.filename=${written}`;
+  assert.match(await tool('qemu-img', 'compare', '--object', credentials, '--image-opts', raw, target), /identical/);
+});
+
+test.run();
