@@ -16,6 +16,7 @@ export const FILE_BYTES = 2 ** 30;
 const CHUNK_BYTES = 2 ** 26;
 const READY_MS = 15_000;
 const POLL_MS = 20;
+const KEPT_CHARS = 2_000;
 const run = promisify(execFile);
 
 export const SERVERS = ['supercloud', 'nbdkit file', 'qemu-nbd threads', 'qemu-nbd io_uring'] as const;
@@ -80,21 +81,26 @@ export async function startServers(directory: string, started: NbdServer[]): Pro
 }
 
 async function start(plan: Plan): Promise<NbdServer> {
-  const child = spawn(plan.command, plan.args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  // Shown only when it fails: the peers complain of a connection that asks nothing.
+  const child = spawn(plan.command, plan.args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-KEPT_CHARS);
+  });
   const { name, file, socket, exportName } = plan;
-  await listening(child, plan);
+  await listening(child, plan, () => said);
   const uri = `nbd+unix:///${exportName}?socket=${socket}`;
   return { name, pid: child.pid ?? 0, uri, file, stop: () => stop(child) };
 }
 
 /** None of the peers tells that it listens: a connection does. */
-async function listening(child: ChildProcess, { name, socket }: Plan): Promise<void> {
+async function listening(child: ChildProcess, { name, socket }: Plan, said: () => string): Promise<void> {
   child.once('error', () => undefined);
   for (const endMs = performance.now() + READY_MS; ; await sleep(POLL_MS)) {
     if (await connects(socket)) return;
     if (child.exitCode === null && child.pid !== undefined && performance.now() < endMs) continue;
     await stop(child);
-    throw new OperationError('PEER_FAILED', `${name} did not begin to serve (exit ${child.exitCode ?? 'none'})`, {
+    throw new OperationError('PEER_FAILED', `${name} did not begin to serve: ${said().trimEnd()}`, {
       remedy: `Start it by hand to see why: ${child.spawnargs.join(' ')}`,
     });
   }
