@@ -26,7 +26,7 @@ const NBD_EXAMPLES = `
 Examples:
   supercloud bench nbd                         all cases, some 35 minutes
   supercloud bench nbd --quick                 a first impression, some seven minutes
-  supercloud bench nbd --only read-qd32        one case (here two: qemu-img's as well)
+  supercloud bench nbd --only read-qd32        that load by fio, by qemu-img, and cold
   supercloud bench nbd --json FILE             the figures into a file
 
 It exits 0 when everything that is required was reached.`;

@@ -19,7 +19,8 @@ const COLD_LEAD_SECONDS = 1;
 const CALLS_SECONDS = 1;
 /** USER_HZ on all of Linux's ports that Node runs on (time(7)). */
 const TICK_US = 10_000;
-const OUTPUT_BYTES_MAX = 2 ** 24;
+/** Many times the longest load: a server that hangs is a failure. */
+const LIMITS = { maxBuffer: 2 ** 24, timeout: 180_000 } as const;
 /** About what a fast server does, so that qemu-img runs about as long as fio. */
 const QEMU_IMG_PER_SECOND = 60_000;
 const run = promisify(execFile);
@@ -69,7 +70,7 @@ function parseFio(text: string): { total: number; sample: Omit<Sample, 'cpuUs'> 
 }
 
 async function output(command: string, words: readonly string[]): Promise<string> {
-  return (await run(command, words, { maxBuffer: OUTPUT_BYTES_MAX })).stdout;
+  return (await run(command, words, LIMITS)).stdout;
 }
 
 /** User and system time of all threads, the ended ones too (proc_pid_stat(5), fields 14 and 15). */
@@ -153,7 +154,7 @@ export async function countCalls(load: NbdCase, server: NbdServer): Promise<numb
   const words = ['stat', '-x', ',', '-e', 'raw_syscalls:sys_enter', '-p', `${server.pid}`, '--', 'fio'];
   try {
     const fioPart = fioWords(load, server, { seconds: CALLS_SECONDS });
-    const { stdout, stderr } = await run('perf', [...words, ...fioPart], { maxBuffer: OUTPUT_BYTES_MAX });
+    const { stdout, stderr } = await run('perf', [...words, ...fioPart], LIMITS);
     const calls = Number(/^(\d+),.*sys_enter/m.exec(stderr)?.[1] ?? Number.NaN);
     return calls / parseFio(stdout).total;
   } catch (error) {

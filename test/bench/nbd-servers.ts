@@ -65,7 +65,7 @@ async function makeRandom(path: string): Promise<void> {
   await file.close();
 }
 
-/** Starts the servers of which the files are made first. */
+/** Makes the files and starts the servers; each is among the started from the moment that it is a process. */
 export async function startServers(directory: string, started: NbdServer[]): Promise<void> {
   await mkdir(directory, { recursive: true });
   const random = join(directory, 'random.raw');
@@ -73,14 +73,13 @@ export async function startServers(directory: string, started: NbdServer[]): Pro
   for (const name of SERVERS) {
     const plan = planOf(name, directory);
     if (name !== 'supercloud') await copyFile(random, plan.file);
-    const server = await start(plan);
-    started.push(server);
+    const server = await start(plan, started);
     if (name === 'supercloud') await run('qemu-img', ['convert', '-n', '-f', 'raw', '-O', 'raw', random, server.uri]);
   }
   await run('sync', ['-f', directory]);
 }
 
-async function start(plan: Plan): Promise<NbdServer> {
+async function start(plan: Plan, started: NbdServer[]): Promise<NbdServer> {
   // Shown only when it fails: the peers complain of a connection that asks nothing.
   const child = spawn(plan.command, plan.args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
@@ -88,9 +87,11 @@ async function start(plan: Plan): Promise<NbdServer> {
     said = (said + chunk.toString()).slice(-KEPT_CHARS);
   });
   const { name, file, socket, exportName } = plan;
-  await listening(child, plan, () => said);
   const uri = `nbd+unix:///${exportName}?socket=${socket}`;
-  return { name, pid: child.pid ?? 0, uri, file, stop: () => stop(child) };
+  const server = { name, pid: child.pid ?? 0, uri, file, stop: () => stop(child) };
+  started.push(server);
+  await listening(child, plan, () => said);
+  return server;
 }
 
 /** None of the peers tells that it listens: a connection does. */
@@ -99,7 +100,6 @@ async function listening(child: ChildProcess, { name, socket }: Plan, said: () =
   for (const endMs = performance.now() + READY_MS; ; await sleep(POLL_MS)) {
     if (await connects(socket)) return;
     if (child.exitCode === null && child.pid !== undefined && performance.now() < endMs) continue;
-    await stop(child);
     throw new OperationError('PEER_FAILED', `${name} did not begin to serve: ${said().trimEnd()}`, {
       remedy: `Start it by hand to see why: ${child.spawnargs.join(' ')}`,
     });

@@ -130,12 +130,18 @@ export async function benchNbd(options: NbdBenchOptions, line: ProgressLine): Pr
   const directory = await mkdtemp(join(PARENT, 'bench-nbd-'));
   const servers: NbdServer[] = [];
   const results: CaseResult[] = [];
+  const removeAll = async (): Promise<void> => {
+    await Promise.allSettled(servers.map((server) => server.stop()));
+    await rm(directory, { recursive: true, force: true });
+  };
+  const onSignal = (): void => void removeAll().finally(() => process.exit(1));
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
     await line.during('four servers, 1 GB of random data each', () => startServers(directory, servers));
     for (const load of cases) results.push(await line.during(load.name, () => runCase(load, servers, length)));
   } finally {
-    await Promise.allSettled(servers.map((server) => server.stop()));
-    await rm(directory, { recursive: true, force: true });
+    await removeAll();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
   const verdicts = verdictsOf(results);
   tell(results, verdicts);
