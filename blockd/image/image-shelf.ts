@@ -143,6 +143,8 @@ export class ImageShelf {
       throw new OperationError('IMAGE_OPEN', `image ${image} is in use here`, { remedy: 'Close it first.' });
     }
     this.#hosts.delete(image);
+    // A new image of the name must not begin with this one's figures.
+    this.#traffic.delete(image);
     await host?.stop();
     await deleteImage(this.#parts.disk, this.#directory, image);
     this.#unusable.delete(image);

@@ -186,6 +186,17 @@ test('a cancel ends a stand-by that is not durable yet', async () => {
   assert.is(daemon.shelf.get('web').show().role, 'replica');
 });
 
+test('a new image of an old name counts from nothing', async () => {
+  const daemon = await daemonOn(new SlowDisk());
+  const create = (): unknown => daemon.calls['image.create']({ image: 'web', bytes: BYTES }, context);
+  await create();
+  daemon.shelf.trafficOf('web').blockBytesIn += 4_096;
+  assert.is(daemon.shelf.get('web').show().counters.blockBytesIn, 4_096);
+  await daemon.calls['image.delete']({ image: 'web' }, context);
+  await create();
+  assert.is(daemon.shelf.get('web').show().counters.blockBytesIn, 0);
+});
+
 test('closing tells what was written under the epoch, again and again, from what never was', async () => {
   const daemon = await daemonOn(new SlowDisk());
   const close = (epoch: number): unknown => daemon.calls['image.close']({ image: 'web', epoch }, context);
