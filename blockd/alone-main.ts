@@ -10,6 +10,8 @@ import { createLog, type Log } from '../common/log.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
 import { Name } from '../wire/names.ts';
 import { CatalogueStore } from './catalogue/catalogue-store.ts';
+import { Converter } from './convert/converter.ts';
+import type { HostParts } from './image/image-host.ts';
 import { ImageShelf } from './image/image-shelf.ts';
 import { LONE_NODE, LoneImages, type WantedImage } from './image/lone-images.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
@@ -72,6 +74,12 @@ function socketPath(data: string, image: string): string {
 }
 
 function newShelf(data: string, log: Log, isReady: () => boolean): ImageShelf {
+  const serve: HostParts['serve'] = async (device, image, bytes) => {
+    const path = socketPath(data, image);
+    // What the last start left open is ended first; no client may write under that epoch any more.
+    if (!isReady()) return { path, connections: 0, close: () => Promise.resolve() };
+    return exportDevice(device, { name: image, bytes }, path, log);
+  };
   return new ImageShelf({
     disk: realDisk,
     clock: realClock,
@@ -80,12 +88,8 @@ function newShelf(data: string, log: Log, isReady: () => boolean): ImageShelf {
     state: data,
     dial: () => Promise.reject(new OperationError('NO_NODE', 'this blockd is alone')),
     dropCached,
-    serve: async (device, image, bytes) => {
-      const path = socketPath(data, image);
-      // What the last start left open is ended first; no client may write under that epoch any more.
-      if (!isReady()) return { path, connections: 0, close: () => Promise.resolve() };
-      return exportDevice(device, { name: image, bytes }, path, log);
-    },
+    serve,
+    converter: new Converter({ disk: realDisk, serve }),
   });
 }
 

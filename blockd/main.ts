@@ -9,7 +9,9 @@ import { startRpcServer } from '../common/rpc/server.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { BLOCKD_PORT } from '../wire/ports.ts';
+import { Converter } from './convert/converter.ts';
 import { blockCalls } from './image/block-calls.ts';
+import type { HostParts } from './image/image-host.ts';
 import { ImageShelf } from './image/image-shelf.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
 import { BLOCKS_PURPOSE, peerDial, servePeer } from './peer/peer-socket.ts';
@@ -29,6 +31,8 @@ const Config = Type.Object({
 await runDaemon('blockd', Config, async (config, { log }) => {
   const identity = await loadIdentity(config.identity);
   await realDisk.makeDirectory(config.run);
+  const serve: HostParts['serve'] = (device, name, bytes) =>
+    exportDevice(device, { name, bytes }, join(config.run, `${name}.sock`), log);
   const shelf: ImageShelf = new ImageShelf({
     disk: realDisk,
     clock: realClock,
@@ -37,7 +41,8 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     state: config.state,
     dial: peerDial(identity, (node) => shelf.addressOf(node)),
     dropCached,
-    serve: (device, name, bytes) => exportDevice(device, { name, bytes }, join(config.run, `${name}.sock`), log),
+    serve,
+    converter: new Converter({ disk: realDisk, serve }),
   });
   await shelf.start();
   const server = await startRpcServer({

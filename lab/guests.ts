@@ -14,6 +14,8 @@ const LAB_PACKAGES = [
   'openvswitch-switch',
   'qemu-system-x86',
   'seabios',
+  'qemu-utils',
+  'bubblewrap',
 ];
 
 /** Where prepared guests are kept, below the project. */

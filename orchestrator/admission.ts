@@ -14,7 +14,7 @@ export interface AddressClaim {
 export class Admission {
   readonly #state: State;
   readonly #turn = new Turn();
-  /** Images that are being made or deleted, which takes many calls. */
+  /** Images that are being made, deleted or exported, which takes many calls. */
   readonly #busyImages = new Map<string, string>();
 
   constructor(state: State) {
@@ -27,7 +27,7 @@ export class Admission {
   }
 
   /** Keeps an image for one long piece of work. @throws OperationError IMAGE_BUSY, IMAGE_OPEN */
-  async withImage<T>(image: string, doing: 'made' | 'deleted', work: () => Promise<T>): Promise<T> {
+  async withImage<T>(image: string, doing: 'made' | 'deleted' | 'exported', work: () => Promise<T>): Promise<T> {
     await this.inTurn(() => {
       this.checkImage(image);
       this.#busyImages.set(image, doing);

@@ -90,8 +90,10 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     },
     'node.list': () => ({ nodes: members.states() }),
     'token.create': async ({ ttlSeconds }) => ({ token: await join.createToken(ttlSeconds * 1000) }),
-    'image.create': ({ image, node, path, bytes }, { progress }) =>
-      images.create(image, node, { path, bytes }, progress),
+    'image.create': ({ image, node, ...source }, { progress, signal }) =>
+      images.create(image, node, source, { onProgress: progress, signal }),
+    'image.export': ({ image, ...target }, { progress, signal }) =>
+      images.export(image, target, { onProgress: progress, signal }),
     'image.list': async () => ({ images: await images.heads() }),
     'image.show': ({ image }) => images.show(image),
     'image.delete': async ({ image }) => {

@@ -1,6 +1,6 @@
 // Images as the operator sees them: the catalogue's head and the stores' share. Blocks never pass through here.
 import { messageOf, OperationError } from '../common/errors.ts';
-import type { Closing } from '../wire/contracts/blockd.ts';
+import type { Closing, ExportedFile, ExportFormat, ImageFormat } from '../wire/contracts/blockd.ts';
 import type { Head } from '../wire/contracts/catalogue.ts';
 import type { ImageState } from '../wire/contracts/orchestrator.ts';
 import { type Admission, imageOpen } from './admission.ts';
@@ -8,13 +8,26 @@ import type { BackgroundPulls } from './background-pulls.ts';
 import type { Cluster, NodeDaemons } from './cluster.ts';
 import type { State } from './state.ts';
 
-/** What a new image is made of: a raw file at the node, or nothing but a size. */
+/** What a new image is made of: a disk file at the node, or nothing but a size. */
 export interface ImageSource {
   readonly path?: string | undefined;
+  /** Of the file; recognised when it is not said. */
+  readonly format?: ImageFormat | undefined;
   readonly bytes?: number | undefined;
 }
 
-type OnProgress = (progress: { doneBytes: number; totalBytes: number }) => void;
+/** Where an image is to be written: by a node that has all its blocks. */
+export interface ImageTarget {
+  readonly node?: string | undefined;
+  readonly path: string;
+  readonly format: ExportFormat;
+}
+
+/** Who hears how far it is, and says when to stop. */
+interface Watch {
+  readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
+  readonly signal?: AbortSignal;
+}
 
 export class Images {
   readonly #state: State;
@@ -41,11 +54,11 @@ export class Images {
    * Makes an image at a node and names it in the catalogue; on failure nothing is left at the node.
    * @throws OperationError IMAGE_EXISTS, IMAGE_BUSY, IMAGE_SOURCE and those of the node
    */
-  create(image: string, node: string, source: ImageSource, onProgress: OnProgress): Promise<Head> {
-    return this.#admission.withImage(image, 'made', () => this.#make(image, node, source, onProgress));
+  create(image: string, node: string, source: ImageSource, watch: Watch): Promise<Head> {
+    return this.#admission.withImage(image, 'made', () => this.#make(image, node, source, watch));
   }
 
-  async #make(image: string, node: string, source: ImageSource, onProgress: OnProgress): Promise<Head> {
+  async #make(image: string, node: string, source: ImageSource, watch: Watch): Promise<Head> {
     if ((await this.heads()).some((head) => head.image === image)) {
       throw new OperationError('IMAGE_EXISTS', `there is an image ${image} already`, { remedy: 'choose another name' });
     }
@@ -53,7 +66,7 @@ export class Images {
     const { blockd } = this.#cluster.clients(member.node);
     await this.#deleteNameless(image);
     try {
-      const closing = await this.#fill(blockd, image, source, onProgress);
+      const closing = await this.#fill(blockd, image, source, watch);
       const { bytes } = await blockd.call('image.show', { image });
       return await this.#cluster.controller.catalogue.call('image.add', { image, bytes, holder: member.node, closing });
     } catch (error) {
@@ -89,16 +102,18 @@ export class Images {
   async #fill(
     blockd: NodeDaemons['blockd'],
     image: string,
-    source: ImageSource,
-    onProgress: OnProgress,
+    { path, format, bytes }: ImageSource,
+    watch: Watch,
   ): Promise<Closing> {
-    if (source.path !== undefined) return blockd.call('image.import', { image, path: source.path }, { onProgress });
-    if (source.bytes === undefined) {
+    if (path !== undefined) {
+      return blockd.call('image.import', { image, path, ...(format === undefined ? {} : { format }) }, watch);
+    }
+    if (bytes === undefined) {
       throw new OperationError('IMAGE_SOURCE', `image ${image} needs a file or a size`, {
         remedy: 'give --file or --size',
       });
     }
-    await blockd.call('image.create', { image, bytes: source.bytes });
+    await blockd.call('image.create', { image, bytes });
     const made = await blockd.call('image.show', { image });
     return {
       image,
@@ -108,6 +123,21 @@ export class Images {
       digest: made.digest,
       generation: 1,
     };
+  }
+
+  /**
+   * Writes a closed image to a new file of a node; it cannot be opened meanwhile.
+   * @throws OperationError IMAGE_OPEN, IMAGE_BUSY and those of the node
+   */
+  export(image: string, target: ImageTarget, watch: Watch): Promise<{ node: string; file: ExportedFile }> {
+    return this.#admission.withImage(image, 'exported', async () => {
+      const { writer, holder, last } = await this.head(image);
+      if (writer !== null) throw imageOpen(image, `at ${writer}`);
+      const { node } = this.#cluster.upNodeOf(target.node ?? holder);
+      const { path, format } = target;
+      const file = await this.#cluster.clients(node).blockd.call('image.export', { last, path, format }, watch);
+      return { node, file };
+    });
   }
 
   /** Head and every reachable store's view. */

@@ -112,7 +112,7 @@ async function runAll(wanted: readonly string[]): Promise<Tally> {
 }
 
 /** Clients and judges of the protocols that the interop tests speak with. */
-const INTEROP_PACKAGES = ['qemu-utils', 'libnbd-bin', 'curl', 'openssl', 'cpio'];
+const INTEROP_PACKAGES = ['qemu-utils', 'bubblewrap', 'libnbd-bin', 'curl', 'openssl', 'cpio'];
 
 const HELP = `Usage: supercloud test [word ...]
 

@@ -13,11 +13,16 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     shelf.inTurn(image, async () => step(shelf.get(image)));
   return {
     'image.create': ({ image, bytes }) => shelf.inTurn(image, async () => done(shelf.create(image, bytes))),
-    'image.import': ({ image, path }, { progress, signal }) =>
+    'image.import': ({ image, path, format }, { progress, signal }) =>
       shelf.inTurn(image, async () => {
         const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
-        const host = await shelf.import({ image, path, signal, progress: tell });
+        const host = await shelf.import({ image, path, format, signal, progress: tell });
         return host.image.closing();
+      }),
+    'image.export': ({ last, path, format }, { progress, signal }) =>
+      shelf.inTurn(last.image, async () => {
+        const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
+        return { path, bytes: await shelf.export(last, format, { path, signal, progress: tell }) };
       }),
     'image.delete': ({ image }) => shelf.inTurn(image, async () => done(shelf.delete(image))),
     'image.list': () => ({ images: shelf.hosts.map((host) => host.show()) }),

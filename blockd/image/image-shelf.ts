@@ -6,8 +6,9 @@ import type { Clock } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk.ts';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
-import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { Closing, ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
 import { Endpoint } from '../../wire/names.ts';
+import type { Conversion, Converter, ForeignDisk } from '../convert/converter.ts';
 import { PeerBlocks } from '../peer/peer-blocks.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { newTraffic, type Traffic } from '../peer/traffic.ts';
@@ -15,12 +16,13 @@ import {
   checkImageBytes,
   createImage,
   deleteImage,
+  imagePaths,
   listImages,
   type OpenOptions,
   openImage,
 } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import { importRaw, type RawImport } from '../store/raw-import.ts';
+import { adoptRaw, importRaw, type RawImport } from '../store/raw-import.ts';
 import { EndedLedger } from './ended-ledger.ts';
 import { Image } from './image.ts';
 import { type HostParts, ImageHost } from './image-host.ts';
@@ -38,6 +40,13 @@ export interface ShelfParts {
   readonly dial: Dial;
   readonly serve: HostParts['serve'];
   readonly dropCached: OpenOptions['dropCached'];
+  readonly converter: Converter;
+}
+
+/** An image that is to be made of a file; without a format it is recognised. */
+export interface FileImport extends RawImport {
+  readonly path: string;
+  readonly format?: ImageFormat | undefined;
 }
 
 const Members = Type.Array(Endpoint);
@@ -124,15 +133,28 @@ export class ImageShelf {
     await this.#create(image, bytes, true);
   }
 
-  /** @throws OperationError IMAGE_EXISTS, BAD_SIZE, CANCELLED; Error of the disk */
-  async import(job: RawImport): Promise<ImageHost> {
+  /** @throws OperationError IMAGE_EXISTS, IMAGE_REFUSED, BAD_SIZE, CANCELLED; Error of the disk; nothing is left then */
+  async import(job: FileImport): Promise<ImageHost> {
     this.#refuseExisting(job.image);
+    const foreign = await this.#parts.converter.open(job.path, job.format);
     try {
-      return this.#add(await importRaw(this.#parts.disk, this.#directory, job));
+      return this.#add(await this.#importDisk(foreign, job));
     } catch (error) {
       await deleteImage(this.#parts.disk, this.#directory, job.image);
       throw error;
+    } finally {
+      await foreign.close();
     }
+  }
+
+  /**
+   * Writes a closed image whose blocks are all here to a new file, and answers the size of the disk in it.
+   * @throws OperationError NO_IMAGE, IMAGE_OPEN, TABLE_DIFFERS, BLOCKS_ELSEWHERE and those of the conversion
+   */
+  export(last: Closing, format: ExportFormat, out: Conversion): Promise<number> {
+    const { image } = this.get(last.image);
+    image.checkWhole(last);
+    return this.#parts.converter.take(image, format, out);
   }
 
   /** @throws OperationError IMAGE_OPEN */
@@ -208,6 +230,14 @@ export class ImageShelf {
     const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));
     const failed = stops.find((stop) => stop.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+  }
+
+  /** The content goes straight into the image's data file, so that it takes its room once. */
+  async #importDisk(foreign: ForeignDisk, job: RawImport): Promise<ImageStore> {
+    const { disk, converter } = this.#parts;
+    if (foreign.format === 'raw') return importRaw(disk, this.#directory, foreign.content, job);
+    await converter.bring(foreign, { ...job, path: imagePaths(this.#directory, job.image).data });
+    return adoptRaw(disk, this.#directory, job);
   }
 
   async #create(image: string, bytes: number, isOrigin: boolean): Promise<ImageHost> {

@@ -1,6 +1,7 @@
 // One image as its client sees it: local reads and writes at once, the rest when it can be done. All changes happen in
 // one synchronous step each, which is the lock of their blocks. No sockets, no files, no time of its own.
 import type { Clock, Timer } from '../../common/clock.ts';
+import { OperationError } from '../../common/errors.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import type { ImageStore } from '../store/image-store.ts';
@@ -77,6 +78,44 @@ export class Image {
   async makeReadable(offset: number, length: number): Promise<void> {
     if (!this.gate.mayRead) await this.gate.changed();
     else await this.fetch(blockOf(offset), endBlockOf(offset + length), 'demand');
+  }
+
+  /**
+   * Reads what is here of a closed image; what another store has reads as zeros.
+   * @throws OperationError BLOCKS_SPOILT when a block's data is not what its version names
+   */
+  readHere(offset: number, into: Uint8Array): void {
+    this.#throwIfFailed();
+    if (this.#readMixed(offset, into, endBlockOf(offset + into.length))) return;
+    const { image } = this.store;
+    throw new OperationError(
+      'BLOCKS_SPOILT',
+      `image ${image} has rotted here between ${offset} and its next ${into.length} bytes`,
+      {
+        remedy: 'It is fetched from another store that has it; try again when this node reaches one.',
+      },
+    );
+  }
+
+  /**
+   * Whether this store alone can say what a closed image is.
+   * @throws OperationError IMAGE_OPEN, TABLE_DIFFERS, BLOCKS_ELSEWHERE
+   */
+  checkWhole(last: Closing): void {
+    const { image, state, table, blocks } = this.store;
+    if (state.role !== 'replica') {
+      throw new OperationError('IMAGE_OPEN', `image ${image} is a ${state.role} here`, { remedy: 'Close it first.' });
+    }
+    if (table.mark.digest !== last.digest) {
+      throw new OperationError('TABLE_DIFFERS', `image ${image} here is not what epoch ${last.epoch} closed with`, {
+        remedy: 'Ask the node that closed it last.',
+      });
+    }
+    if (!table.someMissing(0, blocks)) return;
+    const missing = [...table.census().elsewhere.values()].reduce((sum, count) => sum + count, 0);
+    throw new OperationError('BLOCKS_ELSEWHERE', `${missing} of the blocks of image ${image} are at other nodes`, {
+      remedy: 'Let a VM open it here and pull it (supercloud image pull) until it depends on no other node.',
+    });
   }
 
   /** Makes missing blocks local. */

@@ -1,6 +1,6 @@
-// Fills a new image from a raw disk file: blocks that are all zeros stay unwritten. The file is data and nothing else:
-// no format is guessed and no other file is named by it (promise X9).
-import type { Disk, DiskFile } from '../../common/disk.ts';
+// Fills a new image from a raw disk: blocks that are all zeros stay unwritten. The disk is data and nothing else: no
+// format is guessed and no other file is named by it (promise X9).
+import type { Disk } from '../../common/disk.ts';
 import { OperationError } from '../../common/errors.ts';
 import { checksumsOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
@@ -17,58 +17,82 @@ const IMPORTED = { epoch: 0, sequence: 1 } as const;
 
 export interface RawImport {
   readonly image: string;
-  /** The raw file. */
-  readonly path: string;
   readonly progress: (doneBytes: number, totalBytes: number) => void;
   readonly signal: AbortSignal;
 }
 
-/**
- * Makes an image whose size is the file's, rounded up to whole blocks.
- * @throws OperationError BAD_SIZE, CANCELLED; Error of the disk; the image does not exist then
- */
-export async function importRaw(disk: Disk, directory: string, job: RawImport): Promise<ImageStore> {
-  const source = await disk.open(job.path, 'read');
-  try {
-    const fileBytes = await source.size();
-    const bytes = Math.ceil(fileBytes / BLOCK_BYTES) * BLOCK_BYTES;
-    checkImageBytes(job.image, bytes);
-    const table = new VersionTable(blocksOf(bytes));
-    const data = await disk.open(imagePaths(directory, job.image).data, 'write');
-    try {
-      await data.truncate(0);
-      await copyBlocks(source, data, table, job);
-    } finally {
-      await data.close();
-    }
-    return await createImage(disk, directory, { image: job.image, bytes, table, isOrigin: true });
-  } finally {
-    await source.close();
-  }
+/** The raw disk's bytes. */
+export interface RawSource {
+  readonly bytes: number;
+  /** What there is of the range: shorter at the end. */
+  read(offset: number, length: number): Promise<Buffer>;
 }
 
-async function copyBlocks(source: DiskFile, data: DiskFile, table: VersionTable, job: RawImport): Promise<void> {
+/**
+ * Makes an image whose size is the source's, rounded up to whole blocks.
+ * @throws OperationError BAD_SIZE, CANCELLED; Error of the disk; the image does not exist then
+ */
+export async function importRaw(disk: Disk, directory: string, source: RawSource, job: RawImport): Promise<ImageStore> {
+  const table = tableFor(source.bytes, job.image);
+  const data = await disk.open(imagePaths(directory, job.image).data, 'write');
+  try {
+    await data.truncate(0);
+    await copyBlocks(source, table, job, (part, offset) => data.write(part, offset));
+  } finally {
+    await data.close();
+  }
+  return createImage(disk, directory, { image: job.image, bytes: table.blocks * BLOCK_BYTES, table, isOrigin: true });
+}
+
+/** As `importRaw`, of a raw disk that lies in the image's own data file already. */
+export async function adoptRaw(disk: Disk, directory: string, job: RawImport): Promise<ImageStore> {
+  const data = await disk.open(imagePaths(directory, job.image).data, 'read');
+  const read = async (offset: number, length: number): Promise<Buffer> => {
+    const into = Buffer.alloc(length);
+    return into.subarray(0, await data.read(into, offset));
+  };
+  let table: VersionTable;
+  try {
+    const bytes = await data.size();
+    table = tableFor(bytes, job.image);
+    await copyBlocks({ bytes, read }, table, job, async () => undefined);
+  } finally {
+    await data.close();
+  }
+  return createImage(disk, directory, { image: job.image, bytes: table.blocks * BLOCK_BYTES, table, isOrigin: true });
+}
+
+/** @throws OperationError BAD_SIZE */
+function tableFor(bytes: number, image: string): VersionTable {
+  const whole = Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
+  checkImageBytes(image, whole);
+  return new VersionTable(blocksOf(whole));
+}
+
+type Keep = (part: Buffer, offset: number) => Promise<void>;
+
+async function copyBlocks(source: RawSource, table: VersionTable, job: RawImport, keep: Keep): Promise<void> {
   const totalBytes = table.blocks * BLOCK_BYTES;
   const chunk = Buffer.alloc(CHUNK_BYTES);
   for (let offset = 0; offset < totalBytes; offset += CHUNK_BYTES) {
     if (job.signal.aborted) throw new OperationError('CANCELLED', `the import of image ${job.image} was given up`);
-    const had = await source.read(chunk, offset);
+    const had = (await source.read(offset, CHUNK_BYTES)).copy(chunk);
     chunk.fill(0, had);
     const wanted = chunk.subarray(0, Math.min(CHUNK_BYTES, totalBytes - offset));
-    if (!wanted.equals(ZEROS.subarray(0, wanted.length))) await copyChunk(wanted, offset, data, table);
+    if (!wanted.equals(ZEROS.subarray(0, wanted.length))) await copyChunk(wanted, offset, table, keep);
     job.progress(offset + wanted.length, totalBytes);
   }
 }
 
 /** Writes the chunk's blocks that are not all zeros, neighbours together. */
-async function copyChunk(chunk: Buffer, offset: number, data: DiskFile, table: VersionTable): Promise<void> {
+async function copyChunk(chunk: Buffer, offset: number, table: VersionTable, keep: Keep): Promise<void> {
   const isZero = (at: number): boolean => chunk.compare(ZEROS, 0, BLOCK_BYTES, at, at + BLOCK_BYTES) === 0;
   for (let at = 0; at < chunk.length; at += BLOCK_BYTES) {
     if (isZero(at)) continue;
     const start = at;
     while (at < chunk.length && !isZero(at)) at += BLOCK_BYTES;
     const blocks = chunk.subarray(start, at);
-    await data.write(blocks, offset + start);
+    await keep(blocks, offset + start);
     table.write((offset + start) / BLOCK_BYTES, checksumsOf(blocks), IMPORTED);
   }
 }

@@ -1,13 +1,18 @@
 // `supercloud image`: images and where their blocks are.
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { formatBytes, ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
+import { ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
+import type { Head } from '../../wire/contracts/catalogue.ts';
 import type { ImageState } from '../../wire/contracts/orchestrator.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { withSpooledInput } from '../spooled-input.ts';
 import { byteSize, wholeNumber } from './numbers.ts';
 
 const BLOCK_BYTES = 4096;
+const IMAGE_FORMATS = ImageFormat.anyOf.map((format) => format.const);
+const EXPORT_FORMATS = ExportFormat.anyOf.map((format) => format.const);
 
 function describeImage({ head, stores, unreachable }: ImageState): string {
   const lines = [
@@ -57,31 +62,67 @@ const show = command('show', 'one image: its head, and what each store holds of 
 interface CreateOptions extends CommonOptions {
   readonly node: string;
   readonly file?: string;
+  readonly format?: ImageFormat;
   readonly size?: number;
 }
 
-const create = command('create', 'make an image, empty or from a raw file', [
+const create = command('create', 'make an image, empty or from a disk file', [
   'image create data --node alpha --size 1G',
-  'image create web --node alpha --file disk.raw',
+  'image create web --node alpha --file disk.qcow2',
+  'xz -dc disk.raw.xz | supercloud image create web --node alpha --file -',
 ])
   .argument('<image>', 'its name')
   .requiredOption('--node <node>', 'the node, or its cloud, that stores it first')
-  .option('--file <file>', 'a raw disk image, a file of that node')
+  .option('--file <file>', 'a disk file of that node; - reads standard input, at that node')
+  .addOption(new Option('--format <format>', 'what the file is (default: recognised)').choices(IMAGE_FORMATS))
   .option('--size <bytes>', 'an empty image of this size (512M, 1G)', byteSize)
   .action((image: string, options: CreateOptions) =>
     withOrchestrator(options, async (client) => {
+      const { node, file, format, size } = options;
       const line = new ProgressLine();
-      line.begin(`create image ${image}`);
-      const { node } = options;
-      const file = options.file === undefined ? {} : { path: resolve(options.file) };
-      const size = options.size === undefined ? {} : { bytes: options.size };
-      const head = await client.call(
-        'image.create',
-        { image, node, ...file, ...size },
-        { onProgress: (p) => line.update(p) },
+      const make = (source: { path?: string; format?: ImageFormat; bytes?: number }): Promise<Head> =>
+        line.during(`create image ${image}`, () =>
+          client.call('image.create', { image, node, ...source }, { onProgress: (p) => line.update(p) }),
+        );
+      const ofFile = (path: string): Promise<Head> => make({ path, ...(format === undefined ? {} : { format }) });
+      let head: Head;
+      if (file === undefined) head = await make(size === undefined ? {} : { bytes: size });
+      else if (file !== '-') head = await ofFile(resolve(file));
+      else {
+        line.begin('read standard input');
+        head = await withSpooledInput((doneBytes) => line.update({ doneBytes }), ofFile);
+      }
+      await print(options, head, `image ${image} has ${formatBytes(head.bytes)}`);
+    }),
+  );
+
+interface ExportOptions extends CommonOptions {
+  readonly node?: string;
+  readonly file: string;
+  readonly format: ExportFormat;
+}
+
+const exportTo = command('export', 'write a closed image to a new file of a node that has all of it', [
+  'image export web --file web.qcow2 --format qcow2',
+  'image export web --file web.vhd --format vhd --node beta',
+])
+  .argument('<image>', 'its name')
+  .requiredOption('--file <file>', 'the file, at that node')
+  .addOption(new Option('--format <format>', 'what it shall be').choices(EXPORT_FORMATS).default('raw'))
+  .option('--node <node>', 'the node, or its cloud (default: where the image was closed last)')
+  .action((image: string, options: ExportOptions) =>
+    withOrchestrator(options, async (client) => {
+      const { format } = options;
+      const line = new ProgressLine();
+      const target = {
+        path: resolve(options.file),
+        format,
+        ...(options.node === undefined ? {} : { node: options.node }),
+      };
+      const made = await line.during(`export image ${image}`, () =>
+        client.call('image.export', { image, ...target }, { onProgress: (p) => line.update(p) }),
       );
-      line.end(formatBytes(head.bytes));
-      await print(options, head, '');
+      await print(options, made, `image ${image} is in ${made.file.path} at ${made.node}`);
     }),
   );
 
@@ -113,5 +154,6 @@ export const imageCommand = new Command('image')
   .addCommand(list)
   .addCommand(show)
   .addCommand(create)
+  .addCommand(exportTo)
   .addCommand(remove)
   .addCommand(pull);

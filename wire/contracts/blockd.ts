@@ -56,15 +56,54 @@ export const StoreImage = Type.Object({
 });
 export type StoreImage = Type.Static<typeof StoreImage>;
 
+/** What a disk file that comes in may be. `vhd` is Microsoft's older format, `ova` a tar with one disk in it. */
+export const ImageFormat = Type.Union([
+  Type.Literal('raw'),
+  Type.Literal('qcow2'),
+  Type.Literal('vmdk'),
+  Type.Literal('vhd'),
+  Type.Literal('vhdx'),
+  Type.Literal('ova'),
+]);
+export type ImageFormat = Type.Static<typeof ImageFormat>;
+
+/** What a disk file that goes out may be: a `vmdk` is streamOptimized, a `vhd` fixed and of whole MiB. */
+export const ExportFormat = Type.Union([
+  Type.Literal('raw'),
+  Type.Literal('qcow2'),
+  Type.Literal('vmdk'),
+  Type.Literal('vhd'),
+]);
+export type ExportFormat = Type.Static<typeof ExportFormat>;
+
+/** A file that an image was written to, and the size of the disk in it. */
+export const ExportedFile = Type.Object({ path: Type.String(), bytes: Bytes });
+export type ExportedFile = Type.Static<typeof ExportedFile>;
+
 /** The block daemon's calls. */
 export const blockdContract = contract('blockd', {
   /** Makes an empty image of the given size here, as epoch 0. */
   'image.create': method(['controller'], Type.Object({ image: Name, bytes: Bytes }), Empty),
-  /** Makes an image here from a raw file of this node; blocks that are all zero stay unwritten. */
-  'image.import': method(['controller'], Type.Object({ image: Name, path: Type.String() }), Closing, {
-    progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }),
-    timeoutMs: 0,
-  }),
+  /**
+   * Makes an image here from a disk file of this node, which may name no other file; the format is recognised unless it
+   * is said. Blocks that are all zero stay unwritten; nothing is left of one that failed or was cancelled.
+   */
+  'image.import': method(
+    ['controller'],
+    Type.Object({ image: Name, path: Type.String(), format: Type.Optional(ImageFormat) }),
+    Closing,
+    { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
+  ),
+  /**
+   * Writes a closed image to a new file of this node. Refused unless the table here is the one it was closed with and
+   * all its blocks are here.
+   */
+  'image.export': method(
+    ['controller'],
+    Type.Object({ last: Closing, path: Type.String(), format: ExportFormat }),
+    ExportedFile,
+    { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
+  ),
   /** Forgets an image here, its blocks included; an open one is refused. */
   'image.delete': method(['controller'], Type.Object({ image: Name }), Empty),
   'image.list': method(['controller'], Empty, Type.Object({ images: Type.Array(StoreImage) })),

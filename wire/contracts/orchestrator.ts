@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, Ipv4, Mac, MigrationId, Name } from '../names.ts';
-import { StoreImage } from './blockd.ts';
+import { ExportedFile, ExportFormat, ImageFormat, StoreImage } from './blockd.ts';
 import { Head } from './catalogue.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
 import { SwitchState } from './sdnd.ts';
@@ -124,8 +124,21 @@ export const orchestratorContract = contract('orchestrator', {
   'token.create': method(['operator'], Type.Object({ ttlSeconds: Count }), Type.Object({ token: Type.String() })),
   'image.create': method(
     ['operator'],
-    Type.Object({ image: Name, node: Name, path: Type.Optional(Type.String()), bytes: Type.Optional(Bytes) }),
+    Type.Object({
+      image: Name,
+      node: Name,
+      path: Type.Optional(Type.String()),
+      format: Type.Optional(ImageFormat),
+      bytes: Type.Optional(Bytes),
+    }),
     Head,
+    { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
+  ),
+  /** Writes a closed image to a new file of a node that has all its blocks: the one named, or the one that closed it. */
+  'image.export': method(
+    ['operator'],
+    Type.Object({ image: Name, node: Type.Optional(Name), path: Type.String(), format: ExportFormat }),
+    Type.Object({ node: Name, file: ExportedFile }),
     { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
   ),
   'image.list': method(['operator'], Empty, Type.Object({ images: Type.Array(Head) })),

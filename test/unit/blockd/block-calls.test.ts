@@ -1,7 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Converter } from '../../../blockd/convert/converter.ts';
 import { blockCalls } from '../../../blockd/image/block-calls.ts';
 import type { Image } from '../../../blockd/image/image.ts';
+import type { HostParts } from '../../../blockd/image/image-host.ts';
 import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { createLog } from '../../../common/log.ts';
@@ -56,6 +58,11 @@ interface Daemon {
 
 /** A daemon without sockets on a disk that may have images already. */
 async function daemonOn(disk: SlowDisk): Promise<Daemon> {
+  const serve: HostParts['serve'] = async (_device, name) => ({
+    path: `/${name}.sock`,
+    connections: 0,
+    close: async () => undefined,
+  });
   const shelf = new ImageShelf({
     disk,
     clock: new ManualClock(),
@@ -63,7 +70,8 @@ async function daemonOn(disk: SlowDisk): Promise<Daemon> {
     node: 'a',
     state: '/state',
     dial: () => Promise.reject(new Error('unreachable')),
-    serve: async (_device, name) => ({ path: `/${name}.sock`, connections: 0, close: async () => undefined }),
+    serve,
+    converter: new Converter({ disk, serve }),
     dropCached: disk.dropCached,
   });
   await shelf.start();

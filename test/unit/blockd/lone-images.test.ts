@@ -5,6 +5,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openEpoch } from '../../../blockd/catalogue/catalogue.ts';
 import { CatalogueStore } from '../../../blockd/catalogue/catalogue-store.ts';
+import { Converter } from '../../../blockd/convert/converter.ts';
+import type { HostParts } from '../../../blockd/image/image-host.ts';
 import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import { LONE_NODE, LoneImages } from '../../../blockd/image/lone-images.ts';
 import { createLog } from '../../../common/log.ts';
@@ -29,6 +31,11 @@ test.after.each(async () => {
 
 /** What a start finds on its disk. */
 async function shelfOn(disk: CrashDisk): Promise<ImageShelf> {
+  const serve: HostParts['serve'] = async (_device, name) => ({
+    path: `/${name}.sock`,
+    connections: 0,
+    close: async () => undefined,
+  });
   const shelf = new ImageShelf({
     disk,
     clock: new ManualClock(),
@@ -36,7 +43,8 @@ async function shelfOn(disk: CrashDisk): Promise<ImageShelf> {
     node: LONE_NODE,
     state: '/state',
     dial: () => Promise.reject(new Error('unreachable')),
-    serve: async (_device, name) => ({ path: `/${name}.sock`, connections: 0, close: async () => undefined }),
+    serve,
+    converter: new Converter({ disk, serve }),
     dropCached: disk.dropCached,
   });
   await shelf.start();

@@ -7,7 +7,7 @@ import { head, storeImage } from './fake-cluster.ts';
 import { vmRecord } from './records.ts';
 
 const test = suite<{ stand: ControlStand }>('images');
-const nobody = (): void => undefined;
+const nobody = { onProgress: (): void => undefined };
 
 test.before.each(async (context) => {
   context.stand = await ControlStand.open();

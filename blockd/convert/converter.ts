@@ -1,0 +1,178 @@
+// Disks of other formats, in and out. A file that comes in is opened once, inspected, and read by the sandboxed program
+// through this daemon only; an image that goes out is read in the same way. What fails half-way leaves no file.
+import { rename, rm, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Disk, DiskFile } from '../../common/disk.ts';
+import { codeOf, OperationError } from '../../common/errors.ts';
+import type { ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
+import type { Image } from '../image/image.ts';
+import type { HostParts, ImageExport } from '../image/image-host.ts';
+import type { NbdDevice } from '../nbd/nbd-device.ts';
+import type { ForeignBytes } from './foreign-bytes.ts';
+import { type DiskFormat, inspect, recognise } from './image-format.ts';
+import { diskInOva } from './ova-archive.ts';
+import { check, convert, measure } from './qemu-img.ts';
+import { deviceOfFile, deviceOfImage } from './read-only-device.ts';
+
+const MIB = 2 ** 20;
+/** A full disk stops every guest of the node: an import leaves them this. */
+const ROOM_KEPT_BYTES = 64 * MIB;
+
+type Progress = (doneBytes: number, totalBytes: number) => void;
+
+/** A disk file that was recognised and inspected, open. */
+export interface ForeignDisk {
+  readonly format: DiskFormat;
+  /** The disk's size. */
+  readonly bytes: number;
+  readonly content: ForeignBytes;
+  close(): Promise<void>;
+}
+
+/** One way of a disk, in or out; the path is of the file that is written. */
+export interface Conversion {
+  readonly path: string;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+export class Converter {
+  readonly #disk: Disk;
+  readonly #serve: HostParts['serve'];
+
+  constructor({ disk, serve }: { disk: Disk; serve: HostParts['serve'] }) {
+    this.#disk = disk;
+    this.#serve = serve;
+  }
+
+  /** Opens a stranger's file; the caller closes it. @throws OperationError IMAGE_REFUSED; Error of the disk */
+  async open(path: string, insisted?: ImageFormat): Promise<ForeignDisk> {
+    const file = await this.#disk.open(path, 'read');
+    try {
+      return await lookThrough(file, insisted);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** Writes a stranger's disk as a raw file. @throws OperationError IMAGE_REFUSED, ENOSPC, CANCELLED, TOOL_MISSING */
+  async bring(
+    { format, bytes, content }: ForeignDisk,
+    { image, path, progress, signal }: Conversion & { readonly image: string },
+  ): Promise<void> {
+    const name = `${image}.import`;
+    await this.#during(deviceOfFile(content), name, content.bytes, async (socket) => {
+      const source = { socket, name, from: format, signal };
+      await check(source);
+      await checkRoom(dirname(path), await measure(source), ROOM_KEPT_BYTES);
+      await this.#makeEmpty(path);
+      await convert({ ...source, path, to: 'raw', progress: (share) => progress(Math.round(share * bytes), bytes) });
+    });
+  }
+
+  /** Writes a closed image to a new file. @throws OperationError FILE_EXISTS, ENOSPC, CANCELLED, TOOL_MISSING */
+  async take(image: Image, to: ExportFormat, { path, progress, signal }: Conversion): Promise<number> {
+    const name = `${image.store.image}.export`;
+    const part = `${path}.part`;
+    const unit = to === 'vhd' ? MIB : 1;
+    const bytes = Math.ceil(image.store.bytes / unit) * unit;
+    await this.#refuseExisting(path);
+    try {
+      await this.#during(deviceOfImage(image), name, bytes, async (socket) => {
+        await checkRoom(dirname(path), to === 'vhd' ? bytes : 0, 0);
+        await this.#makeEmpty(part);
+        const tell = (share: number): void => progress(Math.round(share * bytes), bytes);
+        await convert({ socket, name, from: 'raw', path: part, to, progress: tell, signal });
+      });
+      await this.#settle(part, path);
+    } finally {
+      await rm(part, { force: true });
+    }
+    return bytes;
+  }
+
+  async #during(
+    device: NbdDevice,
+    name: string,
+    bytes: number,
+    work: (socket: string) => Promise<void>,
+  ): Promise<void> {
+    const running: ImageExport = await this.#serve(device, name, bytes);
+    try {
+      await work(running.path);
+    } finally {
+      await running.close();
+    }
+  }
+
+  async #makeEmpty(path: string): Promise<void> {
+    const file = await this.#disk.open(path, 'write');
+    try {
+      await file.truncate(0);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The file is whole and durable before it has its name. */
+  async #settle(part: string, path: string): Promise<void> {
+    const file = await this.#disk.open(part, 'write');
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(part, path);
+    await this.#disk.syncDirectory(dirname(path));
+  }
+
+  async #refuseExisting(path: string): Promise<void> {
+    for (const name of [path, `${path}.part`]) {
+      const file = await this.#disk.open(name, 'read').catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error;
+      });
+      if (file === undefined) continue;
+      await file.close();
+      throw new OperationError('FILE_EXISTS', `there is a file ${name} already`, { remedy: 'Choose another name.' });
+    }
+  }
+}
+
+async function lookThrough(file: DiskFile, insisted: ImageFormat | undefined): Promise<ForeignDisk> {
+  const whole = foreignBytes(file, await file.size());
+  const outer = insisted ?? (await recognise(whole));
+  const content = outer === 'ova' ? await diskInOva(whole) : whole;
+  const format = outer === 'ova' ? await formatInOva(content) : outer;
+  const bytes = format === 'raw' ? content.bytes : await inspect(content, format);
+  return { format, bytes, content, close: () => file.close() };
+}
+
+/** An archive within an archive is no disk. */
+async function formatInOva(disk: ForeignBytes): Promise<DiskFormat> {
+  const format = await recognise(disk);
+  if (format !== 'ova') return format;
+  throw new OperationError('IMAGE_REFUSED', 'the file is refused: the disk in it is itself an archive', {
+    remedy: 'Unpack it with tar.',
+  });
+}
+
+function foreignBytes(file: DiskFile, bytes: number): ForeignBytes {
+  return {
+    bytes,
+    async read(offset, length) {
+      const into = Buffer.alloc(length);
+      return into.subarray(0, await file.read(into, offset));
+    },
+  };
+}
+
+async function checkRoom(directory: string, neededBytes: number, keptBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(directory);
+  const freeBytes = bavail * bsize;
+  if (neededBytes + keptBytes <= freeBytes) return;
+  const kept = keptBytes === 0 ? '' : `, of which ${keptBytes} are kept for the guests`;
+  throw new OperationError('ENOSPC', `the disk needs ${neededBytes} bytes and ${freeBytes} are free${kept}`, {
+    remedy: 'Make room there, or choose another node or directory.',
+  });
+}
