@@ -19,6 +19,8 @@ interface Kind {
   readonly folder: string;
   readonly parallel: number;
   readonly limitMs: number;
+  /** Debian packages that only this kind needs. */
+  readonly packages?: readonly string[];
 }
 
 const KINDS: readonly Kind[] = [
@@ -27,6 +29,7 @@ const KINDS: readonly Kind[] = [
   { folder: 'crash', parallel: 2, limitMs: 180_000 },
   { folder: 'interop', parallel: 1, limitMs: 240_000 },
   { folder: 'cluster', parallel: 1, limitMs: 600_000 },
+  { folder: 'browser', parallel: 1, limitMs: 240_000, packages: ['chromium-headless-shell', 'fonts-dejavu-core'] },
 ];
 
 interface Verdict {
@@ -83,11 +86,15 @@ class Tally {
   }
 }
 
-async function runKind(kind: Kind, wanted: readonly string[], tally: Tally): Promise<void> {
-  const files = globSync(`test/${kind.folder}/**/*.test.ts`, { cwd: ROOT })
+function filesOf(kind: Kind, wanted: readonly string[]): string[] {
+  return globSync(`test/${kind.folder}/**/*.test.ts`, { cwd: ROOT })
     .map((file) => relative(ROOT, `${ROOT}${file}`))
     .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)))
     .sort();
+}
+
+async function runKind(kind: Kind, wanted: readonly string[], tally: Tally): Promise<void> {
+  const files = filesOf(kind, wanted);
   const worker = async (): Promise<void> => {
     for (let file = files.shift(); file !== undefined; file = files.shift()) {
       const startedMs = performance.now();
@@ -101,7 +108,9 @@ async function runKind(kind: Kind, wanted: readonly string[], tally: Tally): Pro
 async function runAll(wanted: readonly string[]): Promise<Tally> {
   const tally = new Tally();
   checkHost();
-  await ensurePackages([...labPackages('tiny'), ...labPackages('debian'), ...INTEROP_PACKAGES], new ProgressLine());
+  const own = KINDS.filter((kind) => filesOf(kind, wanted).length > 0).flatMap(({ packages = [] }) => packages);
+  const packages = [...labPackages('tiny'), ...labPackages('debian'), ...INTEROP_PACKAGES, ...own];
+  await ensurePackages(packages, new ProgressLine());
   if (wanted.length === 0) {
     const failed = await runChecks(ROOT);
     tally.passed += failed.length === 0 ? 1 : 0;
