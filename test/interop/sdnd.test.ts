@@ -42,7 +42,6 @@ async function flowsBecome(node: NodeName, wanted: readonly string[]): Promise<v
   });
 }
 
-/** The answers to `count` pings, 10 ms apart. */
 /** How many of the pings came back. A switch on a busy machine may take a second for the first frame of a flow. */
 async function pings(from: string, to: string, count = 5, options: readonly string[] = []): Promise<number> {
   const words = ['-n', '-q', '-i', '0.01', '-W', '2', '-c', String(count), ...options, host(to).ip];
