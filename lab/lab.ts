@@ -1,6 +1,6 @@
 // The lab: three clouds on this machine, joined into one cluster over an emulated WAN. Everything it makes is written
 // into the run's manifest first, so that a crashed run can be removed whole.
-import { existsSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { loadIdentity } from '../common/identity.ts';
 import type { ProgressLine } from '../common/progress.ts';
 import type { RpcClient } from '../common/rpc/client.ts';
@@ -181,12 +181,5 @@ export class Lab {
     for (const cloud of this.clouds) for (const daemon of cloud.daemons.values()) daemon.expectEnd();
     await this.run.remove();
     await this.#reaper.dismiss();
-    removeDanglingContext();
   }
-}
-
-/** The link to this run's context is dead now; another lab's, made since, is left alone. */
-function removeDanglingContext(): void {
-  // existsSync follows the link: false for one that leads nowhere.
-  if (!existsSync(CURRENT_CONTEXT)) rmSync(CURRENT_CONTEXT, { force: true });
 }

@@ -1,13 +1,14 @@
 // Where one lab run keeps its files, and the manifest by which a later process finds what a crashed run left behind.
 // Everything is written down before it is made. Never removes anything that no manifest of the lab names.
 import { randomInt } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { destroyNamespaces, listNamespaces, runCommand } from './namespace.ts';
 
 /** Sockets and small files: /run is short, so that socket paths stay under 108 bytes, and in memory. */
 export const RUN_ROOT = '/run/supercloud-lab';
+const CONTEXT_NAME = 'current-context.json';
 /** By which the command line finds the newest running lab. */
-export const CURRENT_CONTEXT = `${RUN_ROOT}/current-context.json`;
+export const CURRENT_CONTEXT = `${RUN_ROOT}/${CONTEXT_NAME}`;
 /** Disk images and stores, which /run is too small for. */
 export const DATA_ROOT = '/var/tmp/supercloud-lab';
 const RUN_ID_PATTERN = /^[a-z][a-z0-9]{0,11}$/;
@@ -160,6 +161,7 @@ export async function cleanAll(roots = ROOTS): Promise<string[]> {
   const data = readDirectory(roots.data).filter((name) => RUN_ID_PATTERN.test(name));
   const owned = new Set(listRuns(roots));
   for (const name of data) if (!owned.has(name)) await removeTree(`${roots.data}/${name}`);
+  removeDanglingContext(roots);
   return cleaned;
 }
 
@@ -184,7 +186,15 @@ async function removeRun(manifest: Manifest, roots: Roots): Promise<void> {
   for (const mount of manifest.mounts.toReversed()) await unmountBelow(mount);
   await removeTree(`${roots.run}/${manifest.runId}`);
   await removeTree(`${roots.data}/${manifest.runId}`);
+  removeDanglingContext(roots);
   rmSync(manifestPath(manifest.runId, roots), { force: true });
+}
+
+/** The link to a context that is gone leads nowhere; one to a living lab's is left alone. */
+function removeDanglingContext(roots: Roots): void {
+  const path = `${roots.run}/${CONTEXT_NAME}`;
+  // existsSync follows the link: false for one that leads nowhere.
+  if (!existsSync(path)) rmSync(path, { force: true });
 }
 
 // Removing a tree would reach into whatever is still mounted below it.

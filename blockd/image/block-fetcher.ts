@@ -166,7 +166,7 @@ export class BlockFetcher {
 
   #write(first: number, data: Uint8Array, cause: FetchCause): void {
     const { store } = this.#parts;
-    store.write(data, first * BLOCK_BYTES);
+    store.file.install(data, first * BLOCK_BYTES);
     const count = data.length / BLOCK_BYTES;
     for (let block = first; block < first + count; block++) store.table.arrived(block);
     this.fetchedBlocks[cause] += count;

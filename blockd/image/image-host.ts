@@ -231,7 +231,7 @@ export class ImageHost {
         ...this.image.counters,
         fetchedOnDemandBlocks: this.image.fetchedBlocks.demand,
         fetchedInBackgroundBlocks: this.image.fetchedBlocks.background,
-        spoiltBlocks: store.spoiltBlocks,
+        spoiltBlocks: store.file.spoiltBlocks,
         ...this.traffic,
       },
     };

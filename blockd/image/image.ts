@@ -63,7 +63,7 @@ export class Image {
   /** False when a block turned out to be spoilt: it is missing now, and what was read means nothing. */
   readNow(offset: number, into: Uint8Array): boolean {
     const end = endBlockOf(offset + into.length);
-    if (this.store.table.allInFile(blockOf(offset), end)) return this.store.read(into, offset);
+    if (this.store.table.allInFile(blockOf(offset), end)) return this.store.file.read(into, offset);
     return this.#readMixed(offset, into, end);
   }
 
@@ -81,20 +81,16 @@ export class Image {
   }
 
   /**
-   * Reads what is here of a closed image; what another store has reads as zeros.
-   * @throws OperationError BLOCKS_SPOILT when a block's data is not what its version names
+   * Reads a closed image that `checkWhole` accepted.
+   * @throws OperationError BLOCKS_SPOILT when data has turned out since not to be what its version names
    */
   readHere(offset: number, into: Uint8Array): void {
     this.#throwIfFailed();
     if (this.#readMixed(offset, into, endBlockOf(offset + into.length))) return;
-    const { image } = this.store;
-    throw new OperationError(
-      'BLOCKS_SPOILT',
-      `image ${image} has rotted here between ${offset} and its next ${into.length} bytes`,
-      {
-        remedy: 'It is fetched from another store that has it; try again when this node reaches one.',
-      },
-    );
+    const where = `the ${into.length} bytes at offset ${offset} of image ${this.store.image}`;
+    throw new OperationError('BLOCKS_SPOILT', `${where} are not all here as they were written`, {
+      remedy: 'Let a VM open the image here and pull it (supercloud image pull): another store may have them.',
+    });
   }
 
   /**
@@ -246,8 +242,9 @@ export class Image {
       const next = table.endOfContent(block, endBlock);
       const from = Math.max(offset, block * BLOCK_BYTES);
       const part = into.subarray(from - offset, Math.min(endOffset, next * BLOCK_BYTES) - offset);
-      if (table.contentOf(block) !== IN_FILE) part.fill(0);
-      else if (!this.store.read(part, from)) return false;
+      const content = table.contentOf(block);
+      if (content === DATA || (content === IN_FILE && !this.store.file.read(part, from))) return false;
+      if (content !== IN_FILE) part.fill(0);
       block = next;
     }
     return true;
@@ -270,10 +267,10 @@ export class Image {
     const version = { epoch: this.store.state.epoch, sequence };
     try {
       for (const block of partialBlocks(offset, data.length)) this.#clearIfZero(block);
-      this.store.table.write(first, this.store.write(data, offset), version);
+      this.store.table.write(first, this.store.file.write(data, offset), version);
     } catch (error) {
       // The write may have changed a part: that is a new content now, whatever the client is told.
-      this.store.table.renew(first, end, version, (block) => this.store.sumInFile(block));
+      this.store.table.renew(first, end, version, (block) => this.store.file.sumOf(block));
       throw error;
     }
     this.counters.writes++;
@@ -301,14 +298,14 @@ export class Image {
   /** Zero blocks are zeros by the table, the file may hold anything: a partial write makes them whole first. */
   #clearIfZero(block: number): void {
     if ((this.store.table.contentOf(block) & DATA) === 0)
-      this.store.write(ZEROS.subarray(0, BLOCK_BYTES), block * BLOCK_BYTES);
+      this.store.file.write(ZEROS.subarray(0, BLOCK_BYTES), block * BLOCK_BYTES);
   }
 
   /** Blocks that the range covers in part and whose rest is not here, or is not sound: a new checksum would hide that. */
   #missingEdges(offset: number, length: number): number[] {
     return partialBlocks(offset, length).filter((block) => {
       const content = this.store.table.contentOf(block);
-      return content === DATA || (content === IN_FILE && !this.store.isSound(block));
+      return content === DATA || (content === IN_FILE && !this.store.file.isSound(block));
     });
   }
 
@@ -318,7 +315,7 @@ export class Image {
   }
 
   async #zeroBlocksLater(first: number, end: number, keepRoom: boolean): Promise<void> {
-    if (keepRoom) await this.store.allocate(first, end);
+    if (keepRoom) await this.store.file.allocate(first, end);
     while (!this.#tryZeroBlocks(first, end, keepRoom)) {
       if (this.gate.mayChange) await this.store.reserve();
       else await this.gate.changed();

@@ -71,7 +71,7 @@ export class Scrub {
     const end = table.endOfContent(first, Math.min(blocks, first + STEP_BLOCKS));
     try {
       // Not waited for: a holder that cannot be reached holds up the healing, not the search.
-      for (const block of await image.store.findSpoilt(first, end)) void this.#heal(image, block);
+      for (const block of await image.store.file.findSpoilt(first, end)) void this.#heal(image, block);
     } catch (error) {
       this.#parts.log.warn(
         { image: image.store.image, first, end, reason: messageOf(error) },

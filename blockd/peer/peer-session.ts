@@ -141,7 +141,7 @@ export class PeerSession {
   #read(id: number, run: WantedRun): PeerFrame | undefined {
     const data = Buffer.allocUnsafe(run.count * BLOCK_BYTES);
     try {
-      if (this.#parts.store?.read(data, run.first * BLOCK_BYTES) !== true) return undefined;
+      if (this.#parts.store?.file.read(data, run.first * BLOCK_BYTES) !== true) return undefined;
     } catch {
       // A copy that cannot be read is no good copy; another holder may have one.
       return { type: 'absent', id, run, hint: '' };

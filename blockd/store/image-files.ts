@@ -151,7 +151,7 @@ async function renewActive(store: ImageStore, fold: StoreFold): Promise<void> {
   const sequence = store.takeSequence();
   if (sequence === undefined) throw damaged(store.image, 'its write numbers are used up');
   const version = { epoch: fold.state.epoch, sequence };
-  const sumOf = (block: number): number => store.sumInFile(block);
+  const sumOf = (block: number): number => store.file.sumOf(block);
   for (const extent of fold.active) {
     store.table.renew(extent * EXTENT_BLOCKS, (extent + 1) * EXTENT_BLOCKS, version, sumOf);
   }

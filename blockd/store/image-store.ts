@@ -4,11 +4,11 @@
 import type { Disk, DiskFile } from '../../common/disk.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { Journal } from '../../common/journal.ts';
-import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from '../table/block-version.ts';
 import { ENTRY_BYTES } from '../table/table-file.ts';
 import type { TableMark, VersionTable } from '../table/version-table.ts';
 import { ActiveExtents } from './active-extents.ts';
+import { BlockFile } from './block-file.ts';
 import { StoreJournal } from './store-journal.ts';
 import type { StoreRecord, StoreState } from './store-record.ts';
 import { ZeroBlocks } from './zero-blocks.ts';
@@ -77,8 +77,7 @@ export class ImageStore {
   readonly table: VersionTable;
   readonly active: ActiveExtents;
   readonly zeros: ZeroBlocks;
-  /** Blocks that were found not to be what their versions name, since the start. */
-  spoiltBlocks = 0;
+  readonly file: BlockFile;
   readonly #parts: StoreParts;
   readonly #holders: string[];
   readonly #journal: StoreJournal;
@@ -103,6 +102,7 @@ export class ImageStore {
     this.#journal = new StoreJournal(parts.image, parts.journal);
     this.active = new ActiveExtents(this.blocks, parts.active);
     this.zeros = new ZeroBlocks(parts.table, parts.data);
+    this.file = new BlockFile(parts.data, parts.table);
     this.#holders = [...parts.holders];
     this.#state = parts.state;
     this.#tableNumber = parts.tableNumber;
@@ -142,86 +142,6 @@ export class ImageStore {
     if (known >= 0) return known;
     this.#holdersChanged = true;
     return this.#holders.push(node) - 1;
-  }
-
-  /**
-   * Fills the buffer from blocks whose data is here. False when one of them is not what its version names: the table
-   * takes it for missing from then on, and the buffer's content means nothing (promise S5).
-   */
-  read(into: Uint8Array, offset: number): boolean {
-    const first = Math.floor(offset / BLOCK_BYTES);
-    const end = Math.ceil((offset + into.length) / BLOCK_BYTES);
-    const isWhole = into.length === (end - first) * BLOCK_BYTES;
-    const blocks = isWhole ? into : Buffer.allocUnsafe((end - first) * BLOCK_BYTES);
-    this.#readFile(blocks, first * BLOCK_BYTES);
-    if (!this.#areSound(blocks, first)) return false;
-    if (!isWhole) into.set(blocks.subarray(offset - first * BLOCK_BYTES, offset - first * BLOCK_BYTES + into.length));
-    return true;
-  }
-
-  /** Whether the block's data in the file is what its version names; if not, it is missing from then on. */
-  isSound(block: number): boolean {
-    return this.read(Buffer.allocUnsafe(BLOCK_BYTES), block * BLOCK_BYTES);
-  }
-
-  /**
-   * Reads a range without holding anything up and answers the blocks that are not what their versions name; they are
-   * missing from then on. What is written meanwhile is not judged by what was read before.
-   */
-  async findSpoilt(first: number, end: number): Promise<number[]> {
-    const data = Buffer.alloc((end - first) * BLOCK_BYTES);
-    await this.#parts.data.read(data, first * BLOCK_BYTES);
-    const isSuspect = (block: number): boolean => {
-      const at = (block - first) * BLOCK_BYTES;
-      return checksumOf(data.subarray(at, at + BLOCK_BYTES)) !== this.table.sumOf(block);
-    };
-    const blocks = Array.from({ length: end - first }, (_, index) => first + index);
-    return blocks.filter((block) => this.table.allInFile(block, block + 1) && isSuspect(block) && !this.isSound(block));
-  }
-
-  /** The checksum of what the file has of a block, whatever the table says. */
-  sumInFile(block: number): number {
-    const data = Buffer.allocUnsafe(BLOCK_BYTES);
-    this.#readFile(data, block * BLOCK_BYTES);
-    return checksumOf(data);
-  }
-
-  /**
-   * Writes into the page cache and answers the checksums of the blocks it touches. The caller has touched the extents and
-   * gives the blocks their version.
-   */
-  write(data: Uint8Array, offset: number): Uint32Array {
-    this.#parts.data.writeSync(data, offset);
-    const first = Math.floor(offset / BLOCK_BYTES);
-    const sums = new Uint32Array(Math.ceil((offset + data.length) / BLOCK_BYTES) - first);
-    for (let index = 0; index < sums.length; index++) {
-      const start = (first + index) * BLOCK_BYTES - offset;
-      const isWhole = start >= 0 && start + BLOCK_BYTES <= data.length;
-      sums[index] = isWhole ? checksumOf(data.subarray(start, start + BLOCK_BYTES)) : this.sumInFile(first + index);
-    }
-    return sums;
-  }
-
-  #readFile(into: Uint8Array, offset: number): void {
-    const had = this.#parts.data.readSync(into, offset);
-    if (had < into.length) into.fill(0, had);
-  }
-
-  #areSound(blocks: Uint8Array, first: number): boolean {
-    let areAll = true;
-    for (let at = 0; at < blocks.length; at += BLOCK_BYTES) {
-      const block = first + at / BLOCK_BYTES;
-      if (checksumOf(blocks.subarray(at, at + BLOCK_BYTES)) === this.table.sumOf(block)) continue;
-      this.table.spoilt(block);
-      this.spoiltBlocks++;
-      areAll = false;
-    }
-    return areAll;
-  }
-
-  /** Takes room for the blocks, whose content stays what it is. @throws Error of the disk (`ENOSPC`) */
-  allocate(first: number, end: number): Promise<void> {
-    return this.#parts.data.allocate(first * BLOCK_BYTES, (end - first) * BLOCK_BYTES);
   }
 
   /** The next number for a write; undefined while the reservation has to catch up (`reserve`). */

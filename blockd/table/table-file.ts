@@ -1,17 +1,13 @@
 // The resting form of a table: its slab's arrays as they are, behind a header with its counts and a hash of it all, so that
 // the table of a large image is read without looking at each entry. A codec; it opens nothing.
-import xxhash from 'xxhash-wasm';
+import { hashOf } from './block-checksum.ts';
 import { EntrySlab } from './entry-slab.ts';
 
 const MAGIC = Buffer.from('sctable2');
 const HASH_BYTES = 8;
 const PREFIX_BYTES = MAGIC.length + HASH_BYTES + 4;
-/** What is hashed in one step: the hash works on a copy. */
-const HASH_STEP_BYTES = 2 ** 20;
 /** Bytes of an entry in memory and in the file, its share of its group's number included. */
 export const ENTRY_BYTES = 15.5;
-
-const { create64 } = await xxhash();
 
 /** What a table adds up to. */
 export interface TableCounts {
@@ -78,10 +74,4 @@ function groupsIn(chunkGroups: number, groups: number, index: number): number {
 
 function bytesOf(array: Uint32Array | Uint16Array | Uint8Array, length: number): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, length * array.BYTES_PER_ELEMENT);
-}
-
-function hashOf(bytes: Uint8Array): bigint {
-  const hash = create64();
-  for (let at = 0; at < bytes.length; at += HASH_STEP_BYTES) hash.update(bytes.subarray(at, at + HASH_STEP_BYTES));
-  return hash.digest();
 }

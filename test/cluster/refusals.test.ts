@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { OperationError } from '../../common/errors.ts';
+import type { OperationError } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { HYPERVISOR } from '../../lab/daemons.ts';
 import { guestProblems } from '../../lab/guest/status.ts';
@@ -12,21 +12,11 @@ import { namespacePids } from '../../lab/namespace.ts';
 import { runSupercloud } from '../../lab/program.ts';
 import { Round } from '../../lab/round.ts';
 import { GUEST } from '../../lab/topology.ts';
+import { refusal } from '../refusal.ts';
 
 const { vm } = GUEST;
 let lab: Lab;
 let round: Round;
-
-/** Runs a call that must be refused, and answers the refusal. */
-async function refusal(work: Promise<unknown>): Promise<OperationError> {
-  try {
-    await work;
-  } catch (error) {
-    if (error instanceof OperationError) return error;
-    throw error;
-  }
-  throw new Error('it was not refused');
-}
 
 /** The VM runs at the cloud, was never restarted, and its disk and memory are whole. */
 async function assertRunsAt(cloud: string): Promise<void> {

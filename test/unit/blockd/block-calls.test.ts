@@ -1,16 +1,14 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Converter } from '../../../blockd/convert/converter.ts';
 import { blockCalls } from '../../../blockd/image/block-calls.ts';
 import type { Image } from '../../../blockd/image/image.ts';
-import type { HostParts } from '../../../blockd/image/image-host.ts';
-import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
+import type { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
-import { createLog } from '../../../common/log.ts';
 import type { CallContext, Handlers } from '../../../common/rpc/server.ts';
 import type { blockdContract, Closing } from '../../../wire/contracts/blockd.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
-import { isSettled, ManualClock, settle } from './manual-clock.ts';
+import { isSettled, settle } from './manual-clock.ts';
+import { shelfOn } from './quiet-shelf.ts';
 
 const FIRST = '00000000000000aa';
 const SECOND = '00000000000000bb';
@@ -58,23 +56,7 @@ interface Daemon {
 
 /** A daemon without sockets on a disk that may have images already. */
 async function daemonOn(disk: SlowDisk): Promise<Daemon> {
-  const serve: HostParts['serve'] = async (_device, name) => ({
-    path: `/${name}.sock`,
-    connections: 0,
-    close: async () => undefined,
-  });
-  const shelf = new ImageShelf({
-    disk,
-    clock: new ManualClock(),
-    log: createLog('test', 'silent'),
-    node: 'a',
-    state: '/state',
-    dial: () => Promise.reject(new Error('unreachable')),
-    serve,
-    converter: new Converter({ disk, serve }),
-    dropCached: disk.dropCached,
-  });
-  await shelf.start();
+  const shelf = await shelfOn(disk, 'a');
   return { disk, shelf, calls: blockCalls(shelf) };
 }
 

@@ -5,13 +5,10 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openEpoch } from '../../../blockd/catalogue/catalogue.ts';
 import { CatalogueStore } from '../../../blockd/catalogue/catalogue-store.ts';
-import { Converter } from '../../../blockd/convert/converter.ts';
-import type { HostParts } from '../../../blockd/image/image-host.ts';
-import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
+import type { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import { LONE_NODE, LoneImages } from '../../../blockd/image/lone-images.ts';
-import { createLog } from '../../../common/log.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
-import { ManualClock } from './manual-clock.ts';
+import { shelfOn } from './quiet-shelf.ts';
 
 const WEB = { image: 'web', bytes: 16 * 4096 };
 const { signal } = new AbortController();
@@ -29,28 +26,6 @@ test.after.each(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** What a start finds on its disk. */
-async function shelfOn(disk: CrashDisk): Promise<ImageShelf> {
-  const serve: HostParts['serve'] = async (_device, name) => ({
-    path: `/${name}.sock`,
-    connections: 0,
-    close: async () => undefined,
-  });
-  const shelf = new ImageShelf({
-    disk,
-    clock: new ManualClock(),
-    log: createLog('test', 'silent'),
-    node: LONE_NODE,
-    state: '/state',
-    dial: () => Promise.reject(new Error('unreachable')),
-    serve,
-    converter: new Converter({ disk, serve }),
-    dropCached: disk.dropCached,
-  });
-  await shelf.start();
-  return shelf;
-}
-
 async function goOn(shelf: ImageShelf): Promise<number> {
   const images = new LoneImages(shelf, catalogue);
   await images.make([]);
@@ -61,22 +36,22 @@ async function goOn(shelf: ImageShelf): Promise<number> {
 
 test('each start has a higher epoch', async () => {
   const disk = new CrashDisk();
-  const shelf = await shelfOn(disk);
+  const shelf = await shelfOn(disk, LONE_NODE);
   await new LoneImages(shelf, catalogue).make([WEB]);
   assert.is(await goOn(shelf), 1);
   await shelf.close();
-  assert.is(await goOn(await shelfOn(disk)), 2);
+  assert.is(await goOn(await shelfOn(disk, LONE_NODE)), 2);
   assert.equal(catalogue.get('web').head.closings.length, 1);
 });
 
 test('a start that died before it wrote the image down is gone on from', async () => {
-  const shelf = await shelfOn(new CrashDisk());
+  const shelf = await shelfOn(new CrashDisk(), LONE_NODE);
   await shelf.create('web', WEB.bytes);
   assert.is(await goOn(shelf), 1);
 });
 
 test('a start that died between the grant and the opening leaves its epoch to nobody', async () => {
-  const shelf = await shelfOn(new CrashDisk());
+  const shelf = await shelfOn(new CrashDisk(), LONE_NODE);
   await new LoneImages(shelf, catalogue).make([WEB]);
   const granted = openEpoch(catalogue.get('web'), LONE_NODE);
   await catalogue.commit(() => ({ change: { entries: [granted] }, answer: undefined }));
@@ -84,7 +59,7 @@ test('a start that died between the grant and the opening leaves its epoch to no
 });
 
 test('a start that died between the end in the store and its record repeats it', async () => {
-  const shelf = await shelfOn(new CrashDisk());
+  const shelf = await shelfOn(new CrashDisk(), LONE_NODE);
   await new LoneImages(shelf, catalogue).make([WEB]);
   await goOn(shelf);
   await shelf.get('web').close(1);

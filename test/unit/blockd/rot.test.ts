@@ -37,7 +37,7 @@ test('a spoilt block is fetched from a member that has its version, and healed f
   );
   source.give(9);
   assert.equal(Buffer.from(await reading), block(9, 4));
-  assert.is(store.spoiltBlocks, 1);
+  assert.is(store.file.spoiltBlocks, 1);
   await image.flush();
   const again = imageOf(await reopen(disk.afterCut({ kind: 'lose-all' })));
   assert.equal(Buffer.from(await again.readLater(0, 4 * BLOCK_BYTES)), block(9, 4));
@@ -106,7 +106,7 @@ test('the scrub finds it while nobody reads, heals it, and goes on with the othe
   );
   one.source.give(9);
   await one.clock.advance(1_000);
-  assert.is(one.store.spoiltBlocks, 1);
+  assert.is(one.store.file.spoiltBlocks, 1);
   assert.is(await firstByte(one.image, 2), 9);
   assert.equal(
     other.source.asked.map(({ runs }) => runs[0]?.first),
@@ -115,13 +115,23 @@ test('the scrub finds it while nobody reads, heals it, and goes on with the othe
   scrub.stop();
 });
 
+test('a closed image that is copied out never gives zeros for what rots meanwhile', async () => {
+  const { image, store } = await rottenAt(2);
+  const last = await image.end();
+  image.checkWhole(last);
+  assert.equal(await store.file.findSpoilt(0, 4), [2], 'the scrub was faster');
+  const into = Buffer.alloc(4 * BLOCK_BYTES);
+  assert.throws(() => image.readHere(0, into), 'not all here');
+  assert.throws(() => image.checkWhole(last), 'at other nodes');
+});
+
 test('what is written while the scrub reads is not taken for rot', async () => {
   const { image, store, source } = await smallImage();
   await image.write(0, block(9, 4), true);
-  const finding = store.findSpoilt(0, 4);
+  const finding = store.file.findSpoilt(0, 4);
   await image.write(BLOCK_BYTES, block(7), false);
   assert.equal(await finding, []);
-  assert.is(store.spoiltBlocks, 0);
+  assert.is(store.file.spoiltBlocks, 0);
   assert.is(source.asked.length, 0);
 });
 

@@ -1,7 +1,16 @@
 // A lab run's directories and manifest, on roots of the test's own: claims, what cleaning removes and what it leaves.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -54,6 +63,18 @@ test('a living run is skipped, a dead one is cleaned, once', async () => {
   assert.is(await cleanRun(living.runId, { roots }), false);
   assert.is(await cleanRun(living.runId, { roots, evenIfAlive: true }), true);
   assert.is(await cleanRun(living.runId, { roots }), false);
+});
+
+test('the link to the newest context goes with its run, and stays while that lives', async () => {
+  const [living, dead] = [new RunDirectory({ roots }), new RunDirectory({ roots })];
+  const link = `${roots.run}/current-context.json`;
+  for (const run of [living, dead]) writeFileSync(`${run.path}/context.json`, '{}');
+  const isThere = (): boolean => lstatSync(link, { throwIfNoEntry: false }) !== undefined;
+  symlinkSync(`${living.path}/context.json`, link);
+  await cleanRun(dead.runId, { roots, evenIfAlive: true });
+  assert.ok(isThere());
+  await cleanRun(living.runId, { roots, evenIfAlive: true });
+  assert.not(isThere());
 });
 
 test('data that no run owns goes, foreign names stay', async () => {

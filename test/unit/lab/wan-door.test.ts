@@ -13,6 +13,7 @@ import { checkSettings } from '../../../lab/wan/order.ts';
 import { DEFAULT_LINK } from '../../../lab/wan/wan.ts';
 import { askWan, doorOf, orderOf, type WanWords, wanTable } from '../../../lab/wan-command.ts';
 import { type DoorWan, openWanDoor, type WanDoor, type WanOrder } from '../../../lab/wan-door.ts';
+import { refusal } from '../../refusal.ts';
 
 const PORTS = ['alpha', 'beta'];
 const FIGURES = { worstLatenessMs: 3, meanLatenessMs: 0.2, departures: 9, overruns: 0, cpuMs: 1, realTime: true };
@@ -68,16 +69,6 @@ async function say(path: string, words: string): Promise<string> {
   const socket = connect(path);
   socket.write(words);
   return text(socket);
-}
-
-async function refusal(work: Promise<unknown>): Promise<OperationError> {
-  try {
-    await work;
-  } catch (error) {
-    if (error instanceof OperationError) return error;
-    throw error;
-  }
-  throw new Error('it was not refused');
 }
 
 test('the socket is for its owner alone', ({ path }) => {

@@ -1,10 +1,11 @@
 // What the orchestrator's tests stand on: its real rooms and its real state on a disk, a cluster of fakes, and a clock
 // that a test turns. The orchestrator can be stopped and started again on the same state.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { OperationError } from '../../../common/errors.ts';
+import type { OperationError } from '../../../common/errors.ts';
 import { Admission } from '../../../orchestrator/admission.ts';
 import { BackgroundPulls } from '../../../orchestrator/background-pulls.ts';
 import { Images } from '../../../orchestrator/images.ts';
@@ -15,6 +16,7 @@ import { Patience } from '../../../orchestrator/patience.ts';
 import { type MigrationRecord, State } from '../../../orchestrator/state.ts';
 import { Vms } from '../../../orchestrator/vms.ts';
 import type { MigrationState } from '../../../wire/contracts/orchestrator.ts';
+import { refusal } from '../../refusal.ts';
 import { quiet } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { FakeCluster } from './fake-cluster.ts';
@@ -122,13 +124,7 @@ export class ControlStand {
   }
 
   /** The refusal that it ends with. */
-  async refusal(promise: Promise<unknown>): Promise<OperationError> {
-    try {
-      await this.over(promise);
-    } catch (error) {
-      if (error instanceof OperationError) return error;
-      throw error;
-    }
-    throw new Error('it was not refused');
+  refusal(promise: Promise<unknown>): Promise<OperationError> {
+    return refusal(this.over(promise));
   }
 }
