@@ -33,7 +33,8 @@ function arrivalCard({ vm, migration }) {
 function machine({ capabilities }) {
   if (capabilities === null) return 'its machine is not known yet';
   const { family, version, cpus, memoryMB } = capabilities;
-  return `${FAMILIES[family](version)}; ${counted(cpus, 'CPU')}, ${megabytes(memoryMB)}`;
+  const name = FAMILIES[family]?.(version) ?? `${family} ${version}`;
+  return `${name}; ${counted(cpus, 'CPU')}, ${megabytes(memoryMB)}`;
 }
 
 /** One cloud. */

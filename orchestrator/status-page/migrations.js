@@ -20,8 +20,11 @@ const NOT_HEARD = "the source's answer was lost, and with it how long the hold w
 
 export const isEnded = ({ step }) => step === 'moved' || step === 'failed';
 
+/** A controller that is newer than the page may take a step that the page does not know: it is shown by its name. */
+const wordsOf = (m) => WORDS[m.step]?.(m) ?? `step ${m.step}`;
+
 /** One sentence, for those who hear the page. */
-export const inWords = (m) => `${m.vm}, ${m.from} to ${m.to}: ${WORDS[m.step](m)}`;
+export const inWords = (m) => `${m.vm}, ${m.from} to ${m.to}: ${wordsOf(m)}`;
 
 /** None comes with a migration whose end was found in the records, as after a restart of the controller. */
 function holdOf({ holdMs }) {
@@ -40,8 +43,10 @@ function timeLeft({ step, remainingBytes, rateBytesPerSecond }) {
 
 function stepList({ step }) {
   // Undecided is a hold whose end nobody could tell.
-  const at = STEPS.indexOf(step === 'undecided' ? 'hold' : step);
-  const items = STEPS.map((name, index) => {
+  const current = step === 'undecided' ? 'hold' : step;
+  const steps = STEPS.includes(current) ? STEPS : [current];
+  const at = steps.indexOf(current);
+  const items = steps.map((name, index) => {
     const item = element('li', index < at ? 'done' : '', name);
     return index === at ? withAttributes(item, { 'aria-current': 'step' }) : item;
   });
@@ -66,7 +71,7 @@ export function underWayCard(m) {
     figure('since the order', duration(m.totalMs)),
   ];
   const title = element('h3', '', `${m.vm}: ${m.from} \u2192 ${m.to}`);
-  const words = element('p', '', WORDS[m.step](m));
+  const words = element('p', '', wordsOf(m));
   const card = element('article', `under-way ${m.step}`, title, stepList(m), words, memoryBar(m));
   card.append(element('dl', '', ...figures));
   return withAttributes(card, { 'aria-label': `${m.vm} from ${m.from} to ${m.to}` });
@@ -108,7 +113,7 @@ export function endedRows(m) {
   const badge = element('span', `badge ${moved ? 'good' : 'bad'}`, moved ? 'moved' : 'failed');
   const facts = [cell('way', `${m.from} \u2192 ${m.to}`), cell('ordered', clock(m.startedAtMs)), cell('end', badge)];
   const figures = element('tr', 'figures', head, ...facts, ...figureCells(m));
-  const told = withAttributes(element('td', '', moved ? holdWords(m) : WORDS.failed(m)), { colspan: '10' });
+  const told = withAttributes(element('td', '', moved ? holdWords(m) : wordsOf(m)), { colspan: '10' });
   const words = element('tr', 'words', told);
   return element('tbody', m.step, figures, words);
 }

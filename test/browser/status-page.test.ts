@@ -18,6 +18,8 @@ const { vm } = GUEST;
 const STEPS = ['precheck', 'transfer', 'prepare', 'incoming', 'memory', 'hold', 'complete'];
 const NARROW = { width: 375, height: 700 };
 const WIDE = { width: 1280, height: 800 };
+/** The table of migrations is at its narrowest: one pixel less, and it is drawn as blocks. */
+const TABLE = { width: 1057, height: 800 };
 /** Slow enough that a migration is under way for as long as a test looks at it. */
 const SLOW_BYTES_PER_SECOND = 1_500_000;
 
@@ -40,6 +42,18 @@ const PEEK = (page: string): string => `new Promise((resolve) => {
   const socket = new WebSocket('${page.replace(/^http/, 'ws')}status');
   socket.onmessage = () => resolve('seen');
   socket.onerror = () => resolve('refused');
+})`;
+
+/** A migration in a step of tomorrow and a node with a hypervisor of tomorrow, as the page draws and tells them. */
+const OF_TOMORROW = `Promise.all([import('/migrations.js'), import('/cards.js')]).then(([migrations, cards]) => {
+  const figures = { memoryBytes: 0, remainingBytes: 0, rateBytesPerSecond: 0, totalMs: 10 };
+  const migration = { vm: 'web', from: 'beta', to: 'gamma', step: 'rest', ...figures };
+  const capabilities = { family: 'jailhouse', version: '1.0', cpus: 2, memoryMB: 512 };
+  const node = { node: 'gamma', cloud: 'gamma', address: '10.0.0.3', role: 'node', up: true, reason: '', capabilities };
+  const card = migrations.underWayCard(migration);
+  const step = card.querySelector('[aria-current=step]').textContent;
+  const machine = cards.cloudCard(node, []).querySelector('p + p').textContent.replaceAll('\u00a0', ' ');
+  return [step, card.querySelector('p').textContent, migrations.inWords(migration), machine];
 })`;
 
 /** The values that one figure had, in order. */
@@ -141,8 +155,16 @@ test('tables are tables on any screen, and text is readable by day and by night'
   assert.is(await watched.page.getByRole('columnheader', { name: 'hold' }).count(), 1);
   await assertReadable('light');
   await assertReadable('dark');
+  await watched.page.setViewportSize(TABLE);
+  assert.is(await rows.count(), 8);
+  assert.is(await watched.tooWidePx(), 0);
   await watched.page.setViewportSize(NARROW);
   assert.is(await rows.count(), 6, 'the headings of the migrations stand beside the figures');
+});
+
+test('a step and a hypervisor that the page does not know are shown by their names', async () => {
+  const shown = await watched.page.evaluate<string[]>(OF_TOMORROW);
+  assert.equal(shown, ['rest', 'step rest', 'web, beta to gamma: step rest', 'jailhouse 1.0; 2 CPUs, 512 MB']);
 });
 
 test('a controller that is killed: the page says that it is cut off, and comes back by itself', async () => {
