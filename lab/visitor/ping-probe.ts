@@ -12,6 +12,8 @@ export interface PingFigures {
   readonly replies: number;
   readonly lost: number;
   readonly longestGapMs: number;
+  /** When that gap began, from the mark before. */
+  readonly longestGapAtMs: number;
   readonly medianRttMs: number;
 }
 
@@ -22,6 +24,7 @@ export class PingProbe {
   #numbers: number[] = [];
   #lastArrivalMs = 0;
   #lastNumber = 0;
+  #markedMs = Date.now();
 
   /** Starts pinging from inside a namespace. */
   constructor(namespace: string, address: string) {
@@ -44,15 +47,21 @@ export class PingProbe {
   mark(): PingFigures {
     const arrivals = this.#lastArrivalMs === 0 ? this.#arrivals : [this.#lastArrivalMs, ...this.#arrivals];
     let longestGapMs = 0;
+    let longestGapAtMs = 0;
     for (let i = 1; i < arrivals.length; i += 1) {
-      longestGapMs = Math.max(longestGapMs, (arrivals[i] ?? 0) - (arrivals[i - 1] ?? 0) - INTERVAL_MS);
+      const before = arrivals[i - 1] ?? 0;
+      const gapMs = (arrivals[i] ?? 0) - before - INTERVAL_MS;
+      if (gapMs <= longestGapMs) continue;
+      longestGapMs = gapMs;
+      longestGapAtMs = before - this.#markedMs;
     }
     const newest = Math.max(this.#lastNumber, ...this.#numbers);
     const figures = {
       replies: this.#numbers.length,
       // ICMP sequence numbers are 16 bits; a mark is made long before they come round twice.
       lost: Math.max(0, ((newest - this.#lastNumber + 65_536) % 65_536) - this.#numbers.length),
-      longestGapMs: Math.max(0, longestGapMs),
+      longestGapMs,
+      longestGapAtMs,
       medianRttMs: this.#roundTrips.sort((a, b) => a - b)[Math.floor(this.#roundTrips.length / 2)] ?? 0,
     };
     this.#lastArrivalMs = this.#arrivals.at(-1) ?? this.#lastArrivalMs;
@@ -60,6 +69,7 @@ export class PingProbe {
     this.#arrivals = [];
     this.#numbers = [];
     this.#roundTrips = [];
+    this.#markedMs = Date.now();
     return figures;
   }
 

@@ -34,8 +34,10 @@ async function measure(samples: Samples, name: string, work: Measure): Promise<v
   try {
     await work((subject, sample) => {
       samples.keep(subject, sample);
-      const gap = `ping gap ${formatMs(sample.pingGapMs)}, emulator's worst lateness ${formatMs(sample.worstLatenessMs)}`;
-      process.stderr.write(`   ${subject}: ${formatMs(sample.totalMs)}, ${formatBytes(sample.bytes)}, ${gap}\n`);
+      const { totalMs, bytes, pingGapMs, pingGapAtMs, worstLatenessMs } = sample;
+      const gap = `ping gap ${formatMs(pingGapMs)} after ${formatMs(pingGapAtMs)}`;
+      const late = `emulator's worst lateness ${formatMs(worstLatenessMs)}`;
+      process.stderr.write(`   ${subject}: ${formatMs(totalMs)}, ${formatBytes(bytes)}, ${gap}, ${late}\n`);
       for (const broken of sample.checksNotHeld) process.stderr.write(`   not held: ${broken}\n`);
     });
   } catch (error) {

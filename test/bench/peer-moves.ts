@@ -70,8 +70,16 @@ export class PeerMoves {
       await sleep(TAIL_MS);
       const { perLink, worstLatenessMs } = await wan.stats();
       const bytes = bytesBetween(before, perLink, FROM, TO);
-      const { longestGapMs: pingGapMs } = ping.mark();
-      return { ...times, bytes, pingGapMs, qemuPerGb: perGb(qemuSeconds, crossed), worstLatenessMs, checksNotHeld: [] };
+      const { longestGapMs: pingGapMs, longestGapAtMs: pingGapAtMs } = ping.mark();
+      return {
+        ...times,
+        bytes,
+        pingGapMs,
+        pingGapAtMs,
+        qemuPerGb: perGb(qemuSeconds, crossed),
+        worstLatenessMs,
+        checksNotHeld: [],
+      };
     } finally {
       meter.stop();
     }

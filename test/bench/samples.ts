@@ -23,6 +23,8 @@ export interface Sample {
   /** Of those: blocks and version entries, as our block daemons counted them; the peer's are not known apart. */
   readonly diskBytes?: number;
   readonly pingGapMs: number;
+  /** When that gap began, from the order. */
+  readonly pingGapAtMs: number;
   /** From the order until the image depended on no other node; absent where that is not waited for. */
   readonly independentMs?: number;
   /** CPU seconds per GB that crossed, both from the order until the guest ran at its new place. */
