@@ -16,6 +16,13 @@ export interface Clock {
   setTimer(delayMs: number, fire: () => void): Timer;
 }
 
+/** A signal that aborts once the time has passed by that clock. */
+export function deadline(clock: Clock, delayMs: number): AbortSignal {
+  const end = new AbortController();
+  clock.setTimer(delayMs, () => end.abort());
+  return end.signal;
+}
+
 /** The machine's clock. */
 export const realClock: Clock = {
   nowMs: () => performance.now(),

@@ -51,7 +51,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       return endEach(shelf, migration, 'standby', (host) => host.cancel());
     },
     'standby.verify': async ({ closings, timeoutMs }, { signal }) => {
-      const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      const end = AbortSignal.any([signal, shelf.deadline(timeoutMs)]);
       const reasons = await Promise.all(closings.map((closing) => verify(shelf, closing, end)));
       const reason = reasons.find((one) => one !== '') ?? '';
       return { equal: reason === '', reason };

@@ -1,6 +1,8 @@
-// Brings blocks whose newest content is elsewhere: asks their holder, follows its hints, then asks every member. Gives
-// up only when all have answered that they have no good copy; who cannot be reached is waited for (SOUNDNESS A12).
-import { OperationError } from '../../common/errors.ts';
+// Brings blocks whose newest content is elsewhere: asks their holder, follows its hints, then asks every member; who is
+// silent for long is not the only one asked any more. Gives up only when all have answered that they have no good copy;
+// who cannot be reached is waited for (SOUNDNESS A12).
+import type { Clock } from '../../common/clock.ts';
+import { codeOf, OperationError } from '../../common/errors.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
@@ -23,11 +25,13 @@ export interface FetchSink {
 
 /** The way to other nodes' stores; waits, and asks again, while a node cannot be reached. */
 export interface BlockSource {
-  request(node: string, image: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): void;
+  /** The answered function ends the request: nothing more of it is asked or answered. */
+  request(node: string, image: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): () => void;
 }
 
 export interface FetcherParts {
   readonly store: ImageStore;
+  readonly clock: Clock;
   readonly source: BlockSource;
   /** This node's name. */
   readonly node: string;
@@ -35,12 +39,24 @@ export interface FetcherParts {
   readonly members: () => readonly string[];
 }
 
+/**
+ * How long one node is waited for before another is asked beside it: beyond the slowest supported link's round trip and
+ * what may be queued there; what nobody waits for has time.
+ */
+export const PATIENCE_MS: Readonly<Record<FetchCause, number>> = { demand: 3_000, background: 20_000 };
+
 /** One answer's worth (256 KiB): larger runs are asked for in pieces so that the first bytes come early. */
 export const RUN_BLOCKS_MAX = 64;
 
 interface Absent {
   readonly run: WantedRun;
   readonly hint: string;
+}
+
+/** One node's answer: what it has not got, once it has said of every block; and the end of waiting for it. */
+interface Request {
+  readonly absent: Promise<Absent[]>;
+  end(): void;
 }
 
 /** The fetches of one image; a block is asked for once however many wait for it. */
@@ -58,8 +74,9 @@ export class BlockFetcher {
    * @throws OperationError BLOCKS_LOST, or the disk's error
    */
   async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
-    const { zeros } = this.#parts.store;
-    while (zeros.isBusy(first, end)) await zeros.punched;
+    const { store } = this.#parts;
+    while (store.zeros.isBusy(first, end)) await store.zeros.punched;
+    if (this.#someUntold(first, end)) await store.flush();
     const waits = new Set<Promise<void>>();
     const wanted = new Map<number, MissingRun[]>();
     for (let block = first; block < end; ) {
@@ -71,6 +88,19 @@ export class BlockFetcher {
     }
     for (const [holder, runs] of wanted) waits.add(this.#start(holder, runs, cause));
     await Promise.all(waits);
+  }
+
+  /**
+   * Whether a missing block stands otherwise in the table on the disk: it came, and was found spoilt before the next
+   * barrier. Nothing may be installed over it until that table says that it is missing.
+   */
+  #someUntold(first: number, end: number): boolean {
+    const { table } = this.#parts.store;
+    if (!table.someMissing(first, end)) return false;
+    for (let block = first; block < end; block++) {
+      if (table.contentOf(block) === DATA && table.isChanged(block)) return true;
+    }
+    return false;
   }
 
   /** The missing run that begins exactly at the block, without blocks that were asked for already. */
@@ -101,41 +131,82 @@ export class BlockFetcher {
     return fetched;
   }
 
-  /** Asks one node, then others for what it has not got. */
+  /** Asks one node, then others for what it has not got; others beside it while it says nothing. */
   async #ask(node: string, runs: readonly WantedRun[], asked: ReadonlySet<string>, cause: FetchCause): Promise<void> {
-    const absent = await this.#request(node, runs, cause);
+    const { clock } = this.#parts;
     const nowAsked = new Set([...asked, node]);
-    await Promise.all(absent.map((one) => this.#askNext(one, nowAsked, cause)));
+    const request = this.#request(node, runs, cause);
+    const silent = Promise.withResolvers<undefined>();
+    const timer = clock.setTimer(PATIENCE_MS[cause], () => silent.resolve(undefined));
+    try {
+      const absent = await Promise.race([request.absent, silent.promise]);
+      if (absent === undefined) await this.#askBeside(request, runs, nowAsked, cause);
+      else await Promise.all(absent.map((one) => this.#askNext(one, nowAsked, cause)));
+    } finally {
+      timer.cancel();
+      request.end();
+    }
   }
 
-  #request(node: string, runs: readonly WantedRun[], cause: FetchCause): Promise<Absent[]> {
-    return new Promise((resolve, reject) => {
-      const absent: Absent[] = [];
-      let open = runs.reduce((sum, run) => sum + run.count, 0);
-      const answered = (count: number): void => {
-        open -= count;
-        if (open === 0) resolve(absent);
-      };
-      this.#parts.source.request(node, this.#parts.store.image, runs, cause, {
-        arrived: (run, data) => {
-          try {
-            for (const bad of this.#install(run, data, cause)) absent.push({ run: bad, hint: '' });
-            answered(run.count);
-          } catch (error) {
-            reject(error);
-          }
-        },
-        absent: (run, hint) => {
-          absent.push({ run, hint });
-          answered(run.count);
-        },
-      });
+  /** The node is silent: what has not come is asked of the next one too, and whoever brings it first will do. */
+  async #askBeside(
+    silent: Request,
+    runs: readonly WantedRun[],
+    asked: ReadonlySet<string>,
+    cause: FetchCause,
+  ): Promise<void> {
+    const wanted = runs.flatMap((run) => this.#stillWanted(run));
+    if (wanted.length === 0) return;
+    const next = this.#parts.members().find((node) => !asked.has(node));
+    const late = silent.absent.then((absent) => {
+      const [run] = absent.flatMap((one) => this.#stillWanted(one.run));
+      if (run !== undefined) throw lost(this.#parts.store.image, run, asked);
     });
+    if (next === undefined) return late;
+    const beside = this.#ask(next, wanted, asked, cause);
+    try {
+      await Promise.any([late, beside]);
+    } catch {
+      // Both failed; a disk that refused what came says more than that others had nothing.
+      await late.catch((error: unknown) => {
+        if (codeOf(error) !== 'BLOCKS_LOST') throw error;
+      });
+      await beside;
+    }
   }
 
+  #request(node: string, runs: readonly WantedRun[], cause: FetchCause): Request {
+    const { promise, resolve, reject } = Promise.withResolvers<Absent[]>();
+    // Whoever asks hears of it; an answer that comes after another's has no one who waits.
+    promise.catch(() => undefined);
+    const absent: Absent[] = [];
+    let open = runs.reduce((sum, run) => sum + run.count, 0);
+    const answered = (count: number): void => {
+      open -= count;
+      if (open === 0) resolve(absent);
+    };
+    const end = this.#parts.source.request(node, this.#parts.store.image, runs, cause, {
+      arrived: (run, data) => {
+        try {
+          for (const bad of this.#install(run, data, cause)) absent.push({ run: bad, hint: '' });
+          answered(run.count);
+        } catch (error) {
+          reject(error);
+        }
+      },
+      absent: (run, hint) => {
+        absent.push({ run, hint });
+        answered(run.count);
+      },
+    });
+    return { absent: promise, end };
+  }
+
+  /** Nobody but a member can be reached: a hint at another is none. */
   async #askNext({ run, hint }: Absent, asked: ReadonlySet<string>, cause: FetchCause): Promise<void> {
-    if (!this.#isStillWanted(run)) return;
-    const next = [hint, ...this.#parts.members()].find((node) => node !== '' && !asked.has(node));
+    if (this.#stillWanted(run).length === 0) return;
+    const members = this.#parts.members();
+    const next = [hint, ...members].find((node) => members.includes(node) && !asked.has(node));
     if (next === undefined) throw lost(this.#parts.store.image, run, asked);
     await this.#ask(next, [run], asked, cause);
   }
@@ -178,9 +249,17 @@ export class BlockFetcher {
     return table.equals(block, run.high, run.low) && table.contentOf(block) === DATA;
   }
 
-  #isStillWanted(run: WantedRun): boolean {
-    for (let block = run.first; block < run.first + run.count; block++) if (this.#isWanted(run, block)) return true;
-    return false;
+  /** The parts of the run that are wanted still. */
+  #stillWanted(run: WantedRun): WantedRun[] {
+    const parts: WantedRun[] = [];
+    const end = run.first + run.count;
+    for (let block = run.first; block < end; ) {
+      let until = block;
+      while (until < end && this.#isWanted(run, until)) until++;
+      if (until > block) parts.push({ ...run, first: block, count: until - block });
+      block = Math.max(until, block + 1);
+    }
+    return parts;
   }
 }
 

@@ -2,7 +2,7 @@
 // again after a restart and lets one step at a time happen to each.
 import { join } from 'node:path';
 import { Type } from 'typebox';
-import type { Clock } from '../../common/clock.ts';
+import { type Clock, deadline } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk.ts';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
@@ -215,6 +215,11 @@ export class ImageShelf {
 
   addressOf(node: string): string | undefined {
     return this.#members.find((member) => member.node === node)?.address;
+  }
+
+  /** The end of a wait of so many ms. */
+  deadline(ms: number): AbortSignal {
+    return deadline(this.#parts.clock, ms);
   }
 
   trafficOf(image: string): Traffic {

@@ -34,6 +34,8 @@ interface OpenRequest {
 export class FetchLane {
   readonly #parts: LaneParts;
   readonly #requests = new Map<number, OpenRequest>();
+  /** Ended before they were answered: this stream may still bring their answers. */
+  readonly #ended = new Set<number>();
   #reader = new PeerFrameReader();
   #stream: PeerStream | undefined;
   #dialling = false;
@@ -47,16 +49,20 @@ export class FetchLane {
     this.#parts = parts;
   }
 
-  /** Asks for runs; each of their blocks is answered once, sooner or later. */
-  request(runs: readonly WantedRun[], sink: FetchSink): void {
-    for (const part of portions(runs)) {
+  /** Asks for runs; each of their blocks is answered once, sooner or later, unless the answered function is called. */
+  request(runs: readonly WantedRun[], sink: FetchSink): () => void {
+    const ids = portions(runs).map((part) => {
       const id = this.#nextId;
       this.#nextId = (this.#nextId + 1) % 2 ** 32;
       this.#requests.set(id, { runs: part, sink });
       if (this.#stream !== undefined) this.#ask(this.#stream, id, part);
-    }
+      return id;
+    });
     if (this.#stream === undefined) this.#connect();
     else this.#watch();
+    return () => {
+      for (const id of ids) if (this.#requests.delete(id)) this.#ended.add(id);
+    };
   }
 
   /** Ends the lane; open requests are never answered. */
@@ -100,6 +106,7 @@ export class FetchLane {
 
   #opened(stream: PeerStream): void {
     this.#stream = stream;
+    this.#ended.clear();
     for (const [id, { runs }] of this.#requests) this.#ask(stream, id, runs);
     this.#watch();
   }
@@ -126,11 +133,14 @@ export class FetchLane {
     if (this.#outage) this.#parts.resumed();
     this.#outage = false;
     let isSound = true;
+    let frames = 0;
     const parsed = this.#reader.receive(chunk, (frame) => {
+      frames++;
       isSound = isSound && this.#take(frame);
     });
-    if (parsed && isSound) this.#watch();
-    else this.#stream?.close();
+    if (!parsed || !isSound) this.#stream?.close();
+    // Bytes alone are no answer: a frame that lies about its length would be waited for for ever.
+    else if (frames > 0) this.#watch();
   }
 
   #take(frame: PeerFrame): boolean {
@@ -147,6 +157,7 @@ export class FetchLane {
 
   /** Crosses an answer off; false when it was not asked for. */
   #settle(id: number, run: WantedRun, tell: (sink: FetchSink) => void): boolean {
+    if (this.#ended.has(id)) return true;
     const request = this.#requests.get(id);
     const index = request?.runs.findIndex((open) => contains(open, run)) ?? -1;
     const open = request?.runs[index];

@@ -84,12 +84,15 @@ export class FollowLink {
   #received(chunk: Uint8Array): void {
     this.#parts.traffic.entryBytesIn += chunk.length;
     let fault = '';
+    let frames = 0;
     const parsed = this.#reader.receive(chunk, (frame) => {
+      frames++;
       if (fault === '') fault = this.#take(frame);
     });
     if (!parsed) fault = 'it sent something that is no frame';
-    if (fault === '') this.#watch();
-    else this.#again(fault);
+    if (fault !== '') this.#again(fault);
+    // Bytes alone are no sign of life: a frame that lies about its length would be waited for for hours.
+    else if (frames > 0) this.#watch();
   }
 
   /** Answers what is wrong with a frame, or nothing. */
@@ -98,8 +101,7 @@ export class FollowLink {
       case 'begin':
         return this.follower.begin(frame.whole, frame.blocks, frame.ends) ? '' : 'its image has another size';
       case 'holder':
-        this.follower.holder(frame.index, frame.name);
-        return '';
+        return this.follower.holder(frame.index, frame.name) ? '' : 'it names more nodes than there can be';
       case 'entries':
         return this.follower.entries(frame.runs) ? '' : 'it sent entries that cannot be';
       case 'mark':

@@ -23,8 +23,8 @@ export class PeerBlocks implements BlockSource {
     this.#parts = parts;
   }
 
-  request(node: string, image: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): void {
-    this.#lane(node, image, cause).request(runs, sink);
+  request(node: string, image: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): () => void {
+    return this.#lane(node, image, cause).request(runs, sink);
   }
 
   close(): void {

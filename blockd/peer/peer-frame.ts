@@ -1,8 +1,10 @@
 // The frames between stores: blocks asked for and answered, and a writer's table as it changes. A codec with a cap on
 // every length: bytes in, frames or a fault out. Big endian throughout.
 
+import { SchemaCheck } from '../../common/schema-check.ts';
+import { Name } from '../../wire/names.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
-import { BLOCK_BYTES, type EpochEnd } from '../table/block-version.ts';
+import { BLOCK_BYTES, EPOCH_MAX, type EpochEnd, SEQUENCE_MAX } from '../table/block-version.ts';
 import { BLOCKS_MAX, runsAreSound } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
 
@@ -39,6 +41,7 @@ export const ENTRY_BYTES_MAX = 240_000;
 /** Runs in one request: 64 KiB of header. */
 export const FETCH_RUNS_MAX = 4_096;
 
+const nodeName = new SchemaCheck(Name);
 const WANTED_BYTES = 16;
 const TYPE = {
   fetch: 1,
@@ -54,7 +57,8 @@ const TYPE = {
 const HEADER_BYTES = 5;
 /** The largest frame is an answer of single blocks, each with its own version. */
 const FRAME_BYTES_MAX = HEADER_BYTES + 8 + ANSWER_BLOCKS_MAX * (BLOCK_BYTES + WANTED_BYTES);
-const NAME_BYTES_MAX = 40;
+/** An entry's holder has 16 bits. */
+const HOLDER_INDEX_MAX = 0xffff;
 const REASON_BYTES_MAX = 1024;
 const ENDS_MAX = 16_384;
 const DIGEST_BYTES = 16;
@@ -197,10 +201,11 @@ function decodeBlocks(body: Buffer): PeerFrame | undefined {
 }
 
 function decodeAbsent(body: Buffer): PeerFrame | undefined {
-  if (body.length < 4 + WANTED_BYTES || body.length > 4 + WANTED_BYTES + NAME_BYTES_MAX) return undefined;
+  if (body.length < 4 + WANTED_BYTES) return undefined;
   const run = readWanted(body, 4, 1)?.[0];
-  if (run === undefined) return undefined;
-  return { type: 'absent', id: body.readUInt32BE(0), run, hint: body.toString('utf8', 4 + WANTED_BYTES) };
+  const hint = readName(body, 4 + WANTED_BYTES);
+  if (run === undefined || hint === undefined) return undefined;
+  return { type: 'absent', id: body.readUInt32BE(0), run, hint };
 }
 
 function decodeBegin(body: Buffer): PeerFrame | undefined {
@@ -210,23 +215,24 @@ function decodeBegin(body: Buffer): PeerFrame | undefined {
     epoch: body.readUInt32BE(9 + 12 * index),
     lastSequence: readLong(body, 13 + 12 * index) ?? 0,
   }));
-  const whole = body.readUInt8(0) === 1;
-  return { type: 'begin', whole, blocks: body.readUInt32BE(1), epoch: body.readUInt32BE(5), ends };
+  const epoch = body.readUInt32BE(5);
+  if (epoch > EPOCH_MAX || ends.some((end) => end.epoch > EPOCH_MAX || end.lastSequence > SEQUENCE_MAX))
+    return undefined;
+  return { type: 'begin', whole: body.readUInt8(0) === 1, blocks: body.readUInt32BE(1), epoch, ends };
 }
 
 function decodeHolder(body: Buffer): PeerFrame | undefined {
-  if (body.length < 4 || body.length > 4 + NAME_BYTES_MAX) return undefined;
-  return { type: 'holder', index: body.readUInt32BE(0), name: body.toString('utf8', 4) };
+  const name = body.length < 4 ? undefined : readName(body, 4);
+  if (name === undefined) return undefined;
+  const index = body.readUInt32BE(0);
+  return index > HOLDER_INDEX_MAX ? undefined : { type: 'holder', index, name };
 }
 
 function decodeMark(body: Buffer): PeerFrame | undefined {
   if (body.length !== 12 + DIGEST_BYTES) return undefined;
-  const mark = {
-    lastSequence: readLong(body, 0) ?? 0,
-    entries: body.readUInt32BE(8),
-    digest: body.toString('hex', 12),
-  };
-  return { type: 'mark', mark };
+  const lastSequence = readLong(body, 0) ?? 0;
+  if (lastSequence > SEQUENCE_MAX) return undefined;
+  return { type: 'mark', mark: { lastSequence, entries: body.readUInt32BE(8), digest: body.toString('hex', 12) } };
 }
 
 function wanted(runs: readonly WantedRun[]): Buffer {
@@ -271,6 +277,12 @@ function long(value: number | undefined): Buffer {
   const bytes = Buffer.allocUnsafe(8);
   bytes.writeBigUInt64BE(value === undefined ? WHOLE : BigInt(value), 0);
   return bytes;
+}
+
+/** A node's name, or nothing for nobody; undefined when it is no name: what a store keeps of it would be unreadable. */
+function readName(body: Buffer, at: number): string | undefined {
+  const text = body.toString('latin1', at);
+  return text === '' || nodeName.accepts(text) ? text : undefined;
 }
 
 /** A 40-bit number in 8 bytes; undefined for the mark that stands in place of one. */

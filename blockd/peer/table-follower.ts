@@ -6,6 +6,9 @@ import type { EpochEnd } from '../table/block-version.ts';
 import { HERE, readRuns, runsAreSound } from '../table/version-run.ts';
 import { isTail, type TableMark } from '../table/version-table.ts';
 
+/** Nodes that ever held blocks of one image; an entry's holder has 16 bits. */
+const HOLDERS_MAX = 16_384;
+
 /** The table of one image as another store tells it. */
 export class TableFollower {
   readonly #store: ImageStore;
@@ -43,8 +46,11 @@ export class TableFollower {
     return blocks === this.#store.blocks;
   }
 
-  holder(index: number, name: string): void {
+  /** False when it names more nodes than there can be. */
+  holder(index: number, name: string): boolean {
+    if (this.#holders.size >= HOLDERS_MAX || this.#store.holders.length >= HOLDERS_MAX) return false;
     this.#holders.set(index, name === '' ? 0 : this.#store.holderIndex(name));
+    return true;
   }
 
   /** Learns entries; false when they are rubbish or of a closed epoch beyond its end (SOUNDNESS A7). */

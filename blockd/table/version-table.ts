@@ -159,8 +159,10 @@ export class VersionTable {
   }
 
   #learn(block: number, { high, low, flags }: VersionRun, holder: number, sum: number): void {
-    if (!this.equals(block, high, low)) {
-      const content = high === 0 && low === 0 ? 0 : (flags & DATA) === 0 ? HERE : DATA;
+    const content = high === 0 && low === 0 ? 0 : (flags & DATA) === 0 ? HERE : DATA;
+    // One version never names two contents: where it seems to, something wrong was told, and what is told last counts.
+    const isSame = (this.contentOf(block) & DATA) === (content & DATA) && this.sumOf(block) === sum;
+    if (!isSame || !this.equals(block, high, low)) {
       this.#set(block, high, low, content, holder, sum);
     } else if (this.contentOf(block) === DATA && this.holderOf(block) !== holder) {
       this.#set(block, high, low, DATA, holder, sum);

@@ -39,7 +39,7 @@ interface World {
 }
 
 const source = {
-  request(): void {
+  request(): never {
     throw new Error('nothing is fetched here');
   },
 };

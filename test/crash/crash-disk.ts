@@ -182,7 +182,8 @@ export class CrashDisk implements Disk {
   }
 
   #write(inode: Inode, buffer: Uint8Array, offset: number): void {
-    const bytes = this.isFull ? buffer.subarray(0, buffer.length / 2) : buffer;
+    const part = Math.floor(buffer.length / 2 / SECTOR_BYTES) * SECTOR_BYTES;
+    const bytes = this.isFull ? buffer.subarray(0, part) : buffer;
     inode.change(writing(bytes, offset));
     if (this.isFull) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
   }

@@ -43,6 +43,21 @@ test('a spoilt block is fetched from a member that has its version, and healed f
   assert.equal(Buffer.from(await again.readLater(0, 4 * BLOCK_BYTES)), block(9, 4));
 });
 
+test('a block that is spoilt as soon as it has come is fetched again, after a barrier', async () => {
+  const { image, source, disk } = await smallImage([3]);
+  const first = firstByte(image, 3);
+  await settle();
+  source.give(9);
+  assert.is(await first, 9);
+  await rot(disk, 3);
+  const reading = firstByte(image, 3);
+  await settle();
+  source.give(9);
+  await settle();
+  assert.equal(source.asked, [], 'what came was installed');
+  assert.is(await reading, 9);
+});
+
 test('an unaligned read looks at whole blocks', async () => {
   const { image } = await rottenAt(2);
   assert.not(image.tryRead(3 * BLOCK_BYTES - 10, Buffer.alloc(20)), 'its own bytes are right, its block is not');

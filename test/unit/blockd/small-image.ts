@@ -21,9 +21,16 @@ export interface Asked {
 /** Keeps what is asked for the test to answer. */
 export class FakeSource implements BlockSource {
   readonly asked: Asked[] = [];
+  /** Those that nobody waits for any more, unanswered. */
+  readonly ended: Asked[] = [];
 
-  request(node: string, _image: string, runs: readonly WantedRun[], _cause: string, sink: FetchSink): void {
-    this.asked.push({ node, runs, sink });
+  request(node: string, _image: string, runs: readonly WantedRun[], _cause: string, sink: FetchSink): () => void {
+    const asked = { node, runs, sink };
+    this.asked.push(asked);
+    return () => {
+      const at = this.asked.indexOf(asked);
+      if (at >= 0) this.ended.push(...this.asked.splice(at, 1));
+    };
   }
 
   /** Answers the oldest request with blocks full of one byte. */

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { SEQUENCE_MAX, sequenceOf, versionHigh, versionLow } from '../../../blockd/table/block-version.ts';
 import { DATA, HERE, readRuns, runsAreSound } from '../../../blockd/table/version-run.ts';
 import { isTail, VersionTable } from '../../../blockd/table/version-table.ts';
-import { learn } from './learnt.ts';
+import { learn, sumOf } from './learnt.ts';
 
 /** As many checksums. */
 const sums = (count: number, sum = 1): Uint32Array => new Uint32Array(count).fill(sum);
@@ -67,7 +67,7 @@ test('changes come as runs once, and restore to the same table', () => {
 
 test('what another store says keeps a local block only on equality', () => {
   const table = new VersionTable(4);
-  table.write(0, sums(3), v(1, 9));
+  table.write(0, sums(3, sumOf(9)), v(1, 9));
   table.takeChanges();
   learn(table, 0, words(1, 9), 7);
   learn(table, 1, words(1, 5), 7);
@@ -79,6 +79,15 @@ test('what another store says keeps a local block only on equality', () => {
   learn(table, 0, [0, 0], 0, { data: false });
   assert.is(table.contentOf(0), 0, 'never written');
   assert.is(table.mark.entries, 2);
+});
+
+test('a wrong checksum or kind that was told under the right version is set right by the next word', () => {
+  const table = new VersionTable(2);
+  learn(table, 0, words(1, 9), 7, { fill: 8 });
+  learn(table, 1, words(1, 9), 7, { data: false });
+  for (const block of [0, 1]) learn(table, block, words(1, 9), 7);
+  assert.equal([table.sumOf(0), table.sumOf(1)], [sumOf(9), sumOf(9)]);
+  assert.equal([table.contentOf(0), table.contentOf(1)], [DATA, DATA]);
 });
 
 test('the whole table covers every block, a delta only what is newer', () => {

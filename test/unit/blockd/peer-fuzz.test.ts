@@ -1,0 +1,229 @@
+// Streams between stores as they are, with bytes changed, cut, doubled and mixed: nothing throws, nothing untrue is
+// installed or served, a table is taken for the writer's only if it is, and what is kept can be read again.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Image } from '../../../blockd/image/image.ts';
+import { FollowLink } from '../../../blockd/peer/follow-link.ts';
+import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
+import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
+import { PeerSession } from '../../../blockd/peer/peer-session.ts';
+import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
+import { newTraffic } from '../../../blockd/peer/traffic.ts';
+import { createImage } from '../../../blockd/store/image-files.ts';
+import type { ImageStore } from '../../../blockd/store/image-store.ts';
+import { checksumOf } from '../../../blockd/table/block-checksum.ts';
+import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/table/block-version.ts';
+import { codeOf } from '../../../common/errors.ts';
+import { createLog } from '../../../common/log.ts';
+import { CrashDisk } from '../../crash/crash-disk.ts';
+import { seededRandom } from '../common/seeded-random.ts';
+import { ManualClock, settle } from './manual-clock.ts';
+import { BLOCKS, reopen, smallImage } from './small-image.ts';
+
+const seed = Number(process.env.PEER_FUZZ_SEED ?? Date.now() % 2 ** 31);
+const SERVED = 4_000;
+const FOLLOWED = 300;
+const FETCHED = 300;
+const CHANGES_MAX = 4;
+/** Long enough for every retry and every patience of both sides. */
+const LONG_MS = 120_000;
+const log = createLog('test', 'silent');
+
+type Random = () => number;
+
+function below(random: Random, end: number): number {
+  return Math.floor(random() * end);
+}
+
+/** Frames left out or doubled, then bytes changed, then perhaps the end cut off. */
+function mutated(random: Random, frames: readonly Uint8Array[]): Buffer {
+  const chosen = [...frames];
+  const kind = random();
+  const at = below(random, chosen.length);
+  if (kind < 0.15) chosen.splice(at, 1);
+  else if (kind < 0.3) chosen.splice(at, 0, ...chosen.slice(at, at + 2));
+  const bytes = Buffer.concat(chosen);
+  if (bytes.length === 0) return bytes;
+  for (let count = below(random, CHANGES_MAX + 1); count > 0; count--) {
+    // Most of a stream is blocks: half of the changes go where the frames' heads are.
+    const end = random() < 0.5 ? bytes.length : Math.min(bytes.length, 64);
+    bytes[below(random, end)] = random() < 0.5 ? below(random, 256) : 1 << below(random, 8);
+  }
+  return random() < 0.2 ? bytes.subarray(0, below(random, bytes.length)) : bytes;
+}
+
+/** A writer with data, zeros and blocks never written, all durable. */
+async function source(): Promise<{ image: Image; store: ImageStore }> {
+  const { image, store } = await smallImage();
+  for (let block = 0; block < 8; block++) {
+    await image.write(block * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, block + 1), false);
+  }
+  await image.trim(2 * BLOCK_BYTES, BLOCK_BYTES, true);
+  return { image, store };
+}
+
+/** What the source's session answers to these bytes, and whether it ended the stream. */
+function serve(store: ImageStore, input: Uint8Array): { sent: Buffer; ended: boolean } {
+  const sent: Uint8Array[] = [];
+  let ended = false;
+  const stream: PeerStream = {
+    write: (bytes) => sent.push(bytes) > 0,
+    close: () => {
+      ended = true;
+    },
+  };
+  const session = new PeerSession({ store, traffic: newTraffic(), clock: new ManualClock(), stream });
+  session.received(input);
+  session.closed();
+  return { sent: Buffer.concat(sent), ended };
+}
+
+function assertTrue(store: ImageStore, frame: PeerFrame): void {
+  if (frame.type !== 'blocks') return;
+  let at = 0;
+  for (const run of frame.runs) {
+    for (let block = run.first; block < run.first + run.count; block++, at += BLOCK_BYTES) {
+      assert.ok(store.table.equals(block, run.high, run.low), `block ${block} under a version that it has not`);
+      assert.is(checksumOf(frame.data.subarray(at, at + BLOCK_BYTES)), store.table.sumOf(block));
+    }
+  }
+}
+
+function questions(store: ImageStore): Buffer[] {
+  const fetches = [0, 3, 5].map((first, id) => {
+    const run = store.table.runs();
+    assert.ok(run.length > 0);
+    const [high, low] = [2 * 256, first + 1];
+    return encodePeerFrame({ type: 'fetch', id, runs: [{ first, count: 2, high, low }] });
+  });
+  return [...fetches, encodePeerFrame({ type: 'follow', afterSequence: 3 })];
+}
+
+async function inputOf(index: number, work: () => Promise<void> | void): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw new Error(`PEER_FUZZ_SEED=${seed}, input ${index}`, { cause: error });
+  }
+}
+
+test(`${SERVED} changed requests: only true blocks are served, and the table stays what it is`, async () => {
+  const random = seededRandom(seed);
+  const { store } = await source();
+  const before = store.table.mark;
+  const asked = questions(store);
+  let answers = 0;
+  for (let index = 0; index < SERVED; index++) {
+    await inputOf(index, () => {
+      const { sent } = serve(store, mutated(random, asked));
+      const parsed = new PeerFrameReader().receive(sent, (frame) => {
+        answers++;
+        assertTrue(store, frame);
+      });
+      assert.ok(parsed, 'what it says is frames');
+    });
+  }
+  assert.equal(store.table.mark, before);
+  assert.ok(answers > SERVED, `${answers} answers`);
+});
+
+/** Streams to one store, whose first so many answers are changed. */
+function tampering(random: Random, clock: ManualClock, store: ImageStore, tampered: number): Dial {
+  let left = tampered;
+  return async (_node, _image, events) => {
+    await Promise.resolve();
+    let isOpen = true;
+    const close = (): void => {
+      if (!isOpen) return;
+      isOpen = false;
+      session.closed();
+      events.closed();
+    };
+    const write = (bytes: Uint8Array): boolean => {
+      if (!isOpen) return true;
+      events.received(left-- > 0 ? mutated(random, [Uint8Array.from(bytes)]) : bytes);
+      return true;
+    };
+    const session: PeerSession = new PeerSession({ store, traffic: newTraffic(), clock, stream: { write, close } });
+    return {
+      write: (bytes) => {
+        if (isOpen) session.received(bytes);
+        return true;
+      },
+      close,
+    };
+  };
+}
+
+/** A stand-by's store, and the disk under it. */
+async function emptyStore(): Promise<{ store: ImageStore; disk: CrashDisk }> {
+  const disk = new CrashDisk();
+  return {
+    disk,
+    store: await createImage(disk, '/images', { image: 'web', bytes: BLOCKS * BLOCK_BYTES, isOrigin: false }),
+  };
+}
+
+test(`${FOLLOWED} changed tables: none is taken for the writer's, the true one heals it, and it can be read again`, async () => {
+  const random = seededRandom(seed + 1);
+  const { image, store } = await source();
+  const closing = image.closing();
+  for (let index = 0; index < FOLLOWED; index++) {
+    await inputOf(index, async () => {
+      const clock = new ManualClock();
+      const dial = tampering(random, clock, store, 1 + below(random, 8));
+      const { store: standby, disk } = await emptyStore();
+      const link = new FollowLink({ store: standby, source: 'a', dial, clock, traffic: newTraffic(), log });
+      for (let step = 0; step < 4; step++) {
+        await settle();
+        if (link.follower.equals(closing)) assert.is(standby.table.mark.digest, store.table.mark.digest);
+        assert.ok(standby.table.lastSequence <= SEQUENCE_MAX);
+        await standby.flush();
+        await clock.advance(200);
+      }
+      await clock.advance(LONG_MS);
+      assert.ok(link.follower.equals(closing), link.reason);
+      for (let block = 0; block < BLOCKS; block++) assert.is(standby.table.sumOf(block), store.table.sumOf(block));
+      link.close();
+      await standby.flush();
+      const again = await reopen(disk);
+      assert.is(again.table.mark.digest, store.table.mark.digest);
+    });
+  }
+});
+
+test(`${FETCHED} changed answers: a read gets the true bytes, or hears that nobody has them`, async () => {
+  const random = seededRandom(seed + 2);
+  const { image, store } = await source();
+  const whole = Buffer.alloc(BLOCKS * BLOCK_BYTES);
+  assert.ok(image.tryRead(0, whole));
+  let reads = 0;
+  for (let index = 0; index < FETCHED; index++) {
+    await inputOf(index, async () => {
+      const clock = new ManualClock();
+      const { store: standby } = await emptyStore();
+      const link = new FollowLink({
+        ...{ store: standby, source: 'a', clock, traffic: newTraffic(), log },
+        dial: tampering(random, clock, store, 0),
+      });
+      await settle();
+      link.close();
+      const dial = tampering(random, clock, store, 1 + below(random, 4));
+      const blocks = new PeerBlocks({ dial, clock, log, traffic: newTraffic });
+      const b = new Image({ store: standby, source: blocks, clock, node: 'b', members: () => ['a'] });
+      await b.open(3, image.closing(), null);
+      const end = b.readLater(0, whole.length).then(
+        (read) => assert.ok(whole.equals(read), 'what was read is what was written') ?? 'read',
+        (error: unknown) => codeOf(error),
+      );
+      await clock.advance(LONG_MS);
+      const how = await Promise.race([end, Promise.resolve('waits')]);
+      assert.ok(how === 'read' || how === 'BLOCKS_LOST', `${how}`);
+      if (how === 'read') reads++;
+      blocks.close();
+    });
+  }
+  assert.ok(reads > FETCHED / 4, `${reads} were read`);
+});
+
+test.run();
