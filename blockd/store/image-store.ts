@@ -4,17 +4,17 @@
 import type { Disk, DiskFile } from '../../common/disk.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { Journal } from '../../common/journal.ts';
-import { BLOCK_BYTES, SEQUENCE_MAX } from '../table/block-version.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
 import { ENTRY_BYTES } from '../table/table-file.ts';
 import type { TableMark, VersionTable } from '../table/version-table.ts';
 import { ActiveExtents } from './active-extents.ts';
 import { BlockFile } from './block-file.ts';
+import { ExtentMarks } from './extent-marks.ts';
 import { StoreJournal } from './store-journal.ts';
 import type { StoreRecord, StoreState } from './store-record.ts';
+import { WriteNumbers } from './write-numbers.ts';
 import { ZeroBlocks } from './zero-blocks.ts';
 
-/** Numbers reserved by one record: a restart skips at most these. */
-export const RESERVATION = 2 ** 20;
 /** A journal is replaced by a checkpoint beyond this or beyond the table's own size: replay stays short. */
 const JOURNAL_BYTES_MIN = 8 * 2 ** 20;
 
@@ -81,13 +81,12 @@ export class ImageStore {
   readonly #parts: StoreParts;
   readonly #holders: string[];
   readonly #journal: StoreJournal;
+  readonly #marks: ExtentMarks;
+  readonly #numbers: WriteNumbers;
   readonly #listeners = new Set<TableListener>();
   readonly #newcomers = new Set<Newcomer>();
   #state: StoreState;
   #tableNumber: number;
-  #nextSequence: number;
-  #reservedBelow: number;
-  #reserving: Promise<void> | undefined;
   #holdersChanged = false;
   #waiting: Barrier | undefined;
   #running: Barrier | undefined;
@@ -101,13 +100,13 @@ export class ImageStore {
     this.table = parts.table;
     this.#journal = new StoreJournal(parts.image, parts.journal);
     this.active = new ActiveExtents(this.blocks, parts.active);
+    this.#marks = new ExtentMarks(this.active, this.#journal);
+    this.#numbers = new WriteNumbers(parts.image, this.#journal, parts.reservedBelow);
     this.zeros = new ZeroBlocks(parts.table, parts.data);
     this.file = new BlockFile(parts.data, parts.table);
     this.#holders = [...parts.holders];
     this.#state = parts.state;
     this.#tableNumber = parts.tableNumber;
-    this.#reservedBelow = parts.reservedBelow;
-    this.#nextSequence = parts.reservedBelow;
   }
 
   get bytes(): number {
@@ -146,27 +145,17 @@ export class ImageStore {
 
   /** The next number for a write; undefined while the reservation has to catch up (`reserve`). */
   takeSequence(): number | undefined {
-    if (this.#nextSequence >= this.#reservedBelow) return undefined;
-    if (this.#reservedBelow - this.#nextSequence === RESERVATION / 2) this.reserve().catch(() => this.failure);
-    return this.#nextSequence++;
+    return this.#numbers.take();
   }
 
   /** Makes more numbers usable. @throws OperationError SEQUENCE_END at the end of the 40 bits, ENOSPC, STORE_FAILED */
   reserve(): Promise<void> {
-    this.#reserving ??= this.#reserveMore().finally(() => {
-      this.#reserving = undefined;
-    });
-    return this.#reserving;
+    return this.#numbers.reserve();
   }
 
   /** Marks extents durably so that the blocks may be written; `active.touch` then says yes. */
   activate(first: number, end: number): Promise<void> {
-    return this.#journal.inTurn(async (journal) => {
-      const idle = this.active.idleOf(first, end);
-      if (idle.length === 0) return;
-      await journal.append({ active: idle });
-      this.active.add(idle);
-    });
+    return this.#marks.make(first, end);
   }
 
   /** Everything written before the call is durable after the answer; undefined if it already is. */
@@ -242,7 +231,10 @@ export class ImageStore {
     const record = this.#recordOf(change, runs, mark);
     try {
       if (runs.length > 0) await this.#parts.data.datasync();
-      await this.#journal.inTurn((journal) => journal.append(record));
+      await this.#journal.inTurn(async (journal) => {
+        await journal.append(record);
+        this.#adopt(record);
+      });
     } catch (cause) {
       this.table.settle(runs, false);
       this.#holdersChanged ||= record.holders !== undefined;
@@ -250,7 +242,6 @@ export class ImageStore {
       throw cause;
     }
     this.table.settle(runs, true);
-    this.#adopt(record);
     for (const listener of this.#listeners) listener.changes(runs, mark);
     for (const { one, whole } of newcomers) this.#welcome(one, whole, mark);
     if (snapshot !== undefined) await this.#checkpointIfRoom(snapshot, mark);
@@ -271,33 +262,17 @@ export class ImageStore {
       ...holders,
       ...(change.state === undefined ? {} : { state: { ...this.#state, ...change.state } }),
       ...(change.clean === true ? { clean: true } : {}),
-      ...(change.reserve === true ? { reservedBelow: this.#reservation(mark.lastSequence) } : {}),
+      ...(change.reserve === true ? { reservedBelow: this.#numbers.forNewWriter(mark.lastSequence) } : {}),
       ...(runs.length > 0 ? { runs } : {}),
       lastSequence: mark.lastSequence,
     };
   }
 
-  /** Numbers for a new writer begin above everything used here and everything in the table. */
-  #reservation(lastSequence: number): number {
-    this.#nextSequence = Math.max(this.#reservedBelow, lastSequence + 1);
-    return Math.min(this.#nextSequence + RESERVATION, SEQUENCE_MAX + 1);
-  }
-
+  /** What is in the journal is so; in its append's turn, or another record's word could come between. */
   #adopt(record: StoreRecord): void {
     if (record.state !== undefined) this.#state = record.state;
     if (record.clean === true) this.active.clear();
-    if (record.reservedBelow !== undefined) this.#reservedBelow = record.reservedBelow;
-  }
-
-  async #reserveMore(): Promise<void> {
-    const below = Math.min(this.#reservedBelow + RESERVATION, SEQUENCE_MAX + 1);
-    if (below === this.#reservedBelow) {
-      throw new OperationError('SEQUENCE_END', `image ${this.image} has used all ${SEQUENCE_MAX} write numbers`, {
-        remedy: 'Copy it into a new image.',
-      });
-    }
-    await this.#journal.inTurn((journal) => journal.append({ reservedBelow: below }));
-    this.#reservedBelow = below;
+    if (record.reservedBelow !== undefined) this.#numbers.adopt(record.reservedBelow);
   }
 
   #journalIsLong(): boolean {
@@ -333,7 +308,7 @@ export class ImageStore {
           header: { bytes: this.bytes, table: number, mark },
           state: this.#state,
           holders: [...this.#holders],
-          reservedBelow: this.#reservedBelow,
+          reservedBelow: this.#numbers.reservedBelow,
           active: this.active.list(),
           lastSequence: mark.lastSequence,
         },
