@@ -1,6 +1,6 @@
 // Files and directories as a part that can be handed in: the simulation has another that loses and tears writes.
 // Nothing here retries and nothing is durable until datasync (and, for names, syncDirectory) has answered.
-import { constants, readSync, writeSync } from 'node:fs';
+import { constants, readFileSync, readSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { allocateRange, punchRange } from './fallocate.ts';
@@ -32,6 +32,11 @@ export type OpenMode = 'read' | 'write' | 'create';
 
 /** A tree of files. Paths are absolute. */
 export interface Disk {
+  /**
+   * Names the run of the kernel that holds this disk's page cache: while it is the same, what a process wrote is there,
+   * synced or not, however the process ended.
+   */
+  readonly kernelRun: string;
   open(path: string, mode: OpenMode): Promise<DiskFile>;
   readWhole(path: string): Promise<Uint8Array>;
   /** Writes a file whole or not at all, durably, under its name (new file, rename, directory). `mode` as in chmod. */
@@ -128,6 +133,9 @@ class RealFile implements DiskFile {
 
 /** The machine's file system. */
 export const realDisk: Disk = {
+  get kernelRun() {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  },
   async open(path, mode) {
     return new RealFile(path, await open(path, FLAGS[mode], PRIVATE_FILE));
   },

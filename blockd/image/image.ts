@@ -6,6 +6,7 @@ import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { StoreState } from '../store/store-record.ts';
+import { ZERO_SUM } from '../table/block-checksum.ts';
 import { BLOCK_BYTES, type EpochEnd } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';
 import { BlockFetcher, type FetchCause, type FetcherParts } from './block-fetcher.ts';
@@ -128,11 +129,15 @@ export class Image {
 
   /** Writes; `data` is not used after the call. `fua`: durable with the answer. */
   write(offset: number, data: Uint8Array, fua: boolean): Answer {
-    if (this.#tryWrite(offset, data)) return fua ? this.#barrier() : undefined;
-    return this.#writeLater(offset, Uint8Array.from(data), fua);
+    const done = this.#tryWrite(offset, data);
+    if (done === undefined) return this.#writeLater(offset, Uint8Array.from(data), fua);
+    return fua || done === 'untold' ? this.#barrier() : undefined;
   }
 
-  /** Makes the range read as zeros; whole blocks give their room back, unless the client wants to keep it. */
+  /**
+   * Makes the range read as zeros, durably: whole blocks are zeros by the table alone, and what no record says would be
+   * gone with this process, which its client outlives. They give their room back, unless the client wants to keep it.
+   */
   zero(offset: number, length: number, fua: boolean, keepRoom = false): Answer {
     const first = endBlockOf(offset);
     const end = blockOf(offset + length);
@@ -140,21 +145,20 @@ export class Image {
     const head = first * BLOCK_BYTES - offset;
     const tail = offset + length - end * BLOCK_BYTES;
     const zeroed = this.#zeroBlocks(first, end, keepRoom);
-    if (zeroed === undefined && head === 0 && tail === 0) return fua ? this.#barrier() : undefined;
+    if (zeroed === undefined && head === 0 && tail === 0) return this.#barrier();
     const edges = [
       [offset, head],
       [end * BLOCK_BYTES, tail],
     ] as const;
-    return Promise.all([zeroed, this.#zeroEdges(edges, false)]).then(() => (fua ? this.#barrier() : undefined));
+    return Promise.all([zeroed, this.#zeroEdges(edges, false)]).then(() => this.#barrier());
   }
 
-  /** Forgets the whole blocks of the range: they read as zeros. The rest of the range stays (a hint, says NBD). */
-  trim(offset: number, length: number, fua: boolean): Answer {
+  /** Forgets the whole blocks of the range, durably: they read as zeros. The rest of it stays (a hint, says NBD). */
+  trim(offset: number, length: number, _fua: boolean): Answer {
     const first = endBlockOf(offset);
     const end = blockOf(offset + length);
     const zeroed = first < end ? this.#zeroBlocks(first, end, false) : undefined;
-    if (zeroed === undefined) return fua ? this.#barrier() : undefined;
-    return zeroed.then(() => (fua ? this.#barrier() : undefined));
+    return zeroed === undefined ? this.#barrier() : zeroed.then(() => this.#barrier());
   }
 
   /** Everything answered before is durable with the answer. */
@@ -250,8 +254,11 @@ export class Image {
     return true;
   }
 
-  /** One write in one step, or false and nothing was done. */
-  #tryWrite(offset: number, data: Uint8Array): boolean {
+  /**
+   * One write in one step, or undefined and nothing was done. `untold`: only a record can say that it was written, for it
+   * put zeros where a kill of the daemon leaves zeros too.
+   */
+  #tryWrite(offset: number, data: Uint8Array): 'done' | 'untold' | undefined {
     this.#throwIfFailed();
     const first = blockOf(offset);
     const end = endBlockOf(offset + data.length);
@@ -260,14 +267,17 @@ export class Image {
       this.store.zeros.isBusy(first, end) ||
       this.#missingEdges(offset, data.length).length > 0
     )
-      return false;
-    if (!this.store.active.touch(first, end)) return false;
+      return undefined;
+    if (!this.store.active.touch(first, end)) return undefined;
     const sequence = this.store.takeSequence();
-    if (sequence === undefined) return false;
+    if (sequence === undefined) return undefined;
     const version = { epoch: this.store.state.epoch, sequence };
+    let isUntold = false;
     try {
       for (const block of partialBlocks(offset, data.length)) this.#clearIfZero(block);
-      this.store.table.write(first, this.store.file.write(data, offset), version);
+      const sums = this.store.file.write(data, offset);
+      isUntold = sums.some((sum, index) => sum === ZERO_SUM && this.#mayNameData(first + index));
+      this.store.table.write(first, sums, version);
     } catch (error) {
       // The write may have changed a part: that is a new content now, whatever the client is told.
       this.store.table.renew(first, end, version, (block) => this.store.file.sumOf(block));
@@ -275,12 +285,18 @@ export class Image {
     }
     this.counters.writes++;
     this.#armBarrier();
-    return true;
+    return isUntold ? 'untold' : 'done';
+  }
+
+  /** Whether the table on the disk may name data of the block that is not in the file. */
+  #mayNameData(block: number): boolean {
+    return this.store.table.contentOf(block) === DATA || this.store.table.isChanged(block);
   }
 
   async #writeLater(offset: number, data: Uint8Array, fua: boolean): Promise<void> {
-    while (!this.#tryWrite(offset, data)) await this.#obstacle(offset, data.length);
-    if (fua) await this.#barrier();
+    let done = this.#tryWrite(offset, data);
+    for (; done === undefined; done = this.#tryWrite(offset, data)) await this.#obstacle(offset, data.length);
+    if (fua || done === 'untold') await this.#barrier();
   }
 
   /** Waits for the first thing that a write of this range has to wait for. */
@@ -310,22 +326,42 @@ export class Image {
   }
 
   #zeroBlocks(first: number, end: number, keepRoom: boolean): Answer {
-    if (!keepRoom && this.#tryZeroBlocks(first, end, keepRoom)) return undefined;
+    if (!keepRoom && this.#tryZeroBlocks(first, end)) return undefined;
     return this.#zeroBlocksLater(first, end, keepRoom);
   }
 
   async #zeroBlocksLater(first: number, end: number, keepRoom: boolean): Promise<void> {
-    if (keepRoom) await this.store.file.allocate(first, end);
-    while (!this.#tryZeroBlocks(first, end, keepRoom)) {
-      if (this.gate.mayChange) await this.store.reserve();
-      else await this.gate.changed();
+    while (!this.#tryZeroBlocks(first, end)) await this.#zeroObstacle(first, end);
+    if (!keepRoom) return;
+    // The room that zeroing gave back is taken again: a failure says so, and the blocks are zeros all the same.
+    await this.#barrier();
+    await this.store.file.allocate(first, end);
+  }
+
+  /** Waits for the first thing that zeroing has to wait for. */
+  async #zeroObstacle(first: number, end: number): Promise<void> {
+    if (!this.gate.mayChange) await this.gate.changed();
+    else if (this.store.zeros.isBusy(first, end)) await this.store.zeros.punched;
+    else if (!this.#touchData(first, end)) await this.store.activate(first, end);
+    else await this.store.reserve();
+  }
+
+  /** Touches the extents with data in the range, whose place is about to be cleared; false if some is not active. */
+  #touchData(first: number, end: number): boolean {
+    const { table, active } = this.store;
+    let areActive = true;
+    for (let block = first; block < end; ) {
+      const next = table.endOfContent(block, end);
+      if (table.contentOf(block) === IN_FILE) areActive = active.touch(block, next) && areActive;
+      block = next;
     }
+    return areActive;
   }
 
   /** A zero is a version without data (SOUNDNESS A14); blocks that are zeros already keep theirs. */
-  #tryZeroBlocks(first: number, end: number, keepRoom: boolean): boolean {
+  #tryZeroBlocks(first: number, end: number): boolean {
     this.#throwIfFailed();
-    if (!this.gate.mayChange) return false;
+    if (!this.gate.mayChange || this.store.zeros.isBusy(first, end) || !this.#touchData(first, end)) return false;
     const sequence = this.store.takeSequence();
     if (sequence === undefined) return false;
     const version = { epoch: this.store.state.epoch, sequence };
@@ -333,7 +369,7 @@ export class Image {
       const next = this.store.table.endOfContent(block, end);
       if ((this.store.table.contentOf(block) & DATA) !== 0) {
         this.store.table.zero(block, next, version);
-        if (!keepRoom) this.store.zeros.note(block, next);
+        this.store.zeros.note(block, next);
       }
       block = next;
     }

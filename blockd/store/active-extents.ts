@@ -12,9 +12,11 @@ const HOT = 2;
 
 /** The extents of one image. */
 export class ActiveExtents {
+  readonly blocks: number;
   readonly #state: Uint8Array;
 
   constructor(blocks: number, active: Iterable<number> = []) {
+    this.blocks = blocks;
     this.#state = new Uint8Array(Math.ceil(blocks / EXTENT_BLOCKS));
     this.add(active);
   }
@@ -58,6 +60,11 @@ export class ActiveExtents {
     });
     return list;
   }
+}
+
+/** The blocks of an extent in an image of so many. */
+export function blocksOfExtent(extent: number, blocks: number): [first: number, end: number] {
+  return [extent * EXTENT_BLOCKS, Math.min((extent + 1) * EXTENT_BLOCKS, blocks)];
 }
 
 function extentOf(block: number): number {

@@ -1,20 +1,24 @@
 // Makes extents active, durably, before the first write into them (SOUNDNESS A3). All that wait at the same time share one
 // record: a load of random writes does not pay one sync per extent. It writes no data.
-import type { ActiveExtents } from './active-extents.ts';
+import { type ActiveExtents, blocksOfExtent } from './active-extents.ts';
 import type { StoreJournal } from './store-journal.ts';
-import type { BlockRange } from './zero-blocks.ts';
+import type { BlockRange, ZeroBlocks } from './zero-blocks.ts';
 
 /** The marks of one image. */
 export class ExtentMarks {
   readonly #active: ActiveExtents;
   readonly #journal: StoreJournal;
+  readonly #zeros: ZeroBlocks;
+  readonly #kernelRun: string;
   #waiting: BlockRange[] = [];
   /** The record that has not begun; the next one gathers while it is on its way to the disk. */
   #next: Promise<void> | undefined;
 
-  constructor(active: ActiveExtents, journal: StoreJournal) {
+  constructor(active: ActiveExtents, journal: StoreJournal, zeros: ZeroBlocks, kernelRun: string) {
     this.#active = active;
     this.#journal = journal;
+    this.#zeros = zeros;
+    this.#kernelRun = kernelRun;
   }
 
   /**
@@ -28,7 +32,8 @@ export class ExtentMarks {
       const idle = new Set(this.#waiting.flatMap((range) => this.#active.idleOf(range.first, range.end)));
       this.#waiting = [];
       if (idle.size === 0) return;
-      await journal.append({ active: [...idle] });
+      for (const extent of idle) await this.#zeros.clearOthers(...blocksOfExtent(extent, this.#active.blocks));
+      await journal.append({ active: [...idle], kernelRun: this.#kernelRun });
       this.#active.add(idle);
     });
     return this.#next;

@@ -7,7 +7,7 @@ import { Journal } from '../../common/journal.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { BLOCKS_MAX, blocksOf, runsAreSound } from '../table/version-run.ts';
 import { type TableMark, VersionTable } from '../table/version-table.ts';
-import { EXTENT_BLOCKS } from './active-extents.ts';
+import { blocksOfExtent } from './active-extents.ts';
 import { type ImagePaths, ImageStore, type StoreParts } from './image-store.ts';
 import { foldRecords, NEW_STATE, type StoreFold, StoreRecord, type StoreState } from './store-record.ts';
 
@@ -99,7 +99,7 @@ export async function openImage(
   const tableNumber = fold.header.table;
   const store = new ImageStore({ ...options, ...fold, disk, image, paths, data, journal, table, tableNumber });
   await removeOldTables(disk, paths, fold.header.table);
-  if (fold.active.size > 0) await renewActive(store, fold);
+  if (fold.active.size > 0) await renewActive(disk, store, fold);
   return store;
 }
 
@@ -146,14 +146,17 @@ async function removeOldTables(disk: Disk, paths: ImagePaths, number: number): P
 }
 
 /** The writer goes on with numbers that nobody can have seen, for what was written without a record too. */
-async function renewActive(store: ImageStore, fold: StoreFold): Promise<void> {
+async function renewActive(disk: Disk, store: ImageStore, fold: StoreFold): Promise<void> {
   await store.reserve();
   const sequence = store.takeSequence();
   if (sequence === undefined) throw damaged(store.image, 'its write numbers are used up');
   const version = { epoch: fold.state.epoch, sequence };
   const sumOf = (block: number): number => store.file.sumOf(block);
+  const isSameRun = fold.kernelRun === disk.kernelRun;
   for (const extent of fold.active) {
-    store.table.renew(extent * EXTENT_BLOCKS, (extent + 1) * EXTENT_BLOCKS, version, sumOf);
+    const [first, end] = blocksOfExtent(extent, store.blocks);
+    store.table.renew(first, end, version, sumOf);
+    if (isSameRun) store.table.adoptWrites(first, end, version, sumOf);
   }
   await store.commit({ clean: true });
 }

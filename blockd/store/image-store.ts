@@ -2,7 +2,7 @@
 // told to anyone before its barrier (data, then one record) has answered. A barrier that met a full disk changes nothing
 // and may be asked for again (promise S9); any other failure of one is final (promise S2).
 import type { Disk, DiskFile } from '../../common/disk.ts';
-import { codeOf, OperationError } from '../../common/errors.ts';
+import { codeOf, type OperationError } from '../../common/errors.ts';
 import type { Journal } from '../../common/journal.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { ENTRY_BYTES } from '../table/table-file.ts';
@@ -100,9 +100,9 @@ export class ImageStore {
     this.table = parts.table;
     this.#journal = new StoreJournal(parts.image, parts.journal);
     this.active = new ActiveExtents(this.blocks, parts.active);
-    this.#marks = new ExtentMarks(this.active, this.#journal);
-    this.#numbers = new WriteNumbers(parts.image, this.#journal, parts.reservedBelow);
     this.zeros = new ZeroBlocks(parts.table, parts.data);
+    this.#marks = new ExtentMarks(this.active, this.#journal, this.zeros, parts.disk.kernelRun);
+    this.#numbers = new WriteNumbers(parts.image, this.#journal, parts.reservedBelow);
     this.file = new BlockFile(parts.data, parts.table);
     this.#holders = [...parts.holders];
     this.#state = parts.state;
@@ -225,11 +225,11 @@ export class ImageStore {
   async #pass(change: StoreChange): Promise<void> {
     const runs = this.table.takeChanges();
     const mark = this.table.mark;
-    const zeroed = this.zeros.take();
     const newcomers = Array.from(this.#newcomers, (one) => ({ one, whole: this.table.runs(one.afterSequence) }));
     const snapshot = this.#journalIsLong() ? this.#snapshot() : undefined;
     const record = this.#recordOf(change, runs, mark);
     try {
+      await this.zeros.clearNoted();
       if (runs.length > 0) await this.#parts.data.datasync();
       await this.#journal.inTurn(async (journal) => {
         await journal.append(record);
@@ -238,14 +238,12 @@ export class ImageStore {
     } catch (cause) {
       this.table.settle(runs, false);
       this.#holdersChanged ||= record.holders !== undefined;
-      for (const { first, end } of zeroed) this.zeros.note(first, end);
       throw cause;
     }
     this.table.settle(runs, true);
     for (const listener of this.#listeners) listener.changes(runs, mark);
     for (const { one, whole } of newcomers) this.#welcome(one, whole, mark);
     if (snapshot !== undefined) await this.#checkpointIfRoom(snapshot, mark);
-    this.zeros.punch(zeroed);
   }
 
   /** Tells the whole table to one who has not gone meanwhile. */
@@ -310,6 +308,7 @@ export class ImageStore {
           holders: [...this.#holders],
           reservedBelow: this.#numbers.reservedBelow,
           active: this.active.list(),
+          kernelRun: disk.kernelRun,
           lastSequence: mark.lastSequence,
         },
       ]),

@@ -45,6 +45,8 @@ export const StoreRecord = Type.Object({
   clean: Type.Optional(Type.Boolean()),
   /** Extents whose data may change before the next record about them (SOUNDNESS A3). */
   active: Type.Optional(Type.Array(Count)),
+  /** The kernel's run in which those were marked (`Disk.kernelRun`). */
+  kernelRun: Type.Optional(Type.String()),
   lastSequence: Type.Optional(Sequence),
   /** Entries as in `version-run.ts`. */
   runs: Type.Optional(Type.Unsafe<Uint8Array>(Type.Any())),
@@ -69,6 +71,7 @@ export interface StoreFold {
   readonly holders: readonly string[];
   readonly reservedBelow: number;
   readonly active: ReadonlySet<number>;
+  readonly kernelRun: string;
   readonly lastSequence: number;
   readonly runs: readonly Uint8Array[];
 }
@@ -86,6 +89,7 @@ export function foldRecords(records: readonly StoreRecord[]): StoreFold | undefi
     header,
     active,
     state: newest(records, (record) => record.state) ?? NEW_STATE,
+    kernelRun: newest(records, (record) => record.kernelRun) ?? '',
     holders: newest(records, (record) => record.holders) ?? [''],
     reservedBelow: newest(records, (record) => record.reservedBelow) ?? 1,
     lastSequence: newest(records, (record) => record.lastSequence) ?? header.mark.lastSequence,

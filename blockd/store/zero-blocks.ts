@@ -1,16 +1,19 @@
-// Gives the room of blocks that became zeros back to the disk, once that they are zeros is durable. The table alone says
-// what reads as zeros (SOUNDNESS A14): nothing here changes what anyone reads.
+// Keeps the data file all zeros where it has no block's content, as far as extents are active: a write that no record
+// describes is found there after a kill of the daemon. The table alone says what reads as zeros (SOUNDNESS A14).
 import type { DiskFile } from '../../common/disk.ts';
+import { codeOf } from '../../common/errors.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
-import { HERE } from '../table/version-run.ts';
+import { DATA, HERE } from '../table/version-run.ts';
 import type { VersionTable } from '../table/version-table.ts';
+
+const ZEROS = new Uint8Array(2 ** 20);
 
 export interface BlockRange {
   readonly first: number;
   readonly end: number;
 }
 
-/** The zero blocks of one image whose room is still taken. */
+/** The blocks of one image whose place in the data file has to be zeros. */
 export class ZeroBlocks {
   readonly #table: VersionTable;
   readonly #data: DiskFile;
@@ -28,13 +31,9 @@ export class ZeroBlocks {
     return this.#punched;
   }
 
+  /** These became zeros; `clearNoted` is the barrier's. */
   note(first: number, end: number): void {
     this.#noted.push({ first, end });
-  }
-
-  /** What was noted so far, for the barrier that makes it durable. */
-  take(): BlockRange[] {
-    return this.#noted.splice(0);
   }
 
   /** Whether the blocks' room is being given back at this moment: a write into them must wait for `punched`. */
@@ -42,20 +41,54 @@ export class ZeroBlocks {
     return this.#punching.some((range) => range.first < end && first < range.end);
   }
 
-  /** Gives back what is zeros still, now that the table that says so is durable. */
-  punch(ranges: readonly BlockRange[]): void {
-    const zeros = ranges.flatMap((range) => this.#stillZero(range));
-    if (zeros.length === 0) return;
-    this.#punching = [...this.#punching, ...zeros];
-    this.#punched = this.#punched.then(() => this.#punchAll(zeros));
+  /** Clears what was noted and is zeros still, before the record that says so. @throws Error of the disk; it stays noted */
+  async clearNoted(): Promise<void> {
+    const noted = this.#noted.splice(0);
+    try {
+      await this.#clear(noted.flatMap((range) => this.#stillZero(range)));
+    } catch (error) {
+      this.#noted.push(...noted);
+      throw error;
+    }
   }
 
-  async #punchAll(zeros: readonly BlockRange[]): Promise<void> {
-    for (const { first, end } of zeros) {
-      // Only room is at stake: a file system that has no holes costs room, not content.
-      await this.#data.punch(first * BLOCK_BYTES, (end - first) * BLOCK_BYTES).catch(() => undefined);
+  /** Clears whatever of these blocks the file has not the content of. @throws Error of the disk */
+  clearOthers(first: number, end: number): Promise<void> {
+    const others: BlockRange[] = [];
+    for (let block = first; block < end; ) {
+      const next = this.#table.endOfContent(block, end);
+      if (this.#table.contentOf(block) !== (DATA | HERE)) others.push({ first: block, end: next });
+      block = next;
     }
-    this.#punching = this.#punching.filter((range) => !zeros.includes(range));
+    return this.#clear(others);
+  }
+
+  #clear(ranges: readonly BlockRange[]): Promise<void> {
+    if (ranges.length === 0) return Promise.resolve();
+    this.#punching = [...this.#punching, ...ranges];
+    const cleared = this.#punched.then(() => this.#clearAll(ranges));
+    this.#punched = cleared.catch(() => undefined);
+    return cleared;
+  }
+
+  async #clearAll(ranges: readonly BlockRange[]): Promise<void> {
+    try {
+      for (const { first, end } of ranges) await this.#clearRange(first * BLOCK_BYTES, end * BLOCK_BYTES);
+    } finally {
+      this.#punching = this.#punching.filter((range) => !ranges.includes(range));
+    }
+  }
+
+  /** A hole where the file system has holes, else zeros. */
+  async #clearRange(start: number, end: number): Promise<void> {
+    try {
+      await this.#data.punch(start, end - start);
+    } catch (error) {
+      if (codeOf(error) !== 'EOPNOTSUPP') throw error;
+      for (let at = start; at < end; at += ZEROS.length) {
+        await this.#data.write(ZEROS.subarray(0, Math.min(ZEROS.length, end - at)), at);
+      }
+    }
   }
 
   #stillZero({ first, end }: BlockRange): BlockRange[] {

@@ -13,6 +13,9 @@ export function checksumOf(block: Uint8Array): number {
   return Number(BigInt.asUintN(32, h64Raw(block)));
 }
 
+/** Of a block of zeros. */
+export const ZERO_SUM = checksumOf(new Uint8Array(BLOCK_BYTES));
+
 /** Of each block in whole blocks' bytes. */
 export function checksumsOf(data: Uint8Array): Uint32Array {
   const sums = new Uint32Array(data.length / BLOCK_BYTES);

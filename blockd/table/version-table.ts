@@ -1,5 +1,6 @@
 // Which version of each block is the newest known one, its checksum, whether its content is here, and who has it otherwise.
 // Typed arrays, no allocation per change; it knows nothing of files and sockets.
+import { ZERO_SUM } from './block-checksum.ts';
 import { epochOf, sequenceOf, type Version, versionHigh, versionLow } from './block-version.ts';
 import { type EntryChunk, EntrySlab } from './entry-slab.ts';
 import { TableCensus } from './table-census.ts';
@@ -256,6 +257,20 @@ export class VersionTable {
       if (this.contentOf(block) !== CONTENT) continue;
       const sum = sumOf(block);
       if (sum !== this.sumOf(block)) this.write(block, Uint32Array.of(sum), version);
+    }
+  }
+
+  /**
+   * After a kill of the daemon alone: a block that the table has no data of here, and whose place in the file is neither
+   * zeros nor what the table wants to be fetched, was written. `sumOf` as in `renew`.
+   */
+  adoptWrites(first: number, end: number, version: Version, sumOf: (block: number) => number): void {
+    for (let block = first; block < Math.min(end, this.blocks); block++) {
+      const content = this.contentOf(block);
+      if (content === CONTENT) continue;
+      const sum = sumOf(block);
+      const isFetched = content === DATA && sum === this.sumOf(block);
+      if (sum !== ZERO_SUM && !isFetched) this.write(block, Uint32Array.of(sum), version);
     }
   }
 

@@ -3,6 +3,8 @@
 import type { Disk, DiskFile, OpenMode } from '../../common/disk.ts';
 
 const SECTOR_BYTES = 512;
+/** A kernel takes a write page by page. */
+const PAGE_BYTES = 4096;
 
 /** One change of a file's content since its last sync. */
 interface Change {
@@ -55,10 +57,16 @@ export class CrashDisk implements Disk {
   #stepsLeft = Number.POSITIVE_INFINITY;
   #cut = Promise.withResolvers<void>();
   steps = 0;
-  /** No write finds room; a part of it gets in. */
+  /** Another one after each power cut. */
+  readonly kernelRun: string;
+  /** No write finds room; some pages of it get in. */
   isFull = false;
   /** Syncs of these files fail. */
   failsSync: (path: string) => boolean = () => false;
+
+  constructor(kernelRun = '0') {
+    this.kernelRun = kernelRun;
+  }
 
   /** Settles when the power fails. */
   get cut(): Promise<void> {
@@ -85,7 +93,7 @@ export class CrashDisk implements Disk {
 
   /** The disk after the power came back. */
   afterCut(loss: Loss): CrashDisk {
-    const disk = new CrashDisk();
+    const disk = new CrashDisk(`${Number(this.kernelRun) + 1}`);
     const names = loss.kind === 'lose-all' ? this.#durableNames : this.#names;
     const pending = this.#pending();
     const copies = new Map<Inode, Inode>();
@@ -182,8 +190,8 @@ export class CrashDisk implements Disk {
   }
 
   #write(inode: Inode, buffer: Uint8Array, offset: number): void {
-    const part = Math.floor(buffer.length / 2 / SECTOR_BYTES) * SECTOR_BYTES;
-    const bytes = this.isFull ? buffer.subarray(0, part) : buffer;
+    const end = Math.floor((offset + buffer.length / 2) / PAGE_BYTES) * PAGE_BYTES;
+    const bytes = this.isFull ? buffer.subarray(0, Math.max(0, end - offset)) : buffer;
     inode.change(writing(bytes, offset));
     if (this.isFull) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
   }

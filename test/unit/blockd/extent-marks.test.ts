@@ -5,6 +5,8 @@ import { ActiveExtents, EXTENT_BLOCKS } from '../../../blockd/store/active-exten
 import { ExtentMarks } from '../../../blockd/store/extent-marks.ts';
 import { StoreJournal } from '../../../blockd/store/store-journal.ts';
 import { StoreRecord } from '../../../blockd/store/store-record.ts';
+import { ZeroBlocks } from '../../../blockd/store/zero-blocks.ts';
+import { VersionTable } from '../../../blockd/table/version-table.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { Journal } from '../../../common/journal.ts';
 import { FaultyDisk } from '../common/faulty-disk.ts';
@@ -30,7 +32,9 @@ async function fresh(synced: Promise<void> = Promise.resolve()): Promise<Marked>
   };
   const { journal } = await Journal.open(disk, PATH, StoreRecord);
   const active = new ActiveExtents(EXTENTS * EXTENT_BLOCKS);
-  return { disk, active, marks: new ExtentMarks(active, new StoreJournal('web', journal)) };
+  const data = await disk.open('/images/web.data', 'write');
+  const zeros = new ZeroBlocks(new VersionTable(active.blocks), data);
+  return { disk, active, marks: new ExtentMarks(active, new StoreJournal('web', journal), zeros, disk.kernelRun) };
 }
 
 /** The extents of each mark that a power cut would leave. */

@@ -10,6 +10,7 @@ interface Content {
 }
 
 export class FaultyDisk implements Disk {
+  readonly kernelRun = 'test';
   readonly done: string[] = [];
   /** Called before each operation; throw to make it fail. */
   before: (operation: string) => void = () => undefined;
