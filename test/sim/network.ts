@@ -33,6 +33,11 @@ export class SimNetwork {
     this.#cuts.add(`${fromNode}>${toNode}`);
   }
 
+  /** That cut ends. */
+  mend(fromNode: string, toNode: string): void {
+    this.#cuts.delete(`${fromNode}>${toNode}`);
+  }
+
   /** No cut, no loss, no duplicate from now on. */
   heal(): void {
     this.#cuts.clear();

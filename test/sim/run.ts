@@ -1,5 +1,7 @@
-// Runs the simulation: `run.ts --seeds N --seed FIRST [--trace]`. Each seed is one world; a seed that breaks a promise is
-// printed and makes the exit code 1. One in a hundred runs twice and must end alike.
+// Runs the simulation by subject and seed. Each seed is one world; a seed that breaks a promise is printed and makes the
+// exit code 1. One in a hundred holds runs twice and must end alike.
+import { parseArgs } from 'node:util';
+import { runBlockSeeds } from './block-run.ts';
 import { drawLink, swarm } from './hold-faults.ts';
 import { type HoldCast, HoldWorld } from './hold-world.ts';
 import { Prng } from './prng.ts';
@@ -42,26 +44,75 @@ export function runSeeds(first: number, count: number, failed: (result: SeedResu
   return places;
 }
 
-function option(name: string, fallback: number): number {
-  const index = process.argv.indexOf(name);
-  return index < 0 ? fallback : Number(process.argv[index + 1]);
-}
+/** A subject's seeds, one after the other. Answers how many broke a promise, and what there is to say of all. */
+type Subject = (first: number, count: number, failed: (result: Told) => void) => Promise<string>;
+type Told = Pick<SeedResult, 'seed' | 'violations' | 'trace'>;
 
-function main(): void {
-  const count = option('--seeds', 2_000);
-  const first = option('--seed', 1);
-  const startedMs = performance.now();
-  let failures = 0;
-  const places = runSeeds(first, count, (result) => {
-    failures += 1;
-    if (failures > 20) return;
-    console.log(`seed ${result.seed}: ${result.violations.join('; ')}`);
-    if (process.argv.includes('--trace')) console.log(result.trace.join('\n'));
+const SUBJECTS: Readonly<Record<string, { readonly seeds: number; readonly run: Subject }>> = {
+  hold: {
+    seeds: 2_000,
+    async run(first, count, failed) {
+      const places = runSeeds(first, count, failed);
+      return [...places].map(([place, seeds]) => `${place} ${seeds}`).join(', ');
+    },
+  },
+  blocks: {
+    seeds: 100,
+    async run(first, count, failed) {
+      const { answered, moves } = await runBlockSeeds(first, count, failed);
+      return `${answered} requests answered, ${moves} moves`;
+    },
+  },
+};
+
+const HELP = `Usage: supercloud sim [options]
+
+Worlds that break in every way that their seeds draw; the exit code is 1 if a promise was broken in one.
+
+Options:
+  --subject NAME   hold: the hold of a migration and its crash table; blocks: real stores, their guest and its
+                   moves (default: both)
+  --seeds N        how many (default: hold 2000, blocks 100)
+  --seed S         the first; alone, only that one, with its story
+
+Examples:
+  supercloud sim
+  supercloud sim --subject blocks --seeds 1000
+  supercloud sim --subject hold --seed 17
+`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      subject: { type: 'string' },
+      seeds: { type: 'string' },
+      seed: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
   });
-  const outcomes = [...places].map(([place, seeds]) => `${place} ${seeds}`).join(', ');
-  console.log(`${count} seeds from ${first} in ${Math.round(performance.now() - startedMs)} ms: ${outcomes}`);
-  console.log(failures === 0 ? 'no promise broken' : `${failures} seeds broke a promise`);
-  process.exitCode = failures === 0 ? 0 : 1;
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const replays = values.seed !== undefined && values.seeds === undefined;
+  for (const name of values.subject === undefined ? Object.keys(SUBJECTS) : [values.subject]) {
+    const subject = SUBJECTS[name];
+    if (subject === undefined) throw new Error(`there is no subject ${name}: ${Object.keys(SUBJECTS).join(', ')}`);
+    const count = replays ? 1 : Number(values.seeds ?? subject.seeds);
+    const first = Number(values.seed ?? 1);
+    const startedMs = performance.now();
+    let failures = 0;
+    const said = await subject.run(first, count, ({ seed, violations, trace }) => {
+      failures += 1;
+      if (failures > 20) return;
+      console.log(`${name}, seed ${seed}: ${violations.join('; ')}`);
+      if (replays) console.log(trace.join('\n'));
+    });
+    const end = failures === 0 ? 'no promise broken' : `${failures} seeds broke a promise`;
+    const tookMs = Math.round(performance.now() - startedMs);
+    console.log(`${name}: ${count} seeds from ${first} in ${tookMs} ms: ${said}; ${end}`);
+    if (failures > 0) process.exitCode = 1;
+  }
 }
 
-if (import.meta.main) main();
+if (import.meta.main) await main();

@@ -1,0 +1,161 @@
+// A simulated node with a real store: its shelf of images on a disk that can lose power, its calls, its streams to the
+// other stores, and the exports that a guest may use.
+import { Converter } from '../../blockd/convert/converter.ts';
+import { blockCalls } from '../../blockd/image/block-calls.ts';
+import type { ImageExport } from '../../blockd/image/image-host.ts';
+import { ImageShelf } from '../../blockd/image/image-shelf.ts';
+import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
+import { PeerSession } from '../../blockd/peer/peer-session.ts';
+import type { PeerStream, StreamEvents } from '../../blockd/peer/peer-stream.ts';
+import type { Clock } from '../../common/clock.ts';
+import { createLog } from '../../common/log.ts';
+import type { Handlers } from '../../common/rpc/server.ts';
+import type { blockdContract } from '../../wire/contracts/blockd.ts';
+import { CrashDisk } from '../crash/crash-disk.ts';
+import { type DiskManner, TimedDisk } from './block-disk.ts';
+import type { SimStreams } from './block-streams.ts';
+import { SimProcess } from './process.ts';
+import type { World } from './world.ts';
+
+const log = createLog('sim', 'silent');
+/** A daemon is up again so long after it died, unless its node has no power. */
+const RESTART_MS = 100;
+
+/** One node's block daemon. */
+export class BlockNode {
+  readonly name: string;
+  readonly process: SimProcess;
+  readonly manner: DiskManner = { slowness: 1 };
+  /** What a guest may use, by image. */
+  readonly exports = new Map<string, NbdDevice>();
+  /** Guests at exports, by image. */
+  readonly attached = new Set<string>();
+  readonly #world: World;
+  readonly #streams: SimStreams;
+  readonly #others: () => readonly BlockNode[];
+  #disk = new CrashDisk();
+  #shelf: ImageShelf | undefined;
+  #started: Promise<void> = new Promise(() => undefined);
+
+  constructor(name: string, world: World, streams: SimStreams, others: () => readonly BlockNode[]) {
+    this.name = name;
+    this.#world = world;
+    this.#streams = streams;
+    this.#others = others;
+    this.process = new SimProcess(`blockd ${name}`, name, world.clock, () => this.#boot());
+    this.process.start();
+  }
+
+  /** Settles when the daemon has found its images again. */
+  get started(): Promise<void> {
+    return this.#started;
+  }
+
+  get shelf(): ImageShelf {
+    if (this.#shelf === undefined) throw new Error(`node ${this.name} was never started`);
+    return this.#shelf;
+  }
+
+  get calls(): Handlers<typeof blockdContract> {
+    return blockCalls(this.shelf);
+  }
+
+  set isFull(isFull: boolean) {
+    this.#disk.isFull = isFull;
+  }
+
+  /** The daemon is killed, and started again by its node. */
+  kill(): void {
+    if (this.process.isDown) return;
+    this.#die(true);
+    this.#world.clock.after(RESTART_MS, () => this.process.start());
+  }
+
+  /** The node loses its power: what was not synced may be gone. `powerOn` starts it again. */
+  cutPower(): void {
+    this.#die(false);
+    const losses = this.#disk.losses();
+    const loss = losses[this.#world.prng.integer(losses.length)] ?? { kind: 'lose-all' };
+    this.#disk = this.#disk.afterCut(loss);
+  }
+
+  powerOn(): void {
+    this.process.start();
+  }
+
+  #die(hasPower: boolean): void {
+    this.process.crash();
+    this.exports.clear();
+    this.attached.clear();
+    this.#streams.died(this.process, hasPower);
+  }
+
+  #boot(): void {
+    this.#world.point(`${this.name} starts`);
+    const disk = new TimedDisk(this.#disk, this.process, this.#world.prng, this.manner);
+    const serve = (device: NbdDevice, name: string): Promise<ImageExport> => this.#serve(device, name);
+    const inner = this.#disk;
+    this.#shelf = new ImageShelf({
+      disk,
+      clock: this.#clock(),
+      log,
+      node: this.name,
+      state: '/state',
+      dial: (node, image, events) => this.#dial(node, image, events),
+      serve,
+      converter: new Converter({ disk, serve }),
+      dropCached: inner.dropCached,
+    });
+    this.#started = this.#shelf.start();
+  }
+
+  async #serve(device: NbdDevice, name: string): Promise<ImageExport> {
+    const { attached, exports } = this;
+    exports.set(name, device);
+    return {
+      path: `/${name}.sock`,
+      get connections() {
+        return attached.has(name) ? 1 : 0;
+      },
+      close: async () => {
+        if (exports.get(name) === device) exports.delete(name);
+      },
+    };
+  }
+
+  #dial(node: string, image: string, events: StreamEvents): Promise<PeerStream> {
+    const other = this.#others().find(({ name }) => name === node);
+    if (other === undefined) return Promise.reject(new Error(`there is no node ${node}`));
+    return this.#streams.dial(this.process, other.process, events, (stream) => other.#accept(image, stream));
+  }
+
+  #accept(image: string, stream: PeerStream): StreamEvents {
+    const store = this.shelf.find(image)?.image.store;
+    const session = new PeerSession({ store, traffic: this.shelf.trafficOf(image), clock: this.#clock(), stream });
+    return {
+      received: (chunk) => session.received(chunk),
+      drained: () => session.drained(),
+      closed: () => session.closed(),
+    };
+  }
+
+  /** Timers of this life. */
+  #clock(): Clock {
+    const { clock } = this.#world;
+    return {
+      nowMs: () => clock.nowMs,
+      wallMs: () => clock.nowMs,
+      setTimer: (delayMs, fire) => {
+        let isCancelled = false;
+        this.process.after(delayMs, () => {
+          if (!isCancelled) fire();
+        });
+        return {
+          cancel: () => {
+            isCancelled = true;
+          },
+        };
+      },
+    };
+  }
+}

@@ -1,0 +1,29 @@
+// Real stores under faults: a swarm of seeds (`block-run.ts` for more of them), and that the swarm finds what it is for.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { VersionTable } from '../../blockd/table/version-table.ts';
+import { runBlockSeeds } from './block-run.ts';
+
+const SEEDS = 30;
+
+async function broken(first: number, count: number): Promise<string[]> {
+  const failures: string[] = [];
+  await runBlockSeeds(first, count, ({ seed, violations }) => failures.push(`seed ${seed}: ${violations.join('; ')}`));
+  return failures;
+}
+
+test(`${SEEDS} worlds: no read is wrong, no flushed write is lost, nobody writes beside another, all comes to its end`, async () => {
+  assert.equal(await broken(1, SEEDS), []);
+});
+
+test('a store that forgets what a killed daemon had written is found out', async () => {
+  const { adoptWrites } = VersionTable.prototype;
+  VersionTable.prototype.adoptWrites = () => undefined;
+  try {
+    assert.ok((await broken(1, SEEDS)).length > 0);
+  } finally {
+    VersionTable.prototype.adoptWrites = adoptWrites;
+  }
+});
+
+test.run();
