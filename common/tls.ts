@@ -2,7 +2,7 @@
 // socket. What is said inside is chosen by ALPN. Never turns verification off.
 import { X509Certificate } from 'node:crypto';
 import { connect, type TLSSocket, type TlsOptions } from 'node:tls';
-import { messageOf, OperationError } from './errors.ts';
+import { codeOf, messageOf, OperationError } from './errors.ts';
 import { type Identity, type Peer, peerOf } from './identity.ts';
 
 /** A daemon at a node, reached by TCP. Its certificate must carry the node's name. */
@@ -69,7 +69,7 @@ export function connectTls(
     socket.destroy();
     reject(error);
   };
-  const onError = (cause: Error): void => fail(unreachable(target, messageOf(cause), cause));
+  const onError = (cause: Error): void => fail(unreachable(target, whyNot(cause), cause));
   const onClose = (): void => fail(unreachable(target, 'the connection was closed'));
   const onTimeout = (): void => fail(unreachable(target, `no answer within ${CONNECT_TIMEOUT_MS} ms`));
   const onAbort = (): void => fail(signal?.reason);
@@ -104,6 +104,11 @@ export function unreachable(target: Target | PathTarget, why: string, cause?: un
     remedy: 'Check that the node is up, that its daemons run and that nothing between blocks the port.',
     cause,
   });
+}
+
+/** Why a connection did not come about, in words where the system's own say little to a person. */
+function whyNot(cause: Error): string {
+  return codeOf(cause) === 'ECONNREFUSED' ? 'nothing listens there, so the daemon does not run' : messageOf(cause);
 }
 
 /**

@@ -15,6 +15,8 @@ import { BLOCKD_PORT, CATALOGUE_PORT, HYPERVISOR_PORT, SDND_PORT, SWITCH_AGENT_P
 import type { Cluster, ControllerDaemons, NodeDaemons } from './cluster.ts';
 import type { MemberRecord, State } from './state.ts';
 
+/** A daemon that was killed or is being replaced listens again within this; calls to it wait so long, unsent. */
+const PATIENT = { patienceMs: 5_000 };
 /** Agents register every 5 s; two lost signs and a slow link later a node is called down. */
 const SIGN_OF_LIFE_LIMIT_MS = 13_000;
 
@@ -50,8 +52,8 @@ export class Members implements Cluster {
     this.#log = options.log;
     const here = { node: options.identity.node, address: options.address };
     this.controller = {
-      catalogue: rpcClient(catalogueContract, { ...here, port: CATALOGUE_PORT }, options.identity),
-      sdnd: rpcClient(sdndContract, { ...here, port: SDND_PORT }, options.identity),
+      catalogue: rpcClient(catalogueContract, { ...here, port: CATALOGUE_PORT }, options.identity, PATIENT),
+      sdnd: rpcClient(sdndContract, { ...here, port: SDND_PORT }, options.identity, PATIENT),
     };
   }
 
@@ -60,17 +62,21 @@ export class Members implements Cluster {
     const before = this.#state.get('members', node);
     const role = node === this.#identity.node ? 'controller' : 'node';
     const record: MemberRecord = { node, role, ...report };
-    const wasUp = this.isUp(node);
-    this.#presence.set(node, { lastSignMs: this.#clock.nowMs() });
+    this.heard(node);
     if (JSON.stringify(before) !== JSON.stringify(record)) {
       if (before !== undefined && before.address !== record.address) this.#forgetClients(node);
       await this.#state.put('members', node, record);
-    } else if (!wasUp) {
-      this.#state.changed();
     }
     // A daemon that hangs must not hold back the agent's next sign of life.
     void this.#tellMembers(node);
     void this.#warm(node);
+  }
+
+  /** Its agent answered, or said something by itself. */
+  heard(node: string): void {
+    const wasUp = this.isUp(node);
+    this.#presence.set(node, { lastSignMs: this.#clock.nowMs() });
+    if (!wasUp) this.#state.changed();
   }
 
   /** Repeated with every sign of life, so that a daemon that restarted knows the members again within seconds. */
@@ -145,9 +151,9 @@ export class Members implements Cluster {
     if (known !== undefined) return known;
     const at = this.endpoint(node);
     const clients: NodeClients = {
-      blockd: rpcClient(blockdContract, { ...at, port: BLOCKD_PORT }, this.#identity),
-      hypervisor: rpcClient(hypervisorContract, { ...at, port: HYPERVISOR_PORT }, this.#identity),
-      switchAgent: rpcClient(switchAgentContract, { ...at, port: SWITCH_AGENT_PORT }, this.#identity),
+      blockd: rpcClient(blockdContract, { ...at, port: BLOCKD_PORT }, this.#identity, PATIENT),
+      hypervisor: rpcClient(hypervisorContract, { ...at, port: HYPERVISOR_PORT }, this.#identity, PATIENT),
+      switchAgent: rpcClient(switchAgentContract, { ...at, port: SWITCH_AGENT_PORT }, this.#identity, PATIENT),
     };
     this.#clients.set(node, clients);
     return clients;

@@ -1,8 +1,9 @@
 // Typed calls to one daemon. Connects when first called, keeps one connection, connects anew for the next call after
-// it was lost. Never repeats a call: whether that is safe only its caller knows.
+// it was lost. Never repeats a call: whether that is safe only its caller knows. It may wait for a daemon that is not up
+// yet, since nothing has been said to it then.
 import type { Contract, MethodName, Params, Progress, Result } from '../../wire/contract.ts';
 import { type Clock, realClock, type Timer } from '../clock.ts';
-import { OperationError } from '../errors.ts';
+import { codeOf, OperationError } from '../errors.ts';
 import type { Identity } from '../identity.ts';
 import { type PathTarget, placeOf, type Target } from '../tls.ts';
 import { CallerConnection } from './caller-connection.ts';
@@ -20,6 +21,19 @@ export interface CallOptions<G> {
   readonly timeoutMs?: number;
 }
 
+/** What holds for all calls of a client. */
+export interface ClientOptions {
+  readonly clock?: Clock;
+  /**
+   * How long a daemon that does not listen is waited for before a call fails with UNREACHABLE, ms; 0 unless said. The
+   * call's own time limit and signal hold meanwhile. A node that does not answer at all is not waited for.
+   */
+  readonly patienceMs?: number;
+}
+
+/** Before a daemon that does not listen is tried again, ms: it costs one refused connection. */
+const NOT_UP_RETRY_MS = 200;
+
 /**
  * Calls of one contract at one daemon. Every call may reject with an OperationError: UNREACHABLE, TIMEOUT, CANCELLED,
  * CONNECTION_LOST, FORBIDDEN, BAD_PARAMS, BAD_ANSWER, UNKNOWN_METHOD, TOO_MANY_CALLS, FRAME_TOO_LARGE, INTERNAL, or
@@ -30,14 +44,16 @@ export class RpcClient<C extends Contract> {
   readonly #target: Target | PathTarget;
   readonly #identity: Identity;
   readonly #clock: Clock;
+  readonly #patienceMs: number;
   #connection: Promise<CallerConnection> | undefined;
   #closed = false;
 
-  constructor(contract: C, target: Target | PathTarget, identity: Identity, clock: Clock) {
+  constructor(contract: C, target: Target | PathTarget, identity: Identity, options: ClientOptions) {
     this.#contract = contract;
     this.#target = target;
     this.#identity = identity;
-    this.#clock = clock;
+    this.#clock = options.clock ?? realClock;
+    this.#patienceMs = options.patienceMs ?? 0;
   }
 
   async call<N extends MethodName<C>>(
@@ -84,11 +100,25 @@ export class RpcClient<C extends Contract> {
   }
 
   #open(): Promise<CallerConnection> {
-    const opening = CallerConnection.open(this.#contract, this.#target, this.#identity, this.#clock);
+    const opening = this.#openOnceUp();
     opening.catch(() => {
       if (this.#connection === opening) this.#connection = undefined;
     });
     return opening;
+  }
+
+  async #openOnceUp(): Promise<CallerConnection> {
+    const untilMs = this.#clock.nowMs() + this.#patienceMs;
+    for (;;) {
+      try {
+        return await CallerConnection.open(this.#contract, this.#target, this.#identity, this.#clock);
+      } catch (error) {
+        if (!isNotUp(error) || this.#closed || this.#clock.nowMs() >= untilMs) throw error;
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#clock.setTimer(NOT_UP_RETRY_MS, resolve);
+      await promise;
+    }
   }
 
   #startTimer(name: string, timeoutMs: number | undefined, end: AbortController): Timer | undefined {
@@ -123,9 +153,15 @@ export function rpcClient<C extends Contract>(
   contract: C,
   target: Target | PathTarget,
   identity: Identity,
-  clock: Clock = realClock,
+  options: ClientOptions = {},
 ): RpcClient<C> {
-  return new RpcClient(contract, target, identity, clock);
+  return new RpcClient(contract, target, identity, options);
+}
+
+/** The place is there and nobody listens at it: the daemon has not started yet, or has ended. */
+function isNotUp(error: unknown): boolean {
+  const code = error instanceof OperationError ? codeOf(error.cause) : undefined;
+  return code === 'ECONNREFUSED' || code === 'ENOENT';
 }
 
 /** The promise's outcome, or the signal's reason if that comes first. */

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { Type } from 'typebox';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
 import { issueIdentity } from '../../../common/authority.ts';
-import { realClock } from '../../../common/clock.ts';
 import { OperationError } from '../../../common/errors.ts';
 import { rpcClient } from '../../../common/rpc/client.ts';
 import { FRAME_BYTES_MAX } from '../../../common/rpc/record.ts';
@@ -333,6 +333,43 @@ test('nobody there is UNREACHABLE with node and address, and a later server is f
   await second.close();
 });
 
+test('who is patient waits for a daemon that is not up yet, within the time said, and gives up when told', async () => {
+  const first = await serve();
+  const { port } = first;
+  await first.close();
+  const clock = new TurnedClock();
+  const target = { node: 'alpha', address: '127.0.0.1', port };
+  const client = rpcClient(echo, target, beta, { clock, patienceMs: 1_000 });
+  const say = (): Promise<unknown> => client.call('say', { image: 'web', text: 'x' }, { timeoutMs: 0 });
+  /** Refused, and waiting to try again. */
+  const refused = async (): Promise<void> => {
+    for (let turns = 0; clock.timers === 0; turns++) {
+      assert.ok(turns < 5_000, 'it is not tried again');
+      await delay(1);
+    }
+  };
+  const inVain = failure(say());
+  for (let tries = 0; tries < 5; tries++) {
+    await refused();
+    clock.turn(200);
+  }
+  const error = await inVain;
+  assert.is(error.code, 'UNREACHABLE');
+  assert.match(error.message, 'nothing listens there');
+  const answer = say();
+  const giveUp = new AbortController();
+  const givenUp = failure(client.call('say', { image: 'web', text: 'x' }, { timeoutMs: 0, signal: giveUp.signal }));
+  await refused();
+  giveUp.abort();
+  assert.is((await givenUp).code, 'CANCELLED');
+  const listen = { address: '127.0.0.1', port };
+  const second = await startRpcServer({ contract: echo, handlers, identity: alpha, listen, log: quiet });
+  clock.turn(200);
+  assert.equal(await within(answer), { text: 'node beta: x' });
+  client.close();
+  await second.close();
+});
+
 test('parameters and results over the limit fail their call and nothing else', () =>
   withServer(async (port) => {
     const client = clientOf(port);
@@ -411,13 +448,13 @@ test('a server that stops tells its handlers and its callers', async () => {
 });
 
 test('a closed client makes no calls', async () => {
-  const client = rpcClient(echo, { node: 'alpha', address: '127.0.0.1', port: 1 }, beta, realClock);
+  const client = rpcClient(echo, { node: 'alpha', address: '127.0.0.1', port: 1 }, beta);
   client.close();
   assert.is((await failure(client.call('mine', {}))).code, 'CONNECTION_LOST');
 });
 
 test('an aborted signal makes no call', async () => {
-  const client = rpcClient(echo, { node: 'alpha', address: '127.0.0.1', port: 1 }, beta, realClock);
+  const client = rpcClient(echo, { node: 'alpha', address: '127.0.0.1', port: 1 }, beta);
   assert.is((await failure(client.call('mine', {}, { signal: AbortSignal.abort() }))).code, 'CANCELLED');
   client.close();
 });
