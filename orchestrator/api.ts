@@ -82,13 +82,18 @@ export function watchStatus(
 /** The handlers of the contract. */
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
   const { members, images, vms, migrations, network, reports, join } = rooms;
+  /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
+  const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
+    await reports.looked();
+    return answer();
+  };
   return {
     'node.register': async (report, { peer }) => {
       await members.register(peer.node, report);
       void reports.ask(peer.node);
       return {};
     },
-    'node.list': () => ({ nodes: members.states() }),
+    'node.list': () => looked(() => ({ nodes: members.states() })),
     'token.create': async ({ ttlSeconds }) => ({ token: await join.createToken(ttlSeconds * 1000) }),
     'image.create': ({ image, node, ...source }, { progress, signal }) =>
       images.create(image, node, source, { onProgress: progress, signal }),
@@ -104,19 +109,19 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       await images.setPull(image, rateBytesPerSecond);
       return {};
     },
-    'vm.create': (request) => vms.create(request),
-    'vm.list': () => ({ vms: vms.list() }),
-    'vm.show': ({ vm }) => vms.show(vm),
+    'vm.create': (request) => looked(() => vms.create(request)),
+    'vm.list': () => looked(() => ({ vms: vms.list() })),
+    'vm.show': ({ vm }) => looked(() => vms.show(vm)),
     'vm.console': ({ vm }) => members.clients(vms.record(vm).node).hypervisor.call('machine.console', { vm }),
     'vm.delete': async ({ vm }) => {
-      await vms.delete(vm);
+      await looked(() => vms.delete(vm));
       return {};
     },
     'binding.set': async (record) => {
       await network.setAddress(record);
       return {};
     },
-    'vm.migrate': ({ vm, to, ...options }, { progress }) => migrations.migrate(vm, to, options, progress),
+    'vm.migrate': ({ vm, to, ...options }, { progress }) => looked(() => migrations.migrate(vm, to, options, progress)),
     'migration.cancel': async ({ vm }) => {
       await migrations.cancel(vm);
       return {};

@@ -42,7 +42,10 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const shared = {
     ...{ ...base, cluster: members, admission: new Admission(state) },
     patience: new Patience({ ...base, stopping: signal }),
-    reports: new MachineReports({ ...base, cluster: members, changed: () => state.changed() }),
+    reports: new MachineReports({
+      ...{ ...base, cluster: members, changed: () => state.changed() },
+      heard: (node) => members.heard(node),
+    }),
     pulls: new BackgroundPulls({ ...base, cluster: members }),
   };
   const { patience, reports, pulls } = shared;
@@ -51,6 +54,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
   const network = new Network(shared);
+  reports.lookRound();
   const join_ = await startJoinServer({
     authorityDirectory: config.authority,
     stateDirectory: config.state,
@@ -66,7 +70,8 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     await startStatusServer(join(config.run, 'status.sock'), (send, gone) => watchStatus(rooms, send, gone)),
     join_,
   ];
-  void migrations.recover();
+  // What is to be taken back at a node is left for later while that node is not known to be up.
+  void reports.looked().then(() => migrations.recover());
   await vms.recover();
   const jobs = {
     'bindings told': () => network.repeat(),

@@ -45,7 +45,7 @@ export interface VmsParts {
   readonly admission: Admission;
   readonly images: Pick<Images, 'head'>;
   readonly migrations: Pick<Migrations, 'refuseLeftOver' | 'forget'>;
-  readonly reports: Pick<MachineReports, 'begin' | 'forget' | 'isStopped'>;
+  readonly reports: Pick<MachineReports, 'begin' | 'forget' | 'isKnown' | 'isStopped'>;
   readonly startPull: (image: string, node: string) => Promise<void>;
   readonly log: Log;
 }
@@ -95,8 +95,9 @@ export class Vms {
     if (phase !== 'settled') return phase;
     if (latest?.step === 'undecided') return 'undecided';
     if (latest !== null && !isEnded(latest)) return 'migrating';
-    if (!this.#cluster.isUp(node)) return 'unknown';
-    return this.#parts.reports.isStopped(vm, node) ? 'stopped' : 'running';
+    const { reports } = this.#parts;
+    if (!this.#cluster.isUp(node) || !reports.isKnown(vm, node)) return 'unknown';
+    return reports.isStopped(vm, node) ? 'stopped' : 'running';
   }
 
   /**

@@ -40,7 +40,10 @@ class Control {
   constructor(state: State, cluster: FakeCluster, clock: TurnedClock) {
     const base = { state, clock, cluster, log: quiet, admission: new Admission(state) };
     const patience = new Patience({ ...base, stopping: this.stopping.signal });
-    const reports = new MachineReports({ ...base, changed: () => state.changed() });
+    const reports = new MachineReports({
+      ...{ ...base, changed: () => state.changed() },
+      heard: (node) => cluster.down.delete(node),
+    });
     const pulls = new BackgroundPulls(base);
     const startPull = pulls.startSoon.bind(pulls);
     const shared = { ...base, patience, reports, pulls, startPull };

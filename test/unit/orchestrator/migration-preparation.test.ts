@@ -115,6 +115,7 @@ for (const { fails, other, begun } of PAIRS) {
     assert.is(cluster.count('catalogue transfer.finish'), 1);
     assert.is(cluster.count('alpha hypervisor migration.outgoing'), 0);
     assert.is(stand.control.vms.record('web').node, 'alpha');
+    await stand.control.reports.ask('alpha');
     assert.is(stand.control.vms.show('web').state, 'running');
   });
 }

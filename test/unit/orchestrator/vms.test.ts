@@ -184,6 +184,39 @@ test('a machine that is gone is not called running, and a report from before its
   assert.is(stand.control.state.get('vms', 'web'), undefined);
 });
 
+test('a restarted orchestrator asks every node at once what runs there, and until then says that it does not know', async ({
+  stand,
+}) => {
+  const { cluster } = stand;
+  await stand.control.state.put('vms', 'web', vmRecord());
+  await stand.control.state.put('vms', 'gone', vmRecord({ vm: 'gone', node: 'beta' }));
+  await stand.stop();
+  await stand.start();
+  for (const { node } of cluster.members) cluster.down.add(node);
+  const { vms, reports } = stand.control;
+  const states = (): string[] => vms.list().map(({ vm, state }) => `${vm} ${state}`);
+  assert.equal(states(), ['gone unknown', 'web unknown']);
+  cluster.clients('alpha').hypervisor.answers['machine.list'] = () => ({ machines: [machineState()] });
+  const { promise: never } = Promise.withResolvers<{ machines: [] }>();
+  cluster.clients('gamma').hypervisor.answers['machine.list'] = () => never;
+  const begunMs = stand.clock.nowMs();
+  reports.lookRound();
+  // A node that does not answer keeps a person waiting for some seconds, not for ever.
+  await stand.over(reports.looked());
+  assert.ok(stand.clock.nowMs() - begunMs <= 3_100);
+  assert.equal(states(), ['gone stopped', 'web running']);
+  assert.equal([...cluster.down], ['gamma'], 'an answer is a sign of life');
+});
+
+test('a node that gave a sign of life has not yet said what runs there', async ({ stand }) => {
+  await stand.control.state.put('vms', 'web', vmRecord());
+  const { vms, reports } = stand.control;
+  assert.is(vms.show('web').state, 'unknown');
+  stand.cluster.clients('alpha').hypervisor.answers['machine.list'] = () => ({ machines: [machineState()] });
+  await reports.ask('alpha');
+  assert.is(vms.show('web').state, 'running');
+});
+
 test('a VM is not made where a migration of that name is not taken back', async ({ stand }) => {
   const { state, vms } = stand.control;
   await state.put('vms', 'web', vmRecord());
