@@ -1,7 +1,10 @@
-// What the overlay's controller must know, told again whenever it may have forgotten: every address and where it is.
+// What the overlay's controller must know, told again whenever it may have forgotten: every address and where it is, and
+// every migration for which the switches were prepared.
+import { codeOf } from '../common/errors.ts';
 import type { Binding } from '../wire/contracts/sdnd.ts';
 import type { Admission } from './admission.ts';
 import type { Cluster } from './cluster.ts';
+import { isEnded } from './migration-journal.ts';
 import type { AddressRecord, State } from './state.ts';
 
 export class Network {
@@ -39,12 +42,35 @@ export class Network {
     return [...vms, ...this.#state.all('addresses')];
   }
 
-  /** Tells the overlay's controller what it does not know: after it restarted, or was not reached. */
+  /** Where the migrations lead that are not over and of which the switches may know. */
+  #preparations(): { readonly migration: string; readonly to: Binding }[] {
+    return this.#state.all('migrations').flatMap((record) => {
+      const { migration, vm, to: node, port, epoch, toUndo } = record;
+      const spec = this.#state.get('vms', vm)?.spec;
+      if (spec === undefined || isEnded(record) || !toUndo.includes('flows')) return [];
+      return [{ migration, to: { owner: vm, mac: spec.mac, ip: spec.ip, node, port, epoch } }];
+    });
+  }
+
+  /**
+   * Tells the overlay's controller what it does not know: after it restarted, or was not reached. Only when all of it
+   * was taken is it told so, and may take flows for the past that it has no use for.
+   */
   async repeat(): Promise<void> {
     const { sdnd } = this.#cluster.controller;
-    const { bindings: known } = await sdnd.call('binding.list', {});
+    const { bindings: known, term } = await sdnd.call('binding.list', {});
     const epochs = new Map(known.map((binding) => [binding.owner, binding.epoch]));
     const missing = this.#bindings().filter((binding) => (epochs.get(binding.owner) ?? -1) < binding.epoch);
     for (const binding of missing) await sdnd.call('binding.set', { binding });
+    for (const preparation of this.#preparations()) {
+      await sdnd.call('migration.prepare', preparation).catch(throwUnlessOver);
+    }
+    await sdnd.call('state.told', { term });
   }
+}
+
+/** The controller knows already how that migration ended, or its guest under a newer epoch. */
+function throwUnlessOver(error: unknown): void {
+  const code = codeOf(error);
+  if (code !== 'MIGRATION_OVER' && code !== 'EPOCH_STALE') throw error;
 }

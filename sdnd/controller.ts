@@ -38,6 +38,11 @@ export class Controller implements SwitchListener {
   readonly #switches = new Map<string, SwitchReconciler>();
   readonly #channels = new Map<string, OpenFlowChannel>();
   #commands: Promise<unknown> = Promise.resolve();
+  /**
+   * Since this start the orchestrator has told all that it knows. Before that a journal that was lost, or is older than
+   * the switches, could take a standing migration's flows for the past.
+   */
+  #isTold = false;
 
   constructor({ overlay, journal, clock, log }: ControllerParts) {
     this.#overlay = overlay;
@@ -52,7 +57,8 @@ export class Controller implements SwitchListener {
       'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
       'binding.set': async ({ binding }) => this.#carryOut(() => this.#overlay.bind(binding)),
       'binding.remove': async ({ owner }) => this.#carryOut(() => this.#overlay.unbind(owner)),
-      'binding.list': () => ({ bindings: [...this.#overlay.bindings.values()] }),
+      'binding.list': () => ({ bindings: [...this.#overlay.bindings.values()], term: this.#overlay.term }),
+      'state.told': async ({ term }) => this.#told(term),
       'migration.prepare': ({ migration, to }) => this.#prepare(migration, to),
       'migration.complete': async ({ migration }, { peer }) => {
         this.#checkCompleter(migration, peer);
@@ -87,10 +93,23 @@ export class Controller implements SwitchListener {
 
   async #prepare(migration: string, to: Binding): Promise<Record<string, never>> {
     const destination = this.#switch(to.node);
-    // Asked before and after: a command that will be refused need not wait for a port.
-    this.#overlay.prepare(migration, to);
+    // Asked before and after: a command that will be refused need not wait for a port, nor one that stands already.
+    if (this.#overlay.prepare(migration, to) === undefined) return this.#carryOut(() => undefined);
     if (!(await destination.hasPort(to.port, PORT_TIMEOUT_MS))) throw this.#noPort(destination, to);
     return this.#carryOut(() => this.#overlay.prepare(migration, to));
+  }
+
+  /** What was told before counts only if this process has heard all of it. */
+  async #told(term: number): Promise<Record<string, never>> {
+    if (term !== this.#overlay.term)
+      throw new OperationError(
+        'TERM_STALE',
+        `this is term ${this.#overlay.term} of the overlay's controller, not ${term}`,
+      );
+    if (this.#isTold) return {};
+    this.#isTold = true;
+    await this.#updateAll();
+    return {};
   }
 
   #noPort({ connected }: SwitchReconciler, { owner, node, port }: Binding): OperationError {
@@ -147,7 +166,8 @@ export class Controller implements SwitchListener {
     const known = this.#switches.get(node);
     if (known !== undefined) return known;
     const wanted = (view: SwitchView): readonly Flow[] | undefined => this.#wanted(view);
-    const reconciler = new SwitchReconciler(node, wanted, { clock: this.#clock, log: this.#log });
+    const past = (): ((flow: Flow) => boolean) => (this.#isTold ? this.#overlay.past() : () => false);
+    const reconciler = new SwitchReconciler(node, wanted, { past, clock: this.#clock, log: this.#log });
     this.#switches.set(node, reconciler);
     return reconciler;
   }

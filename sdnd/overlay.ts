@@ -4,7 +4,9 @@ import { Type } from 'typebox';
 import { OperationError } from '../common/errors.ts';
 import { Binding } from '../wire/contracts/sdnd.ts';
 import { Endpoint, MigrationId, Name } from '../wire/names.ts';
+import type { Flow } from './flow.ts';
 import type { OverlayView } from './forwarding.ts';
+import { PastGuest, PastGuests, pastOf } from './guest-past.ts';
 import { TUNNEL_PORT_NAME } from './pipeline.ts';
 
 /** One change of the overlay, as the controller's journal keeps it. */
@@ -15,6 +17,8 @@ export const OverlayRecord = Type.Union([
   Type.Object({ kind: Type.Literal('prepared'), migration: MigrationId, to: Binding }),
   Type.Object({ kind: Type.Literal('completed'), migration: MigrationId }),
   Type.Object({ kind: Type.Literal('cancelled'), migration: MigrationId }),
+  /** Addresses that a guest had; kept for switches that still have its flows. */
+  Type.Object({ kind: Type.Literal('past'), guest: PastGuest }),
   /** A controller began to speak to switches under this term. */
   Type.Object({ kind: Type.Literal('term'), term: Type.Integer({ minimum: 1 }) }),
 ]);
@@ -38,6 +42,7 @@ export class Overlay implements OverlayView {
   readonly #preparations = new Map<string, Binding>();
   readonly #completed = new Set<string>();
   readonly #cancelled = new Set<string>();
+  readonly #past = new PastGuests();
   #term = 0;
 
   constructor(records: readonly OverlayRecord[] = []) {
@@ -58,6 +63,11 @@ export class Overlay implements OverlayView {
     return this.#term;
   }
 
+  /** Tells of a flow that is not wanted whether its guest, known here, has moved on or is gone. */
+  past(): (flow: Flow) => boolean {
+    return pastOf(this, this.#past.all);
+  }
+
   /** Where a prepared migration leads; undefined when there is none of that id. */
   destinationOf(migration: string): Binding | undefined {
     return this.#prepared.get(migration);
@@ -70,11 +80,11 @@ export class Overlay implements OverlayView {
         this.#setMembers(record.members);
         break;
       case 'bound':
-        this.#bindings.set(record.binding.owner, record.binding);
+        this.#bind(record.binding);
         this.#forgetPreparationsUpTo(record.binding);
         break;
       case 'unbound':
-        this.#bindings.delete(record.owner);
+        this.#unbind(record.owner);
         this.#forgetPreparationsOf(record.owner);
         break;
       case 'prepared':
@@ -88,6 +98,9 @@ export class Overlay implements OverlayView {
         this.#forget(record.migration);
         remember(this.#cancelled, record.migration);
         break;
+      case 'past':
+        this.#past.add(record.guest);
+        break;
       case 'term':
         this.#term = Math.max(this.#term, record.term);
         break;
@@ -99,6 +112,7 @@ export class Overlay implements OverlayView {
     return [
       { kind: 'term', term: Math.max(this.#term, 1) },
       { kind: 'members', members: [...this.#members].map(([node, address]) => ({ node, address })) },
+      ...this.#past.all.map((guest) => ({ kind: 'past', guest }) as const),
       ...[...this.#bindings.values()].map((binding) => ({ kind: 'bound', binding }) as const),
       ...[...this.#completed].map((migration) => ({ kind: 'completed', migration }) as const),
       ...[...this.#cancelled].map((migration) => ({ kind: 'cancelled', migration }) as const),
@@ -150,10 +164,23 @@ export class Overlay implements OverlayView {
     for (const { node, address } of members) this.#members.set(node, address);
   }
 
+  #bind(binding: Binding): void {
+    const old = this.#bindings.get(binding.owner);
+    if (old !== undefined) this.#past.add(old);
+    this.#bindings.set(binding.owner, binding);
+    this.#past.remove(binding);
+  }
+
+  #unbind(owner: string): void {
+    const old = this.#bindings.get(owner);
+    if (old !== undefined) this.#past.add(old);
+    this.#bindings.delete(owner);
+  }
+
   #complete(migration: string): void {
     const to = this.#prepared.get(migration);
     this.#forget(migration);
-    if (to !== undefined) this.#bindings.set(to.owner, to);
+    if (to !== undefined) this.#bind(to);
     remember(this.#completed, migration);
   }
 

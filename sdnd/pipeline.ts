@@ -63,6 +63,7 @@ export function tenantTunnelIds(tenant: number): { value: bigint; mask: bigint }
 // A cookie: who put the flow there (8 bits), the cluster's incarnation (24 bits), the VM epoch (32 bits; SOUNDNESS C4).
 const WRITER_SHIFT = 56n;
 const INCARNATION_SHIFT = 32n;
+const EPOCH_BITS = 32;
 const CONTROLLER = 1n;
 const AGENT = 2n;
 /** The bits of a cookie that say who wrote the flow. */
@@ -73,6 +74,12 @@ export const AGENT_COOKIE = AGENT << WRITER_SHIFT;
 /** The cookie of a controller's flow; epoch 0 is of flows that belong to no VM. */
 export function controllerCookie(incarnation: number, epoch: number): bigint {
   return (CONTROLLER << WRITER_SHIFT) | (BigInt(incarnation) << INCARNATION_SHIFT) | BigInt(epoch);
+}
+
+/** The epoch in a cookie of a controller of this incarnation; undefined in any other. */
+export function epochOfCookie(cookie: bigint, incarnation: number): number | undefined {
+  const isOurs = cookie >> INCARNATION_SHIFT === controllerCookie(incarnation, 0) >> INCARNATION_SHIFT;
+  return isOurs ? Number(BigInt.asUintN(EPOCH_BITS, cookie)) : undefined;
 }
 
 /** Whether a flow is an agent's; all others, strangers included, are the controller's to keep or remove. */

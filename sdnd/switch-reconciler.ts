@@ -15,6 +15,13 @@ export interface SwitchConnection {
   apply(mods: readonly FlowMod[]): Promise<void>;
 }
 
+export interface ReconcilerParts {
+  /** Tells of a flow that is not wanted whether it is of the past of a guest that is known. */
+  readonly past: () => (flow: Flow) => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** What the last comparison of wanted and installed said. */
 export interface SwitchReport {
   readonly connected: boolean;
@@ -35,6 +42,7 @@ const DIFFERENCES_MAX = 50;
 export class SwitchReconciler {
   readonly node: string;
   readonly #wanted: (view: SwitchView) => readonly Flow[] | undefined;
+  readonly #past: ReconcilerParts['past'];
   readonly #clock: Clock;
   readonly #log: Log;
   #connection: SwitchConnection | undefined;
@@ -50,13 +58,10 @@ export class SwitchReconciler {
   #nextUpdate: Promise<void> | undefined;
   #timer: Timer | undefined;
 
-  constructor(
-    node: string,
-    wanted: (view: SwitchView) => readonly Flow[] | undefined,
-    parts: { readonly clock: Clock; readonly log: Log },
-  ) {
+  constructor(node: string, wanted: (view: SwitchView) => readonly Flow[] | undefined, parts: ReconcilerParts) {
     this.node = node;
     this.#wanted = wanted;
+    this.#past = parts.past;
     this.#clock = parts.clock;
     this.#log = parts.log;
   }
@@ -206,11 +211,14 @@ export class SwitchReconciler {
       this.#log.info({ node: this.node, differences: all.length }, 'a switch differs from what is wanted');
   }
 
-  // A controller whose store is empty, or older than the switch, must not take a running cloud's flows away.
+  // A controller whose store is empty, or older than the switch, must not take a running cloud's flows away. It may take
+  // those that it wanted itself, and those of an earlier life of it whose guest is known to have moved on (SOUNDNESS C4).
   #withoutUnexplained(diff: FlowDiff, installedCount: number): FlowDiff {
-    const isExplained = (key: string): boolean => this.#everWanted.has(key);
     const removals = [...flowsByKey(diff.removals)];
-    const unexplained = removals.filter(([key]) => !isExplained(key)).length;
+    const strange = removals.filter(([key]) => !this.#everWanted.has(key)).map(([, flow]) => flow);
+    const isPast = strange.length === 0 ? () => true : this.#past();
+    const unknown = new Set(strange.filter((flow) => !isPast(flow)));
+    const unexplained = unknown.size;
     if (unexplained <= Math.max(UNEXPLAINED_ALWAYS, installedCount * UNEXPLAINED_SHARE_MAX)) {
       this.#unexplainedSinceMs = undefined;
       return diff;
@@ -221,7 +229,7 @@ export class SwitchReconciler {
       { node: this.node, unexplained, installed: installedCount, waitMs: UNEXPLAINED_WAIT_MS },
       'a switch has many flows that this controller knows nothing of; they are kept for now',
     );
-    return { puts: diff.puts, removals: removals.filter(([key]) => isExplained(key)).map(([, flow]) => flow) };
+    return { puts: diff.puts, removals: diff.removals.filter((flow) => !unknown.has(flow)) };
   }
 
   #portsChanged(): void {

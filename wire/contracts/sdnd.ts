@@ -34,7 +34,13 @@ export const sdndContract = contract('sdnd', {
   'members.set': method(['controller'], Type.Object({ members: Type.Array(Endpoint) }), Empty),
   'binding.set': method(['controller'], Type.Object({ binding: Binding }), Empty),
   'binding.remove': method(['controller'], Type.Object({ owner: Name }), Empty),
-  'binding.list': method(['controller'], Empty, Type.Object({ bindings: Type.Array(Binding) })),
+  /** `term` is this controller's: it rises at each of its starts. */
+  'binding.list': method(['controller'], Empty, Type.Object({ bindings: Type.Array(Binding), term: Count })),
+  /**
+   * Under this term the orchestrator has told every binding and every migration that is prepared and not over. From then
+   * on flows of a known guest's past are taken out without waiting (SOUNDNESS C4). Repeating it is safe.
+   */
+  'state.told': method(['controller'], Type.Object({ term: Count }), Empty),
   /** Gives the destination's switch its local delivery before the hold; the port there is closed by its agent. */
   'migration.prepare': method(['controller'], Type.Object({ migration: MigrationId, to: Binding }), Empty),
   /** The destination runs: every switch is moved at once, add before delete. Answers after their barriers. */

@@ -152,7 +152,8 @@ export class FakeCluster implements Cluster {
     this.sdnd = new FakeDaemon('sdnd', this.heard, {
       'binding.set': nothing,
       'binding.remove': nothing,
-      'binding.list': () => ({ bindings: [] }),
+      'binding.list': () => ({ bindings: [], term: 1 }),
+      'state.told': nothing,
       'migration.prepare': nothing,
       'migration.complete': nothing,
       'migration.cancel': nothing,

@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { codeOf } from '../../../common/errors.ts';
 import type { Peer } from '../../../common/identity.ts';
 import { Controller } from '../../../sdnd/controller.ts';
+import type { Flow } from '../../../sdnd/flow.ts';
 import { OpenFlowChannel } from '../../../sdnd/openflow-channel.ts';
 import { Overlay, type OverlayRecord } from '../../../sdnd/overlay.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
@@ -24,8 +25,9 @@ class StreamSwitch {
   hangs = false;
   readonly #answers = new PassThrough();
 
-  constructor(node: string, controller: Controller, clock: TurnedClock) {
+  constructor(node: string, controller: Controller, clock: TurnedClock, flows: ReadonlyMap<string, Flow> = new Map()) {
     this.peer = new CodecSwitch([...portsOf(node)].map(([name, portNo]) => portOf(name, portNo)));
+    for (const [key, flow] of flows) this.peer.flows.set(key, flow);
     const orders = new PassThrough();
     orders.on('data', (bytes: Uint8Array) => {
       const answers = this.peer.receive(bytes);
@@ -47,19 +49,38 @@ class Fixture {
   readonly controller: Controller;
   readonly #handlers: ReturnType<Controller['handlers']>;
 
-  constructor() {
+  /** `records`: what an earlier life of the controller left in its journal. */
+  constructor(records: readonly OverlayRecord[] = []) {
     const journal = {
       sizeBytes: 0,
       append: async (...records: OverlayRecord[]) => void this.journal.push(...records),
       rewrite: async () => undefined,
     };
-    this.controller = new Controller({ overlay: new Overlay(), journal, clock: this.clock, log });
+    this.controller = new Controller({ overlay: new Overlay(records), journal, clock: this.clock, log });
     this.#handlers = this.controller.handlers();
   }
 
   async connect(...nodes: readonly string[]): Promise<void> {
     for (const node of nodes) this.switches.set(node, new StreamSwitch(node, this.controller, this.clock));
     await settle();
+  }
+
+  /** The switches of an earlier life, with the flows that they have from it. */
+  async connectFrom(earlier: Fixture): Promise<void> {
+    for (const [node, { peer }] of earlier.switches) {
+      this.switches.set(node, new StreamSwitch(node, this.controller, this.clock, peer.flows));
+    }
+    await settle();
+  }
+
+  /** As the orchestrator says that it has told everything. */
+  async tellAll(): Promise<void> {
+    const { term } = (await this.call('binding.list', {})) as { term: number };
+    await this.call('state.told', { term });
+  }
+
+  flowKeysAt(node: string): string[] {
+    return [...(this.switches.get(node)?.peer.flows.keys() ?? [])].sort();
   }
 
   call(name: keyof ReturnType<Controller['handlers']>, params: object, peer: Peer = orchestrator): Promise<unknown> {
@@ -183,6 +204,76 @@ test('a switch that is away holds nobody up and is brought up to date when it is
     1,
   );
   fixture.close();
+});
+
+/** A life in which a guest runs at n0 and is prepared for n1; n1's flows before that, and with it. */
+async function prepared(): Promise<{ life: Fixture; alone: string[]; both: string[] }> {
+  const life = new Fixture();
+  await life.connect('n0', 'n1', 'n2');
+  await life.begin();
+  const alone = life.flowKeysAt('n1');
+  await life.call('migration.prepare', { migration: MIGRATION, to: bindingOf('g0', 'n1', 2) });
+  const both = life.flowKeysAt('n1');
+  assert.ok(both.length > alone.length + 4);
+  return { life, alone, both };
+}
+
+test('killed in a migration that is taken back: its flows go once all was told, at a switch that returns late', async () => {
+  const { life, alone, both } = await prepared();
+  const next = new Fixture(life.journal);
+  await next.call('migration.cancel', { migration: MIGRATION });
+  await next.connectFrom(life);
+  assert.equal(next.flowKeysAt('n1'), both);
+  await next.tellAll();
+  assert.equal(next.flowKeysAt('n1'), alone);
+  const later = new Fixture([...life.journal, ...next.journal]);
+  await later.tellAll();
+  await later.connectFrom(life);
+  assert.equal(later.flowKeysAt('n1'), alone);
+  for (const fixture of [life, next, later]) fixture.close();
+});
+
+test('a guest that was unbound while its switch was away leaves nothing there, also after a restart', async () => {
+  const { life } = await prepared();
+  const next = new Fixture(life.journal);
+  await next.call('binding.remove', { owner: 'g0' });
+  const overlay = new Overlay([...life.journal, ...next.journal]);
+  const last = new Fixture(overlay.records());
+  await last.tellAll();
+  await last.connectFrom(life);
+  for (const node of ['n0', 'n1', 'n2']) {
+    assert.not.ok(last.flowKeysAt(node).some((key) => /eth(Src|Dst)|arpTpa/.test(key)));
+  }
+  for (const fixture of [life, next, last]) fixture.close();
+});
+
+test('with a lost journal the flows of a guest that nobody told of are kept, whoever says that all was told', async () => {
+  const { life } = await prepared();
+  await life.call('migration.complete', { migration: MIGRATION });
+  const lost = new Fixture();
+  await lost.call('members.set', { members: NODES.map((node) => ({ node, address: addressOf(node) })) });
+  await lost.tellAll();
+  await lost.connectFrom(life);
+  assert.equal(lost.flowKeysAt('n1'), life.flowKeysAt('n1'));
+  for (const fixture of [life, lost]) fixture.close();
+});
+
+test('what was told to an earlier life is not told', async () => {
+  const { life } = await prepared();
+  const next = new Fixture([...life.journal, { kind: 'term', term: 7 }]);
+  assert.is(await next.call('state.told', { term: 6 }).catch(codeOf), 'TERM_STALE');
+  await next.call('migration.cancel', { migration: MIGRATION });
+  await next.connectFrom(life);
+  assert.equal(next.flowKeysAt('n1'), life.flowKeysAt('n1'));
+  for (const fixture of [life, next]) fixture.close();
+});
+
+test('a migration that is prepared already waits for no switch when that is told again', async () => {
+  const { life } = await prepared();
+  const next = new Fixture(life.journal);
+  const again = next.call('migration.prepare', { migration: MIGRATION, to: bindingOf('g0', 'n1', 2) });
+  assert.ok(await isSettled(again));
+  for (const fixture of [life, next]) fixture.close();
 });
 
 test('only the destination, or the orchestrator, completes a migration', async () => {

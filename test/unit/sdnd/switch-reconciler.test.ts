@@ -27,7 +27,12 @@ class Fixture implements SwitchConnection {
   reads = 0;
   mods: string[] = [];
   isLost = false;
-  readonly reconciler = new SwitchReconciler('alpha', () => this.wanted, { clock: this.clock, log });
+  isPast: (flow: Flow) => boolean = () => false;
+  readonly reconciler = new SwitchReconciler('alpha', () => this.wanted, {
+    past: () => this.isPast,
+    clock: this.clock,
+    log,
+  });
 
   async readFlows(): Promise<readonly FlowStats[]> {
     await this.#work();
@@ -121,6 +126,21 @@ test('many flows that nobody explains are kept for ten minutes, new ones are add
   await fixture.pass(61_000);
   assert.is(fixture.sent().length, 19);
   assert.is(fixture.peer.flows.size, 2);
+});
+
+test('of many flows that were never wanted here those of the known past go at once, the others wait', async () => {
+  const fixture = new Fixture();
+  fixture.install(...flowsTo(20));
+  fixture.wanted = [flowNo(0)];
+  await fixture.reconciler.connect(fixture, []);
+  assert.equal(fixture.sent(), [], 'nothing is known yet');
+  fixture.isPast = ({ priority }) => priority > 10;
+  await fixture.reconciler.update();
+  assert.is(fixture.sent().length, 10);
+  fixture.isPast = () => true;
+  await fixture.reconciler.update();
+  assert.is(fixture.sent().length, 9);
+  assert.is(fixture.peer.flows.size, 1);
 });
 
 test('flows that were wanted once are taken out at once, however many', async () => {

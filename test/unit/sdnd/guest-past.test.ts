@@ -1,0 +1,55 @@
+// Which flows may be taken for the past: of known guests, under epochs that are known, and no others.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Flow } from '../../../sdnd/flow.ts';
+import { type PastGuest, PastGuests, pastOf } from '../../../sdnd/guest-past.ts';
+import { AGENT_COOKIE, controllerCookie } from '../../../sdnd/pipeline.ts';
+import { bindingOf, NODES, tablesOf, viewOf } from './overlay-maker.ts';
+
+/** The flows at all nodes that are of guests: all but those that belong to no VM. */
+function guestFlows(view: ReturnType<typeof viewOf>): Flow[] {
+  return NODES.flatMap((node) => [...tablesOf(view, node).values()]).filter(({ cookie }) => cookie !== COMMON);
+}
+
+const COMMON = controllerCookie(1, 0);
+const then = viewOf([bindingOf('g0', 'n0', 3)], [bindingOf('g0', 'n1', 4)]);
+const flows = guestFlows(then);
+
+test('every flow of a guest is of its past when the guest is known under that epoch or a newer one', () => {
+  assert.ok(flows.length > 20);
+  for (const epoch of [3, 9]) assert.ok(flows.every(pastOf(viewOf([bindingOf('g0', 'n2', epoch)]), [])));
+  const { mac, ip } = bindingOf('g0', 'n0');
+  assert.ok(flows.every(pastOf(viewOf([]), [{ mac, ip, epoch: 3 }])));
+});
+
+test('none is when the guest is not known, is known under an older epoch only, or is where nobody knows', () => {
+  const views = [viewOf([]), viewOf([bindingOf('g1', 'n0', 9)]), viewOf([bindingOf('g0', 'n0', 2)])];
+  const unknownNode = { ...viewOf([bindingOf('g0', 'n0', 9)]), members: new Map() };
+  const unknownWay = viewOf([bindingOf('g0', 'n0', 9)], [{ ...bindingOf('g0', 'n0', 10), node: 'elsewhere' }]);
+  for (const view of [...views, unknownNode, unknownWay]) assert.not.ok(flows.some(pastOf(view, [])));
+});
+
+test("neither is another incarnation's, an agent's, a stranger's, nor one of no guest", () => {
+  const isPast = pastOf(viewOf([bindingOf('g0', 'n0', 9)]), []);
+  for (const cookie of [controllerCookie(2, 3), AGENT_COOKIE, 0n]) {
+    assert.not.ok(flows.some((flow) => isPast({ ...flow, cookie })));
+  }
+  const common = [...tablesOf(then, 'n0').values()].filter(({ cookie }) => cookie === COMMON);
+  assert.ok(common.length > 0);
+  assert.not.ok(common.some(isPast));
+});
+
+test('guests that are gone are remembered, not without end, and not while their addresses are in use', () => {
+  const past = new PastGuests();
+  const gone: PastGuest = { mac: '02:88:00:00:00:01', ip: '10.88.0.1', epoch: 3 };
+  past.add(gone);
+  past.add({ ...gone, epoch: 5 });
+  assert.equal(past.all, [{ ...gone, epoch: 5 }]);
+  past.remove(gone);
+  assert.equal(past.all, []);
+  for (let number = 0; number < 1_100; number++) past.add({ ...gone, ip: `10.${number >> 8}.${number & 255}.1` });
+  assert.is(past.all.length, 1_024);
+  assert.is(past.all[0]?.ip, '10.0.76.1');
+});
+
+test.run();
