@@ -93,6 +93,14 @@ export class Cloud {
     await Promise.all([BLOCKD, SWITCH_AGENT, HYPERVISOR].map((kind) => this.startDaemon(kind)));
   }
 
+  /** The daemon of a kind as it was started last; it may have ended since. */
+  daemon({ name }: DaemonKind): DaemonProcess {
+    const daemon = this.daemons.get(name);
+    if (daemon === undefined) throw new TypeError(`${this.plan.cloud} has started no ${name}`);
+    return daemon;
+  }
+
+  /** Starts a daemon, for the first time or again after its end; answers when it is ready. */
   async startDaemon(kind: DaemonKind): Promise<void> {
     const plan: DaemonPlan = {
       name: kind.name,

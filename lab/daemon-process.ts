@@ -99,10 +99,23 @@ export class DaemonProcess {
     this.#expected = true;
   }
 
+  /** Ends it as a crash would, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.#expected = true;
+    if (this.#hasEnded) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   /** Asks it to stop and waits, at most 8 s. */
   async stop(): Promise<void> {
     this.#expected = true;
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#hasEnded) return;
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS);
