@@ -21,7 +21,7 @@ const CASE_LIMIT_MS = 120_000;
 /** How long a link is cut. */
 const CUT_MS = 10_000;
 /** How long a process stands still: its callers wait for it. */
-const FROZEN_MS = 8_000;
+const FROZEN_MS = 6_000;
 /** Slow enough that a migration is certainly under way until it is taken back. */
 const SLOW_BYTES_PER_SECOND = 1_500_000;
 
