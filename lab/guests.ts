@@ -1,9 +1,10 @@
 // What the lab needs of this machine and of Debian for a kind of guest.
 import { fileURLToPath } from 'node:url';
-import { OperationError } from '../common/errors.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
 import type { ProgressLine } from '../common/progress.ts';
 import { type GuestKind, hostPackages, type PreparedGuest, type PrepareOptions, prepareGuest } from './guest/build.ts';
-import { GuestError } from './guest/guest-error.ts';
+import { FULL_DISK, GuestError } from './guest/guest-error.ts';
+import { stopTools } from './guest/host-tool.ts';
 
 /** Switches, hypervisor, namespaces and the ping that measures: needed whatever guest runs. */
 const LAB_PACKAGES = [
@@ -18,6 +19,9 @@ const LAB_PACKAGES = [
   'bubblewrap',
 ];
 
+/** What the lab, while it stays, invites its owner to use the guest with. */
+const VISITOR_PACKAGES = { tiny: ['curl'], debian: ['curl', 'openssh-client'] } as const;
+
 /** Where prepared guests are kept, below the project. */
 export const GUEST_CACHE = fileURLToPath(new URL('../.cache/guest', import.meta.url));
 
@@ -26,21 +30,46 @@ export function labPackages(kind: GuestKind): readonly string[] {
   return [...LAB_PACKAGES, ...hostPackages(kind)];
 }
 
-/** Makes or finds the guest's kernel, initial RAM disk and disk image, showing how far it is. */
+/** Those that its owner needs to try the guest. */
+export function visitorPackages(kind: GuestKind): readonly string[] {
+  return VISITOR_PACKAGES[kind];
+}
+
+/**
+ * Makes or finds the guest's kernel, initial RAM disk and disk image, showing how far it is. Once the signal is given
+ * what is half made is removed.
+ * @throws OperationError GUEST_NOT_PREPARED or STOPPED
+ */
 export async function prepareWithProgress(
   kind: GuestKind,
   line: ProgressLine,
-  options: Omit<PrepareOptions, 'cacheDirectory' | 'onProgress'> = {},
+  options: Omit<PrepareOptions, 'cacheDirectory' | 'onProgress'> & { readonly signal?: AbortSignal } = {},
 ): Promise<PreparedGuest> {
+  const { signal, ...wanted } = options;
   line.begin(`prepare the ${kind} guest`);
+  signal?.addEventListener('abort', stopTools, { once: true });
   try {
     const onProgress = (detail: string): void => line.update({ detail });
-    const guest = await prepareGuest(kind, { ...options, cacheDirectory: GUEST_CACHE, onProgress });
+    const guest = await prepareGuest(kind, { ...wanted, cacheDirectory: GUEST_CACHE, onProgress });
     line.end();
     return guest;
   } catch (error) {
     line.fail();
-    if (error instanceof GuestError) throw new OperationError('GUEST_NOT_PREPARED', error.message, { cause: error });
-    throw error;
+    throw signal?.aborted === true ? stoppedError(error) : explained(error);
+  } finally {
+    signal?.removeEventListener('abort', stopTools);
   }
+}
+
+function stoppedError(cause: unknown): OperationError {
+  const remedy = 'run the command again to go on';
+  return new OperationError('STOPPED', 'stopped while the guest was made', { remedy, cause });
+}
+
+function explained(cause: unknown): unknown {
+  const message = messageOf(cause);
+  if (!(cause instanceof GuestError) && !FULL_DISK.test(message)) return cause;
+  const ofGuest = cause instanceof GuestError ? cause.remedy : '';
+  const remedy = ofGuest === '' && FULL_DISK.test(message) ? 'make room (df -h shows where), then try again' : ofGuest;
+  return new OperationError('GUEST_NOT_PREPARED', message, { remedy, cause });
 }

@@ -1,90 +1,111 @@
-// Debian packages that a command needs on this machine: names what is missing, installs only that, and keeps every
-// service that a package brings from starting.
+// Debian packages that a command needs on this machine: names what is missing and has only that installed. The
+// installation itself is install-packages.sh, which the launcher uses too, before there is a Node.
 import { spawn } from 'node:child_process';
-import { access, rm, writeFile } from 'node:fs/promises';
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { OperationError } from '../common/errors.ts';
 import type { ProgressLine } from '../common/progress.ts';
+import { runCommand } from './namespace.ts';
 
-/** Debian's switch against starting services while packages are configured (invoke-rc.d(8)): 101 forbids. */
-const POLICY_FILE = '/usr/sbin/policy-rc.d';
-const POLICY =
-  '#!/bin/sh\n# Put here while Supercloud installs packages; none of their services is to start.\nexit 101\n';
-/** A mirror that stalls is a failure, not a wait without end. */
-const APT_OPTIONS = ['-o', 'Acquire::Retries=2', '-o', 'Acquire::http::Timeout=30', '-o', 'DPkg::Lock::Timeout=120'];
+const SCRIPT = fileURLToPath(new URL('install-packages.sh', import.meta.url));
+/** Its exit status when it was asked to end before anything was installed. */
+const STOPPED = 130;
 // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
 const DPKG_FORMAT = '${Package} ${db:Status-Abbrev}\\n';
-const KEPT_OUTPUT_CHARS = 4_000;
+/** Of what apt says, the last lines are enough. */
+const TAIL_BYTES = 4_000;
+const LOOK_INTERVAL_MS = 250;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-interface Ran {
-  readonly code: number;
-  readonly output: string;
-}
-
-function run(command: string, args: readonly string[], onLine: (line: string) => void): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    const keep = (chunk: Buffer): void => {
-      output = (output + chunk.toString()).slice(-KEPT_OUTPUT_CHARS);
-      onLine(output.trimEnd().split('\n').at(-1) ?? '');
-    };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code: code ?? 1, output }));
-  });
-}
-
-/** Which of the packages are not installed, by dpkg's own word. */
-async function missingPackages(packages: readonly string[]): Promise<string[]> {
-  const { output } = await run('dpkg-query', ['-W', '-f', DPKG_FORMAT, ...packages], () => undefined);
-  const installed = new Set(output.split('\n').flatMap((line) => (/^(\S+) ii/.exec(line) ?? []).slice(1)));
+/** The packages among those asked for that dpkg's answer does not call installed (held ones are). */
+export function notInstalled(packages: readonly string[], dpkgAnswer: string): string[] {
+  const installed = new Set(dpkgAnswer.split('\n').flatMap((line) => (/^(\S+) .i/.exec(line) ?? []).slice(1)));
   return packages.filter((name) => !installed.has(name));
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+async function dpkgAnswer(packages: readonly string[]): Promise<string> {
+  // It ends with 1 when it knows nothing of one of them, and answers for the others all the same.
+  const words = ['-c', 'dpkg-query -W -f "$@" 2>/dev/null || true', 'sh', DPKG_FORMAT, ...packages];
+  return await runCommand('sh', words);
 }
 
-async function withoutServices<T>(work: () => Promise<T>): Promise<T> {
-  if (await exists(POLICY_FILE)) return work();
-  await writeFile(POLICY_FILE, POLICY, { mode: 0o755 });
+/** A file without a name: what a child writes there is read back, and nothing has to be removed. */
+class Log {
+  readonly fd: number;
+
+  constructor() {
+    const folder = mkdtempSync(`${tmpdir()}/supercloud-`);
+    this.fd = openSync(`${folder}/log`, 'wx+', 0o600);
+    rmSync(folder, { recursive: true });
+  }
+
+  /** The last lines that hold anything. */
+  lines(): string[] {
+    const start = Math.max(0, fstatSync(this.fd).size - TAIL_BYTES);
+    const bytes = Buffer.alloc(TAIL_BYTES);
+    const length = readSync(this.fd, bytes, 0, TAIL_BYTES, start);
+    const lines = bytes.toString('utf8', 0, length).split(/[\r\n]+/);
+    return lines.filter((line) => line.trim() !== '');
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+}
+
+/** Runs the script in a session of its own: Ctrl-C on the terminal would tear dpkg apart, so it is passed on as a wish. */
+function runScript(packages: readonly string[], log: Log, line: ProgressLine): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(SCRIPT, [...packages], { detached: true, stdio: ['ignore', log.fd, log.fd] });
+    const stop = (): void => {
+      child.kill('SIGTERM');
+    };
+    const look = setInterval(() => line.update({ detail: log.lines().at(-1) ?? '' }), LOOK_INTERVAL_MS);
+    for (const signal of SIGNALS) process.on(signal, stop);
+    const ended = (): void => {
+      clearInterval(look);
+      for (const signal of SIGNALS) process.off(signal, stop);
+    };
+    child.once('error', (error) => {
+      ended();
+      reject(error);
+    });
+    child.once('close', (code) => {
+      ended();
+      resolve(code ?? 1);
+    });
+  });
+}
+
+async function install(packages: readonly string[], line: ProgressLine): Promise<void> {
+  const log = new Log();
   try {
-    return await work();
+    const code = await runScript(packages, log, line);
+    if (code === 0) return;
+    if (code === STOPPED)
+      throw new OperationError('STOPPED', 'the set-up was stopped', { remedy: 'run the command again to go on' });
+    const [sentence = `exit ${code}`, remedy = ''] = log.lines().slice(-2);
+    throw new OperationError('PACKAGE_MISSING', sentence, { remedy });
   } finally {
-    await rm(POLICY_FILE);
+    log.close();
   }
 }
 
-async function apt(args: readonly string[], what: string, line: ProgressLine): Promise<void> {
-  const { code, output } = await run('apt-get', [...APT_OPTIONS, ...args], (detail) => line.update({ detail }));
-  if (code === 0) return;
-  const lines = output.split('\n').filter((text) => /^(E|Err|W):/.test(text));
-  throw new OperationError(
-    'PACKAGE_MISSING',
-    `${what} failed: ${lines.slice(-3).join(' ') || `apt-get exit ${code}`}`,
-    {
-      remedy: 'check that this machine reaches a Debian mirror (apt-get update), then try again',
-    },
-  );
-}
-
-/** Installs what is missing of the packages, named first; does nothing when all are there. */
+/**
+ * Installs what is missing of the packages, named first; does nothing when all are there. Ctrl-C ends it, during the
+ * installation itself once dpkg is through.
+ * @throws OperationError NOT_ROOT, PACKAGE_MISSING (with apt's reason) or STOPPED
+ */
 export async function ensurePackages(packages: readonly string[], line: ProgressLine): Promise<void> {
-  const missing = await missingPackages([...new Set(packages)]);
+  const wanted = [...new Set(packages)];
+  const missing = notInstalled(wanted, await dpkgAnswer(wanted));
   if (missing.length === 0) return;
-  line.begin(`set up Debian packages: ${missing.join(' ')}`);
-  try {
-    await apt(['update'], 'apt-get update', line);
-    const install = ['install', '-y', '--no-install-recommends', ...missing];
-    await withoutServices(() => apt(install, `installing ${missing.join(' ')}`, line));
-  } catch (error) {
-    line.fail();
-    throw error;
+  const names = missing.join(' ');
+  if (process.getuid?.() !== 0) {
+    const remedy = `run this as root, or install them: apt-get install --no-install-recommends ${names}`;
+    throw new OperationError('NOT_ROOT', `Debian packages are missing: ${names}`, { remedy });
   }
-  line.end();
+  process.stderr.write(`Setting up: Debian packages, none of their services started: ${names}\n`);
+  await line.during(`${missing.length} Debian packages`, () => install(missing, line));
 }

@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
 import type { GuestKind } from './guest/build.ts';
-import { labPackages, prepareWithProgress } from './guests.ts';
+import { labPackages, prepareWithProgress, visitorPackages } from './guests.ts';
 import { checkHost } from './host-check.ts';
 import { ensurePackages } from './host-packages.ts';
 import { Lab } from './lab.ts';
@@ -89,20 +89,30 @@ function whatToTry(lab: Lab, key: string | undefined): string {
   return [...lines, 'end          Ctrl-C takes everything down', ''].join('\n');
 }
 
-/** Resolves when the person, or whoever started this, says that it is enough. */
-function enough(): Promise<string> {
+/** Given when the person, or whoever started this, says that it is enough. */
+function enough(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => controller.abort());
+  return controller.signal;
+}
+
+function given(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
 
 async function runLab(options: Options, line: ProgressLine): Promise<boolean> {
-  const ended = enough();
+  const signal = enough();
+  const ended = given(signal);
   const startedMs = performance.now();
+  // Before anything is up: the first time this takes minutes, and it is what fails where there is no mirror or no room.
+  const guest = await prepareWithProgress(options.image, line, { signal });
+  if (signal.aborted) return false;
   const lab = await Lab.start(line);
   let visit: Round | undefined;
   try {
-    const guest = await prepareWithProgress(options.image, line);
     const round = new Round(lab, guest, line);
     visit = round;
     const key = options.image === 'debian' ? createSshKey(lab.run.path) : undefined;
@@ -144,7 +154,8 @@ async function main(options: Options): Promise<void> {
     return;
   }
   checkHost();
-  await ensurePackages(labPackages(options.image), line);
+  const toTry = options.once === true ? [] : visitorPackages(options.image);
+  await ensurePackages([...labPackages(options.image), ...toTry], line);
   if (!(await runLab(options, line))) process.exitCode = 1;
 }
 

@@ -16,9 +16,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const NETNS_DIRECTORY = '/run/netns';
 const ALLOWED_CONGESTION_CONTROL = '/proc/sys/net/ipv4/tcp_allowed_congestion_control';
 const CONGESTION_CONTROL = 'cubic';
-const RECEIVE_BUFFER_DEFAULT = '/proc/sys/net/core/rmem_default';
+export const RECEIVE_BUFFER_DEFAULT = '/proc/sys/net/core/rmem_default';
 /** One bandwidth-delay product of 200 Mbit/s and 150 ms, twice over for the kernel's own share of each frame. */
-const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+export const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 /** Longest wait for one command of the set-up; each takes some ms, a loaded machine may need seconds. */
 const COMMAND_TIMEOUT_MS = 20_000;
 /** What a command may print before it is cut off: `ovs-ofctl dump-flows` of a big table is the largest seen. */

@@ -19,17 +19,29 @@ interface Kind {
   readonly folder: string;
   readonly parallel: number;
   readonly limitMs: number;
-  /** Debian packages that only this kind needs. */
+  /** Debian packages that this kind needs. */
   readonly packages?: readonly string[];
+  /** Makes namespaces and switches, as the lab does. */
+  readonly asLab?: true;
 }
 
+/** Clients and judges of the protocols that the interop tests speak with. */
+const JUDGES = ['libnbd-bin', 'curl', 'openssl', 'cpio'];
+const LAB_PACKAGES = labPackages('debian');
+
 const KINDS: readonly Kind[] = [
-  { folder: 'unit', parallel: 2, limitMs: 120_000 },
+  { folder: 'unit', parallel: 2, limitMs: 120_000, packages: ['cpio'] },
   { folder: 'sim', parallel: 2, limitMs: 240_000 },
   { folder: 'crash', parallel: 2, limitMs: 180_000 },
-  { folder: 'interop', parallel: 1, limitMs: 240_000 },
-  { folder: 'cluster', parallel: 1, limitMs: 600_000 },
-  { folder: 'browser', parallel: 1, limitMs: 240_000, packages: ['chromium-headless-shell', 'fonts-dejavu-core'] },
+  { folder: 'interop', parallel: 1, limitMs: 240_000, asLab: true, packages: [...LAB_PACKAGES, ...JUDGES] },
+  { folder: 'cluster', parallel: 1, limitMs: 600_000, asLab: true, packages: LAB_PACKAGES },
+  {
+    folder: 'browser',
+    parallel: 1,
+    limitMs: 240_000,
+    asLab: true,
+    packages: [...LAB_PACKAGES, 'chromium-headless-shell', 'fonts-dejavu-core'],
+  },
 ];
 
 interface Verdict {
@@ -107,21 +119,18 @@ async function runKind(kind: Kind, wanted: readonly string[], tally: Tally): Pro
 
 async function runAll(wanted: readonly string[]): Promise<Tally> {
   const tally = new Tally();
-  checkHost();
-  const own = KINDS.filter((kind) => filesOf(kind, wanted).length > 0).flatMap(({ packages = [] }) => packages);
-  const packages = [...labPackages('tiny'), ...labPackages('debian'), ...INTEROP_PACKAGES, ...own];
+  const kinds = KINDS.filter((kind) => filesOf(kind, wanted).length > 0);
+  if (kinds.some(({ asLab }) => asLab === true)) checkHost();
+  const packages = kinds.flatMap((kind) => kind.packages ?? []);
   await ensurePackages(packages, new ProgressLine());
   if (wanted.length === 0) {
     const failed = await runChecks(ROOT);
     tally.passed += failed.length === 0 ? 1 : 0;
     tally.failed += failed.length;
   }
-  for (const kind of KINDS) await runKind(kind, wanted, tally);
+  for (const kind of kinds) await runKind(kind, wanted, tally);
   return tally;
 }
-
-/** Clients and judges of the protocols that the interop tests speak with. */
-const INTEROP_PACKAGES = ['qemu-utils', 'bubblewrap', 'libnbd-bin', 'curl', 'openssl', 'cpio'];
 
 const HELP = `Usage: supercloud test [word ...]
 

@@ -1,8 +1,8 @@
 // Prepares the guests that the lab boots: kernel, initial file system and disk image, made once and kept in a cache folder.
 // It must never change the host, nor a file that it has handed out.
 import { createHash } from 'node:crypto';
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, readFile, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { cachedFolder } from './cache.ts';
 import { type GuestSettings, kernelCommandLine } from './command-line.ts';
 import { buildDebianDisk } from './debian-disk.ts';
@@ -46,6 +46,9 @@ export interface PreparedGuest {
 /** To be raised when what is made changes in a way that the hash of our own files does not show. */
 const RECIPE_VERSION = 1;
 const MEBIBYTE = 1024 * 1024;
+/** Room that is taken while they are made: archives and what is in them; a system, its archives and its image. */
+const PACKAGES_MIB = 250;
+const DEBIAN_MIB = 1100;
 
 const KINDS = {
   tiny: { memoryMB: 128, diskBytes: 64 * MEBIBYTE, kernelArguments: [], hostPackages: [] },
@@ -93,6 +96,7 @@ async function tinyFiles(suite: string, diskBytes: number, options: PrepareOptio
     await writeFile(join(folder, 'initrd'), await tinyInitramfs(tree));
   });
   const disk = await cachedFolder(cacheDirectory, `tiny-disk-${fill}-${diskBytes / MEBIBYTE}M`, async (folder) => {
+    if (fill === 'random') await checkRoom(folder, diskBytes / MEBIBYTE);
     if (fill === 'random') options.onProgress?.(`filling a disk image of ${diskBytes / MEBIBYTE} MiB`);
     await createDiskImage(join(folder, 'disk.raw'), diskBytes, fill);
   });
@@ -102,6 +106,7 @@ async function tinyFiles(suite: string, diskBytes: number, options: PrepareOptio
 async function debianFiles(suite: string, diskBytes: number, options: PrepareOptions): Promise<GuestFiles> {
   const name = `debian-${suite}-${diskBytes / MEBIBYTE}M-${await recipeHash()}`;
   const folder = await cachedFolder(options.cacheDirectory, name, async (temporary) => {
+    await checkRoom(temporary, DEBIAN_MIB);
     const tree = await packageTree(suite, options);
     await copyFile(tree.kernel, join(temporary, 'kernel'));
     await writeFile(join(temporary, 'initrd'), await diskInitramfs(tree));
@@ -116,11 +121,21 @@ async function packageTree(suite: string, options: PrepareOptions): Promise<Pack
     options.cacheDirectory,
     `packages-${suite}-${RECIPE_VERSION}`,
     async (temporary) => {
+      await checkRoom(temporary, PACKAGES_MIB);
       options.onProgress?.('fetching kernel and programs of the guests (about 35 MB)');
       await unpackGuestPackages(temporary);
     },
   );
   return await PackageTree.open(folder);
+}
+
+/** A full disk is told before minutes are spent. */
+async function checkRoom(folder: string, neededMiB: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const freeMiB = Math.floor((bavail * bsize) / MEBIBYTE);
+  if (freeMiB >= neededMiB) return;
+  const sentence = `making the guest takes ${neededMiB} MiB in ${dirname(folder)}, where ${freeMiB} MiB are free`;
+  throw new GuestError('host', sentence, undefined, 'make room, then try again');
 }
 
 /** Over our own files that end up in an image or decide what does; packages' versions are left out, a cache may keep older ones. */

@@ -1,5 +1,5 @@
 // Keeps what is expensive to make in folders that appear whole or not at all. It must never change a folder that is in place.
-import { mkdir, mkdtemp, rename, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runTool } from './host-tool.ts';
 
@@ -15,7 +15,8 @@ export async function cachedFolder(
   const folder = join(cacheDirectory, name);
   if (await exists(folder)) return folder;
   await mkdir(cacheDirectory, { recursive: true });
-  const temporary = await mkdtemp(join(cacheDirectory, `.making-${name}-`));
+  await removeAbandoned(cacheDirectory);
+  const temporary = await mkdtemp(join(cacheDirectory, `.making-${name}-${process.pid}-`));
   try {
     await make(temporary);
     await putInPlace(temporary, folder);
@@ -23,6 +24,15 @@ export async function cachedFolder(
     await removeFolder(temporary);
   }
   return folder;
+}
+
+/** What a killed process was making. It is in nobody's way, so a remnant that cannot be removed yet stays for the next time. */
+async function removeAbandoned(cacheDirectory: string): Promise<void> {
+  for (const entry of await readdir(cacheDirectory)) {
+    const maker = Number(/^\.making-.*-(\d+)-\w{6}$/.exec(entry)?.[1] ?? Number.NaN);
+    if (Number.isNaN(maker) || (await exists(`/proc/${maker}`))) continue;
+    await removeFolder(join(cacheDirectory, entry)).catch(() => undefined);
+  }
 }
 
 /** Two may have made the same at once; then the first one's stays. */
@@ -36,7 +46,7 @@ async function putInPlace(temporary: string, folder: string): Promise<void> {
 
 /** Removes a folder but nothing that is mounted in it, should a tool have left its /proc behind. */
 export async function removeFolder(folder: string): Promise<void> {
-  await runTool('rm', ['-rf', '--one-file-system', folder], { timeoutMs: REMOVE_TIMEOUT_MS });
+  await runTool('rm', ['-rf', '--one-file-system', folder], { timeoutMs: REMOVE_TIMEOUT_MS, tidiesUp: true });
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 // Runs a command of the host while an image is made. It must never wait without a bound nor hide what a failed command said.
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { GuestError } from './guest-error.ts';
 
@@ -15,8 +15,19 @@ export interface ToolOptions {
   readonly cwd?: string;
   /** Text for its standard input; without it the command finds its input at the end. */
   readonly input?: string;
+  /** Runs also after {@link stopTools}, which does not end it. */
+  readonly tidiesUp?: true;
   /** Debian packages that hold the command, for the remedy when it is missing. */
   readonly packages?: readonly string[];
+}
+
+const running = new Set<ChildProcess>();
+let stopped = false;
+
+/** For a process that was told to end: asks each tool that runs to end, lets no further one start but those that tidy up. */
+export function stopTools(): void {
+  stopped = true;
+  for (const child of running) child.kill('SIGTERM');
 }
 
 /** Runs `command` to its end and returns its standard output. Fails with GuestError `tool`. */
@@ -26,6 +37,7 @@ export async function runTool(command: string, args: readonly string[], options:
 
 /** Like {@link runTool}, for an output that is not text. */
 export async function runBinaryTool(command: string, args: readonly string[], options: ToolOptions): Promise<Buffer> {
+  if (stopped && options.tidiesUp !== true) throw new GuestError('tool', `${command} was not started: stopped`);
   const finished = run(command, [...args], {
     cwd: options.cwd,
     encoding: 'buffer',
@@ -34,12 +46,15 @@ export async function runBinaryTool(command: string, args: readonly string[], op
     maxBuffer: OUTPUT_BYTES_MAX,
     timeout: options.timeoutMs,
   });
+  if (options.tidiesUp !== true) running.add(finished.child);
   finished.child.stdin?.on('error', ignoreClosedInput);
   finished.child.stdin?.end(options.input ?? '');
   try {
     return (await finished).stdout;
   } catch (cause) {
     throw new GuestError('tool', complaint(command, args, options, cause), cause);
+  } finally {
+    running.delete(finished.child);
   }
 }
 
@@ -53,6 +68,7 @@ function complaint(command: string, args: readonly string[], options: ToolOption
     const names = options.packages?.join(' ') ?? command;
     return `${command} is not installed: apt-get install --no-install-recommends ${names}`;
   }
+  if (stopped) return `${command} was stopped`;
   if (property(cause, 'killed') === true)
     return `${command} ${args[0] ?? ''} did not end within ${options.timeoutMs} ms`;
   const said = text(property(cause, 'stderr')).trimEnd().split('\n').slice(-COMPLAINT_LINES).join('\n');

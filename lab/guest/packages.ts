@@ -1,7 +1,7 @@
 // Fetches Debian packages with the host's own apt and unpacks them into a folder. It must never install anything on the host.
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { GuestError } from './guest-error.ts';
+import { FULL_DISK, GuestError } from './guest-error.ts';
 import { runTool } from './host-tool.ts';
 
 /** A kernel package is 30-100 MB: minutes on a slow line. */
@@ -30,19 +30,34 @@ export async function unpackGuestPackages(folder: string): Promise<void> {
 
 /** The error for packages that cannot be had, with what a user can do about it. */
 export function packageError(what: string, cause: unknown): GuestError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  const remedy = 'check the network and that apt knows a Debian mirror, run "apt-get update", then try again';
-  return new GuestError('package', `${what}: ${remedy} (${reason})`, cause);
+  const complaint = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasonIn(complaint);
+  const remedy = FULL_DISK.test(complaint)
+    ? 'make room (df -h shows where), then try again'
+    : 'check the network and that apt knows a Debian mirror, run "apt-get update", then try again';
+  return new GuestError('package', `${what}: ${reason}`, cause, remedy);
+}
+
+/** What says most comes first; mmdebstrap repeats apt's lines and ends with its own. */
+const TELLING = [/^.*No space left on device.*$/m, /Failed to fetch.*/, /^E: .*$/m];
+
+/** Of all that apt and mmdebstrap say when they fail, the one line that says why. */
+export function reasonIn(complaint: string): string {
+  const found = TELLING.flatMap((pattern) => pattern.exec(complaint)?.slice(0, 1) ?? []);
+  return (found[0] ?? complaint.trimEnd().split('\n').at(-1) ?? '').trim();
 }
 
 /** Downloads the named packages; returns the paths of the archives that were not there before. */
 async function download(archives: string, names: readonly string[]): Promise<string[]> {
   const before = new Set(await readdir(archives));
+  // apt's own sandbox user cannot write into a folder of ours
+  const fetching = ['-qq', '-o', 'APT::Sandbox::User=root', 'download', ...names];
+  const options = { cwd: archives, timeoutMs: DOWNLOAD_TIMEOUT_MS };
   try {
-    // apt's own sandbox user cannot write into a folder of ours
-    await runTool('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', 'download', ...names], {
-      cwd: archives,
-      timeoutMs: DOWNLOAD_TIMEOUT_MS,
+    await runTool('apt-get', fetching, options).catch(async () => {
+      // Lists that are missing, as in most images of containers, or older than what the mirror still has.
+      await runTool('apt-get', ['-qq', 'update'], options);
+      await runTool('apt-get', fetching, options);
     });
   } catch (cause) {
     throw packageError(`cannot fetch ${names.join(' ')}`, cause);

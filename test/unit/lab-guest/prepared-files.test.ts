@@ -1,5 +1,6 @@
 // What preparation leaves in its cache: whole or not at all; and disk images that are filled where they should be.
-import { mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -35,6 +36,15 @@ test('a failed making leaves nothing, and can be repeated', async () => {
   const outcome = await cachedFolder(folder, 'thing', failing).then(String, (error: Error) => error.message);
   assert.is(outcome, 'no network');
   assert.equal(await readdir(folder), []);
+});
+
+test('what a killed process was making is removed, what a living one makes is not', async () => {
+  const dead = spawnSync('true').pid;
+  const left = `.making-thing-${dead}-abc123`;
+  const making = `.making-other-${process.pid}-abc123`;
+  for (const name of [left, making]) await mkdir(join(folder, name));
+  await cachedFolder(folder, 'thing', async () => undefined);
+  assert.equal(await readdir(folder), [making, 'thing']);
 });
 
 test('two that make the same at once both get it', async () => {
