@@ -1,7 +1,7 @@
 // Debian packages that a command needs on this machine: names what is missing and has only that installed. The
 // installation itself is install-packages.sh, which the launcher uses too, before there is a Node.
 import { spawn } from 'node:child_process';
-import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { OperationError } from '../common/errors.ts';
@@ -15,6 +15,8 @@ const STOPPED = 130;
 const DPKG_FORMAT = '${Package} ${db:Status-Abbrev}\\n';
 /** Of what apt says, the last lines are enough. */
 const TAIL_BYTES = 4_000;
+/** A full disk is one of the things that apt may have to say. */
+const MEMORY_FOLDER = '/dev/shm';
 const LOOK_INTERVAL_MS = 250;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -30,12 +32,12 @@ async function dpkgAnswer(packages: readonly string[]): Promise<string> {
   return await runCommand('sh', words);
 }
 
-/** A file without a name: what a child writes there is read back, and nothing has to be removed. */
+/** A file without a name, in memory if it can be: what a child writes is read back, and nothing has to be removed. */
 class Log {
   readonly fd: number;
 
   constructor() {
-    const folder = mkdtempSync(`${tmpdir()}/supercloud-`);
+    const folder = mkdtempSync(`${existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir()}/supercloud-`);
     this.fd = openSync(`${folder}/log`, 'wx+', 0o600);
     rmSync(folder, { recursive: true });
   }
