@@ -8,6 +8,7 @@ const sansIo = [
   '-session[.]ts$',
   '-protocol[.]ts$',
   '^blockd/(table/(block-version|version-table)|catalogue/catalogue)[.]ts$',
+  '^blockd/propagation/',
   '^sdnd/(pipeline|forwarding|flow-diff)[.]ts$',
   '^hypervisor/hold-(source|destination)[.]ts$',
   '^lab/wan/link[.]ts$',

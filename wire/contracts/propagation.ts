@@ -1,0 +1,99 @@
+// How an image's blocks get to other places before they are asked for: what a person may set, as it is stored, sent and
+// shown. Shapes only; what they mean is in blockd/propagation.
+import { Type } from 'typebox';
+import { Bytes, Name } from '../names.ts';
+
+const Positive = Type.Integer({ minimum: 1 });
+/** Money in the currency of the prices; nothing here converts. */
+const Money = Type.Number({ minimum: 0 });
+
+/**
+ * Where copies lie: `cloud`: on different nodes of the writer's cloud; `world`: in different clouds, the writer's being
+ * one of them.
+ */
+export const CopyScope = Type.Union([Type.Literal('cloud'), Type.Literal('world')]);
+export type CopyScope = Type.Static<typeof CopyScope>;
+
+const Copies = {
+  /** Stores that have data and entries durably before the answer, the writer's own included. */
+  copies: Type.Integer({ minimum: 2, maximum: 16 }),
+  scope: CopyScope,
+  /** While too few places can be reached: `wait`, or answer with fewer copies and say so (SOUNDNESS A13). */
+  whenDegraded: Type.Union([Type.Literal('wait'), Type.Literal('continue')]),
+};
+
+/** When blocks go to other places, and what an answer to the guest waits for. */
+export const PropagationPolicy = Type.Union([
+  /** Nothing ahead: a block crosses when it is read elsewhere. */
+  Type.Object({ mode: Type.Literal('on-demand') }),
+  /** By priority, as far as the caps allow (TOCS 2017, 3.2.3). */
+  Type.Object({ mode: Type.Literal('proactive') }),
+  /** A flush (and a FUA write) is answered when there are so many copies. */
+  Type.Object({ mode: Type.Literal('sync'), ...Copies }),
+  /** Every write is answered only then: the paper's Sync-on-Write. */
+  Type.Object({ mode: Type.Literal('sync-write'), ...Copies }),
+  /** Sealed layers are shipped in order, so that at most `rpoSeconds` are lost with the writer's disk. */
+  Type.Object({ mode: Type.Literal('async'), rpoSeconds: Type.Integer({ minimum: 1, maximum: 86_400 }), place: Name }),
+]);
+export type PropagationPolicy = Type.Static<typeof PropagationPolicy>;
+
+/** Snapshots that are made and shipped by the clock, as recovery points at another place. */
+export const SnapshotSchedule = Type.Object({
+  everySeconds: Type.Integer({ minimum: 60 }),
+  place: Name,
+  /** The oldest beyond these are removed there. */
+  keep: Type.Integer({ minimum: 1, maximum: 1_000 }),
+});
+export type SnapshotSchedule = Type.Static<typeof SnapshotSchedule>;
+
+/** What traffic from one place to another costs per decimal GB; a pair without a price costs nothing. */
+export const TrafficPrice = Type.Object({ from: Name, to: Name, perGb: Money });
+export type TrafficPrice = Type.Static<typeof TrafficPrice>;
+
+/** Everything that can be tuned of an image's propagation while it runs; nulls are "no limit" and "none". */
+export const PropagationSettings = Type.Object({
+  policy: PropagationPolicy,
+  /** The formula's K: how much the ratio of reads to writes counts beside the reads. */
+  k: Type.Number({ minimum: 0, maximum: 1e6 }),
+  /** The formula's S: the least ratio of reads to writes that is pushed; or found by measuring. */
+  s: Type.Union([Type.Number({ minimum: 0, maximum: 1e6 }), Type.Literal('auto')]),
+  rateBytesPerSecond: Type.Union([Bytes, Type.Null()]),
+  /** In any stretch of so many seconds pushes cost at most the budget. */
+  money: Type.Union([Type.Object({ budget: Money, windowSeconds: Positive }), Type.Null()]),
+  /** Where the VM probably goes, by where it is; learnt from its moves beside that. */
+  transitions: Type.Array(Type.Object({ from: Name, to: Name, probability: Type.Number({ minimum: 0, maximum: 1 }) }), {
+    maxItems: 1_024,
+  }),
+  snapshots: Type.Union([SnapshotSchedule, Type.Null()]),
+});
+export type PropagationSettings = Type.Static<typeof PropagationSettings>;
+
+/** How many values of S are compared (`S_GRID` of blockd/propagation/shadow-pushes.ts). */
+const S_VALUES = 16;
+const PerS = Type.Array(Type.Number({ minimum: 0 }), { minItems: S_VALUES, maxItems: S_VALUES });
+const Weight = Type.Number({ minimum: 0 });
+
+/** What the tuning of S knows of an image; travels with it from writer to writer. */
+export const TunerState = Type.Object({
+  /** Which value of the grid S is. */
+  index: Type.Integer({ minimum: 0, maximum: S_VALUES - 1 }),
+  /** Per value: blocks that a move would miss in its first minute, and blocks pushed a minute; means of `weight` windows. */
+  missed: PerS,
+  pushed: PerS,
+  weight: Weight,
+  /** Real misses by those that were expected. */
+  correction: Type.Number({ exclusiveMinimum: 0 }),
+  /** How many stays, older ones counting less, and their time together in ms. */
+  stays: Type.Number({ exclusiveMinimum: 0 }),
+  stayMs: Weight,
+  /** What was expected of the last move, in blocks. */
+  predicted: Weight,
+});
+export type TunerState = Type.Static<typeof TunerState>;
+
+/** What an image's propagation has learnt; older moves count less. */
+export const PropagationMemory = Type.Object({
+  tuner: TunerState,
+  moves: Type.Array(Type.Object({ from: Name, to: Name, count: Weight }), { maxItems: 4_096 }),
+});
+export type PropagationMemory = Type.Static<typeof PropagationMemory>;
