@@ -1,6 +1,8 @@
-// Fetches what is missing here while nobody asks for it, at a stated rate, until the image depends on no other node.
-// Never faster than the rate and never ahead of what a guest waits for (its lane is another).
+// Fetches what is missing here while nobody asks for it, at a stated rate, until the image depends on no other node; first
+// what was read most where the image comes from, as far as that is known. Never faster than the rate and never ahead of
+// what a guest waits for (its lane is another).
 import type { Clock, Timer } from '../../common/clock.ts';
+import { PullOrder } from '../propagation/pull-order.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { RUN_BLOCKS_MAX } from './block-fetcher.ts';
 import type { Image } from './image.ts';
@@ -19,13 +21,19 @@ export class BackgroundPull {
   #bytesPerMs = 0;
   #creditBytes = 0;
   #creditedMs = 0;
-  #cursor = 0;
+  #order: PullOrder;
   #underWay = 0;
   #timer: Timer | undefined;
 
   constructor(image: Image, clock: Clock) {
     this.#image = image;
     this.#clock = clock;
+    this.#order = new PullOrder(image.store.blocks);
+  }
+
+  /** From now on these regions come first (`decodeHeat`). */
+  prefer(hottest: Uint32Array): void {
+    this.#order = new PullOrder(this.#image.store.blocks, hottest);
   }
 
   /** 0 pauses; blocks that are under way still come. */
@@ -34,7 +42,7 @@ export class BackgroundPull {
     this.#bytesPerMs = bytesPerSecond / 1000;
     this.#creditedMs = this.#clock.nowMs();
     this.#creditBytes = 0;
-    this.#cursor = 0;
+    this.#order.restart();
     this.#step();
   }
 
@@ -53,15 +61,14 @@ export class BackgroundPull {
   /** False when nothing is missing from the cursor on; the pull then ends, or begins anew after losses. */
   #fetchNext(): boolean {
     const { table } = this.#image.store;
-    const run = table.nextMissing(this.#cursor, table.blocks, RUN_BLOCKS_MAX);
+    const run = this.#order.next((from, end, countMax) => table.nextMissing(from, end, countMax), RUN_BLOCKS_MAX);
     if (run === undefined) {
       const rest = table.nextMissing(0, table.blocks, 1);
-      this.#cursor = 0;
+      this.#order.restart();
       if (rest !== undefined && this.#underWay === 0) this.#wait(LATER_MS);
       if (rest === undefined) this.#image.store.flush()?.catch(() => this.#image.store.failure);
       return false;
     }
-    this.#cursor = run.first + run.count;
     this.#creditBytes -= run.count * BLOCK_BYTES;
     this.#underWay++;
     const done = (): void => {

@@ -1,0 +1,58 @@
+// In which order an image fetches what nobody asks for.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BackgroundPull } from '../../../blockd/image/background-pull.ts';
+import { Image } from '../../../blockd/image/image.ts';
+import { createImage } from '../../../blockd/store/image-files.ts';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { CrashDisk } from '../../crash/crash-disk.ts';
+import { learn } from './learnt.ts';
+import { ManualClock } from './manual-clock.ts';
+import { FakeSource } from './small-image.ts';
+
+const BLOCKS = 256;
+
+async function pulling(missing: readonly number[]) {
+  const store = await createImage(new CrashDisk(), '/images', {
+    image: 'web',
+    bytes: BLOCKS * BLOCK_BYTES,
+    isOrigin: true,
+  });
+  const source = new FakeSource();
+  const clock = new ManualClock();
+  const image = new Image({ store, source, clock, node: 'a', members: () => ['a', 'b'] });
+  for (const block of missing) learn(store.table, block, [256, 1], store.holderIndex('b'));
+  await image.open(2, { ...image.closing(), epoch: 1 }, null);
+  const pull = new BackgroundPull(image, clock);
+  /** Lets the pull run, answering each request; the blocks in the order in which they were asked for. */
+  const run = async (): Promise<number[]> => {
+    const asked: number[] = [];
+    for (let turn = 0; turn < 20; turn++) {
+      await clock.advance(1_000);
+      while (source.asked.length > 0) {
+        asked.push(...(source.asked[0]?.runs ?? []).map(({ first }) => first));
+        source.give(9);
+        await clock.advance(1);
+      }
+    }
+    return asked;
+  };
+  return { pull, run, store };
+}
+
+test('without a word it goes from the first block to the last', async () => {
+  const { pull, run, store } = await pulling([3, 70, 200, 130]);
+  pull.setRate(1e6);
+  assert.equal(await run(), [3, 70, 130, 200]);
+  assert.is(store.table.census().elsewhere.size, 0);
+});
+
+test('what was read most at the source comes first, then the rest', async () => {
+  const { pull, run, store } = await pulling([3, 70, 200, 130]);
+  pull.prefer(Uint32Array.of(3, 1));
+  pull.setRate(1e6);
+  assert.equal(await run(), [200, 70, 3, 130]);
+  assert.is(store.table.census().elsewhere.size, 0);
+});
+
+test.run();
