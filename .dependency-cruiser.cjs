@@ -9,6 +9,7 @@ const sansIo = [
   '-protocol[.]ts$',
   '^blockd/(table/(block-version|version-table)|catalogue/catalogue)[.]ts$',
   '^blockd/propagation/',
+  '^blockd/(nbd-client/|fuse/(fuse-answer|image-directory|image-requests|message-pool)[.]ts$)',
   '^sdnd/(pipeline|forwarding|flow-diff)[.]ts$',
   '^hypervisor/hold-(source|destination)[.]ts$',
   '^lab/wan/link[.]ts$',

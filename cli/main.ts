@@ -17,6 +17,10 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summary: string }>> = {
   lab: { script: 'lab/main.ts', summary: 'three clouds on this machine, and a VM that migrates round' },
   blockd: { script: 'blockd/alone-main.ts', summary: 'the block device alone: --alone serves images over NBD' },
+  fuse: {
+    script: 'blockd/fuse-main.ts',
+    summary: "blockd's images as files under one mount: --sockets DIR --at MOUNTPOINT",
+  },
   test: { script: 'test/run.ts', summary: 'set up and run all tests' },
   bench: { script: 'test/bench/main.ts', summary: 'benchmarks beside the named peers' },
   sim: { script: 'test/sim/run.ts', summary: 'the simulation: --seeds N, or --seed S to replay one' },

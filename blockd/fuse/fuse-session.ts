@@ -1,0 +1,288 @@
+// The kernel's file system requests: the tree is one directory with a file per image, and nothing in it can be made,
+// removed, renamed or resized. Messages in, answers out; it opens nothing.
+import {
+  type Attributes,
+  attributesAnswer,
+  type DirectoryEntry,
+  directoryAnswer,
+  emptyAnswer,
+  entryAnswer,
+  initAnswer,
+  openAnswer,
+  readLong,
+  statfsAnswer,
+  type Unique,
+} from './fuse-answer.ts';
+import {
+  ATTRIBUTE,
+  FILE_TYPE,
+  FUSE_ERROR,
+  IN_HEADER_BYTES,
+  KERNEL_MAJOR,
+  KERNEL_MINOR_MIN,
+  OPCODE,
+  OPEN_FLAG,
+  OPEN_MODE,
+  ROOT_NODE,
+  WRITE_IN_BYTES,
+} from './fuse-protocol.ts';
+import type { ImageDirectory, ImageFile } from './image-directory.ts';
+import { ImageRequests, type OpenImage } from './image-requests.ts';
+
+const DIRECTORY_MODE = FILE_TYPE.DIRECTORY | 0o500;
+const FILE_MODE = FILE_TYPE.REGULAR | 0o600;
+const READ_ONLY_MODE = FILE_TYPE.REGULAR | 0o400;
+
+/** What would change the tree. */
+const CHANGES: ReadonlySet<number> = new Set([
+  OPCODE.CREATE,
+  OPCODE.MKNOD,
+  OPCODE.MKDIR,
+  OPCODE.SYMLINK,
+  OPCODE.LINK,
+  OPCODE.UNLINK,
+  OPCODE.RMDIR,
+  OPCODE.RENAME,
+  OPCODE.RENAME2,
+  OPCODE.TMPFILE,
+]);
+
+/** Whose the files are. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What a session tells and asks its owner. */
+export interface SessionEvents {
+  /** One message to the kernel, to be handed over in the call. */
+  answer(bytes: Buffer): void;
+  /** A message that `handle` kept is free. */
+  release(message: Buffer): void;
+  nowSeconds(): number;
+}
+
+/** "fuse_in_header", and what follows it. */
+interface Request extends Unique {
+  readonly opcode: number;
+  readonly node: number;
+  readonly body: Buffer;
+}
+
+/** One mount. */
+export class FuseSession {
+  readonly #directory: ImageDirectory;
+  readonly #owner: Owner;
+  readonly #events: SessionEvents;
+  readonly #images: ImageRequests;
+  readonly #openFiles = new Map<number, OpenImage>();
+  readonly #openDirectories = new Map<number, readonly DirectoryEntry[]>();
+  #lastHandle = 0;
+  #underWay = 0;
+
+  constructor(directory: ImageDirectory, owner: Owner, events: SessionEvents) {
+    this.#directory = directory;
+    this.#owner = owner;
+    this.#events = events;
+    this.#images = new ImageRequests(
+      (bytes) => this.#answer(bytes),
+      () => events.nowSeconds(),
+    );
+  }
+
+  /** Requests that were not answered yet. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** Takes one message; true when it is kept until it is released. */
+  handle(message: Buffer): boolean {
+    const request: Request = {
+      opcode: message.readUInt32LE(4),
+      uniqueLow: message.readUInt32LE(8),
+      uniqueHigh: message.readUInt32LE(12),
+      node: readLong(message, 16),
+      body: message.subarray(IN_HEADER_BYTES),
+    };
+    const { opcode } = request;
+    // These have no answer.
+    if (opcode === OPCODE.FORGET || opcode === OPCODE.BATCH_FORGET) return false;
+    this.#underWay++;
+    const answer = opcode === OPCODE.WRITE ? this.#write(request, message) : this.#begin(request);
+    if (answer !== undefined) this.#answer(answer);
+    return opcode === OPCODE.WRITE && answer === undefined;
+  }
+
+  #answer(bytes: Buffer): void {
+    this.#underWay--;
+    this.#events.answer(bytes);
+  }
+
+  /** The answer, or undefined when it comes later. */
+  #begin(request: Request): Buffer | undefined {
+    switch (request.opcode) {
+      case OPCODE.READ:
+        return this.#read(request);
+      case OPCODE.LOOKUP:
+        return this.#lookup(request);
+      case OPCODE.FSYNC:
+        return this.#sync(request);
+      case OPCODE.FALLOCATE:
+        return this.#allocate(request);
+      default:
+        return this.#answerNow(request);
+    }
+  }
+
+  #answerNow(request: Request): Buffer {
+    switch (request.opcode) {
+      case OPCODE.INIT:
+        return init(request);
+      case OPCODE.GETATTR:
+        return this.#attributes(request);
+      case OPCODE.SETATTR:
+        return this.#setAttributes(request);
+      case OPCODE.OPEN:
+        return this.#open(request);
+      case OPCODE.OPENDIR:
+        return this.#openDirectory(request);
+      case OPCODE.READDIR:
+        return this.#readDirectory(request);
+      case OPCODE.STATFS:
+        return this.#statfs(request);
+      case OPCODE.RELEASE:
+        this.#openFiles.delete(readLong(request.body, 0));
+        return emptyAnswer(request);
+      case OPCODE.RELEASEDIR:
+        this.#openDirectories.delete(readLong(request.body, 0));
+        return emptyAnswer(request);
+      case OPCODE.FSYNCDIR:
+      case OPCODE.DESTROY:
+        return emptyAnswer(request);
+      default:
+        // Of the others the kernel does some in its own way, or tells the caller, and mostly does not ask again.
+        return emptyAnswer(request, CHANGES.has(request.opcode) ? FUSE_ERROR.EPERM : FUSE_ERROR.ENOSYS);
+    }
+  }
+
+  #lookup(request: Request): Buffer | undefined {
+    const name = request.body.toString('utf8', 0, request.body.indexOf(0));
+    const file = request.node === ROOT_NODE ? this.#directory.find(name) : undefined;
+    if (file === undefined) return emptyAnswer(request, FUSE_ERROR.ENOENT);
+    // Its size is the server's to tell.
+    file.link.reach((facts) => {
+      const isThere = facts !== undefined;
+      this.#answer(isThere ? entryAnswer(request, this.#attributesOf(file)) : emptyAnswer(request, FUSE_ERROR.EIO));
+    });
+    return undefined;
+  }
+
+  #attributes(request: Request): Buffer {
+    const attributes = request.node === ROOT_NODE ? this.#rootAttributes() : this.#imageAttributes(request.node);
+    return attributes === undefined ? emptyAnswer(request, FUSE_ERROR.ENOENT) : attributesAnswer(request, attributes);
+  }
+
+  /** "fuse_setattr_in". Times are the server's: setting them is heard and forgotten. */
+  #setAttributes(request: Request): Buffer {
+    const file = this.#directory.get(request.node);
+    const what = request.body.readUInt32LE(0);
+    const isOwners = (what & (ATTRIBUTE.MODE | ATTRIBUTE.UID | ATTRIBUTE.GID)) !== 0;
+    if (file === undefined || isOwners) return emptyAnswer(request, FUSE_ERROR.EPERM);
+    const { bytes } = this.#attributesOf(file);
+    const wanted = (what & ATTRIBUTE.SIZE) === 0 ? bytes : readLong(request.body, 16);
+    if (wanted !== bytes) return emptyAnswer(request, wanted > bytes ? FUSE_ERROR.EFBIG : FUSE_ERROR.EPERM);
+    return this.#attributes(request);
+  }
+
+  /**
+   * Past the kernel's page cache: the image may have other clients, and its blocks are in the server's page cache
+   * already. The kernel need not send a FLUSH at each close, and writes of one file may overtake each other, as on a disk.
+   */
+  #open(request: Request): Buffer {
+    const file = this.#directory.get(request.node);
+    if (file === undefined) return emptyAnswer(request, FUSE_ERROR.EISDIR);
+    const isForReading = (request.body.readUInt32LE(0) & OPEN_MODE.ACCESS) === OPEN_MODE.READ_ONLY;
+    if (file.link.isReadOnly && !isForReading) return emptyAnswer(request, FUSE_ERROR.EROFS);
+    const handle = ++this.#lastHandle;
+    this.#openFiles.set(handle, { file, seenLosses: file.toldLosses });
+    const flags = OPEN_FLAG.DIRECT_IO | OPEN_FLAG.NOFLUSH | OPEN_FLAG.PARALLEL_DIRECT_WRITES;
+    return openAnswer(request, handle, flags);
+  }
+
+  /** What is listed is what was there now: a listing in parts neither skips nor repeats. */
+  #openDirectory(request: Request): Buffer {
+    const handle = ++this.#lastHandle;
+    const dots = ['.', '..'].map((name) => ({ name, node: ROOT_NODE, type: FILE_TYPE.DIRECTORY }));
+    const images = this.#directory.list().map(({ name, node }) => ({ name, node, type: FILE_TYPE.REGULAR }));
+    this.#openDirectories.set(handle, [...dots, ...images]);
+    return openAnswer(request, handle, 0);
+  }
+
+  /** "fuse_read_in": handle, offset, size. */
+  #readDirectory(request: Request): Buffer {
+    const entries = this.#openDirectories.get(readLong(request.body, 0));
+    if (entries === undefined) return emptyAnswer(request, FUSE_ERROR.EBADF);
+    return directoryAnswer(request, entries, readLong(request.body, 8), request.body.readUInt32LE(16));
+  }
+
+  #statfs(request: Request): Buffer {
+    const files = this.#directory.list();
+    const bytes = files.reduce((sum, { link }) => sum + (link.facts?.bytes ?? 0), 0);
+    return statfsAnswer(request, bytes, files.length);
+  }
+
+  #read(request: Request): Buffer | undefined {
+    const open = this.#openFiles.get(readLong(request.body, 0));
+    if (open === undefined) return emptyAnswer(request, FUSE_ERROR.EBADF);
+    return this.#images.read(request, open.file, readLong(request.body, 8), request.body.readUInt32LE(16));
+  }
+
+  /** "fuse_write_in": handle, offset, size, flags, lock owner, the file's flags. */
+  #write(request: Request, message: Buffer): Buffer | undefined {
+    const { body } = request;
+    const open = this.#openFiles.get(readLong(body, 0));
+    if (open === undefined) return emptyAnswer(request, FUSE_ERROR.EBADF);
+    const write = {
+      offset: readLong(body, 8),
+      length: body.readUInt32LE(16),
+      isDurable: (body.readUInt32LE(32) & OPEN_MODE.DSYNC) !== 0,
+      message,
+      dataAt: IN_HEADER_BYTES + WRITE_IN_BYTES,
+    };
+    return this.#images.write(request, open.file, write, () => this.#events.release(message));
+  }
+
+  #sync(request: Request): Buffer | undefined {
+    const open = this.#openFiles.get(readLong(request.body, 0));
+    return open === undefined ? emptyAnswer(request, FUSE_ERROR.EBADF) : this.#images.sync(request, open);
+  }
+
+  /** "fuse_fallocate_in": handle, offset, length, mode. */
+  #allocate(request: Request): Buffer | undefined {
+    const { body } = request;
+    const open = this.#openFiles.get(readLong(body, 0));
+    if (open === undefined) return emptyAnswer(request, FUSE_ERROR.EBADF);
+    return this.#images.allocate(request, open.file, body.readUInt32LE(24), readLong(body, 8), readLong(body, 16));
+  }
+
+  #imageAttributes(node: number): Attributes | undefined {
+    const file = this.#directory.get(node);
+    return file === undefined ? undefined : this.#attributesOf(file);
+  }
+
+  #attributesOf({ node, link, changedSeconds }: ImageFile): Attributes {
+    const mode = link.isReadOnly ? READ_ONLY_MODE : FILE_MODE;
+    return { node, bytes: link.facts?.bytes ?? 0, mode, links: 1, changedSeconds, ...this.#owner };
+  }
+
+  #rootAttributes(): Attributes {
+    const changedSeconds = this.#directory.startedSeconds;
+    return { node: ROOT_NODE, bytes: 0, mode: DIRECTORY_MODE, links: 2, changedSeconds, ...this.#owner };
+  }
+}
+
+function init(request: Request): Buffer {
+  const { body } = request;
+  const isSpoken = body.readUInt32LE(0) === KERNEL_MAJOR && body.readUInt32LE(4) >= KERNEL_MINOR_MIN;
+  return isSpoken ? initAnswer(request, body.readUInt32LE(12)) : emptyAnswer(request, FUSE_ERROR.EPROTO);
+}

@@ -1,0 +1,113 @@
+// One connection to an NBD server as bytes: the negotiation, then any number of requests under way and their replies in
+// whatever order they come. Opens nothing and keeps no time. Replies are simple ones: their header has the 16 bytes that a
+// reply to the kernel's FUSE has, so that a read's data are handed on where they lie.
+import { COMMAND, REQUEST_BYTES, REQUEST_MAGIC, SIMPLE_REPLY_BYTES, SIMPLE_REPLY_MAGIC } from '../nbd/nbd-protocol.ts';
+import { type ExportFacts, NbdClientHandshake } from './nbd-client-handshake.ts';
+
+const WORD = 2 ** 32;
+
+/** One request of a client ("Request message"); offset and length in bytes. */
+export interface ClientRequest {
+  /** Of COMMAND. */
+  readonly type: number;
+  /** Of COMMAND_FLAG. */
+  readonly flags: number;
+  readonly offset: number;
+  readonly length: number;
+  /** A write's: REQUEST_BYTES that the session writes its header into, then the data. Kept until it is answered. */
+  readonly payload?: Buffer | undefined;
+  /**
+   * The answer: 0 or one of NBD_ERROR, and SIMPLE_REPLY_BYTES of room before a read's data. `reply` may be overwritten,
+   * and is the session's again after the call.
+   */
+  answered(error: number, reply: Buffer): void;
+}
+
+/** What a session tells its owner. */
+export interface ClientEvents {
+  /** Bytes to send, in this order. They must not change until they are sent. */
+  send(bytes: Buffer): void;
+  /** Requests may be made from now on. */
+  ready(facts: ExportFacts): void;
+  /** What came is not NBD, or the export was refused: this connection is to be closed. */
+  failed(reason: string): void;
+}
+
+/** A connection's state; a new connection takes a new session. */
+export class NbdClientSession {
+  readonly #events: ClientEvents;
+  readonly #underWay = new Map<number, ClientRequest>();
+  #handshake: NbdClientHandshake | undefined;
+  #cookie = 0;
+  #hasFailed = false;
+
+  constructor(exportName: string, events: ClientEvents) {
+    this.#events = events;
+    this.#handshake = new NbdClientHandshake(exportName, (bytes) => events.send(bytes));
+  }
+
+  /** Those that were sent and not answered, oldest first. */
+  get underWay(): readonly ClientRequest[] {
+    return [...this.#underWay.values()];
+  }
+
+  /** Sends a request; to be called once the session is ready. */
+  request(request: ClientRequest): void {
+    this.#cookie = (this.#cookie + 1) % WORD;
+    this.#underWay.set(this.#cookie, request);
+    const bytes = request.payload ?? Buffer.allocUnsafe(REQUEST_BYTES);
+    bytes.writeUInt32BE(REQUEST_MAGIC, 0);
+    bytes.writeUInt16BE(request.flags, 4);
+    bytes.writeUInt16BE(request.type, 6);
+    bytes.writeUInt32BE(0, 8);
+    bytes.writeUInt32BE(this.#cookie, 12);
+    bytes.writeUInt32BE(Math.floor(request.offset / WORD), 16);
+    bytes.writeUInt32BE(request.offset % WORD, 20);
+    bytes.writeUInt32BE(request.length, 24);
+    this.#events.send(bytes);
+  }
+
+  /** Takes whole messages off the input's front and says how many bytes they were; the rest is to be given again. */
+  receive(input: Buffer): number {
+    let used = this.#negotiate(input);
+    while (!this.#hasFailed && this.#handshake === undefined && input.length - used >= SIMPLE_REPLY_BYTES) {
+      const taken = this.#reply(input, used);
+      if (taken === 0) break;
+      used += taken;
+    }
+    return used;
+  }
+
+  #negotiate(input: Buffer): number {
+    if (this.#handshake === undefined || this.#hasFailed) return 0;
+    const step = this.#handshake.receive(input);
+    if (step.next === 'failed') return this.#fail(step.reason);
+    if (step.next === 'export') {
+      this.#handshake = undefined;
+      this.#events.ready(step.facts);
+    }
+    return step.used;
+  }
+
+  /** Bytes of the reply at `at`; 0 when it is not whole yet, or nothing that was asked for. */
+  #reply(input: Buffer, at: number): number {
+    const cookie = input.readUInt32BE(at + 12);
+    const request = input.readUInt32BE(at + 8) === 0 ? this.#underWay.get(cookie) : undefined;
+    if (input.readUInt32BE(at) !== SIMPLE_REPLY_MAGIC || request === undefined) {
+      return this.#fail('the server sent what is no reply to a request under way');
+    }
+    const error = input.readUInt32BE(at + 4);
+    const hasData = request.type === COMMAND.READ && error === 0;
+    const bytes = SIMPLE_REPLY_BYTES + (hasData ? request.length : 0);
+    if (input.length - at < bytes) return 0;
+    this.#underWay.delete(cookie);
+    request.answered(error, input.subarray(at, at + bytes));
+    return bytes;
+  }
+
+  #fail(reason: string): number {
+    this.#hasFailed = true;
+    this.#events.failed(reason);
+    return 0;
+  }
+}
