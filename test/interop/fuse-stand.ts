@@ -1,0 +1,145 @@
+// A blockd without a cluster and a FUSE mount over it, on a small file system of their own, for tests. Not a test itself.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const BLOCKD = fileURLToPath(new URL('../../blockd/alone-main.ts', import.meta.url));
+const FUSE = fileURLToPath(new URL('../../blockd/fuse-main.ts', import.meta.url));
+const TOOL_MS = 60_000;
+const run = promisify(execFile);
+
+/** A daemon that says when it serves. */
+class Daemon {
+  readonly #child: ChildProcess;
+  #said = '';
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  /** @throws Error with what it said when it ends before it serves */
+  static async start(script: string, words: readonly string[]): Promise<Daemon> {
+    const child = spawn(process.execPath, [...process.execArgv, script, ...words], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const daemon = new Daemon(child);
+    await new Promise<void>((resolve, reject) => {
+      child.once('close', () => reject(new Error(daemon.#said)));
+      const hear = (chunk: Buffer): void => {
+        daemon.#said += chunk.toString();
+        if (daemon.#said.includes('serving')) resolve();
+      };
+      child.stdout?.on('data', hear);
+      child.stderr?.on('data', hear);
+    });
+    return daemon;
+  }
+
+  /** Its exit code, once it ended; null after a kill. */
+  async ended(): Promise<unknown> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+    return this.#child.exitCode;
+  }
+
+  /** Ends it and answers its exit code; null after a kill. */
+  async stop(signal: NodeJS.Signals): Promise<unknown> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child.exitCode;
+    const exited = once(this.#child, 'exit');
+    this.#child.kill(signal);
+    return (await exited)[0];
+  }
+}
+
+export class FuseStand {
+  readonly root: string;
+  /** Where the sockets are. */
+  readonly data: string;
+  readonly at: string;
+  #blockd: Daemon | undefined;
+  #fuse: Daemon | undefined;
+
+  private constructor(root: string) {
+    this.root = root;
+    this.data = join(root, 'data');
+    this.at = join(root, 'mount');
+  }
+
+  static async make(): Promise<FuseStand> {
+    const root = await mkdtemp(join(tmpdir(), 'fuse-'));
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=512m', 'supercloud-test', root]);
+    const stand = new FuseStand(root);
+    await mkdir(stand.data);
+    return stand;
+  }
+
+  async remove(): Promise<void> {
+    await this.#fuse?.stop('SIGTERM');
+    await this.#blockd?.stop('SIGKILL');
+    await run('umount', [this.root]);
+    await rmdir(this.root);
+  }
+
+  /** The file of an image. */
+  file(image: string): string {
+    return join(this.at, image);
+  }
+
+  uri(image: string): string {
+    return `nbd+unix:///${image}?socket=${join(this.data, `${image}.sock`)}`;
+  }
+
+  async startBlockd(...images: readonly string[]): Promise<void> {
+    const wanted = images.flatMap((image) => ['--image', image]);
+    this.#blockd = await Daemon.start(BLOCKD, ['--alone', '--data', this.data, ...wanted]);
+  }
+
+  async stopBlockd(signal: NodeJS.Signals): Promise<void> {
+    await this.#blockd?.stop(signal);
+  }
+
+  async startFuse(waitSeconds = 30): Promise<void> {
+    this.#fuse = await this.#newFuse(waitSeconds);
+  }
+
+  /** Starts one more, on the same mount unless said otherwise. @throws Error with what it says */
+  async secondFuse(at = this.at): Promise<void> {
+    await (await this.#newFuse(1, at)).stop('SIGTERM');
+  }
+
+  #newFuse(waitSeconds: number, at = this.at): Promise<Daemon> {
+    return Daemon.start(FUSE, ['--sockets', this.data, '--at', at, '--wait', `${waitSeconds}`]);
+  }
+
+  /** Its exit code, once it ended by itself. */
+  fuseEnded(): Promise<unknown> | undefined {
+    return this.#fuse?.ended();
+  }
+
+  stopFuse(signal: NodeJS.Signals): Promise<unknown> | undefined {
+    return this.#fuse?.stop(signal);
+  }
+
+  /** What a program of others prints; it ends within a minute. */
+  async tool(command: string, ...words: readonly string[]): Promise<string> {
+    const { stdout } = await run(command, words, { timeout: TOOL_MS, maxBuffer: 2 ** 24 });
+    return stdout;
+  }
+
+  /** What a program says when it fails. */
+  async fault(command: string, ...words: readonly string[]): Promise<string> {
+    try {
+      await run(command, words, { timeout: TOOL_MS });
+    } catch (error) {
+      return error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
+    }
+    throw new Error(`${command} did not fail`);
+  }
+
+  async io(image: string, ...commands: readonly string[]): Promise<void> {
+    await this.tool('qemu-io', '-f', 'raw', ...commands.flatMap((one) => ['-c', one]), this.uri(image));
+  }
+}
