@@ -7,7 +7,7 @@ const sansIo = [
   '^sdnd/openflow/',
   '-session[.]ts$',
   '-protocol[.]ts$',
-  '^blockd/(table/(block-version|version-table)|catalogue/catalogue)[.]ts$',
+  '^blockd/(table/(block-version|version-table)|catalogue/(catalogue(-records|-table)?|etcd-(messages|mirror)))[.]ts$',
   '^blockd/propagation/',
   '^blockd/(nbd-client/|fuse/(fuse-answer|image-directory|image-requests|message-pool)[.]ts$)',
   '^sdnd/(pipeline|forwarding|flow-diff)[.]ts$',

@@ -9,7 +9,7 @@ import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { createLog, type Log } from '../common/log.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
 import { Name } from '../wire/names.ts';
-import { CatalogueStore } from './catalogue/catalogue-store.ts';
+import { LevelStore } from './catalogue/level-store.ts';
 import { Converter } from './convert/converter.ts';
 import type { HostParts } from './image/image-host.ts';
 import { ImageShelf } from './image/image-shelf.ts';
@@ -48,9 +48,9 @@ function wantedImage(text: string, before: readonly WantedImage[]): WantedImage[
 }
 
 /** The catalogue's lock is the directory's: the kernel gives it back when its process ends, however that ends. */
-async function openCatalogue(data: string): Promise<CatalogueStore> {
+async function openCatalogue(data: string): Promise<LevelStore> {
   try {
-    return await CatalogueStore.open(join(data, 'heads'));
+    return await LevelStore.open(join(data, 'heads'));
   } catch (error) {
     if (!(error instanceof Error) || codeOf(error.cause) !== 'LEVEL_LOCKED') throw error;
     throw new OperationError('DATA_IN_USE', `another blockd serves the images of ${data}`, {

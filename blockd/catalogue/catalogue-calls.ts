@@ -30,8 +30,14 @@ export function catalogueCalls(store: CatalogueStore): Handlers<typeof catalogue
         if (entry !== undefined) checkRemovable(entry);
         return { change: { removed: image }, answer: {} };
       }),
-    'image.list': () => ({ heads: store.heads }),
-    'image.head': ({ image }) => store.get(image).head,
+    'image.list': async () => {
+      await store.refresh();
+      return { heads: store.heads };
+    },
+    'image.head': async ({ image }) => {
+      await store.refresh();
+      return store.get(image).head;
+    },
     'epoch.open': ({ image, node }) => change(() => openEpoch(store.get(image), node)),
     'epoch.close': ({ image, node, closing }) => change(() => closeEpoch(store.get(image), node, closing)),
     'epoch.abandon': ({ image, node, epoch }) => change(() => abandonEpoch(store.get(image), node, epoch)),

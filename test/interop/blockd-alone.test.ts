@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CatalogueStore } from '../../blockd/catalogue/catalogue-store.ts';
+import { LevelStore } from '../../blockd/catalogue/level-store.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 
@@ -74,7 +74,7 @@ async function refusal(...images: string[]): Promise<string> {
 }
 
 async function epochOf(image: string): Promise<number> {
-  const catalogue = await CatalogueStore.open(join(data, 'heads'));
+  const catalogue = await LevelStore.open(join(data, 'heads'));
   const { head } = catalogue.get(image);
   await catalogue.close();
   return head.epoch;

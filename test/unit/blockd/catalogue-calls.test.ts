@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { catalogueCalls } from '../../../blockd/catalogue/catalogue-calls.ts';
-import { CatalogueStore } from '../../../blockd/catalogue/catalogue-store.ts';
+import { LevelStore } from '../../../blockd/catalogue/level-store.ts';
 import type { CallContext } from '../../../common/rpc/server.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 
@@ -30,14 +30,14 @@ function closing(epoch: number, lastSequence: number): Closing {
 }
 
 test('what was answered is there after a restart, and a repeated decision changes nothing', async () => {
-  const first = await CatalogueStore.open(directory);
+  const first = await LevelStore.open(directory);
   const calls = catalogueCalls(first);
   await calls['image.add']({ image: 'web', bytes: 4096, holder: 'a', closing: closing(0, 1) }, context);
   await calls['epoch.open']({ image: 'web', node: 'a' }, context);
   await calls['transfer.begin']({ migration: MIGRATION, images: ['web'], from: 'a', to: 'b' }, context);
   await first.close();
 
-  const second = await CatalogueStore.open(directory);
+  const second = await LevelStore.open(directory);
   const again = catalogueCalls(second);
   const decision = { migration: MIGRATION, moved: true, closings: [closing(1, 9)] };
   const moved = await again['transfer.finish'](decision, context);
@@ -50,13 +50,13 @@ test('what was answered is there after a restart, and a repeated decision change
   );
   await second.close();
 
-  const third = await CatalogueStore.open(directory);
+  const third = await LevelStore.open(directory);
   assert.equal(third.heads, moved.heads);
   await third.close();
 });
 
 test('of two that ask at once only one gets the epoch', async () => {
-  const store = await CatalogueStore.open(join(directory, 'race'));
+  const store = await LevelStore.open(join(directory, 'race'));
   const calls = catalogueCalls(store);
   await calls['image.add']({ image: 'web', bytes: 4096, holder: 'a', closing: closing(0, 1) }, context);
   const asked = ['a', 'b'].map(async (node) => calls['epoch.open']({ image: 'web', node }, context));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openEpoch } from '../../../blockd/catalogue/catalogue.ts';
-import { CatalogueStore } from '../../../blockd/catalogue/catalogue-store.ts';
+import { LevelStore } from '../../../blockd/catalogue/level-store.ts';
 import type { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import { LONE_NODE, LoneImages } from '../../../blockd/image/lone-images.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
@@ -14,11 +14,11 @@ const WEB = { image: 'web', bytes: 16 * 4096 };
 const { signal } = new AbortController();
 
 let directory: string;
-let catalogue: CatalogueStore;
+let catalogue: LevelStore;
 
 test.before.each(async () => {
   directory = await mkdtemp(join(tmpdir(), 'lone-'));
-  catalogue = await CatalogueStore.open(directory);
+  catalogue = await LevelStore.open(directory);
 });
 
 test.after.each(async () => {

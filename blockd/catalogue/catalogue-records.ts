@@ -1,0 +1,83 @@
+// The catalogue's records as they are kept: their keys, their text, their checks. Every store keeps the same records, so
+// that a new kind of record is written here and nowhere else. Knows no store.
+import type { Static, TSchema } from 'typebox';
+import { messageOf, OperationError } from '../../common/errors.ts';
+import { SchemaCheck } from '../../common/schema-check.ts';
+import { Entry, Finished } from './catalogue.ts';
+import type { CatalogueChange } from './catalogue-store.ts';
+
+/** What the keys of each kind begin with. */
+const HEAD = 'head!';
+const FINISHED = 'finished!';
+
+/** The kinds that are held in memory; the others are read when they are asked for. */
+export const HELD_KINDS: readonly string[] = [HEAD];
+
+const entryCheck = new SchemaCheck(Entry);
+const finishedCheck = new SchemaCheck(Finished);
+
+/** One record: JSON text under a key, or undefined where it is to go. */
+export interface CatalogueRecord {
+  readonly key: string;
+  readonly text: string | undefined;
+}
+
+/** The records that a change writes and removes, each key once. */
+export function recordsOf({ entries = [], removed, finished }: CatalogueChange): CatalogueRecord[] {
+  const records: CatalogueRecord[] = entries.map((entry) => ({
+    key: HEAD + entry.head.image,
+    text: JSON.stringify(entry),
+  }));
+  if (removed !== undefined) records.push({ key: HEAD + removed, text: undefined });
+  if (finished !== undefined) {
+    records.push({ key: finishedKey(finished.migration), text: JSON.stringify(finished.outcome) });
+  }
+  return records;
+}
+
+/** Whether the record belongs to memory. */
+export function isHeld(key: string): boolean {
+  return HELD_KINDS.some((kind) => key.startsWith(kind));
+}
+
+/** The name of the image whose entry the record is; undefined for a record of another kind. */
+export function imageOf(key: string): string | undefined {
+  return key.startsWith(HEAD) ? key.slice(HEAD.length) : undefined;
+}
+
+export function finishedKey(migration: string): string {
+  return FINISHED + migration;
+}
+
+/** @throws OperationError CATALOGUE_DAMAGED */
+export function readEntry(key: string, text: string): Entry {
+  const entry = readRecord(entryCheck, key, text);
+  if (entry.head.image === imageOf(key)) return entry;
+  throw damaged(key, `it is the head of image ${entry.head.image}`);
+}
+
+/** @throws OperationError CATALOGUE_DAMAGED */
+export function readFinished(key: string, text: string): Finished {
+  return readRecord(finishedCheck, key, text);
+}
+
+/** A record's value, checked. @throws OperationError CATALOGUE_DAMAGED */
+export function readRecord<S extends TSchema>(check: SchemaCheck<S>, key: string, text: string): Static<S> {
+  const value = parse(key, text);
+  if (check.accepts(value)) return value;
+  throw damaged(key, check.fault(value));
+}
+
+function parse(key: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw damaged(key, messageOf(error));
+  }
+}
+
+function damaged(key: string, fault: string): OperationError {
+  return new OperationError('CATALOGUE_DAMAGED', `the catalogue's record ${key}: ${fault}`, {
+    remedy: 'Rebuild the catalogue from the stores.',
+  });
+}

@@ -1,0 +1,92 @@
+// Keeps the catalogue's records on this machine's disk, one durable batch per commit, one commit at a time.
+import { Level } from 'level';
+import type { Head } from '../../wire/contracts/catalogue.ts';
+import type { Entry, Finished } from './catalogue.ts';
+import { type CatalogueRecord, finishedKey, HELD_KINDS, readFinished, recordsOf } from './catalogue-records.ts';
+import type { CatalogueStore, Decide } from './catalogue-store.ts';
+import { CatalogueTable } from './catalogue-table.ts';
+
+/** The character after `!` in ASCII: the end of a range of keys. */
+const AFTER = '"';
+
+/** The embedded store: a directory that one process has at a time, which the kernel sees to. */
+export class LevelStore implements CatalogueStore {
+  readonly #level: Level<string, string>;
+  readonly #table: CatalogueTable;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(level: Level<string, string>, table: CatalogueTable) {
+    this.#level = level;
+    this.#table = table;
+  }
+
+  /** @throws OperationError CATALOGUE_DAMAGED; Error with cause LEVEL_LOCKED while another process has the directory */
+  static async open(directory: string): Promise<LevelStore> {
+    const level = new Level<string, string>(directory, { valueEncoding: 'utf8' });
+    await level.open();
+    const table = new CatalogueTable();
+    try {
+      for (const kind of HELD_KINDS) {
+        const range = { gte: kind, lt: kind.slice(0, -1) + AFTER };
+        for await (const [key, text] of level.iterator(range)) table.take({ key, text });
+      }
+    } catch (error) {
+      await level.close();
+      throw error;
+    }
+    return new LevelStore(level, table);
+  }
+
+  get heads(): Head[] {
+    return this.#table.heads;
+  }
+
+  find(image: string): Entry | undefined {
+    return this.#table.find(image);
+  }
+
+  get(image: string): Entry {
+    return this.#table.get(image);
+  }
+
+  inTransfer(migration: string): Entry[] {
+    return this.#table.inTransfer(migration);
+  }
+
+  async finished(migration: string): Promise<Finished | undefined> {
+    const key = finishedKey(migration);
+    const text = await this.#level.get(key);
+    return text === undefined ? undefined : readFinished(key, text);
+  }
+
+  /** Nobody else writes here. */
+  refresh(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  commit<T>(decide: Decide<T>): Promise<T> {
+    const turn = this.#turn.then(async () => {
+      const { change, answer } = await decide();
+      await this.#write(recordsOf(change));
+      return answer;
+    });
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    await this.#level.close();
+  }
+
+  async #write(records: readonly CatalogueRecord[]): Promise<void> {
+    if (records.length === 0) return;
+    const batch = this.#level.batch();
+    for (const { key, text } of records) {
+      if (text === undefined) batch.del(key);
+      else batch.put(key, text);
+    }
+    await batch.write({ sync: true });
+    for (const record of records) this.#table.take(record);
+  }
+}

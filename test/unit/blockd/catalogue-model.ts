@@ -1,0 +1,49 @@
+// The catalogue's store as its interface says it, in memory: what the real ones are compared with. Not a test itself.
+import type { Entry, Finished } from '../../../blockd/catalogue/catalogue.ts';
+import type { CatalogueStore, Decide } from '../../../blockd/catalogue/catalogue-store.ts';
+import { OperationError } from '../../../common/errors.ts';
+import type { Head } from '../../../wire/contracts/catalogue.ts';
+
+export class ModelStore implements CatalogueStore {
+  readonly #entries = new Map<string, Entry>();
+  readonly #finished = new Map<string, Finished>();
+
+  get heads(): Head[] {
+    return Array.from(this.#entries.values(), ({ head }) => head);
+  }
+
+  find(image: string): Entry | undefined {
+    return this.#entries.get(image);
+  }
+
+  get(image: string): Entry {
+    const entry = this.#entries.get(image);
+    if (entry === undefined) throw new OperationError('NO_IMAGE', image);
+    return entry;
+  }
+
+  inTransfer(migration: string): Entry[] {
+    return [...this.#entries.values()].filter(({ head }) => head.transfer?.migration === migration);
+  }
+
+  finished(migration: string): Promise<Finished | undefined> {
+    return Promise.resolve(this.#finished.get(migration));
+  }
+
+  refresh(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** For one caller at a time. */
+  async commit<T>(decide: Decide<T>): Promise<T> {
+    const { change, answer } = await decide();
+    for (const entry of change.entries ?? []) this.#entries.set(entry.head.image, entry);
+    if (change.removed !== undefined) this.#entries.delete(change.removed);
+    if (change.finished !== undefined) this.#finished.set(change.finished.migration, change.finished.outcome);
+    return answer;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
