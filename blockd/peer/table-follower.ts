@@ -2,9 +2,9 @@
 // said. A state machine; a table that differs is never taken for the image's (SOUNDNESS A4).
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import type { EpochEnd } from '../table/block-version.ts';
+import { type EpochEnd, isTail } from '../table/block-version.ts';
 import { HERE, readRuns, runsAreSound } from '../table/version-run.ts';
-import { isTail, type TableMark } from '../table/version-table.ts';
+import type { TableMark } from '../table/version-table.ts';
 
 /** Nodes that ever held blocks of one image; an entry's holder has 16 bits. */
 const HOLDERS_MAX = 16_384;

@@ -42,3 +42,9 @@ export interface EpochEnd {
   readonly epoch: number;
   readonly lastSequence: number;
 }
+
+/** Whether a version belongs to an epoch that is known to have ended before it: a tail (SOUNDNESS A7). */
+export function isTail(high: number, low: number, ends: readonly EpochEnd[]): boolean {
+  const end = ends.find((candidate) => candidate.epoch === epochOf(high));
+  return end !== undefined && sequenceOf(high, low) > end.lastSequence;
+}

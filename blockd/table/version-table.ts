@@ -1,17 +1,11 @@
 // Which version of each block is the newest known one, its checksum, whether its content is here, and who has it otherwise.
 // Typed arrays, no allocation per change; it knows nothing of files and sockets.
 import { ZERO_SUM } from './block-checksum.ts';
+import { BlockEntries, CONTENT } from './block-entries.ts';
 import { epochOf, sequenceOf, type Version, versionHigh, versionLow } from './block-version.ts';
-import { type EntryChunk, EntrySlab } from './entry-slab.ts';
-import { TableCensus } from './table-census.ts';
+import { EntrySlab } from './entry-slab.ts';
 import { decodeTable, encodeTable } from './table-file.ts';
 import { DATA, HERE, RunWriter, readRuns, type VersionRun } from './version-run.ts';
-
-/** Changed since the last `takeChanges`; never leaves this room, as the next one. */
-const CHANGED = 4;
-/** Taken, and not settled yet: its record is on its way to the disk. */
-const TAKEN = 8;
-const CONTENT = DATA | HERE;
 
 /** What a table is as a whole: equal for two stores exactly when they hold the same versions. */
 export interface TableMark {
@@ -35,32 +29,30 @@ export interface MissingRun {
 export class VersionTable {
   readonly blocks: number;
   lastSequence = 0;
-  readonly #slab: EntrySlab;
-  readonly #census = new TableCensus();
-  #changed = new Uint32Array(256);
-  #changedCount = 0;
+  readonly #entries: BlockEntries;
 
   constructor(blocks: number, slab = new EntrySlab(blocks)) {
     this.blocks = blocks;
-    this.#slab = slab;
+    this.#entries = new BlockEntries(slab);
   }
 
   get mark(): TableMark {
-    return { lastSequence: this.lastSequence, entries: this.#census.entries, digest: this.#census.digest };
+    const { entries, digest } = this.#entries.census;
+    return { lastSequence: this.lastSequence, entries, digest };
   }
 
   get hasChanges(): boolean {
-    return this.#changedCount > 0;
+    return this.#entries.hasChanges;
   }
 
   /** Blocks for which the table takes memory. */
   get placedBlocks(): number {
-    return this.#slab.groups * 8;
+    return this.#entries.slab.groups * 8;
   }
 
   /** `DATA` and `HERE` of one block; 0 is a block never written, `DATA` alone one that must be fetched. */
   contentOf(block: number): number {
-    return this.#flagsOf(block) & CONTENT;
+    return this.#entries.contentOf(block);
   }
 
   /** Where the run of blocks with the same `contentOf` as `first` ends, at most at `end`. */
@@ -69,7 +61,7 @@ export class VersionTable {
     let block = first + 1;
     while (block < end) {
       if (this.contentOf(block) !== content) return block;
-      block = content === 0 ? this.#slab.nextPlaced(block + 1, end) : block + 1;
+      block = content === 0 ? this.#entries.slab.nextPlaced(block + 1, end) : block + 1;
     }
     return end;
   }
@@ -82,46 +74,40 @@ export class VersionTable {
 
   /** Whether some block from `first` to before `end` must be fetched before it can be read. */
   someMissing(first: number, end: number): boolean {
-    if (this.#census.elsewhere.size === 0) return false;
+    if (this.#entries.census.elsewhere.size === 0) return false;
     for (let block = first; block < end; block++) if (this.contentOf(block) === DATA) return true;
     return false;
   }
 
   /** Whether the block's newest version is this one: equality, never "at least" (SOUNDNESS A7). */
   equals(block: number, high: number, low: number): boolean {
-    const slot = this.#slab.slotOf(block);
-    if (slot < 0) return high === 0 && low === 0;
-    const chunk = this.#slab.chunkOf(slot);
-    const at = this.#slab.indexOf(slot);
-    return chunk.low[at] === low && chunk.high[at] === high;
+    return this.#entries.equals(block, high, low);
   }
 
   /** The epoch that wrote the block's newest version, 0 for one never written. */
   epochAt(block: number): number {
-    return epochOf(this.#versionOf(block).high);
+    return epochOf(this.#entries.versionOf(block).high);
   }
 
   holderOf(block: number): number {
-    const slot = this.#slab.slotOf(block);
-    return slot < 0 ? 0 : (this.#slab.chunkOf(slot).holder[this.#slab.indexOf(slot)] ?? 0);
+    return this.#entries.holderOf(block);
   }
 
   /** The checksum of the block's newest content; 0 for blocks without data. */
   sumOf(block: number): number {
-    const slot = this.#slab.slotOf(block);
-    return slot < 0 ? 0 : (this.#slab.chunkOf(slot).sum[this.#slab.indexOf(slot)] ?? 0);
+    return this.#entries.sumOf(block);
   }
 
   /** Whether the table on the disk may not say yet what this one says of the block: nobody may hear of it. */
   isChanged(block: number): boolean {
-    return (this.#flagsOf(block) & (CHANGED | TAKEN)) !== 0;
+    return this.#entries.isChanged(block);
   }
 
   /** A local write: the content of as many blocks as there are checksums is here under a new version. */
   write(first: number, sums: Uint32Array, version: Version): void {
     const high = versionHigh(version);
     const low = versionLow(version);
-    for (const [index, sum] of sums.entries()) this.#set(first + index, high, low, CONTENT, 0, sum);
+    for (const [index, sum] of sums.entries()) this.#entries.set(first + index, high, low, CONTENT, 0, sum);
     this.lastSequence = Math.max(this.lastSequence, version.sequence);
   }
 
@@ -129,13 +115,13 @@ export class VersionTable {
   zero(first: number, end: number, version: Version): void {
     const high = versionHigh(version);
     const low = versionLow(version);
-    for (let block = first; block < end; block++) this.#set(block, high, low, HERE, 0, 0);
+    for (let block = first; block < end; block++) this.#entries.set(block, high, low, HERE, 0, 0);
     this.lastSequence = Math.max(this.lastSequence, version.sequence);
   }
 
   /** The content of the block's newest version has come; the caller has compared version and checksum. */
   arrived(block: number): void {
-    if (this.contentOf(block) === DATA) this.#setHere(block, true);
+    if (this.contentOf(block) === DATA) this.#entries.setHere(block, true);
   }
 
   /**
@@ -143,7 +129,7 @@ export class VersionTable {
    * the next start finds it again.
    */
   spoilt(block: number): void {
-    if (this.contentOf(block) === CONTENT) this.#setHere(block, false);
+    if (this.contentOf(block) === CONTENT) this.#entries.setHere(block, false);
   }
 
   /**
@@ -154,7 +140,7 @@ export class VersionTable {
     const end = run.first + run.count;
     const isNever = run.high === 0 && run.low === 0;
     for (let block = run.first; block < end; block++) {
-      if (isNever) block = this.#slab.nextPlaced(block, end);
+      if (isNever) block = this.#entries.slab.nextPlaced(block, end);
       if (block < end) this.#learn(block, run, holder, run.sumAt(block - run.first));
     }
   }
@@ -164,9 +150,9 @@ export class VersionTable {
     // One version never names two contents: where it seems to, something wrong was told, and what is told last counts.
     const isSame = (this.contentOf(block) & DATA) === (content & DATA) && this.sumOf(block) === sum;
     if (!isSame || !this.equals(block, high, low)) {
-      this.#set(block, high, low, content, holder, sum);
+      this.#entries.set(block, high, low, content, holder, sum);
     } else if (this.contentOf(block) === DATA && this.holderOf(block) !== holder) {
-      this.#set(block, high, low, DATA, holder, sum);
+      this.#entries.set(block, high, low, DATA, holder, sum);
     }
   }
 
@@ -174,35 +160,24 @@ export class VersionTable {
   restore(bytes: Uint8Array): void {
     for (const run of readRuns(bytes)) {
       for (let index = 0; index < run.count; index++) {
-        this.#set(run.first + index, run.high, run.low, run.flags & CONTENT, run.holder, run.sumAt(index));
+        this.#entries.set(run.first + index, run.high, run.low, run.flags & CONTENT, run.holder, run.sumAt(index));
       }
       this.lastSequence = Math.max(this.lastSequence, sequenceOf(run.high, run.low));
     }
-    this.#forgetChanges();
+    for (const block of this.#entries.takeChanges()) this.#entries.settle(block, true);
   }
 
   /** The changed entries as runs in block order, for a record; `settle` says what became of it before the next. */
   takeChanges(): Buffer {
-    const changed = this.#changed.subarray(0, this.#changedCount).sort();
     const writer = new RunWriter();
-    for (const block of changed) {
-      this.#addTo(writer, block);
-      this.#setFlags(block, this.contentOf(block) | TAKEN);
-    }
-    this.#changedCount = 0;
+    for (const block of this.#entries.takeChanges()) this.#addTo(writer, block);
     return writer.finish();
   }
 
   /** What was taken is durable; or is not, and belongs to the next record again, as it is then. */
   settle(taken: Uint8Array, isDurable: boolean): void {
     for (const run of readRuns(taken)) {
-      for (let block = run.first; block < run.first + run.count; block++) {
-        const slot = this.#slab.makeSlot(block);
-        const chunk = this.#slab.chunkOf(slot);
-        const at = this.#slab.indexOf(slot);
-        chunk.flags[at] = (chunk.flags[at] ?? 0) & ~TAKEN;
-        if (!isDurable) this.#noteChange(block, chunk, at);
-      }
+      for (let block = run.first; block < run.first + run.count; block++) this.#entries.settle(block, isDurable);
     }
   }
 
@@ -213,9 +188,9 @@ export class VersionTable {
   runs(afterSequence?: number): Buffer {
     const writer = new RunWriter();
     for (let block = 0; block < this.blocks; ) {
-      const placed = this.#slab.nextPlaced(block, this.blocks);
+      const placed = this.#entries.slab.nextPlaced(block, this.blocks);
       if (placed > block && afterSequence === undefined) writer.add(block, placed - block, 0, 0, 0, 0, 0);
-      block = this.#slab.nextUnplaced(placed, this.blocks);
+      block = this.#entries.slab.nextUnplaced(placed, this.blocks);
       for (let one = placed; one < block; one++) if (this.#isAfter(one, afterSequence)) this.#addTo(writer, one);
     }
     return writer.finish();
@@ -223,15 +198,15 @@ export class VersionTable {
 
   #isAfter(block: number, sequence: number | undefined): boolean {
     if (sequence === undefined) return true;
-    const { high, low } = this.#versionOf(block);
+    const { high, low } = this.#entries.versionOf(block);
     return sequenceOf(high, low) > sequence;
   }
 
   /** The next blocks at or after `from` (before `end`) that must be fetched and share version and holder. */
   nextMissing(from: number, end: number, countMax: number): MissingRun | undefined {
-    const first = this.#census.elsewhere.size === 0 ? end : this.#firstMissing(from, end);
+    const first = this.#entries.census.elsewhere.size === 0 ? end : this.#firstMissing(from, end);
     if (first >= end) return undefined;
-    const { high, low } = this.#versionOf(first);
+    const { high, low } = this.#entries.versionOf(first);
     const holder = this.holderOf(first);
     const limit = Math.min(end, first + countMax);
     const isAlike = (block: number): boolean =>
@@ -242,8 +217,8 @@ export class VersionTable {
   }
 
   #firstMissing(from: number, end: number): number {
-    let block = this.#slab.nextPlaced(from, end);
-    while (block < end && this.contentOf(block) !== DATA) block = this.#slab.nextPlaced(block + 1, end);
+    let block = this.#entries.slab.nextPlaced(from, end);
+    while (block < end && this.contentOf(block) !== DATA) block = this.#entries.slab.nextPlaced(block + 1, end);
     return block;
   }
 
@@ -276,13 +251,13 @@ export class VersionTable {
 
   /** How many blocks have data of their newest version here, and how many at which holder. */
   census(): { local: number; elsewhere: Map<number, number> } {
-    return { local: this.#census.local, elsewhere: new Map(this.#census.elsewhere) };
+    return { local: this.#entries.census.local, elsewhere: new Map(this.#entries.census.elsewhere) };
   }
 
   /** A copy in the resting form. */
   toBytes(): Buffer {
-    const { local, elsewhere } = this.#census;
-    return encodeTable(this.#slab, { ...this.mark, local, elsewhere: [...elsewhere] }, CONTENT);
+    const { local, elsewhere } = this.#entries.census;
+    return encodeTable(this.#entries.slab, { ...this.mark, local, elsewhere: [...elsewhere] }, CONTENT);
   }
 
   /** The table of those bytes; undefined when they are not a table of such an image as it was written. */
@@ -292,81 +267,12 @@ export class VersionTable {
     const { slab, counts } = decoded;
     const table = new VersionTable(blocks, slab);
     table.lastSequence = counts.lastSequence;
-    table.#census.restore(counts);
+    table.#entries.census.restore(counts);
     return table;
   }
 
-  #set(block: number, high: number, low: number, content: number, holder: number, sum: number): void {
-    const slot = this.#slab.makeSlot(block);
-    const chunk = this.#slab.chunkOf(slot);
-    const at = this.#slab.indexOf(slot);
-    this.#census.count(block, chunk, at, -1);
-    chunk.high[at] = high;
-    chunk.low[at] = low;
-    chunk.sum[at] = sum;
-    chunk.holder[at] = holder;
-    chunk.flags[at] = ((chunk.flags[at] ?? 0) & ~CONTENT) | content;
-    this.#census.count(block, chunk, at, 1);
-    this.#noteChange(block, chunk, at);
-  }
-
-  /** `HERE` comes or goes. Blocks that are counted have a place. */
-  #setHere(block: number, isHere: boolean): void {
-    const slot = this.#slab.makeSlot(block);
-    const chunk = this.#slab.chunkOf(slot);
-    const at = this.#slab.indexOf(slot);
-    this.#census.count(block, chunk, at, -1);
-    chunk.flags[at] = isHere ? (chunk.flags[at] ?? 0) | HERE : (chunk.flags[at] ?? 0) & ~HERE;
-    this.#census.count(block, chunk, at, 1);
-    if (isHere) this.#noteChange(block, chunk, at);
-  }
-
   #addTo(writer: RunWriter, block: number): void {
-    const { high, low } = this.#versionOf(block);
+    const { high, low } = this.#entries.versionOf(block);
     writer.add(block, 1, high, low, this.contentOf(block), this.holderOf(block), this.sumOf(block));
   }
-
-  #versionOf(block: number): { high: number; low: number } {
-    const slot = this.#slab.slotOf(block);
-    if (slot < 0) return { high: 0, low: 0 };
-    const chunk = this.#slab.chunkOf(slot);
-    const at = this.#slab.indexOf(slot);
-    return { high: chunk.high[at] ?? 0, low: chunk.low[at] ?? 0 };
-  }
-
-  #flagsOf(block: number): number {
-    const slot = this.#slab.slotOf(block);
-    return slot < 0 ? 0 : (this.#slab.chunkOf(slot).flags[this.#slab.indexOf(slot)] ?? 0);
-  }
-
-  #setFlags(block: number, flags: number): void {
-    const slot = this.#slab.makeSlot(block);
-    this.#slab.chunkOf(slot).flags[this.#slab.indexOf(slot)] = flags;
-  }
-
-  #noteChange(block: number, chunk: EntryChunk, at: number): void {
-    const flags = chunk.flags[at] ?? 0;
-    if ((flags & CHANGED) !== 0) return;
-    chunk.flags[at] = flags | CHANGED;
-    if (this.#changedCount === this.#changed.length) {
-      const larger = new Uint32Array(this.#changed.length * 2);
-      larger.set(this.#changed);
-      this.#changed = larger;
-    }
-    this.#changed[this.#changedCount++] = block;
-  }
-
-  #forgetChanges(): void {
-    for (let index = 0; index < this.#changedCount; index++) {
-      const block = this.#changed[index] ?? 0;
-      this.#setFlags(block, this.contentOf(block));
-    }
-    this.#changedCount = 0;
-  }
-}
-
-/** Whether a version belongs to an epoch that is known to have ended before it: a tail (SOUNDNESS A7). */
-export function isTail(high: number, low: number, ends: readonly { epoch: number; lastSequence: number }[]): boolean {
-  const end = ends.find((candidate) => candidate.epoch === epochOf(high));
-  return end !== undefined && sequenceOf(high, low) > end.lastSequence;
 }

@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SEQUENCE_MAX, sequenceOf, versionHigh, versionLow } from '../../../blockd/table/block-version.ts';
+import { isTail, SEQUENCE_MAX, sequenceOf, versionHigh, versionLow } from '../../../blockd/table/block-version.ts';
 import { DATA, HERE, readRuns, runsAreSound } from '../../../blockd/table/version-run.ts';
-import { isTail, VersionTable } from '../../../blockd/table/version-table.ts';
+import { VersionTable } from '../../../blockd/table/version-table.ts';
 import { learn, sumOf } from './learnt.ts';
 
 /** As many checksums. */

@@ -1,0 +1,116 @@
+// What a table says of each block, and what follows each change of an entry: the sums over the table and the list of
+// changes. It knows the fields of an entry, not why they change.
+import { ChangedBlocks, isUndurable, setSettled, setTaken } from './changed-blocks.ts';
+import type { EntrySlab } from './entry-slab.ts';
+import { TableCensus } from './table-census.ts';
+import { DATA, HERE } from './version-run.ts';
+
+/** The flags of an entry that mean something outside of its table. */
+export const CONTENT = DATA | HERE;
+
+/** The two words of a version. */
+export interface VersionWords {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** The entries of one table. A block without one was never written: its version is 0, 0. */
+export class BlockEntries {
+  readonly slab: EntrySlab;
+  readonly census = new TableCensus();
+  readonly #changed = new ChangedBlocks();
+
+  constructor(slab: EntrySlab) {
+    this.slab = slab;
+  }
+
+  get hasChanges(): boolean {
+    return this.#changed.count > 0;
+  }
+
+  /** `DATA` and `HERE` of one block. */
+  contentOf(block: number): number {
+    return this.#flagsOf(block) & CONTENT;
+  }
+
+  equals(block: number, high: number, low: number): boolean {
+    const slot = this.slab.slotOf(block);
+    if (slot < 0) return high === 0 && low === 0;
+    const chunk = this.slab.chunkOf(slot);
+    const at = this.slab.indexOf(slot);
+    return chunk.low[at] === low && chunk.high[at] === high;
+  }
+
+  versionOf(block: number): VersionWords {
+    const slot = this.slab.slotOf(block);
+    if (slot < 0) return { high: 0, low: 0 };
+    const chunk = this.slab.chunkOf(slot);
+    const at = this.slab.indexOf(slot);
+    return { high: chunk.high[at] ?? 0, low: chunk.low[at] ?? 0 };
+  }
+
+  holderOf(block: number): number {
+    const slot = this.slab.slotOf(block);
+    return slot < 0 ? 0 : (this.slab.chunkOf(slot).holder[this.slab.indexOf(slot)] ?? 0);
+  }
+
+  sumOf(block: number): number {
+    const slot = this.slab.slotOf(block);
+    return slot < 0 ? 0 : (this.slab.chunkOf(slot).sum[this.slab.indexOf(slot)] ?? 0);
+  }
+
+  /** Whether the disk may not have the block's entry as it is. */
+  isChanged(block: number): boolean {
+    return isUndurable(this.#flagsOf(block));
+  }
+
+  /** Gives a block its entry; `content` is of `CONTENT`. */
+  set(block: number, high: number, low: number, content: number, holder: number, sum: number): void {
+    const slot = this.slab.makeSlot(block);
+    const chunk = this.slab.chunkOf(slot);
+    const at = this.slab.indexOf(slot);
+    this.census.count(block, chunk, at, -1);
+    chunk.high[at] = high;
+    chunk.low[at] = low;
+    chunk.sum[at] = sum;
+    chunk.holder[at] = holder;
+    chunk.flags[at] = ((chunk.flags[at] ?? 0) & ~CONTENT) | content;
+    this.census.count(block, chunk, at, 1);
+    this.#changed.note(block, chunk, at);
+  }
+
+  /** `HERE` comes, or goes, which is no change for the disk. Blocks that are counted have a place. */
+  setHere(block: number, isHere: boolean): void {
+    const slot = this.slab.makeSlot(block);
+    const chunk = this.slab.chunkOf(slot);
+    const at = this.slab.indexOf(slot);
+    this.census.count(block, chunk, at, -1);
+    chunk.flags[at] = isHere ? (chunk.flags[at] ?? 0) | HERE : (chunk.flags[at] ?? 0) & ~HERE;
+    this.census.count(block, chunk, at, 1);
+    if (isHere) this.#changed.note(block, chunk, at);
+  }
+
+  /** The blocks whose entries changed since the last call, in order; good until the next change. */
+  takeChanges(): Uint32Array {
+    const blocks = this.#changed.take();
+    for (const block of blocks) {
+      const slot = this.slab.makeSlot(block);
+      setTaken(this.slab.chunkOf(slot), this.slab.indexOf(slot));
+    }
+    return blocks;
+  }
+
+  /** The record that took the block's entry is durable; or is not, and the entry is a change again, as it is then. */
+  settle(block: number, isDurable: boolean): void {
+    const slot = this.slab.makeSlot(block);
+    const chunk = this.slab.chunkOf(slot);
+    const at = this.slab.indexOf(slot);
+    setSettled(chunk, at);
+    if (!isDurable) this.#changed.note(block, chunk, at);
+  }
+
+  #flagsOf(block: number): number {
+    const slot = this.slab.slotOf(block);
+    return slot < 0 ? 0 : (this.slab.chunkOf(slot).flags[this.slab.indexOf(slot)] ?? 0);
+  }
+}
