@@ -2,12 +2,12 @@
 // together. Never goes on after a failed sync: what is on the disk then is unknown until the file is read again.
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type Static, type TSchema, Type } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 import type { Disk, DiskFile } from './disk.ts';
 import { codeOf, messageOf, OperationError } from './errors.ts';
-import { decodeJournal, encodeFrame, JOURNAL_HEADER, journalStart } from './journal-frame.ts';
-import { decodeMessagePack, encodeMessagePack } from './messagepack.ts';
-import { SchemaCheck } from './schema-check.ts';
+import { encodeFrame, JOURNAL_HEADER } from './journal-frame.ts';
+import { readJournal, recordsOf } from './journal-reader.ts';
+import { encodeMessagePack } from './messagepack.ts';
 
 /** What opening found. */
 export interface Opened<T> {
@@ -24,8 +24,18 @@ interface Waiting<T> {
   readonly reject: (error: unknown) => void;
 }
 
-/** The new file while a rewrite is not finished; one that is found at opening is left over from a crash. */
+/** The new file of a rewrite that is not finished. */
+interface Fresh {
+  readonly file: DiskFile;
+  readonly endBytes: number;
+  /** The old file's bytes up to here are in it, or will not be. */
+  readonly copiedToBytes: number;
+}
+
+/** Ends the new file's name while a rewrite is not finished; one that is found at opening is left over from a crash. */
 const REWRITE_SUFFIX = '.rewrite';
+/** What is copied from file to file in one step. */
+const COPY_BYTES = 2 ** 20;
 
 /** A journal of records of one schema. Calls may overlap; records stand in the order of the calls. */
 export class Journal<T> {
@@ -94,6 +104,19 @@ export class Journal<T> {
     });
   }
 
+  /**
+   * Replaces what stands before a position, which was the `sizeBytes` of some moment, by other records; what was appended
+   * since stays behind them. Otherwise as `rewrite`. Appends go on meanwhile but for the last step. One rewrite at a time.
+   * @throws OperationError JOURNAL_FAILED; after ENOSPC nothing has changed, and the journal stays usable
+   */
+  async replaceHead(records: readonly T[], headBytes: number): Promise<void> {
+    this.#throwIfFailed();
+    const fresh = await this.#writeFresh(records, headBytes);
+    await new Promise<void>((resolve, reject) => {
+      this.#enqueue(() => this.#takeOver(fresh).then(resolve, reject));
+    });
+  }
+
   /** Waits for what was started and closes the file. */
   async close(): Promise<void> {
     this.#batch = undefined;
@@ -154,7 +177,12 @@ export class Journal<T> {
 
   async #rewrite(records: readonly T[]): Promise<void> {
     this.#throwIfFailed();
-    const fresh = await this.#writeFresh(records);
+    await this.#takeOver(await this.#writeFresh(records, this.#endBytes));
+  }
+
+  /** The new file gets what was appended since it was written, and the name. No append is under way. */
+  async #takeOver(written: Fresh): Promise<void> {
+    const fresh = await this.#complete(written);
     try {
       await this.#disk.rename(this.#path + REWRITE_SUFFIX, this.#path);
       await this.#disk.syncDirectory(dirname(this.#path));
@@ -169,7 +197,18 @@ export class Journal<T> {
     await old.close();
   }
 
-  async #writeFresh(records: readonly T[]): Promise<{ file: DiskFile; endBytes: number }> {
+  async #complete(fresh: Fresh): Promise<Fresh> {
+    try {
+      this.#throwIfFailed();
+      return fresh.copiedToBytes === this.#endBytes ? fresh : await this.#copyTo(fresh);
+    } catch (cause) {
+      await fresh.file.close();
+      throw this.#failure ?? this.#error('rewrite', cause);
+    }
+  }
+
+  /** Writes the records and what the old file has from a position on. */
+  async #writeFresh(records: readonly T[], fromBytes: number): Promise<Fresh> {
     const path = this.#path + REWRITE_SUFFIX;
     await this.#disk.remove(path);
     const file = await this.#disk.open(path, 'create');
@@ -177,12 +216,24 @@ export class Journal<T> {
       const frames = records.length === 0 ? new Uint8Array(0) : encodeFrame(encodeMessagePack(records), crc32);
       await file.write(JOURNAL_HEADER, 0);
       await file.write(frames, JOURNAL_HEADER.length);
-      await file.datasync();
-      return { file, endBytes: JOURNAL_HEADER.length + frames.length };
+      return await this.#copyTo({ file, endBytes: JOURNAL_HEADER.length + frames.length, copiedToBytes: fromBytes });
     } catch (cause) {
       await file.close();
       throw this.#error('rewrite', cause);
     }
+  }
+
+  /** Copies the appends that are durable by now and makes the new file durable. */
+  async #copyTo({ file, endBytes, copiedToBytes }: Fresh): Promise<Fresh> {
+    const untilBytes = this.#endBytes;
+    const part = new Uint8Array(Math.min(COPY_BYTES, untilBytes - copiedToBytes));
+    for (let at = copiedToBytes; at < untilBytes; at += part.length) {
+      const wanted = part.subarray(0, untilBytes - at);
+      if ((await this.#file.read(wanted, at)) < wanted.length) throw new Error(`it has no byte ${untilBytes - 1}`);
+      await file.write(wanted, endBytes + at - copiedToBytes);
+    }
+    await file.datasync();
+    return { file, endBytes: endBytes + untilBytes - copiedToBytes, copiedToBytes: untilBytes };
   }
 
   #throwIfFailed(): void {
@@ -199,61 +250,4 @@ export class Journal<T> {
     const remedy = codeOf(cause) === 'ENOSPC' ? 'Make room on the disk.' : 'Look at the disk, then restart the daemon.';
     return new OperationError('JOURNAL_FAILED', `${at} failed: ${messageOf(cause)}`, { remedy, cause });
   }
-}
-
-async function readJournal(
-  disk: Disk,
-  file: DiskFile,
-  path: string,
-): Promise<{ payloads: Uint8Array[]; goodBytes: number; tornBytes: number }> {
-  const bytes = new Uint8Array(await file.size());
-  await file.read(bytes, 0);
-  const start = journalStart(bytes);
-  if (start === 'other') throw unreadable(path, 'it is not a journal of this format');
-  if (start === 'cut') return begin(disk, file, path);
-  const { payloads, goodBytes, damage } = decodeJournal(bytes, crc32);
-  if (damage !== undefined) throw damaged(path, damage.badAtBytes, damage.goodAgainAtBytes);
-  const tornBytes = bytes.length - goodBytes;
-  if (tornBytes > 0) await cutTail(file, goodBytes);
-  return { payloads, goodBytes, tornBytes };
-}
-
-async function begin(
-  disk: Disk,
-  file: DiskFile,
-  path: string,
-): Promise<{ payloads: Uint8Array[]; goodBytes: number; tornBytes: number }> {
-  await file.write(JOURNAL_HEADER, 0);
-  await file.datasync();
-  await disk.syncDirectory(dirname(path));
-  return { payloads: [], goodBytes: JOURNAL_HEADER.length, tornBytes: 0 };
-}
-
-async function cutTail(file: DiskFile, goodBytes: number): Promise<void> {
-  await file.truncate(goodBytes);
-  await file.datasync();
-}
-
-function recordsOf<S extends TSchema>(payloads: readonly Uint8Array[], schema: S, path: string): Static<S>[] {
-  const check = new SchemaCheck(Type.Array(schema));
-  return payloads.flatMap((payload) => {
-    const decoded = decodeMessagePack(payload);
-    if (!decoded.ok) throw unreadable(path, decoded.fault);
-    if (!check.accepts(decoded.value)) throw unreadable(path, check.fault(decoded.value));
-    return decoded.value as Static<S>[];
-  });
-}
-
-function unreadable(path: string, why: string): OperationError {
-  return new OperationError('JOURNAL_UNREADABLE', `cannot read the journal ${path}: ${why}`, {
-    remedy: 'It may be of a newer release: run that one, or put the file aside and recover from another node.',
-  });
-}
-
-function damaged(path: string, badAtBytes: number, goodAgainAtBytes: number): OperationError {
-  return new OperationError(
-    'JOURNAL_DAMAGED',
-    `the journal ${path} is damaged from byte ${badAtBytes} on, with good records again at byte ${goodAgainAtBytes}`,
-    { remedy: 'Copy the file for inspection and look at the disk; recover the state from another node.' },
-  );
 }

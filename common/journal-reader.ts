@@ -1,0 +1,73 @@
+// What opening a journal does with its file: reads it, cuts off what a crash left unfinished, refuses what is damaged or of
+// another format. It appends nothing.
+import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { type Static, type TSchema, Type } from 'typebox';
+import type { Disk, DiskFile } from './disk.ts';
+import { OperationError } from './errors.ts';
+import { decodeJournal, JOURNAL_HEADER, journalStart } from './journal-frame.ts';
+import { decodeMessagePack } from './messagepack.ts';
+import { SchemaCheck } from './schema-check.ts';
+
+/** What a journal's file holds. */
+interface FileContents {
+  readonly payloads: Uint8Array[];
+  /** The next append goes here. */
+  readonly goodBytes: number;
+  /** What was cut off behind it. */
+  readonly tornBytes: number;
+}
+
+/**
+ * Reads the file whole, begins it where it is empty, cuts an unfinished append off its end.
+ * @throws OperationError JOURNAL_DAMAGED, JOURNAL_UNREADABLE; nothing is changed then
+ */
+export async function readJournal(disk: Disk, file: DiskFile, path: string): Promise<FileContents> {
+  const bytes = new Uint8Array(await file.size());
+  await file.read(bytes, 0);
+  const start = journalStart(bytes);
+  if (start === 'other') throw unreadable(path, 'it is not a journal of this format');
+  if (start === 'cut') return begin(disk, file, path);
+  const { payloads, goodBytes, damage } = decodeJournal(bytes, crc32);
+  if (damage !== undefined) throw damaged(path, damage.badAtBytes, damage.goodAgainAtBytes);
+  const tornBytes = bytes.length - goodBytes;
+  if (tornBytes > 0) await cutTail(file, goodBytes);
+  return { payloads, goodBytes, tornBytes };
+}
+
+async function begin(disk: Disk, file: DiskFile, path: string): Promise<FileContents> {
+  await file.write(JOURNAL_HEADER, 0);
+  await file.datasync();
+  await disk.syncDirectory(dirname(path));
+  return { payloads: [], goodBytes: JOURNAL_HEADER.length, tornBytes: 0 };
+}
+
+async function cutTail(file: DiskFile, goodBytes: number): Promise<void> {
+  await file.truncate(goodBytes);
+  await file.datasync();
+}
+
+/** The records of all payloads, in order. @throws OperationError JOURNAL_UNREADABLE where they are not of the schema */
+export function recordsOf<S extends TSchema>(payloads: readonly Uint8Array[], schema: S, path: string): Static<S>[] {
+  const check = new SchemaCheck(Type.Array(schema));
+  return payloads.flatMap((payload) => {
+    const decoded = decodeMessagePack(payload);
+    if (!decoded.ok) throw unreadable(path, decoded.fault);
+    if (!check.accepts(decoded.value)) throw unreadable(path, check.fault(decoded.value));
+    return decoded.value as Static<S>[];
+  });
+}
+
+function unreadable(path: string, why: string): OperationError {
+  return new OperationError('JOURNAL_UNREADABLE', `cannot read the journal ${path}: ${why}`, {
+    remedy: 'It may be of a newer release: run that one, or put the file aside and recover from another node.',
+  });
+}
+
+function damaged(path: string, badAtBytes: number, goodAgainAtBytes: number): OperationError {
+  return new OperationError(
+    'JOURNAL_DAMAGED',
+    `the journal ${path} is damaged from byte ${badAtBytes} on, with good records again at byte ${goodAgainAtBytes}`,
+    { remedy: 'Copy the file for inspection and look at the disk; recover the state from another node.' },
+  );
+}
