@@ -9,6 +9,7 @@ import { BLOCKS_MAX, blocksOf, runsAreSound } from '../table/version-run.ts';
 import { type TableMark, VersionTable } from '../table/version-table.ts';
 import { blocksOfExtent } from './active-extents.ts';
 import { type ImagePaths, ImageStore, type StoreParts } from './image-store.ts';
+import { readTable, saveTable } from './resting-table.ts';
 import { foldRecords, NEW_STATE, type StoreFold, StoreRecord, type StoreState } from './store-record.ts';
 
 const JOURNAL_SUFFIX = '.journal';
@@ -51,7 +52,7 @@ export async function createImage(disk: Disk, directory: string, fresh: NewImage
   await data.truncate(fresh.bytes);
   await data.datasync();
   const tableNumber = fresh.table === undefined ? 0 : 1;
-  if (tableNumber > 0) await disk.replace(paths.table(tableNumber), table.toBytes());
+  if (tableNumber > 0) await saveTable(disk, directory, paths.table(tableNumber), table);
   const { journal } = await Journal.open(disk, paths.journal, StoreRecord);
   const closing = fresh.isOrigin ? { image: fresh.image, epoch: 0, ...table.mark, generation: 1 } : null;
   const state: StoreState = { ...NEW_STATE, closing };
@@ -126,10 +127,7 @@ async function syncJournal(disk: Disk, path: string): Promise<void> {
 async function loadTable(disk: Disk, paths: ImagePaths, image: string, fold: StoreFold): Promise<VersionTable> {
   const { bytes, table: number, mark } = fold.header;
   const blocks = blocksOf(bytes);
-  const table =
-    number === 0
-      ? new VersionTable(blocks)
-      : VersionTable.fromBytes(blocks, Buffer.from(await disk.readWhole(paths.table(number))));
+  const table = number === 0 ? new VersionTable(blocks) : await readTable(disk, paths.table(number), blocks);
   const expected = number === 0 ? EMPTY_MARK : mark;
   if (table?.mark.digest !== expected.digest) throw damaged(image, `its table ${number} is not the one written`);
   for (const runs of fold.runs) {

@@ -2,21 +2,19 @@
 // told to anyone before its barrier (data, then one record) has answered. A barrier that met a full disk changes nothing
 // and may be asked for again (promise S9); any other failure of one is final (promise S2).
 import type { Disk, DiskFile } from '../../common/disk.ts';
-import { codeOf, type OperationError } from '../../common/errors.ts';
+import type { OperationError } from '../../common/errors.ts';
 import type { Journal } from '../../common/journal.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
-import { ENTRY_BYTES } from '../table/table-file.ts';
 import type { TableMark, VersionTable } from '../table/version-table.ts';
 import { ActiveExtents } from './active-extents.ts';
 import { BlockFile } from './block-file.ts';
+import { Checkpointer } from './checkpointer.ts';
 import { ExtentMarks } from './extent-marks.ts';
 import { StoreJournal } from './store-journal.ts';
 import type { StoreRecord, StoreState } from './store-record.ts';
+import { type TableListener, TableListeners } from './table-listeners.ts';
 import { WriteNumbers } from './write-numbers.ts';
 import { ZeroBlocks } from './zero-blocks.ts';
-
-/** A journal is replaced by a checkpoint beyond this or beyond the table's own size: replay stays short. */
-const JOURNAL_BYTES_MIN = 8 * 2 ** 20;
 
 /** What a barrier may change besides the entries. */
 export interface StoreChange {
@@ -25,13 +23,6 @@ export interface StoreChange {
   readonly clean?: boolean;
   /** Reserve sequences for a new writer. */
   readonly reserve?: boolean;
-}
-
-/** Who is told of durable changes. Runs are as in `version-run.ts`, holders by this store's index. */
-export interface TableListener {
-  /** The whole table, or what is newer than the sequence it asked for. */
-  whole(runs: Buffer, mark: TableMark): void;
-  changes(runs: Buffer, mark: TableMark): void;
 }
 
 /** Where the parts of an image lie. */
@@ -65,11 +56,6 @@ interface Barrier {
   reject(reason: Error): void;
 }
 
-interface Newcomer {
-  readonly listener: TableListener;
-  readonly afterSequence: number | undefined;
-}
-
 /** An image's durable side. All calls but those that answer a promise are synchronous and change memory only. */
 export class ImageStore {
   readonly image: string;
@@ -83,15 +69,12 @@ export class ImageStore {
   readonly #journal: StoreJournal;
   readonly #marks: ExtentMarks;
   readonly #numbers: WriteNumbers;
-  readonly #listeners = new Set<TableListener>();
-  readonly #newcomers = new Set<Newcomer>();
+  readonly #checkpoints: Checkpointer;
+  readonly #listeners: TableListeners;
   #state: StoreState;
-  #tableNumber: number;
   #holdersChanged = false;
   #waiting: Barrier | undefined;
   #running: Barrier | undefined;
-  /** How long the journal was when the disk had no room for a checkpoint. */
-  #noRoomAtBytes = 0;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
@@ -103,10 +86,19 @@ export class ImageStore {
     this.zeros = new ZeroBlocks(parts.table, parts.data);
     this.#marks = new ExtentMarks(this.active, this.#journal, this.zeros, parts.disk.kernelRun);
     this.#numbers = new WriteNumbers(parts.image, this.#journal, parts.reservedBelow);
+    this.#listeners = new TableListeners(parts.table);
     this.file = new BlockFile(parts.data, parts.table);
     this.#holders = [...parts.holders];
     this.#state = parts.state;
-    this.#tableNumber = parts.tableNumber;
+    this.#checkpoints = new Checkpointer({
+      disk: parts.disk,
+      directory: parts.paths.directory,
+      path: parts.paths.table,
+      journal: this.#journal,
+      table: parts.table,
+      number: parts.tableNumber,
+      journalBytes: parts.checkpointBytes,
+    });
   }
 
   get bytes(): number {
@@ -124,7 +116,7 @@ export class ImageStore {
   }
 
   get followers(): number {
-    return this.#listeners.size + this.#newcomers.size;
+    return this.#listeners.count;
   }
 
   holderName(index: number): string {
@@ -186,13 +178,9 @@ export class ImageStore {
 
   /** Tells the listener the durable table and then each durable change, until the answered function is called. */
   follow(listener: TableListener, afterSequence?: number): () => void {
-    const newcomer = { listener, afterSequence };
-    this.#newcomers.add(newcomer);
+    const leave = this.#listeners.add(listener, afterSequence);
     this.commit({}).catch(() => this.failure);
-    return () => {
-      this.#newcomers.delete(newcomer);
-      this.#listeners.delete(listener);
-    };
+    return leave;
   }
 
   /** Closes the files after everything is durable; without `clean` the next start takes it for a crash. */
@@ -200,6 +188,7 @@ export class ImageStore {
     try {
       if (this.failure === undefined) await this.commit({ clean: true });
     } finally {
+      await this.#checkpoints.close();
       await this.zeros.punched;
       await this.#parts.journal.close();
       await this.#parts.data.close();
@@ -223,10 +212,11 @@ export class ImageStore {
 
   /** One barrier: what is in memory now becomes durable, then known. */
   async #pass(change: StoreChange): Promise<void> {
+    const isCheckpoint = this.#checkpoints.isDue && (await this.#checkpoints.begin());
     const runs = this.table.takeChanges();
     const mark = this.table.mark;
-    const newcomers = Array.from(this.#newcomers, (one) => ({ one, whole: this.table.runs(one.afterSequence) }));
-    const snapshot = this.#journalIsLong() ? this.#snapshot() : undefined;
+    const tell = this.#listeners.prepare();
+    if (isCheckpoint) this.#capture();
     const record = this.#recordOf(change, runs, mark);
     try {
       await this.zeros.clearNoted();
@@ -234,23 +224,16 @@ export class ImageStore {
       await this.#journal.inTurn(async (journal) => {
         await journal.append(record);
         this.#adopt(record);
+        if (isCheckpoint) this.#checkpoints.go((number) => this.#head(number, mark));
       });
     } catch (cause) {
+      if (isCheckpoint) this.#checkpoints.drop();
       this.table.settle(runs, false);
       this.#holdersChanged ||= record.holders !== undefined;
       throw cause;
     }
     this.table.settle(runs, true);
-    for (const listener of this.#listeners) listener.changes(runs, mark);
-    for (const { one, whole } of newcomers) this.#welcome(one, whole, mark);
-    if (snapshot !== undefined) await this.#checkpointIfRoom(snapshot, mark);
-  }
-
-  /** Tells the whole table to one who has not gone meanwhile. */
-  #welcome(newcomer: Newcomer, whole: Buffer, mark: TableMark): void {
-    if (!this.#newcomers.delete(newcomer)) return;
-    this.#listeners.add(newcomer.listener);
-    newcomer.listener.whole(whole, mark);
+    tell(runs, mark);
   }
 
   #recordOf(change: StoreChange, runs: Buffer, mark: TableMark): StoreRecord {
@@ -273,48 +256,23 @@ export class ImageStore {
     if (record.reservedBelow !== undefined) this.#numbers.adopt(record.reservedBelow);
   }
 
-  #journalIsLong(): boolean {
-    const { journal, checkpointBytes } = this.#parts;
-    const limitBytes = checkpointBytes ?? Math.max(JOURNAL_BYTES_MIN, this.table.placedBlocks * ENTRY_BYTES);
-    return journal.sizeBytes > Math.max(limitBytes, 2 * this.#noRoomAtBytes);
-  }
-
-  #snapshot(): Buffer {
+  /** A checkpoint has the table of this barrier; extents that were not written since the last one go idle with it. */
+  #capture(): void {
     this.active.cool();
-    return this.table.toBytes();
+    this.#checkpoints.capture();
   }
 
-  /** Without room for a checkpoint the journal goes on as it is, for twice its length before the next try. */
-  async #checkpointIfRoom(table: Buffer, mark: TableMark): Promise<void> {
-    try {
-      await this.#checkpoint(table, mark);
-      this.#noRoomAtBytes = 0;
-    } catch (cause) {
-      if (codeOf(cause) !== 'ENOSPC') throw cause;
-      this.#noRoomAtBytes = this.#parts.journal.sizeBytes;
-    }
-  }
-
-  /** Writes the table as it was at this barrier and lets a new journal begin there. */
-  async #checkpoint(table: Buffer, mark: TableMark): Promise<void> {
-    const { disk, paths } = this.#parts;
-    const number = this.#tableNumber + 1;
-    await disk.replace(paths.table(number), table);
-    await this.#journal.inTurn((journal) =>
-      journal.rewrite([
-        {
-          header: { bytes: this.bytes, table: number, mark },
-          state: this.#state,
-          holders: [...this.#holders],
-          reservedBelow: this.#numbers.reservedBelow,
-          active: this.active.list(),
-          kernelRun: disk.kernelRun,
-          lastSequence: mark.lastSequence,
-        },
-      ]),
-    );
-    await disk.remove(paths.table(this.#tableNumber));
-    this.#tableNumber = number;
+  /** All that the journal says by now, the entries left to the table of this number. */
+  #head(table: number, mark: TableMark): StoreRecord {
+    return {
+      header: { bytes: this.bytes, table, mark },
+      state: this.#state,
+      holders: [...this.#holders],
+      reservedBelow: this.#numbers.reservedBelow,
+      active: this.active.list(),
+      kernelRun: this.#parts.disk.kernelRun,
+      lastSequence: mark.lastSequence,
+    };
   }
 }
 

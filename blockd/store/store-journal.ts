@@ -21,24 +21,42 @@ export class StoreJournal {
     return this.#failure;
   }
 
+  /** As of `Journal`: where the next append goes. */
+  get sizeBytes(): number {
+    return this.#journal.sizeBytes;
+  }
+
   /**
-   * Appends and rewrites one after the other: a mark must not fall between a rewrite's content and its rename.
+   * Appends one after the other: what a record says is known in memory before the next one is made.
    * @throws OperationError ENOSPC, and then nothing was written; STORE_FAILED
    */
   async inTurn(write: (journal: Journal<StoreRecord>) => Promise<void>): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const turn = this.#turn.then(() => write(this.#journal));
     this.#turn = turn.catch(() => undefined);
-    try {
-      await turn;
-    } catch (cause) {
-      throw this.#journal.failure === undefined && isFull(cause) ? this.#full(cause) : this.#fail(cause);
-    }
+    await this.#judge(turn);
+  }
+
+  /**
+   * Lets a journal begin with another record, and keeps what was appended from a position on. Takes no turn.
+   * @throws OperationError ENOSPC, and then nothing has changed; STORE_FAILED
+   */
+  async replaceHead(record: StoreRecord, headBytes: number): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#judge(this.#journal.replaceHead([record], headBytes));
   }
 
   /** What a step with the image's files failed with. A disk that is full when it is synced is no passing thing. */
   errorOf(cause: unknown): OperationError {
     return cause instanceof OperationError && cause.code === 'ENOSPC' ? cause : this.#fail(cause);
+  }
+
+  async #judge(step: Promise<void>): Promise<void> {
+    try {
+      await step;
+    } catch (cause) {
+      throw this.#journal.failure === undefined && isFull(cause) ? this.#full(cause) : this.#fail(cause);
+    }
   }
 
   #full(cause: unknown): OperationError {
@@ -57,7 +75,8 @@ export class StoreJournal {
   }
 }
 
-/** The journal wraps the disk's error in one of its own. */
-function isFull(error: unknown): boolean {
-  return error instanceof Error && (codeOf(error.cause) === 'ENOSPC' || codeOf(error.cause) === 'EDQUOT');
+/** Whether a step with a file found no room. The journal wraps the disk's error in one of its own. */
+export function isFull(error: unknown): boolean {
+  const codes = [codeOf(error), error instanceof Error ? codeOf(error.cause) : undefined];
+  return codes.includes('ENOSPC') || codes.includes('EDQUOT');
 }

@@ -4,9 +4,7 @@ import xxhash from 'xxhash-wasm';
 import { BLOCK_BYTES } from './block-version.ts';
 
 // Why WebAssembly: ARCHITECTURE, "Every block with data has a checksum". It starts asynchronously, once.
-const { h64Raw, create64 } = await xxhash();
-/** What is hashed in one step: the hash works on a copy. */
-const HASH_STEP_BYTES = 2 ** 20;
+const { h64Raw } = await xxhash();
 
 /** Of one block's bytes. */
 export function checksumOf(block: Uint8Array): number {
@@ -25,9 +23,7 @@ export function checksumsOf(data: Uint8Array): Uint32Array {
   return sums;
 }
 
-/** The XXH64 of any length. */
+/** The XXH64 of some MiB at most: the hash works on a copy, whose room it keeps. */
 export function hashOf(bytes: Uint8Array): bigint {
-  const hash = create64();
-  for (let at = 0; at < bytes.length; at += HASH_STEP_BYTES) hash.update(bytes.subarray(at, at + HASH_STEP_BYTES));
-  return hash.digest();
+  return h64Raw(bytes);
 }

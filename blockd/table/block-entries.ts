@@ -2,6 +2,7 @@
 // changes. It knows the fields of an entry, not why they change.
 import { ChangedBlocks, isUndurable, setSettled, setTaken } from './changed-blocks.ts';
 import type { EntrySlab } from './entry-slab.ts';
+import type { TableCapture } from './table-capture.ts';
 import { TableCensus } from './table-census.ts';
 import { DATA, HERE } from './version-run.ts';
 
@@ -18,6 +19,8 @@ export interface VersionWords {
 export class BlockEntries {
   readonly slab: EntrySlab;
   readonly census = new TableCensus();
+  /** Who is to see an entry before it changes. */
+  capture: TableCapture | undefined;
   readonly #changed = new ChangedBlocks();
 
   constructor(slab: EntrySlab) {
@@ -66,7 +69,15 @@ export class BlockEntries {
 
   /** Gives a block its entry; `content` is of `CONTENT`. */
   set(block: number, high: number, low: number, content: number, holder: number, sum: number): void {
+    this.load(block, high, low, content, holder, sum);
+    const slot = this.slab.slotOf(block);
+    this.#changed.note(block, this.slab.chunkOf(slot), this.slab.indexOf(slot));
+  }
+
+  /** As `set`, of an entry that the disk has. */
+  load(block: number, high: number, low: number, content: number, holder: number, sum: number): void {
     const slot = this.slab.makeSlot(block);
+    this.capture?.keep(slot);
     const chunk = this.slab.chunkOf(slot);
     const at = this.slab.indexOf(slot);
     this.census.count(block, chunk, at, -1);
@@ -76,12 +87,12 @@ export class BlockEntries {
     chunk.holder[at] = holder;
     chunk.flags[at] = ((chunk.flags[at] ?? 0) & ~CONTENT) | content;
     this.census.count(block, chunk, at, 1);
-    this.#changed.note(block, chunk, at);
   }
 
   /** `HERE` comes, or goes, which is no change for the disk. Blocks that are counted have a place. */
   setHere(block: number, isHere: boolean): void {
     const slot = this.slab.makeSlot(block);
+    this.capture?.keep(slot);
     const chunk = this.slab.chunkOf(slot);
     const at = this.slab.indexOf(slot);
     this.census.count(block, chunk, at, -1);

@@ -1,13 +1,15 @@
-// The resting form of a table: its slab's arrays as they are, behind a header with its counts and a hash of it all, so that
-// the table of a large image is read without looking at each entry. A codec; it opens nothing.
+// The resting form of a table: a head with its counts, then the slab's chunks as they lie in memory, each with a hash of
+// its own, so that one is written while the next still changes, and read without looking at each entry. A codec; it opens
+// nothing.
 import { hashOf } from './block-checksum.ts';
-import { EntrySlab } from './entry-slab.ts';
+import { ENTRY_BYTES, GROUP_BLOCKS, SEAL_BYTES } from './entry-slab.ts';
 
-const MAGIC = Buffer.from('sctable2');
+const MAGIC = Buffer.from('sctable3');
 const HASH_BYTES = 8;
-const PREFIX_BYTES = MAGIC.length + HASH_BYTES + 4;
-/** Bytes of an entry in memory and in the file, its share of its group's number included. */
-export const ENTRY_BYTES = 15.5;
+/** What `headBytes` needs to see. */
+export const PREFIX_BYTES = MAGIC.length + HASH_BYTES + 4;
+/** A head is some hundred bytes and some per holder. */
+const HEAD_BYTES_MAX = 4 * 2 ** 20;
 
 /** What a table adds up to. */
 export interface TableCounts {
@@ -20,58 +22,54 @@ export interface TableCounts {
   readonly elsewhere: readonly (readonly [holder: number, blocks: number])[];
 }
 
-interface Header extends TableCounts {
+/** What a file begins with. */
+export interface TableHead extends TableCounts {
   readonly blocks: number;
   readonly groups: number;
+  readonly chunkGroups: number;
 }
 
-/** The table's bytes; `flagsKept` says which of an entry's flags mean anything on a disk. */
-export function encodeTable(slab: EntrySlab, counts: TableCounts, flagsKept: number): Buffer {
-  const header = Buffer.from(JSON.stringify({ ...counts, blocks: slab.blocks, groups: slab.groups }));
-  const fields = slab.chunks.flatMap((chunk, index) => {
-    const groups = groupsIn(slab.chunkGroups, slab.groups, index);
-    const parts = [chunk.high, chunk.low, chunk.sum, chunk.holder].map((array) => bytesOf(array, groups * 8));
-    const flags = chunk.flags.subarray(0, groups * 8).map((value) => value & flagsKept);
-    return [...parts, flags, bytesOf(chunk.owner, groups)];
-  });
-  const prefix = Buffer.alloc(PREFIX_BYTES);
-  const bytes = Buffer.concat([prefix, header, ...fields]);
-  MAGIC.copy(bytes);
-  bytes.writeUInt32LE(header.length, MAGIC.length + HASH_BYTES);
+/** The head's bytes: magic, hash, length as u32 LE, JSON. */
+export function encodeHead(head: TableHead): Buffer {
+  const json = Buffer.from(JSON.stringify(head));
+  const bytes = Buffer.concat([MAGIC, Buffer.alloc(PREFIX_BYTES - MAGIC.length), json]);
+  bytes.writeUInt32LE(json.length, MAGIC.length + HASH_BYTES);
   bytes.writeBigUInt64LE(hashOf(bytes.subarray(MAGIC.length + HASH_BYTES)), MAGIC.length);
   return bytes;
 }
 
-/** Reads what `encodeTable` made; undefined when it is anything else, or not as it was written. */
-export function decodeTable(blocks: number, bytes: Buffer): { slab: EntrySlab; counts: TableCounts } | undefined {
-  if (bytes.length < PREFIX_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
+/** How long the head is whose first bytes these are; undefined where no table begins so. */
+export function headBytes(prefix: Buffer): number | undefined {
+  if (prefix.length < PREFIX_BYTES || !prefix.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
+  const bytes = PREFIX_BYTES + prefix.readUInt32LE(MAGIC.length + HASH_BYTES);
+  return bytes > HEAD_BYTES_MAX ? undefined : bytes;
+}
+
+/** Reads what `encodeHead` made; undefined when it is anything else, or not as it was written. */
+export function decodeHead(bytes: Buffer): TableHead | undefined {
+  if (headBytes(bytes) !== bytes.length) return undefined;
   if (bytes.readBigUInt64LE(MAGIC.length) !== hashOf(bytes.subarray(MAGIC.length + HASH_BYTES))) return undefined;
-  const start = PREFIX_BYTES + bytes.readUInt32LE(MAGIC.length + HASH_BYTES);
-  const header = JSON.parse(bytes.toString('utf8', PREFIX_BYTES, start)) as Header;
-  if (header.blocks > blocks) return undefined;
-  const slab = new EntrySlab(blocks);
-  return fill(slab, header, bytes.subarray(start)) && slab.adopt() ? { slab, counts: header } : undefined;
+  return JSON.parse(bytes.toString('utf8', PREFIX_BYTES)) as TableHead;
 }
 
-function fill(slab: EntrySlab, header: Header, bytes: Buffer): boolean {
-  let at = 0;
-  const take = (array: Uint8Array): void => {
-    array.set(bytes.subarray(at, at + array.length));
-    at += array.length;
-  };
-  for (let index = 0; slab.groups < header.groups; index++) {
-    const groups = groupsIn(slab.chunkGroups, header.groups, index);
-    const chunk = slab.growBy(groups);
-    for (const array of [chunk.high, chunk.low, chunk.sum, chunk.holder, chunk.flags]) take(bytesOf(array, groups * 8));
-    take(bytesOf(chunk.owner, groups));
-  }
-  return at === bytes.length;
+/** How many pieces there are of so many bytes each, one per chunk of the slab. */
+export function piecesOf({ groups, chunkGroups }: Pick<TableHead, 'groups' | 'chunkGroups'>): {
+  count: number;
+  bytes: number;
+} {
+  return { count: Math.ceil(groups / chunkGroups), bytes: chunkGroups * GROUP_BLOCKS * ENTRY_BYTES + SEAL_BYTES };
 }
 
-function groupsIn(chunkGroups: number, groups: number, index: number): number {
-  return Math.min(chunkGroups, groups - index * chunkGroups);
+/** Puts the hash of a chunk's bytes behind them. */
+export function seal(piece: Uint8Array): void {
+  viewOf(piece).setBigUint64(0, hashOf(piece.subarray(0, -SEAL_BYTES)), true);
 }
 
-function bytesOf(array: Uint32Array | Uint16Array | Uint8Array, length: number): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, length * array.BYTES_PER_ELEMENT);
+/** Whether a chunk's bytes are as they were sealed. */
+export function isSealed(piece: Uint8Array): boolean {
+  return viewOf(piece).getBigUint64(0, true) === hashOf(piece.subarray(0, -SEAL_BYTES));
+}
+
+function viewOf(piece: Uint8Array): DataView {
+  return new DataView(piece.buffer, piece.byteOffset + piece.length - SEAL_BYTES, SEAL_BYTES);
 }

@@ -3,8 +3,9 @@
 import { ZERO_SUM } from './block-checksum.ts';
 import { BlockEntries, CONTENT } from './block-entries.ts';
 import { epochOf, sequenceOf, type Version, versionHigh, versionLow } from './block-version.ts';
-import { EntrySlab } from './entry-slab.ts';
-import { decodeTable, encodeTable } from './table-file.ts';
+import { EntrySlab, GROUP_BLOCKS } from './entry-slab.ts';
+import { type CaptureOptions, TableCapture } from './table-capture.ts';
+import { piecesOf, type TableHead } from './table-file.ts';
 import { DATA, HERE, RunWriter, readRuns, type VersionRun } from './version-run.ts';
 
 /** What a table is as a whole: equal for two stores exactly when they hold the same versions. */
@@ -47,7 +48,13 @@ export class VersionTable {
 
   /** Blocks for which the table takes memory. */
   get placedBlocks(): number {
-    return this.#entries.slab.groups * 8;
+    return this.#entries.slab.groups * GROUP_BLOCKS;
+  }
+
+  /** What the table takes in a file, its head aside. */
+  get restingBytes(): number {
+    const { count, bytes } = piecesOf(this.#entries.slab);
+    return count * bytes;
   }
 
   /** `DATA` and `HERE` of one block; 0 is a block never written, `DATA` alone one that must be fetched. */
@@ -156,15 +163,14 @@ export class VersionTable {
     }
   }
 
-  /** Sets blocks exactly as a record of this store says. */
+  /** Sets blocks exactly as a record of this store says, which is on the disk. */
   restore(bytes: Uint8Array): void {
     for (const run of readRuns(bytes)) {
       for (let index = 0; index < run.count; index++) {
-        this.#entries.set(run.first + index, run.high, run.low, run.flags & CONTENT, run.holder, run.sumAt(index));
+        this.#entries.load(run.first + index, run.high, run.low, run.flags & CONTENT, run.holder, run.sumAt(index));
       }
       this.lastSequence = Math.max(this.lastSequence, sequenceOf(run.high, run.low));
     }
-    for (const block of this.#entries.takeChanges()) this.#entries.settle(block, true);
   }
 
   /** The changed entries as runs in block order, for a record; `settle` says what became of it before the next. */
@@ -254,20 +260,25 @@ export class VersionTable {
     return { local: this.#entries.census.local, elsewhere: new Map(this.#entries.census.elsewhere) };
   }
 
-  /** A copy in the resting form. */
-  toBytes(): Buffer {
-    const { local, elsewhere } = this.#entries.census;
-    return encodeTable(this.#entries.slab, { ...this.mark, local, elsewhere: [...elsewhere] }, CONTENT);
+  /** Holds on to the table as it is now, for whoever writes it down; one at a time, until `release`. */
+  capture(options: CaptureOptions): TableCapture {
+    const { slab, census } = this.#entries;
+    const { groups, chunkGroups } = slab;
+    const elsewhere = [...census.elsewhere];
+    const head = { ...this.mark, local: census.local, elsewhere, blocks: this.blocks, groups, chunkGroups };
+    this.#entries.capture = new TableCapture(slab, head, CONTENT, options);
+    return this.#entries.capture;
   }
 
-  /** The table of those bytes; undefined when they are not a table of such an image as it was written. */
-  static fromBytes(blocks: number, bytes: Buffer): VersionTable | undefined {
-    const decoded = decodeTable(blocks, bytes);
-    if (decoded === undefined) return undefined;
-    const { slab, counts } = decoded;
+  release(): void {
+    this.#entries.capture = undefined;
+  }
+
+  /** The table that was read from a file: a slab with all its chunks, and what they add up to. */
+  static from(blocks: number, slab: EntrySlab, head: TableHead): VersionTable {
     const table = new VersionTable(blocks, slab);
-    table.lastSequence = counts.lastSequence;
-    table.#entries.census.restore(counts);
+    table.lastSequence = head.lastSequence;
+    table.#entries.census.restore(head);
     return table;
   }
 

@@ -8,6 +8,7 @@ import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { benchMigration, type MigrationBenchOptions } from './migration.ts';
 import { benchNbd, NBD_BENCH_PACKAGES, type NbdBenchOptions } from './nbd.ts';
+import { benchTable, type TableBenchOptions } from './table.ts';
 
 function count(text: string): number {
   const value = Number(text);
@@ -60,6 +61,15 @@ program
     const line = new ProgressLine();
     await ensurePackages(NBD_BENCH_PACKAGES, line);
     if (!(await benchNbd(options, line))) process.exitCode = 1;
+  });
+
+program
+  .command('table')
+  .description('the version table of a large image: opening, checkpoints, memory; some half a minute')
+  .option('--gib <GiB>', "the image's size, all of it written", count, 100)
+  .option('--json [file]', 'print the figures as JSON, or write them to a file')
+  .action(async (options: TableBenchOptions) => {
+    if (!(await benchTable(options, new ProgressLine()))) process.exitCode = 1;
   });
 
 try {

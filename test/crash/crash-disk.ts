@@ -181,7 +181,7 @@ export class CrashDisk implements Disk {
       write: (buffer, offset) => this.#step(() => this.#write(inode, buffer, offset)),
       writeSync: (buffer, offset) => this.#stepSync(() => this.#write(inode, buffer, offset)),
       datasync: () => this.#step(() => this.#sync(path, inode)),
-      allocate: async () => undefined,
+      allocate: async () => this.#throwIfFull(),
       punch: (offset, bytes) => this.#step(() => inode.change(writing(Buffer.alloc(bytes), offset))),
       truncate: (bytes) => this.#step(() => inode.change(truncation(bytes))),
       size: async () => inode.content.length,
@@ -193,6 +193,10 @@ export class CrashDisk implements Disk {
     const end = Math.floor((offset + buffer.length / 2) / PAGE_BYTES) * PAGE_BYTES;
     const bytes = this.isFull ? buffer.subarray(0, Math.max(0, end - offset)) : buffer;
     inode.change(writing(bytes, offset));
+    this.#throwIfFull();
+  }
+
+  #throwIfFull(): void {
     if (this.isFull) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
   }
 

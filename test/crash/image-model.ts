@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import type { Image } from '../../blockd/image/image.ts';
 import { BLOCK_BYTES, sequenceOf } from '../../blockd/table/block-version.ts';
 import { readRuns } from '../../blockd/table/version-run.ts';
+import { VersionTable } from '../../blockd/table/version-table.ts';
 
 const SECTOR_BYTES = 512;
 
@@ -73,6 +74,7 @@ export class ImageModel {
   /** Checks everything that must hold of the image after a recovery. */
   async verify(image: Image): Promise<void> {
     this.#readAllowed(image);
+    checkSums(image.store.table);
     for (const run of readRuns(image.store.table.runs())) {
       for (let block = run.first; block < run.first + run.count; block++) {
         const isOlder = sequenceOf(run.high, run.low) < (this.#told.get(block) ?? 0);
@@ -103,6 +105,13 @@ export class ImageModel {
     const end = Math.ceil((offset + length) / SECTOR_BYTES);
     for (let sector = Math.floor(offset / SECTOR_BYTES); sector < end; sector++) visit(sector);
   }
+}
+
+/** What the table adds up to is what its entries do. */
+function checkSums(table: VersionTable): void {
+  const anew = new VersionTable(table.blocks);
+  anew.restore(table.runs());
+  assert.equal([anew.mark.digest, anew.census()], [table.mark.digest, table.census()], 'the sums are of other entries');
 }
 
 function contentOf(image: Image, block: number): string {

@@ -1,6 +1,5 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createImage } from '../../../blockd/store/image-files.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/table/block-version.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { learn } from './learnt.ts';
@@ -267,28 +266,6 @@ test('a follower is told once the full disk has room again', async () => {
   assert.equal(told, [1]);
 });
 
-test('a checkpoint that finds no room is put off, and the flush holds', async () => {
-  const disk = new CrashDisk();
-  await (await createImage(disk, '/images', { image: 'web', bytes: 16 * BLOCK_BYTES, isOrigin: true })).close();
-  const store = await reopen(disk, 0);
-  const { replace } = disk;
-  let refused = 0;
-  disk.replace = async () => {
-    refused++;
-    throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
-  };
-  for (let sequence = 1; sequence <= 20; sequence++) {
-    store.table.zero(0, 1, { epoch: 1, sequence });
-    await store.flush();
-  }
-  assert.ok(refused > 0 && refused < 10, `it was tried ${refused} times`);
-  disk.replace = replace.bind(disk);
-  store.table.zero(1, 2, { epoch: 1, sequence: 21 });
-  await store.flush();
-  const again = await reopen(disk.afterCut({ kind: 'lose-all' }));
-  assert.equal(again.table.mark, store.table.mark);
-});
-
 test('the last of all numbers can be used, also after a restart', async () => {
   const { image, disk, store } = await smallImage();
   await image.abandon();
@@ -409,22 +386,6 @@ test('a write into a hole that is being punched waits for it', async () => {
   punch.resolve();
   await Promise.all([trimming, writing]);
   assert.is(await firstByte(image, 0), 2);
-});
-
-test('a checkpoint has the table of its barrier, not what was written meanwhile', async () => {
-  const disk = new CrashDisk();
-  const fresh = await createImage(disk, '/images', { image: 'web', bytes: 16 * BLOCK_BYTES, isOrigin: true });
-  await fresh.close();
-  const store = await reopen(disk, 0);
-  store.table.write(0, Uint32Array.of(0), { epoch: 1, sequence: 1 });
-  const replace = disk.replace.bind(disk);
-  disk.replace = (path, bytes) => {
-    store.table.write(1, Uint32Array.of(0), { epoch: 1, sequence: 2 });
-    return replace(path, bytes);
-  };
-  await store.flush();
-  const again = await reopen(disk.afterCut({ kind: 'lose-all' }));
-  assert.is(again.table.mark.entries, 1);
 });
 
 test('while somebody follows, what is written is told within a second (A2)', async () => {

@@ -4,6 +4,7 @@ import { isTail, SEQUENCE_MAX, sequenceOf, versionHigh, versionLow } from '../..
 import { DATA, HERE, readRuns, runsAreSound } from '../../../blockd/table/version-run.ts';
 import { VersionTable } from '../../../blockd/table/version-table.ts';
 import { learn, sumOf } from './learnt.ts';
+import { restingBytes, tableOf } from './rested-table.ts';
 
 /** As many checksums. */
 const sums = (count: number, sum = 1): Uint32Array => new Uint32Array(count).fill(sum);
@@ -50,7 +51,7 @@ test('the digest does not depend on the order of writes, but on block, version, 
   }
 });
 
-test('changes come as runs once, and restore to the same table', () => {
+test('changes come as runs once, and restore to the same table', async () => {
   const table = new VersionTable(100);
   table.write(10, sums(10), v(1, 1));
   table.zero(15, 16, v(1, 2));
@@ -60,7 +61,7 @@ test('changes come as runs once, and restore to the same table', () => {
   const again = new VersionTable(100);
   again.restore(runs);
   assert.equal(again.mark, table.mark);
-  assert.equal(VersionTable.fromBytes(100, table.toBytes())?.mark, table.mark);
+  assert.equal((await tableOf(100, await restingBytes(table)))?.mark, table.mark);
   assert.is(again.contentOf(15), HERE);
   assert.is(again.contentOf(14), DATA | HERE);
 });
