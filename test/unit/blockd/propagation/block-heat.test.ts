@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { BlockHeat, EVENT_UNITS, HALF_LIFE_MS } from '../../../../blockd/propagation/block-heat.ts';
 import { PushQueue } from '../../../../blockd/propagation/push-queue.ts';
 import { SlotBits } from '../../../../blockd/propagation/slot-bits.ts';
-import { ENTRY_BYTES } from '../../../../blockd/table/table-file.ts';
+import { ENTRY_BYTES } from '../../../../blockd/table/entry-slab.ts';
 import { Prng } from '../../../sim/prng.ts';
 
 const always = (): boolean => true;
