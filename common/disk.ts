@@ -3,6 +3,8 @@
 import { constants, readFileSync, readSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { NOT_CACHED, NOT_TOLD, readCached } from './cached-read.ts';
+import { coldReads } from './cold-reads.ts';
 import { allocateRange, punchRange } from './fallocate.ts';
 
 /** Offsets and sizes in bytes. Errors carry the operating system's code (`ENOSPC`, `EIO`, `ENOENT`). */
@@ -12,8 +14,12 @@ export interface DiskFile {
   read(buffer: Uint8Array, offset: number): Promise<number>;
   /** Writes the whole buffer, or fails. */
   write(buffer: Uint8Array, offset: number): Promise<void>;
-  /** As `read`, on this thread: for data that is known to be in the page cache. */
+  /** As `read`, on this thread, which waits for the disk where it has to. */
   readSync(buffer: Uint8Array, offset: number): number;
+  /** As `readSync`, but never waits: undefined when some of it is not in the page cache, and the buffer means nothing. */
+  tryReadSync(buffer: Uint8Array, offset: number): number | undefined;
+  /** Reads a range into the page cache. How many of these wait for the disk at once is limited; the others queue. */
+  warm(offset: number, bytes: number): Promise<void>;
   /** As `write`, on this thread: into the page cache. */
   writeSync(buffer: Uint8Array, offset: number): void;
   /** What was written before the call is on the disk after the answer, size included. */
@@ -62,9 +68,14 @@ const FLAGS = {
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
 
+/** What is read only to be in the page cache goes here; nobody looks at it. */
+const warmed = Buffer.allocUnsafeSlow(256 * 1024);
+
 class RealFile implements DiskFile {
   readonly path: string;
   readonly #handle: FileHandle;
+  /** Whether its file system can say what is cached (tmpfs and network file systems may not). */
+  #tells = true;
 
   constructor(path: string, handle: FileHandle) {
     this.path = path;
@@ -97,6 +108,39 @@ class RealFile implements DiskFile {
       done += bytesRead;
     }
     return done;
+  }
+
+  tryReadSync(buffer: Uint8Array, offset: number): number | undefined {
+    if (!this.#tells) return this.readSync(buffer, offset);
+    const had = readCached(this.#handle.fd, buffer, offset);
+    if (had === buffer.length) return had;
+    if (had === NOT_CACHED) return undefined;
+    this.#tells = had !== NOT_TOLD;
+    return this.#tells ? this.#tryReadRest(buffer, offset, had) : this.readSync(buffer, offset);
+  }
+
+  /** A short read ends at the file's end, or where the cache does. */
+  #tryReadRest(buffer: Uint8Array, offset: number, had: number): number | undefined {
+    let done = had;
+    while (done < buffer.length) {
+      const more = readCached(this.#handle.fd, buffer.subarray(done), offset + done);
+      if (more === 0) break;
+      if (more < 0) return undefined;
+      done += more;
+    }
+    return done;
+  }
+
+  /** Node closes the file only after the reads that have begun. */
+  warm(offset: number, bytes: number): Promise<void> {
+    return coldReads.run(async () => {
+      for (let done = 0; done < bytes; ) {
+        const wanted = Math.min(warmed.length, bytes - done);
+        const { bytesRead } = await this.#handle.read(warmed, 0, wanted, offset + done);
+        if (bytesRead === 0) return;
+        done += bytesRead;
+      }
+    });
   }
 
   writeSync(buffer: Uint8Array, offset: number): void {

@@ -1,5 +1,5 @@
-// Linux fallocate(2), which node:fs lacks: room on the disk ahead of a write, and holes. The only native call here.
-// Runs in libuv's pool, never on the main thread.
+// Linux fallocate(2), which node:fs lacks: room on the disk ahead of a write, and holes. Runs in libuv's pool, never on
+// the main thread.
 import koffi from 'koffi';
 
 /** linux/falloc.h */

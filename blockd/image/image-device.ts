@@ -7,9 +7,9 @@ import { endOfStatus, statusOf } from './image-status.ts';
 /** The device of one image. */
 export function deviceOf(image: Image): NbdDevice {
   return {
-    tryRead: (offset, into) => image.tryRead(offset, into),
+    tryRead: (offset, into, mayWait) => image.tryRead(offset, into, mayWait),
     tryBeginRead: (offset, length) => image.tryBeginRead(offset, length),
-    readNow: (offset, into) => image.readNow(offset, into),
+    readNow: (offset, into, mayWait) => image.readNow(offset, into, mayWait),
     makeReadable: (offset, length) => image.makeReadable(offset, length),
     write: (offset, data, fua) => image.write(offset, data, fua),
     zero: (offset, length, fua, keepRoom) => image.zero(offset, length, fua, keepRoom),

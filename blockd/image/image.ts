@@ -48,9 +48,9 @@ export class Image {
     return this.#fetcher.fetchedBlocks;
   }
 
-  /** Reads if everything is here; false otherwise, and nothing was done. @throws OperationError, Error of the disk */
-  tryRead(offset: number, into: Uint8Array): boolean {
-    return this.tryBeginRead(offset, into.length) && this.readNow(offset, into);
+  /** Reads if it can be done at once; false otherwise, and nothing was done. @throws OperationError, Error of the disk */
+  tryRead(offset: number, into: Uint8Array, mayWait = false): boolean {
+    return this.tryBeginRead(offset, into.length) && this.readNow(offset, into, mayWait);
   }
 
   /** Whether everything is here, so that `readNow` may read it, or parts of it, in the same step. */
@@ -61,24 +61,37 @@ export class Image {
     return true;
   }
 
-  /** False when a block turned out to be spoilt: it is missing now, and what was read means nothing. */
-  readNow(offset: number, into: Uint8Array): boolean {
+  /**
+   * False when the disk would have to be waited for, unless `mayWait`; or a block turned out to be spoilt, and is missing
+   * now. What was read means nothing then.
+   */
+  readNow(offset: number, into: Uint8Array, mayWait = false): boolean {
     const end = endBlockOf(offset + into.length);
-    if (this.store.table.allInFile(blockOf(offset), end)) return this.store.file.read(into, offset);
-    return this.#readMixed(offset, into, end);
+    const isRead = this.store.table.allInFile(blockOf(offset), end)
+      ? this.store.file.read(into, offset, mayWait)
+      : this.#readMixed(offset, into, end, mayWait);
+    if (!isRead) this.counters.reads--;
+    return isRead;
   }
 
   /** Reads when it can be done. @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED */
   async readLater(offset: number, length: number): Promise<Uint8Array> {
     const into = new Uint8Array(length);
-    while (!this.tryRead(offset, into)) await this.makeReadable(offset, length);
+    for (let mayWait = false; !this.tryRead(offset, into, mayWait); mayWait = true) {
+      await this.makeReadable(offset, length);
+    }
     return into;
   }
 
-  /** Waits for the next thing that a read waits for. @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED */
+  /**
+   * Waits for the next thing that a read waits for: the gate, another store, this node's disk.
+   * @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED; Error of the disk
+   */
   async makeReadable(offset: number, length: number): Promise<void> {
+    const [first, end] = [blockOf(offset), endBlockOf(offset + length)];
     if (!this.gate.mayRead) await this.gate.changed();
-    else await this.fetch(blockOf(offset), endBlockOf(offset + length), 'demand');
+    else if (this.store.table.someMissing(first, end)) await this.fetch(first, end, 'demand');
+    else await this.store.file.warm(first, end);
   }
 
   /**
@@ -87,7 +100,7 @@ export class Image {
    */
   readHere(offset: number, into: Uint8Array): void {
     this.#throwIfFailed();
-    if (this.#readMixed(offset, into, endBlockOf(offset + into.length))) return;
+    if (this.#readMixed(offset, into, endBlockOf(offset + into.length), true)) return;
     const where = `the ${into.length} bytes at offset ${offset} of image ${this.store.image}`;
     throw new OperationError('BLOCKS_SPOILT', `${where} are not all here as they were written`, {
       remedy: 'Let a VM open the image here and pull it (supercloud image pull): another store may have them.',
@@ -239,7 +252,7 @@ export class Image {
     return closing;
   }
 
-  #readMixed(offset: number, into: Uint8Array, endBlock: number): boolean {
+  #readMixed(offset: number, into: Uint8Array, endBlock: number, mayWait: boolean): boolean {
     const { table } = this.store;
     const endOffset = offset + into.length;
     for (let block = blockOf(offset); block < endBlock; ) {
@@ -247,7 +260,7 @@ export class Image {
       const from = Math.max(offset, block * BLOCK_BYTES);
       const part = into.subarray(from - offset, Math.min(endOffset, next * BLOCK_BYTES) - offset);
       const content = table.contentOf(block);
-      if (content === DATA || (content === IN_FILE && !this.store.file.read(part, from))) return false;
+      if (content === DATA || (content === IN_FILE && !this.store.file.read(part, from, mayWait))) return false;
       if (content !== IN_FILE) part.fill(0);
       block = next;
     }

@@ -5,11 +5,15 @@ export type StatusKind = 'allocation' | 'version';
 
 /** A disk of bytes. `undefined` is done, a promise is done when it is. All offsets and lengths lie within the disk. */
 export interface NbdDevice {
-  tryRead(offset: number, into: Uint8Array): boolean;
+  /**
+   * False when something has to be waited for: an opening, another node, the disk; then nothing was done. With `mayWait`
+   * the disk is waited for in this call.
+   */
+  tryRead(offset: number, into: Uint8Array, mayWait: boolean): boolean;
   /** Whether the range can be read at this moment; counts as a read that `readNow` then does in parts. */
   tryBeginRead(offset: number, length: number): boolean;
   /** A part of a range of which `tryBeginRead` said yes in the same step; false when it cannot be read after all. */
-  readNow(offset: number, into: Uint8Array): boolean;
+  readNow(offset: number, into: Uint8Array, mayWait: boolean): boolean;
   /** Settles when it is worth to try the read again. */
   makeReadable(offset: number, length: number): Promise<void>;
   /** May not keep `data`. */

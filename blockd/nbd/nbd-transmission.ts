@@ -13,6 +13,12 @@ const WAITING_MAX = 1024;
 /** Two of the largest writes and a little; a frozen image holds them all. */
 const WAITING_BYTES_MAX = 80 * 2 ** 20;
 
+/**
+ * A page cache that has forgotten again, so often, what was just read into it is too small for the request: then the read
+ * waits for the disk itself, and everything with it.
+ */
+const TRIES_AT_ONCE = 3;
+
 const REPLIED = 'replied';
 type Outcome = typeof REPLIED | undefined;
 
@@ -74,7 +80,8 @@ export class NbdTransmission {
 
   /** Undefined is done, and a promise that answers `REPLIED` has replied by itself. */
   #start(request: Request, data: Buffer): Outcome | Promise<unknown> {
-    if (request.type === COMMAND.READ) return this.#replies.tryRead(request) ? REPLIED : this.#readLater(request);
+    if (request.type === COMMAND.READ)
+      return this.#replies.tryRead(request, false) ? REPLIED : this.#readLater(request);
     if (request.type === COMMAND.BLOCK_STATUS) return this.#status(request);
     return this.#change(request, data);
   }
@@ -91,8 +98,9 @@ export class NbdTransmission {
   }
 
   async #readLater(request: Request): Promise<Outcome> {
+    let tries = 0;
     do await this.#device.makeReadable(request.offset, request.length);
-    while (!this.#closed && !this.#replies.tryRead(request));
+    while (!this.#closed && !this.#replies.tryRead(request, ++tries > TRIES_AT_ONCE));
     return REPLIED;
   }
 

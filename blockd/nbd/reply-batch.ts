@@ -5,6 +5,7 @@
 const BATCH_BYTES = 256 * 1024;
 /** A socket that takes nothing keeps the rest waiting; beyond it buffers are left to the garbage collector. */
 const SPARE_MAX = 4;
+const NOTHING = Buffer.alloc(0);
 
 /** Hands bytes to the connection; `sent` is called when they may be overwritten. */
 export type SendBatch = (bytes: Buffer, sent: () => void) => void;
@@ -20,19 +21,24 @@ export class ReplyBatch {
     this.#send = send;
   }
 
-  /** Room for the next reply, valid until `flush`, or until a further `take`. */
-  take(bytes: number): Buffer {
+  /** Where the rooms that were taken lie, from the last `take` until `flush`. */
+  get bytes(): Buffer {
+    return this.#buffer ?? NOTHING;
+  }
+
+  /** Room for the next reply: where it begins in `bytes`. No view of it is made, which would cost more than a header. */
+  take(bytes: number): number {
     if (this.#buffer !== undefined && this.#used + bytes > this.#buffer.length) {
       this.flush();
       this.#buffer = undefined;
     }
     this.#buffer ??= bytes > BATCH_BYTES ? Buffer.allocUnsafeSlow(bytes) : this.#fresh();
-    const room = this.#buffer.subarray(this.#used, this.#used + bytes);
+    const start = this.#used;
     this.#used += bytes;
-    return room;
+    return start;
   }
 
-  /** Takes back the last room that was taken. */
+  /** Takes back so much of the end of what was taken. */
   giveBack(bytes: number): void {
     this.#used -= bytes;
   }

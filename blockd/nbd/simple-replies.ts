@@ -9,8 +9,11 @@ import type { ReplyBatch } from './reply-batch.ts';
 export interface Replies {
   done(request: Request): void;
   fail(request: Request, error: number): void;
-  /** Answers a read if that needs no waiting; otherwise false, and nothing was done. @throws what the device does */
-  tryRead(request: Request): boolean;
+  /**
+   * Answers a read if that needs no waiting (`mayWait`: but for the disk); otherwise false, and nothing was done.
+   * @throws what the device does
+   */
+  tryRead(request: Request, mayWait: boolean): boolean;
   /** Answers NBD_CMD_BLOCK_STATUS from what is known now. */
   status(request: Request): void;
 }
@@ -25,22 +28,25 @@ export class SimpleReplies implements Replies {
   }
 
   done(request: Request): void {
-    writeSimpleReply(this.#batch.take(SIMPLE_REPLY_BYTES), request, 0);
+    addSimpleReply(this.#batch, request, 0);
   }
 
   fail(request: Request, error: number): void {
-    writeSimpleReply(this.#batch.take(SIMPLE_REPLY_BYTES), request, error);
+    addSimpleReply(this.#batch, request, error);
   }
 
-  tryRead(request: Request): boolean {
-    const room = this.#batch.take(SIMPLE_REPLY_BYTES + request.length);
-    let isRead = request.length === 0;
+  tryRead(request: Request, mayWait: boolean): boolean {
+    const { offset, length } = request;
+    const start = this.#batch.take(SIMPLE_REPLY_BYTES + length);
+    const { bytes } = this.#batch;
+    const body = start + SIMPLE_REPLY_BYTES;
+    let isRead = length === 0;
     try {
-      isRead ||= this.#device.tryRead(request.offset, room.subarray(SIMPLE_REPLY_BYTES));
+      isRead ||= this.#device.tryRead(offset, bytes.subarray(body, body + length), mayWait);
     } finally {
-      if (!isRead) this.#batch.giveBack(room.length);
+      if (!isRead) this.#batch.giveBack(SIMPLE_REPLY_BYTES + length);
     }
-    if (isRead) writeSimpleReply(room, request, 0);
+    if (isRead) writeSimpleReply(bytes, start, request, 0);
     return isRead;
   }
 
@@ -50,10 +56,15 @@ export class SimpleReplies implements Replies {
   }
 }
 
-/** The header of a simple reply. */
-export function writeSimpleReply(room: Buffer, request: Request, error: number): void {
-  room.writeUInt32BE(SIMPLE_REPLY_MAGIC, 0);
-  room.writeUInt32BE(error, 4);
-  room.writeUInt32BE(request.cookieHigh, 8);
-  room.writeUInt32BE(request.cookieLow, 12);
+/** A reply that is a header and no more. */
+export function addSimpleReply(batch: ReplyBatch, request: Request, error: number): void {
+  const start = batch.take(SIMPLE_REPLY_BYTES);
+  writeSimpleReply(batch.bytes, start, request, error);
+}
+
+function writeSimpleReply(bytes: Buffer, start: number, request: Request, error: number): void {
+  bytes.writeUInt32BE(SIMPLE_REPLY_MAGIC, start);
+  bytes.writeUInt32BE(error, start + 4);
+  bytes.writeUInt32BE(request.cookieHigh, start + 8);
+  bytes.writeUInt32BE(request.cookieLow, start + 12);
 }

@@ -3,17 +3,10 @@
 import { ALLOCATION } from './meta-contexts.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import { errorNumber } from './nbd-error.ts';
-import {
-  CHUNK,
-  CHUNK_DONE,
-  CHUNK_HEADER_BYTES,
-  COMMAND_FLAG,
-  SIMPLE_REPLY_BYTES,
-  STRUCTURED_REPLY_MAGIC,
-} from './nbd-protocol.ts';
+import { CHUNK, CHUNK_DONE, CHUNK_HEADER_BYTES, COMMAND_FLAG, STRUCTURED_REPLY_MAGIC } from './nbd-protocol.ts';
 import type { Agreement, Request } from './nbd-request.ts';
 import type { ReplyBatch } from './reply-batch.ts';
-import { type Replies, writeSimpleReply } from './simple-replies.ts';
+import { addSimpleReply, type Replies } from './simple-replies.ts';
 import { StatusExtents } from './status-extents.ts';
 
 const WORD = 2 ** 32;
@@ -24,6 +17,14 @@ const HOLE_BYTES = CHUNK_HEADER_BYTES + 12;
 /** In place of a chunk's bytes: the device failed; or it cannot answer yet, after all. */
 const FAILED = 0;
 const UNREAD = -1;
+
+/** The reply to a read that is being written: its bytes in the batch. */
+interface Room {
+  readonly request: Request;
+  readonly start: number;
+  readonly end: number;
+  readonly mayWait: boolean;
+}
 
 export class StructuredReplies implements Replies {
   readonly #device: NbdDevice;
@@ -40,30 +41,28 @@ export class StructuredReplies implements Replies {
 
   /** A simple reply is allowed to all but reads, and is the shortest. */
   done(request: Request): void {
-    writeSimpleReply(this.#batch.take(SIMPLE_REPLY_BYTES), request, 0);
+    addSimpleReply(this.#batch, request, 0);
   }
 
   fail(request: Request, error: number): void {
-    const room = this.#batch.take(CHUNK_HEADER_BYTES + 6);
-    writeHeader(room, 0, request, CHUNK.ERROR, 6, CHUNK_DONE);
-    room.writeUInt32BE(error, CHUNK_HEADER_BYTES);
-    room.writeUInt16BE(0, CHUNK_HEADER_BYTES + 4);
+    const body = this.#begin(request, CHUNK.ERROR, 6, CHUNK_DONE);
+    this.#batch.bytes.writeUInt32BE(error, body);
+    this.#batch.bytes.writeUInt16BE(0, body + 4);
   }
 
-  tryRead(request: Request): boolean {
+  tryRead(request: Request, mayWait: boolean): boolean {
     const { offset, length, flags } = request;
     if (length === 0) {
-      writeHeader(this.#batch.take(CHUNK_HEADER_BYTES), 0, request, CHUNK.NONE, 0, CHUNK_DONE);
+      this.#begin(request, CHUNK.NONE, 0, CHUNK_DONE);
       return true;
     }
     if (!this.#device.tryBeginRead(offset, length)) return false;
     const isWhole = (flags & COMMAND_FLAG.DF) !== 0 || this.#isDataOnly(offset, offset + length);
     const bytes = isWhole ? DATA_OVERHEAD_BYTES + length : this.#bytesInChunks(offset, offset + length);
-    const room = this.#batch.take(bytes);
-    const isRead = isWhole
-      ? this.#chunk(room, 0, request, offset, offset + length, false) !== UNREAD
-      : this.#chunks(room, request);
-    if (!isRead) this.#batch.giveBack(room.length);
+    const start = this.#batch.take(bytes);
+    const room = { request, start, end: start + bytes, mayWait };
+    const isRead = isWhole ? this.#chunk(room, start, offset, offset + length, false) !== UNREAD : this.#chunks(room);
+    if (!isRead) this.#batch.giveBack(bytes);
     return isRead;
   }
 
@@ -72,12 +71,18 @@ export class StructuredReplies implements Replies {
     const { contexts } = this.#agreement;
     for (const [index, context] of contexts.entries()) {
       const extents = this.#extents.of(context.kind, request);
-      const room = this.#batch.take(CHUNK_HEADER_BYTES + 4 + extents.length);
       const flags = index === contexts.length - 1 ? CHUNK_DONE : 0;
-      writeHeader(room, 0, request, CHUNK.BLOCK_STATUS, 4 + extents.length, flags);
-      room.writeUInt32BE(context.id, CHUNK_HEADER_BYTES);
-      extents.copy(room, CHUNK_HEADER_BYTES + 4);
+      const body = this.#begin(request, CHUNK.BLOCK_STATUS, 4 + extents.length, flags);
+      this.#batch.bytes.writeUInt32BE(context.id, body);
+      extents.copy(this.#batch.bytes, body + 4);
     }
+  }
+
+  /** The header of the next chunk, and room for its payload: where that begins. */
+  #begin(request: Request, type: number, length: number, flags: number): number {
+    const start = this.#batch.take(CHUNK_HEADER_BYTES + length);
+    writeHeader(this.#batch.bytes, start, request, type, length, flags);
+    return start + CHUNK_HEADER_BYTES;
   }
 
   #isDataOnly(offset: number, end: number): boolean {
@@ -99,12 +104,12 @@ export class StructuredReplies implements Replies {
   }
 
   /** False when some of it cannot be read at this moment. */
-  #chunks(room: Buffer, request: Request): boolean {
-    const end = request.offset + request.length;
+  #chunks(room: Room): boolean {
+    const { offset, length } = room.request;
     let used = 0;
-    for (let at = request.offset; at < end; ) {
-      const next = this.#device.endOfStatus('allocation', at, end);
-      const written = this.#chunk(room, used, request, at, next, this.#isHole(at));
+    for (let at = offset; at < offset + length; ) {
+      const next = this.#device.endOfStatus('allocation', at, offset + length);
+      const written = this.#chunk(room, room.start + used, at, next, this.#isHole(at));
       if (written === UNREAD) return false;
       if (written === FAILED) return true;
       used += written;
@@ -114,48 +119,48 @@ export class StructuredReplies implements Replies {
   }
 
   /** One chunk of content and its bytes; `FAILED` when the reply has ended with an error instead. */
-  #chunk(room: Buffer, start: number, request: Request, offset: number, end: number, isHole: boolean): number {
-    const flags = end === request.offset + request.length ? CHUNK_DONE : 0;
-    const length = end - offset;
+  #chunk({ request, end, mayWait }: Room, start: number, offset: number, endOffset: number, isHole: boolean): number {
+    const { bytes } = this.#batch;
+    const flags = endOffset === request.offset + request.length ? CHUNK_DONE : 0;
+    const length = endOffset - offset;
     const body = start + CHUNK_HEADER_BYTES;
     if (isHole) {
-      writeHeader(room, start, request, CHUNK.OFFSET_HOLE, 12, flags);
-      writeOffset(room, body, offset);
-      room.writeUInt32BE(length, body + 8);
+      writeHeader(bytes, start, request, CHUNK.OFFSET_HOLE, 12, flags);
+      writeOffset(bytes, body, offset);
+      bytes.writeUInt32BE(length, body + 8);
       return HOLE_BYTES;
     }
     try {
-      if (!this.#device.readNow(offset, room.subarray(body + 8, body + 8 + length))) return UNREAD;
+      if (!this.#device.readNow(offset, bytes.subarray(body + 8, body + 8 + length), mayWait)) return UNREAD;
     } catch (error) {
-      this.#batch.giveBack(room.length - start);
+      this.#batch.giveBack(end - start);
       this.#failAt(request, errorNumber(error), offset);
       return FAILED;
     }
-    writeHeader(room, start, request, CHUNK.OFFSET_DATA, 8 + length, flags);
-    writeOffset(room, body, offset);
+    writeHeader(bytes, start, request, CHUNK.OFFSET_DATA, 8 + length, flags);
+    writeOffset(bytes, body, offset);
     return DATA_OVERHEAD_BYTES + length;
   }
 
   /** What came before is good, nothing from the offset on. */
   #failAt(request: Request, error: number, offset: number): void {
-    const room = this.#batch.take(CHUNK_HEADER_BYTES + 14);
-    writeHeader(room, 0, request, CHUNK.ERROR_OFFSET, 14, CHUNK_DONE);
-    room.writeUInt32BE(error, CHUNK_HEADER_BYTES);
-    room.writeUInt16BE(0, CHUNK_HEADER_BYTES + 4);
-    writeOffset(room, CHUNK_HEADER_BYTES + 6, offset);
+    const body = this.#begin(request, CHUNK.ERROR_OFFSET, 14, CHUNK_DONE);
+    this.#batch.bytes.writeUInt32BE(error, body);
+    this.#batch.bytes.writeUInt16BE(0, body + 4);
+    writeOffset(this.#batch.bytes, body + 6, offset);
   }
 }
 
-function writeHeader(room: Buffer, at: number, request: Request, type: number, length: number, flags: number): void {
-  room.writeUInt32BE(STRUCTURED_REPLY_MAGIC, at);
+function writeHeader(bytes: Buffer, at: number, request: Request, type: number, length: number, flags: number): void {
+  bytes.writeUInt32BE(STRUCTURED_REPLY_MAGIC, at);
   // Flags and type, each of 16 bits.
-  room.writeUInt32BE(flags * 0x10000 + type, at + 4);
-  room.writeUInt32BE(request.cookieHigh, at + 8);
-  room.writeUInt32BE(request.cookieLow, at + 12);
-  room.writeUInt32BE(length, at + 16);
+  bytes.writeUInt32BE(flags * 0x10000 + type, at + 4);
+  bytes.writeUInt32BE(request.cookieHigh, at + 8);
+  bytes.writeUInt32BE(request.cookieLow, at + 12);
+  bytes.writeUInt32BE(length, at + 16);
 }
 
-function writeOffset(room: Buffer, at: number, offset: number): void {
-  room.writeUInt32BE(Math.floor(offset / WORD), at);
-  room.writeUInt32BE(offset % WORD, at + 4);
+function writeOffset(bytes: Buffer, at: number, offset: number): void {
+  bytes.writeUInt32BE(Math.floor(offset / WORD), at);
+  bytes.writeUInt32BE(offset % WORD, at + 4);
 }

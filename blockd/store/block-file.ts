@@ -22,19 +22,30 @@ export class BlockFile {
   }
 
   /**
-   * Fills the buffer from blocks whose data is here. False when one of them is not what its version names: the table
-   * takes it for missing from then on, and the buffer's content means nothing.
+   * Fills the buffer from blocks whose data is here. False, and the buffer's content means nothing: when a block is not what
+   * its version names, which the table takes for missing from then on; or, unless `mayWait`, when the disk would have to be
+   * waited for (`warm`), and then nothing was judged.
    */
-  read(into: Uint8Array, offset: number): boolean {
+  read(into: Uint8Array, offset: number, mayWait = true): boolean {
     const first = Math.floor(offset / BLOCK_BYTES);
     const end = Math.ceil((offset + into.length) / BLOCK_BYTES);
     const isWhole = into.length === (end - first) * BLOCK_BYTES;
     const blocks = isWhole ? into : Buffer.allocUnsafe((end - first) * BLOCK_BYTES);
-    this.#readRaw(blocks, first * BLOCK_BYTES);
-    if (!this.#areSound(blocks, first)) return false;
+    if (!this.#readRaw(blocks, first * BLOCK_BYTES, mayWait) || !this.#areSound(blocks, first)) return false;
     const start = offset - first * BLOCK_BYTES;
     if (!isWhole) into.set(blocks.subarray(start, start + into.length));
     return true;
+  }
+
+  /** Brings what the file has of the blocks into the page cache. @throws Error of the disk (`EIO`) */
+  async warm(first: number, end: number): Promise<void> {
+    for (let block = first; block < end; ) {
+      const next = this.#table.endOfContent(block, end);
+      if (this.#table.allInFile(block, block + 1)) {
+        await this.#file.warm(block * BLOCK_BYTES, (next - block) * BLOCK_BYTES);
+      }
+      block = next;
+    }
   }
 
   /** Whether the block's data is what its version names; if not, it is missing from then on. */
@@ -60,7 +71,7 @@ export class BlockFile {
   /** The checksum of what the file has of a block, whatever the table says. */
   sumOf(block: number): number {
     const data = Buffer.allocUnsafe(BLOCK_BYTES);
-    this.#readRaw(data, block * BLOCK_BYTES);
+    this.#readRaw(data, block * BLOCK_BYTES, true);
     return checksumOf(data);
   }
 
@@ -90,16 +101,19 @@ export class BlockFile {
     return this.#file.allocate(first * BLOCK_BYTES, (end - first) * BLOCK_BYTES);
   }
 
-  #readRaw(into: Uint8Array, offset: number): void {
-    const had = this.#file.readSync(into, offset);
-    if (had < into.length) into.fill(0, had);
+  /** False when the disk would have to be waited for, and may not be. */
+  #readRaw(into: Uint8Array, offset: number, mayWait: boolean): boolean {
+    const had = mayWait ? this.#file.readSync(into, offset) : this.#file.tryReadSync(into, offset);
+    if (had !== undefined && had < into.length) into.fill(0, had);
+    return had !== undefined;
   }
 
   #areSound(blocks: Uint8Array, first: number): boolean {
     let areAll = true;
     for (let at = 0; at < blocks.length; at += BLOCK_BYTES) {
       const block = first + at / BLOCK_BYTES;
-      if (checksumOf(blocks.subarray(at, at + BLOCK_BYTES)) === this.#table.sumOf(block)) continue;
+      const one = blocks.length === BLOCK_BYTES ? blocks : blocks.subarray(at, at + BLOCK_BYTES);
+      if (checksumOf(one) === this.#table.sumOf(block)) continue;
       this.#table.spoilt(block);
       this.#spoiltBlocks++;
       areAll = false;

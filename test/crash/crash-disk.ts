@@ -61,6 +61,10 @@ export class CrashDisk implements Disk {
   readonly kernelRun: string;
   /** No write finds room; some pages of it get in. */
   isFull = false;
+  /** Whether the page cache has forgotten what is asked of a file. */
+  forgets: (path: string) => boolean = () => false;
+  /** What a read of the platter waits for, or fails with. */
+  warming: (path: string) => Promise<void> = async () => undefined;
   /** Syncs of these files fail. */
   failsSync: (path: string) => boolean = () => false;
 
@@ -178,6 +182,8 @@ export class CrashDisk implements Disk {
       path,
       read: async (buffer, offset) => read(buffer, offset),
       readSync: read,
+      tryReadSync: (buffer, offset) => (this.forgets(path) ? undefined : read(buffer, offset)),
+      warm: () => this.warming(path),
       write: (buffer, offset) => this.#step(() => this.#write(inode, buffer, offset)),
       writeSync: (buffer, offset) => this.#stepSync(() => this.#write(inode, buffer, offset)),
       datasync: () => this.#step(() => this.#sync(path, inode)),

@@ -4,14 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { realDisk } from '../../../common/disk.ts';
+import { dropCached } from '../../../blockd/store/page-cache.ts';
+import { type DiskFile, realDisk } from '../../../common/disk.ts';
 import { failure } from './members.ts';
 
 const BLOCK = 4096;
 const MIB = 1024 * 1024;
 
-async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'disk-'));
+/** A file system on a disk: what is in memory only cannot be dropped from it. */
+const ON_DISK = '/var/tmp';
+
+async function withDirectory(body: (directory: string) => Promise<void>, parent = tmpdir()): Promise<void> {
+  const directory = await mkdtemp(join(parent, 'disk-'));
   try {
     await body(directory);
   } finally {
@@ -102,5 +106,48 @@ test('directories are made, names are moved and removed', () =>
     assert.equal(await realDisk.list(deep), []);
     assert.is((await stat(deep)).mode & 0o777, 0o700);
   }));
+
+/** A file of which nothing is in the page cache. */
+async function coldFile(directory: string, bytes: number): Promise<DiskFile> {
+  const path = join(directory, 'image');
+  const file = await realDisk.open(path, 'write');
+  await file.write(Buffer.alloc(bytes, 7), 0);
+  await file.datasync();
+  await dropCached(path);
+  return file;
+}
+
+test('a read that may not wait has what is in the page cache, and nothing of what is not', () =>
+  withDirectory(async (directory) => {
+    const bytes = 32 * MIB;
+    const file = await coldFile(directory, bytes);
+    const buffer = Buffer.alloc(MIB);
+    assert.is(file.tryReadSync(buffer, MIB), undefined);
+    await file.warm(MIB, MIB);
+    assert.is(file.tryReadSync(buffer, MIB), MIB);
+    assert.ok(buffer.equals(Buffer.alloc(MIB, 7)));
+    assert.is(file.tryReadSync(Buffer.alloc(bytes - MIB), MIB), undefined, 'only the beginning is there');
+    await file.warm(bytes - MIB, 10 * MIB);
+    assert.is(file.tryReadSync(buffer, bytes - BLOCK), BLOCK, 'short at the end of the file');
+    assert.is(file.tryReadSync(buffer, bytes), 0);
+    await file.close();
+    const isClosed = (error: { code: string }): boolean => error.code === 'EBADF';
+    assert.throws(() => file.tryReadSync(buffer, 0), isClosed);
+  }, ON_DISK));
+
+test('a file closes after the reads of it that have begun; none of the others reads anything else', () =>
+  withDirectory(async (directory) => {
+    const file = await coldFile(directory, 4 * MIB);
+    const reads = Array.from({ length: 64 }, (_, index) => file.warm(index * BLOCK * 16, BLOCK));
+    const closed = file.close();
+    const outcomes = await Promise.allSettled(reads);
+    await closed;
+    const codes = outcomes.map((one) => (one.status === 'rejected' ? one.reason.code : ''));
+    assert.is(codes[0], '');
+    assert.ok(
+      codes.every((code) => code === '' || code === 'EBADF'),
+      codes.join(' '),
+    );
+  }, ON_DISK));
 
 test.run();

@@ -104,6 +104,8 @@ export class FaultyDisk implements Disk {
       path,
       read: async (buffer, offset) => read(buffer, offset),
       readSync: read,
+      tryReadSync: read,
+      warm: async () => undefined,
       async write(buffer, offset) {
         try {
           step('write');
