@@ -23,6 +23,9 @@ export interface NbdConnection {
 /** Of replies that the client has not read: many times a unix socket's buffer, so that one that reads never waits. */
 const UNSENT_BYTES_MAX = 8 * 2 ** 20;
 
+/** Room for a payload that comes in pieces stays with the connection up to this: qemu-img's largest write. */
+const PAYLOAD_KEPT_BYTES = 2 ** 21;
+
 /** A write whose data has not come whole; `data` is absent when it is only to be skipped. */
 interface PartialWrite {
   readonly request: Request;
@@ -40,6 +43,7 @@ export class NbdSession {
   #handshake: NbdHandshake | undefined;
   #rest: Buffer = NOTHING;
   #partial: PartialWrite | undefined;
+  #payload: Buffer = NOTHING;
   #transmission: NbdTransmission | undefined;
   #unsentBytes = 0;
   #isParsing = false;
@@ -153,8 +157,15 @@ export class NbdSession {
       return REQUEST_BYTES + request.length;
     }
     const isKept = this.#transmission?.isSound(request) === true;
-    this.#partial = { request, data: isKept ? Buffer.allocUnsafeSlow(request.length) : undefined, got: 0 };
+    this.#partial = { request, data: isKept ? this.#roomFor(request.length) : undefined, got: 0 };
     return REQUEST_BYTES + this.#fillPartial(input.subarray(start));
+  }
+
+  /** One payload is on its way at a time, and the device keeps none: the room is used again. */
+  #roomFor(bytes: number): Buffer {
+    if (bytes > PAYLOAD_KEPT_BYTES) return Buffer.allocUnsafeSlow(bytes);
+    if (this.#payload.length < bytes) this.#payload = Buffer.allocUnsafeSlow(bytes);
+    return this.#payload.subarray(0, bytes);
   }
 
   #fillPartial(input: Buffer): number {

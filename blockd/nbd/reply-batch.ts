@@ -1,8 +1,11 @@
 // Collects the replies to one received chunk in few large buffers, so that a batch of requests costs one system call.
 // Buffers are used again once they were sent. It knows no protocol.
 
-/** Holds the replies to a socket's chunk of small requests; larger replies get a buffer of their own. */
+/** Holds the replies to a socket's chunk of small requests. */
 const BATCH_BYTES = 256 * 1024;
+const HEADERS_BYTES = 4096;
+/** Of the buffers that are used again: one for a batch, and those for one read of 1 or 2 MiB, which is qemu-img's largest. */
+const SIZES: readonly number[] = [BATCH_BYTES, 2 ** 20 + HEADERS_BYTES, 2 ** 21 + HEADERS_BYTES];
 /** A socket that takes nothing keeps the rest waiting; beyond it buffers are left to the garbage collector. */
 const SPARE_MAX = 4;
 const NOTHING = Buffer.alloc(0);
@@ -32,7 +35,7 @@ export class ReplyBatch {
       this.flush();
       this.#buffer = undefined;
     }
-    this.#buffer ??= bytes > BATCH_BYTES ? Buffer.allocUnsafeSlow(bytes) : this.#fresh();
+    this.#buffer ??= this.#fresh(bytes);
     const start = this.#used;
     this.#used += bytes;
     return start;
@@ -51,11 +54,15 @@ export class ReplyBatch {
     this.#buffer = undefined;
     this.#used = 0;
     this.#send(bytes, () => {
-      if (buffer.length === BATCH_BYTES && this.#spare.length < SPARE_MAX) this.#spare.push(buffer);
+      if (SIZES.includes(buffer.length) && this.#spare.length < SPARE_MAX) this.#spare.push(buffer);
     });
   }
 
-  #fresh(): Buffer {
-    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+  /** A new one of 1 MiB costs half as much again as all that is done with it: the kernel has to clear it. */
+  #fresh(bytes: number): Buffer {
+    const size = SIZES.find((one) => one >= bytes) ?? bytes;
+    const index = this.#spare.findIndex((buffer) => buffer.length === size);
+    const [spare] = index < 0 ? [] : this.#spare.splice(index, 1);
+    return spare ?? Buffer.allocUnsafeSlow(size);
   }
 }

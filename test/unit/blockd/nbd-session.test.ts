@@ -156,6 +156,23 @@ test('a write that is too large is skipped to its end and refused', () => {
   assert.equal(errors(wire.take()), [22, 0]);
 });
 
+test('writes that come in pieces, one after the other, are each written as they were sent', () => {
+  const { session, device, wire } = started();
+  const sent = [
+    [0, 5000, 1],
+    [8192, 9000, 2],
+    [20_000, 100, 3],
+  ] as const;
+  const bytes = Buffer.concat(
+    sent.map(([offset, length, fill]) => request(1, offset, length, 0, Buffer.alloc(length, fill))),
+  );
+  for (let at = 0; at < bytes.length; at += 999) session.receive(bytes.subarray(at, at + 999));
+  assert.equal(errors(wire.take()), [0, 0, 0]);
+  for (const [offset, length, fill] of sent) {
+    assert.ok(device.bytes.subarray(offset, offset + length).equals(Buffer.alloc(length, fill)));
+  }
+});
+
 test('what is not a request drops the connection', () => {
   const { session, wire } = started();
   session.receive(Buffer.alloc(28));

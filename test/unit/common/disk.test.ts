@@ -40,6 +40,17 @@ test('bytes written by either way are read by either way; a read past the end is
     await file.close();
   }));
 
+test('a large write is whole, wherever it begins', () =>
+  withDirectory(async (directory) => {
+    const file = await realDisk.open(join(directory, 'a'), 'write');
+    const bytes = Buffer.alloc(300_001, 1).map((_, index) => index % 251);
+    file.writeSync(bytes, 777);
+    const back = Buffer.alloc(bytes.length + 777);
+    assert.is(file.readSync(back, 0), back.length);
+    assert.ok(back.subarray(777).equals(Buffer.from(bytes)));
+    await file.close();
+  }));
+
 test('opening: missing files, existing files, and files of others', () =>
   withDirectory(async (directory) => {
     const path = join(directory, 'a');
