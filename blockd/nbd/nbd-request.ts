@@ -38,8 +38,8 @@ export function readRequest(input: Buffer, at: number): Request | undefined {
 /** The error of a request that must not reach the device ("Error values"), else 0. */
 export function faultOf(request: Request, agreement: Agreement): number {
   const { type, flags, offset, length } = request;
-  if (!isKnown(type, agreement) || (flags & ~allowedFlags(type, agreement)) !== 0) return NBD_ERROR.EINVAL;
   if (agreement.isReadOnly && isChange(type)) return NBD_ERROR.EPERM;
+  if (!isKnown(type, agreement) || (flags & ~allowedFlags(type, agreement)) !== 0) return NBD_ERROR.EINVAL;
   if (type === COMMAND.FLUSH) return offset === 0 && length === 0 ? 0 : NBD_ERROR.EINVAL;
   const carriesData = type === COMMAND.READ || type === COMMAND.WRITE;
   if (carriesData && length > BLOCK_SIZE.maximum) return NBD_ERROR.EINVAL;
@@ -53,17 +53,18 @@ function isKnown(type: number, { contexts }: Agreement): boolean {
   return type < COMMAND.BLOCK_STATUS || (type === COMMAND.BLOCK_STATUS && contexts.length > 0);
 }
 
-/** FUA is allowed with every command ("Command flags"). */
-function allowedFlags(type: number, { isStructured }: Agreement): number {
+/** FUA is allowed with every command where it was offered ("Command flags"). */
+function allowedFlags(type: number, { isStructured, isReadOnly }: Agreement): number {
+  const fua = isReadOnly ? 0 : COMMAND_FLAG.FUA;
   switch (type) {
     case COMMAND.READ:
-      return COMMAND_FLAG.FUA | (isStructured ? COMMAND_FLAG.DF : 0);
+      return fua | (isStructured ? COMMAND_FLAG.DF : 0);
     case COMMAND.WRITE_ZEROES:
-      return COMMAND_FLAG.FUA | COMMAND_FLAG.NO_HOLE | COMMAND_FLAG.FAST_ZERO;
+      return fua | COMMAND_FLAG.NO_HOLE | COMMAND_FLAG.FAST_ZERO;
     case COMMAND.BLOCK_STATUS:
-      return COMMAND_FLAG.FUA | COMMAND_FLAG.REQ_ONE;
+      return fua | COMMAND_FLAG.REQ_ONE;
     default:
-      return COMMAND_FLAG.FUA;
+      return fua;
   }
 }
 

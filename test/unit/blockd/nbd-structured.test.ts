@@ -252,7 +252,8 @@ test('an export that is read only says so, and refuses every change', () => {
   assert.equal(optionReplies(wire.take())[0], [7, 3, '00000000000000100000' + '0507']);
   const changes = [request(1, 0, 4, 0, Buffer.alloc(4)), request(4, 0, 512), request(6, 0, 512)];
   session.receive(Buffer.concat([...changes, request(3, 0, 0), request(5, 0, 512), request(0, 0, 0)]));
-  assert.equal(errors(wire.take()), [1, 1, 1, 0, 0, 0]);
+  session.receive(Buffer.concat([request(1, 0, 4, 1, Buffer.alloc(4)), request(0, 0, 0, 1)]));
+  assert.equal(errors(wire.take()), [1, 1, 1, 0, 0, 0, 1, 22], 'nothing is durable where nothing changes');
   assert.equal(device.calls, ['flush', 'cache 0 512']);
 });
 
