@@ -7,6 +7,8 @@ import type { SimProcess } from './process.ts';
 
 const STEP_MS_MIN = 0.05;
 const STEP_MS_MAX = 2;
+/** How often what is read is not in the page cache. */
+const COLD_CHANCE = 0.1;
 
 /** How the disk behaves now; a fault changes it. */
 export interface DiskManner {
@@ -79,6 +81,8 @@ export class TimedDisk implements Disk {
       read: (buffer, offset) => this.#later(() => inner.read(buffer, offset)),
       write: (buffer, offset) => this.#later(() => inner.write(buffer, offset)),
       readSync: (buffer, offset) => inner.readSync(buffer, offset),
+      tryReadSync: (buffer, offset) => (this.#prng.chance(COLD_CHANCE) ? undefined : inner.tryReadSync(buffer, offset)),
+      warm: (offset, bytes) => this.#later(() => inner.warm(offset, bytes)),
       writeSync: (buffer, offset) => {
         // A daemon that was killed in the middle of a step writes nothing more.
         if (this.#isAlive()) inner.writeSync(buffer, offset);

@@ -127,7 +127,7 @@ export class BlockGuest {
       const device = this.#device();
       const into = new Uint8Array(bytes);
       if (device === undefined) await this.#after(RETRY_MS);
-      else if (device.tryRead(0, into)) return into;
+      else if (device.tryRead(0, into, true)) return into;
       else await this.#readable(device, bytes);
     }
   }
@@ -209,7 +209,7 @@ export class BlockGuest {
     switch (kind) {
       case 'read': {
         const into = new Uint8Array(length);
-        while (!device.tryRead(offset, into)) await device.makeReadable(offset, length);
+        while (!device.tryRead(offset, into, false)) await device.makeReadable(offset, length);
         const at = isCurrent() ? this.history.differsAt(offset, into) : -1;
         if (at >= 0) this.#world.violate(`a read at ${at} is not what was written`);
         return;
