@@ -35,6 +35,7 @@ export class BlockNode {
   readonly #others: () => readonly BlockNode[];
   #disk = new CrashDisk();
   #shelf: ImageShelf | undefined;
+  #isServing = false;
   #started: Promise<void> = new Promise(() => undefined);
 
   constructor(name: string, world: World, streams: SimStreams, others: () => readonly BlockNode[]) {
@@ -106,7 +107,10 @@ export class BlockNode {
       converter: new Converter({ disk, serve }),
       dropCached: inner.dropCached,
     });
-    this.#started = this.#shelf.start();
+    this.#isServing = false;
+    this.#started = this.#shelf.start().then(() => {
+      this.#isServing = true;
+    });
   }
 
   async #serve(device: NbdDevice, name: string): Promise<ImageExport> {
@@ -129,7 +133,9 @@ export class BlockNode {
     return this.#streams.dial(this.process, other.process, events, (stream) => other.#accept(image, stream));
   }
 
-  #accept(image: string, stream: PeerStream): StreamEvents {
+  /** As a daemon that listens only once it has found its images again. */
+  #accept(image: string, stream: PeerStream): StreamEvents | undefined {
+    if (!this.#isServing) return undefined;
     const store = this.shelf.find(image)?.image.store;
     const session = new PeerSession({ store, traffic: this.shelf.trafficOf(image), clock: this.#clock(), stream });
     return {

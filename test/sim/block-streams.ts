@@ -13,8 +13,8 @@ const DIAL_TIMEOUT_MS = 5_000;
 /** A writer beyond this is told to wait. */
 const QUEUE_BYTES_MAX = 256 * 1024;
 
-/** Takes a stream in: answers the events of its end. */
-export type Accept = (stream: PeerStream) => StreamEvents;
+/** Takes a stream in: answers the events of its end; undefined, and it is refused. */
+export type Accept = (stream: PeerStream) => StreamEvents | undefined;
 
 /** One end: where it is, and what it hears. */
 interface End {
@@ -172,7 +172,9 @@ export class SimStreams {
     const pair = new Pair(this.#world, [near, far]);
     this.#pairs.add(pair);
     to.run(to.life, () => {
-      far.events = accept(pair.stream(1));
+      const taken = accept(pair.stream(1));
+      if (taken === undefined) pair.stream(1).close();
+      else far.events = taken;
     });
     clock.after(prng.between(DELAY_MS_MIN, DELAY_MS_MAX), () => from.run(near.life, () => resolve(pair.stream(0))));
   }
