@@ -2,8 +2,11 @@
 // after an unclean stop exactly these get new versions (SOUNDNESS A3). Pure bookkeeping.
 import { BLOCK_BYTES } from '../table/block-version.ts';
 
-/** 4 MiB, as DRBD's activity log: one durable mark per 1,024 first writes of a sequential load. */
+/** 4 MiB, as DRBD's activity log; a sequential load makes one durable mark per 8,192 first writes. */
 export const EXTENT_BLOCKS = (4 * 2 ** 20) / BLOCK_BYTES;
+
+/** 28 MiB: after a crash so much more is read again at most. */
+const AHEAD = 7;
 
 const IDLE = 0;
 const ACTIVE = 1;
@@ -28,6 +31,13 @@ export class ActiveExtents {
       if (this.#state[extent] === IDLE) idle.push(extent);
     }
     return idle;
+  }
+
+  /** The idle extents that come next in a load that goes through the image; none unless the one before is active. */
+  aheadOf(extent: number): number[] {
+    if (extent === 0 || this.#state[extent - 1] === IDLE) return [];
+    const ahead = Array.from({ length: AHEAD }, (_, index) => extent + 1 + index);
+    return ahead.filter((next) => this.#state[next] === IDLE);
   }
 
   /** Notes a write; false, and nothing is noted, when some extent of it is not active. */

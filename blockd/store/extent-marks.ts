@@ -29,12 +29,13 @@ export class ExtentMarks {
     this.#waiting.push({ first, end });
     this.#next ??= this.#journal.inTurn(async (journal) => {
       this.#next = undefined;
-      const idle = new Set(this.#waiting.flatMap((range) => this.#active.idleOf(range.first, range.end)));
+      const idle = this.#waiting.flatMap((range) => this.#active.idleOf(range.first, range.end));
       this.#waiting = [];
-      if (idle.size === 0) return;
-      for (const extent of idle) await this.#zeros.clearOthers(...blocksOfExtent(extent, this.#active.blocks));
-      await journal.append({ active: [...idle], kernelRun: this.#kernelRun });
-      this.#active.add(idle);
+      if (idle.length === 0) return;
+      const marked = new Set([...idle, ...idle.flatMap((extent) => this.#active.aheadOf(extent))]);
+      for (const extent of marked) await this.#zeros.clearOthers(...blocksOfExtent(extent, this.#active.blocks));
+      await journal.append({ active: [...marked], kernelRun: this.#kernelRun });
+      this.#active.add(marked);
     });
     return this.#next;
   }

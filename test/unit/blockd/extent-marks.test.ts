@@ -71,6 +71,16 @@ test('a mark is durable with its answer, and once is enough', async () => {
   assert.ok(active.touch(0, 1));
 });
 
+test('a load that goes through the image is marked ahead, to the end of the image at most', async () => {
+  const { disk, active, marks } = await fresh();
+  for (const extent of extents(0, 12)) await Promise.all(makeAll(marks, [extent]));
+  assert.equal(await durableMarks(disk), [[0], extents(1, 8), extents(9, 8)]);
+  await Promise.all(makeAll(marks, [100, EXTENTS - 4]));
+  await Promise.all(makeAll(marks, [EXTENTS - 3]));
+  assert.equal((await durableMarks(disk)).slice(-2), [[100, EXTENTS - 4], extents(EXTENTS - 3, 3)]);
+  assert.equal(active.list(), [...extents(0, 17), 100, ...extents(EXTENTS - 4, 4)]);
+});
+
 test('without room all who share the record hear of it, and are marked once there is', async () => {
   const { disk, active, marks } = await fresh();
   disk.before = (step) => {
