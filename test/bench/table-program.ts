@@ -20,6 +20,7 @@ const JOURNAL_SHARE = 16;
 const CHANGES_PER_BARRIER = 2_000;
 /** Writes that a client has in flight. */
 const CHANGES_PER_TURN = 8;
+const WRITES_MS = 3_000;
 
 const random = seededRandom(1);
 let sequence = 1_000_000_000;
@@ -85,9 +86,17 @@ async function grow(directory: string, blocks: number): Promise<TableStepFigures
   return { tookMs: performance.now() - startedMs };
 }
 
-/** A checkpoint while so many blocks change in each turn of the event loop, and are flushed, barrier after barrier. */
-async function checkpoint(directory: string, blocks: number, changes: number): Promise<TableStepFigures> {
-  const store = await open(directory, 0);
+/**
+ * A checkpoint while so many blocks change in each turn of the event loop, and are flushed, barrier after barrier; or, for
+ * a time and without a checkpoint, what that costs by itself.
+ */
+async function checkpoint(
+  directory: string,
+  blocks: number,
+  changes: number,
+  forMs = Number.POSITIVE_INFINITY,
+): Promise<TableStepFigures> {
+  const store = await open(directory, Number.isFinite(forMs) ? Number.MAX_SAFE_INTEGER : 0);
   const before = process.memoryUsage.rss();
   const tables = async (): Promise<string> =>
     (await realDisk.list(directory)).filter((name) => name.includes('table')).join();
@@ -99,7 +108,7 @@ async function checkpoint(directory: string, blocks: number, changes: number): P
     do {
       await store.flush();
       const now = await tables();
-      isOver = now !== first && !now.includes(',');
+      isOver = (now !== first && !now.includes(',')) || performance.now() - startedMs > forMs;
     } while (!isOver);
   };
   const startedMs = performance.now();
@@ -135,6 +144,8 @@ function run(step: string, directory: string, blocks: number): Promise<TableStep
       return checkpoint(directory, blocks, 0);
     case 'checkpoint beside writes':
       return checkpoint(directory, blocks, CHANGES_PER_TURN);
+    case 'writes':
+      return checkpoint(directory, blocks, CHANGES_PER_TURN, WRITES_MS);
     case 'grow':
       return grow(directory, blocks);
     default:
