@@ -6,6 +6,8 @@ import { ProgressLine } from '../../common/progress.ts';
 import { labPackages } from '../../lab/guests.ts';
 import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
+import { isInside, runInside } from '../interop/own-namespaces.ts';
+import { benchFuse, FUSE_BENCH_PACKAGES, type FuseBenchOptions } from './fuse.ts';
 import { benchMigration, type MigrationBenchOptions } from './migration.ts';
 import { benchNbd, NBD_BENCH_PACKAGES, type NbdBenchOptions } from './nbd.ts';
 import { benchTable, type TableBenchOptions } from './table.ts';
@@ -70,6 +72,20 @@ program
   .option('--json [file]', 'print the figures as JSON, or write them to a file')
   .action(async (options: TableBenchOptions) => {
     if (!(await benchTable(options, new ProgressLine()))) process.exitCode = 1;
+  });
+
+program
+  .command('fuse')
+  .description('images as files beside nbdfuse and qemu-storage-daemon, over one blockd')
+  .option('--quick', 'two alternations of 2 s; otherwise six of 5 s, some ten minutes')
+  .option('--json [file]', 'print the figures as JSON, or write them to a file')
+  .action(async (options: FuseBenchOptions) => {
+    const line = new ProgressLine();
+    checkHost();
+    if (!isInside) await ensurePackages(FUSE_BENCH_PACKAGES, line);
+    // No mount outlives the run, however it ends.
+    if (!isInside) await runInside(import.meta.url, process.argv.slice(2));
+    else if (!(await benchFuse(options, line))) process.exitCode = 1;
   });
 
 try {

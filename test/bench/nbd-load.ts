@@ -59,7 +59,8 @@ function fioWords({ rw, blockBytes, depth }: NbdCase, { uri }: NbdServer, span: 
   ];
 }
 
-function parseFio(text: string): { total: number; sample: Omit<Sample, 'cpuUs'> } {
+/** What fio's JSON says of its one job. @throws OperationError FIO */
+export function parseFio(text: string): { total: number; sample: Omit<Sample, 'cpuUs'> } {
   const value: unknown = JSON.parse(text.slice(text.indexOf('{')));
   if (!report.accepts(value)) throw new OperationError('FIO', `what fio said: ${report.fault(value)}`);
   const [job] = value.jobs;
@@ -74,7 +75,7 @@ async function output(command: string, words: readonly string[]): Promise<string
 }
 
 /** User and system time of all threads, the ended ones too (proc_pid_stat(5), fields 14 and 15). */
-async function processorUs(pid: number): Promise<number> {
+export async function processorUs(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * TICK_US;
