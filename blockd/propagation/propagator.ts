@@ -30,7 +30,7 @@ const SWEEP_JITTER = 0.25;
 /** Between two rounds of a scan; less while a migration is announced, when what is written may go at once. */
 const REST_MS = 10_000;
 const ANNOUNCED_REST_MS = 1_000;
-/** Places that blocks are pushed to beside one another, each for three bits per block, and the least that makes a place one. */
+/** Places that blocks are pushed to beside one another, each for half a byte per block, and the least that makes a place one. */
 const PLACES_MAX = 4;
 const PROBABILITY_MIN = 0.05;
 

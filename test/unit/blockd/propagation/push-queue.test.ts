@@ -135,6 +135,15 @@ test('a block that was pushed and written again is missing again; its lost copy 
   assert.equal(image.queue.counts, { pushed: 2, resent: 1, overtaken: 1 });
 });
 
+test('a block that came there in another way was no push, and its new version overtakes none', () => {
+  const image = new Image(8, () => true);
+  image.write(3);
+  image.read(3, 5);
+  assert.equal(image.queue.counts, { pushed: 0, resent: 0, overtaken: 0 });
+  assert.equal(drain(image.queue, RULE), [3]);
+  assert.equal(image.queue.counts, { pushed: 1, resent: 0, overtaken: 0 });
+});
+
 test('a block that is written while its push is under way stays missing; a failed push makes it missing', () => {
   const image = new Image(100);
   image.write(5);

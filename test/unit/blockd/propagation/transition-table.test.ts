@@ -50,6 +50,13 @@ test('moves outweigh what was given, in time; later ones count more', () => {
   assert.is(table.destinations('paris', PLACES)[0]?.probability.toFixed(3), '0.333', 'other rows know nothing of it');
 });
 
+test('of two habits the later one counts more, though the earlier one was longer', () => {
+  const table = new TransitionTable();
+  for (let move = 0; move < 60; move++) table.learn('oslo', 'tokyo');
+  for (let move = 0; move < 40; move++) table.learn('oslo', 'rome');
+  assert.is(table.destinations('oslo', PLACES)[0]?.place, 'rome');
+});
+
 test('what was learnt travels', () => {
   const table = new TransitionTable();
   for (const to of ['rome', 'rome', 'tokyo']) table.learn('oslo', to);
