@@ -10,6 +10,7 @@ import { isInside, runInside } from '../interop/own-namespaces.ts';
 import { benchFuse, FUSE_BENCH_PACKAGES, type FuseBenchOptions } from './fuse.ts';
 import { benchMigration, type MigrationBenchOptions } from './migration.ts';
 import { benchNbd, NBD_BENCH_PACKAGES, type NbdBenchOptions } from './nbd.ts';
+import { benchPropagation, type PropagationBenchOptions } from './propagation.ts';
 import { benchTable, type TableBenchOptions } from './table.ts';
 
 function count(text: string): number {
@@ -33,6 +34,15 @@ Examples:
   supercloud bench nbd --json FILE             the figures into a file
 
 It exits 0 when everything that is required was reached.`;
+
+const PROPAGATION_EXAMPLES = `
+Examples:
+  supercloud bench propagation                 two workloads, six moves each, some minutes
+  supercloud bench propagation --pull          with the background pull after each arrival
+  supercloud bench propagation --json FILE     the figures into a file
+
+Nothing is installed or sent: the link is simulated. It exits 0 when the tuned S costs less than S = 1 and at most a fifth
+more than the best fixed S.`;
 
 const program = new Command('supercloud bench').description('benchmarks beside the named peers').exitOverride();
 program
@@ -86,6 +96,18 @@ program
     // No mount outlives the run, however it ends.
     if (!isInside) await runInside(import.meta.url, process.argv.slice(2));
     else if (!(await benchFuse(options, line))) process.exitCode = 1;
+  });
+
+program
+  .command('propagation')
+  .description('what pushing blocks ahead costs and saves, for fixed and tuned S, in a simulation')
+  .option('--moves <count>', 'how often the VM moves, after stays of 20 to 40 minutes', count, 6)
+  .option('--seed <number>', 'what workloads and stays are drawn from', count, 1)
+  .option('--pull', 'with the background pull, the hottest blocks first')
+  .option('--json [file]', 'print the figures as JSON, or write them to a file')
+  .addHelpText('after', PROPAGATION_EXAMPLES)
+  .action((options: PropagationBenchOptions) => {
+    if (!benchPropagation(options, new ProgressLine())) process.exitCode = 1;
   });
 
 try {
