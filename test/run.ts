@@ -30,7 +30,7 @@ const JUDGES = ['libnbd-bin', 'python3-libnbd', 'nbdkit', 'fio', 'curl', 'openss
 const LAB_PACKAGES = labPackages('debian');
 
 const KINDS: readonly Kind[] = [
-  { folder: 'unit', parallel: 2, limitMs: 120_000, packages: ['cpio'] },
+  { folder: 'unit', parallel: 2, limitMs: 120_000, packages: ['cpio', 'util-linux-extra'] },
   { folder: 'sim', parallel: 2, limitMs: 240_000 },
   { folder: 'crash', parallel: 2, limitMs: 180_000 },
   { folder: 'interop', parallel: 1, limitMs: 240_000, asLab: true, packages: [...LAB_PACKAGES, ...JUDGES] },
