@@ -52,10 +52,10 @@ export class BackgroundPull {
 
   /** False when nothing is missing from the cursor on; the pull then ends, or begins anew after losses. */
   #fetchNext(): boolean {
-    const { table } = this.#image.store;
-    const run = table.nextMissing(this.#cursor, table.blocks, RUN_BLOCKS_MAX);
+    const { stack, store } = this.#image;
+    const run = stack.nextMissing(this.#cursor, store.blocks, RUN_BLOCKS_MAX);
     if (run === undefined) {
-      const rest = table.nextMissing(0, table.blocks, 1);
+      const rest = stack.nextMissing(0, store.blocks, 1);
       this.#cursor = 0;
       if (rest !== undefined && this.#underWay === 0) this.#wait(LATER_MS);
       if (rest === undefined) this.#image.store.flush()?.catch(() => this.#image.store.failure);

@@ -4,7 +4,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Image } from '../../blockd/image/image.ts';
-import { createImage, openImage } from '../../blockd/store/image-files.ts';
+import { LayerBlocks } from '../../blockd/image/layer-blocks.ts';
+import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
+import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { realClock } from '../../common/clock.ts';
 import { codeOf } from '../../common/errors.ts';
@@ -13,6 +15,7 @@ import { ImageModel } from './image-model.ts';
 
 const BYTES = 4 * BLOCK_BYTES;
 const DIRECTORY = '/images';
+const LAYER = 'l00000000000000aa';
 const MIGRATION = '00000000000000aa';
 const STEPS = [
   'write',
@@ -44,18 +47,23 @@ const source = {
   },
 };
 
+function imageOf(store: ImageStore): Image {
+  const top = new LayerBlocks({ store, source, clock: realClock, node: 'a', members: () => [] });
+  return new Image({ top, clock: realClock });
+}
+
 async function openOn(disk: CrashDisk, checkpointBytes: number | undefined): Promise<Image> {
   const { dropCached } = disk;
   const options = checkpointBytes === undefined ? { dropCached } : { dropCached, checkpointBytes };
-  const store = await openImage(disk, DIRECTORY, 'web', options);
+  const store = await openLayer(disk, DIRECTORY, LAYER, options);
   if (store === undefined) throw new Error('the image is gone');
-  return new Image({ store, source, clock: realClock, node: 'a', members: () => [] });
+  return imageOf(store);
 }
 
 async function makeWorld(checkpointBytes: number | undefined): Promise<World> {
   const disk = new CrashDisk();
-  const store = await createImage(disk, DIRECTORY, { image: 'web', bytes: BYTES, isOrigin: true });
-  const fresh = new Image({ store, source, clock: realClock, node: 'a', members: () => [] });
+  const store = await createLayer(disk, DIRECTORY, { image: 'web', layer: LAYER, bytes: BYTES, isOrigin: true });
+  const fresh = imageOf(store);
   await fresh.open(1, fresh.closing(), null);
   await fresh.store.close();
   return { disk, model: new ImageModel(BYTES), image: await openOn(disk, checkpointBytes) };

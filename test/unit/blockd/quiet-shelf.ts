@@ -1,14 +1,14 @@
 // A node's store on a disk of the test's, with exports that nobody comes to and no other node. Not a test itself.
 import { Converter } from '../../../blockd/convert/converter.ts';
-import type { HostParts } from '../../../blockd/image/image-host.ts';
 import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
+import type { Serve } from '../../../blockd/image/served-image.ts';
 import { createLog } from '../../../common/log.ts';
 import type { CrashDisk } from '../../crash/crash-disk.ts';
 import { ManualClock } from './manual-clock.ts';
 
 /** What a start of the daemon finds. */
 export async function shelfOn(disk: CrashDisk, node: string): Promise<ImageShelf> {
-  const serve: HostParts['serve'] = async (_device, name) => ({
+  const serve: Serve = async (_device, name) => ({
     path: `/${name}.sock`,
     connections: 0,
     close: async () => undefined,
