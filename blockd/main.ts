@@ -39,7 +39,7 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     log,
     node: identity.node,
     state: config.state,
-    dial: peerDial(identity, (node) => shelf.addressOf(node)),
+    dial: peerDial(identity, (node) => shelf.members.addressOf(node)),
     dropCached,
     serve,
     converter: new Converter({ disk: realDisk, serve }),

@@ -21,17 +21,16 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
         const host = await shelf.import({ image, layer, path, format, signal, progress: tell });
         return host.image.closing();
       }),
-    'image.export': ({ path, format, ...order }, { progress, signal }) =>
-      shelf.inTurn(order.image, async () => {
-        const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
-        return { path, bytes: await shelf.export(order, format, { path, signal, progress: tell }) };
-      }),
+    'image.export': async ({ path, format, ...order }, { progress, signal }) => {
+      const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
+      return { path, bytes: await shelf.export(order, format, { path, signal, progress: tell }) };
+    },
     'layer.drop': ({ layer }) => done(shelf.drop(layer)),
     'layer.list': () => ({ layers: shelf.layers.all.map(({ store }) => showLayer(store)) }),
     'layer.seed': async ({ layers, from, rateBytesPerSecond }, { progress, signal }) => {
-      await shelf.addMember(from);
+      await shelf.members.add(from);
       const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
-      await shelf.seed({ layers, source: from.node, rateBytesPerSecond, signal, progress: tell });
+      await shelf.layers.seed({ layers, source: from.node, rateBytesPerSecond, signal, progress: tell });
       return NOTHING;
     },
     'image.list': () => ({ images: shelf.hosts.map((host) => host.show()) }),
@@ -40,7 +39,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       shelf.inTurn(image, async () => {
         const { epoch } = opening;
         shelf.ended.checkEpoch(stack.layer, epoch);
-        await shelf.addMember(opening.from);
+        await shelf.members.add(opening.from);
         const host = await shelf.ensure({ image, bytes, stack, epoch });
         return { socket: await host.open(opening, signal) };
       }),
@@ -50,7 +49,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     'standby.start': ({ image, bytes, stack, ...standBy }, { signal }) =>
       shelf.inTurn(image, async () => {
         shelf.ended.checkMigration(standBy.migration);
-        await shelf.addMember(standBy.from);
+        await shelf.members.add(standBy.from);
         const host = await shelf.ensure({ image, bytes, stack, epoch: standBy.epoch });
         return { socket: await host.standBy(standBy, signal) };
       }),
@@ -87,7 +86,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       shelf.get(image).setPullRate(rateBytesPerSecond);
       return NOTHING;
     },
-    'members.set': ({ members }) => done(shelf.setMembers(members)),
+    'members.set': ({ members }) => done(shelf.members.set(members)),
   };
 }
 

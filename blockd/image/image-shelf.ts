@@ -1,14 +1,12 @@
-// All images of this node's store, by name, and the members whose stores may be asked for blocks. Finds every image again
-// after a restart and lets one step at a time happen to each.
+// All images of this node's store, by name. Finds every image again after a restart and lets one step at a time happen to
+// each.
 import { join } from 'node:path';
-import { Type } from 'typebox';
 import type { Clock } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing, CutImage, ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Stack } from '../../wire/contracts/layers.ts';
-import { Endpoint } from '../../wire/names.ts';
 import type { Conversion, Converter } from '../convert/converter.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { checkImageBytes, type NewLayer, type OpenOptions } from '../store/image-files.ts';
@@ -20,11 +18,10 @@ import { ImageHost, isOpen, otherTop } from './image-host.ts';
 import { type FileImport, importImage } from './image-import.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import { layerInUse } from './layer-bringer.ts';
-import { type SeedJob, seedLayers } from './layer-seed.ts';
 import { LayerShelf } from './layer-shelf.ts';
+import { MemberBook } from './member-book.ts';
 import { Scrub } from './scrub.ts';
 import type { Serve } from './served-image.ts';
-import { StateFile } from './state-file.ts';
 import { StillImage, type StillOrder } from './still-image.ts';
 
 export interface ShelfParts {
@@ -50,28 +47,25 @@ export interface KnownImage {
   readonly epoch: number;
 }
 
-const Members = Type.Array(Endpoint);
-
 /** The images of one store. */
 export class ImageShelf {
   readonly ended: EndedLedger;
   readonly layers: LayerShelf;
+  readonly members: MemberBook;
   readonly #parts: ShelfParts;
-  readonly #membersFile: StateFile<typeof Members>;
   readonly #hosts = new Map<string, ImageHost>();
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #cuts: ImageCuts;
   readonly #scrub: Scrub;
-  #members: readonly Endpoint[] = [];
 
   constructor(parts: ShelfParts) {
     this.#parts = parts;
     const { clock, log, disk, state } = parts;
-    const members = (): string[] => this.#members.map((member) => member.node);
     this.ended = new EndedLedger(disk, join(state, 'ended.json'));
+    this.members = new MemberBook(disk, join(state, 'members.json'));
+    const members = (): string[] => this.members.names;
     this.layers = new LayerShelf({ ...parts, members, directory: join(state, 'layers') });
     this.#cuts = new ImageCuts({ layers: this.layers, log });
-    this.#membersFile = new StateFile(disk, join(state, 'members.json'), Members);
     this.#scrub = new Scrub({ layers: () => this.layers.all, clock, log });
   }
 
@@ -80,7 +74,7 @@ export class ImageShelf {
     const { disk, state, log } = this.#parts;
     await disk.makeDirectory(state);
     await this.ended.load();
-    this.#members = (await this.#membersFile.read()) ?? [];
+    await this.members.load();
     await this.layers.load();
     // What fails for one image must not keep the others from their guests.
     await this.#cuts.recover();
@@ -119,6 +113,7 @@ export class ImageShelf {
    */
   async ensure({ image, bytes, stack, epoch }: KnownImage): Promise<ImageHost> {
     this.layers.refuseUnusable(stack.layer);
+    this.layers.refuseRead(stack.layer);
     const known = this.#hosts.get(image);
     if (known !== undefined && known.image.store.layer !== stack.layer) await this.#supersede(known, stack, epoch);
     const host = this.#hosts.get(image) ?? (await this.#make(image, bytes, stack));
@@ -132,13 +127,13 @@ export class ImageShelf {
   /** @throws OperationError IMAGE_EXISTS, BAD_SIZE */
   async create(image: string, layer: string, bytes: number): Promise<void> {
     checkImageBytes(image, bytes);
-    this.#refuseExisting(image, layer);
+    await this.#makeWay(image, layer);
     this.#add(await this.layers.create({ image, layer, bytes, isOrigin: true }));
   }
 
   /** @throws OperationError IMAGE_EXISTS, IMAGE_REFUSED, BAD_SIZE, CANCELLED; Error of the disk; nothing is left then */
   async import(job: FileImport): Promise<ImageHost> {
-    this.#refuseExisting(job.image, job.layer);
+    await this.#makeWay(job.image, job.layer);
     const { directory } = this.layers;
     return this.#add(this.layers.add(await importImage({ ...this.#parts, directory }, job)));
   }
@@ -151,12 +146,6 @@ export class ImageShelf {
     const still = new StillImage(order, this.layers);
     const layers = order.layers.map(({ layer }) => layer);
     return this.layers.reading(layers, () => this.#parts.converter.take(still, format, out));
-  }
-
-  /** Brings layers that never change, and all their blocks. @throws OperationError CANCELLED, BLOCKS_LOST and others */
-  seed(job: SeedJob): Promise<void> {
-    const layers = job.layers.map(({ layer }) => layer);
-    return this.layers.reading(layers, () => seedLayers(job, this.layers, this.#parts.clock));
   }
 
   /** Forgets a layer, and the image whose top it is. @throws OperationError LAYER_IN_USE; Error of the disk */
@@ -182,7 +171,20 @@ export class ImageShelf {
 
   /** Ends a cut for ever, and says what it did before. @throws OperationError CUT_TORN; Error of the disk */
   async cancelCut(cut: string, names: readonly string[]): Promise<CutImage[]> {
-    const images = names.map((image) => ({ image }));
+    const images = names.filter((image) => this.#hosts.has(image)).map((image) => ({ image }));
+    if (images.length < names.length && this.layers.hasUnusable) {
+      throw new OperationError(
+        'IMAGE_UNUSABLE',
+        'some layer here cannot be used, and nobody knows of which image it is',
+        {
+          remedy: 'Look at the disk of that node, then restart blockd there.',
+        },
+      );
+    }
+    if (images.length === 0) {
+      await this.ended.endCut(cut);
+      return [];
+    }
     const ended = this.ended.endCut(cut);
     const sealed = await this.#inTurns(images, () => this.#cuts.cancel(cut, this.#imagesOf(images)));
     await ended;
@@ -220,22 +222,6 @@ export class ImageShelf {
     }
   }
 
-  /** Remembers who the members are, also over a restart. */
-  async setMembers(members: readonly Endpoint[]): Promise<void> {
-    this.#members = members;
-    await this.#membersFile.write([...members]);
-  }
-
-  /** Adds or moves one member that a call has named. */
-  async addMember(member: Endpoint): Promise<void> {
-    if (this.addressOf(member.node) === member.address) return;
-    await this.setMembers([...this.#members.filter((other) => other.node !== member.node), member]);
-  }
-
-  addressOf(node: string): string | undefined {
-    return this.#members.find((member) => member.node === node)?.address;
-  }
-
   async close(): Promise<void> {
     this.#scrub.stop();
     // One that cannot be closed in order must not keep the others from it.
@@ -260,6 +246,11 @@ export class ImageShelf {
     // An image of the name that is gone from the catalogue: its epochs say nothing of this one's.
     else if (store.state.role === 'standby') await host.cancel();
     else if (isOpen(store.state.role)) throw layerInUse(store.layer, `is a ${store.state.role} of ${host.name} here`);
+    await this.#loosen(host);
+  }
+
+  async #loosen(host: ImageHost): Promise<void> {
+    const { store } = host.image;
     await this.#forget(host);
     if (store.state.role === 'replica') await store.commit({ state: { role: 'loose' } });
   }
@@ -289,11 +280,19 @@ export class ImageShelf {
     return names.reduceRight<() => Promise<T>>((inner, name) => () => this.inTurn(name, inner), step)();
   }
 
-  #refuseExisting(image: string, layer: string): void {
+  /**
+   * An image of the name that is gone from the catalogue keeps its layers for whoever names them; one that is open, or is
+   * the very one that is to be made, is in the way.
+   */
+  async #makeWay(image: string, layer: string): Promise<void> {
     this.layers.refuseUnusable(layer);
-    if (!this.#hosts.has(image)) return;
-    throw new OperationError('IMAGE_EXISTS', `there is an image ${image} at node ${this.#parts.node} already`, {
-      remedy: 'Choose another name.',
-    });
+    const known = this.#hosts.get(image);
+    if (known === undefined) return;
+    if (isOpen(known.image.store.state.role) || known.image.store.layer === layer) {
+      throw new OperationError('IMAGE_EXISTS', `there is an image ${image} at node ${this.#parts.node} already`, {
+        remedy: 'Choose another name.',
+      });
+    }
+    await this.#loosen(known);
   }
 }

@@ -19,6 +19,7 @@ import {
 import type { ImageStore } from '../store/image-store.ts';
 import { LayerBlocks } from './layer-blocks.ts';
 import { LayerBringer, layerInUse } from './layer-bringer.ts';
+import { type SeedJob, seedLayers } from './layer-seed.ts';
 
 export interface LayerShelfParts {
   readonly disk: Disk;
@@ -76,6 +77,11 @@ export class LayerShelf {
     return this.#layers.get(layer);
   }
 
+  /** Whether some layer here cannot be used, so that nobody knows what it says. */
+  get hasUnusable(): boolean {
+    return this.#unusable.size > 0;
+  }
+
   /** @throws OperationError IMAGE_UNUSABLE */
   refuseUnusable(layer: string): void {
     const reason = this.#unusable.get(layer);
@@ -101,7 +107,7 @@ export class LayerShelf {
 
   /** Forgets a layer and its files, whatever is here of them. @throws OperationError LAYER_IN_USE; Error of the disk */
   async drop(layer: string): Promise<void> {
-    this.#refuseReaders(layer);
+    this.refuseRead(layer);
     const known = this.#layers.get(layer);
     this.#layers.delete(layer);
     this.#traffic.delete(layer);
@@ -118,6 +124,12 @@ export class LayerShelf {
    */
   bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
     return this.#bringer.bring(sealed, source, signal);
+  }
+
+  /** Brings layers that never change, and all their blocks. @throws OperationError CANCELLED, BLOCKS_LOST and others */
+  seed(job: SeedJob): Promise<void> {
+    const layers = job.layers.map(({ layer }) => layer);
+    return this.reading(layers, () => seedLayers(job, this, this.#parts.clock));
   }
 
   /** Keeps layers while they are read. */
@@ -150,7 +162,8 @@ export class LayerShelf {
     if (failed !== undefined) throw failed.reason;
   }
 
-  #refuseReaders(layer: string): void {
+  /** @throws OperationError LAYER_IN_USE while an export or a seeding reads it, or it is being brought */
+  refuseRead(layer: string): void {
     if ((this.#readers.get(layer) ?? 0) === 0 && !this.#bringer.isBringing(layer)) return;
     throw layerInUse(layer, 'is being read here');
   }

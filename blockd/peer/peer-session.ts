@@ -213,6 +213,6 @@ function refusal(store: ImageStore | undefined): string | undefined {
   if (store === undefined) return 'there is no such layer here';
   const { role, closing } = store.state;
   if (role === 'writer' || role === 'frozen' || role === 'cutting' || role === 'sealed') return undefined;
-  if (role === 'replica' && closing?.digest === store.table.mark.digest) return undefined;
+  if (closing !== null && closing.digest === store.table.mark.digest && role !== 'standby') return undefined;
   return `image ${store.image} is a ${role} here, whose table is not the image's`;
 }

@@ -251,4 +251,34 @@ test('an image that cannot be opened is neither taken for none nor written over,
   assert.is(await codeFrom(close), 'IMAGE_NOT_OPEN');
 });
 
+test('an image that is gone makes way for a new one of its name, and keeps its layer for whoever names it', async () => {
+  const daemon = await writing();
+  const other = 'l00000000000000bb';
+  const create = (): unknown => daemon.calls['image.create']({ image: 'web', layer: other, bytes: BYTES }, context);
+  assert.is(await codeFrom(create), 'IMAGE_EXISTS', 'it is open');
+  await imageOf(daemon).write(0, Buffer.alloc(BLOCK_BYTES, 7), false);
+  const last = await daemon.calls['image.close']({ image: 'web', layer: LAYER, epoch: 1 }, context);
+  await create();
+  assert.is(imageOf(daemon).store.layer, other);
+  const close = (): unknown => daemon.calls['image.close']({ image: 'web', layer: other, epoch: 1 }, context);
+  assert.is(await codeFrom(close), 'IMAGE_NOT_OPEN', 'how the old one closed is not how this one did');
+  const below = [{ layer: LAYER, bytes: BYTES, lastSequence: last.lastSequence, entries: 1, digest: last.digest }];
+  const stack = { layer: 'l00000000000000cc', generation: 1, below };
+  const fresh = { ...EMPTY, image: 'clone', lastSequence: last.lastSequence };
+  const opening = { image: 'clone', bytes: BYTES, stack, epoch: 1, last: fresh, from: HERE };
+  await daemon.calls['image.open'](opening, context);
+  const read = await daemon.shelf.get('clone').image.readLater(0, 1);
+  assert.is(read[0], 7);
+  assert.is(await codeFrom(() => daemon.calls['layer.drop']({ layer: LAYER }, context)), 'LAYER_IN_USE');
+});
+
+test('an image that was cut is closed by its new top only', async () => {
+  const daemon = await writing();
+  const cuts = [{ image: 'web', layer: 'l00000000000000bb' }];
+  await daemon.calls['image.cut']({ cut: FIRST, cuts }, context);
+  const close = (layer: string): unknown => daemon.calls['image.close']({ image: 'web', layer, epoch: 1 }, context);
+  assert.is(await codeFrom(() => close(LAYER)), 'OTHER_TOP', 'its epoch is never given back as unused');
+  assert.is(await codeFrom(() => close('l00000000000000bb')), undefined);
+});
+
 test.run();
