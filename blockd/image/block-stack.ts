@@ -77,8 +77,10 @@ export class BlockStack {
     if (this.layers.length === 1) return this.top.store.table.nextMissing(from, end, countMax);
     if (!this.#isMissingAnywhere()) return undefined;
     for (let block = from; block < end; ) {
-      const run = this.runAt(block, end);
-      if (run.content === DATA) return { first: block, count: Math.min(countMax, run.end - block) };
+      const isMissing = this.contentOf(block) === DATA;
+      // A long run that is missing is asked for in many pieces, and must not be gone through for each.
+      const run = this.runAt(block, isMissing ? Math.min(end, block + countMax) : end);
+      if (isMissing) return { first: block, count: run.end - block };
       block = run.end;
     }
     return undefined;

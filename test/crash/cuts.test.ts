@@ -8,6 +8,7 @@ import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { codeOf } from '../../common/errors.ts';
 import { shelfOn } from '../unit/blockd/quiet-shelf.ts';
 import { CrashDisk, type Loss } from './crash-disk.ts';
+import { enumerate, sequences } from './image-crashes.ts';
 
 const BYTES = 4 * BLOCK_BYTES;
 const NAMES = ['web', 'data'] as const;
@@ -144,6 +145,13 @@ test('a power cut at each step of a cut of two images, and at each step of the r
   }
   console.log(`${crashes} crashes of a cut, ${recoveries} of a recovery`);
   assert.equal([...seen].sort(), [1, 2], 'some were cut and some were not');
+});
+
+test('every crash in sequences of up to two steps on a top over a layer with data', async () => {
+  let checked = 0;
+  for (const steps of [...sequences(1), ...sequences(2)]) checked += await enumerate(steps, { isLayered: true });
+  console.log(`${checked} crashes over a layer`);
+  assert.ok(checked > 0);
 });
 
 test('a cut that fails at the disk leaves both images as they were', async () => {
