@@ -1,11 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createImage } from '../../../blockd/store/image-files.ts';
+import { createLayer } from '../../../blockd/store/image-files.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/table/block-version.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { learn } from './learnt.ts';
 import { isSettled, settle } from './manual-clock.ts';
-import { firstByte, imageOf, reopen, smallImage } from './small-image.ts';
+import { firstByte, imageOf, LAYER, reopen, smallImage } from './small-image.ts';
 
 const MIGRATION = '00000000000000aa';
 const block = (fill: number, blocks = 1): Buffer => Buffer.alloc(blocks * BLOCK_BYTES, fill);
@@ -269,7 +269,9 @@ test('a follower is told once the full disk has room again', async () => {
 
 test('a checkpoint that finds no room is put off, and the flush holds', async () => {
   const disk = new CrashDisk();
-  await (await createImage(disk, '/images', { image: 'web', bytes: 16 * BLOCK_BYTES, isOrigin: true })).close();
+  await (
+    await createLayer(disk, '/images', { image: 'web', layer: LAYER, bytes: 16 * BLOCK_BYTES, isOrigin: true })
+  ).close();
   const store = await reopen(disk, 0);
   const { replace } = disk;
   let refused = 0;
@@ -413,7 +415,12 @@ test('a write into a hole that is being punched waits for it', async () => {
 
 test('a checkpoint has the table of its barrier, not what was written meanwhile', async () => {
   const disk = new CrashDisk();
-  const fresh = await createImage(disk, '/images', { image: 'web', bytes: 16 * BLOCK_BYTES, isOrigin: true });
+  const fresh = await createLayer(disk, '/images', {
+    image: 'web',
+    layer: LAYER,
+    bytes: 16 * BLOCK_BYTES,
+    isOrigin: true,
+  });
   await fresh.close();
   const store = await reopen(disk, 0);
   store.table.write(0, Uint32Array.of(0), { epoch: 1, sequence: 1 });
