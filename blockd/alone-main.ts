@@ -11,9 +11,9 @@ import { SchemaCheck } from '../common/schema-check.ts';
 import { Name } from '../wire/names.ts';
 import { LevelStore } from './catalogue/level-store.ts';
 import { Converter } from './convert/converter.ts';
-import type { HostParts } from './image/image-host.ts';
 import { ImageShelf } from './image/image-shelf.ts';
 import { LONE_NODE, LoneImages, type WantedImage } from './image/lone-images.ts';
+import type { Serve } from './image/served-image.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
 import { dropCached } from './store/page-cache.ts';
 
@@ -74,7 +74,7 @@ function socketPath(data: string, image: string): string {
 }
 
 function newShelf(data: string, log: Log, isReady: () => boolean): ImageShelf {
-  const serve: HostParts['serve'] = async (device, image, bytes) => {
+  const serve: Serve = async (device, image, bytes) => {
     const path = socketPath(data, image);
     // What the last start left open is ended first; no client may write under that epoch any more.
     if (!isReady()) return { path, connections: 0, close: () => Promise.resolve() };

@@ -11,8 +11,8 @@ import { Ipv4 } from '../wire/names.ts';
 import { BLOCKD_PORT } from '../wire/ports.ts';
 import { Converter } from './convert/converter.ts';
 import { blockCalls } from './image/block-calls.ts';
-import type { HostParts } from './image/image-host.ts';
 import { ImageShelf } from './image/image-shelf.ts';
+import type { Serve } from './image/served-image.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
 import { BLOCKS_PURPOSE, peerDial, servePeer } from './peer/peer-socket.ts';
 import { dropCached } from './store/page-cache.ts';
@@ -31,7 +31,7 @@ const Config = Type.Object({
 await runDaemon('blockd', Config, async (config, { log }) => {
   const identity = await loadIdentity(config.identity);
   await realDisk.makeDirectory(config.run);
-  const serve: HostParts['serve'] = (device, name, bytes) =>
+  const serve: Serve = (device, name, bytes) =>
     exportDevice(device, { name, bytes }, join(config.run, `${name}.sock`), log);
   const shelf: ImageShelf = new ImageShelf({
     disk: realDisk,
@@ -39,7 +39,7 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     log,
     node: identity.node,
     state: config.state,
-    dial: peerDial(identity, (node) => shelf.addressOf(node)),
+    dial: peerDial(identity, (node) => shelf.members.addressOf(node)),
     dropCached,
     serve,
     converter: new Converter({ disk: realDisk, serve }),
@@ -51,8 +51,7 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     identity,
     listen: { address: config.address, port: BLOCKD_PORT },
     bulk: {
-      [BLOCKS_PURPOSE]: (socket, _peer, image) =>
-        servePeer(socket, realClock, { store: shelf.find(image)?.image.store, traffic: shelf.trafficOf(image) }),
+      [BLOCKS_PURPOSE]: (socket, _peer, layer) => servePeer(socket, realClock, shelf.layers.served(layer)),
     },
     log,
   });

@@ -9,6 +9,7 @@ import { initCommand, joinCommand, tokenCommand } from './commands/cluster.ts';
 import { imageCommand } from './commands/image.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { nodeCommand } from './commands/node.ts';
+import { snapshotCommand } from './commands/snapshot.ts';
 import { vmCommand } from './commands/vm.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -50,6 +51,7 @@ function build(): Command {
     .addCommand(vmCommand)
     .addCommand(migrateCommand)
     .addCommand(imageCommand)
+    .addCommand(snapshotCommand)
     .addCommand(initCommand)
     .addCommand(tokenCommand)
     .addCommand(joinCommand);

@@ -27,7 +27,11 @@ export class Admission {
   }
 
   /** Keeps an image for one long piece of work. @throws OperationError IMAGE_BUSY, IMAGE_OPEN */
-  async withImage<T>(image: string, doing: 'made' | 'deleted' | 'exported', work: () => Promise<T>): Promise<T> {
+  async withImage<T>(
+    image: string,
+    doing: 'made' | 'deleted' | 'exported' | 'resized',
+    work: () => Promise<T>,
+  ): Promise<T> {
     await this.inTurn(() => {
       this.checkImage(image);
       this.#busyImages.set(image, doing);

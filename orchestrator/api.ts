@@ -5,10 +5,13 @@ import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
 import type { orchestratorContract, Status } from '../wire/contracts/orchestrator.ts';
 import type { Images } from './images.ts';
+import type { LayerSeeds } from './layer-seeds.ts';
+import type { LayerSweep } from './layer-sweep.ts';
 import type { MachineReports } from './machine-reports.ts';
 import type { Members } from './members.ts';
 import type { Migrations } from './migrations.ts';
 import type { Network } from './network.ts';
+import type { Snapshots } from './snapshots.ts';
 import type { State } from './state.ts';
 import type { Vms } from './vms.ts';
 
@@ -20,6 +23,9 @@ export interface Rooms {
   readonly state: State;
   readonly members: Members;
   readonly images: Images;
+  readonly snapshots: Snapshots;
+  readonly seeds: LayerSeeds;
+  readonly sweep: LayerSweep;
   readonly vms: Vms;
   readonly migrations: Migrations;
   readonly network: Network;
@@ -81,7 +87,7 @@ export function watchStatus(
 
 /** The handlers of the contract. */
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
-  const { members, images, vms, migrations, network, reports, join } = rooms;
+  const { members, images, snapshots, seeds, sweep, vms, migrations, network, reports, join } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -101,10 +107,18 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       images.export(image, target, { onProgress: progress, signal }),
     'image.list': async () => ({ images: await images.heads() }),
     'image.show': ({ image }) => images.show(image),
-    'image.delete': async ({ image }) => {
-      await images.delete(image);
-      return {};
-    },
+    'image.delete': async ({ image }) => ({ waitsFor: await images.delete(image) }),
+    'image.clone': ({ image, from, disk }) => snapshots.clone(image, from, disk),
+    'image.resize': ({ image, bytes }) => snapshots.resize(image, bytes),
+    'image.seed': async (order, { progress, signal }) => ({
+      nodes: await seeds.seed(order, { onProgress: progress, signal }),
+    }),
+    'layer.leaving': async () => ({ leaving: await sweep.leaving() }),
+    'snapshot.create': ({ snapshot, images: names }) => snapshots.create(snapshot, names),
+    'snapshot.list': async () => ({ snapshots: await snapshots.list() }),
+    'snapshot.delete': async ({ snapshot }) => ({ waitsFor: await snapshots.delete(snapshot) }),
+    'snapshot.export': ({ snapshot, disk, ...target }, { progress, signal }) =>
+      snapshots.export(snapshot, disk, target, { onProgress: progress, signal }),
     'image.pull': async ({ image, rateBytesPerSecond }) => {
       await images.setPull(image, rateBytesPerSecond);
       return {};

@@ -1,11 +1,15 @@
 // Images as the operator sees them: the catalogue's head and the stores' share. Blocks never pass through here.
-import { messageOf, OperationError } from '../common/errors.ts';
-import type { Closing, ExportedFile, ExportFormat, ImageFormat } from '../wire/contracts/blockd.ts';
+import { OperationError } from '../common/errors.ts';
+import { newLayerId } from '../common/layer-id.ts';
+import type { Closing, ExportedFile, ImageFormat } from '../wire/contracts/blockd.ts';
 import type { Head } from '../wire/contracts/catalogue.ts';
-import type { ImageState } from '../wire/contracts/orchestrator.ts';
+import type { SealedLayer } from '../wire/contracts/layers.ts';
+import type { ImageLayer, ImageState } from '../wire/contracts/orchestrator.ts';
 import { type Admission, imageOpen } from './admission.ts';
 import type { BackgroundPulls } from './background-pulls.ts';
 import type { Cluster, NodeDaemons } from './cluster.ts';
+import { exportLayers, type ImageTarget, type Watch } from './layer-export.ts';
+import type { LayerSweep } from './layer-sweep.ts';
 import type { State } from './state.ts';
 
 /** What a new image is made of: a disk file at the node, or nothing but a size. */
@@ -16,30 +20,25 @@ export interface ImageSource {
   readonly bytes?: number | undefined;
 }
 
-/** Where an image is to be written: by a node that has all its blocks. */
-export interface ImageTarget {
-  readonly node?: string | undefined;
-  readonly path: string;
-  readonly format: ExportFormat;
-}
-
-/** Who hears how far it is, and says when to stop. */
-interface Watch {
-  readonly onProgress: (progress: { doneBytes: number; totalBytes: number }) => void;
-  readonly signal?: AbortSignal;
-}
-
 export class Images {
   readonly #state: State;
   readonly #cluster: Cluster;
   readonly #admission: Admission;
   readonly #pulls: BackgroundPulls;
+  readonly #sweep: LayerSweep;
 
-  constructor(options: { state: State; cluster: Cluster; admission: Admission; pulls: BackgroundPulls }) {
+  constructor(options: {
+    state: State;
+    cluster: Cluster;
+    admission: Admission;
+    pulls: BackgroundPulls;
+    sweep: LayerSweep;
+  }) {
     this.#state = options.state;
     this.#cluster = options.cluster;
     this.#admission = options.admission;
     this.#pulls = options.pulls;
+    this.#sweep = options.sweep;
   }
 
   async heads(): Promise<Head[]> {
@@ -64,56 +63,49 @@ export class Images {
     }
     const member = this.#cluster.upNodeOf(node);
     const { blockd } = this.#cluster.clients(member.node);
-    await this.#deleteNameless(image);
+    await this.#dropNameless(image);
+    const layer = newLayerId();
     try {
-      const closing = await this.#fill(blockd, image, source, watch);
+      const closing = await this.#fill(blockd, { image, layer }, source, watch);
       const { bytes } = await blockd.call('image.show', { image });
-      return await this.#cluster.controller.catalogue.call('image.add', { image, bytes, holder: member.node, closing });
+      const made = { image, layer, bytes, holder: member.node, closing };
+      return await this.#cluster.controller.catalogue.call('image.add', made);
     } catch (error) {
-      await this.#dropUnless(error, image, blockd);
+      // Unless the catalogue has it after all, and only the answer was lost.
+      await this.#sweep.leave([layer], [member.node]);
       throw error;
     }
   }
 
-  /** An image that was half made, or deleted while its node was away, must not be taken for the new one. */
-  async #deleteNameless(image: string): Promise<void> {
+  /** What an image of the name that was half made has left. Layers that something names stay. */
+  async #dropNameless(image: string): Promise<void> {
+    const named = await this.#sweep.named();
     const nodes = this.#cluster.endpoints().filter(({ node }) => this.#cluster.isUp(node));
     await Promise.all(
       nodes.map(async ({ node }) => {
         const { blockd } = this.#cluster.clients(node);
         const { images } = await blockd.call('image.list', {});
-        if (images.some((store) => store.image === image)) await blockd.call('image.delete', { image });
+        const store = images.find((one) => one.image === image);
+        if (store !== undefined && !named.has(store.layer)) await blockd.call('layer.drop', { layer: store.layer });
       }),
     );
   }
 
-  /** Unless the catalogue may have it: then the image is there, and its answer was lost. */
-  async #dropUnless(error: unknown, image: string, blockd: NodeDaemons['blockd']): Promise<void> {
-    const heads = await this.heads().catch(() => undefined);
-    if (heads === undefined || heads.some((head) => head.image === image)) return;
-    await blockd.call('image.delete', { image }).catch((cause: unknown) => {
-      throw new OperationError('IMAGE_HALF_MADE', `image ${image} was not made: ${messageOf(error)}`, {
-        cause,
-        remedy: 'what is left of it at the node goes when the image is created again',
-      });
-    });
-  }
-
   async #fill(
     blockd: NodeDaemons['blockd'],
-    image: string,
+    { image, layer }: { image: string; layer: string },
     { path, format, bytes }: ImageSource,
     watch: Watch,
   ): Promise<Closing> {
     if (path !== undefined) {
-      return blockd.call('image.import', { image, path, ...(format === undefined ? {} : { format }) }, watch);
+      return blockd.call('image.import', { image, layer, path, ...(format === undefined ? {} : { format }) }, watch);
     }
     if (bytes === undefined) {
       throw new OperationError('IMAGE_SOURCE', `image ${image} needs a file or a size`, {
         remedy: 'give --file or --size',
       });
     }
-    await blockd.call('image.create', { image, bytes });
+    await blockd.call('image.create', { image, layer, bytes });
     const made = await blockd.call('image.show', { image });
     return {
       image,
@@ -131,25 +123,28 @@ export class Images {
    */
   export(image: string, target: ImageTarget, watch: Watch): Promise<{ node: string; file: ExportedFile }> {
     return this.#admission.withImage(image, 'exported', async () => {
-      const { writer, holder, last } = await this.head(image);
-      if (writer !== null) throw imageOpen(image, `at ${writer}`);
-      const { node } = this.#cluster.upNodeOf(target.node ?? holder);
-      const { path, format } = target;
-      const file = await this.#cluster.clients(node).blockd.call('image.export', { last, path, format }, watch);
-      return { node, file };
+      const head = await this.head(image);
+      if (head.writer !== null) throw imageOpen(image, `at ${head.writer}`);
+      return exportLayers(this.#cluster, { ...head, layers: layersOf(head) }, target, watch);
     });
   }
 
-  /** Head and every reachable store's view. */
+  /** Head, layers and every reachable store's view. */
   async show(image: string): Promise<ImageState> {
     const head = await this.head(image);
-    const shown: ImageState = { head, stores: [], unreachable: [] };
+    const shown: ImageState = { head, stores: [], layers: [], unreachable: [] };
+    const holders = new Map<string, ImageLayer['holders']>();
     await Promise.all(
       this.#cluster.endpoints().map(async ({ node }) => {
         try {
-          const { images } = await this.#cluster.clients(node).blockd.call('image.list', {});
-          const store = images.find((candidate) => candidate.image === image);
+          const { blockd } = this.#cluster.clients(node);
+          const [{ images }, { layers }] = await Promise.all([
+            blockd.call('image.list', {}),
+            blockd.call('layer.list', {}),
+          ]);
+          const store = images.find((candidate) => candidate.image === image && candidate.layer === head.stack.layer);
           if (store !== undefined) shown.stores.push({ node, store });
+          for (const layer of layers) holders.set(layer.layer, [...(holders.get(layer.layer) ?? []), { node, layer }]);
         } catch {
           // Said in the answer: a store that cannot be asked is named, not guessed at.
           shown.unreachable.push(node);
@@ -157,32 +152,25 @@ export class Images {
       }),
     );
     shown.stores.sort((a, b) => a.node.localeCompare(b.node));
+    for (const { layer, bytes } of [{ layer: head.stack.layer, bytes: head.bytes }, ...head.stack.below]) {
+      const at = (holders.get(layer) ?? []).sort((a, b) => a.node.localeCompare(b.node));
+      shown.layers.push({ layer, bytes, isTop: layer === head.stack.layer, holders: at });
+    }
     return shown;
   }
 
   /**
-   * Deletes a closed image everywhere; a store that cannot be reached is named and nothing is forgotten.
-   * @throws OperationError IMAGE_OPEN, IMAGE_BUSY, NODE_DOWN
+   * Deletes a closed image at once, and its layers that nothing else names wherever they are; answers the nodes that have
+   * not let go of them yet.
+   * @throws OperationError IMAGE_OPEN, IMAGE_BUSY
    */
-  delete(image: string): Promise<void> {
-    return this.#admission.withImage(image, 'deleted', () => this.#remove(image));
-  }
-
-  async #remove(image: string): Promise<void> {
-    const { head, stores, unreachable } = await this.show(image);
-    if (head.writer !== null) throw imageOpen(image, `at ${head.writer}`);
-    if (unreachable.length > 0) {
-      throw new OperationError(
-        'NODE_DOWN',
-        `image ${image} may have blocks at ${unreachable.join(', ')}, out of reach`,
-        {
-          remedy: 'try again when the node is back',
-        },
-      );
-    }
-    for (const { node } of stores) await this.#cluster.clients(node).blockd.call('image.delete', { image });
-    await this.#cluster.controller.catalogue.call('image.remove', { image });
-    await this.#state.remove('images', image);
+  delete(image: string): Promise<string[]> {
+    return this.#admission.withImage(image, 'deleted', async () => {
+      const nodes = this.#cluster.endpoints().map(({ node }) => node);
+      const { leaving } = await this.#cluster.controller.catalogue.call('image.remove', { image, nodes });
+      await this.#state.remove('images', image);
+      return this.#sweep.sweepOf(leaving);
+    });
   }
 
   /** Sets the background pull's rate, here and wherever the image is opened next; 0 turns it off. */
@@ -191,4 +179,10 @@ export class Images {
     await this.#state.put('images', image, { image, pullRateBytesPerSecond: rateBytesPerSecond });
     if (head.writer !== null) await this.#pulls.start(image, head.writer);
   }
+}
+
+/** A closed image's layers as they were closed, the newest first. */
+function layersOf({ stack, bytes, last }: Head): SealedLayer[] {
+  const { lastSequence, entries, digest } = last;
+  return [{ layer: stack.layer, bytes, lastSequence, entries, digest }, ...stack.below];
 }

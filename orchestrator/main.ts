@@ -13,11 +13,14 @@ import { Admission } from './admission.ts';
 import { apiHandlers, type Rooms, watchStatus } from './api.ts';
 import { BackgroundPulls } from './background-pulls.ts';
 import { Images } from './images.ts';
+import { LayerSeeds } from './layer-seeds.ts';
+import { LayerSweep } from './layer-sweep.ts';
 import { MachineReports } from './machine-reports.ts';
 import { Members } from './members.ts';
 import { Migrations } from './migrations.ts';
 import { Network } from './network.ts';
 import { Patience } from './patience.ts';
+import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
 import { Vms } from './vms.ts';
@@ -47,9 +50,12 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
       heard: (node) => members.heard(node),
     }),
     pulls: new BackgroundPulls({ ...base, cluster: members }),
+    sweep: new LayerSweep({ ...base, cluster: members }),
   };
-  const { patience, reports, pulls } = shared;
+  const { patience, reports, pulls, sweep } = shared;
   const images = new Images(shared);
+  const snapshots = new Snapshots(shared);
+  const seeds = new LayerSeeds(shared);
   const startPull = pulls.startSoon.bind(pulls);
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
@@ -62,7 +68,20 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     listen: { address: config.address, port: JOIN_PORT },
     log,
   });
-  const rooms: Rooms = { state, members, images, vms, migrations, network, reports, join: join_, log };
+  const rooms: Rooms = {
+    state,
+    members,
+    images,
+    snapshots,
+    seeds,
+    sweep,
+    vms,
+    migrations,
+    network,
+    reports,
+    join: join_,
+    log,
+  };
   const served = { contract: orchestratorContract, handlers: apiHandlers(rooms), identity, log };
   const servers = [
     await startRpcServer({ ...served, listen: { address: config.address, port: ORCHESTRATOR_PORT } }),
@@ -77,6 +96,8 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'bindings told': () => network.repeat(),
     'failed migrations taken back': () => migrations.tidy(),
     'VMs taken away': () => vms.tidy(),
+    'snapshots finished': () => snapshots.tidy(),
+    'layers dropped': () => sweep.sweep(),
     'background pulls looked at': () => pulls.look((vm, stores) => migrations.stores(vm, stores)),
   };
   for (const [name, job] of Object.entries(jobs)) void patience.repeat(name, HOUSEKEEPING_INTERVAL_MS, job);

@@ -161,10 +161,11 @@ export class Vms {
   }
 
   async #openDisk(image: string, node: string): Promise<string> {
-    const { bytes, epoch, last, holder } = await this.#cluster.controller.catalogue.call('epoch.open', { image, node });
+    const head = await this.#cluster.controller.catalogue.call('epoch.open', { image, node });
+    const { bytes, stack, epoch, last, holder } = head;
     const from = this.#cluster.endpoint(holder);
     const { blockd } = this.#cluster.clients(node);
-    return (await blockd.call('image.open', { image, bytes, epoch, last, from })).socket;
+    return (await blockd.call('image.open', { image, bytes, stack, epoch, last, from })).socket;
   }
 
   /** After a failed creation; the failure itself is what its caller hears. */

@@ -5,6 +5,10 @@ import { Type } from 'typebox';
 export const Name = Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}$' });
 /** A migration's id: 16 hexadecimal digits, drawn at random by the orchestrator. */
 export const MigrationId = Type.String({ pattern: '^[0-9a-f]{16}$' });
+/** A layer's id, drawn at random by whoever orders its making: what was made again under an old name is never taken for it. */
+export const LayerId = Type.String({ pattern: '^l[0-9a-f]{16}$' });
+/** The id of one cut of images: 16 hexadecimal digits, drawn at random by the orchestrator. */
+export const CutId = Type.String({ pattern: '^[0-9a-f]{16}$' });
 /** Granted by the catalogue at each open for writing; 24 bits (a block's version is epoch and sequence). */
 export const Epoch = Type.Integer({ minimum: 0, maximum: 2 ** 24 - 1 });
 /** Counts an image's writes over all its blocks, never reused; 40 bits. */

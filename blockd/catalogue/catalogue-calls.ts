@@ -7,12 +7,12 @@ import {
   abandonEpoch,
   addImage,
   beginTransfer,
-  checkRemovable,
   closeEpoch,
   type Entry,
   finishTransfer,
   openEpoch,
 } from './catalogue.ts';
+import { layerCalls } from './catalogue-layer-calls.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
 
 /** The handlers of the catalogue's calls. */
@@ -24,12 +24,7 @@ export function catalogueCalls(store: CatalogueStore): Handlers<typeof catalogue
     });
   return {
     'image.add': (params) => change(() => addImage(store.find(params.image), params)),
-    'image.remove': ({ image }) =>
-      store.commit(() => {
-        const entry = store.find(image);
-        if (entry !== undefined) checkRemovable(entry);
-        return { change: { removed: image }, answer: {} };
-      }),
+    ...layerCalls(store, change),
     'image.list': async () => {
       await store.refresh();
       return { heads: store.heads };

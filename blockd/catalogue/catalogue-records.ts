@@ -3,18 +3,23 @@
 import type { Static, TSchema } from 'typebox';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
+import { Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import { Entry, Finished } from './catalogue.ts';
 import type { CatalogueChange } from './catalogue-store.ts';
 
 /** What the keys of each kind begin with. */
 const HEAD = 'head!';
 const FINISHED = 'finished!';
+const SNAPSHOT = 'snapshot!';
+const LEAVING = 'leaving!';
 
 /** The kinds that are held in memory; the others are read when they are asked for. */
-export const HELD_KINDS: readonly string[] = [HEAD];
+export const HELD_KINDS: readonly string[] = [HEAD, SNAPSHOT, LEAVING];
 
 const entryCheck = new SchemaCheck(Entry);
 const finishedCheck = new SchemaCheck(Finished);
+const snapshotCheck = new SchemaCheck(Snapshot);
+const leavingCheck = new SchemaCheck(Leaving);
 
 /** One record: JSON text under a key, or undefined where it is to go. */
 export interface CatalogueRecord {
@@ -23,7 +28,8 @@ export interface CatalogueRecord {
 }
 
 /** The records that a change writes and removes, each key once. */
-export function recordsOf({ entries = [], removed, finished }: CatalogueChange): CatalogueRecord[] {
+export function recordsOf(change: CatalogueChange): CatalogueRecord[] {
+  const { entries = [], removed, finished, snapshot, snapshotRemoved, leaving = [] } = change;
   const records: CatalogueRecord[] = entries.map((entry) => ({
     key: HEAD + entry.head.image,
     text: JSON.stringify(entry),
@@ -31,6 +37,11 @@ export function recordsOf({ entries = [], removed, finished }: CatalogueChange):
   if (removed !== undefined) records.push({ key: HEAD + removed, text: undefined });
   if (finished !== undefined) {
     records.push({ key: finishedKey(finished.migration), text: JSON.stringify(finished.outcome) });
+  }
+  if (snapshot !== undefined) records.push({ key: SNAPSHOT + snapshot.snapshot, text: JSON.stringify(snapshot) });
+  if (snapshotRemoved !== undefined) records.push({ key: SNAPSHOT + snapshotRemoved, text: undefined });
+  for (const one of leaving) {
+    records.push({ key: LEAVING + one.layer, text: one.nodes.length > 0 ? JSON.stringify(one) : undefined });
   }
   return records;
 }
@@ -43,6 +54,16 @@ export function isHeld(key: string): boolean {
 /** The name of the image whose entry the record is; undefined for a record of another kind. */
 export function imageOf(key: string): string | undefined {
   return key.startsWith(HEAD) ? key.slice(HEAD.length) : undefined;
+}
+
+/** The name of the snapshot that the record is; undefined for a record of another kind. */
+export function snapshotName(key: string): string | undefined {
+  return key.startsWith(SNAPSHOT) ? key.slice(SNAPSHOT.length) : undefined;
+}
+
+/** The layer that is to leave, if the record says so; undefined for a record of another kind. */
+export function leavingLayer(key: string): string | undefined {
+  return key.startsWith(LEAVING) ? key.slice(LEAVING.length) : undefined;
 }
 
 export function finishedKey(migration: string): string {
@@ -59,6 +80,16 @@ export function readEntry(key: string, text: string): Entry {
 /** @throws OperationError CATALOGUE_DAMAGED */
 export function readFinished(key: string, text: string): Finished {
   return readRecord(finishedCheck, key, text);
+}
+
+/** @throws OperationError CATALOGUE_DAMAGED */
+export function readSnapshot(key: string, text: string): Snapshot {
+  return readRecord(snapshotCheck, key, text);
+}
+
+/** @throws OperationError CATALOGUE_DAMAGED */
+export function readLeaving(key: string, text: string): Leaving {
+  return readRecord(leavingCheck, key, text);
 }
 
 /** A record's value, checked. @throws OperationError CATALOGUE_DAMAGED */

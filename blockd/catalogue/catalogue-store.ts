@@ -1,6 +1,6 @@
 // What keeps the catalogue's records, whichever engine does: `level` on the controller's disk, or etcd for several
 // controllers. A store decides nothing; it makes sure that what was decided on is what stands there.
-import type { Head } from '../../wire/contracts/catalogue.ts';
+import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry, Finished } from './catalogue.ts';
 
 /** What a commit changes, all of it or nothing. A new kind of record is a field here and a row in `catalogue-records.ts`. */
@@ -9,6 +9,10 @@ export interface CatalogueChange {
   /** The image whose entry goes. */
   readonly removed?: string;
   readonly finished?: { readonly migration: string; readonly outcome: Finished };
+  readonly snapshot?: Snapshot;
+  readonly snapshotRemoved?: string;
+  /** One without nodes is removed. */
+  readonly leaving?: readonly Leaving[];
 }
 
 /** What a decision comes to: the change to commit, and the answer to give once it is durable. */
@@ -30,6 +34,12 @@ export interface CatalogueStore {
   find(image: string): Entry | undefined;
   /** @throws OperationError NO_IMAGE */
   get(image: string): Entry;
+  readonly snapshots: Snapshot[];
+  findSnapshot(snapshot: string): Snapshot | undefined;
+  /** Layers that are still to leave some node. */
+  readonly leaving: Leaving[];
+  /** The images that a standing cut holds. */
+  inCut(cut: string): Entry[];
   /** The images that a standing transfer holds. */
   inTransfer(migration: string): Entry[];
   /** How a transfer ended; undefined while it stands or if there was none. @throws OperationError CATALOGUE_DAMAGED, STORE_UNREACHABLE */

@@ -1,12 +1,22 @@
-// The heads in memory, as every store has them beside its records. Follows the records; never ahead of what is durable.
+// The heads and what their layers are named by in memory, as every store has them beside its records. Follows the records; never ahead of what is durable.
 import { OperationError } from '../../common/errors.ts';
-import type { Head } from '../../wire/contracts/catalogue.ts';
+import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry } from './catalogue.ts';
-import { type CatalogueRecord, imageOf, readEntry } from './catalogue-records.ts';
+import {
+  type CatalogueRecord,
+  imageOf,
+  leavingLayer,
+  readEntry,
+  readLeaving,
+  readSnapshot,
+  snapshotName,
+} from './catalogue-records.ts';
 
-/** All images' entries by name. */
+/** All images' entries and snapshots by name, and the layers that are to leave some node. */
 export class CatalogueTable {
   readonly #entries = new Map<string, Entry>();
+  readonly #snapshots = new Map<string, Snapshot>();
+  readonly #leaving = new Map<string, Leaving>();
 
   get heads(): Head[] {
     return Array.from(this.#entries.values(), (entry) => entry.head);
@@ -23,15 +33,37 @@ export class CatalogueTable {
     throw new OperationError('NO_IMAGE', `there is no image ${image}`, { remedy: 'List the images.' });
   }
 
+  get snapshots(): Snapshot[] {
+    return [...this.#snapshots.values()];
+  }
+
+  findSnapshot(snapshot: string): Snapshot | undefined {
+    return this.#snapshots.get(snapshot);
+  }
+
+  get leaving(): Leaving[] {
+    return [...this.#leaving.values()];
+  }
+
+  inCut(cut: string): Entry[] {
+    return [...this.#entries.values()].filter(({ head }) => head.cut?.id === cut);
+  }
+
   inTransfer(migration: string): Entry[] {
     return [...this.#entries.values()].filter(({ head }) => head.transfer?.migration === migration);
   }
 
   /** Takes a record as it stands in the store now; those of other kinds are none of its business. @throws OperationError CATALOGUE_DAMAGED */
   take({ key, text }: CatalogueRecord): void {
-    const image = imageOf(key);
-    if (image === undefined) return;
-    if (text === undefined) this.#entries.delete(image);
-    else this.#entries.set(image, readEntry(key, text));
+    const [image, snapshot, layer] = [imageOf(key), snapshotName(key), leavingLayer(key)];
+    if (image !== undefined) put(this.#entries, image, text === undefined ? undefined : readEntry(key, text));
+    if (snapshot !== undefined)
+      put(this.#snapshots, snapshot, text === undefined ? undefined : readSnapshot(key, text));
+    if (layer !== undefined) put(this.#leaving, layer, text === undefined ? undefined : readLeaving(key, text));
   }
+}
+
+function put<V>(map: Map<string, V>, key: string, value: V | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
 }

@@ -21,6 +21,7 @@ export type Finished = Type.Static<typeof Finished>;
 
 export interface NewHead {
   readonly image: string;
+  readonly layer: string;
   readonly bytes: number;
   readonly holder: string;
   readonly closing: Closing;
@@ -33,10 +34,11 @@ export interface TransferOrder {
 }
 
 /** A new image's entry; repeating the same is well. @throws OperationError IMAGE_EXISTS */
-export function addImage(known: Entry | undefined, { image, bytes, holder, closing }: NewHead): Entry {
+export function addImage(known: Entry | undefined, { image, layer, bytes, holder, closing }: NewHead): Entry {
   if (known !== undefined) {
     const { head } = known;
-    if (head.bytes === bytes && head.holder === holder && sameClosing(head.last, closing)) return known;
+    const isSame = head.stack.layer === layer && head.bytes === bytes && head.holder === holder;
+    if (isSame && sameClosing(head.last, closing)) return known;
     throw new OperationError('IMAGE_EXISTS', `there is an image ${image} already`, { remedy: 'Choose another name.' });
   }
   const head = {
@@ -48,40 +50,42 @@ export function addImage(known: Entry | undefined, { image, bytes, holder, closi
     last: closing,
     closings: [],
     transfer: null,
+    stack: { layer, generation: closing.generation, below: [] },
+    cut: null,
   };
   return { head, granted: closing.epoch };
 }
 
-/** @throws OperationError IMAGE_OPEN, TRANSFER_STANDS */
+/** @throws OperationError IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS */
 export function checkRemovable({ head }: Entry): void {
-  refuseTransfer(head);
+  refuseBusy(head);
   if (head.writer !== null) throw isOpen(head);
 }
 
-/** Grants the next epoch; the node that has it already gets the same. @throws OperationError IMAGE_OPEN, TRANSFER_STANDS */
+/** Grants the next epoch; the node that has it already gets the same. @throws OperationError IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS */
 export function openEpoch(entry: Entry, node: string): Entry {
   const { head } = entry;
-  refuseTransfer(head);
+  refuseBusy(head);
   if (head.writer === node) return entry;
   if (head.writer !== null) throw isOpen(head);
   const epoch = nextEpoch(entry);
   return { head: { ...head, epoch, writer: node }, granted: epoch };
 }
 
-/** Records how the writer's epoch ended. @throws OperationError NOT_WRITER, TRANSFER_STANDS */
+/** Records how the writer's epoch ended. @throws OperationError NOT_WRITER, TRANSFER_STANDS, CUT_STANDS, OTHER_STACK */
 export function closeEpoch(entry: Entry, node: string, closing: Closing): Entry {
   const { head } = entry;
   if (head.writer === null && head.holder === node && sameClosing(head.last, closing)) return entry;
-  refuseTransfer(head);
+  refuseBusy(head);
   refuseOtherWriter(head, node);
   return { ...entry, head: { ...ended(head, node, closing), writer: null } };
 }
 
-/** Takes an epoch back that its node never wrote under: it stays granted, to nobody. @throws OperationError NOT_WRITER, TRANSFER_STANDS */
+/** Takes an epoch back that its node never wrote under: it stays granted, to nobody. @throws OperationError NOT_WRITER, TRANSFER_STANDS, CUT_STANDS */
 export function abandonEpoch(entry: Entry, node: string, epoch: number): Entry {
   const { head } = entry;
   if (head.writer === null && head.epoch === epoch) return entry;
-  refuseTransfer(head);
+  refuseBusy(head);
   refuseOtherWriter(head, node);
   if (head.epoch !== epoch) {
     throw new OperationError('WRONG_EPOCH', `image ${head.image} is in epoch ${head.epoch}, not in ${epoch}`);
@@ -89,7 +93,7 @@ export function abandonEpoch(entry: Entry, node: string, epoch: number): Entry {
   return { ...entry, head: { ...head, writer: null } };
 }
 
-/** Commits all images to one transfer, which is granted their next epochs. @throws OperationError NOT_WRITER, TRANSFER_STANDS */
+/** Commits all images to one transfer, which is granted their next epochs. @throws OperationError NOT_WRITER, TRANSFER_STANDS, CUT_STANDS */
 export function beginTransfer(entries: readonly Entry[], { migration, from, to }: TransferOrder): Entry[] {
   if (from === to) {
     throw new OperationError('SAME_NODE', `migration ${migration} goes from ${from} to itself`, {
@@ -98,7 +102,7 @@ export function beginTransfer(entries: readonly Entry[], { migration, from, to }
   }
   if (entries.every(({ head }) => head.transfer?.migration === migration)) return [...entries];
   return entries.map((entry) => {
-    refuseTransfer(entry.head);
+    refuseBusy(entry.head);
     refuseOtherWriter(entry.head, from);
     const epoch = nextEpoch(entry);
     return { head: { ...entry.head, transfer: { migration, from, to, epoch } }, granted: epoch };
@@ -134,13 +138,21 @@ export function finishTransfer(
   });
 }
 
-/** The head after its epoch ended at a node. @throws OperationError WRONG_EPOCH */
+/** The head after its epoch ended at a node. @throws OperationError WRONG_EPOCH, OTHER_STACK */
 function ended(head: Head, node: string, closing: Closing): Head {
   if (closing.image !== head.image || closing.epoch !== head.epoch || closing.lastSequence < head.last.lastSequence) {
     throw new OperationError(
       'WRONG_EPOCH',
       `image ${head.image} is in epoch ${head.epoch}, closed at sequence ${head.last.lastSequence} before; ` +
         `a closing of epoch ${closing.epoch} at sequence ${closing.lastSequence} does not end it`,
+    );
+  }
+  const { generation } = head.stack;
+  if (closing.generation !== generation) {
+    throw new OperationError(
+      'OTHER_STACK',
+      `image ${head.image} has generation ${generation} of its layers and was closed with ${closing.generation}`,
+      { remedy: 'Look at the image with supercloud image show; a snapshot that is under way is finished by itself.' },
     );
   }
   const end = { epoch: closing.epoch, lastSequence: closing.lastSequence };
@@ -157,6 +169,15 @@ function nextEpoch({ head, granted }: Entry): number {
 
 function sameClosing(one: Closing, other: Closing): boolean {
   return one.epoch === other.epoch && one.lastSequence === other.lastSequence && one.digest === other.digest;
+}
+
+/** @throws OperationError TRANSFER_STANDS, CUT_STANDS */
+export function refuseBusy(head: Head): void {
+  refuseTransfer(head);
+  if (head.cut === null) return;
+  throw new OperationError('CUT_STANDS', `snapshot ${head.cut.snapshot} of image ${head.image} is under way`, {
+    remedy: 'Wait for it; the controller finishes it or takes it back as soon as its node answers.',
+  });
 }
 
 function refuseTransfer(head: Head): void {
@@ -180,7 +201,7 @@ function refuseOtherWriter(head: Head, node: string): void {
   );
 }
 
-function isOpen(head: Head): OperationError {
+export function isOpen(head: Head): OperationError {
   return new OperationError('IMAGE_OPEN', `image ${head.image} is open for writing at node ${head.writer}`, {
     remedy: 'Close it there first.',
   });

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
-import type { Head } from '../../wire/contracts/catalogue.ts';
+import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry, Finished } from './catalogue.ts';
 import { type CatalogueRecord, finishedKey, HELD_KINDS, isHeld, readFinished, recordsOf } from './catalogue-records.ts';
 import type { CatalogueStore, Decide, Decided } from './catalogue-store.ts';
@@ -61,6 +61,22 @@ export class EtcdStore implements CatalogueStore {
 
   get(image: string): Entry {
     return this.#mirror.table.get(image);
+  }
+
+  get snapshots(): Snapshot[] {
+    return this.#mirror.table.snapshots;
+  }
+
+  findSnapshot(snapshot: string): Snapshot | undefined {
+    return this.#mirror.table.findSnapshot(snapshot);
+  }
+
+  get leaving(): Leaving[] {
+    return this.#mirror.table.leaving;
+  }
+
+  inCut(cut: string): Entry[] {
+    return this.#mirror.table.inCut(cut);
   }
 
   inTransfer(migration: string): Entry[] {

@@ -1,6 +1,6 @@
 // Keeps the catalogue's records on this machine's disk, one durable batch per commit, one commit at a time.
 import { Level } from 'level';
-import type { Head } from '../../wire/contracts/catalogue.ts';
+import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry, Finished } from './catalogue.ts';
 import { type CatalogueRecord, finishedKey, HELD_KINDS, readFinished, recordsOf } from './catalogue-records.ts';
 import type { CatalogueStore, Decide } from './catalogue-store.ts';
@@ -47,6 +47,22 @@ export class LevelStore implements CatalogueStore {
 
   get(image: string): Entry {
     return this.#table.get(image);
+  }
+
+  get snapshots(): Snapshot[] {
+    return this.#table.snapshots;
+  }
+
+  findSnapshot(snapshot: string): Snapshot | undefined {
+    return this.#table.findSnapshot(snapshot);
+  }
+
+  get leaving(): Leaving[] {
+    return this.#table.leaving;
+  }
+
+  inCut(cut: string): Entry[] {
+    return this.#table.inCut(cut);
   }
 
   inTransfer(migration: string): Entry[] {

@@ -5,8 +5,8 @@ import { dirname } from 'node:path';
 import type { Disk, DiskFile } from '../../common/disk.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
-import type { Image } from '../image/image.ts';
-import type { HostParts, ImageExport } from '../image/image-host.ts';
+import type { ImageExport, Serve } from '../image/served-image.ts';
+import type { StillImage } from '../image/still-image.ts';
 import type { NbdDevice } from '../nbd/nbd-device.ts';
 import type { ForeignBytes } from './foreign-bytes.ts';
 import { type DiskFormat, inspect, recognise } from './image-format.ts';
@@ -38,9 +38,9 @@ export interface Conversion {
 
 export class Converter {
   readonly #disk: Disk;
-  readonly #serve: HostParts['serve'];
+  readonly #serve: Serve;
 
-  constructor({ disk, serve }: { disk: Disk; serve: HostParts['serve'] }) {
+  constructor({ disk, serve }: { disk: Disk; serve: Serve }) {
     this.#disk = disk;
     this.#serve = serve;
   }
@@ -71,12 +71,12 @@ export class Converter {
     });
   }
 
-  /** Writes a closed image to a new file. @throws OperationError FILE_EXISTS, ENOSPC, CANCELLED, TOOL_MISSING */
-  async take(image: Image, to: ExportFormat, { path, progress, signal }: Conversion): Promise<number> {
-    const name = `${image.store.image}.export`;
+  /** Writes an image to a new file. @throws OperationError FILE_EXISTS, ENOSPC, CANCELLED, TOOL_MISSING */
+  async take(image: StillImage, to: ExportFormat, { path, progress, signal }: Conversion): Promise<number> {
+    const name = `${image.image}.export`;
     const part = `${path}.part`;
     const unit = to === 'vhd' ? MIB : 1;
-    const bytes = Math.ceil(image.store.bytes / unit) * unit;
+    const bytes = Math.ceil(image.bytes / unit) * unit;
     await this.#refuseExisting(path);
     try {
       await this.#during(deviceOfImage(image), name, bytes, async (socket) => {

@@ -1,7 +1,7 @@
-// What the sandboxed program may read, as a device: a stranger's file, or a closed image. Nothing can be changed through
+// What the sandboxed program may read, as a device: a stranger's file, or an image that stands still. Nothing can be changed through
 // it, and beyond the content there are zeros.
 import { OperationError } from '../../common/errors.ts';
-import type { Image } from '../image/image.ts';
+import type { StillImage } from '../image/still-image.ts';
 import type { NbdDevice } from '../nbd/nbd-device.ts';
 import type { ForeignBytes } from './foreign-bytes.ts';
 
@@ -16,12 +16,12 @@ export function deviceOfFile(source: ForeignBytes): NbdDevice {
   });
 }
 
-/** A closed image, up to a size that may be larger than its own. */
-export function deviceOfImage(image: Image): NbdDevice {
+/** An image that does not change, up to a size that may be larger than its own. */
+export function deviceOfImage(image: StillImage): NbdDevice {
   return new ReadOnlyDevice(async (offset, length) => {
     const into = new Uint8Array(length);
-    const inside = Math.max(0, Math.min(length, image.store.bytes - offset));
-    image.readHere(offset, into.subarray(0, inside));
+    const inside = Math.max(0, Math.min(length, image.bytes - offset));
+    image.read(offset, into.subarray(0, inside));
     return into;
   });
 }

@@ -60,13 +60,13 @@ export class BackgroundPull {
 
   /** False when nothing is missing from the cursor on; the pull then ends, or begins anew after losses. */
   #fetchNext(): boolean {
-    const { table } = this.#image.store;
-    const run = this.#order.next((from, end, countMax) => table.nextMissing(from, end, countMax), RUN_BLOCKS_MAX);
+    const { stack, store } = this.#image;
+    const run = this.#order.next((from, end, countMax) => stack.nextMissing(from, end, countMax), RUN_BLOCKS_MAX);
     if (run === undefined) {
-      const rest = table.nextMissing(0, table.blocks, 1);
+      const rest = stack.nextMissing(0, store.blocks, 1);
       this.#order.restart();
       if (rest !== undefined && this.#underWay === 0) this.#wait(LATER_MS);
-      if (rest === undefined) this.#image.store.flush()?.catch(() => this.#image.store.failure);
+      if (rest === undefined) store.flush()?.catch(() => store.failure);
       return false;
     }
     this.#creditBytes -= run.count * BLOCK_BYTES;

@@ -2,6 +2,7 @@
 import { OperationError } from '../../common/errors.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { blockdContract, Closing } from '../../wire/contracts/blockd.ts';
+import { showLayer } from './image-figures.ts';
 import type { ImageHost } from './image-host.ts';
 import type { ImageShelf } from './image-shelf.ts';
 
@@ -12,34 +13,44 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
   const withImage = <T>(image: string, step: (host: ImageHost) => Promise<T>): Promise<T> =>
     shelf.inTurn(image, async () => step(shelf.get(image)));
   return {
-    'image.create': ({ image, bytes }) => shelf.inTurn(image, async () => done(shelf.create(image, bytes))),
-    'image.import': ({ image, path, format }, { progress, signal }) =>
+    'image.create': ({ image, layer, bytes }) =>
+      shelf.inTurn(image, async () => done(shelf.create(image, layer, bytes))),
+    'image.import': ({ image, layer, path, format }, { progress, signal }) =>
       shelf.inTurn(image, async () => {
         const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
-        const host = await shelf.import({ image, path, format, signal, progress: tell });
+        const host = await shelf.import({ image, layer, path, format, signal, progress: tell });
         return host.image.closing();
       }),
-    'image.export': ({ last, path, format }, { progress, signal }) =>
-      shelf.inTurn(last.image, async () => {
-        const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
-        return { path, bytes: await shelf.export(last, format, { path, signal, progress: tell }) };
-      }),
-    'image.delete': ({ image }) => shelf.inTurn(image, async () => done(shelf.delete(image))),
+    'image.export': async ({ path, format, ...order }, { progress, signal }) => {
+      const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
+      return { path, bytes: await shelf.export(order, format, { path, signal, progress: tell }) };
+    },
+    'layer.drop': ({ layer }) => done(shelf.drop(layer)),
+    'layer.list': () => ({ layers: shelf.layers.all.map(({ store }) => showLayer(store)) }),
+    'layer.seed': async ({ layers, from, rateBytesPerSecond }, { progress, signal }) => {
+      await shelf.members.add(from);
+      const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
+      await shelf.layers.seed({ layers, source: from.node, rateBytesPerSecond, signal, progress: tell });
+      return NOTHING;
+    },
     'image.list': () => ({ images: shelf.hosts.map((host) => host.show()) }),
     'image.show': ({ image }) => shelf.get(image).show(),
-    'image.open': ({ image, bytes, ...opening }, { signal }) =>
+    'image.open': ({ image, bytes, stack, ...opening }, { signal }) =>
       shelf.inTurn(image, async () => {
-        shelf.ended.checkEpoch(image, opening.epoch);
-        await shelf.addMember(opening.from);
-        const host = await shelf.ensure(image, bytes);
+        const { epoch } = opening;
+        shelf.ended.checkEpoch(stack.layer, epoch);
+        await shelf.members.add(opening.from);
+        const host = await shelf.ensure({ image, bytes, stack, epoch });
         return { socket: await host.open(opening, signal) };
       }),
-    'image.close': ({ image, epoch }) => shelf.inTurn(image, () => shelf.endEpoch(image, epoch)),
-    'standby.start': ({ image, bytes, ...standBy }, { signal }) =>
+    'image.close': ({ image, layer, epoch }) => shelf.inTurn(image, () => shelf.endEpoch(image, layer, epoch)),
+    'image.cut': async ({ cut, cuts }) => ({ sealed: await shelf.cut({ id: cut, images: cuts }) }),
+    'cut.cancel': async ({ cut, images }) => ({ sealed: await shelf.cancelCut(cut, images) }),
+    'standby.start': ({ image, bytes, stack, ...standBy }, { signal }) =>
       shelf.inTurn(image, async () => {
         shelf.ended.checkMigration(standBy.migration);
-        await shelf.addMember(standBy.from);
-        const host = await shelf.ensure(image, bytes);
+        await shelf.members.add(standBy.from);
+        const host = await shelf.ensure({ image, bytes, stack, epoch: standBy.epoch });
         return { socket: await host.standBy(standBy, signal) };
       }),
     'standby.ready': async ({ migration }, { signal }) => {
@@ -75,7 +86,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       shelf.get(image).setPullRate(rateBytesPerSecond);
       return NOTHING;
     },
-    'members.set': ({ members }) => done(shelf.setMembers(members)),
+    'members.set': ({ members }) => done(shelf.members.set(members)),
   };
 }
 

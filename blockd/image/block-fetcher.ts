@@ -26,7 +26,7 @@ export interface FetchSink {
 /** The way to other nodes' stores; waits, and asks again, while a node cannot be reached. */
 export interface BlockSource {
   /** The answered function ends the request: nothing more of it is asked or answered. */
-  request(node: string, image: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): () => void;
+  request(node: string, layer: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): () => void;
 }
 
 export interface FetcherParts {
@@ -59,7 +59,7 @@ interface Request {
   end(): void;
 }
 
-/** The fetches of one image; a block is asked for once however many wait for it. */
+/** The fetches of one layer; a block is asked for once however many wait for it. */
 export class BlockFetcher {
   readonly #parts: FetcherParts;
   readonly #pending = new Map<number, Promise<void>>();
@@ -185,7 +185,7 @@ export class BlockFetcher {
       open -= count;
       if (open === 0) resolve(absent);
     };
-    const end = this.#parts.source.request(node, this.#parts.store.image, runs, cause, {
+    const end = this.#parts.source.request(node, this.#parts.store.layer, runs, cause, {
       arrived: (run, data) => {
         try {
           for (const bad of this.#install(run, data, cause)) absent.push({ run: bad, hint: '' });

@@ -1,4 +1,4 @@
-// What has ended at this node for good: migrations, and epochs that were given back unused. A call of one of them that
+// What has ended at this node for good: migrations, cuts, and epochs that were given back unused. A call of one of them that
 // was on its way for long comes to nothing. It takes no step with any image.
 import { Type } from 'typebox';
 import type { Disk } from '../../common/disk.ts';
@@ -8,7 +8,7 @@ import { StateFile } from './state-file.ts';
 /** A caller gives a call up after seconds or minutes: what ended so many endings ago has no call under way any more. */
 const ENDED_MAX = 256;
 
-/** A migration's id, or an image and an epoch of it; no name has a slash. */
+/** A migration's id, a cut's behind `cut/`, or an image's top layer and an epoch; no id has a slash. */
 const Ended = Type.Array(Type.String());
 
 /** The newest endings, the oldest first. */
@@ -32,8 +32,21 @@ export class EndedLedger {
   }
 
   /** As `endMigration`, of an epoch that nothing was or will be written under. */
-  endEpoch(image: string, epoch: number): Promise<void> {
-    return this.#add(epochName(image, epoch));
+  endEpoch(layer: string, epoch: number): Promise<void> {
+    return this.#add(epochName(layer, epoch));
+  }
+
+  /** As `endMigration`. */
+  endCut(cut: string): Promise<void> {
+    return this.#add(`cut/${cut}`);
+  }
+
+  /** @throws OperationError CUT_ENDED */
+  checkCut(cut: string): void {
+    if (!this.#ended.includes(`cut/${cut}`)) return;
+    throw new OperationError('CUT_ENDED', `cut ${cut} was given up at this node already`, {
+      remedy: 'Begin a new one.',
+    });
   }
 
   /** @throws OperationError MIGRATION_ENDED */
@@ -45,9 +58,9 @@ export class EndedLedger {
   }
 
   /** @throws OperationError EPOCH_ENDED */
-  checkEpoch(image: string, epoch: number): void {
-    if (!this.#ended.includes(epochName(image, epoch))) return;
-    throw new OperationError('EPOCH_ENDED', `image ${image}: epoch ${epoch} was given back unused at this node`, {
+  checkEpoch(layer: string, epoch: number): void {
+    if (!this.#ended.includes(epochName(layer, epoch))) return;
+    throw new OperationError('EPOCH_ENDED', `epoch ${epoch} of layer ${layer} was given back unused at this node`, {
       remedy: 'Ask the catalogue for a new epoch.',
     });
   }
@@ -62,6 +75,6 @@ export class EndedLedger {
   }
 }
 
-function epochName(image: string, epoch: number): string {
-  return `${image}/${epoch}`;
+function epochName(layer: string, epoch: number): string {
+  return `${layer}/${epoch}`;
 }

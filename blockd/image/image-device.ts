@@ -20,7 +20,7 @@ export function deviceOf(image: Image): NbdDevice {
       return image.gate.mayRead;
     },
     untilStatus: () => image.gate.changed(),
-    statusOf: (kind, offset) => statusOf(image.store.table, kind, offset),
-    endOfStatus: (kind, offset, end) => endOfStatus(image.store.table, kind, offset, end),
+    statusOf: (kind, offset) => statusOf(image.stack, kind, offset),
+    endOfStatus: (kind, offset, end) => endOfStatus(image.stack, kind, offset, end),
   };
 }

@@ -1,41 +1,30 @@
-// One image at this node with everything around it: its export, the stream it follows, its pull. Takes the steps of
+// One image at this node with everything around it: its export, the tables it waits for, its pull. Takes the steps of
 // opening, moving and closing in their order; each is safe to repeat after a lost answer.
 import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
-import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
+import type { Closing, ImageRole, StoreImage } from '../../wire/contracts/blockd.ts';
 import type { Endpoint } from '../../wire/names.ts';
-import type { NbdDevice } from '../nbd/nbd-device.ts';
-import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { sameTable } from '../peer/table-follower.ts';
-import type { Traffic } from '../peer/traffic.ts';
-import type { EpochEnd } from '../table/block-version.ts';
 import { BackgroundPull } from './background-pull.ts';
+import { FollowedTable } from './followed-table.ts';
 import type { Image } from './image.ts';
-import { deviceOf } from './image-device.ts';
-
-/** A running export; the real one is a unix socket. */
-export interface ImageExport {
-  readonly path: string;
-  readonly connections: number;
-  close(): Promise<void>;
-}
+import { showImage } from './image-figures.ts';
+import type { LayerShelf } from './layer-shelf.ts';
+import { type Serve, ServedImage } from './served-image.ts';
+import { cancelled } from './settled-before.ts';
+import { StackCompletion } from './stack-completion.ts';
 
 export interface HostParts {
   readonly image: Image;
   readonly node: string;
-  readonly traffic: Traffic;
+  readonly layers: Pick<LayerShelf, 'bring' | 'trafficOf'>;
   readonly clock: Clock;
   readonly dial: Dial;
   readonly log: Log;
-  /** Starts the export of a device. */
-  readonly serve: (device: NbdDevice, name: string, bytes: number) => Promise<ImageExport>;
+  readonly serve: Serve;
 }
-
-/** How long a close waits for the export's clients to go. */
-const CLIENTS_GONE_MS = 10_000;
-const POLL_MS = 50;
 
 /** A granted opening for writing. */
 export interface Opening {
@@ -54,20 +43,22 @@ export interface StandBy {
 /** One image at this node. */
 export class ImageHost {
   readonly image: Image;
-  readonly traffic: Traffic;
   readonly #parts: HostParts;
   readonly #pull: BackgroundPull;
-  #export: ImageExport | undefined;
-  #link: FollowLink | undefined;
+  readonly #table: FollowedTable;
+  readonly #below: StackCompletion;
+  readonly #served: ServedImage;
   /** The migration for which a role is being taken at this moment. */
   #underWay: string | undefined;
   #interruption = new AbortController();
 
   constructor(parts: HostParts) {
     this.image = parts.image;
-    this.traffic = parts.traffic;
     this.#parts = parts;
     this.#pull = new BackgroundPull(parts.image, parts.clock);
+    this.#table = new FollowedTable(parts);
+    this.#below = new StackCompletion(parts);
+    this.#served = new ServedImage(parts);
   }
 
   get name(): string {
@@ -77,21 +68,29 @@ export class ImageHost {
   /** Goes on where the daemon stopped. */
   async resume(): Promise<void> {
     const { role, from, verified } = this.image.store.state;
-    if (role === 'replica') return;
-    await this.#serve();
-    if (role === 'standby' && from !== null && !verified) this.#follow(from);
+    if (!isOpen(role)) return;
+    await this.#served.begin();
+    if (role === 'standby' && from !== null && !verified) this.#table.follow(from.node);
+    this.#below.begin(from?.node ?? '');
+  }
+
+  /** A writer whose epoch was closed elsewhere gives way to a newer one. @throws OperationError IMAGE_OPEN, EPOCH_ENDED */
+  async giveWay(epoch: number): Promise<void> {
+    await this.#fenceIfOpen(epoch);
+    this.#checkEpoch(epoch);
   }
 
   /** @throws OperationError IMAGE_OPEN, EPOCH_ENDED, TABLE_DIFFERS, CANCELLED */
   async open({ epoch, last, from }: Opening, signal: AbortSignal): Promise<string> {
     const { role, epoch: ownEpoch } = this.image.store.state;
-    if (role === 'writer' && ownEpoch === epoch) return this.#serve();
+    if (role === 'writer' && ownEpoch === epoch) return this.#served.begin();
     const end = this.#endOf(signal);
-    await this.#fenceIfOpen(epoch);
-    this.#checkEpoch(epoch);
-    const ends = sameTable(this.image.store.table.mark, last) ? [] : await this.#fetchTable(last, from, end);
+    await this.giveWay(epoch);
+    const isHere = sameTable(this.image.store.table.mark, last);
+    const ends = isHere ? [] : await this.#table.fetch(last, from.node, end);
+    await this.#below.complete(from.node, end);
     await this.image.open(epoch, last, null, ends);
-    return this.#serve();
+    return this.#served.begin();
   }
 
   /** Whether the image has the role for the migration, durably or soon. */
@@ -108,26 +107,21 @@ export class ImageHost {
   async #standBy({ migration, epoch, from }: StandBy, end: AbortSignal): Promise<string> {
     const { state } = this.image.store;
     if (state.role !== 'standby' || state.migration !== migration) {
-      await this.#fenceIfOpen(epoch);
-      this.#checkEpoch(epoch);
+      await this.giveWay(epoch);
       await this.image.standBy(epoch, migration, from);
     }
-    const path = await this.#serve();
-    if (end.aborted) throw this.#cancelled('was given up');
-    if (this.#link === undefined) this.#follow(from);
+    const path = await this.#served.begin();
+    if (end.aborted) throw cancelled(`the table of image ${this.name} was given up`);
+    if (!this.#table.isFollowed) this.#table.follow(from.node);
+    this.#below.begin(from.node);
     return path;
   }
 
-  /** Answers once the writer's table is here. @throws OperationError NOT_FOLLOWING, CANCELLED */
+  /** Answers once the writer's table and the layers below are here. @throws OperationError NOT_FOLLOWING, CANCELLED */
   async ready(signal: AbortSignal): Promise<void> {
-    if (this.image.store.state.verified) return;
-    const link = this.#link;
-    if (link === undefined) {
-      throw new OperationError('NOT_FOLLOWING', `image ${this.name} follows nobody here`, {
-        remedy: 'Start the stand-by first.',
-      });
-    }
-    await this.#until(link, () => link.follower.isEqual, this.#endOf(signal));
+    const end = this.#endOf(signal);
+    if (!this.image.store.state.verified) await this.#table.ready(end);
+    await this.#below.ready(end);
   }
 
   /** Ends a wait for another store's table, so that the next step need not wait for it. */
@@ -137,23 +131,26 @@ export class ImageHost {
   }
 
   async cancel(): Promise<void> {
-    this.#unfollow();
+    this.#endWaits();
     await this.image.abandon();
-    await this.#unserve();
+    await this.#served.end();
   }
 
   /** Whether the table equals the closing, and durably so, within the time; else in one sentence why not. */
   async verify(closing: Closing, signal: AbortSignal): Promise<string> {
     const { state, table } = this.image.store;
     if (state.role !== 'standby') return `image ${this.name} is a ${state.role} here, not a stand-by`;
+    const missing = await this.#below.missing(signal);
+    if (missing !== '') return missing;
+    const { generation } = state;
+    if (closing.generation !== generation) {
+      return `image ${this.name} has generation ${generation} of its layers here, and was closed with ${closing.generation}`;
+    }
     if (state.verified && state.closing !== null && sameTable(table.mark, closing)) return '';
     if (closing.epoch >= state.epoch) return `image ${this.name}: epoch ${closing.epoch} is not before ${state.epoch}`;
-    const link = this.#link;
-    if (link === undefined) return `image ${this.name} follows nobody here`;
-    while (!link.follower.equals(closing)) {
-      if (!(await settledBefore(signal, link.follower.marked()))) return this.#difference(closing, link);
-    }
-    this.#unfollow();
+    const difference = await this.#table.difference(closing, signal);
+    if (difference !== '') return difference;
+    this.#table.end();
     await this.image.verified(closing);
     return '';
   }
@@ -169,7 +166,7 @@ export class ImageHost {
       });
     }
     await this.image.open(state.epoch, closing, migration);
-    await this.#serve();
+    await this.#served.begin();
   }
 
   /** @throws OperationError NOT_WRITER */
@@ -185,7 +182,7 @@ export class ImageHost {
 
   async release(): Promise<void> {
     await this.image.end();
-    await this.#unserve();
+    await this.#served.end();
   }
 
   /**
@@ -198,9 +195,9 @@ export class ImageHost {
     if (state.role === 'replica' && state.closing?.epoch === epoch) return state.closing;
     if (state.epoch < epoch) return undefined;
     if (state.role !== 'writer' || state.epoch !== epoch) throw this.#notWriter('close', epoch);
-    await this.#clientsGone();
+    await this.#served.clientsGone();
     const last = await this.image.end();
-    await this.#unserve();
+    await this.#served.end();
     return last;
   }
 
@@ -208,73 +205,21 @@ export class ImageHost {
     this.#pull.setRate(bytesPerSecond);
   }
 
-  /** Ends everything but keeps the role: the daemon stops. */
+  /** Ends everything but keeps the role: the daemon stops, or another layer becomes the top. */
   async stop(): Promise<void> {
     this.#pull.setRate(0);
-    this.#unfollow();
-    await this.#unserve();
+    this.#endWaits();
+    await this.#served.end();
     this.image.gate.set('ended');
-    await this.image.store.close();
   }
 
   show(): StoreImage {
-    const { store } = this.image;
-    const { entries, lastSequence, digest } = store.table.mark;
-    const { local, elsewhere } = store.table.census();
-    const { role, epoch } = store.state;
-    return {
-      ...{ image: this.name, bytes: store.bytes, role, epoch, lastSequence, digest },
-      writtenBlocks: entries,
-      localBlocks: local,
-      dependsOn: Array.from(elsewhere, ([holder, blocks]) => ({ node: store.holderName(holder) || 'unknown', blocks })),
-      counters: {
-        ...this.image.counters,
-        fetchedOnDemandBlocks: this.image.fetchedBlocks.demand,
-        fetchedInBackgroundBlocks: this.image.fetchedBlocks.background,
-        spoiltBlocks: store.file.spoiltBlocks,
-        ...this.traffic,
-      },
-    };
+    return showImage(this.image, (layer) => this.#parts.layers.trafficOf(layer));
   }
 
-  async #serve(): Promise<string> {
-    if (this.#export === undefined) {
-      const { store } = this.image;
-      this.#export = await this.#parts.serve(deviceOf(this.image), this.name, store.bytes);
-    }
-    return this.#export.path;
-  }
-
-  async #unserve(): Promise<void> {
-    const running = this.#export;
-    this.#export = undefined;
-    await running?.close();
-  }
-
-  #follow(from: Endpoint): FollowLink {
-    const { dial, clock, traffic, log } = this.#parts;
-    this.#link = new FollowLink({ store: this.image.store, source: from.node, dial, clock, traffic, log });
-    return this.#link;
-  }
-
-  #unfollow(): void {
-    this.#link?.close();
-    this.#link = undefined;
-  }
-
-  async #fetchTable(last: Closing, from: Endpoint, end: AbortSignal): Promise<readonly EpochEnd[]> {
-    if (from.node === this.#parts.node) {
-      throw new OperationError('TABLE_DIFFERS', `image ${this.name} here is not what epoch ${last.epoch} closed with`, {
-        remedy: 'Restore it from another store or a recovery point.',
-      });
-    }
-    const link = this.#follow(from);
-    try {
-      await this.#until(link, () => link.follower.equals(last), end);
-      return link.follower.ends;
-    } finally {
-      this.#unfollow();
-    }
+  #endWaits(): void {
+    this.#table.end();
+    this.#below.end();
   }
 
   async #during<T>(migration: string, step: () => Promise<T>): Promise<T> {
@@ -289,26 +234,6 @@ export class ImageHost {
   /** The caller's end of a wait, or an `interrupt` from now on. */
   #endOf(signal: AbortSignal): AbortSignal {
     return AbortSignal.any([signal, this.#interruption.signal]);
-  }
-
-  async #until(link: FollowLink, isReached: () => boolean, end: AbortSignal): Promise<void> {
-    while (!isReached()) {
-      if (!(await settledBefore(end, link.follower.marked()))) {
-        throw this.#cancelled(`did not come in time: ${link.reason}`);
-      }
-    }
-  }
-
-  #cancelled(how: string): OperationError {
-    return new OperationError('CANCELLED', `the table of image ${this.name} ${how}`, {
-      remedy: 'Look at the node it comes from and at the link to it.',
-    });
-  }
-
-  #difference(closing: Closing, link: FollowLink): string {
-    const own = this.image.store.table.mark;
-    const reason = link.reason === '' ? 'no newer changes came' : link.reason;
-    return `image ${this.name} is at sequence ${own.lastSequence} of ${closing.lastSequence} with ${own.entries} entries of ${closing.entries}: ${reason}`;
   }
 
   /** An epoch that ended, or that is not beyond every ended one, can write nothing any more (promise S4). */
@@ -327,7 +252,7 @@ export class ImageHost {
   /** A writer whose epoch was closed elsewhere gives way; one that may still write does not. */
   async #fenceIfOpen(granted: number): Promise<void> {
     const { role, epoch } = this.image.store.state;
-    if (role === 'replica') return;
+    if (!isOpen(role)) return;
     if (role === 'standby') {
       await this.cancel();
       return;
@@ -339,19 +264,6 @@ export class ImageHost {
     }
     this.#parts.log.warn({ image: this.name, epoch, granted }, 'a fenced writer gives way; what only it wrote is lost');
     await this.cancel();
-  }
-
-  async #clientsGone(): Promise<void> {
-    const { clock } = this.#parts;
-    const deadlineMs = clock.nowMs() + CLIENTS_GONE_MS;
-    while ((this.#export?.connections ?? 0) > 0) {
-      if (clock.nowMs() > deadlineMs) {
-        throw new OperationError('IMAGE_IN_USE', `image ${this.name} still has a client`, {
-          remedy: 'Stop the machine that uses it.',
-        });
-      }
-      await new Promise<void>((resolve) => clock.setTimer(POLL_MS, resolve));
-    }
   }
 
   #notWriter(operation: string, asked?: number): OperationError {
@@ -367,15 +279,14 @@ export class ImageHost {
   }
 }
 
-/** Whether the promise settled before the signal was aborted. */
-function settledBefore(signal: AbortSignal, promise: Promise<void>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const onAbort = (): void => resolve(false);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    void promise.then(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve(true);
-    });
+/** Whether somebody writes, or is about to: the layers must stay as they are. */
+export function isOpen(role: ImageRole): boolean {
+  return role === 'writer' || role === 'standby' || role === 'frozen' || role === 'cutting';
+}
+
+/** Of an image that has been cut here while its closer has not heard of it. */
+export function otherTop(image: string, layer: string): OperationError {
+  return new OperationError('OTHER_TOP', `layer ${layer} is no longer the top of image ${image} here`, {
+    remedy: 'Let the snapshot that cut it be finished first: that is tried every few seconds.',
   });
 }

@@ -1,33 +1,28 @@
-// All images of this node's store, by name, and the members whose stores may be asked for blocks. Finds every image
-// again after a restart and lets one step at a time happen to each.
+// All images of this node's store, by name. Finds every image again after a restart and lets one step at a time happen to
+// each.
 import { join } from 'node:path';
-import { Type } from 'typebox';
 import { type Clock, deadline } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk.ts';
-import { messageOf, OperationError } from '../../common/errors.ts';
+import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
-import type { Closing, ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
-import { Endpoint } from '../../wire/names.ts';
-import type { Conversion, Converter, ForeignDisk } from '../convert/converter.ts';
-import { PeerBlocks } from '../peer/peer-blocks.ts';
+import type { Closing, CutImage, ExportFormat } from '../../wire/contracts/blockd.ts';
+import type { Stack } from '../../wire/contracts/layers.ts';
+import type { Conversion, Converter } from '../convert/converter.ts';
 import type { Dial } from '../peer/peer-stream.ts';
-import { newTraffic, type Traffic } from '../peer/traffic.ts';
-import {
-  checkImageBytes,
-  createImage,
-  deleteImage,
-  imagePaths,
-  listImages,
-  type OpenOptions,
-  openImage,
-} from '../store/image-files.ts';
-import type { ImageStore } from '../store/image-store.ts';
-import { adoptRaw, importRaw, type RawImport } from '../store/raw-import.ts';
+import { checkImageBytes, type NewLayer, type OpenOptions } from '../store/image-files.ts';
+import type { Cut } from '../store/store-record.ts';
 import { EndedLedger } from './ended-ledger.ts';
 import { Image } from './image.ts';
-import { type HostParts, ImageHost } from './image-host.ts';
+import { coveredLayers, ImageCuts } from './image-cuts.ts';
+import { ImageHost, isOpen, otherTop } from './image-host.ts';
+import { type FileImport, importImage } from './image-import.ts';
+import type { LayerBlocks } from './layer-blocks.ts';
+import { layerInUse } from './layer-bringer.ts';
+import { LayerShelf } from './layer-shelf.ts';
+import { MemberBook } from './member-book.ts';
 import { Scrub } from './scrub.ts';
-import { StateFile } from './state-file.ts';
+import type { Serve } from './served-image.ts';
+import { StillImage, type StillOrder } from './still-image.ts';
 
 export interface ShelfParts {
   readonly disk: Disk;
@@ -38,59 +33,58 @@ export interface ShelfParts {
   /** The directory of the daemon's durable state. */
   readonly state: string;
   readonly dial: Dial;
-  readonly serve: HostParts['serve'];
+  readonly serve: Serve;
   readonly dropCached: OpenOptions['dropCached'];
   readonly converter: Converter;
 }
 
-/** An image that is to be made of a file; without a format it is recognised. */
-export interface FileImport extends RawImport {
-  readonly path: string;
-  readonly format?: ImageFormat | undefined;
+/** An image as its opener knows it. */
+export interface KnownImage {
+  readonly image: string;
+  readonly bytes: number;
+  readonly stack: Stack;
+  /** Under which it is to be opened. */
+  readonly epoch: number;
 }
-
-const Members = Type.Array(Endpoint);
 
 /** The images of one store. */
 export class ImageShelf {
   readonly ended: EndedLedger;
+  readonly layers: LayerShelf;
+  readonly members: MemberBook;
   readonly #parts: ShelfParts;
-  readonly #directory: string;
-  readonly #membersFile: StateFile<typeof Members>;
-  /** Images whose files are here and could not be opened, with the reason. */
-  readonly #unusable = new Map<string, unknown>();
   readonly #hosts = new Map<string, ImageHost>();
   readonly #turns = new Map<string, Promise<unknown>>();
-  readonly #traffic = new Map<string, Traffic>();
-  readonly #blocks: PeerBlocks;
+  readonly #cuts: ImageCuts;
   readonly #scrub: Scrub;
-  #members: readonly Endpoint[] = [];
 
   constructor(parts: ShelfParts) {
     this.#parts = parts;
-    this.#directory = join(parts.state, 'images');
-    const { dial, clock, log, disk, state } = parts;
+    const { clock, log, disk, state } = parts;
     this.ended = new EndedLedger(disk, join(state, 'ended.json'));
-    this.#membersFile = new StateFile(disk, join(state, 'members.json'), Members);
-    this.#scrub = new Scrub({ images: () => this.hosts.map((host) => host.image), clock, log });
-    this.#blocks = new PeerBlocks({ dial, clock, log, traffic: (image) => this.trafficOf(image) });
+    this.members = new MemberBook(disk, join(state, 'members.json'));
+    const members = (): string[] => this.members.names;
+    this.layers = new LayerShelf({ ...parts, members, directory: join(state, 'layers') });
+    this.#cuts = new ImageCuts({ layers: this.layers, log });
+    this.#scrub = new Scrub({ layers: () => this.layers.all, clock, log });
   }
 
-  /** Opens every image and goes on where the daemon stopped. */
+  /** Opens every layer, then every image, and goes on where the daemon stopped. */
   async start(): Promise<void> {
-    const { disk, log, dropCached } = this.#parts;
-    await disk.makeDirectory(this.#directory);
+    const { disk, state, log } = this.#parts;
+    await disk.makeDirectory(state);
     await this.ended.load();
-    this.#members = (await this.#membersFile.read()) ?? [];
-    for (const name of await listImages(disk, this.#directory)) {
-      try {
-        const store = await openImage(disk, this.#directory, name, { dropCached });
-        if (store !== undefined) await this.#add(store).resume();
-      } catch (error) {
-        // One bad image must not keep the others from their guests.
-        this.#unusable.set(name, error);
-        log.error({ err: error, image: name }, 'an image cannot be used');
-      }
+    await this.members.load();
+    await this.layers.load();
+    // What fails for one image must not keep the others from their guests.
+    await this.#cuts.recover();
+    const covered = coveredLayers(this.layers.all.map(({ store }) => store));
+    const isTop = ({ store }: LayerBlocks): boolean =>
+      (isOpen(store.state.role) || store.state.role === 'replica') && !covered.has(store.layer);
+    for (const layer of this.layers.all.filter(isTop)) {
+      await this.#add(layer)
+        .resume()
+        .catch((error: unknown) => log.error({ err: error, image: layer.store.image }, 'an image is not served'));
     }
     this.#scrub.start();
   }
@@ -103,85 +97,104 @@ export class ImageShelf {
     return this.#hosts.get(image);
   }
 
-  /** @throws OperationError NO_IMAGE, IMAGE_UNUSABLE */
+  /** @throws OperationError NO_IMAGE */
   get(image: string): ImageHost {
     const host = this.#hosts.get(image);
     if (host !== undefined) return host;
-    this.#refuseUnusable(image);
     throw new OperationError('NO_IMAGE', `there is no image ${image} at node ${this.#parts.node}`, {
       remedy: 'List the images of this node.',
     });
   }
 
   /**
-   * The image, made empty if this store has none of that name.
-   * @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE
+   * The image with this very stack; its top is made, empty, if this store has not got it. What was the image's top here
+   * before becomes a layer of it.
+   * @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE, IMAGE_OPEN, EPOCH_ENDED
    */
-  async ensure(image: string, bytes: number): Promise<ImageHost> {
-    this.#refuseUnusable(image);
-    const host = this.#hosts.get(image) ?? (await this.#create(image, bytes, false));
+  async ensure({ image, bytes, stack, epoch }: KnownImage): Promise<ImageHost> {
+    this.layers.refuseUnusable(stack.layer);
+    this.layers.refuseRead(stack.layer);
+    const known = this.#hosts.get(image);
+    if (known !== undefined && known.image.store.layer !== stack.layer) await this.#supersede(known, stack, epoch);
+    const host = this.#hosts.get(image) ?? (await this.#make(image, bytes, stack));
     const ownBytes = host.image.store.bytes;
     if (ownBytes === bytes) return host;
     throw new OperationError('SIZE_DIFFERS', `image ${image} has ${ownBytes} bytes here, not ${bytes}`, {
-      remedy: 'Delete it at this node if it is another image.',
+      remedy: 'Ask the catalogue for its size.',
     });
   }
 
   /** @throws OperationError IMAGE_EXISTS, BAD_SIZE */
-  async create(image: string, bytes: number): Promise<void> {
-    this.#refuseExisting(image);
-    await this.#create(image, bytes, true);
+  async create(image: string, layer: string, bytes: number): Promise<void> {
+    checkImageBytes(image, bytes);
+    await this.#makeWay(image, layer);
+    this.#add(await this.layers.create({ image, layer, bytes, isOrigin: true }));
   }
 
   /** @throws OperationError IMAGE_EXISTS, IMAGE_REFUSED, BAD_SIZE, CANCELLED; Error of the disk; nothing is left then */
   async import(job: FileImport): Promise<ImageHost> {
-    this.#refuseExisting(job.image);
-    const foreign = await this.#parts.converter.open(job.path, job.format);
-    try {
-      return this.#add(await this.#importDisk(foreign, job));
-    } catch (error) {
-      await deleteImage(this.#parts.disk, this.#directory, job.image);
-      throw error;
-    } finally {
-      await foreign.close();
-    }
+    await this.#makeWay(job.image, job.layer);
+    const { directory } = this.layers;
+    return this.#add(this.layers.add(await importImage({ ...this.#parts, directory }, job)));
   }
 
   /**
-   * Writes a closed image whose blocks are all here to a new file, and answers the size of the disk in it.
-   * @throws OperationError NO_IMAGE, IMAGE_OPEN, TABLE_DIFFERS, BLOCKS_ELSEWHERE and those of the conversion
+   * Writes layers that nobody changes as one disk to a new file, and answers the size of the disk in it.
+   * @throws OperationError those of `StillImage` and of the conversion
    */
-  export(last: Closing, format: ExportFormat, out: Conversion): Promise<number> {
-    const { image } = this.get(last.image);
-    image.checkWhole(last);
-    return this.#parts.converter.take(image, format, out);
+  export(order: StillOrder, format: ExportFormat, out: Conversion): Promise<number> {
+    const still = new StillImage(order, this.layers);
+    const layers = order.layers.map(({ layer }) => layer);
+    return this.layers.reading(layers, () => this.#parts.converter.take(still, format, out));
   }
 
-  /** @throws OperationError IMAGE_OPEN */
-  async delete(image: string): Promise<void> {
-    const host = this.#hosts.get(image);
-    if (host === undefined && !this.#unusable.has(image)) return;
-    if (host !== undefined && host.image.store.state.role !== 'replica') {
-      throw new OperationError('IMAGE_OPEN', `image ${image} is in use here`, { remedy: 'Close it first.' });
+  /** Forgets a layer, and the image whose top it is. @throws OperationError LAYER_IN_USE; Error of the disk */
+  async drop(layer: string): Promise<void> {
+    const isOf = ({ image }: ImageHost): boolean => image.store.layer === layer;
+    const reader = this.hosts.find((host) => {
+      const { role, below } = host.image.store.state;
+      return isOpen(role) && (isOf(host) || below.some((sealed) => sealed.layer === layer));
+    });
+    if (reader !== undefined) throw layerInUse(layer, `is part of image ${reader.name}, which is in use here`);
+    const host = this.hosts.find(isOf);
+    if (host !== undefined) await this.#forget(host);
+    await this.layers.drop(layer);
+  }
+
+  /** Cuts images that are open here, in the turn of each. @throws OperationError CUT_ENDED and those of the cut */
+  cut(cut: Cut): Promise<CutImage[]> {
+    return this.#inTurns(cut.images, () => {
+      this.ended.checkCut(cut.id);
+      return this.#cuts.cut(cut, this.#imagesOf(cut.images));
+    });
+  }
+
+  /** Ends a cut for ever, and says what it did before. @throws OperationError CUT_TORN; Error of the disk */
+  async cancelCut(cut: string, names: readonly string[]): Promise<CutImage[]> {
+    const images = names.filter((image) => this.#hosts.has(image)).map((image) => ({ image }));
+    if (images.length < names.length) this.layers.refuseAnyUnusable();
+    if (images.length === 0) {
+      await this.ended.endCut(cut);
+      return [];
     }
-    this.#hosts.delete(image);
-    // A new image of the name must not begin with this one's figures.
-    this.#traffic.delete(image);
-    await host?.stop();
-    await deleteImage(this.#parts.disk, this.#directory, image);
-    this.#unusable.delete(image);
+    const ended = this.ended.endCut(cut);
+    const sealed = await this.#inTurns(images, () => this.#cuts.cancel(cut, this.#imagesOf(images)));
+    await ended;
+    return sealed;
   }
 
   /**
    * Closes an image under its epoch, or says again how that ended. Of an epoch that never wrote here it says so, and no
    * opening under it that comes later will.
-   * @throws OperationError IMAGE_NOT_OPEN, IMAGE_UNUSABLE, NOT_WRITER, IMAGE_IN_USE
+   * @throws OperationError IMAGE_NOT_OPEN, IMAGE_UNUSABLE, OTHER_TOP, NOT_WRITER, IMAGE_IN_USE
    */
-  async endEpoch(image: string, epoch: number): Promise<Closing> {
-    this.#refuseUnusable(image);
-    const closing = await this.#hosts.get(image)?.close(epoch);
+  async endEpoch(image: string, layer: string, epoch: number): Promise<Closing> {
+    this.layers.refuseUnusable(layer);
+    const host = this.#hosts.get(image);
+    if (host?.image.store.state.below.some((sealed) => sealed.layer === layer) === true) throw otherTop(image, layer);
+    const closing = host?.image.store.layer === layer ? await host.close(epoch) : undefined;
     if (closing !== undefined) return closing;
-    await this.ended.endEpoch(image, epoch);
+    await this.ended.endEpoch(layer, epoch);
     const { node } = this.#parts;
     throw new OperationError('IMAGE_NOT_OPEN', `image ${image} was never open under epoch ${epoch} at node ${node}`, {
       remedy: 'Give the epoch back to the catalogue.',
@@ -201,79 +214,82 @@ export class ImageShelf {
     }
   }
 
-  /** Remembers who the members are, also over a restart. */
-  async setMembers(members: readonly Endpoint[]): Promise<void> {
-    this.#members = members;
-    await this.#membersFile.write([...members]);
-  }
-
-  /** Adds or moves one member that a call has named. */
-  async addMember(member: Endpoint): Promise<void> {
-    if (this.addressOf(member.node) === member.address) return;
-    await this.setMembers([...this.#members.filter((other) => other.node !== member.node), member]);
-  }
-
-  addressOf(node: string): string | undefined {
-    return this.#members.find((member) => member.node === node)?.address;
-  }
-
   /** The end of a wait of so many ms. */
   deadline(ms: number): AbortSignal {
     return deadline(this.#parts.clock, ms);
   }
 
-  trafficOf(image: string): Traffic {
-    const known = this.#traffic.get(image) ?? newTraffic();
-    this.#traffic.set(image, known);
-    return known;
-  }
-
   async close(): Promise<void> {
     this.#scrub.stop();
-    this.#blocks.close();
     // One that cannot be closed in order must not keep the others from it.
     const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));
+    await this.layers.close();
     const failed = stops.find((stop) => stop.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 
-  /** The content goes straight into the image's data file, so that it takes its room once. */
-  async #importDisk(foreign: ForeignDisk, job: RawImport): Promise<ImageStore> {
-    const { disk, converter } = this.#parts;
-    if (foreign.format === 'raw') return importRaw(disk, this.#directory, foreign.content, job);
-    await converter.bring(foreign, { ...job, path: imagePaths(this.#directory, job.image).data });
-    return adoptRaw(disk, this.#directory, job);
-  }
-
-  async #create(image: string, bytes: number, isOrigin: boolean): Promise<ImageHost> {
+  async #make(image: string, bytes: number, { layer, generation, below }: Stack): Promise<ImageHost> {
     checkImageBytes(image, bytes);
-    return this.#add(await createImage(this.#parts.disk, this.#directory, { image, bytes, isOrigin }));
+    const lastSequence = below[0]?.lastSequence ?? 0;
+    const fresh: NewLayer = { image, layer, bytes, isOrigin: false, lastSequence, state: { generation, below } };
+    return this.#add(this.layers.find(layer) ?? (await this.layers.create(fresh)));
   }
 
-  #add(store: ImageStore): ImageHost {
-    const { clock, node } = this.#parts;
-    const members = (): string[] => this.#members.map((member) => member.node);
-    const image = new Image({ store, clock, node, source: this.#blocks, members });
-    const host = new ImageHost({ ...this.#parts, image, traffic: this.trafficOf(store.image) });
-    this.#hosts.set(store.image, host);
+  /** Another layer is the image's top now. What was it gives way as a writer does, and is brought like any other layer. */
+  async #supersede(host: ImageHost, { below }: Stack, epoch: number): Promise<void> {
+    const { store } = host.image;
+    const isBelow = below.some(({ layer }) => layer === store.layer);
+    if (isBelow) await host.giveWay(epoch);
+    // An image of the name that is gone from the catalogue: its epochs say nothing of this one's.
+    else if (store.state.role === 'standby') await host.cancel();
+    else if (isOpen(store.state.role)) throw layerInUse(store.layer, `is a ${store.state.role} of ${host.name} here`);
+    await this.#loosen(host);
+  }
+
+  async #loosen(host: ImageHost): Promise<void> {
+    const { store } = host.image;
+    await this.#forget(host);
+    if (store.state.role === 'replica') await store.commit({ state: { role: 'loose' } });
+  }
+
+  async #forget(host: ImageHost): Promise<void> {
+    await host.stop();
+    this.#hosts.delete(host.name);
+  }
+
+  #add(top: LayerBlocks): ImageHost {
+    const found = top.store.state.below.map(({ layer }) => this.layers.find(layer));
+    const below = found.filter((layer) => layer?.store.state.role === 'sealed');
+    const isWhole = below.length === found.length;
+    const image = new Image({ top, below: isWhole ? below.filter((one) => one !== undefined) : [], ...this.#parts });
+    const host = new ImageHost({ ...this.#parts, image, layers: this.layers });
+    this.#hosts.set(top.store.image, host);
     return host;
   }
 
-  #refuseUnusable(image: string): void {
-    const reason = this.#unusable.get(image);
-    if (reason === undefined) return;
-    const { node } = this.#parts;
-    throw new OperationError('IMAGE_UNUSABLE', `image ${image} cannot be used at node ${node}: ${messageOf(reason)}`, {
-      remedy: 'Look at the disk of that node, then restart blockd there; or delete the image there.',
-      cause: reason,
-    });
+  #imagesOf(images: Readonly<Pick<Cut['images'][number], 'image'>>[]): Image[] {
+    return images.map(({ image }) => this.get(image).image);
   }
 
-  #refuseExisting(image: string): void {
-    this.#refuseUnusable(image);
-    if (!this.#hosts.has(image)) return;
-    throw new OperationError('IMAGE_EXISTS', `there is an image ${image} at node ${this.#parts.node} already`, {
-      remedy: 'Choose another name.',
-    });
+  /** In the turns of all of them at once, taken in one order by everyone. */
+  #inTurns<T>(images: readonly { readonly image: string }[], step: () => Promise<T>): Promise<T> {
+    const names = [...new Set(images.map(({ image }) => image))].sort();
+    return names.reduceRight<() => Promise<T>>((inner, name) => () => this.inTurn(name, inner), step)();
+  }
+
+  /**
+   * An image of the name that is gone from the catalogue keeps its layers for whoever names them; one that is open, or is
+   * the very one that is to be made, is in the way.
+   */
+  async #makeWay(image: string, layer: string): Promise<void> {
+    this.layers.refuseUnusable(layer);
+    const known = this.#hosts.get(image);
+    if (known === undefined) return;
+    if (isOpen(known.image.store.state.role) || known.image.store.layer === layer) {
+      throw new OperationError('IMAGE_EXISTS', `there is an image ${image} at node ${this.#parts.node} already`, {
+        remedy: 'Choose another name.',
+      });
+    }
+    await this.#loosen(known);
   }
 }

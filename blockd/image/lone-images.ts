@@ -1,6 +1,7 @@
 // The images of a store that no cluster knows: its own catalogue grants this node an epoch per start, and nobody else
 // can ever write. Never serves an image under an epoch that was used before.
 import { OperationError } from '../../common/errors.ts';
+import { newLayerId } from '../../common/layer-id.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import { abandonEpoch, addImage, closeEpoch, type Entry, openEpoch } from '../catalogue/catalogue.ts';
 import type { CatalogueStore } from '../catalogue/catalogue-store.ts';
@@ -23,16 +24,21 @@ export class LoneImages {
   readonly #shelf: ImageShelf;
   readonly #catalogue: CatalogueStore;
 
-  constructor(shelf: ImageShelf, catalogue: CatalogueStore) {
+  readonly #newLayer: () => string;
+
+  constructor(shelf: ImageShelf, catalogue: CatalogueStore, newLayer: () => string = newLayerId) {
     this.#shelf = shelf;
     this.#catalogue = catalogue;
+    this.#newLayer = newLayer;
   }
 
   /** Makes what is wanted and not there yet. @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE */
   async make(wanted: readonly WantedImage[]): Promise<void> {
     for (const { image, bytes } of wanted) this.#checkSize(image, bytes);
     for (const { image, bytes } of wanted) {
-      if (this.#shelf.find(image) === undefined) await this.#shelf.create(image, bytes);
+      if (this.#shelf.find(image) !== undefined) continue;
+      this.#refuseLost(image);
+      await this.#shelf.create(image, this.#newLayer(), bytes);
     }
     for (const host of this.#shelf.hosts) await this.#register(host);
   }
@@ -57,8 +63,19 @@ export class LoneImages {
   async #register({ name, image }: ImageHost): Promise<void> {
     if (this.#catalogue.find(name) !== undefined) return;
     const closing = this.#closingOf(name, image.store.state.closing);
-    const change = addImage(undefined, { image: name, bytes: image.store.bytes, holder: LONE_NODE, closing });
+    const { bytes, layer } = image.store;
+    const change = addImage(undefined, { image: name, layer, bytes, holder: LONE_NODE, closing });
     await this.#catalogue.commit(() => ({ change: { entries: [change] }, answer: undefined }));
+  }
+
+  /** An image that was made here is never made anew in its place. */
+  #refuseLost(image: string): void {
+    const entry = this.#catalogue.find(image);
+    if (entry === undefined) return;
+    this.#shelf.layers.refuseUnusable(entry.head.stack.layer);
+    throw new OperationError('IMAGE_UNUSABLE', `image ${image} was made here and its files are gone`, {
+      remedy: 'Bring the data directory back as it was.',
+    });
   }
 
   #closingOf(image: string, closing: Closing | null): Closing {

@@ -1,21 +1,24 @@
-// Reads what this store has of its images while nobody asks for it, so that rot is found while another holder still has
-// the block. One range at a time over all images, at a stated rate; never served to anyone.
+// Reads what this store has of its layers while nobody asks for it, so that rot is found while another holder still has
+// the block. One range at a time over all layers, at a stated rate; never served to anyone.
 import type { Clock, Timer } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';
-import type { Image } from './image.ts';
+import type { LayerBlocks } from './layer-blocks.ts';
 
 /** 1 MiB in one step: a tenth of a ms of checksums, and a disk reads it in one go. */
 const STEP_BLOCKS = 256;
-/** 4 MiB/s over all images: 100 GB in seven hours, and hardly seen by a guest. */
+/** 4 MiB/s over all layers: 100 GB in seven hours, and hardly seen by a guest. */
 const STEP_INTERVAL_MS = 250;
-/** From the end of one pass over all images to the next. */
+/** From the end of one pass over all layers to the next. */
 const PASS_INTERVAL_MS = 24 * 60 * 60 * 1000;
 
+/** What a scrub needs of a layer. */
+type ScrubbedLayer = Pick<LayerBlocks, 'store' | 'fetch'>;
+
 export interface ScrubParts {
-  readonly images: () => readonly Image[];
+  readonly layers: () => readonly ScrubbedLayer[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -25,8 +28,8 @@ export class Scrub {
   readonly #parts: ScrubParts;
   #timer: Timer | undefined;
   #isStopped = false;
-  /** The images of this pass that are still to be read, and how far the first one is. */
-  #left: readonly Image[] = [];
+  /** The layers of this pass that are still to be read, and how far the first one is. */
+  #left: readonly ScrubbedLayer[] = [];
   #block = 0;
 
   constructor(parts: ScrubParts) {
@@ -35,7 +38,7 @@ export class Scrub {
 
   /** Begins a pass after the interval of a step; passes follow one another daily. */
   start(): void {
-    this.#left = this.#parts.images();
+    this.#left = this.#parts.layers();
     this.#wait(STEP_INTERVAL_MS);
   }
 
@@ -48,33 +51,33 @@ export class Scrub {
     if (!this.#isStopped) this.#timer = this.#parts.clock.setTimer(ms, () => void this.#step());
   }
 
-  /** One range, or the end of an image, or of the pass. Never rejects. */
+  /** One range, or the end of a layer, or of the pass. Never rejects. */
   async #step(): Promise<void> {
-    const [image, ...others] = this.#left;
-    if (image === undefined) {
-      this.#left = this.#parts.images();
+    const [layer, ...others] = this.#left;
+    if (layer === undefined) {
+      this.#left = this.#parts.layers();
       this.#wait(PASS_INTERVAL_MS);
       return;
     }
-    const end = await this.#readNext(image);
+    const end = await this.#readNext(layer);
     this.#block = end ?? 0;
     if (end === undefined) this.#left = others;
     this.#wait(STEP_INTERVAL_MS);
   }
 
-  /** Reads the next range that is here and answers its end; undefined when the image has no more, or left meanwhile. */
-  async #readNext(image: Image): Promise<number | undefined> {
-    const { table, blocks, failure } = image.store;
+  /** Reads the next range that is here and answers its end; undefined when the layer has no more, or left meanwhile. */
+  async #readNext(layer: ScrubbedLayer): Promise<number | undefined> {
+    const { table, blocks, failure } = layer.store;
     let first = this.#block;
     while (first < blocks && table.contentOf(first) !== (DATA | HERE)) first = table.endOfContent(first, blocks);
-    if (first >= blocks || failure !== undefined || !this.#parts.images().includes(image)) return undefined;
+    if (first >= blocks || failure !== undefined || !this.#parts.layers().includes(layer)) return undefined;
     const end = table.endOfContent(first, Math.min(blocks, first + STEP_BLOCKS));
     try {
       // Not waited for: a holder that cannot be reached holds up the healing, not the search.
-      for (const block of await image.store.file.findSpoilt(first, end)) void this.#heal(image, block);
+      for (const block of await layer.store.file.findSpoilt(first, end)) void this.#heal(layer, block);
     } catch (error) {
       this.#parts.log.warn(
-        { image: image.store.image, first, end, reason: messageOf(error) },
+        { layer: layer.store.layer, image: layer.store.image, first, end, reason: messageOf(error) },
         'blocks were not scrubbed',
       );
     }
@@ -82,12 +85,12 @@ export class Scrub {
   }
 
   /** Never rejects. */
-  async #heal(image: Image, block: number): Promise<void> {
+  async #heal(layer: ScrubbedLayer, block: number): Promise<void> {
     const { log } = this.#parts;
-    const where = { image: image.store.image, block, offset: block * BLOCK_BYTES };
+    const where = { layer: layer.store.layer, image: layer.store.image, block, offset: block * BLOCK_BYTES };
     log.error(where, 'a block has rotted');
     try {
-      await image.fetch(block, block + 1, 'background');
+      await layer.fetch(block, block + 1, 'background');
       log.info(where, 'the block was fetched from another store');
     } catch (error) {
       log.error({ ...where, reason: messageOf(error) }, 'the block could not be healed');

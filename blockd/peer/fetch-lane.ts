@@ -1,4 +1,4 @@
-// Fetches of one image from one other store: requests out, answers in, and the same requests again after the stream was
+// Fetches of one layer from one other store: requests out, answers in, and the same requests again after the stream was
 // lost, for as long as it takes (SOUNDNESS A12). It decides nothing about versions.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { FetchSink, WantedRun } from '../image/block-fetcher.ts';
@@ -16,7 +16,7 @@ const IDLE_MS = 60_000;
 
 export interface LaneParts {
   readonly node: string;
-  readonly image: string;
+  readonly layer: string;
   readonly dial: Dial;
   readonly clock: Clock;
   readonly traffic: () => Traffic;
@@ -77,7 +77,7 @@ export class FetchLane {
     if (this.#dialling || this.#closed) return;
     this.#dialling = true;
     this.#timer?.cancel();
-    const { node, image } = this.#parts;
+    const { node, layer } = this.#parts;
     this.#reader = new PeerFrameReader();
     let stream: PeerStream | undefined;
     let ended = false;
@@ -89,7 +89,7 @@ export class FetchLane {
         if (stream !== undefined && this.#stream === stream) this.#lost('the stream ended');
       },
     };
-    this.#parts.dial(node, image, events).then(
+    this.#parts.dial(node, layer, events).then(
       (opened) => {
         this.#dialling = false;
         stream = opened;

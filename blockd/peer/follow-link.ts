@@ -1,4 +1,4 @@
-// The stream on which a stand-by hears of the writer's table: opens it, feeds the follower, opens it again when it was
+// The stream on which a stand-by hears of the writer's table, or a store of a layer that never changes: opens it, feeds the follower, opens it again when it was
 // lost or told something wrong. What it hears is made durable here within a second.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
@@ -24,7 +24,7 @@ export interface FollowParts {
   readonly log: Log;
 }
 
-/** Follows one image's writer until it is closed. */
+/** Follows one layer at another store until it is closed. */
 export class FollowLink {
   readonly follower: TableFollower;
   readonly #parts: FollowParts;
@@ -48,6 +48,11 @@ export class FollowLink {
     return this.#reason;
   }
 
+  /** Whether the node was not reached, refused, or told something wrong, since the link was made. */
+  get hasFailed(): boolean {
+    return this.#turn > 1;
+  }
+
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
@@ -64,7 +69,7 @@ export class FollowLink {
       drained: () => undefined,
       closed: () => isCurrent() && this.#again('the stream ended'),
     };
-    this.#parts.dial(this.#parts.source, this.#parts.store.image, events).then(
+    this.#parts.dial(this.#parts.source, this.#parts.store.layer, events).then(
       (stream) => {
         if (isCurrent()) this.#opened(stream);
         else stream.close();
@@ -125,7 +130,7 @@ export class FollowLink {
   #again(reason: string): void {
     this.#reason = `node ${this.#parts.source}: ${reason}`;
     this.#parts.log.warn(
-      { image: this.#parts.store.image, node: this.#parts.source, reason },
+      { image: this.#parts.store.image, layer: this.#parts.store.layer, node: this.#parts.source, reason },
       'the table is asked for again',
     );
     this.#turn++;

@@ -1,4 +1,4 @@
-// The way to all other nodes' blocks: one lane per node, image and cause, so that what a guest waits for does not queue
+// The way to all other nodes' blocks: one lane per node, layer and cause, so that what a guest waits for does not queue
 // behind what is pulled in the background.
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
@@ -10,7 +10,7 @@ import type { Traffic } from './traffic.ts';
 export interface PeerBlocksParts {
   readonly dial: Dial;
   readonly clock: Clock;
-  readonly traffic: (image: string) => Traffic;
+  readonly traffic: (layer: string) => Traffic;
   readonly log: Log;
 }
 
@@ -23,8 +23,8 @@ export class PeerBlocks implements BlockSource {
     this.#parts = parts;
   }
 
-  request(node: string, image: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): () => void {
-    return this.#lane(node, image, cause).request(runs, sink);
+  request(node: string, layer: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): () => void {
+    return this.#lane(node, layer, cause).request(runs, sink);
   }
 
   close(): void {
@@ -32,19 +32,19 @@ export class PeerBlocks implements BlockSource {
     this.#lanes.clear();
   }
 
-  #lane(node: string, image: string, cause: FetchCause): FetchLane {
-    const key = `${node} ${image} ${cause}`;
+  #lane(node: string, layer: string, cause: FetchCause): FetchLane {
+    const key = `${node} ${layer} ${cause}`;
     const known = this.#lanes.get(key);
     if (known !== undefined) return known;
     const { dial, clock, log } = this.#parts;
     const lane = new FetchLane({
       node,
-      image,
+      layer,
       dial,
       clock,
-      traffic: () => this.#parts.traffic(image),
-      waiting: (reason) => log.warn({ node, image, cause, reason }, 'blocks wait for a node that cannot be reached'),
-      resumed: () => log.info({ node, image, cause }, 'blocks come again'),
+      traffic: () => this.#parts.traffic(layer),
+      waiting: (reason) => log.warn({ node, layer, cause, reason }, 'blocks wait for a node that cannot be reached'),
+      resumed: () => log.info({ node, layer, cause }, 'blocks come again'),
     });
     this.#lanes.set(key, lane);
     return lane;

@@ -23,7 +23,7 @@ export const HEARTBEAT_MS = 5_000;
 const WAITING_BLOCKS_MAX = 16 * FETCH_BLOCKS_MAX;
 
 export interface PeerSessionParts {
-  /** Undefined when this node has no such image: everything is absent. */
+  /** Undefined when this node has no such layer: everything is absent. */
   readonly store: ImageStore | undefined;
   readonly traffic: Traffic;
   readonly clock: Clock;
@@ -208,11 +208,11 @@ export class PeerSession {
   }
 }
 
-/** Why a store's table is not to be followed: only a writer's, or one that equals a closing, is an image's. */
+/** Why a store's table is not to be followed: only a writer's, or one that equals a closing or a proof, is an image's. */
 function refusal(store: ImageStore | undefined): string | undefined {
-  if (store === undefined) return 'there is no such image here';
+  if (store === undefined) return 'there is no such layer here';
   const { role, closing } = store.state;
-  if (role === 'writer' || role === 'frozen') return undefined;
-  if (role === 'replica' && closing?.digest === store.table.mark.digest) return undefined;
+  if (role === 'writer' || role === 'frozen' || role === 'cutting' || role === 'sealed') return undefined;
+  if (closing !== null && closing.digest === store.table.mark.digest && role !== 'standby') return undefined;
   return `image ${store.image} is a ${role} here, whose table is not the image's`;
 }

@@ -10,19 +10,19 @@ import { PeerSession } from './peer-session.ts';
 import type { Dial, PeerStream, StreamEvents } from './peer-stream.ts';
 import type { Traffic } from './traffic.ts';
 
-/** What a stream between stores is for, in its first line; the subject is the image. */
+/** What a stream between stores is for, in its first line; the subject is the layer. */
 export const BLOCKS_PURPOSE = 'blocks';
 
 /** Dials members by their addresses. The dial rejects with UNKNOWN_NODE while a node's address is not known. */
 export function peerDial(identity: Identity, addressOf: (node: string) => string | undefined): Dial {
-  return async (node, image, events) => {
+  return async (node, layer, events) => {
     const address = addressOf(node);
     if (address === undefined) {
       throw new OperationError('UNKNOWN_NODE', `the address of node ${node} is not known here`, {
         remedy: 'It is told when the node is a member.',
       });
     }
-    const socket = await openBulk({ node, address, port: BLOCKD_PORT }, identity, BLOCKS_PURPOSE, image);
+    const socket = await openBulk({ node, address, port: BLOCKD_PORT }, identity, BLOCKS_PURPOSE, layer);
     return streamOf(socket, events);
   };
 }
@@ -31,17 +31,17 @@ export function peerDial(identity: Identity, addressOf: (node: string) => string
 export function servePeer(
   socket: TLSSocket,
   clock: Clock,
-  image: { readonly store: ImageStore | undefined; readonly traffic: Traffic },
+  layer: { readonly store: ImageStore | undefined; readonly traffic: Traffic },
 ): void {
   const events: StreamEvents = {
     received: (chunk) => {
-      image.traffic.blockBytesIn += chunk.length;
+      layer.traffic.blockBytesIn += chunk.length;
       session.received(chunk);
     },
     drained: () => session.drained(),
     closed: () => session.closed(),
   };
-  const session: PeerSession = new PeerSession({ ...image, clock, stream: streamOf(socket, events) });
+  const session: PeerSession = new PeerSession({ ...layer, clock, stream: streamOf(socket, events) });
 }
 
 function streamOf(socket: TLSSocket, events: StreamEvents): PeerStream {

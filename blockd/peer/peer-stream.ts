@@ -16,5 +16,5 @@ export interface StreamEvents {
   closed(): void;
 }
 
-/** Opens a stream to a node's store for one image. Rejects when the node cannot be reached or refuses. */
-export type Dial = (node: string, image: string, events: StreamEvents) => Promise<PeerStream>;
+/** Opens a stream to a node's store for one layer. Rejects when the node cannot be reached or refuses. */
+export type Dial = (node: string, layer: string, events: StreamEvents) => Promise<PeerStream>;

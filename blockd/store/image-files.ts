@@ -1,5 +1,5 @@
-// Where an image's files lie, how it comes to be and how it is found again after a stop of any kind. An image exists
-// exactly when its journal has a header; everything else of its name is left over and removed.
+// Where a layer's files lie, how it comes to be and how it is found again after a stop of any kind. A layer exists exactly
+// when its journal has a header; everything else of its id is left over and removed.
 import { join } from 'node:path';
 import type { Disk } from '../../common/disk.ts';
 import { OperationError } from '../../common/errors.ts';
@@ -8,62 +8,73 @@ import { BLOCK_BYTES } from '../table/block-version.ts';
 import { BLOCKS_MAX, blocksOf, runsAreSound } from '../table/version-run.ts';
 import { type TableMark, VersionTable } from '../table/version-table.ts';
 import { blocksOfExtent } from './active-extents.ts';
-import { type ImagePaths, ImageStore, type StoreParts } from './image-store.ts';
+import { ImageStore, type LayerPaths, type StoreParts } from './image-store.ts';
 import { readTable, saveTable } from './resting-table.ts';
-import { foldRecords, NEW_STATE, type StoreFold, StoreRecord, type StoreState } from './store-record.ts';
+import { foldRecords, newState, type StoreFold, StoreRecord, type StoreState } from './store-record.ts';
 
 const JOURNAL_SUFFIX = '.journal';
-const EMPTY_MARK: TableMark = { lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
+export const EMPTY_MARK: TableMark = { lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
 
-/** Names of an image's files in the store's directory; image names have no dots. */
-export function imagePaths(directory: string, image: string): ImagePaths {
+/** Names of a layer's files in the store's directory; ids have no dots. */
+export function layerPaths(directory: string, layer: string): LayerPaths {
   return {
     directory,
-    data: join(directory, `${image}.data`),
-    journal: join(directory, `${image}${JOURNAL_SUFFIX}`),
-    table: (number) => join(directory, `${image}.table-${number}`),
+    data: join(directory, `${layer}.data`),
+    journal: join(directory, `${layer}${JOURNAL_SUFFIX}`),
+    table: (number) => join(directory, `${layer}.table-${number}`),
   };
 }
 
-/** The images of a directory, sorted; files of unfinished creations and deletions are removed. */
-export async function listImages(disk: Disk, directory: string): Promise<string[]> {
+/** The layers of a directory, sorted; files of unfinished creations and deletions are removed. */
+export async function listLayers(disk: Disk, directory: string): Promise<string[]> {
   const names = await disk.list(directory);
-  const images = names.filter((name) => name.endsWith(JOURNAL_SUFFIX)).map((name) => name.split('.', 1)[0] ?? '');
+  const layers = names.filter((name) => name.endsWith(JOURNAL_SUFFIX)).map((name) => name.split('.', 1)[0] ?? '');
   for (const name of names) {
-    if (!images.includes(name.split('.', 1)[0] ?? '')) await disk.remove(join(directory, name));
+    if (!layers.includes(name.split('.', 1)[0] ?? '')) await disk.remove(join(directory, name));
   }
-  return images;
+  return layers;
 }
 
-/** What a new image starts with: nothing, or the data file that an import has filled and its table. */
-export interface NewImage {
+/** What a new layer starts with: nothing, or the data file that an import has filled and its table. */
+export interface NewLayer {
   readonly image: string;
+  readonly layer: string;
   readonly bytes: number;
   readonly table?: VersionTable;
   /** Its table is the image's own from the start; false for a store that is yet to hear of it. */
   readonly isOrigin: boolean;
+  /** What is to be otherwise than in the lone top of an image that was never opened. */
+  readonly state?: Partial<StoreState>;
+  /** The highest number that the layers below have seen: the image's numbers go on. */
+  readonly lastSequence?: number;
+  /** Numbers below it may have been used by this node's layer below. */
+  readonly reservedBelow?: number;
 }
 
-/** Makes an image; it exists when this answers, and does not after a crash before. @throws Error of the disk */
-export async function createImage(disk: Disk, directory: string, fresh: NewImage): Promise<ImageStore> {
-  const paths = imagePaths(directory, fresh.image);
+/** Makes a layer; it exists when this answers, and does not after a crash before. @throws Error of the disk */
+export async function createLayer(disk: Disk, directory: string, fresh: NewLayer): Promise<ImageStore> {
+  const { image, layer, reservedBelow = 1 } = fresh;
+  const paths = layerPaths(directory, layer);
   const table = fresh.table ?? new VersionTable(blocksOf(fresh.bytes));
+  table.lastSequence = Math.max(table.lastSequence, fresh.lastSequence ?? 0);
   const data = await disk.open(paths.data, 'write');
   await data.truncate(fresh.bytes);
   await data.datasync();
   const tableNumber = fresh.table === undefined ? 0 : 1;
   if (tableNumber > 0) await saveTable(disk, directory, paths.table(tableNumber), table);
   const { journal } = await Journal.open(disk, paths.journal, StoreRecord);
-  const closing = fresh.isOrigin ? { image: fresh.image, epoch: 0, ...table.mark, generation: 1 } : null;
-  const state: StoreState = { ...NEW_STATE, closing };
-  await journal.rewrite([{ header: { bytes: fresh.bytes, table: tableNumber, mark: table.mark }, state }]);
+  const closing = fresh.isOrigin ? { image, epoch: 0, ...table.mark, generation: 1 } : null;
+  const state: StoreState = { ...newState(image), closing, ...fresh.state };
+  await journal.rewrite([
+    { header: { bytes: fresh.bytes, table: tableNumber, mark: table.mark }, state, reservedBelow },
+  ]);
   // The entries stand in the table file already.
   table.settle(table.takeChanges(), true);
-  const parts = { disk, image: fresh.image, paths, data, journal, table, tableNumber, state };
-  return new ImageStore({ ...parts, holders: [''], reservedBelow: 1, active: new Set() });
+  const parts = { disk, layer, paths, data, journal, table, tableNumber, state };
+  return new ImageStore({ ...parts, holders: [''], reservedBelow, active: new Set() });
 }
 
-/** How an image is opened. */
+/** How a layer is opened. */
 export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes'> {
   /**
    * Drops what the kernel has of a file and need not write. After a sync that failed, the kernel may show pages for
@@ -73,44 +84,45 @@ export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes'> {
 }
 
 /**
- * Opens an image after any kind of stop; undefined when its creation had not finished. After an unclean stop of a
+ * Opens a layer after any kind of stop; undefined when its creation had not finished. After an unclean stop of a
  * writer, data that changed without a record gets new versions (SOUNDNESS A3): as it is on the disk, or still to be
  * written.
  * @throws OperationError IMAGE_DAMAGED when its table or entries are not what the journal says
  */
-export async function openImage(
+export async function openLayer(
   disk: Disk,
   directory: string,
-  image: string,
+  layer: string,
   { dropCached, ...options }: OpenOptions,
 ): Promise<ImageStore | undefined> {
-  const paths = imagePaths(directory, image);
+  const paths = layerPaths(directory, layer);
   await syncJournal(disk, paths.journal);
   await dropCached(paths.journal);
   const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord);
   const fold = foldRecords(records);
   if (fold === undefined) {
     await journal.close();
-    await deleteImage(disk, directory, image);
+    await deleteLayer(disk, directory, layer);
     return undefined;
   }
-  const table = await loadTable(disk, paths, image, fold);
+  const table = await loadTable(disk, paths, fold);
   const data = await disk.open(paths.data, 'write');
   if (fold.active.size > 0) await dropCached(paths.data);
   const tableNumber = fold.header.table;
-  const store = new ImageStore({ ...options, ...fold, disk, image, paths, data, journal, table, tableNumber });
+  const store = new ImageStore({ ...options, ...fold, disk, layer, paths, data, journal, table, tableNumber });
   await removeOldTables(disk, paths, fold.header.table);
-  if (fold.active.size > 0) await renewActive(disk, store, fold);
+  // A layer that is sealed was never written since, whatever was marked for a write that then went to the next one.
+  if (fold.active.size > 0 && fold.state.role !== 'sealed') await renewActive(disk, store, fold);
   return store;
 }
 
-/** Removes an image's files, its journal first. */
-export async function deleteImage(disk: Disk, directory: string, image: string): Promise<void> {
-  const paths = imagePaths(directory, image);
+/** Removes a layer's files, its journal first. */
+export async function deleteLayer(disk: Disk, directory: string, layer: string): Promise<void> {
+  const paths = layerPaths(directory, layer);
   await disk.remove(paths.journal);
   await disk.syncDirectory(directory);
   for (const name of await disk.list(directory)) {
-    if (name.startsWith(`${image}.`)) await disk.remove(join(directory, name));
+    if (name.startsWith(`${layer}.`)) await disk.remove(join(directory, name));
   }
 }
 
@@ -124,8 +136,9 @@ async function syncJournal(disk: Disk, path: string): Promise<void> {
   }
 }
 
-async function loadTable(disk: Disk, paths: ImagePaths, image: string, fold: StoreFold): Promise<VersionTable> {
+async function loadTable(disk: Disk, paths: LayerPaths, fold: StoreFold): Promise<VersionTable> {
   const { bytes, table: number, mark } = fold.header;
+  const { image } = fold.state;
   const blocks = blocksOf(bytes);
   const table = number === 0 ? new VersionTable(blocks) : await readTable(disk, paths.table(number), blocks);
   const expected = number === 0 ? EMPTY_MARK : mark;
@@ -138,7 +151,7 @@ async function loadTable(disk: Disk, paths: ImagePaths, image: string, fold: Sto
   return table;
 }
 
-async function removeOldTables(disk: Disk, paths: ImagePaths, number: number): Promise<void> {
+async function removeOldTables(disk: Disk, paths: LayerPaths, number: number): Promise<void> {
   if (number > 0) await disk.remove(paths.table(number - 1));
   await disk.remove(paths.table(number + 1));
 }

@@ -1,4 +1,4 @@
-// One image on this node's disk: its data file, its table and the journal that makes both survive a crash. Nothing is
+// One layer on this node's disk: its data file, its table and the journal that makes both survive a crash. Nothing is
 // told to anyone before its barrier (data, then one record) has answered. A barrier that met a full disk changes nothing
 // and may be asked for again (promise S9); any other failure of one is final (promise S2).
 import type { Disk, DiskFile } from '../../common/disk.ts';
@@ -25,8 +25,8 @@ export interface StoreChange {
   readonly reserve?: boolean;
 }
 
-/** Where the parts of an image lie. */
-export interface ImagePaths {
+/** Where the parts of a layer lie. */
+export interface LayerPaths {
   readonly directory: string;
   readonly data: string;
   readonly journal: string;
@@ -35,8 +35,8 @@ export interface ImagePaths {
 
 export interface StoreParts {
   readonly disk: Disk;
-  readonly image: string;
-  readonly paths: ImagePaths;
+  readonly layer: string;
+  readonly paths: LayerPaths;
   readonly data: DiskFile;
   readonly journal: Journal<StoreRecord>;
   readonly table: VersionTable;
@@ -56,9 +56,9 @@ interface Barrier {
   reject(reason: Error): void;
 }
 
-/** An image's durable side. All calls but those that answer a promise are synchronous and change memory only. */
+/** A layer's durable side. All calls but those that answer a promise are synchronous and change memory only. */
 export class ImageStore {
-  readonly image: string;
+  readonly layer: string;
   readonly blocks: number;
   readonly table: VersionTable;
   readonly active: ActiveExtents;
@@ -78,14 +78,14 @@ export class ImageStore {
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
-    this.image = parts.image;
+    this.layer = parts.layer;
     this.blocks = parts.table.blocks;
     this.table = parts.table;
-    this.#journal = new StoreJournal(parts.image, parts.journal);
+    this.#journal = new StoreJournal(parts.state.image, parts.journal);
     this.active = new ActiveExtents(this.blocks, parts.active);
     this.zeros = new ZeroBlocks(parts.table, parts.data);
     this.#marks = new ExtentMarks(this.active, this.#journal, this.zeros, parts.disk.kernelRun);
-    this.#numbers = new WriteNumbers(parts.image, this.#journal, parts.reservedBelow);
+    this.#numbers = new WriteNumbers(parts.state.image, this.#journal, parts.reservedBelow);
     this.#listeners = new TableListeners(parts.table);
     this.file = new BlockFile(parts.data, parts.table);
     this.#holders = [...parts.holders];
@@ -99,6 +99,16 @@ export class ImageStore {
       number: parts.tableNumber,
       journalBytes: parts.checkpointBytes,
     });
+  }
+
+  /** The image that it is the top of, or was made for. */
+  get image(): string {
+    return this.#state.image;
+  }
+
+  /** Numbers from here on were never used by this store (SOUNDNESS A1). */
+  get reservedBelow(): number {
+    return this.#numbers.reservedBelow;
   }
 
   get bytes(): number {

@@ -6,7 +6,7 @@ import { checksumsOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { blocksOf } from '../table/version-run.ts';
 import { VersionTable } from '../table/version-table.ts';
-import { checkImageBytes, createImage, imagePaths } from './image-files.ts';
+import { checkImageBytes, createLayer, layerPaths } from './image-files.ts';
 import type { ImageStore } from './image-store.ts';
 
 /** Large enough for the disk, small enough for steady progress. */
@@ -17,6 +17,7 @@ const IMPORTED = { epoch: 0, sequence: 1 } as const;
 
 export interface RawImport {
   readonly image: string;
+  readonly layer: string;
   readonly progress: (doneBytes: number, totalBytes: number) => void;
   readonly signal: AbortSignal;
 }
@@ -34,19 +35,19 @@ export interface RawSource {
  */
 export async function importRaw(disk: Disk, directory: string, source: RawSource, job: RawImport): Promise<ImageStore> {
   const table = tableFor(source.bytes, job.image);
-  const data = await disk.open(imagePaths(directory, job.image).data, 'write');
+  const data = await disk.open(layerPaths(directory, job.layer).data, 'write');
   try {
     await data.truncate(0);
     await copyBlocks(source, table, job, (part, offset) => data.write(part, offset));
   } finally {
     await data.close();
   }
-  return createImage(disk, directory, { image: job.image, bytes: table.blocks * BLOCK_BYTES, table, isOrigin: true });
+  return createImported(disk, directory, table, job);
 }
 
 /** As `importRaw`, of a raw disk that lies in the image's own data file already. */
 export async function adoptRaw(disk: Disk, directory: string, job: RawImport): Promise<ImageStore> {
-  const data = await disk.open(imagePaths(directory, job.image).data, 'read');
+  const data = await disk.open(layerPaths(directory, job.layer).data, 'read');
   const read = async (offset: number, length: number): Promise<Buffer> => {
     const into = Buffer.alloc(length);
     return into.subarray(0, await data.read(into, offset));
@@ -59,7 +60,12 @@ export async function adoptRaw(disk: Disk, directory: string, job: RawImport): P
   } finally {
     await data.close();
   }
-  return createImage(disk, directory, { image: job.image, bytes: table.blocks * BLOCK_BYTES, table, isOrigin: true });
+  return createImported(disk, directory, table, job);
+}
+
+function createImported(disk: Disk, directory: string, table: VersionTable, job: RawImport): Promise<ImageStore> {
+  const { image, layer } = job;
+  return createLayer(disk, directory, { image, layer, bytes: table.blocks * BLOCK_BYTES, table, isOrigin: true });
 }
 
 /** @throws OperationError BAD_SIZE */

@@ -1,16 +1,29 @@
-// What an image's journal holds: one record per change, each complete in itself, so that a torn tail loses whole
+// What a layer's journal holds: one record per change, each complete in itself, so that a torn tail loses whole
 // changes only. Schemas and the fold of records into a store's state; it opens nothing.
 import { Type } from 'typebox';
 import { Closing, ImageRole } from '../../wire/contracts/blockd.ts';
-import { Bytes, Digest, Endpoint, Epoch, MigrationId, Name, Sequence } from '../../wire/names.ts';
+import { SealedLayer } from '../../wire/contracts/layers.ts';
+import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, MigrationId, Name, Sequence } from '../../wire/names.ts';
 import { SEQUENCE_MAX } from '../table/block-version.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const EpochEnds = Type.Array(Type.Object({ epoch: Epoch, lastSequence: Sequence }));
 
-/** How the image stands at this store, apart from its blocks. */
+/** One cut: all images that get a new top in it, at once or not at all (SOUNDNESS A15). */
+const Cut = Type.Object({ id: CutId, images: Type.Array(Type.Object({ image: Name, layer: LayerId })) });
+export type Cut = Type.Static<typeof Cut>;
+
+/** How the layer stands at this store, apart from its blocks. */
 export const StoreState = Type.Object({
+  /** The image whose top it is; of a layer below, the one that it was made for. */
+  image: Name,
   role: ImageRole,
+  /** Of the stack that it is the top of, as `below`. */
+  generation: Count,
+  /** The layers under it, the newest first. */
+  below: Type.Array(SealedLayer),
+  /** The cut that this layer stands still for, or that made it. */
+  cut: Type.Union([Cut, Type.Null()]),
   /** Of the writer that this store is or follows; for a replica the newest it has heard of. */
   epoch: Epoch,
   /** How earlier epochs ended: versions beyond are no part of the image (SOUNDNESS A7). */
@@ -53,16 +66,13 @@ export const StoreRecord = Type.Object({
 });
 export type StoreRecord = Type.Static<typeof StoreRecord>;
 
-/** A store that nobody has opened for writing yet. */
-export const NEW_STATE: StoreState = {
-  role: 'replica',
-  epoch: 0,
-  ends: [],
-  closing: null,
-  verified: false,
-  migration: null,
-  from: null,
-};
+/** The top of an image that nobody has opened for writing yet. */
+export function newState(image: string): StoreState {
+  return {
+    ...{ image, role: 'replica', generation: 1, below: [], cut: null },
+    ...{ epoch: 0, ends: [], closing: null, verified: false, migration: null, from: null },
+  };
+}
 
 /** What a journal adds up to, the entries left to the caller. */
 export interface StoreFold {
@@ -76,10 +86,11 @@ export interface StoreFold {
   readonly runs: readonly Uint8Array[];
 }
 
-/** Adds records up; undefined when the first one is not a header. */
+/** Adds records up; undefined when the first one is not a header with a state. */
 export function foldRecords(records: readonly StoreRecord[]): StoreFold | undefined {
   const header = records[0]?.header;
-  if (header === undefined) return undefined;
+  const state = newest(records, (record) => record.state);
+  if (header === undefined || state === undefined) return undefined;
   const active = new Set<number>();
   for (const record of records) {
     if (record.clean === true) active.clear();
@@ -88,7 +99,7 @@ export function foldRecords(records: readonly StoreRecord[]): StoreFold | undefi
   return {
     header,
     active,
-    state: newest(records, (record) => record.state) ?? NEW_STATE,
+    state,
     kernelRun: newest(records, (record) => record.kernelRun) ?? '',
     holders: newest(records, (record) => record.holders) ?? [''],
     reservedBelow: newest(records, (record) => record.reservedBelow) ?? 1,

@@ -73,6 +73,11 @@ export class VersionTable {
     return end;
   }
 
+  /** Whether any block's content must be fetched. */
+  get hasMissing(): boolean {
+    return this.#entries.census.elsewhere.size > 0;
+  }
+
   /** Whether every block from `first` to before `end` has its content in the data file. */
   allInFile(first: number, end: number): boolean {
     for (let block = first; block < end; block++) if (this.contentOf(block) !== CONTENT) return false;

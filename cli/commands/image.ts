@@ -1,20 +1,23 @@
 // `supercloud image`: images and where their blocks are.
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { OperationError } from '../../common/errors.ts';
 import { formatBytes, ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import { ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
-import type { Head } from '../../wire/contracts/catalogue.ts';
-import type { ImageState } from '../../wire/contracts/orchestrator.ts';
+import type { Head, Leaving } from '../../wire/contracts/catalogue.ts';
+import type { ImageLayer, ImageState } from '../../wire/contracts/orchestrator.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import type { OrchestratorClient } from '../context.ts';
 import { withSpooledInput } from '../spooled-input.ts';
 import { byteSize, wholeNumber } from './numbers.ts';
+import { describeWaiting } from './waiting.ts';
 
 const BLOCK_BYTES = 4096;
 const IMAGE_FORMATS = ImageFormat.anyOf.map((format) => format.const);
 const EXPORT_FORMATS = ExportFormat.anyOf.map((format) => format.const);
 
-function describeImage({ head, stores, unreachable }: ImageState): string {
+function describeImage({ head, stores, layers, unreachable }: ImageState): string {
   const lines = [
     `name     ${head.image}`,
     `size     ${formatBytes(head.bytes)}`,
@@ -31,24 +34,55 @@ function describeImage({ head, stores, unreachable }: ImageState): string {
     ...[`${store.counters.reads}`, `${store.counters.writes}`],
     store.dependsOn.map((other) => `${other.node} (${formatBytes(other.blocks * BLOCK_BYTES)})`).join(', '),
   ]);
-  lines.push(formatTable(columns, rows));
+  lines.push(formatTable(columns, rows), '', describeLayers(layers));
   if (unreachable.length > 0) lines.push(`not reached: ${unreachable.join(', ')}`);
   return lines.join('\n');
 }
 
-const list = command('list', 'the images', ['image list']).action((options: CommonOptions) =>
-  withOrchestrator(options, async (client) => {
-    const { images } = await client.call('image.list', {});
-    const columns = [
-      { title: 'IMAGE' },
-      { title: 'SIZE', figures: true },
-      { title: 'EPOCH', figures: true },
-      { title: 'OPEN AT' },
-    ];
-    const rows = images.map((head) => [head.image, formatBytes(head.bytes), `${head.epoch}`, head.writer ?? 'closed']);
-    await print(options, images, formatTable(columns, rows));
-  }),
-);
+function describeLayers(layers: readonly ImageLayer[]): string {
+  const columns = [
+    ...[{ title: 'LAYER' }, { title: 'SIZE', figures: true }, { title: 'WRITTEN', figures: true }],
+    ...[{ title: 'HELD BY' }],
+  ];
+  const rows = layers.map(({ layer, bytes, isTop, holders }) => {
+    const writtenBlocks = Math.max(0, ...holders.map((holder) => holder.layer.writtenBlocks));
+    const held = holders.map((holder) => `${holder.node} (${formatBytes(holder.layer.localBlocks * BLOCK_BYTES)})`);
+    const name = isTop ? `${layer} (top)` : layer;
+    return [name, formatBytes(bytes), formatBytes(writtenBlocks * BLOCK_BYTES), held.join(', ')];
+  });
+  return formatTable(columns, rows);
+}
+
+function describeLeaving(leaving: readonly Leaving[]): string {
+  if (leaving.length === 0) return 'nothing is left to be let go of';
+  const rows = leaving.map(({ layer, nodes }) => [layer, nodes.join(', ')]);
+  return formatTable([{ title: 'LAYER' }, { title: 'WAITS FOR' }], rows);
+}
+
+const list = command('list', 'the images, or what deleted ones have left', ['image list', 'image list --leaving'])
+  .option('--leaving', 'layers that nothing needs any more, and the nodes that have still to let go of them')
+  .action((options: CommonOptions & { leaving?: true }) =>
+    withOrchestrator(options, async (client) => {
+      if (options.leaving === true) {
+        const { leaving } = await client.call('layer.leaving', {});
+        return print(options, leaving, describeLeaving(leaving));
+      }
+      const { images } = await client.call('image.list', {});
+      const columns = [
+        { title: 'IMAGE' },
+        { title: 'SIZE', figures: true },
+        { title: 'EPOCH', figures: true },
+        { title: 'OPEN AT' },
+      ];
+      const rows = images.map((head) => [
+        head.image,
+        formatBytes(head.bytes),
+        `${head.epoch}`,
+        head.writer ?? 'closed',
+      ]);
+      await print(options, images, formatTable(columns, rows));
+    }),
+  );
 
 const show = command('show', 'one image: its head, and what each store holds of it', ['image show web'])
   .argument('<image>', 'its name')
@@ -60,8 +94,9 @@ const show = command('show', 'one image: its head, and what each store holds of 
   );
 
 interface CreateOptions extends CommonOptions {
-  readonly node: string;
+  readonly node?: string;
   readonly file?: string;
+  readonly from?: string;
   readonly format?: ImageFormat;
   readonly size?: number;
 }
@@ -69,16 +104,23 @@ interface CreateOptions extends CommonOptions {
 const create = command('create', 'make an image, empty or from a disk file', [
   'image create data --node alpha --size 1G',
   'image create web --node alpha --file disk.qcow2',
+  'image create web2 --from monday',
   'xz -dc disk.raw.xz | supercloud image create web --node alpha --file -',
 ])
   .argument('<image>', 'its name')
-  .requiredOption('--node <node>', 'the node, or its cloud, that stores it first')
+  .option('--node <node>', 'the node, or its cloud, that stores it first')
+  .option('--from <snapshot>', 'on top of a snapshot instead, without copying (as image clone)')
   .option('--file <file>', 'a disk file of that node; - reads standard input, at that node')
   .addOption(new Option('--format <format>', 'what the file is (default: recognised)').choices(IMAGE_FORMATS))
   .option('--size <bytes>', 'an empty image of this size (512M, 1G)', byteSize)
   .action((image: string, options: CreateOptions) =>
     withOrchestrator(options, async (client) => {
-      const { node, file, format, size } = options;
+      const { node, file, format, size, from } = options;
+      if (from !== undefined) {
+        if ((node ?? file ?? format ?? size) !== undefined) throw usage('--from stands alone');
+        return clone(client, options, image, from);
+      }
+      if (node === undefined) throw usage('say --node, or --from');
       const line = new ProgressLine();
       const make = (source: { path?: string; format?: ImageFormat; bytes?: number }): Promise<Head> =>
         line.during(`create image ${image}`, () =>
@@ -126,12 +168,14 @@ const exportTo = command('export', 'write a closed image to a new file of a node
     }),
   );
 
-const remove = command('delete', 'delete a closed image everywhere', ['image delete web'])
+const remove = command('delete', 'delete a closed image at once; nodes that are away let go of it later', [
+  'image delete web',
+])
   .argument('<image>', 'its name')
   .action((image: string, options: CommonOptions) =>
     withOrchestrator(options, async (client) => {
-      await client.call('image.delete', { image });
-      await print(options, { image, deleted: true }, `image ${image} is deleted`);
+      const { waitsFor } = await client.call('image.delete', { image });
+      await print(options, { image, deleted: true, waitsFor }, `image ${image} is deleted${describeWaiting(waitsFor)}`);
     }),
   );
 
@@ -149,11 +193,71 @@ const pull = command('pull', 'fetch in the background what an open image lacks w
     }),
   );
 
+async function clone(
+  client: OrchestratorClient,
+  options: CommonOptions,
+  image: string,
+  from: string,
+  disk?: string,
+): Promise<void> {
+  const head = await client.call('image.clone', { image, from, ...(disk === undefined ? {} : { disk }) });
+  await print(options, head, `image ${image} has ${formatBytes(head.bytes)} and stands on snapshot ${from}`);
+}
+
+const cloneCommand = command('clone', 'a new image on top of a snapshot; nothing is copied', [
+  'image clone web2 --from monday',
+])
+  .argument('<image>', 'its name')
+  .requiredOption('--from <snapshot>', 'what it begins with')
+  .option('--disk <image>', 'which image of a snapshot of several')
+  .action((image: string, options: CommonOptions & { from: string; disk?: string }) =>
+    withOrchestrator(options, (client) => clone(client, options, image, options.from, options.disk)),
+  );
+
+const resize = command('resize', 'make a closed image larger', ['image resize web --size 20G'])
+  .argument('<image>', 'its name')
+  .requiredOption('--size <bytes>', 'its size from now on (512M, 1G)', byteSize)
+  .action((image: string, options: CommonOptions & { size: number }) =>
+    withOrchestrator(options, async (client) => {
+      const head = await client.call('image.resize', { image, bytes: options.size });
+      await print(options, head, `image ${image} has ${formatBytes(head.bytes)} from its next start on`);
+    }),
+  );
+
+const seed = command('seed', 'bring what is read only of an image, or a snapshot, to clouds ahead of its VMs', [
+  'image seed monday --to beta,gamma',
+  'image seed monday --to beta --rate 5',
+])
+  .argument('<snapshot|image>', 'a snapshot, or an image that stands on one')
+  .requiredOption('--to <clouds>', 'clouds or nodes, with commas', (text: string) =>
+    text.split(',').filter((one) => one !== ''),
+  )
+  .option('--rate <MB/s>', 'at most so fast to each (default: 12.5)', wholeNumber)
+  .action((source: string, options: CommonOptions & { to: string[]; rate?: number }) =>
+    withOrchestrator(options, async (client) => {
+      const { to, rate } = options;
+      if (rate === 0) throw usage('--rate is at least 1');
+      const line = new ProgressLine();
+      const order = { source, to, ...(rate === undefined ? {} : { rateBytesPerSecond: rate * 1_000_000 }) };
+      const made = await line.during(`seed ${source}`, () =>
+        client.call('image.seed', order, { onProgress: (p) => line.update(p) }),
+      );
+      await print(options, made, `${source} is at ${made.nodes.join(', ')}`);
+    }),
+  );
+
+function usage(why: string): OperationError {
+  return new OperationError('USAGE', why, { remedy: 'supercloud image --help has examples.' });
+}
+
 export const imageCommand = new Command('image')
   .description('images')
   .addCommand(list)
   .addCommand(show)
   .addCommand(create)
+  .addCommand(cloneCommand)
+  .addCommand(resize)
+  .addCommand(seed)
   .addCommand(exportTo)
   .addCommand(remove)
   .addCommand(pull);

@@ -2,7 +2,7 @@
 // block was written, opens it, lets its journal grow, or has it write a checkpoint while it changes. Prints one line of JSON.
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { createImage, openImage } from '../../blockd/store/image-files.ts';
+import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { dropCached } from '../../blockd/store/page-cache.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
@@ -12,6 +12,7 @@ import { seededRandom } from '../unit/common/seeded-random.ts';
 import type { TableStepFigures } from './table.ts';
 
 const IMAGE = 'web';
+const LAYER = 'l00000000000000aa';
 const RUN_BLOCKS = 1024;
 /** Of the journal's limit: the longest that a start may find, but for what a last barrier adds. */
 const GROWN_SHARE = 0.97;
@@ -40,7 +41,7 @@ function threadCpuMs(): number {
 
 async function open(directory: string, checkpointBytes?: number): Promise<ImageStore> {
   const options = checkpointBytes === undefined ? { dropCached } : { dropCached, checkpointBytes };
-  const store = await openImage(realDisk, directory, IMAGE, options);
+  const store = await openLayer(realDisk, directory, LAYER, options);
   if (store === undefined) throw new Error('the image is gone');
   return store;
 }
@@ -52,8 +53,8 @@ async function make(directory: string, blocks: number): Promise<TableStepFigures
     table.write(first, sums, { epoch: 1, sequence: 1 + Math.floor(first / RUN_BLOCKS) });
   }
   const startedMs = performance.now();
-  const fresh = { image: IMAGE, bytes: blocks * BLOCK_BYTES, table, isOrigin: true };
-  const store = await createImage(realDisk, directory, fresh);
+  const fresh = { image: IMAGE, layer: LAYER, bytes: blocks * BLOCK_BYTES, table, isOrigin: true };
+  const store = await createLayer(realDisk, directory, fresh);
   const tookMs = performance.now() - startedMs;
   await store.close();
   return { tookMs };

@@ -7,14 +7,16 @@ import { makeWorld, openOn, runAll, STEPS, type Step, settle, take, verifyLosses
 
 /** More than a checkpoint has disk steps. */
 const CHECKPOINT_STEPS_MAX = 40;
+/** Each barrier begins one. */
+const KIND = { checkpointBytes: 0 };
 
 /** A world with a checkpoint that stops after so many disk steps; undefined when it has fewer. */
 async function stopped(afterSteps: number): Promise<{ world: World; pause: CheckpointPause } | undefined> {
-  const world = await makeWorld(0);
-  await runAll(world, ['write', 'flush'], 0);
+  const world = await makeWorld(KIND);
+  await runAll(world, ['write', 'flush'], KIND);
   const pause = new CheckpointPause(world.disk, afterSteps);
   // Its first steps are the barrier's too, which may come to nothing where the disk is full.
-  runAll(world, ['fua'], 0).catch(() => undefined);
+  runAll(world, ['fua'], KIND).catch(() => undefined);
   await settle();
   return pause.isReached ? { world, pause } : undefined;
 }
@@ -23,7 +25,7 @@ async function stopped(afterSteps: number): Promise<{ world: World; pause: Check
 async function takeBeside({ world, pause }: { world: World; pause: CheckpointPause }, step: Step): Promise<void> {
   if (step === 'restart') {
     pause.abandon();
-    world.image = await openOn(world.disk, 0);
+    world.image = await openOn(world.disk, KIND);
     world.model.restarted(world.image);
     return;
   }
@@ -31,7 +33,7 @@ async function takeBeside({ world, pause }: { world: World; pause: CheckpointPau
   if (step === 'full') pause.resume();
   await settle();
   // What is flushed beside the checkpoint has its records in the old journal only.
-  const taken = take(world, step, 3, 0).then(() => take(world, 'flush', 4, 0));
+  const taken = take(world, step, 3, KIND).then(() => take(world, 'flush', 4, KIND));
   taken.catch(() => undefined);
   await settle();
   pause.resume();
@@ -52,7 +54,7 @@ async function enumerate(afterSteps: number, step: Step): Promise<number | undef
     world.model.used(world.image.store.table.lastSequence);
     if (world.disk.steps - before < cutAfter) return checked;
     const where = `${step} beside a checkpoint that stopped after ${afterSteps} steps; power cut after ${cutAfter} more`;
-    checked += await verifyLosses(world, where, 0);
+    checked += await verifyLosses(world, where, KIND);
   }
 }
 

@@ -2,15 +2,21 @@
 // full or failing disk take with it. Not a test itself.
 import * as assert from 'uvu/assert';
 import { Image } from '../../blockd/image/image.ts';
-import { createImage, openImage } from '../../blockd/store/image-files.ts';
+import { ImageCuts } from '../../blockd/image/image-cuts.ts';
+import { LayerBlocks } from '../../blockd/image/layer-blocks.ts';
+import { createLayer, type NewLayer, openLayer } from '../../blockd/store/image-files.ts';
+import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { realClock } from '../../common/clock.ts';
 import { codeOf } from '../../common/errors.ts';
+import { createLog } from '../../common/log.ts';
 import { CrashDisk } from './crash-disk.ts';
 import { ImageModel } from './image-model.ts';
 
 const BYTES = 4 * BLOCK_BYTES;
 const DIRECTORY = '/images';
+const LAYER = 'l00000000000000aa';
+const TOP = 'l00000000000000bb';
 const MIGRATION = '00000000000000aa';
 export const STEPS = [
   'write',
@@ -29,6 +35,14 @@ export type Step = (typeof STEPS)[number];
 /** Turns of the event loop's microtasks in which everything that can go on has done so. */
 const SETTLE_TURNS = 120;
 
+/** How the image is kept. */
+export interface Kind {
+  /** A journal longer than this is replaced by a checkpoint. */
+  readonly checkpointBytes?: number;
+  /** Its content at the start lies in a layer below; the steps are taken on an empty top. */
+  readonly isLayered?: boolean;
+}
+
 /** An image on a disk, with the model of what it must be. */
 export interface World {
   readonly disk: CrashDisk;
@@ -42,27 +56,63 @@ const source = {
   },
 };
 
-/** Opens the image as a daemon does at its start; undefined for the usual length of a journal. */
-export async function openOn(disk: CrashDisk, checkpointBytes: number | undefined): Promise<Image> {
+function imageOf(stores: readonly ImageStore[]): Image {
+  const layers = stores.map(
+    (store) => new LayerBlocks({ store, source, clock: realClock, node: 'a', members: () => [] }),
+  );
+  const [top, ...below] = layers;
+  if (top === undefined) throw new Error('an image has a layer');
+  return new Image({ top, below, clock: realClock });
+}
+
+/** Opens the image as a daemon does at its start. */
+export async function openOn(disk: CrashDisk, { checkpointBytes, isLayered = false }: Kind): Promise<Image> {
   const { dropCached } = disk;
   const options = checkpointBytes === undefined ? { dropCached } : { dropCached, checkpointBytes };
-  const store = await openImage(disk, DIRECTORY, 'web', options);
-  if (store === undefined) throw new Error('the image is gone');
-  return new Image({ store, source, clock: realClock, node: 'a', members: () => [] });
+  const stores: ImageStore[] = [];
+  for (const layer of isLayered ? [TOP, LAYER] : [LAYER]) {
+    const store = await openLayer(disk, DIRECTORY, layer, options);
+    if (store === undefined) throw new Error('a layer is gone');
+    stores.push(store);
+  }
+  return imageOf(stores);
 }
 
 /** A new image that is open for writing. */
-export async function makeWorld(checkpointBytes: number | undefined, bytes = BYTES): Promise<World> {
+export async function makeWorld(kind: Kind, bytes = BYTES): Promise<World> {
   const disk = new CrashDisk();
-  const store = await createImage(disk, DIRECTORY, { image: 'web', bytes, isOrigin: true });
-  const fresh = new Image({ store, source, clock: realClock, node: 'a', members: () => [] });
+  const model = new ImageModel(bytes);
+  const store = await createLayer(disk, DIRECTORY, { image: 'web', layer: LAYER, bytes, isOrigin: true });
+  const fresh = imageOf([store]);
   await fresh.open(1, fresh.closing(), null);
+  if (kind.isLayered === true) await cover(disk, model, fresh);
   await fresh.store.close();
-  return { disk, model: new ImageModel(bytes), image: await openOn(disk, checkpointBytes) };
+  return { disk, model, image: await openOn(disk, kind) };
+}
+
+/** Data in the first three of four blocks of what is below then. */
+async function cover(disk: CrashDisk, model: ImageModel, image: Image): Promise<void> {
+  const data = Buffer.alloc(3 * BLOCK_BYTES, 0xbb);
+  model.change(0, data);
+  await image.write(0, data, true);
+  model.flushed();
+  model.used(image.store.table.lastSequence);
+  const layers = {
+    all: [],
+    create: async (fresh: NewLayer) => {
+      const store = await createLayer(disk, DIRECTORY, fresh);
+      return new LayerBlocks({ store, source, clock: realClock, node: 'a', members: () => [] });
+    },
+    drop: async () => undefined,
+  };
+  const base = image.store;
+  const cuts = new ImageCuts({ layers, log: createLog('test', 'silent') });
+  await cuts.cut({ id: MIGRATION, images: [{ image: 'web', layer: TOP }] }, [image]);
+  await base.close();
 }
 
 /** Takes one step; `mark` fills what it writes. */
-export async function take(world: World, step: Step, mark: number, checkpointBytes: number | undefined): Promise<void> {
+export async function take(world: World, step: Step, mark: number, kind: Kind): Promise<void> {
   const { model, image } = world;
   switch (step) {
     case 'write':
@@ -93,12 +143,12 @@ export async function take(world: World, step: Step, mark: number, checkpointByt
     case 'reopen':
       await image.store.close();
       model.flushed();
-      world.image = await openOn(world.disk, checkpointBytes);
+      world.image = await openOn(world.disk, kind);
       return;
     case 'full':
       return flushWithoutRoom(world);
     case 'restart':
-      return restart(world, mark % 2 === 0 ? '.data' : '.journal', checkpointBytes);
+      return restart(world, mark % 2 === 0 ? '.data' : '.journal', kind);
   }
 }
 
@@ -112,14 +162,14 @@ async function flushWithoutRoom({ disk, model, image }: World): Promise<void> {
 }
 
 /** A flush fails at the disk, or had nothing to do; then the daemon is killed and started on the same kernel. */
-async function restart(world: World, failing: string, checkpointBytes: number | undefined): Promise<void> {
+async function restart(world: World, failing: string, kind: Kind): Promise<void> {
   const { disk, model, image } = world;
   disk.failsSync = (path) => path.includes(failing);
   const error = await failureOf(image);
   disk.failsSync = () => false;
   if (error === undefined) model.flushed();
   else assert.is(codeOf(error), 'STORE_FAILED');
-  world.image = await openOn(disk, checkpointBytes);
+  world.image = await openOn(disk, kind);
   model.restarted(world.image);
 }
 
@@ -153,9 +203,9 @@ export async function settle(): Promise<void> {
 }
 
 /** Takes the steps, each once the one before is all over. */
-export async function runAll(world: World, steps: readonly Step[], checkpointBytes: number | undefined): Promise<void> {
+export async function runAll(world: World, steps: readonly Step[], kind: Kind): Promise<void> {
   for (const [index, step] of steps.entries()) {
-    await take(world, step, index + 1, checkpointBytes);
+    await take(world, step, index + 1, kind);
     await settle();
     world.model.used(world.image.store.table.lastSequence);
     // What is durable may be told at any time, and names its content from now on.
@@ -165,11 +215,11 @@ export async function runAll(world: World, steps: readonly Step[], checkpointByt
 }
 
 /** Checks what each loss leaves of a world whose power was cut, and answers how many there are. */
-export async function verifyLosses(world: World, where: string, checkpointBytes: number | undefined): Promise<number> {
+export async function verifyLosses(world: World, where: string, kind: Kind): Promise<number> {
   const losses = world.disk.losses();
   for (const loss of losses) {
     try {
-      await verifyTwice(world, world.disk.afterCut(loss), checkpointBytes);
+      await verifyTwice(world, world.disk.afterCut(loss), kind);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       throw new Error(`${where}; ${JSON.stringify(loss)}: ${message}`, { cause: error });
@@ -179,8 +229,8 @@ export async function verifyLosses(world: World, where: string, checkpointBytes:
 }
 
 /** Recovers, and recovers again after a second cut that loses what the first recovery had not synced. */
-async function verifyTwice(world: World, disk: CrashDisk, checkpointBytes: number | undefined): Promise<void> {
+async function verifyTwice(world: World, disk: CrashDisk, kind: Kind): Promise<void> {
   const model = world.model.fork();
-  await model.verify(await openOn(disk, checkpointBytes));
-  await model.verify(await openOn(disk.afterCut({ kind: 'lose-all' }), checkpointBytes));
+  await model.verify(await openOn(disk, kind));
+  await model.verify(await openOn(disk.afterCut({ kind: 'lose-all' }), kind));
 }

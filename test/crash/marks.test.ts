@@ -22,9 +22,9 @@ async function writeAllExtents(world: World, turnsBetween: number): Promise<void
 async function enumerateMarks(turnsBetween: number): Promise<number> {
   let checked = 0;
   for (let cutAfter = 0; ; cutAfter++) {
-    const world = await makeWorld(undefined, (EXTENTS + 1) * EXTENT_BYTES);
+    const world = await makeWorld({}, (EXTENTS + 1) * EXTENT_BYTES);
     await change(world, 0, Buffer.alloc(BLOCK_BYTES, 9), true);
-    await take(world, 'reopen', 0, undefined);
+    await take(world, 'reopen', 0, {});
     // In one more extent: numbers are reserved then, and nothing but its mark holds a write up.
     await change(world, EXTENTS * EXTENT_BYTES, Buffer.alloc(BLOCK_BYTES, 8), true);
     const before = world.disk.steps;
@@ -33,7 +33,7 @@ async function enumerateMarks(turnsBetween: number): Promise<number> {
     await settle();
     world.model.used(world.image.store.table.lastSequence);
     if (world.disk.steps - before < cutAfter) return checked;
-    checked += await verifyLosses(world, `${turnsBetween} turns between; power cut after ${cutAfter} steps`, undefined);
+    checked += await verifyLosses(world, `${turnsBetween} turns between; power cut after ${cutAfter} steps`, {});
   }
 }
 

@@ -22,6 +22,9 @@ const FLUSHES_MAX = 200;
 const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
 const run = promisify(execFile);
 
+const STACK = { layer: 'l00000000000000aa', generation: 1, below: [] };
+const OPENING = { image: 'web', bytes: BYTES, stack: STACK };
+
 let root: string;
 let node: BlockdNode;
 
@@ -33,8 +36,8 @@ test.before(async () => {
   const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
   node = await BlockdNode.make(authority, controller, root, 'a', '127.0.0.4');
   await node.start();
-  await node.controller.call('image.create', { image: 'web', bytes: BYTES });
-  await node.controller.call('image.open', { image: 'web', bytes: BYTES, epoch: 1, last: EMPTY, from: node.endpoint });
+  await node.controller.call('image.create', { image: 'web', layer: STACK.layer, bytes: BYTES });
+  await node.controller.call('image.open', { ...OPENING, epoch: 1, last: EMPTY, from: node.endpoint });
   await node.io('write -P 1 0 1M', 'flush');
 });
 

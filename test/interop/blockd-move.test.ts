@@ -16,6 +16,9 @@ const SECOND_MOVE = 'a000000000000002';
 const PATIENCE_MS = 6_000;
 const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
 
+const STACK = { layer: 'l00000000000000aa', generation: 1, below: [] };
+const OPENING = { image: 'web', bytes: BYTES, stack: STACK };
+
 let root: string;
 let a: BlockdNode;
 let b: BlockdNode;
@@ -53,7 +56,7 @@ async function assertFails(call: Promise<unknown>): Promise<void> {
 
 /** The whole hold: stand-by, freeze, verify, activate, release. */
 async function move(from: BlockdNode, to: BlockdNode, migration: string, epoch: number): Promise<Closing> {
-  const standBy = { migration, image: 'web', bytes: BYTES, epoch, from: from.endpoint };
+  const standBy = { migration, image: 'web', bytes: BYTES, stack: STACK, epoch, from: from.endpoint };
   await to.controller.call('standby.start', standBy);
   await to.controller.call('standby.ready', { migration });
   await from.io('write -P 0x77 60M 4k');
@@ -68,8 +71,8 @@ async function move(from: BlockdNode, to: BlockdNode, migration: string, epoch: 
 }
 
 test('what was written at A is read at B, fetched on demand', async () => {
-  await a.controller.call('image.create', { image: 'web', bytes: BYTES });
-  await a.controller.call('image.open', { image: 'web', bytes: BYTES, epoch: 1, last: EMPTY, from: a.endpoint });
+  await a.controller.call('image.create', { image: 'web', layer: STACK.layer, bytes: BYTES });
+  await a.controller.call('image.open', { ...OPENING, epoch: 1, last: EMPTY, from: a.endpoint });
   await a.io('write -P 0x11 0 1M', 'write -P 0x22 5000000 1234', 'write -P 0x33 10M 64k', 'write -z 10M 8k', 'flush');
   await move(a, b, FIRST_MOVE, 2);
   await b.io(
@@ -138,7 +141,7 @@ test('the pull makes the image independent; then A may be gone', async () => {
   assert.equal((await show(b)).dependsOn, []);
   await a.stop('SIGKILL');
   await b.io('read -P 0x33 10248k 56k');
-  const closing = await b.controller.call('image.close', { image: 'web', epoch: 4 });
+  const closing = await b.controller.call('image.close', { image: 'web', layer: STACK.layer, epoch: 4 });
   assert.is(closing.epoch, 4);
 });
 

@@ -108,8 +108,13 @@ export class BlockdNode {
   }
 
   /** Runs qemu-io commands on the export and answers what it printed. @throws Error with that, when one failed */
-  async io(...commands: string[]): Promise<string> {
-    const target = `nbd+unix:///web?socket=${this.socket}`;
+  io(...commands: string[]): Promise<string> {
+    return this.ioOn('web', ...commands);
+  }
+
+  /** As `io`, on another image's export. */
+  async ioOn(image: string, ...commands: string[]): Promise<string> {
+    const target = `nbd+unix:///${image}?socket=${join(this.directory, 'run', `${image}.sock`)}`;
     const words = ['-f', 'raw', '-t', 'none', ...commands.flatMap((one) => ['-c', one]), target];
     return new Promise((resolve, reject) => {
       execFile('qemu-io', words, { timeout: 60_000 }, (error, stdout, stderr) => {

@@ -108,7 +108,13 @@ function client(index: number): RpcClient<typeof catalogueContract> {
 }
 
 test('two daemons grant one epoch, and the second goes on when the first is killed', async () => {
-  await client(0).call('image.add', { image: 'web', bytes: 4096, holder: 'a', closing: closing('web', 0, 1) });
+  await client(0).call('image.add', {
+    image: 'web',
+    layer: 'l00000000000000aa',
+    bytes: 4096,
+    holder: 'a',
+    closing: closing('web', 0, 1),
+  });
   const asked = ['a', 'b'].map((node, index) => client(index).call('epoch.open', { image: 'web', node }));
   const outcomes = await Promise.allSettled(asked);
   assert.equal(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);

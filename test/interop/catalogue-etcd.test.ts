@@ -78,7 +78,7 @@ test('a second catalogue reads what the first committed, and decides on it', asy
     Promise.resolve(catalogueCalls(second)['epoch.open']({ image: 'web', node: 'b' }, context)),
   );
   assert.is(refused.code, 'IMAGE_OPEN');
-  await catalogueCalls(second)['image.remove']({ image: 'log' }, context);
+  await catalogueCalls(second)['image.remove']({ image: 'log', nodes: [] }, context);
   await catalogueCalls(second)['epoch.close']({ image: 'web', node: 'a', closing: closing('web', 1, 5) }, context);
   const { heads } = await catalogueCalls(first)['image.list']({}, context);
   assert.equal(heads, [second.get('web').head]);

@@ -17,16 +17,21 @@ import { OperationError } from '../../common/errors.ts';
 import { createLog } from '../../common/log.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import type { ExportFormat } from '../../wire/contracts/blockd.ts';
+import type { Closing, ExportFormat } from '../../wire/contracts/blockd.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { BlockdNode } from './blockd-node.ts';
 import { ovf, qcow2, tar, vhdFooter, vmdk, vmdkDescriptor } from './convert-files.ts';
 
 const MIB = 2 ** 20;
 /** Not whole MiB, nor whole blocks of 64 KiB. */
 const RAW_BYTES = 40 * MIB + 3 * 4096;
+const IMAGE_BYTES = RAW_BYTES;
 const TOOL_MS = 60_000;
 const SECRET = 'the-secret-of-another-file';
 const DRIVERS = { raw: 'raw', qcow2: 'qcow2', vmdk: 'vmdk', vhd: 'vpc', vhdx: 'vhdx' } as const;
+const LAYER = 'l00000000000000aa';
+const OTHER_LAYER = 'l00000000000000bb';
+const STACK = { layer: LAYER, generation: 1, below: [] };
 const run = promisify(execFile);
 
 let root: string;
@@ -72,17 +77,27 @@ async function tool(command: string, ...args: string[]): Promise<string> {
 
 const path = (name: string): string => join(root, name);
 
+/** A closed image of one layer, as an export is told of it. */
+function stillOf({ image, lastSequence, entries, digest }: Closing): {
+  image: string;
+  bytes: number;
+  layers: SealedLayer[];
+} {
+  const sealed = { layer: LAYER, bytes: IMAGE_BYTES, lastSequence, entries, digest };
+  return { image, bytes: IMAGE_BYTES, layers: [sealed] };
+}
+
 /** Imports, compares by way of a raw export, and deletes. */
 async function roundTrip(image: string, file: string): Promise<void> {
   const told: number[] = [];
   const onProgress = (value: { doneBytes: number }): void => void told.push(value.doneBytes);
-  const last = await node.controller.call('image.import', { image, path: file }, { onProgress });
+  const last = await node.controller.call('image.import', { image, layer: LAYER, path: file }, { onProgress });
   assert.ok(last.entries > 0 && last.entries < 400, `${last.entries} blocks are written`);
   assert.is(told.at(-1), (await node.self.call('image.show', { image })).bytes);
   const out = path(`${image}.out`);
-  await node.controller.call('image.export', { last, path: out, format: 'raw' });
+  await node.controller.call('image.export', { ...stillOf(last), path: out, format: 'raw' });
   assert.match(await tool('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', raw, out), /identical/);
-  await node.controller.call('image.delete', { image });
+  await node.controller.call('layer.drop', { layer: LAYER });
 }
 
 const INPUTS: readonly (readonly [string, keyof typeof DRIVERS, readonly string[]])[] = [
@@ -120,15 +135,18 @@ test('a raw file and an OVA come in as they are', async () => {
 });
 
 test('a closed image goes out in each format, once', async () => {
-  const last = await node.controller.call('image.import', { image: 'web', path: raw });
+  const last = await node.controller.call('image.import', { image: 'web', layer: LAYER, path: raw });
   const formats: readonly ExportFormat[] = ['raw', 'qcow2', 'vmdk', 'vhd'];
   for (const format of formats) {
     const file = path(`out.${format}`);
-    const made = await node.controller.call('image.export', { last, path: file, format });
+    const made = await node.controller.call('image.export', { ...stillOf(last), path: file, format });
     assert.is(made.bytes, format === 'vhd' ? 41 * MIB : RAW_BYTES);
     assert.match(await tool('qemu-img', 'compare', '-f', 'raw', '-F', DRIVERS[format], raw, file), /identical/);
     assert.is((await stat(file)).uid, 0);
-    assert.is(await codeOf(node.controller.call('image.export', { last, path: file, format })), 'FILE_EXISTS');
+    assert.is(
+      await codeOf(node.controller.call('image.export', { ...stillOf(last), path: file, format })),
+      'FILE_EXISTS',
+    );
   }
   assert.is((await stat(path('out.vhd'))).size, 41 * MIB + 512);
   assert.match(await tool('qemu-img', 'info', '--output=json', path('out.vmdk')), /streamOptimized/);
@@ -139,9 +157,9 @@ test('an open image, or another than was closed, does not go out', async () => {
   const last = { image: 'web', epoch: 0, lastSequence, entries: writtenBlocks, digest, generation: 1 };
   const target = { path: path('refused.raw'), format: 'raw' } as const;
   const other = { ...last, digest: '0'.repeat(32) };
-  assert.is(await codeOf(node.controller.call('image.export', { last: other, ...target })), 'TABLE_DIFFERS');
-  await node.controller.call('image.open', { image: 'web', bytes, epoch: 1, last, from: node.endpoint });
-  assert.is(await codeOf(node.controller.call('image.export', { last, ...target })), 'IMAGE_OPEN');
+  assert.is(await codeOf(node.controller.call('image.export', { ...stillOf(other), ...target })), 'TABLE_DIFFERS');
+  await node.controller.call('image.open', { image: 'web', bytes, stack: STACK, epoch: 1, last, from: node.endpoint });
+  assert.is(await codeOf(node.controller.call('image.export', { ...stillOf(last), ...target })), 'IMAGE_OPEN');
   assert.not.ok((await readdir(root)).some((name) => name.startsWith('refused')));
 });
 
@@ -153,7 +171,7 @@ function codeOf(call: Promise<unknown>): Promise<string> {
 }
 
 /** What blockd keeps of images. */
-const kept = (): Promise<string[]> => readdir(join(root, 'a', 'state', 'images'));
+const kept = (): Promise<string[]> => readdir(join(root, 'a', 'state', 'layers'));
 
 test('hostile files are refused and nothing is left of them', async () => {
   const before = await kept();
@@ -175,7 +193,7 @@ test('hostile files are refused and nothing is left of them', async () => {
   for (const [name, bytes] of Object.entries(hostile)) {
     await writeFile(path(name), bytes);
     assert.is(
-      await codeOf(node.controller.call('image.import', { image: 'evil', path: path(name) })),
+      await codeOf(node.controller.call('image.import', { image: 'evil', layer: OTHER_LAYER, path: path(name) })),
       'IMAGE_REFUSED',
       name,
     );
@@ -249,21 +267,21 @@ test('nothing is left of an import whose daemon was killed, or that was cancelle
   const end = new AbortController();
   const cancelled = node.controller.call(
     'image.import',
-    { image: 'slow', path: file },
+    { image: 'slow', layer: OTHER_LAYER, path: file },
     { signal: end.signal, onProgress: () => end.abort() },
   );
   assert.is(await codeOf(cancelled), 'CANCELLED');
-  await node.controller.call('image.delete', { image: 'slow' });
+  await node.controller.call('layer.drop', { layer: OTHER_LAYER });
   assert.equal(await kept(), before);
   const begun = Promise.withResolvers<void>();
   const killed = node.controller.call(
     'image.import',
-    { image: 'slow', path: file },
+    { image: 'slow', layer: OTHER_LAYER, path: file },
     { onProgress: () => begun.resolve() },
   );
   const code = codeOf(killed);
   await begun.promise;
-  assert.ok((await kept()).includes('slow.data'));
+  assert.ok((await kept()).includes(`${OTHER_LAYER}.data`));
   await node.stop('SIGKILL');
   assert.is(await code, 'CONNECTION_LOST');
   await node.start();

@@ -9,13 +9,13 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deviceOf } from '../../blockd/image/image-device.ts';
 import { exportDeviceOverTls, type NbdTlsExport } from '../../blockd/nbd/nbd-tls-server.ts';
-import { createImage } from '../../blockd/store/image-files.ts';
+import { createLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { realDisk } from '../../common/disk.ts';
 import type { Identity } from '../../common/identity.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import { imageOf } from '../unit/blockd/small-image.ts';
+import { imageOf, LAYER } from '../unit/blockd/small-image.ts';
 import { member, quiet, stranger } from '../unit/common/members.ts';
 
 const BYTES = 16 * 2 ** 20;
@@ -30,7 +30,12 @@ test.before(async () => {
   await ensurePackages(['qemu-utils', 'libnbd-bin'], new ProgressLine());
   root = await mkdtemp(join(tmpdir(), 'nbd-tls-'));
   await mkdir(join(root, 'images'));
-  store = await createImage(realDisk, join(root, 'images'), { image: 'web', bytes: BYTES, isOrigin: true });
+  store = await createLayer(realDisk, join(root, 'images'), {
+    image: 'web',
+    layer: LAYER,
+    bytes: BYTES,
+    isOrigin: true,
+  });
   const image = imageOf(store);
   await image.open(2, { ...image.closing(), epoch: 1 }, null);
   const parts = { device: deviceOf(image), description: { name: 'web', bytes: BYTES }, log: quiet };

@@ -24,6 +24,8 @@ const READ_BYTES = MIB;
 const GROWTH_BYTES_MAX = 256 * MIB;
 const run = promisify(execFile);
 
+const LAYER = 'l00000000000000aa';
+
 let root: string;
 let node: BlockdNode;
 let uri: string;
@@ -64,12 +66,13 @@ async function tool(command: string, ...args: string[]): Promise<string> {
 test('a raw disk comes in, its empty blocks stay unwritten', async () => {
   const told: number[] = [];
   const onProgress = (value: { doneBytes: number }): void => void told.push(value.doneBytes);
-  const closing = await node.controller.call('image.import', { image: 'web', path: raw }, { onProgress });
+  const closing = await node.controller.call('image.import', { image: 'web', layer: LAYER, path: raw }, { onProgress });
   assert.is(closing.entries, 4 * 2);
   assert.is(told.at(-1), RAW_BYTES);
   await node.controller.call('image.open', {
     image: 'web',
     bytes: RAW_BYTES,
+    stack: { layer: LAYER, generation: 1, below: [] },
     epoch: 1,
     last: closing,
     from: node.endpoint,

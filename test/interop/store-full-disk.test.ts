@@ -9,12 +9,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Image } from '../../blockd/image/image.ts';
 import { EXTENT_BLOCKS } from '../../blockd/store/active-extents.ts';
-import { createImage, openImage } from '../../blockd/store/image-files.ts';
+import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
 import { dropCached } from '../../blockd/store/page-cache.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { type Disk, type DiskFile, realDisk } from '../../common/disk.ts';
 import { codeOf } from '../../common/errors.ts';
-import { firstByte, imageOf } from '../unit/blockd/small-image.ts';
+import { firstByte, imageOf, LAYER } from '../unit/blockd/small-image.ts';
 
 const MIB = 2 ** 20;
 const DISK_BYTES = 16 * MIB;
@@ -42,7 +42,7 @@ const disk: Disk = {
 const acknowledged = new Map<number, number>();
 
 async function start(checkpointBytes: number): Promise<void> {
-  const store = await openImage(disk, root, 'web', { dropCached, checkpointBytes });
+  const store = await openLayer(disk, root, LAYER, { dropCached, checkpointBytes });
   if (store === undefined) throw new Error('the image is gone');
   image = imageOf(store);
 }
@@ -50,7 +50,9 @@ async function start(checkpointBytes: number): Promise<void> {
 test.before(async () => {
   root = await mkdtemp(join(tmpdir(), 'full-store-'));
   await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'supercloud-test', root]);
-  const fresh = imageOf(await createImage(realDisk, root, { image: 'web', bytes: BYTES, isOrigin: true }));
+  const fresh = imageOf(
+    await createLayer(realDisk, root, { image: 'web', layer: LAYER, bytes: BYTES, isOrigin: true }),
+  );
   await fresh.open(1, fresh.closing(), null);
   await fresh.store.close();
   await start(Number.MAX_SAFE_INTEGER);

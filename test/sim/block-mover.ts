@@ -18,6 +18,7 @@ import type { BlockNode } from './block-node.ts';
 import { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
+const LAYER = 'l00000000000000aa';
 const CALL_TIMEOUT_MS = 4_000;
 const READY_TIMEOUT_MS = 20_000;
 const VERIFY_TIMEOUT_MS = 3_000;
@@ -66,9 +67,9 @@ export class BlockMover {
     if (node === undefined) throw new TypeError('a world has nodes');
     const { bytes } = this.#guest.history;
     await node.started;
-    await node.calls['image.create']({ image: this.#image, bytes }, CONTEXT);
+    await node.calls['image.create']({ image: this.#image, layer: LAYER, bytes }, CONTEXT);
     const closing = node.shelf.get(this.#image).image.closing();
-    this.#entry = addImage(undefined, { image: this.#image, bytes, holder: node.name, closing });
+    this.#entry = addImage(undefined, { image: this.#image, layer: LAYER, bytes, holder: node.name, closing });
     await this.#openAt(node);
     this.#guest.comeTo(node);
     this.#guest.resume();
@@ -94,7 +95,7 @@ export class BlockMover {
       this.#guest.leave();
       const { epoch } = this.#head;
       const closing = await this.#persist(from, (calls) =>
-        calls['image.close']({ image: this.#image, epoch }, CONTEXT),
+        calls['image.close']({ image: this.#image, layer: LAYER, epoch }, CONTEXT),
       );
       this.#world.point('closed');
       this.#entry = closeEpoch(this.#known, from.name, closing);
@@ -123,7 +124,7 @@ export class BlockMover {
       await this.#after(RETRY_MS);
     }
     for (const other of this.#nodes.filter((one) => one !== node)) {
-      await this.#persist(other, (calls) => calls['image.delete']({ image: this.#image }, CONTEXT));
+      await this.#persist(other, (calls) => calls['layer.drop']({ layer: LAYER }, CONTEXT));
     }
   }
 
@@ -131,9 +132,9 @@ export class BlockMover {
     const migration = (++this.#migrations).toString(16).padStart(MIGRATION_DIGITS, '0');
     const image = this.#image;
     [this.#entry] = beginTransfer([this.#known], { migration, from: from.name, to: to.name });
-    const { transfer, bytes } = this.#head;
+    const { transfer, bytes, stack } = this.#head;
     if (transfer === null) throw new TypeError('a transfer stands');
-    const standBy = { migration, image, bytes, epoch: transfer.epoch, from: endpoint(from) };
+    const standBy = { migration, image, bytes, stack, epoch: transfer.epoch, from: endpoint(from) };
     this.#world.point(`migration to ${to.name}`);
     let closings: Closing[] | undefined;
     try {
@@ -187,8 +188,8 @@ export class BlockMover {
   async #openAt(node: BlockNode): Promise<void> {
     for (;;) {
       this.#entry = openEpoch(this.#known, node.name);
-      const { bytes, epoch, last, holder } = this.#head;
-      const opening = { image: this.#image, bytes, epoch, last, from: endpoint(this.#node(holder)) };
+      const { bytes, stack, epoch, last, holder } = this.#head;
+      const opening = { image: this.#image, bytes, stack, epoch, last, from: endpoint(this.#node(holder)) };
       try {
         await this.#call(node, (calls) => calls['image.open'](opening, CONTEXT), READY_TIMEOUT_MS);
         return;
@@ -202,7 +203,7 @@ export class BlockMover {
   async #giveBack(node: BlockNode, epoch: number): Promise<void> {
     try {
       const closing = await this.#persist(node, (calls) =>
-        calls['image.close']({ image: this.#image, epoch }, CONTEXT),
+        calls['image.close']({ image: this.#image, layer: LAYER, epoch }, CONTEXT),
       );
       this.#entry = closeEpoch(this.#known, node.name, closing);
     } catch (error) {

@@ -2,8 +2,8 @@
 // other stores, and the exports that a guest may use.
 import { Converter } from '../../blockd/convert/converter.ts';
 import { blockCalls } from '../../blockd/image/block-calls.ts';
-import type { ImageExport } from '../../blockd/image/image-host.ts';
 import { ImageShelf } from '../../blockd/image/image-shelf.ts';
+import type { ImageExport } from '../../blockd/image/served-image.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { PeerSession } from '../../blockd/peer/peer-session.ts';
 import type { PeerStream, StreamEvents } from '../../blockd/peer/peer-stream.ts';
@@ -127,17 +127,16 @@ export class BlockNode {
     };
   }
 
-  #dial(node: string, image: string, events: StreamEvents): Promise<PeerStream> {
+  #dial(node: string, layer: string, events: StreamEvents): Promise<PeerStream> {
     const other = this.#others().find(({ name }) => name === node);
     if (other === undefined) return Promise.reject(new Error(`there is no node ${node}`));
-    return this.#streams.dial(this.process, other.process, events, (stream) => other.#accept(image, stream));
+    return this.#streams.dial(this.process, other.process, events, (stream) => other.#accept(layer, stream));
   }
 
   /** As a daemon that listens only once it has found its images again. */
-  #accept(image: string, stream: PeerStream): StreamEvents | undefined {
+  #accept(layer: string, stream: PeerStream): StreamEvents | undefined {
     if (!this.#isServing) return undefined;
-    const store = this.shelf.find(image)?.image.store;
-    const session = new PeerSession({ store, traffic: this.shelf.trafficOf(image), clock: this.#clock(), stream });
+    const session = new PeerSession({ ...this.shelf.layers.served(layer), clock: this.#clock(), stream });
     return {
       received: (chunk) => session.received(chunk),
       drained: () => session.drained(),

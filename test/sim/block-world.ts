@@ -49,7 +49,7 @@ export class BlockWorld {
   async begin(): Promise<void> {
     await this.#finish(this.mover.create());
     const members = this.nodes.map(({ name }) => ({ node: name, address: '127.0.0.1' }));
-    const told = this.nodes.map((node) => node.started.then(() => node.shelf.setMembers(members)));
+    const told = this.nodes.map((node) => node.started.then(() => node.shelf.members.set(members)));
     await this.#finish(Promise.all(told));
     this.#look();
   }

@@ -1,12 +1,13 @@
 // The calls that a node's block daemon answers. Blocks and version entries travel as frames beside them, not here.
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
-import { Bytes, Digest, Endpoint, Epoch, MigrationId, Name, Sequence } from '../names.ts';
+import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, MigrationId, Name, Sequence } from '../names.ts';
+import { SealedLayer, Stack } from './layers.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
 
-/** What a writer's table was at one moment: the proof that a stand-by holds the same (SOUNDNESS A4). */
+/** What the table of a writer's top layer was at one moment: the proof that a stand-by holds the same (SOUNDNESS A4). */
 export const Closing = Type.Object({
   image: Name,
   epoch: Epoch,
@@ -14,27 +15,39 @@ export const Closing = Type.Object({
   /** Blocks that were ever written. */
   entries: Count,
   digest: Digest,
-  /** Counts changes of the image's stack of layers; 1 until it has more than one. */
+  /** Of the image's stack of layers; 1 until it has more than one. */
   generation: Count,
 });
 export type Closing = Type.Static<typeof Closing>;
 
-/** How an image stands at one store. */
+/**
+ * How a layer stands at one store. As an image's top: `cutting` is a writer that stands still for a new top. Under tops:
+ * `sealed` equals its proof. `loose`: no image's top here, and not proven; its blocks are good by their versions.
+ */
 export const ImageRole = Type.Union([
   Type.Literal('replica'),
   Type.Literal('writer'),
   Type.Literal('standby'),
   Type.Literal('frozen'),
+  Type.Literal('cutting'),
+  Type.Literal('sealed'),
+  Type.Literal('loose'),
 ]);
+export type ImageRole = Type.Static<typeof ImageRole>;
 
 /** An image as one store sees it; block counts are of 4 KiB blocks. */
 export const StoreImage = Type.Object({
   image: Name,
   bytes: Bytes,
+  /** Its top layer here, and the generation of the stack that this belongs to. */
+  layer: LayerId,
+  generation: Count,
   role: ImageRole,
   epoch: Epoch,
+  /** Of the top layer's table, as the digest. */
   lastSequence: Sequence,
   digest: Digest,
+  /** Over all layers, as the next one. */
   writtenBlocks: Count,
   localBlocks: Count,
   /** Blocks of the newest version that only another node is known to have: what the image depends on. */
@@ -55,6 +68,22 @@ export const StoreImage = Type.Object({
   }),
 });
 export type StoreImage = Type.Static<typeof StoreImage>;
+
+/** One layer as one store sees it. */
+export const StoreLayer = Type.Object({
+  layer: LayerId,
+  /** The image that it was made for. */
+  image: Name,
+  role: ImageRole,
+  bytes: Bytes,
+  writtenBlocks: Count,
+  localBlocks: Count,
+});
+export type StoreLayer = Type.Static<typeof StoreLayer>;
+
+/** What one image's layer became when it was cut. */
+export const CutImage = Type.Object({ image: Name, sealed: SealedLayer });
+export type CutImage = Type.Static<typeof CutImage>;
 
 /** What a disk file that comes in may be. `vhd` is Microsoft's older format, `ova` a tar with one disk in it. */
 export const ImageFormat = Type.Union([
@@ -83,55 +112,69 @@ export type ExportedFile = Type.Static<typeof ExportedFile>;
 /** The block daemon's calls. */
 export const blockdContract = contract('blockd', {
   /** Makes an empty image of the given size here, as epoch 0. */
-  'image.create': method(['controller'], Type.Object({ image: Name, bytes: Bytes }), Empty),
+  'image.create': method(['controller'], Type.Object({ image: Name, layer: LayerId, bytes: Bytes }), Empty),
   /**
    * Makes an image here from a disk file of this node, which may name no other file; the format is recognised unless it
    * is said. Blocks that are all zero stay unwritten; nothing is left of one that failed or was cancelled.
    */
   'image.import': method(
     ['controller'],
-    Type.Object({ image: Name, path: Type.String(), format: Type.Optional(ImageFormat) }),
+    Type.Object({ image: Name, layer: LayerId, path: Type.String(), format: Type.Optional(ImageFormat) }),
     Closing,
     { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
   ),
   /**
-   * Writes a closed image to a new file of this node. Refused unless the table here is the one it was closed with and
-   * all its blocks are here.
+   * Writes layers that nobody changes, the newest first, as one disk of so many bytes to a new file of this node: a
+   * snapshot, or a closed image. Refused unless their tables here are the proven ones and all that is seen of them is here.
    */
   'image.export': method(
     ['controller'],
-    Type.Object({ last: Closing, path: Type.String(), format: ExportFormat }),
+    Type.Object({
+      image: Name,
+      bytes: Bytes,
+      layers: Type.Array(SealedLayer),
+      path: Type.String(),
+      format: ExportFormat,
+    }),
     ExportedFile,
     { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
   ),
-  /** Forgets an image here, its blocks included; an open one is refused. */
-  'image.delete': method(['controller'], Type.Object({ image: Name }), Empty),
+  /** Forgets a layer here, its blocks included, and the image whose top it is; refused while somebody reads it. */
+  'layer.drop': method(['controller'], Type.Object({ layer: LayerId }), Empty),
+  'layer.list': method(['controller'], Empty, Type.Object({ layers: Type.Array(StoreLayer) })),
+  /** Brings layers that never change here, tables and blocks, ahead of whoever will read them; its caller may end it. */
+  'layer.seed': method(
+    ['controller'],
+    Type.Object({ layers: Type.Array(SealedLayer), from: Endpoint, rateBytesPerSecond: Bytes }),
+    Empty,
+    { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
+  ),
   'image.list': method(['controller'], Empty, Type.Object({ images: Type.Array(StoreImage) })),
   'image.show': method(['controller', 'self'], Type.Object({ image: Name }), StoreImage),
   /**
-   * Opens for writing under a granted epoch. When another store closed it last, its table is fetched from there and
-   * must equal the catalogue's closing record. Answers the unix socket of the NBD export.
+   * Opens for writing under a granted epoch. Tables that are not here are fetched, from the store that closed it last or
+   * from others, and must equal the catalogue's closing record and proofs. Answers the unix socket of the NBD export.
    */
   'image.open': method(
     ['controller'],
-    Type.Object({ image: Name, bytes: Bytes, epoch: Epoch, last: Closing, from: Endpoint }),
+    Type.Object({ image: Name, bytes: Bytes, stack: Stack, epoch: Epoch, last: Closing, from: Endpoint }),
     Type.Object({ socket: Type.String() }),
     { timeoutMs: 120_000 },
   ),
   /**
    * Ends the export once its client is gone, makes everything durable and says what the table is; says it again when
    * the image was closed under this very epoch. IMAGE_NOT_OPEN: nothing was ever written here under the epoch (there is
-   * no such image, or its opening failed), and nothing will be, for an opening under it that comes later is refused: the
+   * no such image, or its opening failed; `layer` is its top), and nothing will be, for an opening under it that comes later is refused: the
    * caller gives the epoch back (the catalogue's `epoch.abandon`). Any other error leaves the epoch as it is.
    */
-  'image.close': method(['controller'], Type.Object({ image: Name, epoch: Epoch }), Closing),
+  'image.close': method(['controller'], Type.Object({ image: Name, layer: LayerId, epoch: Epoch }), Closing),
   /**
    * Begins to follow the writer's table, so that the hold needs one message; blocks come only on demand. Answers at
    * once: a waiting machine may connect to the socket while the table is still on its way.
    */
   'standby.start': method(
     ['controller'],
-    Type.Object({ migration: MigrationId, image: Name, bytes: Bytes, epoch: Epoch, from: Endpoint }),
+    Type.Object({ migration: MigrationId, image: Name, bytes: Bytes, stack: Stack, epoch: Epoch, from: Endpoint }),
     Type.Object({ socket: Type.String() }),
   ),
   /** Answers once every table of the migration's stand-bys here was seen to equal the writer's. */
@@ -163,6 +206,23 @@ export const blockdContract = contract('blockd', {
   'writer.thaw': method(['self'], Type.Object({ migration: MigrationId }), Empty),
   /** The migration was started elsewhere: exports end, the images stay as replicas that others may fetch from. */
   'writer.release': method(['self'], Type.Object({ migration: MigrationId }), Empty),
+  /**
+   * Puts a new, empty layer on top of each of the images that are open for writing here, all in one moment in which writes
+   * wait and none fails; what was on top never changes again. Either all are cut or none is, also over a crash. Repeating
+   * the same answers the same. CUT_ENDED: it was cancelled here before.
+   */
+  'image.cut': method(
+    ['controller'],
+    Type.Object({ cut: CutId, cuts: Type.Array(Type.Object({ image: Name, layer: LayerId })) }),
+    Type.Object({ sealed: Type.Array(CutImage) }),
+    { timeoutMs: 60_000 },
+  ),
+  /** No cut of this id takes effect here any more; says what it did if it has already. */
+  'cut.cancel': method(
+    ['controller'],
+    Type.Object({ cut: CutId, images: Type.Array(Name) }),
+    Type.Object({ sealed: Type.Array(CutImage) }),
+  ),
   /** Fetches what is missing here in the background until the image is independent of other nodes. Rate 0 pauses. */
   'pull.set': method(['controller'], Type.Object({ image: Name, rateBytesPerSecond: Bytes }), Empty),
   /** The members, by which holders' names become addresses. */

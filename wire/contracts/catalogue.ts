@@ -1,8 +1,9 @@
 // The calls of the catalogue (the data view, TOCS 2017 3.2.1): one head per image, changed by one commit at a time.
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
-import { Bytes, Epoch, MigrationId, Name } from '../names.ts';
-import { Closing } from './blockd.ts';
+import { Bytes, CutId, Epoch, LayerId, MigrationId, Name } from '../names.ts';
+import { Closing, CutImage } from './blockd.ts';
+import { SealedLayer, Stack } from './layers.ts';
 
 const Empty = Type.Object({});
 
@@ -20,13 +21,45 @@ export const Head = Type.Object({
   closings: Type.Array(Type.Object({ epoch: Epoch, lastSequence: Type.Integer({ minimum: 0 }) })),
   /** While a transfer stands, no other open is granted (SOUNDNESS B3). */
   transfer: Type.Union([Type.Object({ migration: MigrationId, from: Name, to: Name, epoch: Epoch }), Type.Null()]),
+  stack: Stack,
+  /** While a cut stands, no epoch begins or ends and no transfer begins: its top may be another at its node already. */
+  cut: Type.Union([Type.Object({ id: CutId, snapshot: Name, layer: LayerId }), Type.Null()]),
 });
 export type Head = Type.Static<typeof Head>;
 
+/** What one image was at a snapshot: layers that never change again, the newest first. */
+export const SnapshotDisk = Type.Object({
+  image: Name,
+  bytes: Bytes,
+  /** The store that had its newest layer then. */
+  holder: Name,
+  layers: Type.Array(SealedLayer, { minItems: 1 }),
+});
+export type SnapshotDisk = Type.Static<typeof SnapshotDisk>;
+
+/** One moment of one image, or of several that were cut in the same moment. */
+export const Snapshot = Type.Object({ snapshot: Name, atMs: Type.Number(), disks: Type.Array(SnapshotDisk) });
+export type Snapshot = Type.Static<typeof Snapshot>;
+
+/** A layer that nothing names any more, and the nodes that have not said yet that they have let it go (SOUNDNESS A21). */
+export const Leaving = Type.Object({ layer: LayerId, nodes: Type.Array(Name) });
+export type Leaving = Type.Static<typeof Leaving>;
+
+const Left = Type.Object({ leaving: Type.Array(Leaving) });
+
 /** The catalogue's calls. */
 export const catalogueContract = contract('catalogue', {
-  'image.add': method(['controller'], Type.Object({ image: Name, bytes: Bytes, holder: Name, closing: Closing }), Head),
-  'image.remove': method(['controller'], Type.Object({ image: Name }), Empty),
+  'image.add': method(
+    ['controller'],
+    Type.Object({ image: Name, layer: LayerId, bytes: Bytes, holder: Name, closing: Closing }),
+    Head,
+  ),
+  /** Forgets a closed image; its layers that nothing else names are to leave the nodes. */
+  'image.remove': method(['controller'], Type.Object({ image: Name, nodes: Type.Array(Name) }), Left),
+  /** A new image on top of a snapshot's layers; no block is copied. `disk`: which image of the snapshot. */
+  'image.clone': method(['controller'], Type.Object({ image: Name, layer: LayerId, snapshot: Name, disk: Name }), Head),
+  /** A closed image gets a new top of a larger size. Repeating the same changes nothing. */
+  'image.resize': method(['controller'], Type.Object({ image: Name, layer: LayerId, bytes: Bytes }), Head),
   'image.list': method(['controller'], Empty, Type.Object({ heads: Type.Array(Head) })),
   'image.head': method(['controller'], Type.Object({ image: Name }), Head),
   /** Grants the next epoch to one node; refused while another holds it or a transfer stands. */
@@ -47,4 +80,34 @@ export const catalogueContract = contract('catalogue', {
     Type.Object({ migration: MigrationId, moved: Type.Boolean(), closings: Type.Array(Closing) }),
     Type.Object({ heads: Type.Array(Head) }),
   ),
+  /**
+   * Commits images to one cut, each at the generation that its orderer knows; those that are open have one writer, whose
+   * node cuts them then.
+   */
+  'snapshot.begin': method(
+    ['controller'],
+    Type.Object({
+      cut: CutId,
+      snapshot: Name,
+      cuts: Type.Array(Type.Object({ image: Name, generation: Type.Integer({ minimum: 1 }), layer: LayerId }), {
+        minItems: 1,
+      }),
+    }),
+    Type.Object({ heads: Type.Array(Head) }),
+  ),
+  /** The cut was made: `sealed` by the node of the open images, by their closings for the others. May be repeated. */
+  'snapshot.finish': method(
+    ['controller'],
+    Type.Object({ cut: CutId, snapshot: Name, sealed: Type.Array(CutImage), atMs: Type.Number() }),
+    Snapshot,
+  ),
+  /** The cut was not made and never will be: its node said so. May be repeated. */
+  'snapshot.abort': method(['controller'], Type.Object({ cut: CutId }), Empty),
+  'snapshot.list': method(['controller'], Empty, Type.Object({ snapshots: Type.Array(Snapshot) })),
+  'snapshot.remove': method(['controller'], Type.Object({ snapshot: Name, nodes: Type.Array(Name) }), Left),
+  'layer.leaving': method(['controller'], Empty, Left),
+  /** Layers of a creation that came to nothing are to leave the nodes; one that something names is not touched. */
+  'layer.leave': method(['controller'], Type.Object({ layers: Type.Array(LayerId), nodes: Type.Array(Name) }), Left),
+  /** The node has let the layer go. */
+  'layer.gone': method(['controller'], Type.Object({ layer: LayerId, node: Name }), Empty),
 });

@@ -1,9 +1,9 @@
 // The calls of the orchestrator: what the CLI and the status page use, and the nodes' registration.
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
-import { Bytes, Ipv4, Mac, MigrationId, Name } from '../names.ts';
-import { ExportedFile, ExportFormat, ImageFormat, StoreImage } from './blockd.ts';
-import { Head } from './catalogue.ts';
+import { Bytes, Ipv4, LayerId, Mac, MigrationId, Name } from '../names.ts';
+import { ExportedFile, ExportFormat, ImageFormat, StoreImage, StoreLayer } from './blockd.ts';
+import { Head, Leaving, Snapshot } from './catalogue.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
 import { SwitchState } from './sdnd.ts';
 
@@ -98,10 +98,21 @@ export const VmState = Type.Object({
 });
 export type VmState = Type.Static<typeof VmState>;
 
+/** One layer of an image, and what the stores that can be reached have of it. */
+export const ImageLayer = Type.Object({
+  layer: LayerId,
+  bytes: Bytes,
+  isTop: Type.Boolean(),
+  holders: Type.Array(Type.Object({ node: Name, layer: StoreLayer })),
+});
+export type ImageLayer = Type.Static<typeof ImageLayer>;
+
 /** An image with its head and what each store that can be reached says of it. */
 export const ImageState = Type.Object({
   head: Head,
   stores: Type.Array(Type.Object({ node: Name, store: StoreImage })),
+  /** The newest first. */
+  layers: Type.Array(ImageLayer),
   unreachable: Type.Array(Name),
 });
 export type ImageState = Type.Static<typeof ImageState>;
@@ -114,6 +125,12 @@ export const Status = Type.Object({
   migrations: Type.Array(MigrationState),
 });
 export type Status = Type.Static<typeof Status>;
+
+const Progress = Type.Object({ doneBytes: Bytes, totalBytes: Bytes });
+const FileTarget = { node: Type.Optional(Name), path: Type.String(), format: ExportFormat };
+const Exported = Type.Object({ node: Name, file: ExportedFile });
+/** What is deleted is gone at once; these nodes have still to let go of its layers. */
+const Deleted = Type.Object({ waitsFor: Type.Array(Name) });
 
 /** The orchestrator's calls. */
 export const orchestratorContract = contract('orchestrator', {
@@ -132,18 +149,49 @@ export const orchestratorContract = contract('orchestrator', {
       bytes: Type.Optional(Bytes),
     }),
     Head,
-    { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
+    { progress: Progress, timeoutMs: 0 },
   ),
   /** Writes a closed image to a new file of a node that has all its blocks: the one named, or the one that closed it. */
-  'image.export': method(
-    ['operator'],
-    Type.Object({ image: Name, node: Type.Optional(Name), path: Type.String(), format: ExportFormat }),
-    Type.Object({ node: Name, file: ExportedFile }),
-    { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
-  ),
+  'image.export': method(['operator'], Type.Object({ image: Name, ...FileTarget }), Exported, {
+    progress: Progress,
+    timeoutMs: 0,
+  }),
   'image.list': method(['operator'], Empty, Type.Object({ images: Type.Array(Head) })),
   'image.show': method(['operator'], Type.Object({ image: Name }), ImageState),
-  'image.delete': method(['operator'], Type.Object({ image: Name }), Empty),
+  'image.delete': method(['operator'], Type.Object({ image: Name }), Deleted, { timeoutMs: 60_000 }),
+  /** A new image on a snapshot; no block is copied. `disk`: which image of a snapshot of several. */
+  'image.clone': method(['operator'], Type.Object({ image: Name, from: Name, disk: Type.Optional(Name) }), Head),
+  /** Makes a closed image larger. */
+  'image.resize': method(['operator'], Type.Object({ image: Name, bytes: Bytes }), Head),
+  /** Brings the read-only layers of a snapshot or an image to nodes (or clouds) with all blocks; answers the nodes. */
+  'image.seed': method(
+    ['operator'],
+    Type.Object({
+      source: Name,
+      to: Type.Array(Name, { minItems: 1 }),
+      rateBytesPerSecond: Type.Optional(Type.Integer({ minimum: 1 })),
+    }),
+    Type.Object({ nodes: Type.Array(Name) }),
+    { progress: Progress, timeoutMs: 0 },
+  ),
+  /** Layers that nothing names any more, and who has still to let go of them. */
+  'layer.leaving': method(['operator'], Empty, Type.Object({ leaving: Type.Array(Leaving) })),
+  /** Images as they are in one moment, also while they are written. */
+  'snapshot.create': method(
+    ['operator'],
+    Type.Object({ snapshot: Name, images: Type.Array(Name, { minItems: 1 }) }),
+    Snapshot,
+    { timeoutMs: 90_000 },
+  ),
+  'snapshot.list': method(['operator'], Empty, Type.Object({ snapshots: Type.Array(Snapshot) })),
+  'snapshot.delete': method(['operator'], Type.Object({ snapshot: Name }), Deleted, { timeoutMs: 60_000 }),
+  /** Writes a snapshot to a new file of a node that has all its blocks. */
+  'snapshot.export': method(
+    ['operator'],
+    Type.Object({ snapshot: Name, disk: Type.Optional(Name), ...FileTarget }),
+    Exported,
+    { progress: Progress, timeoutMs: 0 },
+  ),
   /** Background fetch of what the image lacks where it is open, in bytes per second; 0 turns it off. */
   'image.pull': method(['operator'], Type.Object({ image: Name, rateBytesPerSecond: Bytes }), Empty),
   'vm.create': method(

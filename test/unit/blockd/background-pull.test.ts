@@ -3,24 +3,29 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BackgroundPull } from '../../../blockd/image/background-pull.ts';
 import { Image } from '../../../blockd/image/image.ts';
-import { createImage } from '../../../blockd/store/image-files.ts';
+import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+import { createLayer } from '../../../blockd/store/image-files.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { learn } from './learnt.ts';
 import { ManualClock } from './manual-clock.ts';
-import { FakeSource } from './small-image.ts';
+import { FakeSource, LAYER } from './small-image.ts';
 
 const BLOCKS = 256;
 
 async function pulling(missing: readonly number[]) {
-  const store = await createImage(new CrashDisk(), '/images', {
+  const store = await createLayer(new CrashDisk(), '/images', {
     image: 'web',
+    layer: LAYER,
     bytes: BLOCKS * BLOCK_BYTES,
     isOrigin: true,
   });
   const source = new FakeSource();
   const clock = new ManualClock();
-  const image = new Image({ store, source, clock, node: 'a', members: () => ['a', 'b'] });
+  const image = new Image({
+    top: new LayerBlocks({ store, source, clock, node: 'a', members: () => ['a', 'b'] }),
+    clock,
+  });
   for (const block of missing) learn(store.table, block, [256, 1], store.holderIndex('b'));
   await image.open(2, { ...image.closing(), epoch: 1 }, null);
   const pull = new BackgroundPull(image, clock);

@@ -13,8 +13,11 @@ import { shelfOn } from './quiet-shelf.ts';
 const FIRST = '00000000000000aa';
 const SECOND = '00000000000000bb';
 const BYTES = 16 * BLOCK_BYTES;
+const LAYER = 'l00000000000000aa';
+const STACK = { layer: LAYER, generation: 1, below: [] };
 const HERE = { node: 'a', address: '127.0.0.1' };
 const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
+const STANDBY = { migration: FIRST, image: 'web', bytes: BYTES, stack: STACK };
 const context: CallContext<never> = {
   peer: { node: 'a', role: 'controller' },
   progress: () => undefined,
@@ -63,13 +66,13 @@ async function daemonOn(disk: SlowDisk): Promise<Daemon> {
 /** A daemon with the image open for writing under epoch 1. */
 async function writing(): Promise<Daemon> {
   const daemon = await daemonOn(new SlowDisk());
-  await daemon.calls['image.create']({ image: 'web', bytes: BYTES }, context);
+  await daemon.calls['image.create']({ image: 'web', layer: LAYER, bytes: BYTES }, context);
   await open(daemon, 1);
   return daemon;
 }
 
 async function open({ calls }: Daemon, epoch: number, last = EMPTY): Promise<void> {
-  await calls['image.open']({ image: 'web', bytes: BYTES, epoch, last, from: HERE }, context);
+  await calls['image.open']({ image: 'web', bytes: BYTES, stack: STACK, epoch, last, from: HERE }, context);
 }
 
 async function freeze({ calls }: Daemon, migration: string): Promise<unknown> {
@@ -131,13 +134,13 @@ test('a freeze that waits for its turn when the thaw comes has no effect', async
 test('a stand-by that comes after its cancel is refused', async () => {
   const daemon = await daemonOn(new SlowDisk());
   await daemon.calls['standby.cancel']({ migration: FIRST }, context);
-  const order = { migration: FIRST, image: 'web', bytes: BYTES, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
+  const order = { ...STANDBY, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
   assert.is(await codeFrom(() => daemon.calls['standby.start'](order, context)), 'MIGRATION_ENDED');
 });
 
 test('a stand-by answers before its table is here; waiting for that ends with its cancel', async () => {
   const daemon = await daemonOn(new SlowDisk());
-  const order = { migration: FIRST, image: 'web', bytes: BYTES, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
+  const order = { ...STANDBY, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
   const ready = (migration: string): unknown => daemon.calls['standby.ready']({ migration }, context);
   assert.is(await codeFrom(() => ready(FIRST)), 'UNKNOWN_MIGRATION');
   assert.equal(await daemon.calls['standby.start'](order, context), { socket: '/web.sock' });
@@ -150,7 +153,7 @@ test('a stand-by answers before its table is here; waiting for that ends with it
 
 test('waiting for a table ends with its caller', async () => {
   const daemon = await daemonOn(new SlowDisk());
-  const order = { migration: FIRST, image: 'web', bytes: BYTES, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
+  const order = { ...STANDBY, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
   await daemon.calls['standby.start'](order, context);
   const caller = new AbortController();
   const waiting = codeFrom(() =>
@@ -162,8 +165,8 @@ test('waiting for a table ends with its caller', async () => {
 
 test('a cancel ends a stand-by that is not durable yet', async () => {
   const daemon = await daemonOn(new SlowDisk());
-  await daemon.shelf.ensure('web', BYTES);
-  const order = { migration: FIRST, image: 'web', bytes: BYTES, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
+  await daemon.shelf.ensure({ image: 'web', bytes: BYTES, stack: STACK, epoch: 2 });
+  const order = { ...STANDBY, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
   daemon.disk.hold();
   const starting = codeFrom(() => daemon.calls['standby.start'](order, context));
   await settle();
@@ -178,37 +181,43 @@ test('a cancel ends a stand-by that is not durable yet', async () => {
 
 test('a new image of an old name counts from nothing', async () => {
   const daemon = await daemonOn(new SlowDisk());
-  const create = (): unknown => daemon.calls['image.create']({ image: 'web', bytes: BYTES }, context);
+  const create = (): unknown => daemon.calls['image.create']({ image: 'web', layer: LAYER, bytes: BYTES }, context);
   await create();
-  daemon.shelf.trafficOf('web').blockBytesIn += 4_096;
+  daemon.shelf.layers.trafficOf(LAYER).blockBytesIn += 4_096;
   assert.is(daemon.shelf.get('web').show().counters.blockBytesIn, 4_096);
-  await daemon.calls['image.delete']({ image: 'web' }, context);
+  await daemon.calls['layer.drop']({ layer: LAYER }, context);
   await create();
   assert.is(daemon.shelf.get('web').show().counters.blockBytesIn, 0);
 });
 
 test('closing tells what was written under the epoch, again and again, from what never was', async () => {
   const daemon = await daemonOn(new SlowDisk());
-  const close = (epoch: number): unknown => daemon.calls['image.close']({ image: 'web', epoch }, context);
+  const close = (epoch: number): unknown => daemon.calls['image.close']({ image: 'web', layer: LAYER, epoch }, context);
   assert.is(await codeFrom(() => close(1)), 'IMAGE_NOT_OPEN', 'there is no such image');
-  await daemon.calls['image.create']({ image: 'web', bytes: BYTES }, context);
+  await daemon.calls['image.create']({ image: 'web', layer: LAYER, bytes: BYTES }, context);
   assert.is(await codeFrom(() => close(2)), 'IMAGE_NOT_OPEN', 'it was never open');
   await open(daemon, 3);
   assert.is(await codeFrom(() => close(2)), 'NOT_WRITER', 'an older epoch');
   assert.is(await codeFrom(() => close(4)), 'IMAGE_NOT_OPEN', 'a newer one that it never had');
   const closing = await close(3);
   assert.equal(await close(3), closing);
-  assert.equal(await (await daemonOn(daemon.disk)).calls['image.close']({ image: 'web', epoch: 3 }, context), closing);
+  assert.equal(
+    await (await daemonOn(daemon.disk)).calls['image.close']({ image: 'web', layer: LAYER, epoch: 3 }, context),
+    closing,
+  );
   assert.is(await codeFrom(() => close(5)), 'IMAGE_NOT_OPEN');
 });
 
 test('an opening that failed can be given back, and does not come through later', async () => {
   const daemon = await daemonOn(new SlowDisk());
-  await daemon.calls['image.create']({ image: 'web', bytes: BYTES }, context);
+  await daemon.calls['image.create']({ image: 'web', layer: LAYER, bytes: BYTES }, context);
   daemon.disk.isFull = true;
   assert.is(await codeFrom(() => open(daemon, 1)), 'ENOSPC');
   daemon.disk.isFull = false;
-  assert.is(await codeFrom(() => daemon.calls['image.close']({ image: 'web', epoch: 1 }, context)), 'IMAGE_NOT_OPEN');
+  assert.is(
+    await codeFrom(() => daemon.calls['image.close']({ image: 'web', layer: LAYER, epoch: 1 }, context)),
+    'IMAGE_NOT_OPEN',
+  );
   assert.is(await codeFrom(() => open(daemon, 1)), 'EPOCH_ENDED');
   const again = await daemonOn(daemon.disk);
   assert.is(await codeFrom(() => open(again, 1)), 'EPOCH_ENDED');
@@ -218,25 +227,58 @@ test('an opening that failed can be given back, and does not come through later'
 test('a frozen image and a stand-by are not closed', async () => {
   const daemon = await writing();
   await freeze(daemon, FIRST);
-  assert.is(await codeFrom(() => daemon.calls['image.close']({ image: 'web', epoch: 1 }, context)), 'NOT_WRITER');
+  assert.is(
+    await codeFrom(() => daemon.calls['image.close']({ image: 'web', layer: LAYER, epoch: 1 }, context)),
+    'NOT_WRITER',
+  );
 });
 
 test('an image that cannot be opened is neither taken for none nor written over, until it is deleted', async () => {
   const { disk } = await writing();
-  const path = '/state/images/web.journal';
+  const path = `/state/layers/${LAYER}.journal`;
   const file = await disk.open(path, 'write');
   await file.write(Buffer.alloc(64, 0xff), 0);
   const daemon = await daemonOn(disk);
-  const close = (): unknown => daemon.calls['image.close']({ image: 'web', epoch: 1 }, context);
+  const close = (): unknown => daemon.calls['image.close']({ image: 'web', layer: LAYER, epoch: 1 }, context);
   assert.is(await codeFrom(close), 'IMAGE_UNUSABLE');
   assert.is(await codeFrom(() => open(daemon, 1)), 'IMAGE_UNUSABLE');
   assert.is(
-    await codeFrom(() => daemon.calls['image.create']({ image: 'web', bytes: BYTES }, context)),
+    await codeFrom(() => daemon.calls['image.create']({ image: 'web', layer: LAYER, bytes: BYTES }, context)),
     'IMAGE_UNUSABLE',
   );
-  await daemon.calls['image.delete']({ image: 'web' }, context);
-  await daemon.calls['image.create']({ image: 'web', bytes: BYTES }, context);
+  await daemon.calls['layer.drop']({ layer: LAYER }, context);
+  await daemon.calls['image.create']({ image: 'web', layer: LAYER, bytes: BYTES }, context);
   assert.is(await codeFrom(close), 'IMAGE_NOT_OPEN');
+});
+
+test('an image that is gone makes way for a new one of its name, and keeps its layer for whoever names it', async () => {
+  const daemon = await writing();
+  const other = 'l00000000000000bb';
+  const create = (): unknown => daemon.calls['image.create']({ image: 'web', layer: other, bytes: BYTES }, context);
+  assert.is(await codeFrom(create), 'IMAGE_EXISTS', 'it is open');
+  await imageOf(daemon).write(0, Buffer.alloc(BLOCK_BYTES, 7), false);
+  const last = await daemon.calls['image.close']({ image: 'web', layer: LAYER, epoch: 1 }, context);
+  await create();
+  assert.is(imageOf(daemon).store.layer, other);
+  const close = (): unknown => daemon.calls['image.close']({ image: 'web', layer: other, epoch: 1 }, context);
+  assert.is(await codeFrom(close), 'IMAGE_NOT_OPEN', 'how the old one closed is not how this one did');
+  const below = [{ layer: LAYER, bytes: BYTES, lastSequence: last.lastSequence, entries: 1, digest: last.digest }];
+  const stack = { layer: 'l00000000000000cc', generation: 1, below };
+  const fresh = { ...EMPTY, image: 'clone', lastSequence: last.lastSequence };
+  const opening = { image: 'clone', bytes: BYTES, stack, epoch: 1, last: fresh, from: HERE };
+  await daemon.calls['image.open'](opening, context);
+  const read = await daemon.shelf.get('clone').image.readLater(0, 1);
+  assert.is(read[0], 7);
+  assert.is(await codeFrom(() => daemon.calls['layer.drop']({ layer: LAYER }, context)), 'LAYER_IN_USE');
+});
+
+test('an image that was cut is closed by its new top only', async () => {
+  const daemon = await writing();
+  const cuts = [{ image: 'web', layer: 'l00000000000000bb' }];
+  await daemon.calls['image.cut']({ cut: FIRST, cuts }, context);
+  const close = (layer: string): unknown => daemon.calls['image.close']({ image: 'web', layer, epoch: 1 }, context);
+  assert.is(await codeFrom(() => close(LAYER)), 'OTHER_TOP', 'its epoch is never given back as unused');
+  assert.is(await codeFrom(() => close('l00000000000000bb')), undefined);
 });
 
 test.run();

@@ -9,6 +9,7 @@ import type { CallContext } from '../../../common/rpc/server.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 
 const MIGRATION = '00000000000000aa';
+const WEB = { image: 'web', layer: 'l00000000000000aa' };
 const context: CallContext<null> = {
   peer: { node: 'k', role: 'controller' },
   progress: () => undefined,
@@ -32,7 +33,7 @@ function closing(epoch: number, lastSequence: number): Closing {
 test('what was answered is there after a restart, and a repeated decision changes nothing', async () => {
   const first = await LevelStore.open(directory);
   const calls = catalogueCalls(first);
-  await calls['image.add']({ image: 'web', bytes: 4096, holder: 'a', closing: closing(0, 1) }, context);
+  await calls['image.add']({ ...WEB, bytes: 4096, holder: 'a', closing: closing(0, 1) }, context);
   await calls['epoch.open']({ image: 'web', node: 'a' }, context);
   await calls['transfer.begin']({ migration: MIGRATION, images: ['web'], from: 'a', to: 'b' }, context);
   await first.close();
@@ -58,7 +59,7 @@ test('what was answered is there after a restart, and a repeated decision change
 test('of two that ask at once only one gets the epoch', async () => {
   const store = await LevelStore.open(join(directory, 'race'));
   const calls = catalogueCalls(store);
-  await calls['image.add']({ image: 'web', bytes: 4096, holder: 'a', closing: closing(0, 1) }, context);
+  await calls['image.add']({ ...WEB, bytes: 4096, holder: 'a', closing: closing(0, 1) }, context);
   const asked = ['a', 'b'].map(async (node) => calls['epoch.open']({ image: 'web', node }, context));
   const outcomes = await Promise.allSettled(asked);
   assert.equal(outcomes.map((outcome) => outcome.status).sort(), ['fulfilled', 'rejected']);

@@ -2,11 +2,13 @@
 import type { Entry, Finished } from '../../../blockd/catalogue/catalogue.ts';
 import type { CatalogueStore, Decide } from '../../../blockd/catalogue/catalogue-store.ts';
 import { OperationError } from '../../../common/errors.ts';
-import type { Head } from '../../../wire/contracts/catalogue.ts';
+import type { Head, Leaving, Snapshot } from '../../../wire/contracts/catalogue.ts';
 
 export class ModelStore implements CatalogueStore {
   readonly #entries = new Map<string, Entry>();
   readonly #finished = new Map<string, Finished>();
+  readonly #snapshots = new Map<string, Snapshot>();
+  readonly #leaving = new Map<string, Leaving>();
 
   get heads(): Head[] {
     return Array.from(this.#entries.values(), ({ head }) => head);
@@ -20,6 +22,22 @@ export class ModelStore implements CatalogueStore {
     const entry = this.#entries.get(image);
     if (entry === undefined) throw new OperationError('NO_IMAGE', image);
     return entry;
+  }
+
+  get snapshots(): Snapshot[] {
+    return [...this.#snapshots.values()];
+  }
+
+  findSnapshot(snapshot: string): Snapshot | undefined {
+    return this.#snapshots.get(snapshot);
+  }
+
+  get leaving(): Leaving[] {
+    return [...this.#leaving.values()];
+  }
+
+  inCut(cut: string): Entry[] {
+    return [...this.#entries.values()].filter(({ head }) => head.cut?.id === cut);
   }
 
   inTransfer(migration: string): Entry[] {
@@ -40,6 +58,12 @@ export class ModelStore implements CatalogueStore {
     for (const entry of change.entries ?? []) this.#entries.set(entry.head.image, entry);
     if (change.removed !== undefined) this.#entries.delete(change.removed);
     if (change.finished !== undefined) this.#finished.set(change.finished.migration, change.finished.outcome);
+    if (change.snapshot !== undefined) this.#snapshots.set(change.snapshot.snapshot, change.snapshot);
+    if (change.snapshotRemoved !== undefined) this.#snapshots.delete(change.snapshotRemoved);
+    for (const one of change.leaving ?? []) {
+      if (one.nodes.length > 0) this.#leaving.set(one.layer, one);
+      else this.#leaving.delete(one.layer);
+    }
     return answer;
   }
 

@@ -32,12 +32,14 @@ export const context: CallContext<null> = {
   signal: new AbortController().signal,
 };
 
+const LAYER = 'l00000000000000aa';
+
 export function closing(image: string, epoch: number, lastSequence: number): Closing {
   return { image, epoch, lastSequence, entries: 1, digest: '0'.repeat(32), generation: 1 };
 }
 
 export function newEntry(image: string): Entry {
-  return addImage(undefined, { image, bytes: 4096, holder: 'a', closing: closing(image, 0, 1) });
+  return addImage(undefined, { image, layer: LAYER, bytes: 4096, holder: 'a', closing: closing(image, 0, 1) });
 }
 
 /** Declares the tests; each gets an empty engine. */
@@ -61,6 +63,22 @@ export function catalogueStoreSuite(name: string, stand: () => Promise<StoreStan
     assert.equal(await second.finished(MIGRATION), { moved: true, images: ['web'] });
     assert.is(await second.finished('00000000000000bb'), undefined);
     assert.throws(() => second.get('log'), isCode('NO_IMAGE'));
+    await second.close();
+  });
+
+  test(`${name}: snapshots and layers that are to leave are there for whoever opens it next, until they go`, async () => {
+    const { open } = await stand();
+    const first = await open();
+    const snapshot = { snapshot: 'monday', atMs: 1, disks: [] };
+    const leaving = [{ layer: LAYER, nodes: ['a'] }];
+    await first.commit(() => ({ change: { snapshot, leaving }, answer: undefined }));
+    assert.equal([first.findSnapshot('monday'), first.leaving], [snapshot, leaving]);
+    await first.close();
+    const second = await open();
+    assert.equal([second.snapshots, second.leaving], [[snapshot], leaving]);
+    const gone = { snapshotRemoved: 'monday', leaving: [{ layer: LAYER, nodes: [] }] };
+    await second.commit(() => ({ change: gone, answer: undefined }));
+    assert.equal([second.snapshots, second.leaving], [[], []]);
     await second.close();
   });
 
@@ -177,7 +195,8 @@ async function randomCall(store: CatalogueStore, seed: number): Promise<unknown>
     return closing(name, random.chance(0.9) ? epoch : epoch + 1, (last?.lastSequence ?? 0) + random.integer(3));
   };
   const ask = [
-    () => calls['image.add']({ image, bytes: 4096, holder: node, closing: closing(image, 0, 1) }, context),
+    () =>
+      calls['image.add']({ image, layer: LAYER, bytes: 4096, holder: node, closing: closing(image, 0, 1) }, context),
     () => calls['epoch.open']({ image, node }, context),
     () => calls['epoch.open']({ image, node }, context),
     () => calls['epoch.close']({ image, node, closing: end(image) }, context),
@@ -194,7 +213,7 @@ async function randomCall(store: CatalogueStore, seed: number): Promise<unknown>
     },
     () => calls['image.head']({ image }, context),
     async () => epochsOf(await calls['image.list']({}, context)),
-    () => (random.chance(0.2) ? calls['image.remove']({ image }, context) : undefined),
+    () => (random.chance(0.2) ? calls['image.remove']({ image, nodes: ['a', 'b'] }, context) : undefined),
   ];
   try {
     return await ask[random.integer(ask.length)]?.();

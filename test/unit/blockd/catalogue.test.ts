@@ -20,7 +20,13 @@ function closing(epoch: number, lastSequence: number, image = 'web'): Closing {
 }
 
 function added(image = 'web'): Entry {
-  return addImage(undefined, { image, bytes: 4096, holder: 'a', closing: closing(0, 1, image) });
+  return addImage(undefined, {
+    image,
+    layer: 'l00000000000000aa',
+    bytes: 4096,
+    holder: 'a',
+    closing: closing(0, 1, image),
+  });
 }
 
 function code(act: () => unknown): string {
@@ -140,7 +146,7 @@ test('all of a machine or nothing: one image that cannot move refuses the others
 
 test('the same image may be added twice alike, not otherwise', () => {
   const entry = added();
-  const fresh = { image: 'web', bytes: 4096, holder: 'a', closing: closing(0, 1) };
+  const fresh = { image: 'web', layer: 'l00000000000000aa', bytes: 4096, holder: 'a', closing: closing(0, 1) };
   assert.is(addImage(entry, fresh), entry);
   assert.is(
     code(() => addImage(entry, { ...fresh, bytes: 8192 })),

@@ -2,7 +2,7 @@
 // room leaves the old table and the journal as they are.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createImage } from '../../../blockd/store/image-files.ts';
+import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { foldRecords, StoreRecord } from '../../../blockd/store/store-record.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
@@ -12,14 +12,16 @@ import { codeOf } from '../../../common/errors.ts';
 import { Journal } from '../../../common/journal.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { settle } from './manual-clock.ts';
-import { reopen } from './small-image.ts';
+import { LAYER, reopen } from './small-image.ts';
 
 const BLOCKS = 16;
 const ENOSPC = (): Promise<never> => Promise.reject(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
 
 /** A store of which each barrier writes a checkpoint, with one in it already. */
 async function storeOn(disk: CrashDisk): Promise<ImageStore> {
-  await (await createImage(disk, '/images', { image: 'web', bytes: BLOCKS * BLOCK_BYTES, isOrigin: true })).close();
+  await (
+    await createLayer(disk, '/images', { image: 'web', layer: LAYER, bytes: BLOCKS * BLOCK_BYTES, isOrigin: true })
+  ).close();
   const store = await reopen(disk, 0);
   await write(store, 0, 1);
   await settle();
@@ -141,7 +143,7 @@ test('marks and a state that come during a checkpoint are kept', async () => {
   await store.activate(0, 1);
   release();
   await settle();
-  const { records } = await Journal.open(disk.afterCut({ kind: 'lose-all' }), '/images/web.journal', StoreRecord);
+  const { records } = await Journal.open(disk.afterCut({ kind: 'lose-all' }), `/images/${LAYER}.journal`, StoreRecord);
   const fold = foldRecords(records);
   assert.equal([fold?.header.table, fold?.state.epoch, [...(fold?.active ?? [])]], [2, 7, [0]]);
 });

@@ -7,9 +7,9 @@ import type { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { settle } from './manual-clock.ts';
 import { chunks, connected, errors, option, request, type Wire } from './nbd-client.ts';
-import { type SmallImage, smallImage } from './small-image.ts';
+import { LAYER, type SmallImage, smallImage } from './small-image.ts';
 
-const DATA_FILE = '/images/web.data';
+const DATA_FILE = `/images/${LAYER}.data`;
 const HEADER_BYTES = 16;
 const block = (fill: number, blocks = 1): Buffer => Buffer.alloc(blocks * BLOCK_BYTES, fill);
 
@@ -69,6 +69,7 @@ test('what is written while the disk reads is what is answered, and nothing is t
   await settle();
   session.receive(request(1, 2 * BLOCK_BYTES, BLOCK_BYTES, 0, block(7)));
   session.receive(request(6, BLOCK_BYTES, BLOCK_BYTES));
+  await settle();
   wire.take();
   await warm();
   assert.equal(answer(wire), Buffer.concat([block(0), block(7)]));

@@ -46,7 +46,7 @@ test('each start has a higher epoch', async () => {
 
 test('a start that died before it wrote the image down is gone on from', async () => {
   const shelf = await shelfOn(new CrashDisk(), LONE_NODE);
-  await shelf.create('web', WEB.bytes);
+  await shelf.create('web', 'l00000000000000aa', WEB.bytes);
   assert.is(await goOn(shelf), 1);
 });
 

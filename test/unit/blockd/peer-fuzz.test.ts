@@ -3,13 +3,14 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Image } from '../../../blockd/image/image.ts';
+import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
 import { FollowLink } from '../../../blockd/peer/follow-link.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
 import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
 import { newTraffic } from '../../../blockd/peer/traffic.ts';
-import { createImage } from '../../../blockd/store/image-files.ts';
+import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { checksumOf } from '../../../blockd/table/block-checksum.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/table/block-version.ts';
@@ -18,7 +19,7 @@ import { createLog } from '../../../common/log.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { ManualClock, settle } from './manual-clock.ts';
-import { BLOCKS, reopen, smallImage } from './small-image.ts';
+import { BLOCKS, LAYER, reopen, smallImage } from './small-image.ts';
 
 const seed = Number(process.env.PEER_FUZZ_SEED ?? Date.now() % 2 ** 31);
 const SERVED = 4_000;
@@ -160,7 +161,12 @@ async function emptyStore(): Promise<{ store: ImageStore; disk: CrashDisk }> {
   const disk = new CrashDisk();
   return {
     disk,
-    store: await createImage(disk, '/images', { image: 'web', bytes: BLOCKS * BLOCK_BYTES, isOrigin: false }),
+    store: await createLayer(disk, '/images', {
+      image: 'web',
+      layer: LAYER,
+      bytes: BLOCKS * BLOCK_BYTES,
+      isOrigin: false,
+    }),
   };
 }
 
@@ -210,7 +216,10 @@ test(`${FETCHED} changed answers: a read gets the true bytes, or hears that nobo
       link.close();
       const dial = tampering(random, clock, store, 1 + below(random, 4));
       const blocks = new PeerBlocks({ dial, clock, log, traffic: newTraffic });
-      const b = new Image({ store: standby, source: blocks, clock, node: 'b', members: () => ['a'] });
+      const b = new Image({
+        top: new LayerBlocks({ store: standby, source: blocks, clock, node: 'b', members: () => ['a'] }),
+        clock,
+      });
       await b.open(3, image.closing(), null);
       const end = b.readLater(0, whole.length).then(
         (read) => assert.ok(whole.equals(read), 'what was read is what was written') ?? 'read',

@@ -1,18 +1,19 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Image } from '../../../blockd/image/image.ts';
+import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
 import { FollowLink } from '../../../blockd/peer/follow-link.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
 import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
 import { newTraffic } from '../../../blockd/peer/traffic.ts';
-import { createImage } from '../../../blockd/store/image-files.ts';
+import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { createLog } from '../../../common/log.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { ManualClock, settle } from './manual-clock.ts';
-import { BLOCKS, firstByte, smallImage } from './small-image.ts';
+import { BLOCKS, firstByte, LAYER, smallImage } from './small-image.ts';
 
 const MIGRATION = '00000000000000aa';
 const log = createLog('test', 'silent');
@@ -64,13 +65,27 @@ class Network {
     return new PeerBlocks({ dial: this.dial, clock: this.clock, log, traffic: newTraffic });
   }
 
+  /** The image of a store at node b, which knows of a. */
+  imageAtB(store: ImageStore): Image {
+    const { clock } = this;
+    return new Image({
+      top: new LayerBlocks({ store, source: this.blocks(), clock, node: 'b', members: () => ['a'] }),
+      clock,
+    });
+  }
+
   follow(store: ImageStore, source: string): FollowLink {
     return new FollowLink({ store, source, dial: this.dial, clock: this.clock, traffic: newTraffic(), log });
   }
 }
 
 async function emptyStore(): Promise<ImageStore> {
-  return createImage(new CrashDisk(), '/images', { image: 'web', bytes: BLOCKS * BLOCK_BYTES, isOrigin: false });
+  return createLayer(new CrashDisk(), '/images', {
+    image: 'web',
+    layer: LAYER,
+    bytes: BLOCKS * BLOCK_BYTES,
+    isOrigin: false,
+  });
 }
 
 test('a stand-by follows, verifies the closing and fetches what it reads', async () => {
@@ -87,13 +102,7 @@ test('a stand-by follows, verifies the closing and fetches what it reads', async
   const closing = await a.freeze(MIGRATION);
   await settle();
   assert.ok(link.follower.equals(closing));
-  const b = new Image({
-    store: standby,
-    source: network.blocks(),
-    clock: network.clock,
-    node: 'b',
-    members: () => ['a'],
-  });
+  const b = network.imageAtB(standby);
   await b.open(3, closing, MIGRATION);
   assert.equal([await firstByte(b, 0), await firstByte(b, 1), await firstByte(b, 2)], [0, 2, 1]);
   assert.is(b.fetchedBlocks.demand, 2);
@@ -109,13 +118,7 @@ test('a fetch waits out an unreachable holder and is asked again (A12)', async (
   const link = network.follow(standby, 'a');
   await settle();
   link.close();
-  const b = new Image({
-    store: standby,
-    source: network.blocks(),
-    clock: network.clock,
-    node: 'b',
-    members: () => ['a'],
-  });
+  const b = network.imageAtB(standby);
   await b.open(3, b.closing(), null);
   network.cut();
   const reading = firstByte(b, 0);
@@ -155,13 +158,7 @@ test('the way back asks only for what changed since the closing', async () => {
   await settle();
   there.close();
   await a.end();
-  const b = new Image({
-    store: standby,
-    source: network.blocks(),
-    clock: network.clock,
-    node: 'b',
-    members: () => ['a'],
-  });
+  const b = network.imageAtB(standby);
   await b.open(3, closing, MIGRATION);
   await b.write(0, Buffer.alloc(BLOCK_BYTES, 2), true);
   network.stores.set('b', standby);
@@ -186,13 +183,7 @@ test('a tail that nobody else saw is dropped when its writer comes back (A7)', a
   link.close();
   const published = { ...a.closing(), image: 'web' };
   await a.write(0, Buffer.alloc(BLOCK_BYTES, 99), true);
-  const b = new Image({
-    store: standby,
-    source: network.blocks(),
-    clock: network.clock,
-    node: 'b',
-    members: () => ['a'],
-  });
+  const b = network.imageAtB(standby);
   await b.open(3, published, MIGRATION);
   network.stores.set('b', standby);
   await a.abandon();

@@ -1,25 +1,32 @@
 // A node's store on a disk of the test's, with exports that nobody comes to and no other node. Not a test itself.
 import { Converter } from '../../../blockd/convert/converter.ts';
-import type { HostParts } from '../../../blockd/image/image-host.ts';
 import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
+import type { Serve } from '../../../blockd/image/served-image.ts';
+import type { Dial } from '../../../blockd/peer/peer-stream.ts';
 import { createLog } from '../../../common/log.ts';
 import type { CrashDisk } from '../../crash/crash-disk.ts';
 import { ManualClock } from './manual-clock.ts';
 
+/** How a node reaches others, and its clock; by default it reaches nobody and no time passes. */
+export interface Surroundings {
+  readonly dial?: Dial;
+  readonly clock?: ManualClock;
+}
+
 /** What a start of the daemon finds. */
-export async function shelfOn(disk: CrashDisk, node: string): Promise<ImageShelf> {
-  const serve: HostParts['serve'] = async (_device, name) => ({
+export async function shelfOn(disk: CrashDisk, node: string, around: Surroundings = {}): Promise<ImageShelf> {
+  const serve: Serve = async (_device, name) => ({
     path: `/${name}.sock`,
     connections: 0,
     close: async () => undefined,
   });
   const shelf = new ImageShelf({
     disk,
-    clock: new ManualClock(),
+    clock: around.clock ?? new ManualClock(),
     log: createLog('test', 'silent'),
     node,
     state: '/state',
-    dial: () => Promise.reject(new Error('unreachable')),
+    dial: around.dial ?? (() => Promise.reject(new Error('unreachable'))),
     serve,
     converter: new Converter({ disk, serve }),
     dropCached: disk.dropCached,

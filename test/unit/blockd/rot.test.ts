@@ -2,18 +2,21 @@
 // every member denied.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { sealedOf } from '../../../blockd/image/image-cuts.ts';
+import type { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
 import { Scrub } from '../../../blockd/image/scrub.ts';
+import { StillImage } from '../../../blockd/image/still-image.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { createLog } from '../../../common/log.ts';
 import type { CrashDisk } from '../../crash/crash-disk.ts';
 import { isSettled, settle } from './manual-clock.ts';
-import { firstByte, imageOf, reopen, type SmallImage, smallImage } from './small-image.ts';
+import { firstByte, imageOf, LAYER, reopen, type SmallImage, smallImage } from './small-image.ts';
 
 const block = (fill: number, blocks = 1): Buffer => Buffer.alloc(blocks * BLOCK_BYTES, fill);
 
 /** One bit of the block turns over on the disk. */
 async function rot(disk: CrashDisk, number: number): Promise<void> {
-  const file = await disk.open('/images/web.data', 'write');
+  const file = await disk.open(`/images/${LAYER}.data`, 'write');
   const byte = Buffer.alloc(1);
   await file.read(byte, number * BLOCK_BYTES + 1234);
   await file.write(Buffer.from([(byte[0] ?? 0) ^ 4]), number * BLOCK_BYTES + 1234);
@@ -109,7 +112,7 @@ test('a write of the whole block needs no help', async () => {
 test('the scrub finds it while nobody reads, heals it, and goes on with the other images', async () => {
   const [one, other] = [await rottenAt(2), await rottenAt(3)];
   const scrub = new Scrub({
-    images: () => [one.image, other.image],
+    layers: () => [one.image.stack.top, other.image.stack.top],
     clock: one.clock,
     log: createLog('test', 'silent'),
   });
@@ -132,12 +135,14 @@ test('the scrub finds it while nobody reads, heals it, and goes on with the othe
 
 test('a closed image that is copied out never gives zeros for what rots meanwhile', async () => {
   const { image, store } = await rottenAt(2);
-  const last = await image.end();
-  image.checkWhole(last);
+  await image.end();
+  const order = { image: 'web', bytes: store.bytes, layers: [sealedOf(store)] };
+  const find = (): LayerBlocks => image.stack.top;
+  const still = new StillImage(order, { find });
   assert.equal(await store.file.findSpoilt(0, 4), [2], 'the scrub was faster');
   const into = Buffer.alloc(4 * BLOCK_BYTES);
-  assert.throws(() => image.readHere(0, into), 'not all here');
-  assert.throws(() => image.checkWhole(last), 'at other nodes');
+  assert.throws(() => still.read(0, into), 'not all here');
+  assert.throws(() => new StillImage(order, { find }), 'at other nodes');
 });
 
 test('what is written while the scrub reads is not taken for rot', async () => {

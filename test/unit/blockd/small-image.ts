@@ -2,7 +2,8 @@
 
 import type { BlockSource, FetchSink, WantedRun } from '../../../blockd/image/block-fetcher.ts';
 import { Image } from '../../../blockd/image/image.ts';
-import { createImage, openImage } from '../../../blockd/store/image-files.ts';
+import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+import { createLayer, openLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
@@ -10,6 +11,8 @@ import { learn } from './learnt.ts';
 import { ManualClock } from './manual-clock.ts';
 
 export const BLOCKS = 16;
+/** The top layer of the small image. */
+export const LAYER = 'l00000000000000aa';
 
 /** A request that the test has not answered yet. */
 export interface Asked {
@@ -24,7 +27,7 @@ export class FakeSource implements BlockSource {
   /** Those that nobody waits for any more, unanswered. */
   readonly ended: Asked[] = [];
 
-  request(node: string, _image: string, runs: readonly WantedRun[], _cause: string, sink: FetchSink): () => void {
+  request(node: string, _layer: string, runs: readonly WantedRun[], _cause: string, sink: FetchSink): () => void {
     const asked = { node, runs, sink };
     this.asked.push(asked);
     return () => {
@@ -56,10 +59,16 @@ export interface SmallImage {
 
 /** An image at node `a` of members a, b and c; open for writing, with the given blocks at node b. */
 export async function smallImage(atB: readonly number[] = [], disk: CrashDisk = new CrashDisk()): Promise<SmallImage> {
-  const store = await createImage(disk, '/images', { image: 'web', bytes: BLOCKS * BLOCK_BYTES, isOrigin: true });
+  const store = await createLayer(disk, '/images', {
+    image: 'web',
+    layer: LAYER,
+    bytes: BLOCKS * BLOCK_BYTES,
+    isOrigin: true,
+  });
   const source = new FakeSource();
   const clock = new ManualClock();
-  const image = new Image({ store, source, clock, node: 'a', members: () => ['a', 'b', 'c'] });
+  const top = new LayerBlocks({ store, source, clock, node: 'a', members: () => ['a', 'b', 'c'] });
+  const image = new Image({ top, clock });
   for (const block of atB) learn(store.table, block, [256, 1], store.holderIndex('b'));
   await image.open(2, { ...image.closing(), epoch: 1 }, null);
   return { image, store, source, clock, disk };
@@ -67,14 +76,18 @@ export async function smallImage(atB: readonly number[] = [], disk: CrashDisk = 
 
 /** The image's store on a disk that has it, opened as a daemon does at its start. */
 export async function reopen(disk: CrashDisk, checkpointBytes = Number.MAX_SAFE_INTEGER): Promise<ImageStore> {
-  const store = await openImage(disk, '/images', 'web', { checkpointBytes, dropCached: disk.dropCached });
+  const store = await openLayer(disk, '/images', LAYER, { checkpointBytes, dropCached: disk.dropCached });
   if (store === undefined) throw new Error('the image is gone');
   return store;
 }
 
 /** The image of a store that fetches nothing. */
 export function imageOf(store: ImageStore): Image {
-  return new Image({ store, source: new FakeSource(), clock: new ManualClock(), node: 'a', members: () => ['a'] });
+  const clock = new ManualClock();
+  return new Image({
+    top: new LayerBlocks({ store, source: new FakeSource(), clock, node: 'a', members: () => ['a'] }),
+    clock,
+  });
 }
 
 /** The first byte of a block as a client reads it. */

@@ -9,6 +9,7 @@ import type { OperationError } from '../../../common/errors.ts';
 import { Admission } from '../../../orchestrator/admission.ts';
 import { BackgroundPulls } from '../../../orchestrator/background-pulls.ts';
 import { Images } from '../../../orchestrator/images.ts';
+import { LayerSweep } from '../../../orchestrator/layer-sweep.ts';
 import { MachineReports } from '../../../orchestrator/machine-reports.ts';
 import { Migrations } from '../../../orchestrator/migrations.ts';
 import { Network } from '../../../orchestrator/network.ts';
@@ -46,7 +47,8 @@ class Control {
     });
     const pulls = new BackgroundPulls(base);
     const startPull = pulls.startSoon.bind(pulls);
-    const shared = { ...base, patience, reports, pulls, startPull };
+    const sweep = new LayerSweep(base);
+    const shared = { ...base, patience, reports, pulls, startPull, sweep };
     this.state = state;
     this.reports = reports;
     this.pulls = pulls;

@@ -47,10 +47,14 @@ export const CLOSING: Closing = {
   ...{ image: 'web', epoch: 1, lastSequence: 7, entries: 7, digest: 'ab'.repeat(16), generation: 1 },
 };
 
+/** The top layer of the cluster's only image. */
+export const LAYER = 'l00000000000000aa';
+
 export function head(change: Partial<Head> = {}): Head {
   const last = { ...CLOSING, epoch: 0 };
   return {
     ...{ image: 'web', bytes: 4096, epoch: 0, writer: null, holder: 'alpha', last, closings: [], transfer: null },
+    ...{ stack: { layer: LAYER, generation: 1, below: [] }, cut: null },
     ...change,
   };
 }
@@ -58,7 +62,7 @@ export function head(change: Partial<Head> = {}): Head {
 export function storeImage(change: Partial<StoreImage> = {}): StoreImage {
   return {
     ...{ image: 'web', bytes: 4096, role: 'writer', epoch: 1, lastSequence: 7, digest: 'ab'.repeat(16) },
-    ...{ writtenBlocks: 7, localBlocks: 7, dependsOn: [] },
+    ...{ layer: LAYER, generation: 1, writtenBlocks: 7, localBlocks: 7, dependsOn: [] },
     counters: {
       ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0, spoiltBlocks: 0 },
       ...{ blockBytesIn: 0, blockBytesOut: 0, entryBytesIn: 0, entryBytesOut: 0 },
@@ -95,7 +99,10 @@ export class FakeNode implements NodeDaemons {
       'image.open': () => ({ socket: '/nbd' }),
       'image.close': () => CLOSING,
       'image.create': nothing,
-      'image.delete': nothing,
+      'layer.drop': nothing,
+      'layer.list': () => ({ layers: [] }),
+      'image.cut': () => ({ sealed: [] }),
+      'cut.cancel': () => ({ sealed: [] }),
       'image.import': () => CLOSING,
       'standby.start': () => ({ socket: '/nbd' }),
       'standby.ready': nothing,
@@ -142,7 +149,11 @@ export class FakeCluster implements Cluster {
       'image.list': () => ({ heads: [] }),
       'image.head': ({ image }) => head({ image }),
       'image.add': () => head(),
-      'image.remove': nothing,
+      'image.remove': () => ({ leaving: [] }),
+      'snapshot.list': () => ({ snapshots: [] }),
+      'layer.leave': ({ layers, nodes }) => ({ leaving: layers.map((layer) => ({ layer, nodes })) }),
+      'layer.leaving': () => ({ leaving: [] }),
+      'layer.gone': nothing,
       'epoch.open': ({ image, node }) => head({ image, epoch: 1, writer: node }),
       'epoch.close': () => head(),
       'epoch.abandon': () => head(),

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
 import { ControlStand } from './control-stand.ts';
-import { head, storeImage } from './fake-cluster.ts';
+import { storeImage } from './fake-cluster.ts';
 import { vmRecord } from './records.ts';
 
 const test = suite<{ stand: ControlStand }>('images');
@@ -18,19 +18,19 @@ test('a store that the catalogue does not name goes before an image of its name 
   stand.cluster.clients('gamma').blockd.answers['image.list'] = () => ({ images: [storeImage()] });
   await stand.over(stand.control.images.create('web', 'alpha', { path: '/new.raw' }, nobody));
   const { heard } = stand.cluster;
-  assert.ok(heard.indexOf('gamma blockd image.delete') < heard.indexOf('alpha blockd image.import'));
-  assert.is(stand.cluster.count('gamma blockd image.delete'), 1);
+  assert.ok(heard.indexOf('gamma blockd layer.drop') < heard.indexOf('alpha blockd image.import'));
+  assert.is(stand.cluster.count('gamma blockd layer.drop'), 1);
 });
 
 test('an image that the catalogue has after all is not deleted for a lost answer', async ({ stand }) => {
   const { catalogue } = stand.cluster;
   catalogue.answers['image.add'] = () => {
-    catalogue.answers['image.list'] = () => ({ heads: [head()] });
+    catalogue.answers['layer.leave'] = () => ({ leaving: [] });
     throw new OperationError('CONNECTION_LOST', 'the answer was lost');
   };
   const error = await stand.refusal(stand.control.images.create('web', 'alpha', { bytes: 4096 }, nobody));
   assert.is(error.code, 'CONNECTION_LOST');
-  assert.is(stand.cluster.count('alpha blockd image.delete'), 0);
+  assert.is(stand.cluster.count('alpha blockd layer.drop'), 0);
 });
 
 test('of two that make one image at the same moment one does', async ({ stand }) => {

@@ -8,7 +8,7 @@ import { migrationRecord } from './records.ts';
 function store(counters: Partial<StoreImage['counters']>, dependsOn: StoreImage['dependsOn'] = []): StoreImage {
   return {
     ...{ image: 'web', bytes: 4096, role: 'writer', epoch: 2, lastSequence: 1, digest: '0'.repeat(32) },
-    ...{ writtenBlocks: 1, localBlocks: 1, dependsOn },
+    ...{ layer: 'l00000000000000aa', generation: 1, writtenBlocks: 1, localBlocks: 1, dependsOn },
     counters: {
       ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0, spoiltBlocks: 0 },
       ...{ blockBytesIn: 0, blockBytesOut: 0, entryBytesIn: 0, entryBytesOut: 0 },

@@ -1,0 +1,108 @@
+// The catalogue's calls on layers: snapshots, clones, sizes, and what is to leave the nodes. Each decides and commits, once,
+// before it answers.
+import { OperationError } from '../../common/errors.ts';
+import type { Handlers } from '../../common/rpc/server.ts';
+import type { catalogueContract, Head, Snapshot } from '../../wire/contracts/catalogue.ts';
+import { checkRemovable, type Entry } from './catalogue.ts';
+import {
+  abortSnapshot,
+  beginSnapshot,
+  cloneImage,
+  finishSnapshot,
+  layersOf,
+  leavingOf,
+  resizeImage,
+} from './catalogue-layers.ts';
+import type { CatalogueStore } from './catalogue-store.ts';
+
+type LayerCall =
+  | 'image.remove'
+  | 'image.clone'
+  | 'image.resize'
+  | 'snapshot.begin'
+  | 'snapshot.finish'
+  | 'snapshot.abort'
+  | 'snapshot.list'
+  | 'snapshot.remove'
+  | 'layer.leaving'
+  | 'layer.leave'
+  | 'layer.gone';
+
+/** The handlers of those calls; `change` commits one image's entry. */
+export function layerCalls(
+  store: CatalogueStore,
+  change: (decide: () => Entry) => Promise<Head>,
+): Pick<Handlers<typeof catalogueContract>, LayerCall> {
+  return {
+    'image.remove': ({ image, nodes }) =>
+      store.commit(() => {
+        const entry = store.find(image);
+        if (entry === undefined) return { change: {}, answer: { leaving: [] } };
+        checkRemovable(entry);
+        const heads = store.heads.filter((head) => head.image !== image);
+        const leaving = leavingOf(layersOf(entry.head), { heads, snapshots: store.snapshots }, nodes);
+        return { change: { removed: image, leaving }, answer: { leaving } };
+      }),
+    'image.clone': ({ snapshot, ...order }) =>
+      change(() => cloneImage(store.find(order.image), snapshotOf(store, snapshot), order)),
+    'image.resize': ({ image, layer, bytes }) => change(() => resizeImage(store.get(image), layer, bytes)),
+    'snapshot.begin': (order) =>
+      store.commit(() => {
+        refuseTaken(store, order.snapshot, order.cut);
+        const names = [...new Set(order.cuts.map(({ image }) => image))];
+        const entries = beginSnapshot(
+          names.map((image) => store.get(image)),
+          order,
+        );
+        return { change: { entries }, answer: { heads: entries.map(({ head }) => head) } };
+      }),
+    'snapshot.finish': ({ cut, snapshot: name, sealed, atMs }) =>
+      store.commit(() => {
+        const before = store.inCut(cut);
+        if (before.length === 0) return { change: {}, answer: snapshotOf(store, name) };
+        const { entries, snapshot } = finishSnapshot(before, name, sealed, atMs);
+        return { change: { entries, snapshot }, answer: snapshot };
+      }),
+    'snapshot.abort': ({ cut }) =>
+      store.commit(() => ({ change: { entries: abortSnapshot(store.inCut(cut)) }, answer: {} })),
+    'snapshot.list': () => ({ snapshots: store.snapshots }),
+    'snapshot.remove': ({ snapshot, nodes }) =>
+      store.commit(() => {
+        const { disks } = snapshotOf(store, snapshot);
+        const snapshots = store.snapshots.filter((one) => one.snapshot !== snapshot);
+        const layers = disks.flatMap((disk) => disk.layers.map(({ layer }) => layer));
+        const leaving = leavingOf(layers, { heads: store.heads, snapshots }, nodes);
+        return { change: { snapshotRemoved: snapshot, leaving }, answer: { leaving } };
+      }),
+    'layer.leaving': () => ({ leaving: store.leaving }),
+    'layer.leave': ({ layers, nodes }) =>
+      store.commit(() => {
+        const leaving = leavingOf(layers, store, nodes);
+        return { change: { leaving }, answer: { leaving } };
+      }),
+    'layer.gone': ({ layer, node }) =>
+      store.commit(() => {
+        const before = store.leaving.find((one) => one.layer === layer);
+        if (before === undefined) return { change: {}, answer: {} };
+        const nodes = before.nodes.filter((one) => one !== node);
+        return { change: { leaving: [{ layer, nodes }] }, answer: {} };
+      }),
+  };
+}
+
+function snapshotOf(store: CatalogueStore, snapshot: string): Snapshot {
+  const found = store.findSnapshot(snapshot);
+  if (found !== undefined) return found;
+  throw new OperationError('NO_SNAPSHOT', `there is no snapshot ${snapshot}`, {
+    remedy: 'List them with supercloud snapshot list.',
+  });
+}
+
+/** The cut that stands under the name may ask again. */
+function refuseTaken(store: CatalogueStore, snapshot: string, cut: string): void {
+  const isTaken = store.heads.some((head) => head.cut?.snapshot === snapshot && head.cut.id !== cut);
+  if (!isTaken && store.findSnapshot(snapshot) === undefined) return;
+  throw new OperationError('SNAPSHOT_EXISTS', `there is a snapshot ${snapshot} already`, {
+    remedy: 'Choose another name.',
+  });
+}

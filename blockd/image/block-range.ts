@@ -1,0 +1,21 @@
+// Which blocks a range of bytes has to do with. Arithmetic only.
+import { BLOCK_BYTES } from '../table/block-version.ts';
+
+/** The block of a byte. */
+export function blockOf(offset: number): number {
+  return Math.floor(offset / BLOCK_BYTES);
+}
+
+/** The block behind the last one that has bytes before `end`. */
+export function endBlockOf(end: number): number {
+  return Math.ceil(end / BLOCK_BYTES);
+}
+
+/** The blocks that the range covers in part: none, one or two. */
+export function partialBlocks(offset: number, length: number): number[] {
+  const first = blockOf(offset);
+  const last = blockOf(offset + length - 1);
+  const blocks = offset % BLOCK_BYTES === 0 ? [] : [first];
+  if ((offset + length) % BLOCK_BYTES !== 0 && blocks[0] !== last) blocks.push(last);
+  return blocks;
+}

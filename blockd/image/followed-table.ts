@@ -1,0 +1,103 @@
+// The wait for another store's table of an image's top layer: whom it is heard from, whether it has come, why not. What
+// follows from it is decided elsewhere.
+import type { Clock } from '../../common/clock.ts';
+import { OperationError } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import { FollowLink } from '../peer/follow-link.ts';
+import type { Dial } from '../peer/peer-stream.ts';
+import type { EpochEnd } from '../table/block-version.ts';
+import type { Image } from './image.ts';
+import type { LayerShelf } from './layer-shelf.ts';
+import { cancelled, settledBefore } from './settled-before.ts';
+
+export interface FollowedTableParts {
+  readonly image: Image;
+  /** This node's name. */
+  readonly node: string;
+  readonly layers: Pick<LayerShelf, 'trafficOf'>;
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** One image's table as another store has it. */
+export class FollowedTable {
+  readonly #parts: FollowedTableParts;
+  #link: FollowLink | undefined;
+
+  constructor(parts: FollowedTableParts) {
+    this.#parts = parts;
+  }
+
+  get isFollowed(): boolean {
+    return this.#link !== undefined;
+  }
+
+  follow(source: string): FollowLink {
+    const { image, layers, dial, clock, log } = this.#parts;
+    const { store } = image;
+    this.#link = new FollowLink({ store, source, dial, clock, log, traffic: layers.trafficOf(store.layer) });
+    return this.#link;
+  }
+
+  end(): void {
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
+  /** Answers once the writer's table is here. @throws OperationError NOT_FOLLOWING, CANCELLED */
+  async ready(end: AbortSignal): Promise<void> {
+    const link = this.#link;
+    if (link === undefined) {
+      throw new OperationError('NOT_FOLLOWING', `image ${this.#image} follows nobody here`, {
+        remedy: 'Start the stand-by first.',
+      });
+    }
+    await this.#until(link, () => link.follower.isEqual, end);
+  }
+
+  /** In one sentence why the table does not equal the closing within the time; nothing when it does. */
+  async difference(closing: Closing, signal: AbortSignal): Promise<string> {
+    const link = this.#link;
+    if (link === undefined) return `image ${this.#image} follows nobody here`;
+    while (!link.follower.equals(closing)) {
+      if (await settledBefore(signal, link.follower.marked())) continue;
+      const own = this.#parts.image.store.table.mark;
+      const reason = link.reason === '' ? 'no newer changes came' : link.reason;
+      return `image ${this.#image} is at sequence ${own.lastSequence} of ${closing.lastSequence} with ${own.entries} entries of ${closing.entries}: ${reason}`;
+    }
+    return '';
+  }
+
+  /** Gets the table that a closing describes, and how earlier epochs ended. @throws OperationError TABLE_DIFFERS, CANCELLED */
+  async fetch(last: Closing, source: string, end: AbortSignal): Promise<readonly EpochEnd[]> {
+    if (source === this.#parts.node) {
+      throw new OperationError(
+        'TABLE_DIFFERS',
+        `image ${this.#image} here is not what epoch ${last.epoch} closed with`,
+        {
+          remedy: 'Restore it from another store or a recovery point.',
+        },
+      );
+    }
+    const link = this.follow(source);
+    try {
+      await this.#until(link, () => link.follower.equals(last), end);
+      return link.follower.ends;
+    } finally {
+      this.end();
+    }
+  }
+
+  get #image(): string {
+    return this.#parts.image.store.image;
+  }
+
+  async #until(link: FollowLink, isReached: () => boolean, end: AbortSignal): Promise<void> {
+    while (!isReached()) {
+      if (await settledBefore(end, link.follower.marked())) continue;
+      throw cancelled(`the table of image ${this.#image} did not come in time: ${link.reason}`);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// What an image is at this store, in figures for people and for whoever waits that it depends on no other node. Reads
+// and changes nothing.
+import type { StoreImage, StoreLayer } from '../../wire/contracts/blockd.ts';
+import { newTraffic, type Traffic } from '../peer/traffic.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import type { Image } from './image.ts';
+
+/** The image's figures; blocks and bytes are those of all its layers. */
+export function showImage(image: Image, trafficOf: (layer: string) => Traffic): StoreImage {
+  const { store, stack } = image;
+  const { lastSequence, digest } = store.table.mark;
+  const { written, local, elsewhere } = stack.census();
+  const { role, epoch, generation } = store.state;
+  const stores = stack.layers.map((layer) => layer.store);
+  return {
+    ...{ image: store.image, bytes: store.bytes, layer: store.layer, generation, role, epoch, lastSequence, digest },
+    writtenBlocks: written,
+    localBlocks: local,
+    dependsOn: Array.from(elsewhere, ([node, blocks]) => ({ node: node || 'unknown', blocks })),
+    counters: {
+      ...image.counters,
+      fetchedOnDemandBlocks: image.fetchedBlocks.demand,
+      fetchedInBackgroundBlocks: image.fetchedBlocks.background,
+      spoiltBlocks: stores.reduce((sum, { file }) => sum + file.spoiltBlocks, 0),
+      ...sumOf(stores.map(({ layer }) => trafficOf(layer))),
+    },
+  };
+}
+
+/** One layer's figures. */
+export function showLayer({ layer, image, state, bytes, table }: ImageStore): StoreLayer {
+  const { role } = state;
+  return { layer, image, role, bytes, writtenBlocks: table.mark.entries, localBlocks: table.census().local };
+}
+
+function sumOf(all: readonly Traffic[]): Traffic {
+  const sum = newTraffic();
+  for (const one of all) {
+    sum.blockBytesIn += one.blockBytesIn;
+    sum.blockBytesOut += one.blockBytesOut;
+    sum.entryBytesIn += one.entryBytesIn;
+    sum.entryBytesOut += one.entryBytesOut;
+  }
+  return sum;
+}

@@ -1,0 +1,164 @@
+// Brings the table of a layer that never changes to this node, from whoever has it, until it equals its proof; its blocks
+// come when they are read. One that is brought for several images at once is brought once.
+import type { Clock } from '../../common/clock.ts';
+import { OperationError } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import { FollowLink } from '../peer/follow-link.ts';
+import type { Dial } from '../peer/peer-stream.ts';
+import { sameTable } from '../peer/table-follower.ts';
+import type { Traffic } from '../peer/traffic.ts';
+import type { NewLayer } from '../store/image-files.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import type { EpochEnd } from '../table/block-version.ts';
+import type { LayerBlocks } from './layer-blocks.ts';
+import { cancelled, settledBefore } from './settled-before.ts';
+
+/** How often it is looked whether the source is one that has the layer. */
+const LOOK_MS = 500;
+/** The image name of a layer that no image here was made of. */
+const NO_IMAGE = 'layer';
+
+/** Where layers are kept. */
+interface LayerPlace {
+  find(layer: string): LayerBlocks | undefined;
+  create(fresh: NewLayer): Promise<LayerBlocks>;
+  trafficOf(layer: string): Traffic;
+  refuseUnusable(layer: string): void;
+}
+
+export interface BringerParts {
+  readonly layers: LayerPlace;
+  readonly node: string;
+  readonly members: () => readonly string[];
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Bringing {
+  readonly done: Promise<LayerBlocks>;
+  readonly end: AbortController;
+  waiting: number;
+}
+
+/** The layers that are on their way. */
+export class LayerBringer {
+  readonly #parts: BringerParts;
+  readonly #bringings = new Map<string, Bringing>();
+
+  constructor(parts: BringerParts) {
+    this.#parts = parts;
+  }
+
+  isBringing(layer: string): boolean {
+    return this.#bringings.has(layer);
+  }
+
+  /** It goes on as long as one of those that wait for it does. */
+  async bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
+    const before = this.#bringings.get(sealed.layer);
+    // One that nobody waited for any more is on its way out.
+    if (before?.end.signal.aborted === true) await before.done.catch(() => undefined);
+    const bringing = this.#bringings.get(sealed.layer) ?? this.#begin(sealed, source);
+    bringing.waiting++;
+    try {
+      if (await settledBefore(signal, bringing.done)) return await bringing.done;
+      throw cancelled(`layer ${sealed.layer} did not come in time`);
+    } finally {
+      bringing.waiting--;
+      if (bringing.waiting === 0) bringing.end.abort();
+    }
+  }
+
+  #begin(sealed: SealedLayer, source: string): Bringing {
+    const end = new AbortController();
+    const done = this.#bring(sealed, source, end.signal).finally(() => this.#bringings.delete(sealed.layer));
+    // Whoever waits hears of its failure; one that nobody waits for any more must not end the process.
+    done.catch(() => undefined);
+    const bringing = { done, end, waiting: 0 };
+    this.#bringings.set(sealed.layer, bringing);
+    return bringing;
+  }
+
+  async #bring(sealed: SealedLayer, source: string, end: AbortSignal): Promise<LayerBlocks> {
+    const { layers } = this.#parts;
+    layers.refuseUnusable(sealed.layer);
+    const layer = layers.find(sealed.layer) ?? (await layers.create(emptyLayer(sealed)));
+    const { store } = layer;
+    if (store.bytes !== sealed.bytes) {
+      throw new OperationError(
+        'SIZE_DIFFERS',
+        `layer ${sealed.layer} has ${store.bytes} bytes here, not ${sealed.bytes}`,
+      );
+    }
+    const { role } = store.state;
+    const isHere = sameTable(store.table.mark, sealed);
+    const mayChange = role === 'loose' || role === 'replica' || (isHere && role === 'cutting');
+    if (role !== 'sealed' && !mayChange) throw layerInUse(sealed.layer, `is a ${role} here`);
+    if (isHere && role === 'sealed') return layer;
+    const ends = isHere ? store.state.ends : await this.#follow(store, sealed, source, end);
+    await store.commit({ clean: true, state: { role: 'sealed', ends: [...ends], closing: closingOf(store, sealed) } });
+    return layer;
+  }
+
+  /** Asks one after the other, round and round; whoever has not got it says so at once. */
+  async #follow(
+    store: ImageStore,
+    sealed: SealedLayer,
+    source: string,
+    end: AbortSignal,
+  ): Promise<readonly EpochEnd[]> {
+    const { node, members } = this.#parts;
+    for (let turn = 0; ; turn++) {
+      const sources = [...new Set([source, ...members()])].filter((one) => one !== node && one !== '');
+      const asked = sources[turn % sources.length];
+      if (asked === undefined) throw cancelled(`layer ${sealed.layer} is at no other node`);
+      const ends = await this.#followOne(store, sealed, asked, sources.length > 1, end);
+      if (ends !== undefined) return ends;
+    }
+  }
+
+  /** Undefined when another one is to be asked. @throws OperationError CANCELLED */
+  async #followOne(
+    store: ImageStore,
+    sealed: SealedLayer,
+    source: string,
+    hasOthers: boolean,
+    end: AbortSignal,
+  ): Promise<readonly EpochEnd[] | undefined> {
+    const { layers, dial, clock, log } = this.#parts;
+    const link = new FollowLink({ store, source, dial, clock, log, traffic: layers.trafficOf(sealed.layer) });
+    try {
+      for (;;) {
+        const look = new AbortController();
+        const timer = clock.setTimer(LOOK_MS, () => look.abort());
+        await settledBefore(AbortSignal.any([end, look.signal]), link.follower.marked());
+        timer.cancel();
+        if (link.follower.isEqual && sameTable(store.table.mark, sealed)) return link.follower.ends;
+        if (end.aborted) throw cancelled(`layer ${sealed.layer} did not come in time: ${link.reason}`);
+        if (hasOthers && link.hasFailed) return undefined;
+      }
+    } finally {
+      link.close();
+    }
+  }
+}
+
+function emptyLayer({ layer, bytes }: SealedLayer): NewLayer {
+  return { image: NO_IMAGE, layer, bytes, isOrigin: false, state: { role: 'loose' } };
+}
+
+/** The proof as a store keeps it: what its table equals, so that it may be followed, and followed on from. */
+function closingOf(
+  { state }: ImageStore,
+  { lastSequence, entries, digest }: SealedLayer,
+): NonNullable<typeof state.closing> {
+  const { image, epoch, generation } = state;
+  return { image, epoch, generation, lastSequence, entries, digest };
+}
+
+/** Of a layer that somebody still needs as it is. */
+export function layerInUse(layer: string, how: string): OperationError {
+  return new OperationError('LAYER_IN_USE', `layer ${layer} ${how}`, { remedy: 'Wait for that to end.' });
+}

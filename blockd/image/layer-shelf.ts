@@ -1,0 +1,170 @@
+// All layers of this node's store, by id: opened, made and dropped, and those that never change brought from others. A
+// layer is here once for all images that stand on it.
+import type { Clock } from '../../common/clock.ts';
+import type { Disk } from '../../common/disk.ts';
+import { messageOf, OperationError } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import { PeerBlocks } from '../peer/peer-blocks.ts';
+import type { Dial } from '../peer/peer-stream.ts';
+import { newTraffic, type Traffic } from '../peer/traffic.ts';
+import {
+  createLayer,
+  deleteLayer,
+  listLayers,
+  type NewLayer,
+  type OpenOptions,
+  openLayer,
+} from '../store/image-files.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import { LayerBlocks } from './layer-blocks.ts';
+import { LayerBringer, layerInUse } from './layer-bringer.ts';
+import { type SeedJob, seedLayers } from './layer-seed.ts';
+
+export interface LayerShelfParts {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** This node's name. */
+  readonly node: string;
+  readonly directory: string;
+  readonly dial: Dial;
+  readonly dropCached: OpenOptions['dropCached'];
+  /** The members' names. */
+  readonly members: () => readonly string[];
+}
+
+/** The layers of one store. */
+export class LayerShelf {
+  readonly directory: string;
+  readonly #parts: LayerShelfParts;
+  readonly #layers = new Map<string, LayerBlocks>();
+  /** Layers whose files are here and could not be opened, with the reason. */
+  readonly #unusable = new Map<string, unknown>();
+  /** How many exports and seedings read a layer at this moment. */
+  readonly #readers = new Map<string, number>();
+  readonly #traffic = new Map<string, Traffic>();
+  readonly #blocks: PeerBlocks;
+  readonly #bringer: LayerBringer;
+
+  constructor(parts: LayerShelfParts) {
+    this.#parts = parts;
+    this.directory = parts.directory;
+    this.#blocks = new PeerBlocks({ ...parts, traffic: (layer) => this.trafficOf(layer) });
+    this.#bringer = new LayerBringer({ ...parts, layers: this });
+  }
+
+  /** Opens every layer; one that is bad keeps no other from its guests. */
+  async load(): Promise<void> {
+    const { disk, log, dropCached } = this.#parts;
+    await disk.makeDirectory(this.directory);
+    for (const layer of await listLayers(disk, this.directory)) {
+      try {
+        const store = await openLayer(disk, this.directory, layer, { dropCached });
+        if (store !== undefined) this.add(store);
+      } catch (error) {
+        this.#unusable.set(layer, error);
+        log.error({ err: error, layer }, 'a layer cannot be used');
+      }
+    }
+  }
+
+  get all(): readonly LayerBlocks[] {
+    return [...this.#layers.values()];
+  }
+
+  find(layer: string): LayerBlocks | undefined {
+    return this.#layers.get(layer);
+  }
+
+  /** @throws OperationError IMAGE_UNUSABLE while nobody knows of which image some layer here is */
+  refuseAnyUnusable(): void {
+    for (const layer of this.#unusable.keys()) this.refuseUnusable(layer);
+  }
+
+  /** @throws OperationError IMAGE_UNUSABLE */
+  refuseUnusable(layer: string): void {
+    const reason = this.#unusable.get(layer);
+    if (reason === undefined) return;
+    const { node } = this.#parts;
+    throw new OperationError('IMAGE_UNUSABLE', `layer ${layer} cannot be used at node ${node}: ${messageOf(reason)}`, {
+      remedy: 'Look at the disk of that node, then restart blockd there.',
+      cause: reason,
+    });
+  }
+
+  /** @throws Error of the disk */
+  async create(fresh: NewLayer): Promise<LayerBlocks> {
+    return this.add(await createLayer(this.#parts.disk, this.directory, fresh));
+  }
+
+  add(store: ImageStore): LayerBlocks {
+    const { clock, node, members } = this.#parts;
+    const layer = new LayerBlocks({ store, source: this.#blocks, node, members, clock });
+    this.#layers.set(store.layer, layer);
+    return layer;
+  }
+
+  /** Forgets a layer and its files, whatever is here of them. @throws OperationError LAYER_IN_USE; Error of the disk */
+  async drop(layer: string): Promise<void> {
+    this.refuseRead(layer);
+    const known = this.#layers.get(layer);
+    this.#layers.delete(layer);
+    this.#traffic.delete(layer);
+    // What it still holds is of no use to anyone: a disk that fails must not keep it.
+    await known?.store.close().catch(() => known.store.failure);
+    await deleteLayer(this.#parts.disk, this.directory, layer);
+    this.#unusable.delete(layer);
+  }
+
+  /**
+   * A layer that never changes, here with the table that its proof describes; asked of the node first, then of every
+   * member, for as long as the signal allows.
+   * @throws OperationError CANCELLED, LAYER_IN_USE, SIZE_DIFFERS, IMAGE_UNUSABLE; Error of the disk
+   */
+  bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
+    return this.#bringer.bring(sealed, source, signal);
+  }
+
+  /** Brings layers that never change, and all their blocks. @throws OperationError CANCELLED, BLOCKS_LOST and others */
+  seed(job: SeedJob): Promise<void> {
+    const layers = job.layers.map(({ layer }) => layer);
+    return this.reading(layers, () => seedLayers(job, this, this.#parts.clock));
+  }
+
+  /** Keeps layers while they are read. */
+  async reading<T>(layers: readonly string[], work: () => Promise<T>): Promise<T> {
+    for (const layer of layers) this.#readers.set(layer, (this.#readers.get(layer) ?? 0) + 1);
+    try {
+      return await work();
+    } finally {
+      for (const layer of layers) this.#readers.set(layer, (this.#readers.get(layer) ?? 0) - 1);
+    }
+  }
+
+  /** What another store that asks for a layer is served of; no store: it is not here. */
+  served(layer: string): { readonly store: ImageStore | undefined; readonly traffic: Traffic } {
+    const store = this.find(layer)?.store;
+    return { store, traffic: store === undefined ? newTraffic() : this.trafficOf(layer) };
+  }
+
+  trafficOf(layer: string): Traffic {
+    const known = this.#traffic.get(layer) ?? newTraffic();
+    this.#traffic.set(layer, known);
+    return known;
+  }
+
+  async close(): Promise<void> {
+    this.#blocks.close();
+    // One that cannot be closed in order must not keep the others from it.
+    const closed = await Promise.allSettled(this.all.map(({ store }) => store.close()));
+    const failed = closed.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** @throws OperationError LAYER_IN_USE while an export or a seeding reads it, or it is being brought */
+  refuseRead(layer: string): void {
+    if ((this.#readers.get(layer) ?? 0) === 0 && !this.#bringer.isBringing(layer)) return;
+    throw layerInUse(layer, 'is being read here');
+  }
+}

@@ -1,0 +1,60 @@
+// The export of one image: begun once, ended when its clients have gone or are told to.
+import type { Clock } from '../../common/clock.ts';
+import { OperationError } from '../../common/errors.ts';
+import type { NbdDevice } from '../nbd/nbd-device.ts';
+import type { Image } from './image.ts';
+import { deviceOf } from './image-device.ts';
+
+/** A running export; the real one is a unix socket. */
+export interface ImageExport {
+  readonly path: string;
+  readonly connections: number;
+  close(): Promise<void>;
+}
+
+/** Starts the export of a device. */
+export type Serve = (device: NbdDevice, name: string, bytes: number) => Promise<ImageExport>;
+
+/** How long a close waits for the export's clients to go. */
+const CLIENTS_GONE_MS = 10_000;
+const POLL_MS = 50;
+
+/** One image's export. */
+export class ServedImage {
+  readonly #image: Image;
+  readonly #serve: Serve;
+  readonly #clock: Clock;
+  #export: ImageExport | undefined;
+
+  constructor({ image, serve, clock }: { image: Image; serve: Serve; clock: Clock }) {
+    this.#image = image;
+    this.#serve = serve;
+    this.#clock = clock;
+  }
+
+  /** Answers the socket. */
+  async begin(): Promise<string> {
+    const { image, bytes } = this.#image.store;
+    this.#export ??= await this.#serve(deviceOf(this.#image), image, bytes);
+    return this.#export.path;
+  }
+
+  async end(): Promise<void> {
+    const running = this.#export;
+    this.#export = undefined;
+    await running?.close();
+  }
+
+  /** @throws OperationError IMAGE_IN_USE */
+  async clientsGone(): Promise<void> {
+    const deadlineMs = this.#clock.nowMs() + CLIENTS_GONE_MS;
+    while ((this.#export?.connections ?? 0) > 0) {
+      if (this.#clock.nowMs() > deadlineMs) {
+        throw new OperationError('IMAGE_IN_USE', `image ${this.#image.store.image} still has a client`, {
+          remedy: 'Stop the machine that uses it.',
+        });
+      }
+      await new Promise<void>((resolve) => this.#clock.setTimer(POLL_MS, resolve));
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// `supercloud snapshot`: images as they were in one moment.
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { formatBytes, ProgressLine } from '../../common/progress.ts';
+import { formatTable } from '../../common/table.ts';
+import { ExportFormat } from '../../wire/contracts/blockd.ts';
+import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { describeWaiting } from './waiting.ts';
+
+const EXPORT_FORMATS = ExportFormat.anyOf.map((format) => format.const);
+
+const create = command('create', 'images as they are in this moment, also while a VM writes them', [
+  'snapshot create monday --image web',
+  'snapshot create monday --image web,data',
+])
+  .argument('<snapshot>', 'its name')
+  .requiredOption('--image <images>', 'the images, with commas', (text: string) =>
+    text.split(',').filter((one) => one !== ''),
+  )
+  .action((snapshot: string, options: CommonOptions & { image: string[] }) =>
+    withOrchestrator(options, async (client) => {
+      const made = await client.call('snapshot.create', { snapshot, images: options.image });
+      await print(options, made, `snapshot ${snapshot} is of ${made.disks.map(({ image }) => image).join(', ')}`);
+    }),
+  );
+
+const list = command('list', 'the snapshots', ['snapshot list']).action((options: CommonOptions) =>
+  withOrchestrator(options, async (client) => {
+    const { snapshots } = await client.call('snapshot.list', {});
+    const columns = [
+      ...[{ title: 'SNAPSHOT' }, { title: 'OF IMAGE' }, { title: 'SIZE', figures: true }],
+      ...[{ title: 'LAYERS', figures: true }, { title: 'TAKEN' }],
+    ];
+    const rows = snapshots.flatMap(({ snapshot, disks, atMs }) =>
+      disks.map(({ image, bytes, layers }) => [
+        ...[snapshot, image, formatBytes(bytes), `${layers.length}`, new Date(atMs).toISOString()],
+      ]),
+    );
+    await print(options, snapshots, formatTable(columns, rows));
+  }),
+);
+
+const remove = command('delete', 'forget a snapshot; images that stand on it keep what they need', [
+  'snapshot delete monday',
+])
+  .argument('<snapshot>', 'its name')
+  .action((snapshot: string, options: CommonOptions) =>
+    withOrchestrator(options, async (client) => {
+      const { waitsFor } = await client.call('snapshot.delete', { snapshot });
+      const text = `snapshot ${snapshot} is deleted${describeWaiting(waitsFor)}`;
+      await print(options, { snapshot, deleted: true, waitsFor }, text);
+    }),
+  );
+
+interface ExportOptions extends CommonOptions {
+  readonly node?: string;
+  readonly disk?: string;
+  readonly file: string;
+  readonly format: ExportFormat;
+}
+
+const exportTo = command('export', 'write a snapshot to a new file of a node that has all of it', [
+  'snapshot export monday --file web.qcow2 --format qcow2',
+  'snapshot export monday --file web.vhd --format vhd --node beta',
+])
+  .argument('<snapshot>', 'its name')
+  .requiredOption('--file <file>', 'the file, at that node')
+  .addOption(new Option('--format <format>', 'what it shall be').choices(EXPORT_FORMATS).default('raw'))
+  .option('--disk <image>', 'which image of a snapshot of several')
+  .option('--node <node>', 'the node, or its cloud (default: where the image was then)')
+  .action((snapshot: string, options: ExportOptions) =>
+    withOrchestrator(options, async (client) => {
+      const { disk, node, format } = options;
+      const line = new ProgressLine();
+      const named = { ...(disk === undefined ? {} : { disk }), ...(node === undefined ? {} : { node }) };
+      const order = { snapshot, path: resolve(options.file), format, ...named };
+      const made = await line.during(`export snapshot ${snapshot}`, () =>
+        client.call('snapshot.export', order, { onProgress: (p) => line.update(p) }),
+      );
+      await print(options, made, `snapshot ${snapshot} is in ${made.file.path} at ${made.node}`);
+    }),
+  );
+
+export const snapshotCommand = new Command('snapshot')
+  .description('images as they were in one moment')
+  .addCommand(create)
+  .addCommand(list)
+  .addCommand(exportTo)
+  .addCommand(remove);

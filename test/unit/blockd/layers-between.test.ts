@@ -1,0 +1,217 @@
+// Layers that are brought between stores: from whoever has them, once for all, and never with what no image ever had.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ImageShelf } from '../../../blockd/image/image-shelf.ts';
+import { PeerSession } from '../../../blockd/peer/peer-session.ts';
+import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { codeOf } from '../../../common/errors.ts';
+import type { Closing } from '../../../wire/contracts/blockd.ts';
+import type { SealedLayer, Stack } from '../../../wire/contracts/layers.ts';
+import { CrashDisk } from '../../crash/crash-disk.ts';
+import { layerName } from './layered-image.ts';
+import { ManualClock, settle } from './manual-clock.ts';
+import { shelfOn } from './quiet-shelf.ts';
+
+const BYTES = 16 * BLOCK_BYTES;
+const NODES = ['a', 'b', 'c'] as const;
+type Node = (typeof NODES)[number];
+const CUT = { id: '00000000000000c1', images: [{ image: 'web', layer: layerName(2) }] };
+const { signal } = new AbortController();
+
+/** Three stores and the streams between them. */
+class Stores {
+  readonly clock = new ManualClock();
+  readonly #shelves = new Map<string, ImageShelf>();
+  /** Who cannot be reached. */
+  readonly away = new Set<string>();
+  /** Streams by what they are for: "b l00..1". */
+  readonly dialled: string[] = [];
+
+  static async make(): Promise<Stores> {
+    const stores = new Stores();
+    for (const node of NODES) {
+      const shelf = await shelfOn(new CrashDisk(), node, { dial: stores.#dial, clock: stores.clock });
+      await shelf.members.set(NODES.map((name) => ({ node: name, address: '127.0.0.1' })));
+      stores.#shelves.set(node, shelf);
+    }
+    return stores;
+  }
+
+  at(node: Node): ImageShelf {
+    const shelf = this.#shelves.get(node);
+    if (shelf === undefined) throw new Error(`no store ${node}`);
+    return shelf;
+  }
+
+  readonly #dial: Dial = async (node, layer, events) => {
+    this.dialled.push(`${node} ${layer}`);
+    await Promise.resolve();
+    const shelf = this.#shelves.get(node);
+    if (shelf === undefined || this.away.has(node)) throw new Error('unreachable');
+    let isOpen = true;
+    const close = (): void => {
+      if (!isOpen) return;
+      isOpen = false;
+      session.closed();
+      events.closed();
+    };
+    const back: PeerStream = {
+      write: (bytes) => {
+        if (isOpen) events.received(bytes);
+        return true;
+      },
+      close,
+    };
+    const session: PeerSession = new PeerSession({ ...shelf.layers.served(layer), clock: this.clock, stream: back });
+    return {
+      write: (bytes) => {
+        if (isOpen) session.received(bytes);
+        return true;
+      },
+      close,
+    };
+  };
+
+  /** Opens an image at a node; time passes meanwhile. */
+  async open(
+    node: Node,
+    known: { image?: string; stack: Stack; epoch: number; last: Closing; from: Node },
+  ): Promise<void> {
+    const { image = 'web', stack, epoch, last } = known;
+    const from = { node: known.from, address: '127.0.0.1' };
+    const host = await this.at(node).ensure({ image, bytes: BYTES, stack, epoch });
+    const opening = host.open({ epoch, last, from }, signal);
+    await this.clock.advance(10_000);
+    await opening;
+  }
+
+  async write(node: Node, block: number, fill: number): Promise<void> {
+    await this.at(node)
+      .get('web')
+      .image.write(block * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, fill), true);
+  }
+
+  async read(node: Node, block: number, image = 'web'): Promise<number> {
+    return (
+      (
+        await this.at(node)
+          .get(image)
+          .image.readLater(block * BLOCK_BYTES, 1)
+      )[0] ?? -1
+    );
+  }
+}
+
+const ALONE: Stack = { layer: layerName(1), generation: 1, below: [] };
+
+/** The image made and open at node a. */
+async function openAtA(): Promise<Stores> {
+  const stores = await Stores.make();
+  await stores.at('a').create('web', ALONE.layer, BYTES);
+  const last = stores.at('a').get('web').image.closing();
+  await stores.open('a', { stack: ALONE, epoch: 1, last, from: 'a' });
+  return stores;
+}
+
+/** Cuts the image where it is open, and answers its stack. */
+async function cutAt(stores: Stores, node: Node): Promise<Stack> {
+  const [made] = await stores.at(node).cut(CUT);
+  if (made === undefined) throw new Error('nothing was cut');
+  return { layer: layerName(2), generation: 2, below: [made.sealed] };
+}
+
+function clone(number: number, below: SealedLayer[]): { image: string; stack: Stack; epoch: number; last: Closing } {
+  const image = `clone${number}`;
+  const lastSequence = below[0]?.lastSequence ?? 0;
+  const last = { image, epoch: 0, lastSequence, entries: 0, digest: '0'.repeat(32), generation: 1 };
+  return { image, stack: { layer: layerName(100 + number), generation: 1, below }, epoch: 1, last };
+}
+
+test('a tail of a fenced writer is in no layer, also when it was cut elsewhere meanwhile (A7)', async () => {
+  const stores = await openAtA();
+  await stores.write('a', 0, 1);
+  const published = stores.at('a').get('web').image.closing();
+  await stores.open('b', { stack: ALONE, epoch: 2, last: published, from: 'a' });
+  assert.is(await stores.read('b', 0), 1);
+  await stores.write('a', 0, 99);
+  await stores.write('a', 5, 99);
+  await stores.write('b', 1, 2);
+  const stack = await cutAt(stores, 'b');
+  await stores.write('b', 2, 3);
+  const last = await stores.at('b').endEpoch('web', stack.layer, 2);
+  await stores.open('a', { stack, epoch: 4, last, from: 'b' });
+  const read = [0, 1, 2, 5].map((block) => stores.read('a', block));
+  await settle();
+  assert.equal(await Promise.all(read), [1, 2, 3, 0]);
+  assert.is(stores.at('a').layers.find(ALONE.layer)?.store.state.role, 'sealed');
+});
+
+test('a layer comes from another member when the one that is named has not got it', async () => {
+  const stores = await openAtA();
+  await stores.write('a', 0, 1);
+  const { below } = await cutAt(stores, 'a');
+  stores.away.add('b');
+  await stores.open('c', { ...clone(1, below), from: 'b' });
+  assert.is(await stores.read('c', 0, 'clone1'), 1);
+});
+
+test('a layer that several images stand on is brought once, and its blocks are fetched once', async () => {
+  const stores = await openAtA();
+  await stores.write('a', 0, 1);
+  const { below } = await cutAt(stores, 'a');
+  const opened = [1, 2, 3].map((number) => stores.open('b', { ...clone(number, below), from: 'a' }));
+  await Promise.all(opened);
+  const streams = (): number => stores.dialled.filter((one) => one === `a ${ALONE.layer}`).length;
+  assert.is(streams(), 1);
+  const read = await Promise.all([1, 2, 3].map((number) => stores.read('b', 0, `clone${number}`)));
+  assert.equal(read, [1, 1, 1]);
+  assert.is(stores.at('b').layers.find(ALONE.layer)?.fetchedBlocks.demand, 1);
+  assert.is(streams(), 2, 'one more for the block');
+});
+
+test('a layer whose table is not the proven one is waited for, not taken', async () => {
+  const stores = await openAtA();
+  await stores.write('a', 0, 1);
+  const { below } = await cutAt(stores, 'a');
+  const forged = below.map((layer) => ({ ...layer, digest: 'ab'.repeat(16) }));
+  const end = new AbortController();
+  const order = clone(1, forged);
+  const host = await stores.at('b').ensure({ ...order, image: 'clone1', bytes: BYTES });
+  const opening = host.open({ ...order, from: { node: 'a', address: '127.0.0.1' } }, end.signal);
+  const outcome = opening.catch((error: unknown) => codeOf(error));
+  await stores.clock.advance(20_000);
+  end.abort();
+  assert.is(await outcome, 'CANCELLED');
+  assert.is(stores.at('b').layers.find(ALONE.layer)?.store.state.role, 'loose');
+});
+
+test('seeding brings every block at its rate, and ends with its caller', async () => {
+  const stores = await openAtA();
+  for (let block = 0; block < 16; block += 2) await stores.write('a', block, 1);
+  const { below } = await cutAt(stores, 'a');
+  const told: number[] = [];
+  const job = { layers: below, source: 'a', rateBytesPerSecond: BLOCK_BYTES };
+  const progress = (doneBytes: number): void => void told.push(doneBytes / BLOCK_BYTES);
+  const end = new AbortController();
+  const given = stores.at('c').layers.seed({ ...job, signal: end.signal, progress });
+  const outcome = given.catch((error: unknown) => codeOf(error));
+  await stores.clock.advance(2_500);
+  end.abort();
+  assert.is(await outcome, 'CANCELLED');
+  const came = told.at(-1) ?? 0;
+  assert.ok(came > 0 && came < 8, `${came} blocks came`);
+  const seeding = stores.at('c').layers.seed({ ...job, signal, progress });
+  assert.is(
+    await stores
+      .at('c')
+      .drop(ALONE.layer)
+      .catch((error: unknown) => codeOf(error)),
+    'LAYER_IN_USE',
+  );
+  await stores.clock.advance(20_000);
+  await seeding;
+  assert.is(told.at(-1), 8);
+});
+
+test.run();
