@@ -61,7 +61,7 @@ export function afterWindow(state: TunerState, window: ShadowWindow, ageMs: numb
     pushed: mean(state.pushed, window.pushed),
     weight,
   };
-  return weight < WEIGHT_MIN ? after : { ...after, index: nextIndex(after, window.held) };
+  return weight < WEIGHT_MIN ? after : { ...after, index: nextIndex(after, window.held, ageMs) };
 }
 
 /** The VM leaves after so long: what the next one may last, and what is expected of its first minute elsewhere. */
@@ -79,10 +79,11 @@ export function afterFirstMinute(state: TunerState, missed: number): TunerState 
 
 /**
  * What a stay that goes on like this costs at each value of the grid: misses of the first minute at the next place, and
- * what is pushed until then, with the copies to be made first by a lower S than now.
+ * what is pushed until then, with the copies to be made first by a lower S than now. Who has stayed longer than was
+ * expected is expected to stay as long again.
  */
-export function expectedScores(state: TunerState, held: readonly number[]): number[] {
-  const windows = state.stayMs / state.stays / WINDOW_MS;
+export function expectedScores(state: TunerState, held: readonly number[], ageMs: number): number[] {
+  const windows = Math.max(state.stayMs / state.stays, ageMs) / WINDOW_MS;
   const heldNow = held[state.index] ?? 0;
   return S_GRID.map((_, index) => {
     const copies = Math.max(0, (held[index] ?? 0) - heldNow) + (state.pushed[index] ?? 0) * windows;
@@ -90,8 +91,8 @@ export function expectedScores(state: TunerState, held: readonly number[]): numb
   });
 }
 
-function nextIndex(state: TunerState, held: readonly number[]): number {
-  const scores = expectedScores(state, held);
+function nextIndex(state: TunerState, held: readonly number[], ageMs: number): number {
+  const scores = expectedScores(state, held, ageMs);
   const best = scores.reduce((low, score, index) => (score <= (scores[low] ?? score) ? index : low), 0);
   if ((scores[best] ?? 0) > (scores[state.index] ?? 0) * (1 - BETTER_BY)) return state.index;
   return state.index + Math.max(-STEPS_MAX, Math.min(STEPS_MAX, best - state.index));

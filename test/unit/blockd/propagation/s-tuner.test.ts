@@ -16,8 +16,8 @@ import { SchemaCheck } from '../../../../common/schema-check.ts';
 import { TunerState } from '../../../../wire/contracts/propagation.ts';
 import { Prng } from '../../../sim/prng.ts';
 
-/** Long enough that a window counts in full. */
-const LATE_MS = 1e9;
+/** The stay that is expected at first: a window at its end counts in full. */
+const LATE_MS = 1_800_000;
 const window = (missed: (s: number) => number, pushed: (s: number) => number) => ({
   missed: S_GRID.map(missed),
   pushed: S_GRID.map(pushed),
@@ -200,7 +200,7 @@ test('the copies that a lower S has to make first count against it', () => {
     LATE_MS,
   );
   const held = S_GRID.map((s) => (s < 1 ? 1e6 : 0));
-  const scores = expectedScores({ ...state, index: NEW_TUNER.index }, held);
+  const scores = expectedScores({ ...state, index: NEW_TUNER.index }, held, 0);
   assert.ok((scores[0] ?? 0) > (scores[NEW_TUNER.index] ?? 0));
   assert.is(
     afterWindow(
@@ -234,6 +234,20 @@ test('short stays make pushing cheap, long ones dear', () => {
     return tunedS(state);
   };
   assert.ok(settle(600_000) < 1);
+  assert.ok(settle(40 * 3_600_000) >= 1);
+});
+
+test('a stay that lasts makes pushing dear, whatever was expected', () => {
+  const settle = (ageMs: number): number => {
+    let state = NEW_TUNER;
+    const seen = window(
+      (s) => (s < 1 ? 50 : 200),
+      (s) => (s < 1 ? 400 : 100),
+    );
+    for (let turn = 0; turn < 30; turn++) state = afterWindow(state, seen, ageMs);
+    return tunedS(state);
+  };
+  assert.ok(settle(LATE_MS) < 1);
   assert.ok(settle(40 * 3_600_000) >= 1);
 });
 
