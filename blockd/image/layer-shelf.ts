@@ -142,8 +142,12 @@ export class LayerShelf {
     }
   }
 
-  /** What another store that asks for a layer is served of; no store: it is not here. */
-  served(layer: string): { readonly store: ImageStore | undefined; readonly traffic: Traffic } {
+  /**
+   * What another store that asks for a layer is served of; no store: it is not here. Undefined when it is here and cannot
+   * be used: then nothing may be denied, for its blocks may be the only ones (promise S5).
+   */
+  served(layer: string): { readonly store: ImageStore | undefined; readonly traffic: Traffic } | undefined {
+    if (this.#unusable.has(layer)) return undefined;
     const store = this.find(layer)?.store;
     return { store, traffic: store === undefined ? newTraffic() : this.trafficOf(layer) };
   }

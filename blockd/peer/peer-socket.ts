@@ -27,12 +27,16 @@ export function peerDial(identity: Identity, addressOf: (node: string) => string
   };
 }
 
-/** Serves a stream that another store opened. */
+/** Serves a stream that another store opened; without a layer it ends at once, and the other store waits. */
 export function servePeer(
   socket: TLSSocket,
   clock: Clock,
-  layer: { readonly store: ImageStore | undefined; readonly traffic: Traffic },
+  layer: { readonly store: ImageStore | undefined; readonly traffic: Traffic } | undefined,
 ): void {
+  if (layer === undefined) {
+    socket.destroy();
+    return;
+  }
   const events: StreamEvents = {
     received: (chunk) => {
       layer.traffic.blockBytesIn += chunk.length;

@@ -135,8 +135,9 @@ export class BlockNode {
 
   /** As a daemon that listens only once it has found its images again. */
   #accept(layer: string, stream: PeerStream): StreamEvents | undefined {
-    if (!this.#isServing) return undefined;
-    const session = new PeerSession({ ...this.shelf.layers.served(layer), clock: this.#clock(), stream });
+    const served = this.#isServing ? this.shelf.layers.served(layer) : undefined;
+    if (served === undefined) return undefined;
+    const session = new PeerSession({ ...served, clock: this.#clock(), stream });
     return {
       received: (chunk) => session.received(chunk),
       drained: () => session.drained(),

@@ -63,7 +63,9 @@ class Stores {
       },
       close,
     };
-    const session: PeerSession = new PeerSession({ ...shelf.layers.served(layer), clock: this.clock, stream: back });
+    const served = shelf.layers.served(layer);
+    if (served === undefined) throw new Error('refused');
+    const session: PeerSession = new PeerSession({ ...served, clock: this.clock, stream: back });
     return {
       write: (bytes) => {
         if (isOpen) session.received(bytes);

@@ -1,0 +1,24 @@
+// What other stores hear of a layer: what is here, that it is not here, or nothing at all.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { CrashDisk } from '../../crash/crash-disk.ts';
+import { layerName } from './layered-image.ts';
+import { shelfOn } from './quiet-shelf.ts';
+
+const LAYER = layerName(1);
+
+test('a layer that is here and cannot be used is not denied: its blocks may be the only ones (S5)', async () => {
+  const disk = new CrashDisk();
+  const shelf = await shelfOn(disk, 'a');
+  await shelf.create('web', LAYER, 4 * BLOCK_BYTES);
+  assert.ok(shelf.layers.served(LAYER)?.store !== undefined);
+  assert.is(shelf.layers.served(layerName(2))?.store, undefined);
+  await shelf.close();
+  disk.failsSync = (path) => path.endsWith('.journal');
+  const broken = await shelfOn(disk, 'a');
+  assert.is(broken.layers.served(LAYER), undefined);
+  assert.ok(broken.layers.served(layerName(2)) !== undefined, 'what is not here is denied still');
+});
+
+test.run();
