@@ -65,7 +65,10 @@ export function layerCalls(
       }),
     'snapshot.abort': ({ cut }) =>
       store.commit(() => ({ change: { entries: abortSnapshot(store.inCut(cut)) }, answer: {} })),
-    'snapshot.list': () => ({ snapshots: store.snapshots }),
+    'snapshot.list': async () => {
+      await store.refresh();
+      return { snapshots: store.snapshots };
+    },
     'snapshot.remove': ({ snapshot, nodes }) =>
       store.commit(() => {
         const { disks } = snapshotOf(store, snapshot);
@@ -74,7 +77,10 @@ export function layerCalls(
         const leaving = leavingOf(layers, { heads: store.heads, snapshots }, nodes);
         return { change: { snapshotRemoved: snapshot, leaving }, answer: { leaving } };
       }),
-    'layer.leaving': () => ({ leaving: store.leaving }),
+    'layer.leaving': async () => {
+      await store.refresh();
+      return { leaving: store.leaving };
+    },
     'layer.leave': ({ layers, nodes }) =>
       store.commit(() => {
         const leaving = leavingOf(layers, store, nodes);

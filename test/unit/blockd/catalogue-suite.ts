@@ -177,9 +177,15 @@ export function catalogueStoreSuite(name: string, stand: () => Promise<StoreStan
       assert.equal(answer, expected, `step ${step}`);
       const byName = ({ heads }: CatalogueStore) => heads.sort((one, other) => (one.image < other.image ? -1 : 1));
       assert.equal(byName(store), byName(model), `heads after step ${step}`);
+      assert.equal(layersIn(store), layersIn(model), `snapshots and layers after step ${step}`);
     }
     await store.close();
   });
+}
+
+/** What is kept beside the heads, in one order. */
+function layersIn({ snapshots, leaving }: CatalogueStore): string[] {
+  return [...snapshots, ...leaving].map((record) => JSON.stringify(record)).sort();
 }
 
 /** One call that follows from the seed and the state: its answer, or the code of its refusal. */
@@ -190,13 +196,17 @@ async function randomCall(store: CatalogueStore, seed: number): Promise<unknown>
   const node = random.pick(['a', 'b']);
   const migration = `000000000000000${random.integer(8)}`;
   const head = store.find(image)?.head;
+  const firstLayer = `l${Buffer.from(image).toString('hex').padStart(16, '0')}`;
   const end = (name: string): Closing => {
     const { epoch = 0, last } = store.find(name)?.head ?? {};
     return closing(name, random.chance(0.9) ? epoch : epoch + 1, (last?.lastSequence ?? 0) + random.integer(3));
   };
   const ask = [
     () =>
-      calls['image.add']({ image, layer: LAYER, bytes: 4096, holder: node, closing: closing(image, 0, 1) }, context),
+      calls['image.add'](
+        { image, layer: firstLayer, bytes: 4096, holder: node, closing: closing(image, 0, 1) },
+        context,
+      ),
     () => calls['epoch.open']({ image, node }, context),
     () => calls['epoch.open']({ image, node }, context),
     () => calls['epoch.close']({ image, node, closing: end(image) }, context),
@@ -212,8 +222,20 @@ async function randomCall(store: CatalogueStore, seed: number): Promise<unknown>
       );
     },
     () => calls['image.head']({ image }, context),
+    () => {
+      const layer = `l000000000000000${random.integer(8)}`;
+      const cuts = [{ image, generation: head?.stack.generation ?? 1, layer }];
+      return calls['snapshot.begin']({ cut: migration, snapshot: `s${random.integer(4)}`, cuts }, context);
+    },
+    () => {
+      const { id, snapshot } = head?.cut ?? { id: migration, snapshot: 's1' };
+      return calls['snapshot.finish']({ cut: id, snapshot, sealed: [], atMs: 1 }, context);
+    },
+    () => calls['snapshot.abort']({ cut: head?.cut?.id ?? migration }, context),
+    () => calls['snapshot.remove']({ snapshot: `s${random.integer(4)}`, nodes: ['a', 'b'] }, context),
+    () => calls['layer.gone']({ layer: firstLayer, node }, context),
     async () => epochsOf(await calls['image.list']({}, context)),
-    () => (random.chance(0.2) ? calls['image.remove']({ image, nodes: ['a', 'b'] }, context) : undefined),
+    () => (random.chance(0.4) ? calls['image.remove']({ image, nodes: ['a', 'b'] }, context) : undefined),
   ];
   try {
     return await ask[random.integer(ask.length)]?.();
