@@ -118,19 +118,19 @@ test('marks without room are ENOSPC and let nothing be written, and are made onc
   await restart(Number.MAX_SAFE_INTEGER);
 });
 
-test('records without room are ENOSPC, and what was written is durable once there is room', async () => {
+test('records without room are ENOSPC, and what was written is durable once something gives room back', async () => {
   await write(1, 4);
   await write(2, 5);
   await fill();
   const flushed = await untilFull((turn) => write(1, 6 + (turn % 2)));
-  await image.trim(2 * BLOCK_BYTES, BLOCK_BYTES, false);
   assert.is(codeOf(await image.flush()?.catch((error: unknown) => error)), 'ENOSPC');
   assert.is(image.store.failure, undefined);
-  await makeRoom();
-  await image.flush();
+  // Zeroed blocks give their room back before the record that says so, which then finds it.
+  await image.trim(2 * BLOCK_BYTES, BLOCK_BYTES, false);
   acknowledged.set(1, 6 + (flushed % 2));
   acknowledged.set(2, 0);
   await assertIntact();
+  await makeRoom();
   await restart(0);
 });
 
