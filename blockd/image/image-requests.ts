@@ -289,7 +289,8 @@ export class ImageRequests {
 
   async #zeroEdges(edges: readonly (readonly [offset: number, length: number])[], fua: boolean): Promise<void> {
     const writes = edges.filter(([, length]) => length > 0);
-    await Promise.all(writes.map(([offset, length]) => this.write(offset, ZEROS.subarray(0, length), false)));
+    // One that fails at once must not leave the other one's failure to nobody.
+    await Promise.all(writes.map(async ([offset, length]) => this.write(offset, ZEROS.subarray(0, length), false)));
     if (fua) await this.#barrier();
   }
 

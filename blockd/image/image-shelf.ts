@@ -97,10 +97,11 @@ export class ImageShelf {
     return this.#hosts.get(image);
   }
 
-  /** @throws OperationError NO_IMAGE */
+  /** @throws OperationError NO_IMAGE, IMAGE_UNUSABLE */
   get(image: string): ImageHost {
     const host = this.#hosts.get(image);
     if (host !== undefined) return host;
+    this.layers.refuseAnyUnusable();
     throw new OperationError('NO_IMAGE', `there is no image ${image} at node ${this.#parts.node}`, {
       remedy: 'List the images of this node.',
     });

@@ -65,6 +65,17 @@ export class BlockNode {
     this.#disk.isFull = isFull;
   }
 
+  /** Whether its disk had no room for the recovery of some layer and has it now: the daemon is to be restarted then. */
+  get wantsRestart(): boolean {
+    if (this.#disk.isFull || !this.#isServing || this.process.state !== 'up') return false;
+    try {
+      this.shelf.layers.refuseAnyUnusable();
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
   /** The daemon is killed, and started again by its node. */
   kill(): void {
     if (this.process.isDown) return;

@@ -192,6 +192,8 @@ export class BlockWorld {
   /** Now and then the disk is moved; a guest that died with its node is started again. */
   #look(): void {
     const { prng, clock } = this.world;
+    // Its operator does what the error says.
+    for (const node of this.nodes.filter(({ wantsRestart }) => wantsRestart)) this.#kill(node);
     if (!this.mover.isUnderWay) {
       if (this.guest.node === undefined) this.#take(this.mover.restart());
       else if (!this.#isOver && prng.chance(LOOK_MS / MOVE_EVERY_MS)) this.#move();

@@ -229,6 +229,18 @@ test('a write that finds no room for its mark is ENOSPC, and goes through later'
   assert.is(await firstByte(image, 0), 2);
 });
 
+test('a zero whose two edges fail, one at once and one later, says so, and no failure is left to nobody', async () => {
+  const { image, source, disk } = await smallImage([1]);
+  await image.write(4 * BLOCK_BYTES, block(1), true);
+  disk.isFull = true;
+  const zeroing = image.zero(BLOCK_BYTES + 100, 3 * BLOCK_BYTES, false);
+  await settle();
+  source.give(9);
+  await assertCode(zeroing ?? Promise.resolve(), 'ENOSPC');
+  // A rejection that nobody waits for would end this process by now.
+  await new Promise(setImmediate);
+});
+
 test('a disk that is full only when it is synced has failed for good (S2)', async () => {
   const { image, disk } = await smallImage();
   await image.write(0, block(1), true);
