@@ -39,14 +39,6 @@ export class Image extends ImageRequests {
     if (role === 'frozen' || role === 'cutting') this.gate.set('frozen');
   }
 
-  /** Lets requests through as the role says, once all layers are here. */
-  letThrough(): void {
-    const { role } = this.store.state;
-    // A cut that was under way is completed or taken back before anything else.
-    if (role === 'writer') this.gate.set('open');
-    if (role === 'frozen' || role === 'cutting') this.gate.set('frozen');
-  }
-
   /** What the top's table is now, as the proof for another store. */
   closing(): Closing {
     const { image, epoch, generation } = this.store.state;

@@ -1,7 +1,7 @@
 // Keeps the data file all zeros where it has no block's content, as far as extents are active: a write that no record
 // describes is found there after a kill of the daemon. The table alone says what reads as zeros (SOUNDNESS A14).
 import type { DiskFile } from '../../common/disk.ts';
-import { codeOf } from '../../common/errors.ts';
+import { codeOf, OperationError } from '../../common/errors.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';
 import type { VersionTable } from '../table/version-table.ts';
@@ -84,10 +84,18 @@ export class ZeroBlocks {
     try {
       await this.#data.punch(start, end - start);
     } catch (error) {
-      if (codeOf(error) !== 'EOPNOTSUPP') throw error;
+      if (codeOf(error) !== 'EOPNOTSUPP') throw passing(error);
+      await this.#fillWithZeros(start, end);
+    }
+  }
+
+  async #fillWithZeros(start: number, end: number): Promise<void> {
+    try {
       for (let at = start; at < end; at += ZEROS.length) {
         await this.#data.write(ZEROS.subarray(0, Math.min(ZEROS.length, end - at)), at);
       }
+    } catch (error) {
+      throw passing(error);
     }
   }
 
@@ -100,4 +108,17 @@ export class ZeroBlocks {
     }
     return zero;
   }
+}
+
+/** A disk without room, even for a hole (ext4 may have to split an extent), is no failure of the store (promise S9). */
+function passing(error: unknown): unknown {
+  if (codeOf(error) !== 'ENOSPC') return error;
+  return new OperationError(
+    'ENOSPC',
+    'the disk of this node has no room to clear blocks that are about to be written',
+    {
+      remedy: 'Make room on it; nothing that was flushed is lost, and the image goes on by itself.',
+      cause: error,
+    },
+  );
 }

@@ -229,6 +229,28 @@ test('a write that finds no room for its mark is ENOSPC, and goes through later'
   assert.is(await firstByte(image, 0), 2);
 });
 
+test('a disk without room even for a hole is ENOSPC, for a first write and for a trim, and both go through later (S9)', async () => {
+  const disk = new CrashDisk();
+  const open = disk.open.bind(disk);
+  let isFull = false;
+  const full = (): Promise<never> => Promise.reject(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
+  disk.open = async (path, mode) => {
+    const file = await open(path, mode);
+    return { ...file, punch: (offset, bytes) => (isFull ? full() : file.punch(offset, bytes)) };
+  };
+  const { image, store } = await smallImage([], disk);
+  isFull = true;
+  await assertCode(image.write(0, block(1), false) ?? Promise.resolve(), 'ENOSPC');
+  isFull = false;
+  await image.write(0, block(1), true);
+  isFull = true;
+  await assertCode(image.trim(0, BLOCK_BYTES, false) ?? Promise.resolve(), 'ENOSPC');
+  assert.is(store.failure, undefined);
+  isFull = false;
+  await image.flush();
+  assert.is(await firstByte(image, 0), 0);
+});
+
 test('a zero whose two edges fail, one at once and one later, says so, and no failure is left to nobody', async () => {
   const { image, source, disk } = await smallImage([1]);
   await image.write(4 * BLOCK_BYTES, block(1), true);
