@@ -3,7 +3,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFile, mkdir, open } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,6 +38,7 @@ interface Plan {
   readonly args: readonly string[];
   readonly socket: string;
   readonly exportName: string;
+  /** Of a peer its file; of ours the directory of the layers. */
   readonly file: string;
 }
 
@@ -52,8 +53,15 @@ function planOf(name: ServerName, directory: string): Plan {
     return { ...peer, command: 'qemu-nbd', args };
   }
   const args = ['--disable-warning=ExperimentalWarning', ALONE, '--alone', '--data', own, '--image', 'bench:1G'];
-  const [data, ours] = [join(own, 'images/bench.data'), join(own, 'bench.sock')];
-  return { name, command: process.execPath, args, socket: ours, exportName: 'bench', file: data };
+  const layers = join(own, 'layers');
+  return { name, command: process.execPath, args, socket: join(own, 'bench.sock'), exportName: 'bench', file: layers };
+}
+
+/** The data file of the only layer: layers have names that are drawn when they are made. */
+async function onlyLayer(layers: string): Promise<string> {
+  const name = (await readdir(layers)).find((one) => one.endsWith('.data'));
+  if (name === undefined) throw new OperationError('PEER_FAILED', `there is no layer in ${layers}`);
+  return join(layers, name);
 }
 
 /** Random data, so that no server can leave zeros out. */
@@ -86,11 +94,12 @@ async function start(plan: Plan, started: NbdServer[]): Promise<NbdServer> {
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-KEPT_CHARS);
   });
-  const { name, file, socket, exportName } = plan;
+  const { name, socket, exportName } = plan;
   const uri = `nbd+unix:///${exportName}?socket=${socket}`;
-  const server = { name, pid: child.pid ?? 0, uri, file, stop: () => stop(child) };
+  const server = { name, pid: child.pid ?? 0, uri, file: plan.file, stop: () => stop(child) };
   started.push(server);
   await listening(child, plan, () => said);
+  if (name === 'supercloud') server.file = await onlyLayer(plan.file);
   return server;
 }
 
