@@ -4,9 +4,9 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
-import { HEARTBEAT_MS } from './peer-session.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
 import { TableFollower } from './table-follower.ts';
+import { HEARTBEAT_MS } from './table-teller.ts';
 import type { Traffic } from './traffic.ts';
 
 const SILENCE_MS = 3 * HEARTBEAT_MS;

@@ -1,24 +1,15 @@
 // The serving end of one stream from another store: answers fetches by version equality and tells a follower the table.
 // A state machine over frames; only what is durable leaves it (SOUNDNESS A2).
-import type { Clock, Timer } from '../../common/clock.ts';
+import type { Clock } from '../../common/clock.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
-import { DATA, HERE, partsOfRuns } from '../table/version-run.ts';
-import type { TableMark } from '../table/version-table.ts';
-import {
-  ANSWER_BLOCKS_MAX,
-  ENTRY_BYTES_MAX,
-  encodePeerFrame,
-  FETCH_BLOCKS_MAX,
-  type PeerFrame,
-  PeerFrameReader,
-} from './peer-frame.ts';
+import { DATA, HERE } from '../table/version-run.ts';
+import { ANSWER_BLOCKS_MAX, encodePeerFrame, FETCH_BLOCKS_MAX, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { PeerStream } from './peer-stream.ts';
+import { TableTeller } from './table-teller.ts';
 import type { Traffic } from './traffic.ts';
 
-/** A follower takes a writer that says nothing for three of these for dead. */
-export const HEARTBEAT_MS = 5_000;
 /** Requests of one peer that wait for its socket; a peer that asks for more without reading is cut off. */
 const WAITING_BLOCKS_MAX = 16 * FETCH_BLOCKS_MAX;
 
@@ -30,9 +21,7 @@ export interface PeerSessionParts {
   readonly stream: PeerStream;
 }
 
-/** An entry that shares its run with no other: 20 bytes and a checksum. */
-const ENTRY_ON_WIRE_BYTES_MAX = 24;
-/** Entries that a follower has not taken yet, beside twice its whole table; one that stays behind begins anew. */
+/** Changes that a follower has not taken yet; one that stays behind begins anew. */
 const UNTAKEN_BYTES_MAX = 64 * 2 ** 20;
 
 interface Question {
@@ -48,9 +37,7 @@ export class PeerSession {
   #waitingBlocks = 0;
   #isFull = false;
   #untakenBytes = 0;
-  #holdersTold = 0;
-  #unfollow: (() => void) | undefined;
-  #heartbeat: Timer | undefined;
+  #teller: TableTeller | undefined;
 
   constructor(parts: PeerSessionParts) {
     this.#parts = parts;
@@ -63,13 +50,13 @@ export class PeerSession {
   drained(): void {
     this.#isFull = false;
     this.#untakenBytes = 0;
+    this.#teller?.drained();
     this.#answer();
   }
 
   closed(): void {
     this.#questions = [];
-    this.#unfollow?.();
-    this.#heartbeat?.cancel();
+    this.#teller?.close();
   }
 
   #take(frame: PeerFrame): void {
@@ -154,40 +141,14 @@ export class PeerSession {
   }
 
   #follow(afterSequence: number | undefined): void {
-    const { store } = this.#parts;
-    const reason = this.#unfollow === undefined ? refusal(store) : 'this stream follows already';
+    const { store, clock } = this.#parts;
+    const reason = this.#teller === undefined ? refusal(store) : 'this stream follows already';
     if (store === undefined || reason !== undefined) {
       this.#sendEntries({ type: 'refused', reason: reason ?? '' });
       return;
     }
-    this.#unfollow = store.follow(
-      {
-        whole: (runs, mark) => this.#begin(store, afterSequence === undefined, runs, mark),
-        changes: (runs, mark) => this.#tell(store, runs, mark),
-      },
-      afterSequence,
-    );
-  }
-
-  #begin(store: ImageStore, whole: boolean, runs: Buffer, mark: TableMark): void {
-    const { epoch, ends } = store.state;
-    this.#sendEntries({ type: 'begin', whole, blocks: store.blocks, epoch, ends });
-    this.#tell(store, runs, mark);
-  }
-
-  #tell(store: ImageStore, runs: Buffer, mark: TableMark): void {
-    for (; this.#holdersTold < store.holders.length; this.#holdersTold++) {
-      const name = store.holderName(this.#holdersTold);
-      this.#sendEntries({ type: 'holder', index: this.#holdersTold, name });
-    }
-    for (const part of partsOfRuns(runs, ENTRY_BYTES_MAX)) this.#sendEntries({ type: 'entries', runs: part });
-    this.#sendMark(mark);
-  }
-
-  #sendMark(mark: TableMark): void {
-    this.#sendEntries({ type: 'mark', mark });
-    this.#heartbeat?.cancel();
-    this.#heartbeat = this.#parts.clock.setTimer(HEARTBEAT_MS, () => this.#sendMark(mark));
+    const send = (frame: PeerFrame): void => this.#sendEntries(frame);
+    this.#teller = new TableTeller({ store, afterSequence, clock, send, isFull: () => this.#isFull });
   }
 
   #sendBlocks(frame: PeerFrame): void {
@@ -202,8 +163,7 @@ export class PeerSession {
     const bytes = encodePeerFrame(frame);
     if (!this.#parts.stream.write(bytes)) this.#isFull = true;
     if (this.#isFull) this.#untakenBytes += bytes.length;
-    const tableBytes = (this.#parts.store?.table.placedBlocks ?? 0) * ENTRY_ON_WIRE_BYTES_MAX;
-    if (this.#untakenBytes > UNTAKEN_BYTES_MAX + 2 * tableBytes) this.#parts.stream.close();
+    if (this.#untakenBytes > UNTAKEN_BYTES_MAX) this.#parts.stream.close();
     return bytes.length;
   }
 }

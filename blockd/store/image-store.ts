@@ -12,7 +12,7 @@ import { Checkpointer } from './checkpointer.ts';
 import { ExtentMarks } from './extent-marks.ts';
 import { StoreJournal } from './store-journal.ts';
 import type { StoreRecord, StoreState } from './store-record.ts';
-import { type TableListener, TableListeners } from './table-listeners.ts';
+import { type TableListener, TableListeners, type TableTelling } from './table-listeners.ts';
 import { WriteNumbers } from './write-numbers.ts';
 import { ZeroBlocks } from './zero-blocks.ts';
 
@@ -186,11 +186,9 @@ export class ImageStore {
     return done;
   }
 
-  /** Tells the listener the durable table and then each durable change, until the answered function is called. */
-  follow(listener: TableListener, afterSequence?: number): () => void {
-    const leave = this.#listeners.add(listener, afterSequence);
-    this.commit({}).catch(() => this.failure);
-    return leave;
+  /** Tells the listener each durable change from now on, and the table so far as fast as the telling is asked. */
+  follow(listener: TableListener, afterSequence?: number): TableTelling {
+    return this.#listeners.add(listener, afterSequence, () => this.commit({}).catch(() => this.failure));
   }
 
   /** Closes the files after everything is durable; without `clean` the next start takes it for a crash. */

@@ -1,56 +1,68 @@
-// Who is told of an image's durable changes: first the table as of one barrier, then what each later one changed. Nobody
-// hears of what is not durable (SOUNDNESS A2); the barriers say when that is.
+// Who is told of an image's durable changes: each walks through the table at its own pace, hears beside that what every
+// barrier changes, and is told the table's mark once it has all of it. Nobody hears of what is not durable (SOUNDNESS
+// A2); the barriers say when that is.
+import { TableWalk } from '../table/table-walk.ts';
 import type { TableMark, VersionTable } from '../table/version-table.ts';
 
-/** Who is told of durable changes. Runs are as in `version-run.ts`, holders by this store's index. */
+/** Who is told of durable changes. */
 export interface TableListener {
-  /** The whole table, or what is newer than the sequence it asked for. */
-  whole(runs: Buffer, mark: TableMark): void;
-  changes(runs: Buffer, mark: TableMark): void;
+  /**
+   * What a barrier has made durable: runs as in `version-run.ts`, holders by this store's index. `mark`: the table as of
+   * that barrier; undefined for one who had not walked through the table when the barrier began.
+   */
+  changes(runs: Buffer, mark: TableMark | undefined): void;
 }
 
-interface Newcomer {
+/** One listener's way through the table. */
+export interface TableTelling {
+  /** The next entries, as `changes`; undefined once there are no more: the next barrier tells the mark. */
+  next(): Buffer | undefined;
+  /** Nothing is told any more. */
+  leave(): void;
+}
+
+interface Listening {
   readonly listener: TableListener;
-  readonly afterSequence: number | undefined;
+  readonly walk: TableWalk;
 }
 
 /** The listeners of one image. */
 export class TableListeners {
   readonly #table: VersionTable;
-  readonly #listeners = new Set<TableListener>();
-  readonly #newcomers = new Set<Newcomer>();
+  readonly #all = new Set<Listening>();
 
   constructor(table: VersionTable) {
     this.#table = table;
   }
 
   get count(): number {
-    return this.#listeners.size + this.#newcomers.size;
+    return this.#all.size;
   }
 
-  /** The listener comes with the next barrier, and goes when the answered function is called. */
-  add(listener: TableListener, afterSequence: number | undefined): () => void {
-    const newcomer = { listener, afterSequence };
-    this.#newcomers.add(newcomer);
-    return () => {
-      this.#newcomers.delete(newcomer);
-      this.#listeners.delete(listener);
+  /** `walked`: called when it has walked through the table, for a barrier with a mark. */
+  add(listener: TableListener, afterSequence: number | undefined, walked: () => void): TableTelling {
+    const walk = new TableWalk(this.#table, afterSequence);
+    const listening = { listener, walk };
+    this.#all.add(listening);
+    return {
+      next: () => {
+        if (walk.isOver) return undefined;
+        const runs = walk.next();
+        if (walk.isOver) walked();
+        return runs;
+      },
+      leave: () => void this.#all.delete(listening),
     };
   }
 
-  /** What the table says now to those who come with this barrier; the answered function tells all, once it is durable. */
+  /**
+   * At a barrier's beginning; the answered function tells everyone, once it is durable. A walk that ends in between has
+   * left out what changed in between, and the mark is of before: its listener waits for the next barrier.
+   */
   prepare(): (runs: Buffer, mark: TableMark) => void {
-    const newcomers = Array.from(this.#newcomers, (one) => ({ one, whole: this.#table.runs(one.afterSequence) }));
+    const informed = new Set(Array.from(this.#all).filter(({ walk }) => walk.isOver));
     return (runs, mark) => {
-      for (const listener of this.#listeners) listener.changes(runs, mark);
-      for (const { one, whole } of newcomers) this.#welcome(one, whole, mark);
+      for (const one of this.#all) one.listener.changes(runs, informed.has(one) ? mark : undefined);
     };
-  }
-
-  /** Tells the whole table to one who has not gone meanwhile. */
-  #welcome(newcomer: Newcomer, whole: Buffer, mark: TableMark): void {
-    if (!this.#newcomers.delete(newcomer)) return;
-    this.#listeners.add(newcomer.listener);
-    newcomer.listener.whole(whole, mark);
   }
 }

@@ -4,7 +4,7 @@ import { ChangedBlocks, isUndurable, setSettled, setTaken } from './changed-bloc
 import type { EntrySlab } from './entry-slab.ts';
 import type { TableCapture } from './table-capture.ts';
 import { TableCensus } from './table-census.ts';
-import { DATA, HERE } from './version-run.ts';
+import { DATA, HERE, type RunWriter } from './version-run.ts';
 
 /** The flags of an entry that mean something outside of its table. */
 export const CONTENT = DATA | HERE;
@@ -60,6 +60,19 @@ export class BlockEntries {
   sumOf(block: number): number {
     const slot = this.slab.slotOf(block);
     return slot < 0 ? 0 : (this.slab.chunkOf(slot).sum[this.slab.indexOf(slot)] ?? 0);
+  }
+
+  /** Adds the block's entry to the runs. */
+  addTo(writer: RunWriter, block: number): void {
+    const slot = this.slab.slotOf(block);
+    if (slot < 0) {
+      writer.add(block, 1, 0, 0, 0, 0, 0);
+      return;
+    }
+    const { high, low, flags, holder, sum } = this.slab.chunkOf(slot);
+    const at = this.slab.indexOf(slot);
+    const content = (flags[at] ?? 0) & CONTENT;
+    writer.add(block, 1, high[at] ?? 0, low[at] ?? 0, content, holder[at] ?? 0, sum[at] ?? 0);
   }
 
   /** Whether the disk may not have the block's entry as it is. */

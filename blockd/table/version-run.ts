@@ -35,6 +35,13 @@ export class RunWriter {
   #length = 0;
   /** Where the run that may still grow begins; -1 while there is none. */
   #open = -1;
+  // The open run: read for every block, written to the bytes when it is over.
+  #next = 0;
+  #count = 0;
+  #high = 0;
+  #low = 0;
+  #flags = 0;
+  #holder = 0;
 
   constructor(expectedRuns = 64) {
     this.#bytes = Buffer.allocUnsafeSlow(expectedRuns * (RUN_HEADER_BYTES + SUM_BYTES));
@@ -42,46 +49,53 @@ export class RunWriter {
 
   /** One block with data, or several without (`sum` is ignored then). */
   add(first: number, count: number, high: number, low: number, flags: number, holder: number, sum: number): void {
-    const hasData = (flags & DATA) !== 0;
     if (!this.#continues(first, high, low, flags, holder)) this.#begin(first, high, low, flags, holder);
-    if (hasData) this.#put(sum);
-    this.#bytes.writeUInt32BE(this.#bytes.readUInt32BE(this.#open + 4) + count, this.#open + 4);
+    if ((flags & DATA) !== 0) this.#put(sum);
+    this.#next = first + count;
+    this.#count += count;
   }
 
   /** All runs so far; the writer is empty afterwards. */
   finish(): Buffer {
+    this.#end();
     const bytes = Buffer.from(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
-    this.#open = -1;
     return bytes;
   }
 
   #continues(first: number, high: number, low: number, flags: number, holder: number): boolean {
-    const at = this.#open;
-    if (at < 0) return false;
-    const bytes = this.#bytes;
-    const count = bytes.readUInt32BE(at + 4);
     return (
-      bytes.readUInt32BE(at) + count === first &&
-      bytes.readUInt32BE(at + 12) === low &&
-      bytes.readUInt32BE(at + 8) === high &&
-      bytes.readUInt16BE(at + 16) === flags &&
-      bytes.readUInt16BE(at + 18) === holder &&
-      ((flags & DATA) === 0 || count < DATA_RUN_BLOCKS_MAX)
+      this.#open >= 0 &&
+      this.#next === first &&
+      this.#low === low &&
+      this.#high === high &&
+      this.#flags === flags &&
+      this.#holder === holder &&
+      ((flags & DATA) === 0 || this.#count < DATA_RUN_BLOCKS_MAX)
     );
   }
 
   #begin(first: number, high: number, low: number, flags: number, holder: number): void {
+    this.#end();
     this.#makeRoom(RUN_HEADER_BYTES);
     const at = this.#length;
     this.#bytes.writeUInt32BE(first, at);
-    this.#bytes.writeUInt32BE(0, at + 4);
     this.#bytes.writeUInt32BE(high, at + 8);
     this.#bytes.writeUInt32BE(low, at + 12);
     this.#bytes.writeUInt16BE(flags, at + 16);
     this.#bytes.writeUInt16BE(holder, at + 18);
     this.#open = at;
+    this.#count = 0;
+    this.#high = high;
+    this.#low = low;
+    this.#flags = flags;
+    this.#holder = holder;
     this.#length += RUN_HEADER_BYTES;
+  }
+
+  #end(): void {
+    if (this.#open >= 0) this.#bytes.writeUInt32BE(this.#count, this.#open + 4);
+    this.#open = -1;
   }
 
   #put(sum: number): void {

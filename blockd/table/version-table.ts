@@ -101,6 +101,12 @@ export class VersionTable {
     return epochOf(this.#entries.versionOf(block).high);
   }
 
+  /** The sequence of the block's newest version, 0 for one never written. */
+  sequenceAt(block: number): number {
+    const { high, low } = this.#entries.versionOf(block);
+    return sequenceOf(high, low);
+  }
+
   holderOf(block: number): number {
     return this.#entries.holderOf(block);
   }
@@ -181,7 +187,7 @@ export class VersionTable {
   /** The changed entries as runs in block order, for a record; `settle` says what became of it before the next. */
   takeChanges(): Buffer {
     const writer = new RunWriter();
-    for (const block of this.#entries.takeChanges()) this.#addTo(writer, block);
+    for (const block of this.#entries.takeChanges()) this.#entries.addTo(writer, block);
     return writer.finish();
   }
 
@@ -193,24 +199,22 @@ export class VersionTable {
   }
 
   /**
-   * The whole table as runs in block order, blocks never written included; or, after a sequence, only what was
-   * written later (sequences count over all blocks and epochs of an image).
+   * The wanted entries from a block on, as runs in block order, over so many blocks that take memory at most; where they
+   * end. The blocks between those that take memory were never written, and are asked for like the others: by their first.
    */
-  runs(afterSequence?: number): Buffer {
+  runs(from: number, placedMax: number, isWanted: (block: number) => boolean): { runs: Buffer; end: number } {
     const writer = new RunWriter();
-    for (let block = 0; block < this.blocks; ) {
-      const placed = this.#entries.slab.nextPlaced(block, this.blocks);
-      if (placed > block && afterSequence === undefined) writer.add(block, placed - block, 0, 0, 0, 0, 0);
-      block = this.#entries.slab.nextUnplaced(placed, this.blocks);
-      for (let one = placed; one < block; one++) if (this.#isAfter(one, afterSequence)) this.#addTo(writer, one);
+    const { slab } = this.#entries;
+    let left = placedMax;
+    let block = from;
+    while (block < this.blocks && left > 0) {
+      const placed = slab.nextPlaced(block, this.blocks);
+      if (placed > block && isWanted(block)) writer.add(block, placed - block, 0, 0, 0, 0, 0);
+      block = slab.nextUnplaced(placed, Math.min(placed + left, this.blocks));
+      for (let one = placed; one < block; one++) if (isWanted(one)) this.#entries.addTo(writer, one);
+      left -= block - placed;
     }
-    return writer.finish();
-  }
-
-  #isAfter(block: number, sequence: number | undefined): boolean {
-    if (sequence === undefined) return true;
-    const { high, low } = this.#entries.versionOf(block);
-    return sequenceOf(high, low) > sequence;
+    return { runs: writer.finish(), end: block };
   }
 
   /** The next blocks at or after `from` (before `end`) that must be fetched and share version and holder. */
@@ -285,10 +289,5 @@ export class VersionTable {
     table.lastSequence = head.lastSequence;
     table.#entries.census.restore(head);
     return table;
-  }
-
-  #addTo(writer: RunWriter, block: number): void {
-    const { high, low } = this.#entries.versionOf(block);
-    writer.add(block, 1, high, low, this.contentOf(block), this.holderOf(block), this.sumOf(block));
   }
 }

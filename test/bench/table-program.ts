@@ -2,10 +2,11 @@
 // block was written, opens it, lets its journal grow, or has it write a checkpoint while it changes. Prints one line of JSON.
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
+import { createLayer, layerPaths, openLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { dropCached } from '../../blockd/store/page-cache.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
+import { TableWalk } from '../../blockd/table/table-walk.ts';
 import { VersionTable } from '../../blockd/table/version-table.ts';
 import { realDisk } from '../../common/disk.ts';
 import { seededRandom } from '../unit/common/seeded-random.ts';
@@ -77,7 +78,7 @@ async function openOnce(directory: string, blocks: number, isCold: boolean): Pro
 /** Ends as a kill does: the next start replays the journal. */
 async function grow(directory: string, blocks: number): Promise<TableStepFigures> {
   const store = await open(directory, Number.MAX_SAFE_INTEGER);
-  const journal = await realDisk.open(join(directory, `${IMAGE}.journal`), 'read');
+  const journal = await realDisk.open(layerPaths(directory, LAYER).journal, 'read');
   const limitBytes = Math.max(8 * 2 ** 20, (blocks * 15.5) / JOURNAL_SHARE);
   const startedMs = performance.now();
   while ((await journal.size()) < GROWN_SHARE * limitBytes) {
@@ -133,6 +134,23 @@ async function checkpoint(
   return { tookMs, longestMs, longestCpuMs, bytesPerBlock, changesPerSecond: (1000 * changes * turns) / tookMs };
 }
 
+/** What telling the table to a newcomer costs beside the sending: the longest part is what a request may wait. */
+async function tell(directory: string): Promise<TableStepFigures> {
+  const { table } = await open(directory);
+  const startedMs = performance.now();
+  const startedCpuMs = threadCpuMs();
+  let longestMs = 0;
+  let longestCpuMs = 0;
+  for (const walk = new TableWalk(table, undefined); !walk.isOver; ) {
+    const partMs = performance.now();
+    const partCpuMs = threadCpuMs();
+    walk.next();
+    longestMs = Math.max(longestMs, performance.now() - partMs);
+    longestCpuMs = Math.max(longestCpuMs, threadCpuMs() - partCpuMs);
+  }
+  return { tookMs: performance.now() - startedMs, cpuMs: threadCpuMs() - startedCpuMs, longestMs, longestCpuMs };
+}
+
 function run(step: string, directory: string, blocks: number): Promise<TableStepFigures> {
   switch (step) {
     case 'make':
@@ -147,6 +165,8 @@ function run(step: string, directory: string, blocks: number): Promise<TableStep
       return checkpoint(directory, blocks, CHANGES_PER_TURN);
     case 'writes':
       return checkpoint(directory, blocks, CHANGES_PER_TURN, WRITES_MS);
+    case 'tell':
+      return tell(directory);
     case 'grow':
       return grow(directory, blocks);
     default:

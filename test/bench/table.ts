@@ -25,6 +25,7 @@ const STEPS: readonly { readonly step: string; readonly title?: string; readonly
   { step: 'writes', title: 'random writes' },
   { step: 'checkpoint beside writes', title: 'checkpoint beside such writes' },
   { step: 'checkpoint' },
+  { step: 'tell', title: 'tell it to a newcomer' },
   { step: 'grow', title: 'let the journal grow' },
   { step: 'open', title: 'open, journal at its longest', isOpening: true },
 ];

@@ -5,6 +5,7 @@ import type { Image } from '../../blockd/image/image.ts';
 import { BLOCK_BYTES, sequenceOf } from '../../blockd/table/block-version.ts';
 import { readRuns } from '../../blockd/table/version-run.ts';
 import { VersionTable } from '../../blockd/table/version-table.ts';
+import { runsOf } from '../unit/blockd/table-runs.ts';
 
 const SECTOR_BYTES = 512;
 
@@ -75,13 +76,13 @@ export class ImageModel {
   async verify(image: Image): Promise<void> {
     this.#readAllowed(image);
     checkSums(image.store.table);
-    for (const run of readRuns(image.store.table.runs())) {
+    for (const run of readRuns(runsOf(image.store.table))) {
       for (let block = run.first; block < run.first + run.count; block++) {
         const isOlder = sequenceOf(run.high, run.low) < (this.#told.get(block) ?? 0);
         assert.not(isOlder, `block ${block} is older than somebody was told`);
       }
     }
-    this.published(image.store.table.runs(), image);
+    this.published(runsOf(image.store.table), image);
     if (image.store.takeSequence() === undefined) await image.store.reserve();
     assert.ok((image.store.takeSequence() ?? 0) > this.#lastSequence, 'a write number is used again');
   }
@@ -110,7 +111,7 @@ export class ImageModel {
 /** What the table adds up to is what its entries do. */
 function checkSums(table: VersionTable): void {
   const anew = new VersionTable(table.blocks);
-  anew.restore(table.runs());
+  anew.restore(runsOf(table));
   assert.equal([anew.mark.digest, anew.census()], [table.mark.digest, table.census()], 'the sums are of other entries');
 }
 

@@ -10,6 +10,7 @@ import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { realClock } from '../../common/clock.ts';
 import { codeOf } from '../../common/errors.ts';
 import { createLog } from '../../common/log.ts';
+import { runsOf } from '../unit/blockd/table-runs.ts';
 import { CrashDisk } from './crash-disk.ts';
 import { ImageModel } from './image-model.ts';
 
@@ -193,7 +194,8 @@ export async function change({ model, image }: World, offset: number, data: Buff
 
 async function publish({ model, image }: World): Promise<void> {
   const told = (runs: Buffer): void => model.published(runs, image);
-  image.store.follow({ whole: told, changes: told });
+  const telling = image.store.follow({ changes: told });
+  for (let runs = telling.next(); runs !== undefined; runs = telling.next()) told(runs);
   await image.store.flush();
 }
 
@@ -210,7 +212,7 @@ export async function runAll(world: World, steps: readonly Step[], kind: Kind): 
     world.model.used(world.image.store.table.lastSequence);
     // What is durable may be told at any time, and names its content from now on.
     const { table } = world.image.store;
-    if (!table.hasChanges) world.model.published(table.runs(), world.image);
+    if (!table.hasChanges) world.model.published(runsOf(table), world.image);
   }
 }
 

@@ -20,6 +20,7 @@ import { CrashDisk } from '../../crash/crash-disk.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { BLOCKS, LAYER, reopen, smallImage } from './small-image.ts';
+import { runsOf } from './table-runs.ts';
 
 const seed = Number(process.env.PEER_FUZZ_SEED ?? Date.now() % 2 ** 31);
 const SERVED = 4_000;
@@ -92,7 +93,7 @@ function assertTrue(store: ImageStore, frame: PeerFrame): void {
 
 function questions(store: ImageStore): Buffer[] {
   const fetches = [0, 3, 5].map((first, id) => {
-    const run = store.table.runs();
+    const run = runsOf(store.table);
     assert.ok(run.length > 0);
     const [high, low] = [2 * 256, first + 1];
     return encodePeerFrame({ type: 'fetch', id, runs: [{ first, count: 2, high, low }] });

@@ -1,0 +1,80 @@
+// Tells one follower a layer's table, as fast as its stream takes it, and then each durable change: what is said in which
+// order, and the sign of life between. A state machine over frames.
+import type { Clock, Timer } from '../../common/clock.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import type { TableTelling } from '../store/table-listeners.ts';
+import { partsOfRuns } from '../table/version-run.ts';
+import type { TableMark } from '../table/version-table.ts';
+import { ENTRY_BYTES_MAX, type PeerFrame } from './peer-frame.ts';
+
+/** A follower takes a writer that says nothing for three of these for dead. */
+export const HEARTBEAT_MS = 5_000;
+
+export interface TableTellerParts {
+  readonly store: ImageStore;
+  /** What the follower has already; undefined when it wants the whole table. */
+  readonly afterSequence: number | undefined;
+  readonly clock: Clock;
+  readonly send: (frame: PeerFrame) => void;
+  /** Whether the stream takes no more at present; `drained` is called then. */
+  readonly isFull: () => boolean;
+}
+
+/** From the question of one follower to the end of its stream. */
+export class TableTeller {
+  readonly #parts: TableTellerParts;
+  readonly #telling: TableTelling;
+  #holdersTold = 0;
+  #nextPart: Timer | undefined;
+  #heartbeat: Timer | undefined;
+
+  constructor(parts: TableTellerParts) {
+    this.#parts = parts;
+    const { store, afterSequence, send } = parts;
+    const { epoch, ends } = store.state;
+    send({ type: 'begin', whole: afterSequence === undefined, blocks: store.blocks, epoch, ends });
+    this.#telling = store.follow({ changes: (runs, mark) => this.#changed(runs, mark) }, afterSequence);
+    this.#tellNext();
+  }
+
+  drained(): void {
+    if (this.#nextPart === undefined) this.#tellNext();
+  }
+
+  close(): void {
+    this.#telling.leave();
+    this.#nextPart?.cancel();
+    this.#heartbeat?.cancel();
+  }
+
+  /** A part at a time, and others have their turn between two: a large table takes a second and more. */
+  #tellNext(): void {
+    this.#nextPart = undefined;
+    if (this.#parts.isFull()) return;
+    const runs = this.#telling.next();
+    if (runs === undefined) return;
+    this.#tell(runs);
+    this.#nextPart = this.#parts.clock.setTimer(0, () => this.#tellNext());
+  }
+
+  #changed(runs: Buffer, mark: TableMark | undefined): void {
+    this.#tell(runs);
+    if (mark !== undefined) this.#tellMark(mark);
+  }
+
+  #tell(runs: Buffer): void {
+    const { store, send } = this.#parts;
+    for (; this.#holdersTold < store.holders.length; this.#holdersTold++) {
+      const name = store.holderName(this.#holdersTold);
+      send({ type: 'holder', index: this.#holdersTold, name });
+    }
+    for (const part of partsOfRuns(runs, ENTRY_BYTES_MAX)) send({ type: 'entries', runs: part });
+  }
+
+  #tellMark(mark: TableMark): void {
+    const { clock, send } = this.#parts;
+    send({ type: 'mark', mark });
+    this.#heartbeat?.cancel();
+    this.#heartbeat = clock.setTimer(HEARTBEAT_MS, () => this.#tellMark(mark));
+  }
+}
