@@ -9,6 +9,7 @@ import { initCommand, joinCommand, tokenCommand } from './commands/cluster.ts';
 import { imageCommand } from './commands/image.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { nodeCommand } from './commands/node.ts';
+import { propagationCommand } from './commands/propagation.ts';
 import { snapshotCommand } from './commands/snapshot.ts';
 import { vmCommand } from './commands/vm.ts';
 
@@ -52,6 +53,7 @@ function build(): Command {
     .addCommand(migrateCommand)
     .addCommand(imageCommand)
     .addCommand(snapshotCommand)
+    .addCommand(propagationCommand)
     .addCommand(initCommand)
     .addCommand(tokenCommand)
     .addCommand(joinCommand);

@@ -11,6 +11,7 @@ import type { MachineReports } from './machine-reports.ts';
 import type { Members } from './members.ts';
 import type { Migrations } from './migrations.ts';
 import type { Network } from './network.ts';
+import type { Propagation } from './propagation.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { State } from './state.ts';
 import type { Vms } from './vms.ts';
@@ -25,6 +26,7 @@ export interface Rooms {
   readonly images: Images;
   readonly snapshots: Snapshots;
   readonly seeds: LayerSeeds;
+  readonly propagation: Propagation;
   readonly sweep: LayerSweep;
   readonly vms: Vms;
   readonly migrations: Migrations;
@@ -87,7 +89,7 @@ export function watchStatus(
 
 /** The handlers of the contract. */
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
-  const { members, images, snapshots, seeds, sweep, vms, migrations, network, reports, join } = rooms;
+  const { members, images, snapshots, seeds, propagation, sweep, vms, migrations, network, reports, join } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -123,6 +125,8 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       await images.setPull(image, rateBytesPerSecond);
       return {};
     },
+    'propagation.show': ({ image }) => propagation.show(image),
+    'propagation.set': async ({ image, settings }) => ({ waitsFor: await propagation.set(image, settings) }),
     'vm.create': (request) => looked(() => vms.create(request)),
     'vm.list': () => looked(() => ({ vms: vms.list() })),
     'vm.show': ({ vm }) => looked(() => vms.show(vm)),

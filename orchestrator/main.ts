@@ -20,6 +20,7 @@ import { Members } from './members.ts';
 import { Migrations } from './migrations.ts';
 import { Network } from './network.ts';
 import { Patience } from './patience.ts';
+import { Propagation } from './propagation.ts';
 import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
@@ -56,6 +57,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const images = new Images(shared);
   const snapshots = new Snapshots(shared);
   const seeds = new LayerSeeds(shared);
+  const propagation = new Propagation(shared);
   const startPull = pulls.startSoon.bind(pulls);
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
@@ -74,6 +76,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     images,
     snapshots,
     seeds,
+    propagation,
     sweep,
     vms,
     migrations,
@@ -97,6 +100,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'failed migrations taken back': () => migrations.tidy(),
     'VMs taken away': () => vms.tidy(),
     'snapshots finished': () => snapshots.tidy(),
+    'propagation told': () => propagation.repeat(),
     'layers dropped': () => sweep.sweep(),
     'background pulls looked at': () => pulls.look((vm, stores) => migrations.stores(vm, stores)),
   };

@@ -142,8 +142,9 @@ export class MigrationSequence {
     const sockets: string[] = [];
     return this.#timed(record, 'standby', async () => {
       await sideBySide(signal, (side) =>
-        heads.map(async ({ image, bytes, stack, transfer, epoch: own }, disk) => {
-          const params = { migration, image, bytes, stack, epoch: transfer?.epoch ?? own, from };
+        heads.map(async ({ image, bytes, stack, transfer, epoch: own, propagation }, disk) => {
+          const along = propagation === undefined ? {} : { propagation };
+          const params = { migration, image, bytes, stack, epoch: transfer?.epoch ?? own, from, ...along };
           sockets[disk] = (await blockd.call('standby.start', params, { signal: side })).socket;
         }),
       );

@@ -162,10 +162,11 @@ export class Vms {
 
   async #openDisk(image: string, node: string): Promise<string> {
     const head = await this.#cluster.controller.catalogue.call('epoch.open', { image, node });
-    const { bytes, stack, epoch, last, holder } = head;
+    const { bytes, stack, epoch, last, holder, propagation } = head;
     const from = this.#cluster.endpoint(holder);
     const { blockd } = this.#cluster.clients(node);
-    return (await blockd.call('image.open', { image, bytes, stack, epoch, last, from })).socket;
+    const along = propagation === undefined ? {} : { propagation };
+    return (await blockd.call('image.open', { image, bytes, stack, epoch, last, from, ...along })).socket;
   }
 
   /** After a failed creation; the failure itself is what its caller hears. */

@@ -3,6 +3,8 @@
 import { OperationError } from '../../common/errors.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { catalogueContract, Head } from '../../wire/contracts/catalogue.ts';
+import { DEFAULT_SETTINGS } from '../propagation/propagator.ts';
+import { refuseUnsupported } from '../propagation/supported-policy.ts';
 import {
   abandonEpoch,
   addImage,
@@ -11,6 +13,7 @@ import {
   type Entry,
   finishTransfer,
   openEpoch,
+  setPropagation,
 } from './catalogue.ts';
 import { layerCalls } from './catalogue-layer-calls.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
@@ -32,6 +35,14 @@ export function catalogueCalls(store: CatalogueStore): Handlers<typeof catalogue
     'image.head': async ({ image }) => {
       await store.refresh();
       return store.get(image).head;
+    },
+    'propagation.set': async ({ image, settings }) => {
+      refuseUnsupported(image, settings);
+      return change(() => setPropagation(store.get(image), settings));
+    },
+    'propagation.show': async ({ image }) => {
+      await store.refresh();
+      return store.get(image).head.propagation ?? DEFAULT_SETTINGS;
     },
     'epoch.open': ({ image, node }) => change(() => openEpoch(store.get(image), node)),
     'epoch.close': ({ image, node, closing }) => change(() => closeEpoch(store.get(image), node, closing)),

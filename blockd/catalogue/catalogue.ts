@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { OperationError } from '../../common/errors.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import { Head } from '../../wire/contracts/catalogue.ts';
+import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { Epoch, Name } from '../../wire/names.ts';
 import { EPOCH_MAX } from '../table/block-version.ts';
 
@@ -60,6 +61,11 @@ export function addImage(known: Entry | undefined, { image, layer, bytes, holder
 export function checkRemovable({ head }: Entry): void {
   refuseBusy(head);
   if (head.writer !== null) throw isOpen(head);
+}
+
+/** Changes how the image's blocks get to other places, whoever writes it meanwhile. */
+export function setPropagation(entry: Entry, propagation: PropagationSettings): Entry {
+  return { ...entry, head: { ...entry.head, propagation } };
 }
 
 /** Grants the next epoch; the node that has it already gets the same. @throws OperationError IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS */

@@ -35,21 +35,23 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     },
     'image.list': () => ({ images: shelf.hosts.map((host) => host.show()) }),
     'image.show': ({ image }) => shelf.get(image).show(),
-    'image.open': ({ image, bytes, stack, ...opening }, { signal }) =>
+    'image.open': ({ image, bytes, stack, propagation, ...opening }, { signal }) =>
       shelf.inTurn(image, async () => {
         const { epoch } = opening;
         shelf.ended.checkEpoch(stack.layer, epoch);
         await shelf.members.add(opening.from);
+        await shelf.propagation.set(image, propagation);
         const host = await shelf.ensure({ image, bytes, stack, epoch });
         return { socket: await host.open(opening, signal) };
       }),
     'image.close': ({ image, layer, epoch }) => shelf.inTurn(image, () => shelf.endEpoch(image, layer, epoch)),
     'image.cut': async ({ cut, cuts }) => ({ sealed: await shelf.cut({ id: cut, images: cuts }) }),
     'cut.cancel': async ({ cut, images }) => ({ sealed: await shelf.cancelCut(cut, images) }),
-    'standby.start': ({ image, bytes, stack, ...standBy }, { signal }) =>
+    'standby.start': ({ image, bytes, stack, propagation, ...standBy }, { signal }) =>
       shelf.inTurn(image, async () => {
         shelf.ended.checkMigration(standBy.migration);
         await shelf.members.add(standBy.from);
+        await shelf.propagation.set(image, propagation);
         const host = await shelf.ensure({ image, bytes, stack, epoch: standBy.epoch });
         return { socket: await host.standBy(standBy, signal) };
       }),
@@ -86,6 +88,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       shelf.get(image).setPullRate(rateBytesPerSecond);
       return NOTHING;
     },
+    'propagation.set': ({ image, settings }) => done(shelf.propagation.set(image, settings)),
     'members.set': ({ members }) => done(shelf.members.set(members)),
   };
 }

@@ -16,10 +16,12 @@ import { Image } from './image.ts';
 import { coveredLayers, ImageCuts } from './image-cuts.ts';
 import { ImageHost, isOpen, otherTop } from './image-host.ts';
 import { type FileImport, importImage } from './image-import.ts';
+import { ImageTurns } from './image-turns.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import { layerInUse } from './layer-bringer.ts';
 import { LayerShelf } from './layer-shelf.ts';
 import { MemberBook } from './member-book.ts';
+import { PropagationBook } from './propagation-book.ts';
 import { Scrub } from './scrub.ts';
 import type { Serve } from './served-image.ts';
 import { StillImage, type StillOrder } from './still-image.ts';
@@ -52,9 +54,10 @@ export class ImageShelf {
   readonly ended: EndedLedger;
   readonly layers: LayerShelf;
   readonly members: MemberBook;
+  readonly propagation: PropagationBook;
   readonly #parts: ShelfParts;
   readonly #hosts = new Map<string, ImageHost>();
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new ImageTurns();
   readonly #cuts: ImageCuts;
   readonly #scrub: Scrub;
 
@@ -63,6 +66,7 @@ export class ImageShelf {
     const { clock, log, disk, state } = parts;
     this.ended = new EndedLedger(disk, join(state, 'ended.json'));
     this.members = new MemberBook(disk, join(state, 'members.json'));
+    this.propagation = new PropagationBook(disk, join(state, 'propagation.json'));
     const members = (): string[] => this.members.names;
     this.layers = new LayerShelf({ ...parts, members, directory: join(state, 'layers') });
     this.#cuts = new ImageCuts({ layers: this.layers, log });
@@ -75,6 +79,7 @@ export class ImageShelf {
     await disk.makeDirectory(state);
     await this.ended.load();
     await this.members.load();
+    await this.propagation.load();
     await this.layers.load();
     // What fails for one image must not keep the others from their guests.
     await this.#cuts.recover();
@@ -158,13 +163,17 @@ export class ImageShelf {
     });
     if (reader !== undefined) throw layerInUse(layer, `is part of image ${reader.name}, which is in use here`);
     const host = this.hosts.find(isOf);
-    if (host !== undefined) await this.#forget(host);
+    if (host !== undefined) {
+      await this.#forget(host);
+      await this.propagation.forget(host.name);
+    }
     await this.layers.drop(layer);
   }
 
   /** Cuts images that are open here, in the turn of each. @throws OperationError CUT_ENDED and those of the cut */
   cut(cut: Cut): Promise<CutImage[]> {
-    return this.#inTurns(cut.images, () => {
+    const names = cut.images.map(({ image }) => image);
+    return this.#turns.takeAll(names, () => {
       this.ended.checkCut(cut.id);
       return this.#cuts.cut(cut, this.#imagesOf(cut.images));
     });
@@ -179,7 +188,8 @@ export class ImageShelf {
       return [];
     }
     const ended = this.ended.endCut(cut);
-    const sealed = await this.#inTurns(images, () => this.#cuts.cancel(cut, this.#imagesOf(images)));
+    const known = images.map(({ image }) => image);
+    const sealed = await this.#turns.takeAll(known, () => this.#cuts.cancel(cut, this.#imagesOf(images)));
     await ended;
     return sealed;
   }
@@ -203,16 +213,8 @@ export class ImageShelf {
   }
 
   /** Does one step to an image at a time; steps of different images overlap. */
-  async inTurn<T>(image: string, step: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(image) ?? Promise.resolve();
-    const turn = before.then(step, step);
-    const quiet = turn.catch(() => undefined);
-    this.#turns.set(image, quiet);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(image) === quiet) this.#turns.delete(image);
-    }
+  inTurn<T>(image: string, step: () => Promise<T>): Promise<T> {
+    return this.#turns.take(image, step);
   }
 
   /** The end of a wait of so many ms. */
@@ -270,12 +272,6 @@ export class ImageShelf {
 
   #imagesOf(images: Readonly<Pick<Cut['images'][number], 'image'>>[]): Image[] {
     return images.map(({ image }) => this.get(image).image);
-  }
-
-  /** In the turns of all of them at once, taken in one order by everyone. */
-  #inTurns<T>(images: readonly { readonly image: string }[], step: () => Promise<T>): Promise<T> {
-    const names = [...new Set(images.map(({ image }) => image))].sort();
-    return names.reduceRight<() => Promise<T>>((inner, name) => () => this.inTurn(name, inner), step)();
   }
 
   /**

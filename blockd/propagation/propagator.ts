@@ -67,6 +67,7 @@ export const DEFAULT_SETTINGS: PropagationSettings = {
   s: PAPER_S,
   rateBytesPerSecond: null,
   money: null,
+  prices: [],
   transitions: [],
   snapshots: null,
 };

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, MigrationId, Name, Sequence } from '../names.ts';
 import { SealedLayer, Stack } from './layers.ts';
+import { PropagationSettings } from './propagation.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -157,7 +158,10 @@ export const blockdContract = contract('blockd', {
    */
   'image.open': method(
     ['controller'],
-    Type.Object({ image: Name, bytes: Bytes, stack: Stack, epoch: Epoch, last: Closing, from: Endpoint }),
+    Type.Object({
+      ...{ image: Name, bytes: Bytes, stack: Stack, epoch: Epoch, last: Closing, from: Endpoint },
+      propagation: Type.Optional(PropagationSettings),
+    }),
     Type.Object({ socket: Type.String() }),
     { timeoutMs: 120_000 },
   ),
@@ -174,7 +178,10 @@ export const blockdContract = contract('blockd', {
    */
   'standby.start': method(
     ['controller'],
-    Type.Object({ migration: MigrationId, image: Name, bytes: Bytes, stack: Stack, epoch: Epoch, from: Endpoint }),
+    Type.Object({
+      ...{ migration: MigrationId, image: Name, bytes: Bytes, stack: Stack, epoch: Epoch, from: Endpoint },
+      propagation: Type.Optional(PropagationSettings),
+    }),
     Type.Object({ socket: Type.String() }),
   ),
   /** Answers once every table of the migration's stand-bys here was seen to equal the writer's. */
@@ -225,6 +232,11 @@ export const blockdContract = contract('blockd', {
   ),
   /** Fetches what is missing here in the background until the image is independent of other nodes. Rate 0 pauses. */
   'pull.set': method(['controller'], Type.Object({ image: Name, rateBytesPerSecond: Bytes }), Empty),
+  /**
+   * How the image's blocks get to other places while it is written here; kept over a restart. An opening and a stand-by
+   * bring the same along, and without it the image has the default. POLICY_UNSUPPORTED: nothing is changed.
+   */
+  'propagation.set': method(['controller'], Type.Object({ image: Name, settings: PropagationSettings }), Empty),
   /** The members, by which holders' names become addresses. */
   'members.set': method(['controller'], Type.Object({ members: Type.Array(Endpoint) }), Empty),
 });

@@ -4,6 +4,7 @@ import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Epoch, LayerId, MigrationId, Name } from '../names.ts';
 import { Closing, CutImage } from './blockd.ts';
 import { SealedLayer, Stack } from './layers.ts';
+import { PropagationSettings } from './propagation.ts';
 
 const Empty = Type.Object({});
 
@@ -24,6 +25,8 @@ export const Head = Type.Object({
   stack: Stack,
   /** While a cut stands, no epoch begins or ends and no transfer begins: its top may be another at its node already. */
   cut: Type.Union([Type.Object({ id: CutId, snapshot: Name, layer: LayerId }), Type.Null()]),
+  /** How its blocks get to other places; without it as by default. */
+  propagation: Type.Optional(PropagationSettings),
 });
 export type Head = Type.Static<typeof Head>;
 
@@ -61,6 +64,9 @@ export const catalogueContract = contract('catalogue', {
   /** A closed image gets a new top of a larger size. Repeating the same changes nothing. */
   'image.resize': method(['controller'], Type.Object({ image: Name, layer: LayerId, bytes: Bytes }), Head),
   'image.list': method(['controller'], Empty, Type.Object({ heads: Type.Array(Head) })),
+  /** At any time, also while the image is written; its writer is told by whoever sets it. POLICY_UNSUPPORTED */
+  'propagation.set': method(['controller'], Type.Object({ image: Name, settings: PropagationSettings }), Head),
+  'propagation.show': method(['controller'], Type.Object({ image: Name }), PropagationSettings),
   'image.head': method(['controller'], Type.Object({ image: Name }), Head),
   /** Grants the next epoch to one node; refused while another holds it or a transfer stands. */
   'epoch.open': method(['controller'], Type.Object({ image: Name, node: Name }), Head),

@@ -5,6 +5,7 @@ import { Bytes, Ipv4, LayerId, Mac, MigrationId, Name } from '../names.ts';
 import { ExportedFile, ExportFormat, ImageFormat, StoreImage, StoreLayer } from './blockd.ts';
 import { Head, Leaving, Snapshot } from './catalogue.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
+import { PropagationSettings } from './propagation.ts';
 import { SwitchState } from './sdnd.ts';
 
 const Empty = Type.Object({});
@@ -126,6 +127,14 @@ export const Status = Type.Object({
 });
 export type Status = Type.Static<typeof Status>;
 
+/** How an image's blocks get to other places, and which node writes it. */
+export const PropagationView = Type.Object({
+  image: Name,
+  settings: PropagationSettings,
+  writer: Type.Union([Name, Type.Null()]),
+});
+export type PropagationView = Type.Static<typeof PropagationView>;
+
 const Progress = Type.Object({ doneBytes: Bytes, totalBytes: Bytes });
 const FileTarget = { node: Type.Optional(Name), path: Type.String(), format: ExportFormat };
 const Exported = Type.Object({ node: Name, file: ExportedFile });
@@ -194,6 +203,13 @@ export const orchestratorContract = contract('orchestrator', {
   ),
   /** Background fetch of what the image lacks where it is open, in bytes per second; 0 turns it off. */
   'image.pull': method(['operator'], Type.Object({ image: Name, rateBytesPerSecond: Bytes }), Empty),
+  'propagation.show': method(['operator'], Type.Object({ image: Name }), PropagationView),
+  /** Kept at once; answers the nodes that write the image and will hear of it when they are back. */
+  'propagation.set': method(
+    ['operator'],
+    Type.Object({ image: Name, settings: PropagationSettings }),
+    Type.Object({ waitsFor: Type.Array(Name) }),
+  ),
   'vm.create': method(
     ['operator'],
     Type.Object({

@@ -46,7 +46,7 @@ export const SnapshotSchedule = Type.Object({
 });
 export type SnapshotSchedule = Type.Static<typeof SnapshotSchedule>;
 
-/** What traffic from one place to another costs per decimal GB; a pair without a price costs nothing. */
+/** What traffic from one place to another (clouds, or nodes) costs per decimal GB; a pair without a price costs nothing. */
 export const TrafficPrice = Type.Object({ from: Name, to: Name, perGb: Money });
 export type TrafficPrice = Type.Static<typeof TrafficPrice>;
 
@@ -60,7 +60,8 @@ export const PropagationSettings = Type.Object({
   rateBytesPerSecond: Type.Union([Bytes, Type.Null()]),
   /** In any stretch of so many seconds pushes cost at most the budget. */
   money: Type.Union([Type.Object({ budget: Money, windowSeconds: Positive }), Type.Null()]),
-  /** Where the VM probably goes, by where it is; learnt from its moves beside that. */
+  prices: Type.Array(TrafficPrice, { maxItems: 1_024 }),
+  /** Where the VM probably goes, by where it is (clouds, or nodes); learnt from its moves beside that. */
   transitions: Type.Array(Type.Object({ from: Name, to: Name, probability: Type.Number({ minimum: 0, maximum: 1 }) }), {
     maxItems: 1_024,
   }),

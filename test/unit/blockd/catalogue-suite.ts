@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { addImage, type Entry, openEpoch } from '../../../blockd/catalogue/catalogue.ts';
 import { catalogueCalls } from '../../../blockd/catalogue/catalogue-calls.ts';
 import type { CatalogueStore } from '../../../blockd/catalogue/catalogue-store.ts';
+import { DEFAULT_SETTINGS } from '../../../blockd/propagation/propagator.ts';
 import { codeOf } from '../../../common/errors.ts';
 import type { CallContext } from '../../../common/rpc/server.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
@@ -79,6 +80,32 @@ export function catalogueStoreSuite(name: string, stand: () => Promise<StoreStan
     const gone = { snapshotRemoved: 'monday', leaving: [{ layer: LAYER, nodes: [] }] };
     await second.commit(() => ({ change: gone, answer: undefined }));
     assert.equal([second.snapshots, second.leaving], [[], []]);
+    await second.close();
+  });
+
+  test(`${name}: how blocks get to other places is kept with the image, and goes with it`, async () => {
+    const { open } = await stand();
+    const first = await open();
+    await add(first, 'web');
+    const calls = catalogueCalls(first);
+    assert.equal(await calls['propagation.show']({ image: 'web' }, context), DEFAULT_SETTINGS);
+    const settings = { ...DEFAULT_SETTINGS, policy: { mode: 'proactive' }, s: 'auto' } as const;
+    await calls['propagation.set']({ image: 'web', settings }, context);
+    const sync = { mode: 'sync', copies: 2, scope: 'world', whenDegraded: 'wait' } as const;
+    const refused = Promise.resolve(
+      calls['propagation.set']({ image: 'web', settings: { ...settings, policy: sync } }, context),
+    );
+    assert.is((await refusal(refused)).code, 'POLICY_UNSUPPORTED');
+    await calls['epoch.open']({ image: 'web', node: 'a' }, context);
+    await first.close();
+    const second = await open();
+    const again = catalogueCalls(second);
+    assert.equal(await again['propagation.show']({ image: 'web' }, context), settings);
+    assert.equal(second.get('web').head.propagation, settings);
+    await again['epoch.close']({ image: 'web', node: 'a', closing: closing('web', 1, 1) }, context);
+    await again['image.remove']({ image: 'web', nodes: [] }, context);
+    await add(second, 'web');
+    assert.equal(await again['propagation.show']({ image: 'web' }, context), DEFAULT_SETTINGS);
     await second.close();
   });
 
@@ -222,6 +249,8 @@ async function randomCall(store: CatalogueStore, seed: number): Promise<unknown>
       );
     },
     () => calls['image.head']({ image }, context),
+    () => calls['propagation.set']({ image, settings: { ...DEFAULT_SETTINGS, s: random.integer(3) } }, context),
+    () => calls['propagation.show']({ image }, context),
     () => {
       const layer = `l000000000000000${random.integer(8)}`;
       const cuts = [{ image, generation: head?.stack.generation ?? 1, layer }];

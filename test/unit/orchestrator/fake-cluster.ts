@@ -8,6 +8,7 @@ import type { Contract, MethodName, Params, Progress, Result } from '../../../wi
 import type { blockdContract, Closing, StoreImage } from '../../../wire/contracts/blockd.ts';
 import type { catalogueContract, Head } from '../../../wire/contracts/catalogue.ts';
 import type { hypervisorContract, Outcome } from '../../../wire/contracts/hypervisor.ts';
+import type { PropagationSettings } from '../../../wire/contracts/propagation.ts';
 import type { sdndContract, switchAgentContract } from '../../../wire/contracts/sdnd.ts';
 import type { Endpoint } from '../../../wire/names.ts';
 import { memberRecord } from './records.ts';
@@ -45,6 +46,12 @@ export class FakeDaemon<C extends Contract> implements Calls<C> {
 
 export const CLOSING: Closing = {
   ...{ image: 'web', epoch: 1, lastSequence: 7, entries: 7, digest: 'ab'.repeat(16), generation: 1 },
+};
+
+/** How its blocks get to other places when nothing was said. */
+export const SETTINGS: PropagationSettings = {
+  ...{ policy: { mode: 'on-demand' }, k: 1_000, s: 1, rateBytesPerSecond: null, money: null },
+  ...{ prices: [], transitions: [], snapshots: null },
 };
 
 /** The top layer of the cluster's only image. */
@@ -108,6 +115,7 @@ export class FakeNode implements NodeDaemons {
       'standby.ready': nothing,
       'standby.cancel': nothing,
       'pull.set': nothing,
+      'propagation.set': nothing,
     });
     this.hypervisor = new FakeDaemon(`${node} hypervisor`, heard, {
       'machine.list': () => ({ machines: [] }),
@@ -150,6 +158,8 @@ export class FakeCluster implements Cluster {
       'image.head': ({ image }) => head({ image }),
       'image.add': () => head(),
       'image.remove': () => ({ leaving: [] }),
+      'propagation.show': () => SETTINGS,
+      'propagation.set': ({ image, settings }) => head({ image, writer: 'alpha', epoch: 1, propagation: settings }),
       'snapshot.list': () => ({ snapshots: [] }),
       'layer.leave': ({ layers, nodes }) => ({ leaving: layers.map((layer) => ({ layer, nodes })) }),
       'layer.leaving': () => ({ leaving: [] }),

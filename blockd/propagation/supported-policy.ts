@@ -1,0 +1,17 @@
+// Which of the policies that may be asked for this store can keep. What it cannot keep is refused before anyone relies on
+// it: an answer to a guest must never mean less than its policy says.
+import { OperationError } from '../../common/errors.ts';
+import type { PropagationPolicy, PropagationSettings } from '../../wire/contracts/propagation.ts';
+
+/** A policy is kept by building it and adding it here. */
+const SUPPORTED: readonly PropagationPolicy['mode'][] = ['on-demand', 'proactive'];
+
+/** @throws OperationError POLICY_UNSUPPORTED */
+export function refuseUnsupported(image: string, { policy, snapshots }: PropagationSettings): void {
+  const what = SUPPORTED.includes(policy.mode) ? '' : `policy ${policy.mode}`;
+  const refused = what === '' && snapshots !== null ? 'snapshots by the clock' : what;
+  if (refused === '') return;
+  throw new OperationError('POLICY_UNSUPPORTED', `image ${image} cannot have ${refused} yet`, {
+    remedy: `The policies are ${SUPPORTED.join(' and ')}.`,
+  });
+}

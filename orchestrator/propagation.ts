@@ -1,0 +1,72 @@
+// How images' blocks get to other places, as the operator sets it: kept by the catalogue, told to the node that writes the
+// image. A node that is away hears of it when it is back; an opening and a stand-by bring it along.
+import { messageOf } from '../common/errors.ts';
+import type { Log } from '../common/log.ts';
+import type { Head } from '../wire/contracts/catalogue.ts';
+import type { PropagationView } from '../wire/contracts/orchestrator.ts';
+import type { PropagationSettings } from '../wire/contracts/propagation.ts';
+import type { Cluster } from './cluster.ts';
+
+export class Propagation {
+  readonly #cluster: Cluster;
+  readonly #log: Log;
+  /** What each image's writer was told last, by this process. */
+  readonly #told = new Map<string, string>();
+
+  constructor(options: { cluster: Cluster; log: Log }) {
+    this.#cluster = options.cluster;
+    this.#log = options.log;
+  }
+
+  /** @throws OperationError NO_IMAGE */
+  async show(image: string): Promise<PropagationView> {
+    const { catalogue } = this.#cluster.controller;
+    const [{ writer }, settings] = await Promise.all([
+      catalogue.call('image.head', { image }),
+      catalogue.call('propagation.show', { image }),
+    ]);
+    return { image, settings, writer };
+  }
+
+  /**
+   * Keeps the settings and tells the writer; answers the nodes that will hear of it later.
+   * @throws OperationError NO_IMAGE, CLOUD_UNKNOWN, POLICY_UNSUPPORTED
+   */
+  async set(image: string, settings: PropagationSettings): Promise<string[]> {
+    for (const place of placesOf(settings)) this.#cluster.nodeOf(place);
+    const head = await this.#cluster.controller.catalogue.call('propagation.set', { image, settings });
+    return (await this.#tell(head)) || head.writer === null ? [] : [head.writer];
+  }
+
+  /** Tells writers what they have not heard from this process, where they are there. Meant to be repeated. */
+  async repeat(): Promise<void> {
+    const { heads } = await this.#cluster.controller.catalogue.call('image.list', {});
+    const open = heads.filter(({ writer, propagation }) => writer !== null && propagation !== undefined);
+    const names = new Set(open.map(({ image }) => image));
+    for (const image of this.#told.keys()) if (!names.has(image)) this.#told.delete(image);
+    await Promise.all(open.map((head) => this.#tell(head)));
+  }
+
+  /** Whether the writer knows the head's settings. Never rejects. */
+  async #tell({ image, writer, epoch, propagation }: Head): Promise<boolean> {
+    if (writer === null || propagation === undefined) return true;
+    const word = JSON.stringify([writer, epoch, propagation]);
+    if (this.#told.get(image) === word) return true;
+    if (!this.#cluster.isUp(writer)) return false;
+    try {
+      await this.#cluster.clients(writer).blockd.call('propagation.set', { image, settings: propagation });
+      this.#told.set(image, word);
+      return true;
+    } catch (error) {
+      this.#log.warn({ image, node: writer, reason: messageOf(error) }, 'its propagation is told later');
+      return false;
+    }
+  }
+}
+
+/** The clouds and nodes that the settings name. */
+function placesOf({ policy, transitions, prices, snapshots }: PropagationSettings): Set<string> {
+  const named = [...transitions, ...prices].flatMap(({ from, to }) => [from, to]);
+  const places = [policy.mode === 'async' ? policy.place : undefined, snapshots?.place, ...named];
+  return new Set(places.filter((place) => place !== undefined));
+}
