@@ -1,121 +1,21 @@
-// An image as its client sees it: local reads and writes at once, the rest when it can be done. All changes happen in
-// one synchronous step each, the lock of their blocks. No sockets, files or time of its own, and no change of role.
-import type { Clock, Timer } from '../../common/clock.ts';
-import type { ImageStore } from '../store/image-store.ts';
+// An image as its client sees it: reads, and changes at once where that can be, the rest when it can be done. All changes
+// happen in one synchronous step each, the lock of their blocks. No sockets, files or time of its own, and no change of role.
 import { ZERO_SUM } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA } from '../table/version-run.ts';
-import type { FetchCause } from './block-fetcher.ts';
 import { blockOf, endBlockOf, partialBlocks } from './block-range.ts';
-import { BlockStack, IN_FILE } from './block-stack.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
-import { RequestGate } from './request-gate.ts';
+import { IN_FILE } from './block-stack.ts';
+import { ImageReads } from './image-reads.ts';
 
-/** While somebody follows, what was written is told to him at the latest after this (SOUNDNESS A2). */
-const FOLLOWED_BARRIER_MS = 1_000;
 /** Two partial blocks side by side are less than this. */
 const ZEROS = new Uint8Array(2 * BLOCK_BYTES);
-
-export interface ImageParts {
-  readonly top: LayerBlocks;
-  /** The layers below that are here; a top that has others waits for `layOver`. */
-  readonly below?: readonly LayerBlocks[];
-  readonly clock: Clock;
-}
 
 /** Done at once (undefined) or when the promise is. */
 export type Answer = Promise<void> | undefined;
 
 /** Requests of one image at this node. Offsets and lengths in bytes, within the image. */
-export class ImageRequests {
-  readonly gate: RequestGate;
-  readonly counters = { reads: 0, writes: 0, flushes: 0 };
-  readonly #clock: Clock;
+export class ImageRequests extends ImageReads {
   readonly #copied = Buffer.alloc(BLOCK_BYTES);
-  #stack: BlockStack;
-  #barrierTimer: Timer | undefined;
-
-  constructor({ top, below = [], clock }: ImageParts) {
-    this.#stack = new BlockStack(top, below);
-    this.gate = new RequestGate(top.store.image);
-    this.#clock = clock;
-  }
-
-  get stack(): BlockStack {
-    return this.#stack;
-  }
-
-  /** The top layer's: all that is ever written. */
-  get store(): ImageStore {
-    return this.#stack.top.store;
-  }
-
-  get fetchedBlocks(): Readonly<Record<FetchCause, number>> {
-    return this.#stack.fetchedBlocks;
-  }
-
-  /** From here on the image is these layers; the gate lets no change through at this moment. */
-  layOver(top: LayerBlocks, below: readonly LayerBlocks[]): void {
-    this.#stack = new BlockStack(top, below);
-  }
-
-  /** Reads if it can be done at once; false otherwise, and nothing was done. @throws OperationError, Error of the disk */
-  tryRead(offset: number, into: Uint8Array, mayWait = false): boolean {
-    return this.tryBeginRead(offset, into.length) && this.readNow(offset, into, mayWait);
-  }
-
-  /** Whether everything is here, so that `readNow` may read it, or parts of it, in the same step. */
-  tryBeginRead(offset: number, length: number): boolean {
-    this.#throwIfFailed();
-    if (!this.gate.mayRead || this.#stack.someMissing(blockOf(offset), endBlockOf(offset + length))) return false;
-    this.counters.reads++;
-    return true;
-  }
-
-  /**
-   * False when the disk would have to be waited for, unless `mayWait`; or a block turned out to be spoilt, and is missing
-   * now. What was read means nothing then.
-   */
-  readNow(offset: number, into: Uint8Array, mayWait = false): boolean {
-    const end = endBlockOf(offset + into.length);
-    const isRead = this.store.table.allInFile(blockOf(offset), end)
-      ? this.store.file.read(into, offset, mayWait)
-      : this.#stack.read(into, offset, mayWait);
-    if (!isRead) this.counters.reads--;
-    return isRead;
-  }
-
-  /** Reads when it can be done. @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED */
-  async readLater(offset: number, length: number): Promise<Uint8Array> {
-    const into = new Uint8Array(length);
-    for (let mayWait = false; !this.tryRead(offset, into, mayWait); mayWait = true) {
-      await this.makeReadable(offset, length);
-    }
-    return into;
-  }
-
-  /**
-   * Waits for the next thing that a read waits for: the gate, another store, this node's disk.
-   * @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED; Error of the disk
-   */
-  async makeReadable(offset: number, length: number): Promise<void> {
-    const [first, end] = [blockOf(offset), endBlockOf(offset + length)];
-    if (!this.gate.mayRead) await this.gate.changed();
-    else if (this.#stack.someMissing(first, end)) await this.fetch(first, end, 'demand');
-    else await this.#stack.warm(first, end);
-  }
-
-  /** Makes missing blocks local. */
-  async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
-    await this.#stack.fetch(first, end, cause);
-    this.#armBarrier();
-  }
-
-  /** Makes what is missing in the range local, once it may be read. */
-  async cache(offset: number, length: number): Promise<void> {
-    while (!this.gate.mayRead) await this.gate.changed();
-    await this.fetch(blockOf(offset), endBlockOf(offset + length), 'demand');
-  }
 
   /** Writes; `data` is not used after the call. `fua`: durable with the answer. */
   write(offset: number, data: Uint8Array, fua: boolean): Answer {
@@ -153,7 +53,7 @@ export class ImageRequests {
 
   /** Everything answered before is durable with the answer. */
   flush(): Answer {
-    this.#throwIfFailed();
+    this.throwIfFailed();
     this.counters.flushes++;
     if (this.gate.mayRead) return this.#barrier();
     return this.gate.changed().then(() => this.#barrier());
@@ -164,7 +64,7 @@ export class ImageRequests {
    * put zeros where a kill of the daemon leaves zeros too.
    */
   #tryWrite(offset: number, data: Uint8Array): 'done' | 'untold' | undefined {
-    this.#throwIfFailed();
+    this.throwIfFailed();
     const first = blockOf(offset);
     const end = endBlockOf(offset + data.length);
     if (
@@ -187,9 +87,11 @@ export class ImageRequests {
       // The write may have changed a part: that is a new content now, whatever the client is told.
       this.store.table.renew(first, end, version, (block) => this.store.file.sumOf(block));
       throw error;
+    } finally {
+      this.notes?.noteWrite(first, end - first);
     }
     this.counters.writes++;
-    this.#armBarrier();
+    this.armBarrier();
     return isUntold ? 'untold' : 'done';
   }
 
@@ -197,7 +99,7 @@ export class ImageRequests {
   #mayNameData(block: number): boolean {
     const { table } = this.store;
     const content = table.contentOf(block);
-    return content === DATA || table.isChanged(block) || (content === 0 && this.#stack.contentOf(block) !== 0);
+    return content === DATA || table.isChanged(block) || (content === 0 && this.stack.contentOf(block) !== 0);
   }
 
   async #writeLater(offset: number, data: Uint8Array, fua: boolean): Promise<void> {
@@ -225,13 +127,13 @@ export class ImageRequests {
   #bringUp(block: number): void {
     if ((this.store.table.contentOf(block) & DATA) !== 0) return;
     const at = block * BLOCK_BYTES;
-    if (!this.#stack.read(this.#copied, at, true)) throw new Error(`block ${block} is gone within one step`);
+    if (!this.stack.read(this.#copied, at, true)) throw new Error(`block ${block} is gone within one step`);
     this.store.file.write(this.#copied, at);
   }
 
   /** Blocks that the range covers in part and whose rest is not here, or is not sound: a new checksum would hide that. */
   #missingEdges(offset: number, length: number): number[] {
-    return partialBlocks(offset, length).filter((block) => !this.#stack.isSound(block));
+    return partialBlocks(offset, length).filter((block) => !this.stack.isSound(block));
   }
 
   #zeroBlocks(first: number, end: number, keepRoom: boolean): Answer {
@@ -269,21 +171,22 @@ export class ImageRequests {
 
   /** A zero is a version without data (SOUNDNESS A14); blocks that are zeros already keep theirs. */
   #tryZeroBlocks(first: number, end: number): boolean {
-    this.#throwIfFailed();
+    this.throwIfFailed();
     if (!this.gate.mayChange || this.store.zeros.isBusy(first, end) || !this.#touchData(first, end)) return false;
     const sequence = this.store.takeSequence();
     if (sequence === undefined) return false;
     const version = { epoch: this.store.state.epoch, sequence };
     for (let block = first; block < end; ) {
-      const { layer, content, end: next } = this.#stack.runAt(block, end);
+      const { layer, content, end: next } = this.stack.runAt(block, end);
       if ((content & DATA) !== 0) {
         this.store.table.zero(block, next, version);
-        if (layer === this.#stack.top) this.store.zeros.note(block, next);
+        this.notes?.noteZero(block, next - block);
+        if (layer === this.stack.top) this.store.zeros.note(block, next);
       }
       block = next;
     }
     this.counters.writes++;
-    this.#armBarrier();
+    this.armBarrier();
     return true;
   }
 
@@ -296,19 +199,5 @@ export class ImageRequests {
 
   #barrier(): Answer {
     return this.store.flush();
-  }
-
-  /** What is not durable yet becomes so within the time while somebody follows. */
-  #armBarrier(): void {
-    if (this.#barrierTimer !== undefined || this.store.followers === 0 || this.store.failure !== undefined) return;
-    this.#barrierTimer = this.#clock.setTimer(FOLLOWED_BARRIER_MS, () => {
-      this.#barrierTimer = undefined;
-      // A failure stays with the store, which fails every later request; a full disk may have room the next time.
-      this.store.flush()?.catch(() => this.#armBarrier());
-    });
-  }
-
-  #throwIfFailed(): void {
-    if (this.store.failure !== undefined) throw this.store.failure;
   }
 }

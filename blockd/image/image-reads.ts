@@ -1,0 +1,129 @@
+// What an image's client reads: at once where everything is here, the rest when it has come. No sockets, files or time of
+// its own; it changes nothing but where blocks lie.
+import type { Clock, Timer } from '../../common/clock.ts';
+import type { AccessNotes } from '../propagation/access-notes.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import type { FetchCause } from './block-fetcher.ts';
+import { blockOf, endBlockOf } from './block-range.ts';
+import { BlockStack } from './block-stack.ts';
+import type { LayerBlocks } from './layer-blocks.ts';
+import { RequestGate } from './request-gate.ts';
+
+/** While somebody follows, what was written is told to him at the latest after this (SOUNDNESS A2). */
+const FOLLOWED_BARRIER_MS = 1_000;
+
+export interface ImageParts {
+  readonly top: LayerBlocks;
+  /** The layers below that are here; a top that has others waits for `layOver`. */
+  readonly below?: readonly LayerBlocks[];
+  readonly clock: Clock;
+}
+
+/** Reads of one image at this node. Offsets and lengths in bytes, within the image. */
+export class ImageReads {
+  readonly gate: RequestGate;
+  readonly counters = { reads: 0, writes: 0, flushes: 0 };
+  /** Who wants to hear of each request. */
+  notes: AccessNotes | undefined;
+  readonly #clock: Clock;
+  #stack: BlockStack;
+  #barrierTimer: Timer | undefined;
+
+  constructor({ top, below = [], clock }: ImageParts) {
+    this.#stack = new BlockStack(top, below);
+    this.gate = new RequestGate(top.store.image);
+    this.#clock = clock;
+  }
+
+  get stack(): BlockStack {
+    return this.#stack;
+  }
+
+  /** The top layer's: all that is ever written. */
+  get store(): ImageStore {
+    return this.#stack.top.store;
+  }
+
+  get fetchedBlocks(): Readonly<Record<FetchCause, number>> {
+    return this.#stack.fetchedBlocks;
+  }
+
+  /** From here on the image is these layers; the gate lets no change through at this moment. */
+  layOver(top: LayerBlocks, below: readonly LayerBlocks[]): void {
+    this.#stack = new BlockStack(top, below);
+  }
+
+  /** Reads if it can be done at once; false otherwise, and nothing was done. @throws OperationError, Error of the disk */
+  tryRead(offset: number, into: Uint8Array, mayWait = false): boolean {
+    return this.tryBeginRead(offset, into.length) && this.readNow(offset, into, mayWait);
+  }
+
+  /** Whether everything is here, so that `readNow` may read it, or parts of it, in the same step. */
+  tryBeginRead(offset: number, length: number): boolean {
+    this.throwIfFailed();
+    if (!this.gate.mayRead || this.#stack.someMissing(blockOf(offset), endBlockOf(offset + length))) return false;
+    this.counters.reads++;
+    return true;
+  }
+
+  /**
+   * False when the disk would have to be waited for, unless `mayWait`; or a block turned out to be spoilt, and is missing
+   * now. What was read means nothing then.
+   */
+  readNow(offset: number, into: Uint8Array, mayWait = false): boolean {
+    const first = blockOf(offset);
+    const end = endBlockOf(offset + into.length);
+    const isRead = this.store.table.allInFile(first, end)
+      ? this.store.file.read(into, offset, mayWait)
+      : this.#stack.read(into, offset, mayWait);
+    if (isRead) this.notes?.noteRead(first, end - first);
+    else this.counters.reads--;
+    return isRead;
+  }
+
+  /** Reads when it can be done. @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED */
+  async readLater(offset: number, length: number): Promise<Uint8Array> {
+    const into = new Uint8Array(length);
+    for (let mayWait = false; !this.tryRead(offset, into, mayWait); mayWait = true) {
+      await this.makeReadable(offset, length);
+    }
+    return into;
+  }
+
+  /**
+   * Waits for the next thing that a read waits for: the gate, another store, this node's disk.
+   * @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED; Error of the disk
+   */
+  async makeReadable(offset: number, length: number): Promise<void> {
+    const [first, end] = [blockOf(offset), endBlockOf(offset + length)];
+    if (!this.gate.mayRead) await this.gate.changed();
+    else if (this.#stack.someMissing(first, end)) await this.fetch(first, end, 'demand');
+    else await this.#stack.warm(first, end);
+  }
+
+  /** Makes missing blocks local. */
+  async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
+    await this.#stack.fetch(first, end, cause);
+    this.armBarrier();
+  }
+
+  /** Makes what is missing in the range local, once it may be read. */
+  async cache(offset: number, length: number): Promise<void> {
+    while (!this.gate.mayRead) await this.gate.changed();
+    await this.fetch(blockOf(offset), endBlockOf(offset + length), 'demand');
+  }
+
+  /** What is not durable yet becomes so within the time while somebody follows. */
+  protected armBarrier(): void {
+    if (this.#barrierTimer !== undefined || this.store.followers === 0 || this.store.failure !== undefined) return;
+    this.#barrierTimer = this.#clock.setTimer(FOLLOWED_BARRIER_MS, () => {
+      this.#barrierTimer = undefined;
+      // A failure stays with the store, which fails every later request; a full disk may have room the next time.
+      this.store.flush()?.catch(() => this.armBarrier());
+    });
+  }
+
+  protected throwIfFailed(): void {
+    if (this.store.failure !== undefined) throw this.store.failure;
+  }
+}
