@@ -84,8 +84,9 @@ export class Members implements Cluster {
     if (this.#telling.has(node)) return;
     this.#telling.add(node);
     const members = this.endpoints();
+    const withClouds = this.#state.all('members').map(({ node, address, cloud }) => ({ node, address, cloud }));
     const told = await Promise.allSettled([
-      this.clients(node).blockd.call('members.set', { members }),
+      this.clients(node).blockd.call('members.set', { members: withClouds }),
       this.controller.sdnd.call('members.set', { members }),
     ]);
     for (const outcome of told) {

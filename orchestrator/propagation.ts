@@ -25,7 +25,7 @@ export class Propagation {
       catalogue.call('image.head', { image }),
       catalogue.call('propagation.show', { image }),
     ]);
-    return { image, settings, writer };
+    return { image, settings, writer, status: writer === null ? null : await this.#ask(image, writer) };
   }
 
   /**
@@ -45,6 +45,16 @@ export class Propagation {
     const names = new Set(open.map(({ image }) => image));
     for (const image of this.#told.keys()) if (!names.has(image)) this.#told.delete(image);
     await Promise.all(open.map((head) => this.#tell(head)));
+  }
+
+  /** Null of a writer that cannot be asked. */
+  async #ask(image: string, writer: string): Promise<PropagationView['status']> {
+    try {
+      return (await this.#cluster.clients(writer).blockd.call('propagation.show', { image })).status;
+    } catch (error) {
+      this.#log.info({ image, node: writer, reason: messageOf(error) }, 'its propagation is not known now');
+      return null;
+    }
   }
 
   /** Whether the writer knows the head's settings. Never rejects. */

@@ -24,5 +24,9 @@ export const Ipv4 = Type.String({ pattern: '^([0-9]{1,3}\\.){3}[0-9]{1,3}$' });
 export const Endpoint = Type.Object({ node: Name, address: Ipv4 });
 export type Endpoint = Type.Static<typeof Endpoint>;
 
+/** A member as the others hear of it; of one without a cloud nobody said where it is. */
+export const Member = Type.Object({ node: Name, address: Ipv4, cloud: Type.Optional(Name) });
+export type Member = Type.Static<typeof Member>;
+
 /** A counted amount of bytes. */
 export const Bytes = Type.Integer({ minimum: 0 });

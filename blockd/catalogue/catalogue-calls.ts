@@ -3,7 +3,7 @@
 import { OperationError } from '../../common/errors.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { catalogueContract, Head } from '../../wire/contracts/catalogue.ts';
-import { DEFAULT_SETTINGS } from '../propagation/propagator.ts';
+import { DEFAULT_SETTINGS } from '../propagation/default-settings.ts';
 import { refuseUnsupported } from '../propagation/supported-policy.ts';
 import {
   abandonEpoch,

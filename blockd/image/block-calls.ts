@@ -89,6 +89,10 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       return NOTHING;
     },
     'propagation.set': ({ image, settings }) => done(shelf.propagation.set(image, settings)),
+    'propagation.show': ({ image }) => {
+      const { propagation } = shelf.get(image);
+      return { settings: shelf.propagation.of(image), status: propagation.status() };
+    },
     'members.set': ({ members }) => done(shelf.members.set(members)),
   };
 }

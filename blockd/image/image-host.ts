@@ -3,7 +3,7 @@
 import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
-import type { Closing, ImageRole, StoreImage } from '../../wire/contracts/blockd.ts';
+import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { sameTable } from '../peer/table-follower.ts';
@@ -11,12 +11,14 @@ import { BackgroundPull } from './background-pull.ts';
 import { FollowedTable } from './followed-table.ts';
 import type { Image } from './image.ts';
 import { showImage } from './image-figures.ts';
+import { ImagePropagation, type ImagePropagationParts } from './image-propagation.ts';
+import { checkEpoch, isOpen, notWriter } from './image-roles.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { type Serve, ServedImage } from './served-image.ts';
 import { cancelled } from './settled-before.ts';
 import { StackCompletion } from './stack-completion.ts';
 
-export interface HostParts {
+export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'settings'> {
   readonly image: Image;
   readonly node: string;
   readonly layers: Pick<LayerShelf, 'bring' | 'trafficOf'>;
@@ -25,6 +27,9 @@ export interface HostParts {
   readonly log: Log;
   readonly serve: Serve;
 }
+
+/** Nobody can be pushed to. */
+const NOWHERE = { mayTake: () => false, push: () => undefined };
 
 /** A granted opening for writing. */
 export interface Opening {
@@ -43,6 +48,7 @@ export interface StandBy {
 /** One image at this node. */
 export class ImageHost {
   readonly image: Image;
+  readonly propagation: ImagePropagation;
   readonly #parts: HostParts;
   readonly #pull: BackgroundPull;
   readonly #table: FollowedTable;
@@ -59,6 +65,7 @@ export class ImageHost {
     this.#table = new FollowedTable(parts);
     this.#below = new StackCompletion(parts);
     this.#served = new ServedImage(parts);
+    this.propagation = new ImagePropagation({ ...parts, way: NOWHERE });
   }
 
   get name(): string {
@@ -72,12 +79,13 @@ export class ImageHost {
     await this.#served.begin();
     if (role === 'standby' && from !== null && !verified) this.#table.follow(from.node);
     this.#below.begin(from?.node ?? '');
+    if (role !== 'standby') this.propagation.begin();
   }
 
   /** A writer whose epoch was closed elsewhere gives way to a newer one. @throws OperationError IMAGE_OPEN, EPOCH_ENDED */
   async giveWay(epoch: number): Promise<void> {
     await this.#fenceIfOpen(epoch);
-    this.#checkEpoch(epoch);
+    checkEpoch(this.image.store.state, epoch);
   }
 
   /** @throws OperationError IMAGE_OPEN, EPOCH_ENDED, TABLE_DIFFERS, CANCELLED */
@@ -90,6 +98,7 @@ export class ImageHost {
     const ends = isHere ? [] : await this.#table.fetch(last, from.node, end);
     await this.#below.complete(from.node, end);
     await this.image.open(epoch, last, null, ends);
+    this.propagation.begin();
     return this.#served.begin();
   }
 
@@ -131,6 +140,7 @@ export class ImageHost {
   }
 
   async cancel(): Promise<void> {
+    this.propagation.end();
     this.#endWaits();
     await this.image.abandon();
     await this.#served.end();
@@ -166,13 +176,15 @@ export class ImageHost {
       });
     }
     await this.image.open(state.epoch, closing, migration);
+    this.propagation.begin(state.from?.node);
     await this.#served.begin();
   }
 
   /** @throws OperationError NOT_WRITER */
   async freeze(migration: string): Promise<Closing> {
     const { role, migration: frozenFor } = this.image.store.state;
-    if (role !== 'writer' && !(role === 'frozen' && frozenFor === migration)) throw this.#notWriter('freeze');
+    if (role !== 'writer' && !(role === 'frozen' && frozenFor === migration))
+      throw notWriter('freeze', this.image.store.state);
     return this.#during(migration, () => this.image.freeze(migration));
   }
 
@@ -182,6 +194,7 @@ export class ImageHost {
 
   async release(): Promise<void> {
     await this.image.end();
+    this.propagation.end();
     await this.#served.end();
   }
 
@@ -194,9 +207,10 @@ export class ImageHost {
     if (failure !== undefined) throw failure;
     if (state.role === 'replica' && state.closing?.epoch === epoch) return state.closing;
     if (state.epoch < epoch) return undefined;
-    if (state.role !== 'writer' || state.epoch !== epoch) throw this.#notWriter('close', epoch);
+    if (state.role !== 'writer' || state.epoch !== epoch) throw notWriter('close', state, epoch);
     await this.#served.clientsGone();
     const last = await this.image.end();
+    this.propagation.end();
     await this.#served.end();
     return last;
   }
@@ -208,6 +222,7 @@ export class ImageHost {
   /** Ends everything but keeps the role: the daemon stops, or another layer becomes the top. */
   async stop(): Promise<void> {
     this.#pull.setRate(0);
+    this.propagation.end();
     this.#endWaits();
     await this.#served.end();
     this.image.gate.set('ended');
@@ -236,19 +251,6 @@ export class ImageHost {
     return AbortSignal.any([signal, this.#interruption.signal]);
   }
 
-  /** An epoch that ended, or that is not beyond every ended one, can write nothing any more (promise S4). */
-  #checkEpoch(epoch: number): void {
-    const newest = this.image.store.state.ends.reduce((most, end) => Math.max(most, end.epoch), -1);
-    if (epoch > newest) return;
-    throw new OperationError(
-      'EPOCH_ENDED',
-      `image ${this.name}: epoch ${epoch} is not after ${newest}, which has ended`,
-      {
-        remedy: 'Ask the catalogue for a new epoch.',
-      },
-    );
-  }
-
   /** A writer whose epoch was closed elsewhere gives way; one that may still write does not. */
   async #fenceIfOpen(granted: number): Promise<void> {
     const { role, epoch } = this.image.store.state;
@@ -265,28 +267,4 @@ export class ImageHost {
     this.#parts.log.warn({ image: this.name, epoch, granted }, 'a fenced writer gives way; what only it wrote is lost');
     await this.cancel();
   }
-
-  #notWriter(operation: string, asked?: number): OperationError {
-    const { role, epoch } = this.image.store.state;
-    const under = asked === undefined ? '' : ` under epoch ${asked}`;
-    return new OperationError(
-      'NOT_WRITER',
-      `cannot ${operation} image ${this.name}${under}: it is a ${role} of epoch ${epoch} here`,
-      {
-        remedy: 'Ask the catalogue which node writes it.',
-      },
-    );
-  }
-}
-
-/** Whether somebody writes, or is about to: the layers must stay as they are. */
-export function isOpen(role: ImageRole): boolean {
-  return role === 'writer' || role === 'standby' || role === 'frozen' || role === 'cutting';
-}
-
-/** Of an image that has been cut here while its closer has not heard of it. */
-export function otherTop(image: string, layer: string): OperationError {
-  return new OperationError('OTHER_TOP', `layer ${layer} is no longer the top of image ${image} here`, {
-    remedy: 'Let the snapshot that cut it be finished first: that is tried every few seconds.',
-  });
 }

@@ -14,8 +14,9 @@ import type { Cut } from '../store/store-record.ts';
 import { EndedLedger } from './ended-ledger.ts';
 import { Image } from './image.ts';
 import { coveredLayers, ImageCuts } from './image-cuts.ts';
-import { ImageHost, isOpen, otherTop } from './image-host.ts';
+import { ImageHost } from './image-host.ts';
 import { type FileImport, importImage } from './image-import.ts';
+import { isOpen, otherTop } from './image-roles.ts';
 import { ImageTurns } from './image-turns.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import { layerInUse } from './layer-bringer.ts';
@@ -265,7 +266,11 @@ export class ImageShelf {
     const below = found.filter((layer) => layer?.store.state.role === 'sealed');
     const isWhole = below.length === found.length;
     const image = new Image({ top, below: isWhole ? below.filter((one) => one !== undefined) : [], ...this.#parts });
-    const host = new ImageHost({ ...this.#parts, image, layers: this.layers });
+    const host = new ImageHost({
+      ...{ ...this.#parts, image, layers: this.layers },
+      members: () => this.members.all,
+      settings: (name) => this.propagation.of(name),
+    });
     this.#hosts.set(top.store.image, host);
     return host;
   }

@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import type { Disk } from '../../common/disk.ts';
 import { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { Name } from '../../wire/names.ts';
-import { DEFAULT_SETTINGS } from '../propagation/propagator.ts';
+import { DEFAULT_SETTINGS } from '../propagation/default-settings.ts';
 import { refuseUnsupported } from '../propagation/supported-policy.ts';
 import { StateFile } from './state-file.ts';
 

@@ -9,6 +9,7 @@ import type {
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { AccessNotes } from './access-notes.ts';
 import { BlockHeat } from './block-heat.ts';
+import { DEFAULT_SETTINGS } from './default-settings.ts';
 import { PushAllowance, priceOf, type Refusal } from './push-allowance.ts';
 import { PAPER_K, PAPER_S, type PushRule } from './push-priority.ts';
 import { type PushCounts, PushQueue, type PushRun } from './push-queue.ts';
@@ -46,6 +47,8 @@ export interface PropagatorParts {
   readonly hasData: (block: number) => boolean;
   /** Whether a place had the block's newest version when the image was opened here; asked once for each group. */
   readonly isHeld: (place: string, block: number) => boolean;
+  /** Whether a place can be pushed to now; each can without it. Asked at each tick. */
+  readonly mayTake?: (place: string) => boolean;
   /** 0 <= x < 1. */
   readonly random: () => number;
   readonly nowMs: number;
@@ -60,17 +63,6 @@ export interface PropagationStatus {
   readonly paused: Refusal | undefined;
   readonly spent: number;
 }
-
-export const DEFAULT_SETTINGS: PropagationSettings = {
-  policy: { mode: 'on-demand' },
-  k: PAPER_K,
-  s: PAPER_S,
-  rateBytesPerSecond: null,
-  money: null,
-  prices: [],
-  transitions: [],
-  snapshots: null,
-};
 
 interface Pushing {
   readonly queue: PushQueue;
@@ -170,7 +162,7 @@ export class Propagator implements AccessNotes {
     this.#paused = undefined;
     for (const pushing of this.#pushing.values()) this.#scan(pushing, nowMs);
     const orders: PushOrder[] = [];
-    let open = this.#destinations.filter(({ place }) => (this.#pushing.get(place)?.queue.missingBlocks ?? 0) > 0);
+    let open = this.#destinations.filter(({ place }) => this.#isOpen(place));
     while (open.length > 0 && orders.length < ORDERS_MAX) {
       const place = drawDestination(open, this.#parts.random())?.place ?? '';
       const order = this.#order(place, nowMs);
@@ -178,6 +170,15 @@ export class Propagator implements AccessNotes {
       else orders.push(order);
     }
     return orders;
+  }
+
+  /** Whether the next tick may find something to push, before a rest is over. */
+  isBusy(nowMs: number): boolean {
+    return this.#destinations.some(({ place }) => {
+      const pushing = this.#pushing.get(place);
+      if (pushing === undefined || !this.#isOpen(place)) return false;
+      return pushing.queue.hasCandidates || pushing.queue.isShort || nowMs >= pushing.restsUntilMs;
+    });
   }
 
   /** An order came to its end: confirmed durable by the destination, or not. */
@@ -206,6 +207,12 @@ export class Propagator implements AccessNotes {
       return [{ ...one, missingBlocks: pushing.queue.missingBlocks, counts: { ...pushing.queue.counts } }];
     });
     return { s: this.#rule.s, destinations, paused: this.#paused, spent: this.#allowance.spent(nowMs) };
+  }
+
+  /** Whether something is missing at a place that can take it. */
+  #isOpen(place: string): boolean {
+    if (this.#parts.mayTake?.(place) === false) return false;
+    return (this.#pushing.get(place)?.queue.missingBlocks ?? 0) > 0;
   }
 
   readonly #isReady = (slot: number): boolean => this.#announced !== undefined || !this.#fresh.has(slot);

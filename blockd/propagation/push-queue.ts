@@ -70,6 +70,11 @@ export class PushQueue {
     return this.#overflowed && this.#current.size === 0;
   }
 
+  /** Whether a scan has found blocks that were not taken yet. */
+  get hasCandidates(): boolean {
+    return this.#current.size > 0 || this.#found.size > 0;
+  }
+
   /** Whether a scan may find something. */
   get hasMore(): boolean {
     return this.#missingBlocks > 0 || this.#knownGroups < this.#parts.heat.index.groups;

@@ -2,7 +2,12 @@
 // refused with the words that were typed.
 import { InvalidArgumentError } from 'commander';
 import { OperationError } from '../../common/errors.ts';
+import { formatBytes } from '../../common/progress.ts';
+import { formatTable } from '../../common/table.ts';
+import type { PropagationView } from '../../wire/contracts/orchestrator.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
+
+const BLOCK_BYTES = 4096;
 
 type Transition = PropagationSettings['transitions'][number];
 type Price = PropagationSettings['prices'][number];
@@ -95,4 +100,30 @@ export function describeSettings(settings: PropagationSettings): string[] {
     ...prices.map(({ from, to, perGb }) => `price        ${from} to ${to}: ${perGb} per GB`),
     ...transitions.map(({ from, to, probability }) => `transition   ${from} to ${to}: ${probability}`),
   ];
+}
+
+/** What became of it so far, for a person. */
+export function describeStatus(status: PropagationView['status']): string[] {
+  if (status === null) return [];
+  const { s, destinations, paused, spent, counters } = status;
+  const { pushedBlocks, usefulBlocks, wastedBlocks, missedBlocks } = counters;
+  const columns = [
+    ...[{ title: 'TO' }, { title: 'PROBABLE', figures: true }, { title: 'MISSING', figures: true }],
+    ...[{ title: 'PUSHED', figures: true }, { title: 'OVERTAKEN', figures: true }, { title: '' }],
+  ];
+  const rows = destinations.map((one) => [
+    ...[one.node, `${Math.round(100 * one.probability)} %`, inBytes(one.missingBlocks)],
+    ...[inBytes(one.pushedBlocks), inBytes(one.overtakenBlocks), one.follows ? '' : 'does not follow'],
+  ]);
+  return [
+    `S in use     ${s}`,
+    `pushed       ${inBytes(pushedBlocks)}, durable there`,
+    `arrived      ${inBytes(usefulBlocks)} useful, ${inBytes(wastedBlocks)} wasted, ${inBytes(missedBlocks)} missed in the first minute`,
+    `spent        ${spent.toFixed(2)} in the window${paused === null ? '' : `; nothing more now, by the cap on ${paused}`}`,
+    ...(rows.length === 0 ? [] : ['', formatTable(columns, rows)]),
+  ];
+}
+
+function inBytes(blocks: number): string {
+  return formatBytes(blocks * BLOCK_BYTES);
 }

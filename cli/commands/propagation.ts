@@ -5,7 +5,17 @@ import { messageOf, OperationError } from '../../common/errors.ts';
 import type { PropagationView } from '../../wire/contracts/orchestrator.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
-import { amount, describeSettings, money, price, rate, ratio, transitionsOf, word } from './propagation-words.ts';
+import {
+  amount,
+  describeSettings,
+  describeStatus,
+  money,
+  price,
+  rate,
+  ratio,
+  transitionsOf,
+  word,
+} from './propagation-words.ts';
 
 /** Those that need no further word. */
 const POLICIES = ['on-demand', 'proactive'] as const;
@@ -20,10 +30,9 @@ interface SetOptions extends CommonOptions {
   readonly transitions?: string[];
 }
 
-function describe({ image, settings, writer }: PropagationView): string {
-  return [`image        ${image}`, `written at   ${writer ?? 'nowhere (closed)'}`, ...describeSettings(settings)].join(
-    '\n',
-  );
+function describe({ image, settings, writer, status }: PropagationView): string {
+  const head = [`image        ${image}`, `written at   ${writer ?? 'nowhere (closed)'}`];
+  return [...head, ...describeSettings(settings), ...describeStatus(status)].join('\n');
 }
 
 /** What was said in place of what was so before. @throws OperationError USAGE */

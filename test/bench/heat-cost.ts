@@ -1,5 +1,6 @@
 // What a note of a read or a write costs on the path of every request, on an image of 100 GB: time, and garbage.
-import { DEFAULT_SETTINGS, Propagator } from '../../blockd/propagation/propagator.ts';
+import { DEFAULT_SETTINGS } from '../../blockd/propagation/default-settings.ts';
+import { Propagator } from '../../blockd/propagation/propagator.ts';
 import { Prng } from '../sim/prng.ts';
 
 const BLOCKS = (100 * 2 ** 30) / 4096;

@@ -1,8 +1,9 @@
 // One VM's disk that moves to and fro between two places while a trace is played to it, with the project's own deciding
 // parts at both ends and a simulated link between: what each move cost. No time passes and no socket is opened.
 import { ArrivalLedger } from '../../blockd/propagation/arrival-ledger.ts';
+import { DEFAULT_SETTINGS } from '../../blockd/propagation/default-settings.ts';
 import { decodeHeat, HeatSurvey } from '../../blockd/propagation/heat-summary.ts';
-import { DEFAULT_SETTINGS, Propagator, type PushOrder } from '../../blockd/propagation/propagator.ts';
+import { Propagator, type PushOrder } from '../../blockd/propagation/propagator.ts';
 import { PullOrder } from '../../blockd/propagation/pull-order.ts';
 import { afterFirstMinute } from '../../blockd/propagation/s-tuner.ts';
 import type { PropagationMemory } from '../../wire/contracts/propagation.ts';

@@ -1,9 +1,9 @@
 // The calls that a node's block daemon answers. Blocks and version entries travel as frames beside them, not here.
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
-import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, MigrationId, Name, Sequence } from '../names.ts';
+import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, Member, MigrationId, Name, Sequence } from '../names.ts';
 import { SealedLayer, Stack } from './layers.ts';
-import { PropagationSettings } from './propagation.ts';
+import { PropagationSettings, PropagationStatus } from './propagation.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -237,6 +237,12 @@ export const blockdContract = contract('blockd', {
    * bring the same along, and without it the image has the default. POLICY_UNSUPPORTED: nothing is changed.
    */
   'propagation.set': method(['controller'], Type.Object({ image: Name, settings: PropagationSettings }), Empty),
-  /** The members, by which holders' names become addresses. */
-  'members.set': method(['controller'], Type.Object({ members: Type.Array(Endpoint) }), Empty),
+  /** What became of that; no status where the image is not written. */
+  'propagation.show': method(
+    ['controller', 'self'],
+    Type.Object({ image: Name }),
+    Type.Object({ settings: PropagationSettings, status: Type.Union([PropagationStatus, Type.Null()]) }),
+  ),
+  /** The members, by which holders' names become addresses, and clouds become nodes that blocks are pushed to. */
+  'members.set': method(['controller'], Type.Object({ members: Type.Array(Member) }), Empty),
 });

@@ -5,7 +5,7 @@ import { Bytes, Ipv4, LayerId, Mac, MigrationId, Name } from '../names.ts';
 import { ExportedFile, ExportFormat, ImageFormat, StoreImage, StoreLayer } from './blockd.ts';
 import { Head, Leaving, Snapshot } from './catalogue.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
-import { PropagationSettings } from './propagation.ts';
+import { PropagationSettings, PropagationStatus } from './propagation.ts';
 import { SwitchState } from './sdnd.ts';
 
 const Empty = Type.Object({});
@@ -132,6 +132,8 @@ export const PropagationView = Type.Object({
   image: Name,
   settings: PropagationSettings,
   writer: Type.Union([Name, Type.Null()]),
+  /** Of a writer that can be asked. */
+  status: Type.Union([PropagationStatus, Type.Null()]),
 });
 export type PropagationView = Type.Static<typeof PropagationView>;
 

@@ -69,6 +69,48 @@ export const PropagationSettings = Type.Object({
 });
 export type PropagationSettings = Type.Static<typeof PropagationSettings>;
 
+const Count = Type.Integer({ minimum: 0 });
+
+/** What became of an image's pushes at the node where it is written, since it was opened there; in blocks. */
+export const PropagationCounters = Type.Object({
+  /** Offered to some place, and what came of that: it is durable there, or not (and may be offered again). */
+  offeredBlocks: Count,
+  pushedBlocks: Count,
+  failedBlocks: Count,
+  /** Of what was pushed here before the VM came: read within ten minutes, or not. */
+  usefulBlocks: Count,
+  wastedBlocks: Count,
+  /** What the guest had to wait for in its first minute here. */
+  missedBlocks: Count,
+});
+export type PropagationCounters = Type.Static<typeof PropagationCounters>;
+
+/** A node that blocks are pushed to. */
+export const PushDestination = Type.Object({
+  node: Name,
+  probability: Type.Number(),
+  /** Of those blocks that are known to be read or written. */
+  missingBlocks: Count,
+  /** Whether it hears of this store's table, without which nothing is pushed to it. */
+  follows: Type.Boolean(),
+  pushedBlocks: Count,
+  /** Copies there that were overwritten here. */
+  overtakenBlocks: Count,
+});
+
+/** How an image's propagation stands at its writer. */
+export const PropagationStatus = Type.Object({
+  /** In use, found by measuring or given. */
+  s: Type.Number(),
+  destinations: Type.Array(PushDestination),
+  /** The cap that keeps something from being pushed now. */
+  paused: Type.Union([Type.Literal('rate'), Type.Literal('money'), Type.Null()]),
+  /** Within the money's window. */
+  spent: Money,
+  counters: PropagationCounters,
+});
+export type PropagationStatus = Type.Static<typeof PropagationStatus>;
+
 /** How many values of S are compared (`S_GRID` of blockd/propagation/shadow-pushes.ts). */
 const S_VALUES = 16;
 const PerS = Type.Array(Type.Number({ minimum: 0 }), { minItems: S_VALUES, maxItems: S_VALUES });

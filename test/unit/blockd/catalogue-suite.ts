@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { addImage, type Entry, openEpoch } from '../../../blockd/catalogue/catalogue.ts';
 import { catalogueCalls } from '../../../blockd/catalogue/catalogue-calls.ts';
 import type { CatalogueStore } from '../../../blockd/catalogue/catalogue-store.ts';
-import { DEFAULT_SETTINGS } from '../../../blockd/propagation/propagator.ts';
+import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.ts';
 import { codeOf } from '../../../common/errors.ts';
 import type { CallContext } from '../../../common/rpc/server.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';

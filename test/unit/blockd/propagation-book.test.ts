@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blockCalls } from '../../../blockd/image/block-calls.ts';
 import type { ImageShelf } from '../../../blockd/image/image-shelf.ts';
-import { DEFAULT_SETTINGS } from '../../../blockd/propagation/propagator.ts';
+import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import type { CallContext } from '../../../common/rpc/server.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';

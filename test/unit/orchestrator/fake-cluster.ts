@@ -116,6 +116,7 @@ export class FakeNode implements NodeDaemons {
       'standby.cancel': nothing,
       'pull.set': nothing,
       'propagation.set': nothing,
+      'propagation.show': () => ({ settings: SETTINGS, status: null }),
     });
     this.hypervisor = new FakeDaemon(`${node} hypervisor`, heard, {
       'machine.list': () => ({ machines: [] }),

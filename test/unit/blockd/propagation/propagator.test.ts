@@ -1,12 +1,8 @@
 // One image's propagation as its node sees it: settings, announcements, caps and sweeps together.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  DEFAULT_SETTINGS,
-  Propagator,
-  type PropagatorParts,
-  type PushOrder,
-} from '../../../../blockd/propagation/propagator.ts';
+import { DEFAULT_SETTINGS } from '../../../../blockd/propagation/default-settings.ts';
+import { Propagator, type PropagatorParts, type PushOrder } from '../../../../blockd/propagation/propagator.ts';
 import { WINDOW_MS } from '../../../../blockd/propagation/s-tuner.ts';
 import { SchemaCheck } from '../../../../common/schema-check.ts';
 import { PropagationMemory, PropagationSettings } from '../../../../wire/contracts/propagation.ts';

@@ -1,0 +1,166 @@
+// The propagation of an image at its writer: what the requests tell, and what follows from settings and members.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ImagePropagation, type PushWay } from '../../../blockd/image/image-propagation.ts';
+import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.ts';
+import type { PushOrder } from '../../../blockd/propagation/propagator.ts';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import type { PropagationSettings } from '../../../wire/contracts/propagation.ts';
+import type { Member } from '../../../wire/names.ts';
+import { settle } from './manual-clock.ts';
+import { BLOCKS, type SmallImage, smallImage } from './small-image.ts';
+
+const MEMBERS: readonly Member[] = ['a', 'b', 'c'].map((node) => ({
+  node,
+  address: '10.0.0.1',
+  cloud: `${node}-cloud`,
+}));
+const TO_B = [{ from: 'a-cloud', to: 'b-cloud', probability: 1 }];
+/** All goes to b, whatever was read. */
+const PROACTIVE: PropagationSettings = { ...DEFAULT_SETTINGS, policy: { mode: 'proactive' }, transitions: TO_B };
+/** By then there was a sweep. */
+const SWEPT_MS = 80_000;
+
+/** Keeps what is pushed for the test to settle. */
+class FakeWay implements PushWay {
+  readonly open = new Set(['b', 'c']);
+  readonly pushed: { readonly order: PushOrder; readonly settled: (isHeld: boolean) => void }[] = [];
+
+  mayTake(node: string): boolean {
+    return this.open.has(node);
+  }
+
+  push(order: PushOrder, settled: (isHeld: boolean) => void): void {
+    this.pushed.push({ order, settled });
+  }
+
+  get blocks(): number {
+    return this.pushed.reduce((sum, { order }) => sum + order.count, 0);
+  }
+}
+
+interface Stand extends SmallImage {
+  readonly way: FakeWay;
+  readonly propagation: ImagePropagation;
+  settings: PropagationSettings;
+  members: readonly Member[];
+}
+
+async function stand(settings: PropagationSettings = PROACTIVE, atB: readonly number[] = []): Promise<Stand> {
+  const small = await smallImage(atB);
+  const way = new FakeWay();
+  const told: Pick<Stand, 'settings' | 'members'> = { settings, members: MEMBERS };
+  const parts = { ...small, node: 'a', way, members: () => told.members, settings: () => told.settings };
+  return Object.assign(told, { ...small, way, propagation: new ImagePropagation(parts) });
+}
+
+/** Blocks that are worth a push. */
+async function use({ image }: SmallImage, first: number, count: number): Promise<void> {
+  const data = Buffer.alloc(count * BLOCK_BYTES, 1);
+  await image.write(first * BLOCK_BYTES, data, false);
+  for (let time = 0; time < 3; time++) assert.ok(image.tryRead(first * BLOCK_BYTES, data));
+}
+
+test('what is written and read goes to the likely place after the next sweep, and no zeros do', async () => {
+  const one = await stand();
+  one.propagation.begin();
+  await use(one, 0, 6);
+  await one.image.zero(0, 2 * BLOCK_BYTES, false);
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 4);
+  assert.ok(one.way.pushed.every(({ order }) => order.place === 'b' && order.first >= 2));
+});
+
+test('on demand nothing goes, until the policy is changed while the image is written', async () => {
+  const one = await stand({ ...PROACTIVE, policy: { mode: 'on-demand' } });
+  one.propagation.begin();
+  await use(one, 0, 4);
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 0);
+  one.settings = PROACTIVE;
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 4);
+});
+
+test('a store that stands alone notes nothing; one that gets members does', async () => {
+  const one = await stand();
+  one.members = [];
+  one.propagation.begin();
+  assert.is(one.image.notes, undefined);
+  assert.is(one.propagation.status(), null);
+  one.members = MEMBERS;
+  await one.clock.advance(1_000);
+  assert.is.not(one.image.notes, undefined);
+  assert.equal(
+    one.propagation.status()?.destinations.map(({ node }) => node),
+    ['b'],
+  );
+});
+
+test('to a place that takes nothing nothing is pushed and nothing is spent', async () => {
+  const prices = [{ from: 'a-cloud', to: 'b-cloud', perGb: 1 }];
+  const one = await stand({ ...PROACTIVE, prices, money: { budget: 1, windowSeconds: 3_600 } });
+  one.way.open.clear();
+  one.propagation.begin();
+  await use(one, 0, 4);
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 0);
+  assert.is(one.propagation.status()?.spent, 0);
+  assert.is(one.propagation.status()?.destinations[0]?.follows, false);
+  one.way.open.add('b');
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 4);
+  assert.is(one.propagation.status()?.spent, (4 * BLOCK_BYTES) / 1e9);
+});
+
+test('what was not taken goes again, what was is counted', async () => {
+  const one = await stand();
+  one.propagation.begin();
+  await use(one, 0, 4);
+  await one.clock.advance(SWEPT_MS);
+  for (const { settled } of one.way.pushed.splice(0)) settled(false);
+  assert.is(one.propagation.counters.failedBlocks, 4);
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 4);
+  for (const { settled } of one.way.pushed.splice(0)) settled(true);
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 0);
+  const { offeredBlocks, pushedBlocks } = one.propagation.counters;
+  assert.equal([offeredBlocks, pushedBlocks], [8, 4]);
+});
+
+test('what came here from a place does not go back there until it is written', async () => {
+  const one = await stand(PROACTIVE, [8, 9]);
+  one.propagation.begin();
+  const reading = one.image.readLater(8 * BLOCK_BYTES, 2 * BLOCK_BYTES);
+  await settle();
+  one.source.give(9);
+  await reading;
+  await one.image.write(9 * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, 2), false);
+  for (let time = 0; time < 4; time++) assert.ok(one.image.tryRead(8 * BLOCK_BYTES, Buffer.alloc(2 * BLOCK_BYTES)));
+  await one.clock.advance(SWEPT_MS);
+  assert.equal(
+    one.way.pushed.map(({ order }) => [order.first, order.count]),
+    [[9, 1]],
+  );
+});
+
+test("when it ends nobody hears of requests, and what comes back late is nobody's", async () => {
+  const one = await stand();
+  one.propagation.begin();
+  await use(one, 0, BLOCKS);
+  await one.clock.advance(SWEPT_MS);
+  one.propagation.end();
+  assert.is(one.image.notes, undefined);
+  const pushed = one.way.pushed.splice(0);
+  for (const { settled } of pushed) settled(false);
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 0);
+  one.propagation.begin();
+  for (const { settled } of pushed) settled(true);
+  await use(one, 0, 1);
+  await one.clock.advance(SWEPT_MS);
+  assert.ok(one.way.blocks >= 1);
+});
+
+test.run();
