@@ -143,10 +143,10 @@ async function loadTable(disk: Disk, paths: LayerPaths, fold: StoreFold): Promis
   const table = number === 0 ? new VersionTable(blocks) : await readTable(disk, paths.table(number), blocks);
   const expected = number === 0 ? EMPTY_MARK : mark;
   if (table?.mark.digest !== expected.digest) throw damaged(image, `its table ${number} is not the one written`);
-  for (const runs of fold.runs) {
-    if (!runsAreSound(runs, blocks)) throw damaged(image, 'its journal has entries beyond its end');
-    table.restore(runs);
+  if (!fold.runs.every((runs) => runsAreSound(runs, blocks))) {
+    throw damaged(image, 'its journal has entries beyond its end');
   }
+  table.restore(fold.runs);
   table.lastSequence = Math.max(table.lastSequence, fold.lastSequence);
   return table;
 }

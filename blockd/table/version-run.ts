@@ -127,19 +127,22 @@ export function runsAreSound(bytes: Uint8Array, blocks: number): boolean {
 /** Reads runs that `runsAreSound` accepted. */
 export function* readRuns(bytes: Uint8Array): Generator<VersionRun> {
   const view = viewOf(bytes);
-  for (let at = 0; at < bytes.length; at += runBytes(view, at)) {
-    const flags = view.getUint16(at + 16);
-    const sums = at + RUN_HEADER_BYTES;
-    yield {
-      first: view.getUint32(at),
-      count: view.getUint32(at + 4),
-      high: view.getUint32(at + 8),
-      low: view.getUint32(at + 12),
-      flags,
-      holder: view.getUint16(at + 18),
-      sumAt: (index) => ((flags & DATA) === 0 ? 0 : view.getUint32(sums + index * SUM_BYTES)),
-    };
-  }
+  for (let at = 0; at < bytes.length; at += runBytes(view, at)) yield readRunAt(view, at);
+}
+
+/** The run that begins there. */
+export function readRunAt(view: DataView, at: number): VersionRun {
+  const flags = view.getUint16(at + 16);
+  const sums = at + RUN_HEADER_BYTES;
+  return {
+    first: view.getUint32(at),
+    count: view.getUint32(at + 4),
+    high: view.getUint32(at + 8),
+    low: view.getUint32(at + 12),
+    flags,
+    holder: view.getUint16(at + 18),
+    sumAt: (index) => ((flags & DATA) === 0 ? 0 : view.getUint32(sums + index * SUM_BYTES)),
+  };
 }
 
 /** Cuts runs that are sound into parts of at most so many bytes, each of whole runs (one run takes 16.5 KB at most). */
@@ -158,7 +161,8 @@ export function* partsOfRuns(bytes: Buffer, bytesMax: number): Generator<Buffer>
   if (end > start) yield bytes.subarray(start, end);
 }
 
-function runBytes(view: DataView, at: number): number {
+/** The bytes of the run that begins there. */
+export function runBytes(view: DataView, at: number): number {
   const hasData = (view.getUint16(at + 16) & DATA) !== 0;
   return RUN_HEADER_BYTES + (hasData ? view.getUint32(at + 4) * SUM_BYTES : 0);
 }

@@ -4,6 +4,7 @@ import { ZERO_SUM } from './block-checksum.ts';
 import { BlockEntries, CONTENT } from './block-entries.ts';
 import { epochOf, sequenceOf, type Version, versionHigh, versionLow } from './block-version.ts';
 import { EntrySlab, GROUP_BLOCKS } from './entry-slab.ts';
+import { byRegion } from './region-order.ts';
 import { type CaptureOptions, TableCapture } from './table-capture.ts';
 import { piecesOf, type TableHead } from './table-file.ts';
 import { DATA, HERE, RunWriter, readRuns, type VersionRun } from './version-run.ts';
@@ -174,13 +175,14 @@ export class VersionTable {
     }
   }
 
-  /** Sets blocks exactly as a record of this store says, which is on the disk. */
-  restore(bytes: Uint8Array): void {
-    for (const run of readRuns(bytes)) {
-      for (let index = 0; index < run.count; index++) {
-        this.#entries.load(run.first + index, run.high, run.low, run.flags & CONTENT, run.holder, run.sumAt(index));
+  /** Sets blocks exactly as records of this store say, which are on the disk; later ones count. */
+  restore(records: readonly Uint8Array[]): void {
+    for (const { run, first, end } of byRegion(records, this.blocks)) {
+      const { high, low, flags, holder } = run;
+      for (let block = first; block < end; block++) {
+        this.#entries.load(block, high, low, flags & CONTENT, holder, run.sumAt(block - run.first));
       }
-      this.lastSequence = Math.max(this.lastSequence, sequenceOf(run.high, run.low));
+      this.lastSequence = Math.max(this.lastSequence, sequenceOf(high, low));
     }
   }
 

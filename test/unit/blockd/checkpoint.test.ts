@@ -63,7 +63,7 @@ async function assertDurable(disk: CrashDisk, table: VersionTable): Promise<void
   assert.equal(again.table.mark, table.mark);
   assert.ok(runsOf(again.table).equals(runsOf(table)));
   const anew = new VersionTable(BLOCKS);
-  anew.restore(runsOf(again.table));
+  anew.restore([runsOf(again.table)]);
   assert.is(anew.mark.digest, again.table.mark.digest);
 }
 

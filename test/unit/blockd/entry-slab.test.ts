@@ -53,7 +53,7 @@ test('the resting form gives the same table, at any size', async () => {
 test('the digest and the counts follow each change as if counted anew', () => {
   const table = randomTable(5_000, 4_000, 7);
   const anew = new VersionTable(5_000);
-  anew.restore(runsOf(table));
+  anew.restore([runsOf(table)]);
   assert.equal(anew.mark, table.mark);
   assert.equal(anew.census(), table.census());
 });

@@ -79,7 +79,7 @@ async function assertSame(file: Buffer, runs: Buffer, mark: VersionTable['mark']
   assert.ok(again !== undefined && runsOf(again).equals(runs), 'every entry is as it was');
   // Also where there was none: a place that is made has nothing in it.
   const anew = new VersionTable(BLOCKS);
-  anew.restore(runs);
+  anew.restore([runs]);
   for (const table of [again, anew]) {
     for (let block = 0; block < BLOCKS; block += 100)
       table?.write(block, Uint32Array.of(5), { epoch: 9, sequence: block });

@@ -60,7 +60,7 @@ test('changes come as runs once, and restore to the same table', async () => {
   assert.is([...readRuns(runs)].length, 3);
   assert.is(table.takeChanges().length, 0);
   const again = new VersionTable(100);
-  again.restore(runs);
+  again.restore([runs]);
   assert.equal(again.mark, table.mark);
   assert.equal((await tableOf(100, await restingBytes(table)))?.mark, table.mark);
   assert.is(again.contentOf(15), HERE);
