@@ -1,0 +1,142 @@
+// Close-to-open (promise S7) between real daemons under a real catalogue, with qemu-io as the client: an open that begins
+// after the answer to a close sees that state, wherever it is; one that comes too early, or with an older state, is refused.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { catalogueCalls } from '../../blockd/catalogue/catalogue-calls.ts';
+import { LevelStore } from '../../blockd/catalogue/level-store.ts';
+import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import { ProgressLine } from '../../common/progress.ts';
+import { ensurePackages } from '../../lab/host-packages.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { Head } from '../../wire/contracts/catalogue.ts';
+import { refusal } from '../refusal.ts';
+import { context } from '../unit/blockd/catalogue-suite.ts';
+import { BlockdNode } from './blockd-node.ts';
+
+const BYTES = 16 * 2 ** 20;
+const LAYER = 'l00000000000000aa';
+/** An open waits for the store that closed the image; a test gives it up. */
+const GIVEN_UP_MS = 3_000;
+
+let root: string;
+let store: LevelStore;
+let catalogue: ReturnType<typeof catalogueCalls>;
+let a: BlockdNode;
+let b: BlockdNode;
+
+test.before(async () => {
+  await ensurePackages(['qemu-utils'], new ProgressLine());
+  root = await mkdtemp(join(tmpdir(), 'close-to-open-'));
+  store = await LevelStore.open(join(root, 'heads'));
+  catalogue = catalogueCalls(store);
+  const authority = await createAuthority();
+  const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
+  a = await BlockdNode.make(authority, controller, root, 'a', '127.0.0.61');
+  b = await BlockdNode.make(authority, controller, root, 'b', '127.0.0.62');
+  const members = [a.endpoint, b.endpoint];
+  for (const node of [a, b]) {
+    await node.start();
+    await node.controller.call('members.set', { members });
+  }
+});
+
+test.after(async () => {
+  for (const node of [a, b]) {
+    await node.stop('SIGKILL');
+    node.close();
+  }
+  await store.close();
+  await rm(root, { recursive: true, force: true });
+});
+
+function grant(node: BlockdNode): Promise<Head> {
+  return Promise.resolve(catalogue['epoch.open']({ image: 'web', node: node.name }, context));
+}
+
+/** Opens as the head says. */
+async function openAs(
+  { bytes, stack, epoch, last, holder }: Head,
+  node: BlockdNode,
+  timeoutMs?: number,
+): Promise<void> {
+  const from = holder === a.name ? a.endpoint : b.endpoint;
+  const order = { image: 'web', bytes, stack, epoch, last, from };
+  await node.controller.call('image.open', order, timeoutMs === undefined ? {} : { timeoutMs });
+}
+
+function closeAt(node: BlockdNode, epoch: number): Promise<Closing> {
+  return node.controller.call('image.close', { image: 'web', layer: LAYER, epoch });
+}
+
+async function record(node: BlockdNode, closing: Closing): Promise<void> {
+  await catalogue['epoch.close']({ image: 'web', node: node.name, closing }, context);
+}
+
+test('what A wrote is not to be had at B before A has closed, and all of it is there after', async () => {
+  await a.controller.call('image.create', { image: 'web', layer: LAYER, bytes: BYTES });
+  const closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
+  await catalogue['image.add']({ image: 'web', layer: LAYER, bytes: BYTES, holder: 'a', closing }, context);
+  const first = await grant(a);
+  await openAs(first, a);
+  await a.io('write -P 0x11 0 1M', 'write -P 0x12 2000000 1234', 'flush', 'write -P 0x13 4M 64k', 'write -z 0 8k');
+  assert.is((await refusal(grant(b))).code, 'IMAGE_OPEN');
+  assert.is((await refusal(closeAt(a, first.epoch + 1))).code, 'IMAGE_NOT_OPEN', 'of an epoch that it never had');
+  const closed = await closeAt(a, first.epoch);
+  assert.is((await refusal(grant(b))).code, 'IMAGE_OPEN', 'the close has not been answered yet');
+  await record(a, closed);
+  const second = await grant(b);
+  assert.equal([second.last, second.holder], [closed, 'a']);
+  await openAs(second, b);
+  await b.io(
+    ...['read -P 0 0 8k', 'read -P 0x11 8k 1016k', 'read -P 0x12 2000000 1234', 'read -P 0x13 4M 64k'],
+    'read -P 0 8M 1M',
+  );
+});
+
+test('a writer that was told nothing of the new one cannot come back with the old state', async () => {
+  const old = { ...store.get('web').head, epoch: 1 };
+  assert.is((await refusal(openAs(old, a))).code, 'EPOCH_ENDED');
+  assert.is((await refusal(grant(a))).code, 'IMAGE_OPEN');
+  const again = await closeAt(a, 1);
+  assert.equal(again, store.get('web').head.last, 'it says again how its own epoch ended');
+  assert.is(
+    (await refusal(catalogue['epoch.close']({ image: 'web', node: 'a', closing: again }, context) as Promise<Head>))
+      .code,
+    'NOT_WRITER',
+  );
+});
+
+test('a close that comes twice answers alike, and the next open sees the newest of both', async () => {
+  await b.io('write -P 0x22 512k 100k', 'write -P 0x23 4100k 300', 'write -P 0x24 10M 4k');
+  const closed = await closeAt(b, 2);
+  assert.equal(await closeAt(b, 2), closed);
+  await record(b, closed);
+  await record(b, closed);
+  await openAs(await grant(a), a);
+  await a.io(
+    ...['read -P 0 0 8k', 'read -P 0x11 8k 504k', 'read -P 0x22 512k 100k', 'read -P 0x11 612k 412k'],
+    ...['read -P 0x13 4M 4k', 'read -P 0x23 4100k 300', 'read -P 0x24 10M 4k'],
+  );
+  await record(a, await closeAt(a, 3));
+});
+
+test('who closed it is away: the open waits, and never takes an older state', async () => {
+  await openAs(await grant(b), b);
+  await b.io('write -P 0x33 0 64k');
+  await record(b, await closeAt(b, 4));
+  await b.stop('SIGKILL');
+  const head = await grant(a);
+  const early = await openAs(head, a, GIVEN_UP_MS).then(
+    () => 'opened',
+    () => 'given up',
+  );
+  assert.is(early, 'given up');
+  await b.start();
+  await openAs(head, a);
+  await a.io('read -P 0x33 0 64k', 'read -P 0x22 512k 100k');
+});
+
+test.run();
