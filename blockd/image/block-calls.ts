@@ -5,6 +5,7 @@ import type { blockdContract, Closing } from '../../wire/contracts/blockd.ts';
 import { showLayer } from './image-figures.ts';
 import type { ImageHost } from './image-host.ts';
 import type { ImageShelf } from './image-shelf.ts';
+import { storeReport } from './store-report.ts';
 
 const NOTHING = {};
 
@@ -93,6 +94,9 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       const { propagation } = shelf.get(image);
       return { settings: shelf.propagation.of(image), status: propagation.status() };
     },
+    'store.report': () => storeReport(shelf.layers),
+    'records.keep': async (records) => ({ mark: await shelf.layers.records.keep(records) }),
+    'records.show': () => ({ kept: shelf.layers.records.kept }),
     'members.set': ({ members }) => done(shelf.members.set(members)),
   };
 }

@@ -1,5 +1,6 @@
 // All layers of this node's store, by id: opened, made and dropped, and those that never change brought from others. A
 // layer is here once for all images that stand on it.
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk.ts';
 import { messageOf, OperationError } from '../../common/errors.ts';
@@ -17,6 +18,7 @@ import {
   openLayer,
 } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import { RecordBook } from './kept-records.ts';
 import { LayerBlocks } from './layer-blocks.ts';
 import { LayerBringer, layerInUse } from './layer-bringer.ts';
 import { type SeedJob, seedLayers } from './layer-seed.ts';
@@ -37,6 +39,8 @@ export interface LayerShelfParts {
 /** The layers of one store. */
 export class LayerShelf {
   readonly directory: string;
+  /** What the catalogue says of layers and images, as this store was told. */
+  readonly records: RecordBook;
   readonly #parts: LayerShelfParts;
   readonly #layers = new Map<string, LayerBlocks>();
   /** Layers whose files are here and could not be opened, with the reason. */
@@ -50,6 +54,7 @@ export class LayerShelf {
   constructor(parts: LayerShelfParts) {
     this.#parts = parts;
     this.directory = parts.directory;
+    this.records = new RecordBook(parts.disk, join(dirname(parts.directory), 'records.json'));
     this.#blocks = new PeerBlocks({ ...parts, traffic: (layer) => this.trafficOf(layer) });
     this.#bringer = new LayerBringer({ ...parts, layers: this });
   }
@@ -58,6 +63,7 @@ export class LayerShelf {
   async load(): Promise<void> {
     const { disk, log, dropCached } = this.#parts;
     await disk.makeDirectory(this.directory);
+    await this.records.load();
     for (const layer of await listLayers(disk, this.directory)) {
       try {
         const store = await openLayer(disk, this.directory, layer, { dropCached });
@@ -75,6 +81,11 @@ export class LayerShelf {
 
   find(layer: string): LayerBlocks | undefined {
     return this.#layers.get(layer);
+  }
+
+  /** Layers whose files are here and cannot be used. */
+  get unusable(): string[] {
+    return [...this.#unusable.keys()];
   }
 
   /** @throws OperationError IMAGE_UNUSABLE while nobody knows of which image some layer here is */

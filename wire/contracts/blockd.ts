@@ -2,39 +2,14 @@
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, Member, MigrationId, Name, Sequence } from '../names.ts';
-import { SealedLayer, Stack } from './layers.ts';
+import { Closing, ImageRole, SealedLayer, Stack } from './layers.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
+import { CatalogueMark, KeptRecords, StoreReport } from './store-report.ts';
+
+export { Closing, ImageRole } from './layers.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
-
-/** What the table of a writer's top layer was at one moment: the proof that a stand-by holds the same (SOUNDNESS A4). */
-export const Closing = Type.Object({
-  image: Name,
-  epoch: Epoch,
-  lastSequence: Sequence,
-  /** Blocks that were ever written. */
-  entries: Count,
-  digest: Digest,
-  /** Of the image's stack of layers; 1 until it has more than one. */
-  generation: Count,
-});
-export type Closing = Type.Static<typeof Closing>;
-
-/**
- * How a layer stands at one store. As an image's top: `cutting` is a writer that stands still for a new top. Under tops:
- * `sealed` equals its proof. `loose`: no image's top here, and not proven; its blocks are good by their versions.
- */
-export const ImageRole = Type.Union([
-  Type.Literal('replica'),
-  Type.Literal('writer'),
-  Type.Literal('standby'),
-  Type.Literal('frozen'),
-  Type.Literal('cutting'),
-  Type.Literal('sealed'),
-  Type.Literal('loose'),
-]);
-export type ImageRole = Type.Static<typeof ImageRole>;
 
 /** An image as one store sees it; block counts are of 4 KiB blocks. */
 export const StoreImage = Type.Object({
@@ -245,4 +220,9 @@ export const blockdContract = contract('blockd', {
   ),
   /** The members, by which holders' names become addresses, and clouds become nodes that blocks are pushed to. */
   'members.set': method(['controller'], Type.Object({ members: Type.Array(Member) }), Empty),
+  /** What is here, for a catalogue that compares itself with it or is rebuilt from it. */
+  'store.report': method(['controller'], Empty, StoreReport),
+  /** The catalogue's records as they are now, to be kept here. Older ones change nothing. Answers what is kept. */
+  'records.keep': method(['controller'], KeptRecords, Type.Object({ mark: CatalogueMark })),
+  'records.show': method(['controller'], Empty, Type.Object({ kept: Type.Union([KeptRecords, Type.Null()]) })),
 });

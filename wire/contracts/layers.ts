@@ -1,7 +1,9 @@
 // What an image is made of: a layer that is written, above layers that never change again and that images share. Shapes
 // only; what a layer is at a store is in `blockd.ts`.
 import { Type } from 'typebox';
-import { Bytes, Digest, LayerId, Sequence } from '../names.ts';
+import { Bytes, Digest, Epoch, LayerId, Name, Sequence } from '../names.ts';
+
+const Count = Type.Integer({ minimum: 0 });
 
 /** Layers below a top: each costs a look at its table where those above have nothing. */
 export const BELOW_MAX = 64;
@@ -12,7 +14,7 @@ export const SealedLayer = Type.Object({
   bytes: Bytes,
   lastSequence: Sequence,
   /** Blocks that it says something of. */
-  entries: Type.Integer({ minimum: 0 }),
+  entries: Count,
   digest: Digest,
 });
 export type SealedLayer = Type.Static<typeof SealedLayer>;
@@ -25,3 +27,31 @@ export const Stack = Type.Object({
   below: Type.Array(SealedLayer, { maxItems: BELOW_MAX }),
 });
 export type Stack = Type.Static<typeof Stack>;
+
+/** What the table of a writer's top layer was at one moment: the proof that a stand-by holds the same (SOUNDNESS A4). */
+export const Closing = Type.Object({
+  image: Name,
+  epoch: Epoch,
+  lastSequence: Sequence,
+  /** Blocks that were ever written. */
+  entries: Count,
+  digest: Digest,
+  /** Of the image's stack of layers; 1 until it has more than one. */
+  generation: Count,
+});
+export type Closing = Type.Static<typeof Closing>;
+
+/**
+ * How a layer stands at one store. As an image's top: `cutting` is a writer that stands still for a new top. Under tops:
+ * `sealed` equals its proof. `loose`: no image's top here, and not proven; its blocks are good by their versions.
+ */
+export const ImageRole = Type.Union([
+  Type.Literal('replica'),
+  Type.Literal('writer'),
+  Type.Literal('standby'),
+  Type.Literal('frozen'),
+  Type.Literal('cutting'),
+  Type.Literal('sealed'),
+  Type.Literal('loose'),
+]);
+export type ImageRole = Type.Static<typeof ImageRole>;

@@ -1,0 +1,54 @@
+// What a store says of itself to the catalogue, and what it keeps of the catalogue's records, so that neither's loss, nor
+// an older copy put in its place, goes unnoticed (SOUNDNESS A17, D1). Shapes only.
+import { Type } from 'typebox';
+import { Bytes, Digest, Epoch, LayerId, MigrationId, Name, Sequence } from '../names.ts';
+import { Closing, ImageRole, SealedLayer } from './layers.ts';
+
+const Count = Type.Integer({ minimum: 0 });
+
+/**
+ * How far a catalogue is: every commit raises the serial, every rebuild the incarnation. Of two copies of one catalogue
+ * the one with the higher incarnation, then the higher serial, is the newer.
+ */
+export const CatalogueMark = Type.Object({ incarnation: Count, serial: Count });
+export type CatalogueMark = Type.Static<typeof CatalogueMark>;
+
+/** The catalogue's records as they were at a mark, which a store keeps and never reads: text under keys. */
+export const KeptRecords = Type.Object({
+  mark: CatalogueMark,
+  records: Type.Array(Type.Object({ key: Type.String(), text: Type.String() })),
+});
+export type KeptRecords = Type.Static<typeof KeptRecords>;
+
+/** All that a store knows of one layer, its blocks and its table's entries aside. */
+export const ReportedLayer = Type.Object({
+  layer: LayerId,
+  /** The image that it is the top of, or was made for. */
+  image: Name,
+  bytes: Bytes,
+  role: ImageRole,
+  generation: Count,
+  below: Type.Array(SealedLayer),
+  /** Of the writer that the store is, was or followed. */
+  epoch: Epoch,
+  /** How earlier epochs ended, as far as the store was told. */
+  ends: Type.Array(Type.Object({ epoch: Epoch, lastSequence: Sequence })),
+  /** How the table stood when it last ended here; null while it changes, or when nobody said. */
+  closing: Type.Union([Closing, Type.Null()]),
+  /** The table as it is. */
+  table: Type.Object({ lastSequence: Sequence, entries: Count, digest: Digest }),
+  /** The transfer that it is frozen for, stands by for or was made the writer by. */
+  migration: Type.Union([MigrationId, Type.Null()]),
+  localBlocks: Count,
+});
+export type ReportedLayer = Type.Static<typeof ReportedLayer>;
+
+/** Everything that a store holds. */
+export const StoreReport = Type.Object({
+  layers: Type.Array(ReportedLayer),
+  /** Layers whose files are there and cannot be used: nobody knows what they would say. */
+  unusable: Type.Array(LayerId),
+  /** Of the records that it keeps; null where it never got any. */
+  kept: Type.Union([CatalogueMark, Type.Null()]),
+});
+export type StoreReport = Type.Static<typeof StoreReport>;
