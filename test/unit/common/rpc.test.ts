@@ -1,90 +1,17 @@
-// Calls between real servers and clients on loopback, with real certificates: who gets through, and what they learn.
+// Calls between real servers and clients on loopback, with real certificates: what is answered, and what they learn of it.
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { Type } from 'typebox';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
-import { issueIdentity } from '../../../common/authority.ts';
 import { OperationError } from '../../../common/errors.ts';
 import { rpcClient } from '../../../common/rpc/client.ts';
 import { FRAME_BYTES_MAX } from '../../../common/rpc/record.ts';
-import { type Handlers, type RpcServer, startRpcServer } from '../../../common/rpc/server.ts';
 import { contract, method } from '../../../wire/contract.ts';
-import { Name } from '../../../wire/names.ts';
 import { cutWire } from './cut-wire.ts';
-import { aborted, authority, failure, member, quiet, stranger, within } from './members.ts';
-import { TurnedClock } from './turned-clock.ts';
-
-const Empty = Type.Object({});
-const echo = contract('echo', {
-  say: method(
-    ['node', 'operator'],
-    Type.Object({ image: Name, text: Type.String() }),
-    Type.Object({ text: Type.String() }),
-  ),
-  count: method(['node'], Type.Object({ to: Type.Integer() }), Empty, { progress: Type.Integer(), timeoutMs: 0 }),
-  wait: method(['node'], Empty, Empty, { timeoutMs: 0 }),
-  refuse: method(['node'], Empty, Empty),
-  crash: method(['node'], Empty, Empty),
-  lie: method(['node'], Empty, Type.Object({ number: Type.Integer() })),
-  mine: method(['self'], Empty, Empty),
-  command: method(['controller'], Empty, Empty),
-  flood: method(['node'], Empty, Type.Object({ text: Type.String() })),
-});
-type Echo = typeof echo;
-
-const alpha = await member('alpha', 'controller');
-const beta = await member('beta');
-const operator = await member('alice', 'operator');
-
-/** What the handler of `wait` saw. */
-let waiting = Promise.withResolvers<AbortSignal>();
-
-const handlers: Handlers<Echo> = {
-  say: ({ text }, { peer }) => ({ text: `${peer.role} ${peer.node}: ${text}` }),
-  count: ({ to }, { progress }) => {
-    for (let i = 1; i <= to; i += 1) progress(i);
-    return {};
-  },
-  wait: async (_params, { signal }) => {
-    waiting.resolve(signal);
-    await once(signal, 'abort');
-    return {};
-  },
-  refuse: () => {
-    throw new OperationError('IMAGE_OPEN', 'image web is open at node beta', { remedy: 'Stop the VM first.' });
-  },
-  crash: () => {
-    throw new TypeError('secret detail');
-  },
-  lie: () => ({ number: 'seven' as unknown as number }),
-  mine: () => ({}),
-  command: () => ({}),
-  flood: () => ({ text: 'x'.repeat(FRAME_BYTES_MAX) }),
-};
-
-function serve(identity = alpha): Promise<RpcServer> {
-  waiting = Promise.withResolvers();
-  return startRpcServer({ contract: echo, handlers, identity, listen: { address: '127.0.0.1', port: 0 }, log: quiet });
-}
-
-function clientOf(port: number, identity = beta, node = 'alpha') {
-  return rpcClient(echo, { node, address: '127.0.0.1', port }, identity);
-}
-
-async function withServer(body: (port: number, server: RpcServer) => Promise<void>): Promise<void> {
-  const server = await serve();
-  try {
-    await within(body(server.port, server), 30_000);
-  } finally {
-    await within(server.close());
-  }
-}
+import { beta, clientOf, echo, operator, waiting, withServer } from './echo-server.ts';
+import { aborted, failure, within } from './members.ts';
 
 test('a call is answered, and the handler knows its caller by the certificate', () =>
   withServer(async (port) => {
@@ -121,92 +48,6 @@ test('progress arrives in order and before the result', () =>
       Array.from({ length: 500 }, (_, i) => i + 1),
     );
     client.close();
-  }));
-
-test('a certificate of another authority is refused by the server', () =>
-  withServer(async (port) => {
-    const intruder = { ...(await stranger('beta')), authority: authority.certificate };
-    const client = clientOf(port, intruder);
-    const error = await failure(client.call('say', { image: 'web', text: 'x' }));
-    assert.is(error.code, 'UNREACHABLE');
-    assert.match(error.message, `node alpha at 127.0.0.1:${port}`);
-    client.close();
-  }));
-
-test('a server of another authority is refused by the client', async () => {
-  const server = await serve(await stranger('alpha', 'controller'));
-  const client = clientOf(server.port);
-  assert.is((await failure(client.call('say', { image: 'web', text: 'x' }))).code, 'UNREACHABLE');
-  client.close();
-  await server.close();
-});
-
-test('a connection without a certificate is refused', () =>
-  withServer(async (port) => {
-    const socket = connect({
-      host: '127.0.0.1',
-      port,
-      servername: 'alpha',
-      ca: authority.certificate,
-      ALPNProtocols: ['http/1.1'],
-    });
-    socket.on('secureConnect', () => socket.write('GET / HTTP/1.1\r\nhost: alpha\r\n\r\n'));
-    const heard: Buffer[] = [];
-    socket.on('data', (chunk: Buffer) => heard.push(chunk)).on('error', () => undefined);
-    await within(new Promise((resolve) => socket.once('close', resolve)));
-    assert.is(heard.length, 0);
-  }));
-
-test('a member that is not the one that was meant is refused by name', () =>
-  withServer(async (port) => {
-    const client = clientOf(port, beta, 'gamma');
-    const error = await failure(client.call('say', { image: 'web', text: 'x' }));
-    assert.is(error.code, 'UNREACHABLE');
-    assert.match(error.message, 'gamma');
-    client.close();
-  }));
-
-test('a certificate that has expired opens and answers nothing', async () => {
-  const longAgo = new TurnedClock(Date.now() - 31 * 24 * 3600 * 1000);
-  const expired = (node: string) => issueIdentity(authority, { node, role: 'node' }, longAgo);
-  await withServer(async (port) => {
-    const client = clientOf(port, await expired('beta'));
-    const error = await failure(client.call('say', { image: 'web', text: 'x' }));
-    assert.is(error.code, 'UNREACHABLE');
-    assert.match(error.message, 'expired');
-    client.close();
-  });
-  const server = await serve(await expired('alpha'));
-  const client = clientOf(server.port);
-  assert.is((await failure(client.call('say', { image: 'web', text: 'x' }))).code, 'UNREACHABLE');
-  client.close();
-  await server.close();
-});
-
-test('an operator cannot pose as a daemon', async () => {
-  const server = await serve(await issueIdentity(authority, { node: 'alpha', role: 'operator' }));
-  const client = clientOf(server.port);
-  assert.is((await failure(client.call('say', { image: 'web', text: 'x' }))).code, 'UNREACHABLE');
-  client.close();
-  await server.close();
-});
-
-test('callers outside the contract are forbidden, and told who is not', () =>
-  withServer(async (port) => {
-    const fromBeta = clientOf(port);
-    const fromAlpha = clientOf(port, alpha);
-    const fromPerson = clientOf(port, operator);
-    const namesake = clientOf(port, await member('alpha', 'operator'));
-    const error = await failure(fromBeta.call('mine', {}));
-    assert.is(error.code, 'FORBIDDEN');
-    assert.match(error.message, 'echo mine on node alpha is for self, not for node beta');
-    assert.is((await failure(fromBeta.call('command', {}))).code, 'FORBIDDEN');
-    assert.is((await failure(fromPerson.call('refuse', {}))).code, 'FORBIDDEN');
-    assert.is((await failure(namesake.call('mine', {}))).code, 'FORBIDDEN');
-    assert.equal(await fromAlpha.call('mine', {}), {});
-    assert.equal(await fromAlpha.call('command', {}), {});
-    assert.is((await failure(fromAlpha.call('refuse', {}))).code, 'IMAGE_OPEN');
-    for (const client of [fromBeta, fromAlpha, fromPerson, namesake]) client.close();
   }));
 
 test('bad parameters are named, and the connection goes on', () =>
@@ -246,7 +87,7 @@ test('a result that is not what the contract says fails the call', () =>
 
 test('an unknown call is refused by the server too', () =>
   withServer(async (port) => {
-    const newer = contract('echo', { ...echo.methods, later: method(['node'], Empty, Empty) });
+    const newer = contract('echo', { ...echo.methods, later: method(['node'], Type.Object({}), Type.Object({})) });
     const client = rpcClient(newer, { node: 'alpha', address: '127.0.0.1', port }, beta);
     assert.is((await failure(client.call('later', {}))).code, 'UNKNOWN_METHOD');
     client.close();
@@ -286,89 +127,6 @@ test('a call without an answer times out, and its handler is told', () =>
     await aborted(seen);
     client.close();
   }));
-
-test('a connection cut in the middle fails its calls, and the next call connects anew', () =>
-  withServer(async (port) => {
-    const wire = await cutWire(port);
-    const client = clientOf(wire.port);
-    const calls = [failure(client.call('wait', {})), failure(client.call('wait', {}))];
-    const seen = await within(waiting.promise);
-    wire.cut();
-    for (const error of await Promise.all(calls)) {
-      assert.is(error.code, 'CONNECTION_LOST');
-      assert.match(error.message, 'echo wait');
-    }
-    await aborted(seen);
-    assert.equal(await client.call('say', { image: 'web', text: 'again' }), { text: 'node beta: again' });
-    assert.is(wire.connections, 2);
-    client.close();
-    await wire.close();
-  }));
-
-test('connecting ahead finds the daemon once, or says that nobody is there', async () => {
-  const server = await serve();
-  const client = clientOf(server.port);
-  await client.warm();
-  const calling = client.call('say', { image: 'web', text: 'x' });
-  await client.warm();
-  assert.equal(await calling, { text: 'node beta: x' });
-  client.close();
-  assert.is((await failure(client.warm())).code, 'CONNECTION_LOST');
-  await server.close();
-  assert.is((await failure(clientOf(server.port).warm())).code, 'UNREACHABLE');
-});
-
-test('nobody there is UNREACHABLE with node and address, and a later server is found', async () => {
-  const first = await serve();
-  const port = first.port;
-  await first.close();
-  const client = clientOf(port);
-  const error = await failure(client.call('say', { image: 'web', text: 'x' }));
-  assert.is(error.code, 'UNREACHABLE');
-  assert.match(error.message, `node alpha at 127.0.0.1:${port}`);
-  const listen = { address: '127.0.0.1', port };
-  const second = await startRpcServer({ contract: echo, handlers, identity: alpha, listen, log: quiet });
-  assert.equal(await client.call('say', { image: 'web', text: 'x' }), { text: 'node beta: x' });
-  client.close();
-  await second.close();
-});
-
-test('who is patient waits for a daemon that is not up yet, within the time said, and gives up when told', async () => {
-  const first = await serve();
-  const { port } = first;
-  await first.close();
-  const clock = new TurnedClock();
-  const target = { node: 'alpha', address: '127.0.0.1', port };
-  const client = rpcClient(echo, target, beta, { clock, patienceMs: 1_000 });
-  const say = (): Promise<unknown> => client.call('say', { image: 'web', text: 'x' }, { timeoutMs: 0 });
-  /** Refused, and waiting to try again. */
-  const refused = async (): Promise<void> => {
-    for (let turns = 0; clock.timers === 0; turns++) {
-      assert.ok(turns < 5_000, 'it is not tried again');
-      await delay(1);
-    }
-  };
-  const inVain = failure(say());
-  for (let tries = 0; tries < 5; tries++) {
-    await refused();
-    clock.turn(200);
-  }
-  const error = await inVain;
-  assert.is(error.code, 'UNREACHABLE');
-  assert.match(error.message, 'nothing listens there');
-  const answer = say();
-  const giveUp = new AbortController();
-  const givenUp = failure(client.call('say', { image: 'web', text: 'x' }, { timeoutMs: 0, signal: giveUp.signal }));
-  await refused();
-  giveUp.abort();
-  assert.is((await givenUp).code, 'CANCELLED');
-  const listen = { address: '127.0.0.1', port };
-  const second = await startRpcServer({ contract: echo, handlers, identity: alpha, listen, log: quiet });
-  clock.turn(200);
-  assert.equal(await within(answer), { text: 'node beta: x' });
-  client.close();
-  await second.close();
-});
 
 test('parameters and results over the limit fail their call and nothing else', () =>
   withServer(async (port) => {
@@ -420,43 +178,5 @@ test('a plain request is answered with 426 and without a crash', () =>
     assert.match(String(first), 'HTTP/1.1 426');
     socket.destroy();
   }));
-
-test('calls over a unix socket carry certificates too; a stale socket file is replaced, a living one is not', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'rpc-'));
-  const path = join(directory, 'echo.sock');
-  const options = { contract: echo, handlers, identity: alpha, listen: { path }, log: quiet };
-  const server = await startRpcServer(options);
-  const client = rpcClient(echo, { node: 'alpha', path }, operator);
-  assert.equal(await client.call('say', { image: 'web', text: 'x' }), { text: 'operator alice: x' });
-  assert.is((await failure(startRpcServer(options))).code, 'EADDRINUSE');
-  client.close();
-  await within(server.close());
-  await rm(directory, { recursive: true });
-});
-
-test('a server that stops tells its handlers and its callers', async () => {
-  const server = await serve();
-  const client = clientOf(server.port);
-  const call = failure(client.call('wait', {}));
-  const seen = await within(waiting.promise);
-  await within(server.close());
-  assert.ok(seen.aborted);
-  const error = await call;
-  assert.is(error.code, 'CONNECTION_LOST');
-  assert.match(error.message, 'the daemon stops');
-  client.close();
-});
-
-test('a closed client makes no calls', async () => {
-  const client = rpcClient(echo, { node: 'alpha', address: '127.0.0.1', port: 1 }, beta);
-  client.close();
-  assert.is((await failure(client.call('mine', {}))).code, 'CONNECTION_LOST');
-});
-
-test('an aborted signal makes no call', async () => {
-  const client = rpcClient(echo, { node: 'alpha', address: '127.0.0.1', port: 1 }, beta);
-  assert.is((await failure(client.call('mine', {}, { signal: AbortSignal.abort() }))).code, 'CANCELLED');
-  client.close();
-});
 
 test.run();
