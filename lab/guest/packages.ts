@@ -16,14 +16,19 @@ const FOLLOWED = /^(linux-(image|modules|binary)-.*|libc6|libcrypt1)$/;
 
 /** Kernel, modules, BusyBox, perl and its libraries, unpacked below `folder`. Fails with GuestError `package`. */
 export async function unpackGuestPackages(folder: string): Promise<void> {
+  await unpackPackages(folder, [KERNEL_PACKAGE, ...PROGRAM_PACKAGES], FOLLOWED);
+}
+
+/** The packages, and of what they depend on those whose names fit, unpacked below `folder`. Fails with GuestError `package`. */
+export async function unpackPackages(folder: string, names: readonly string[], followed: RegExp): Promise<void> {
   const archives = join(folder, 'archives');
   await mkdir(archives, { recursive: true });
   const fetched = new Set<string>();
-  for (let wanted = [KERNEL_PACKAGE, ...PROGRAM_PACKAGES]; wanted.length > 0; ) {
+  for (let wanted = names; wanted.length > 0; ) {
     const files = await download(archives, wanted);
     for (const name of wanted) fetched.add(name);
     for (const file of files) await unpack(file, folder);
-    wanted = await followedDependencies(files, fetched);
+    wanted = (await dependenciesOf(files)).filter((name) => followed.test(name) && !fetched.has(name));
   }
   await rm(archives, { recursive: true });
 }
@@ -69,9 +74,8 @@ async function unpack(file: string, folder: string): Promise<void> {
   await runTool('dpkg-deb', ['-x', file, folder], { timeoutMs: UNPACK_TIMEOUT_MS });
 }
 
-async function followedDependencies(files: readonly string[], fetched: ReadonlySet<string>): Promise<string[]> {
-  const lists = await Promise.all(files.map(dependencies));
-  return [...new Set(lists.flat())].filter((name) => FOLLOWED.test(name) && !fetched.has(name));
+async function dependenciesOf(files: readonly string[]): Promise<string[]> {
+  return [...new Set((await Promise.all(files.map(dependencies))).flat())];
 }
 
 /** Names of the packages that one archive depends on, first alternatives only (deb-control(5)). */

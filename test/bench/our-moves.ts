@@ -2,13 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../common/errors.ts';
 import type { ProgressLine } from '../../common/progress.ts';
 import { runFiles } from '../../hypervisor/qemu/run-directory.ts';
 import type { PreparedGuest } from '../../lab/guest/build.ts';
 import type { Lab } from '../../lab/lab.ts';
 import { bytesBetween, type Leg, Round } from '../../lab/round.ts';
 import { GUEST } from '../../lab/topology.ts';
+import { clearVm } from './clear-vm.ts';
 import { CpuMeter } from './cpu-meter.ts';
 import { FROM, perGb, TO } from './move-limits.ts';
 import type { Sample, Subject } from './samples.ts';
@@ -18,9 +18,6 @@ const COUNT_MS = 60_000;
 /** A GB at the pull's own rate takes a minute and a half. */
 const INDEPENDENT_TIMEOUT_MS = 300_000;
 const INDEPENDENT_POLL_MS = 500;
-/** A migration that failed is settled within this, and its VM can be deleted. */
-const CLEAR_TIMEOUT_MS = 60_000;
-const CLEAR_RETRY_MS = 2_000;
 
 type Keep = (subject: Subject, sample: Sample) => void;
 
@@ -59,7 +56,7 @@ export class OurMoves {
       await work(round);
     } finally {
       round.stop();
-      await this.#clear();
+      await clearVm(this.#lab, GUEST.vm, GUEST.image);
     }
   }
 
@@ -98,27 +95,6 @@ export class OurMoves {
       if (typeof migration?.independentMs === 'number') return migration.independentMs;
       if (performance.now() > endMs) throw new Error(`not independent within ${INDEPENDENT_TIMEOUT_MS / 1_000} s`);
       await sleep(INDEPENDENT_POLL_MS);
-    }
-  }
-
-  /** Takes VM and image away, also after a move that failed, which may have to settle first. */
-  async #clear(): Promise<void> {
-    const { operator } = this.#lab;
-    const endMs = performance.now() + CLEAR_TIMEOUT_MS;
-    for (;;) {
-      try {
-        const { vms } = await operator.call('vm.list', {});
-        if (vms.some(({ vm }) => vm === GUEST.vm)) await operator.call('vm.delete', { vm: GUEST.vm });
-        const { images } = await operator.call('image.list', {});
-        if (images.some(({ image }) => image === GUEST.image)) {
-          await operator.call('image.delete', { image: GUEST.image });
-        }
-        return;
-      } catch (error) {
-        if (performance.now() > endMs) throw error;
-        process.stderr.write(`   not taken away yet: ${messageOf(error)}\n`);
-      }
-      await sleep(CLEAR_RETRY_MS);
     }
   }
 }

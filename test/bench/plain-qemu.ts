@@ -3,13 +3,13 @@
 // hand in it but the overlay, which is told the guest's new place as soon as it resumes.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cloud } from '../../lab/cloud.ts';
 import type { PreparedGuest } from '../../lab/guest/build.ts';
 import { READY_LINE } from '../../lab/guest/command-line.ts';
 import type { Lab } from '../../lab/lab.ts';
-import { runIn, spawnIn } from '../../lab/namespace.ts';
+import { runCommand, runIn, spawnIn } from '../../lab/namespace.ts';
 import { GUEST_MTU_BYTES, PREFIX } from '../../lab/topology.ts';
 import { QmpLines } from './qmp-lines.ts';
 
@@ -18,6 +18,7 @@ const MEMORY_PORT = 10_810;
 const MAC = '02:99:00:00:00:01';
 const TAP = 'plain0';
 const BOOT_TIMEOUT_MS = 120_000;
+const COPY_LIMIT = { timeoutMs: 120_000 };
 const MOVE_TIMEOUT_MS = 300_000;
 const OFFLOADS =
   'csum=off,guest_csum=off,gso=off,host_tso4=off,host_tso6=off,host_ecn=off,host_ufo=off,guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off';
@@ -34,8 +35,14 @@ export interface PlainOptions {
   readonly memoryMB: number;
   readonly maxBandwidthBytesPerSecond: number;
   readonly downtimeLimitMs: number;
-  /** `mirror`: the disk is copied first. `memory`: both sides see one file. */
-  readonly disk: 'mirror' | 'memory';
+  /** `mirror`: the disk is copied first. `memory`: both sides see one file. Otherwise both use one file by NFS. */
+  readonly disk: 'mirror' | 'memory' | NfsDisk;
+}
+
+/** A file on an NFS server that both ends reach. */
+export interface NfsDisk {
+  readonly address: string;
+  readonly path: string;
 }
 
 /** How long it took, from the order to the guest running at the destination, and the memory's part of it; ms. */
@@ -67,8 +74,9 @@ export class PlainQemu {
   /** Boots the guest in a cloud and waits until it can be used. */
   async boot(from: string): Promise<void> {
     const cloud = this.#lab.cloud(from);
-    copyFileSync(this.#guest.diskImage, this.#disk(cloud));
-    const side = await this.#start(cloud, this.#disk(cloud), []);
+    const disk = this.#disk(cloud);
+    if (typeof disk === 'string') await runCommand('cp', ['--sparse=always', this.#guest.diskImage, disk], COPY_LIMIT);
+    const side = await this.#start(cloud, disk, []);
     await this.#bind(cloud);
     await side.qmp.run('cont');
     const endMs = performance.now() + BOOT_TIMEOUT_MS;
@@ -78,13 +86,14 @@ export class PlainQemu {
     }
   }
 
-  #disk(cloud: Cloud): string {
-    return `${cloud.directories.state}/plain.raw`;
+  #disk(cloud: Cloud): string | NfsDisk {
+    const { disk } = this.#options;
+    return typeof disk === 'string' ? `${cloud.directories.state}/plain.raw` : disk;
   }
 
-  async #start(cloud: Cloud, disk: string, extra: readonly string[]): Promise<Side> {
+  async #start(cloud: Cloud, disk: string | NfsDisk, extra: readonly string[]): Promise<Side> {
     const { run } = cloud.directories;
-    const console = `${run}/plain.console`;
+    const console = plainConsole(cloud);
     writeFileSync(console, '');
     await runIn(cloud.namespace, 'ip', ['tuntap', 'add', TAP, 'mode', 'tap']);
     await runIn(cloud.namespace, 'ip', ['link', 'set', TAP, 'mtu', '1500', 'up']);
@@ -102,7 +111,7 @@ export class PlainQemu {
     }
   }
 
-  #arguments(run: string, console: string, disk: string, extra: readonly string[]): string[] {
+  #arguments(run: string, console: string, disk: string | NfsDisk, extra: readonly string[]): string[] {
     const commandLine = this.#guest.commandLine({
       address: `${PLAIN_ADDRESS}/${PREFIX}`,
       mtuBytes: GUEST_MTU_BYTES,
@@ -121,7 +130,7 @@ export class PlainQemu {
       ],
       ...['-kernel', this.#guest.kernel, '-initrd', this.#guest.initrd, '-append', commandLine],
       ...['-qmp', `unix:${run}/plain.qmp,server=on,wait=off`, '-serial', `file:${console}`],
-      ...['-blockdev', `driver=file,node-name=file0,filename=${disk},cache.direct=off,locking=off`],
+      ...['-blockdev', typeof disk === 'string' ? fileNode(disk) : nfsNode(disk)],
       ...['-blockdev', 'driver=raw,node-name=disk0,file=file0'],
       ...['-device', 'virtio-blk-pci,drive=disk0,id=vda,share-rw=on'],
       ...['-netdev', `tap,id=n0,ifname=${TAP},script=no,downscript=no`],
@@ -147,7 +156,7 @@ export class PlainQemu {
     const target = this.#lab.cloud(to);
     const mirrored = this.#options.disk === 'mirror';
     const disk = this.#disk(mirrored ? target : source.cloud);
-    if (mirrored) {
+    if (mirrored && typeof disk === 'string') {
       writeFileSync(disk, '');
       truncateSync(disk, this.#guest.diskBytes);
     }
@@ -209,6 +218,24 @@ export class PlainQemu {
     for (const { qmp } of sides) qmp.close();
     await Promise.all(sides.map(({ cloud, child }) => takeAway(cloud, child)));
   }
+}
+
+/** The file that holds what the guest in that cloud has said on its serial console. */
+export function plainConsole(cloud: Cloud): string {
+  return `${cloud.directories.run}/plain.console`;
+}
+
+function fileNode(path: string): string {
+  return `driver=file,node-name=file0,filename=${path},cache.direct=off,locking=off`;
+}
+
+/** As root, whose files they are; a client that cached could not move. */
+function nfsNode({ address, path }: NfsDisk): string {
+  const server = { type: 'inet', host: address };
+  return JSON.stringify({
+    ...{ driver: 'nfs', 'node-name': 'file0', server, path, user: 0, group: 0 },
+    cache: { direct: true },
+  });
 }
 
 async function takeAway(cloud: Cloud, child: ChildProcess): Promise<void> {

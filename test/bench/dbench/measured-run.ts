@@ -1,0 +1,62 @@
+// One run, whatever its disk: the move is ordered at once when the load starts, and what crossed the WAN at the destination
+// is counted from there until all is done.
+import type { ProgressLine } from '../../../common/progress.ts';
+import type { Lab } from '../../../lab/lab.ts';
+import type { WanStatistics } from '../../../lab/wan/wan.ts';
+import { TO } from '../move-limits.ts';
+import type { LoadFigures, LoadWatch } from './load-watch.ts';
+
+const START_LIMIT_MS = 180_000;
+const SHOW_INTERVAL_MS = 500;
+
+/** What one run came to. Times in ms from the load's start. */
+export interface DbenchRun extends LoadFigures {
+  /** When the guest ran at the destination. */
+  readonly movedMs?: number;
+  /** At the destination's end of the WAN, frames and all. */
+  readonly wanInBytes: number;
+  readonly wanOutBytes: number;
+  /** How late the emulator was at the worst. */
+  readonly worstLatenessMs: number;
+}
+
+/** Moves the guest; answers `performance.now()` of the moment when it ran at the destination. */
+export type Move = () => Promise<number>;
+
+/** How much is to be done, and when a run that has not done it is given up. */
+export interface Load {
+  readonly goalBytes: number;
+  readonly limitMs: number;
+}
+
+/** Waits for the start, orders the move, and answers the figures when the load is done. */
+export async function measuredRun(
+  lab: Lab,
+  watch: LoadWatch,
+  { move, load: { goalBytes, limitMs }, line }: { move?: Move; load: Load; line: ProgressLine },
+): Promise<DbenchRun> {
+  const startedMs = await watch.started(START_LIMIT_MS);
+  const { wan } = lab;
+  await wan.resetLateness();
+  const before = (await wan.stats()).perLink;
+  const show = setInterval(
+    () => line.update({ doneBytes: Math.min(watch.doneBytes, goalBytes), totalBytes: goalBytes }),
+    SHOW_INTERVAL_MS,
+  );
+  try {
+    const [movedMs] = await Promise.all([move?.(), watch.finished(limitMs)]);
+    const { perLink: after, worstLatenessMs } = await wan.stats();
+    const moved = movedMs === undefined ? {} : { movedMs: movedMs - startedMs };
+    return { ...watch.figures(), ...moved, ...atDestination(before, after), worstLatenessMs };
+  } finally {
+    clearInterval(show);
+  }
+}
+
+type Links = WanStatistics['perLink'];
+
+function atDestination(before: Links, after: Links): Pick<DbenchRun, 'wanInBytes' | 'wanOutBytes'> {
+  const sum = (links: Links, end: 'from' | 'to'): number =>
+    links.filter((link) => link[end] === TO).reduce((bytes, link) => bytes + link.bytes, 0);
+  return { wanInBytes: sum(after, 'to') - sum(before, 'to'), wanOutBytes: sum(after, 'from') - sum(before, 'from') };
+}

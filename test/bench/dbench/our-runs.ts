@@ -1,0 +1,67 @@
+// Runs of a VM of ours: its disk is an image in our block daemons, a fresh one each time, so that nothing of it lies at the
+// destination before.
+import { join } from 'node:path';
+import type { ProgressLine } from '../../../common/progress.ts';
+import type { PreparedGuest } from '../../../lab/guest/build.ts';
+import type { Lab } from '../../../lab/lab.ts';
+import { GUEST, GUEST_MTU_BYTES, PREFIX } from '../../../lab/topology.ts';
+import { clearVm } from '../clear-vm.ts';
+import { FROM, TO } from '../move-limits.ts';
+import { LoadWatch } from './load-watch.ts';
+import { type DbenchRun, type Load, measuredRun } from './measured-run.ts';
+import type { Disk, Subject } from './subjects.ts';
+
+type OurDisk = Extract<Disk, { readonly kind: 'ours' }>;
+
+export class OurRuns {
+  readonly #lab: Lab;
+  readonly #guest: PreparedGuest;
+  readonly #load: Load;
+  readonly #line: ProgressLine;
+  #count = 0;
+
+  constructor(lab: Lab, guest: PreparedGuest, load: Load, line: ProgressLine) {
+    this.#lab = lab;
+    this.#guest = guest;
+    this.#load = load;
+    this.#line = line;
+  }
+
+  /** Boots, runs the load, moves if the subject does, and leaves nothing behind. */
+  async run({ moves }: Subject, disk: OurDisk): Promise<DbenchRun> {
+    this.#count += 1;
+    // A name of its own: the console of an earlier guest may still lie at the destination.
+    const vm = `dbench${this.#count}`;
+    const consoles = this.#lab.clouds.map(({ directories }) => join(directories.run, 'vm', vm, 'console.log'));
+    const watch = new LoadWatch(consoles, this.#load.goalBytes);
+    try {
+      await this.#boot(vm, disk);
+      const move = moves ? { move: () => this.#move(vm) } : {};
+      return await measuredRun(this.#lab, watch, { ...move, load: this.#load, line: this.#line });
+    } finally {
+      watch.stop();
+      await clearVm(this.#lab, vm, vm);
+    }
+  }
+
+  async #boot(vm: string, { pull }: OurDisk): Promise<void> {
+    const { operator } = this.#lab;
+    const { kernel, initrd, memoryMB, diskImage } = this.#guest;
+    await operator.call('image.create', { image: vm, node: FROM, path: diskImage });
+    const commandLine = this.#guest.commandLine({
+      address: `${GUEST.address}/${PREFIX}`,
+      mtuBytes: GUEST_MTU_BYTES,
+      name: vm,
+    });
+    const boot = { kernel, initrd, commandLine };
+    await operator.call('vm.create', { vm, cloud: FROM, image: vm, memoryMB, cpus: 1, ip: GUEST.address, boot });
+    if (!pull) await operator.call('image.pull', { image: vm, rateBytesPerSecond: 0 });
+  }
+
+  async #move(vm: string): Promise<number> {
+    const orderedMs = performance.now();
+    const { stepTimes } = await this.#lab.operator.call('vm.migrate', { vm, to: TO });
+    const hold = stepTimes.find(({ step }) => step === 'hold');
+    return hold === undefined ? performance.now() : orderedMs + hold.atMs + hold.tookMs;
+  }
+}
