@@ -23,6 +23,7 @@ const CHANGES_PER_BARRIER = 2_000;
 /** Writes that a client has in flight. */
 const CHANGES_PER_TURN = 8;
 const WRITES_MS = 3_000;
+const SPARSE_SHARE = 0.01;
 
 const random = seededRandom(1);
 let sequence = 1_000_000_000;
@@ -151,6 +152,26 @@ async function tell(directory: string): Promise<TableStepFigures> {
   return { tookMs: performance.now() - startedMs, cpuMs: threadCpuMs() - startedCpuMs, longestMs, longestCpuMs };
 }
 
+/** What objects and arrays take after a collection. */
+function heldBytes(): number {
+  globalThis.gc?.();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/** The memory of a table of which one block in a hundred was written, at random; and of one that was never written. */
+function sparse(blocks: number, share: number): TableStepFigures {
+  const before = heldBytes();
+  const startedMs = performance.now();
+  const table = new VersionTable(blocks);
+  changeAtRandom(table, blocks * share);
+  table.settle(table.takeChanges(), true);
+  const tookMs = performance.now() - startedMs;
+  const takenBytes = heldBytes() - before;
+  if (share > 0 && table.mark.entries < 0.9 * blocks * share) throw new Error('too few blocks were written');
+  return { tookMs, takenBytes };
+}
+
 function run(step: string, directory: string, blocks: number): Promise<TableStepFigures> {
   switch (step) {
     case 'make':
@@ -165,6 +186,10 @@ function run(step: string, directory: string, blocks: number): Promise<TableStep
       return checkpoint(directory, blocks, CHANGES_PER_TURN);
     case 'writes':
       return checkpoint(directory, blocks, CHANGES_PER_TURN, WRITES_MS);
+    case 'empty':
+      return Promise.resolve(sparse(blocks, 0));
+    case 'sparse':
+      return Promise.resolve(sparse(blocks, SPARSE_SHARE));
     case 'tell':
       return tell(directory);
     case 'grow':

@@ -16,6 +16,10 @@ const BLOCK_BYTES = 4096;
 const OPEN_MS_MAX = 1_000;
 const LONGEST_MS_MAX = 5;
 const BYTES_PER_BLOCK_MAX = 24;
+/** Of 100 GB, 1 % written at random; other sizes in proportion. */
+const SPARSE_BYTES_PER_BLOCK_MAX = 60e6 / 25_000_000;
+/** What is the process's own noise. */
+const EMPTY_BYTES_MAX = 4e6;
 
 /** In the order in which they are taken, each in a process of its own; the title where it is another. */
 const STEPS: readonly { readonly step: string; readonly title?: string; readonly isOpening?: true }[] = [
@@ -26,6 +30,8 @@ const STEPS: readonly { readonly step: string; readonly title?: string; readonly
   { step: 'checkpoint beside writes', title: 'checkpoint beside such writes' },
   { step: 'checkpoint' },
   { step: 'tell', title: 'tell it to a newcomer' },
+  { step: 'empty', title: 'a table never written' },
+  { step: 'sparse', title: '1 % written at random' },
   { step: 'grow', title: 'let the journal grow' },
   { step: 'open', title: 'open, journal at its longest', isOpening: true },
 ];
@@ -41,6 +47,8 @@ export interface TableStepFigures {
   /** Memory at the peak beyond what there was before the step. */
   readonly bytesPerBlock?: number;
   readonly changesPerSecond?: number;
+  /** Memory that stays taken, in bytes. */
+  readonly takenBytes?: number;
 }
 
 /** The command's options. */
@@ -54,7 +62,7 @@ type Result = TableStepFigures & (typeof STEPS)[number];
 const run = promisify(execFile);
 
 async function take(one: (typeof STEPS)[number], directory: string, blocks: number): Promise<Result> {
-  const args = [...process.execArgv, PROGRAM, one.step, directory, String(blocks)];
+  const args = ['--expose-gc', ...process.execArgv, PROGRAM, one.step, directory, String(blocks)];
   const { stdout } = await run(process.execPath, args);
   return { ...one, ...(JSON.parse(stdout) as TableStepFigures) };
 }
@@ -63,18 +71,21 @@ const shown = (value: number | undefined, unit = ''): string =>
   value === undefined ? '' : `${value.toFixed(1)}${unit}`;
 
 function table(results: readonly Result[]): string {
-  const titles = ['time', 'CPU', 'longest turn', 'its CPU', 'bytes/block', 'writes/s'];
+  const titles = ['time', 'CPU', 'longest turn', 'its CPU', 'bytes/block', 'writes/s', 'memory'];
   return formatTable(
     [{ title: 'step' }, ...titles.map((title) => ({ title, figures: true }))],
-    results.map(({ step, title, tookMs, cpuMs, longestMs, longestCpuMs, bytesPerBlock, changesPerSecond }) => [
-      title ?? step,
-      formatMs(tookMs),
-      cpuMs === undefined ? '' : formatMs(cpuMs),
-      shown(longestMs, ' ms'),
-      shown(longestCpuMs, ' ms'),
-      shown(bytesPerBlock),
-      changesPerSecond === undefined || changesPerSecond === 0 ? '' : changesPerSecond.toFixed(0),
-    ]),
+    results.map(
+      ({ step, title, tookMs, cpuMs, longestMs, longestCpuMs, bytesPerBlock, changesPerSecond, takenBytes }) => [
+        title ?? step,
+        formatMs(tookMs),
+        cpuMs === undefined ? '' : formatMs(cpuMs),
+        shown(longestMs, ' ms'),
+        shown(longestCpuMs, ' ms'),
+        shown(bytesPerBlock),
+        changesPerSecond === undefined || changesPerSecond === 0 ? '' : changesPerSecond.toFixed(0),
+        takenBytes === undefined ? '' : `${(takenBytes / 1e6).toFixed(1)} MB`,
+      ],
+    ),
   );
 }
 
@@ -99,6 +110,8 @@ export async function benchTable(options: TableBenchOptions, line: ProgressLine)
   const openMs = worst(results, ({ isOpening, tookMs }) => (isOpening === true ? tookMs : 0));
   // Beside writes a barrier's own step counts too, which takes as long without a checkpoint.
   const longestMs = worst(results, ({ step, longestMs }) => (step === 'checkpoint' ? longestMs : 0));
+  const taken = (wanted: string): number =>
+    worst(results, ({ step, takenBytes }) => (step === wanted ? takenBytes : 0));
   const bytesPerBlock = worst(results, (result) => result.bytesPerBlock);
   const goals = [
     { goal: `opens in ${OPEN_MS_MAX} ms`, seen: formatMs(openMs), reached: openMs <= OPEN_MS_MAX },
@@ -106,6 +119,16 @@ export async function benchTable(options: TableBenchOptions, line: ProgressLine)
       goal: `a checkpoint holds the event loop up for ${LONGEST_MS_MAX} ms at most`,
       seen: shown(longestMs, ' ms'),
       reached: longestMs <= LONGEST_MS_MAX,
+    },
+    {
+      goal: `1 % written at random takes ${((SPARSE_BYTES_PER_BLOCK_MAX * blocks) / 1e6).toFixed(0)} MB at most`,
+      seen: `${(taken('sparse') / 1e6).toFixed(1)} MB`,
+      reached: taken('sparse') <= SPARSE_BYTES_PER_BLOCK_MAX * blocks,
+    },
+    {
+      goal: 'nothing for what was never written',
+      seen: `${(taken('empty') / 1e6).toFixed(1)} MB`,
+      reached: taken('empty') <= EMPTY_BYTES_MAX,
     },
     {
       goal: `${BYTES_PER_BLOCK_MAX} bytes per block at most`,
