@@ -48,10 +48,13 @@ export class Checkpointer {
     this.#number = parts.number;
   }
 
-  /** Whether the journal is long, and no checkpoint under way. */
+  /**
+   * Whether the journal is long, and no checkpoint under way. Never after a failure: of a rename that failed nobody knows
+   * which table the journal names, and the next one's file would take the place of that table.
+   */
   get isDue(): boolean {
-    if (this.#running !== undefined) return false;
     const { journal, journalBytes, table } = this.#parts;
+    if (this.#running !== undefined || journal.failure !== undefined) return false;
     const tableBytes = table.placedBlocks * ENTRY_BYTES;
     const limitBytes = journalBytes ?? Math.max(JOURNAL_BYTES_MIN, tableBytes / JOURNAL_SHARE);
     return journal.sizeBytes > Math.max(limitBytes, 2 * this.#noRoomAtBytes);

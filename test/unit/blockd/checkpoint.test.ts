@@ -214,6 +214,23 @@ test('a disk that fails under a checkpoint has failed for good (S2)', async () =
   assert.is((await reopen(disk.afterCut({ kind: 'lose-all' }))).table.mark.entries, 2);
 });
 
+test('barriers that wait while the rename fails leave the table alone that the journal names by then', async () => {
+  const disk = new CrashDisk();
+  const store = await storeOn(disk);
+  const rename = disk.rename.bind(disk);
+  disk.rename = async (from, to) => {
+    await rename(from, to);
+    disk.syncDirectory = () => Promise.reject(new Error('EIO'));
+  };
+  for (let sequence = 2; store.failure === undefined; sequence++) {
+    store.table.zero(1, 2, { epoch: 1, sequence });
+    store.flush()?.catch(() => store.failure);
+    await Promise.resolve();
+  }
+  await settle();
+  assert.is((await reopen(disk.afterCut({ kind: 'keep-all' }))).table.mark.entries, 2);
+});
+
 test('a store that is closed leaves no half table', async () => {
   const disk = new CrashDisk();
   const store = await storeOn(disk);
