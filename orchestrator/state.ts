@@ -1,6 +1,7 @@
 // What the orchestrator must remember over a crash: VMs, migrations' journals, members, its term. Everything is held
 // in memory and written through; a record that was not committed was never there.
 import { Level } from 'level';
+import { ensureLevelDirectory } from '../common/level-directory.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
 import type { MigrationState } from '../wire/contracts/orchestrator.ts';
 
@@ -100,6 +101,7 @@ export class State {
 
   /** Opens or makes the state in a directory and raises the term, durably. */
   static async open(directory: string): Promise<State> {
+    await ensureLevelDirectory(directory);
     const level = new Level<string, unknown>(directory, { valueEncoding: 'json' });
     await level.open();
     const before = await level.get(TERM_KEY);

@@ -1,5 +1,6 @@
 // Keeps the catalogue's records on this machine's disk, one durable batch per commit, one commit at a time.
 import { Level } from 'level';
+import { ensureLevelDirectory } from '../../common/level-directory.ts';
 import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry, Finished } from './catalogue.ts';
 import { type CatalogueRecord, finishedKey, HELD_KINDS, readFinished, recordsOf } from './catalogue-records.ts';
@@ -22,6 +23,7 @@ export class LevelStore implements CatalogueStore {
 
   /** @throws OperationError CATALOGUE_DAMAGED; Error with cause LEVEL_LOCKED while another process has the directory */
   static async open(directory: string): Promise<LevelStore> {
+    await ensureLevelDirectory(directory);
     const level = new Level<string, string>(directory, { valueEncoding: 'utf8' });
     await level.open();
     const table = new CatalogueTable();
