@@ -108,9 +108,10 @@ export class BlockEntries {
     this.capture?.keep(slot);
     const chunk = this.slab.chunkOf(slot);
     const at = this.slab.indexOf(slot);
-    this.census.count(block, chunk, at, -1);
-    chunk.flags[at] = isHere ? (chunk.flags[at] ?? 0) | HERE : (chunk.flags[at] ?? 0) & ~HERE;
-    this.census.count(block, chunk, at, 1);
+    const flags = chunk.flags[at] ?? 0;
+    if (((flags & HERE) !== 0) === isHere) return;
+    chunk.flags[at] = flags ^ HERE;
+    this.census.move(chunk.holder[at] ?? 0, isHere);
     if (isHere) this.#changed.note(block, chunk, at);
   }
 

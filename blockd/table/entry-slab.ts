@@ -32,6 +32,7 @@ export class EntrySlab {
   readonly blocks: number;
   readonly chunkGroups: number;
   readonly #chunkBits: number;
+  readonly #chunkMask: number;
   readonly #chunks: EntryChunk[] = [];
   /** Per page: which list it has. */
   readonly #pages: Int32Array;
@@ -46,6 +47,7 @@ export class EntrySlab {
     this.chunkGroups =
       chunkGroups ?? Math.min(CHUNK_GROUPS_MAX, 2 ** Math.ceil(Math.log2(Math.ceil(blocks / GROUP_BLOCKS))));
     this.#chunkBits = Math.log2(this.chunkGroups) + GROUP_BITS;
+    this.#chunkMask = this.chunkGroups * GROUP_BLOCKS - 1;
   }
 
   /** Groups that exist. */
@@ -80,7 +82,7 @@ export class EntrySlab {
   }
 
   indexOf(slot: number): number {
-    return slot & (2 ** this.#chunkBits - 1);
+    return slot & this.#chunkMask;
   }
 
   /** The first block from `block` on, before `end`, that has a place; `end` if none has. */
