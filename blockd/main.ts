@@ -51,7 +51,7 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     identity,
     listen: { address: config.address, port: BLOCKD_PORT },
     bulk: {
-      [BLOCKS_PURPOSE]: (socket, _peer, layer) => servePeer(socket, realClock, shelf.layers.served(layer)),
+      [BLOCKS_PURPOSE]: (socket, { node }, layer) => servePeer(socket, realClock, node, shelf.layers.served(layer)),
     },
     log,
   });

@@ -1,6 +1,7 @@
 // How our daemons meet: TLS 1.3 with certificates of one authority on both sides, always checked, over TCP or a unix
 // socket. What is said inside is chosen by ALPN. Never turns verification off.
 import { X509Certificate } from 'node:crypto';
+import type { SocketConstructorOpts } from 'node:net';
 import { connect, type TLSSocket, type TlsOptions } from 'node:tls';
 import { codeOf, messageOf, OperationError } from './errors.ts';
 import { type Identity, type Peer, peerOf } from './identity.ts';
@@ -43,6 +44,7 @@ export function serverTls(identity: Identity): TlsOptions {
 /**
  * Connects and checks that the other side is the node that was meant, with a certificate of our authority. The other
  * side's opinion of our certificate shows only at the first read (TLS 1.3).
+ * `onread`: what comes goes into a buffer of the caller's, and none of it into the socket (net.Socket).
  * @throws OperationError UNREACHABLE, naming node and address; the signal's reason when it was aborted
  */
 export function connectTls(
@@ -50,19 +52,22 @@ export function connectTls(
   identity: Identity,
   protocol: string,
   signal?: AbortSignal,
+  onread?: SocketConstructorOpts['onread'],
 ): Promise<TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
   if (signal?.aborted) return Promise.reject(signal.reason);
-  const socket = connect({
+  const options = {
     ...whereTo(target),
     servername: target.node,
     key: identity.key,
     cert: identity.certificate,
     ca: identity.authority,
-    minVersion: 'TLSv1.3',
+    minVersion: 'TLSv1.3' as const,
     rejectUnauthorized: true,
     ALPNProtocols: [protocol],
-  });
+    ...(onread === undefined ? {} : { onread }),
+  };
+  const socket = connect(options);
   const fail = (error: unknown): void => {
     settle();
     socket.on('error', () => socket.destroy());

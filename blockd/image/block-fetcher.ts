@@ -122,10 +122,13 @@ export class BlockFetcher {
         ? Promise.all(runs.map((run) => this.#askNext({ run, hint: '' }, asked, cause)))
         : this.#ask(holderName, runs, asked, cause)
     ).then(() => undefined);
-    const blocks = runs.flatMap((run) => Array.from({ length: run.count }, (_, index) => run.first + index));
-    for (const block of blocks) this.#pending.set(block, fetched);
+    for (const { first, count } of runs) {
+      for (let block = first; block < first + count; block++) this.#pending.set(block, fetched);
+    }
     const forget = (): void => {
-      for (const block of blocks) this.#pending.delete(block);
+      for (const { first, count } of runs) {
+        for (let block = first; block < first + count; block++) this.#pending.delete(block);
+      }
     };
     fetched.then(forget, forget);
     return fetched;

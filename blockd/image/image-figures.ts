@@ -1,9 +1,14 @@
 // What an image is at this store, in figures for people and for whoever waits that it depends on no other node. Reads
 // and changes nothing.
 import type { StoreImage, StoreLayer } from '../../wire/contracts/blockd.ts';
-import { newTraffic, type Traffic } from '../peer/traffic.ts';
+import { sumOfTraffic, type Traffic } from '../peer/traffic.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { Image } from './image.ts';
+
+type TrafficCounters = Pick<
+  StoreImage['counters'],
+  'blockBytesIn' | 'blockBytesOut' | 'entryBytesIn' | 'entryBytesOut'
+>;
 
 /** The image's figures; blocks and bytes are those of all its layers. */
 export function showImage(image: Image, trafficOf: (layer: string) => Traffic): StoreImage {
@@ -22,7 +27,7 @@ export function showImage(image: Image, trafficOf: (layer: string) => Traffic): 
       fetchedOnDemandBlocks: image.fetchedBlocks.demand,
       fetchedInBackgroundBlocks: image.fetchedBlocks.background,
       spoiltBlocks: stores.reduce((sum, { file }) => sum + file.spoiltBlocks, 0),
-      ...sumOf(stores.map(({ layer }) => trafficOf(layer))),
+      ...bytesOf(stores.map(({ layer }) => trafficOf(layer))),
     },
   };
 }
@@ -33,13 +38,13 @@ export function showLayer({ layer, image, state, bytes, table }: ImageStore): St
   return { layer, image, role, bytes, writtenBlocks: table.mark.entries, localBlocks: table.census().local };
 }
 
-function sumOf(all: readonly Traffic[]): Traffic {
-  const sum = newTraffic();
-  for (const one of all) {
-    sum.blockBytesIn += one.blockBytesIn;
-    sum.blockBytesOut += one.blockBytesOut;
-    sum.entryBytesIn += one.entryBytesIn;
-    sum.entryBytesOut += one.entryBytesOut;
-  }
-  return sum;
+function bytesOf(all: readonly Traffic[]): TrafficCounters {
+  const sum = sumOfTraffic(all);
+  const [blocks, entries] = [sum.sum(false), sum.sum(true)];
+  return {
+    blockBytesIn: blocks.bytesIn,
+    blockBytesOut: blocks.bytesOut,
+    entryBytesIn: entries.bytesIn,
+    entryBytesOut: entries.bytesOut,
+  };
 }

@@ -3,13 +3,16 @@
 import type { Clock } from '../../common/clock.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
-import { RUN_BLOCKS_MAX } from './block-fetcher.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { cancelled, settledBefore } from './settled-before.ts';
 
-/** Requests under way: with 256 KiB each they fill 200 Mbit/s at 75 ms. */
-const UNDER_WAY_MAX = 8;
+/** One request, answered 256 KiB at a time: nobody waits for the first of them. */
+const ASK_BLOCKS = 128;
+/** Requests under way: with 512 KiB each they fill 200 Mbit/s at 75 ms. */
+const UNDER_WAY_MAX = 4;
+/** How far it is, is told no more often. */
+const TOLD_MS = 100;
 
 export interface SeedJob {
   readonly layers: readonly SealedLayer[];
@@ -37,6 +40,7 @@ class Seed {
   readonly #underWay = new Set<Promise<void>>();
   readonly #beganMs: number;
   #askedBytes = 0;
+  #toldMs = 0;
   #failure: unknown;
 
   constructor(job: SeedJob, layers: readonly LayerBlocks[], clock: Clock) {
@@ -57,7 +61,7 @@ class Seed {
   async #fetchAll(layer: LayerBlocks): Promise<void> {
     const { table, blocks } = layer.store;
     for (let from = 0; ; ) {
-      const run = table.nextMissing(from, blocks, RUN_BLOCKS_MAX);
+      const run = table.nextMissing(from, blocks, ASK_BLOCKS);
       if (run === undefined) return;
       from = run.first + run.count;
       while (this.#underWay.size >= UNDER_WAY_MAX) await this.#one();
@@ -75,7 +79,7 @@ class Seed {
       })
       .finally(() => {
         this.#underWay.delete(one);
-        this.#tell();
+        if (this.#clock.nowMs() - this.#toldMs >= TOLD_MS) this.#tell();
       });
     this.#underWay.add(one);
   }
@@ -103,6 +107,7 @@ class Seed {
   }
 
   #tell(): void {
+    this.#toldMs = this.#clock.nowMs();
     let done = 0;
     let total = 0;
     for (const { store } of this.#layers) {

@@ -8,7 +8,7 @@ import type { Log } from '../../common/log.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { PeerBlocks } from '../peer/peer-blocks.ts';
 import type { Dial } from '../peer/peer-stream.ts';
-import { newTraffic, type Traffic } from '../peer/traffic.ts';
+import { Traffic } from '../peer/traffic.ts';
 import {
   createLayer,
   deleteLayer,
@@ -160,11 +160,11 @@ export class LayerShelf {
   served(layer: string): { readonly store: ImageStore | undefined; readonly traffic: Traffic } | undefined {
     if (this.#unusable.has(layer)) return undefined;
     const store = this.find(layer)?.store;
-    return { store, traffic: store === undefined ? newTraffic() : this.trafficOf(layer) };
+    return { store, traffic: store === undefined ? new Traffic() : this.trafficOf(layer) };
   }
 
   trafficOf(layer: string): Traffic {
-    const known = this.#traffic.get(layer) ?? newTraffic();
+    const known = this.#traffic.get(layer) ?? new Traffic();
     this.#traffic.set(layer, known);
     return known;
   }

@@ -1,11 +1,12 @@
 // Fetches of one layer from one other store: requests out, answers in, and the same requests again after the stream was
 // lost, for as long as it takes (SOUNDNESS A12). It decides nothing about versions.
 import type { Clock, Timer } from '../../common/clock.ts';
-import type { FetchSink, WantedRun } from '../image/block-fetcher.ts';
+import type { FetchCause, FetchSink, WantedRun } from '../image/block-fetcher.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
-import { encodePeerFrame, FETCH_BLOCKS_MAX, FETCH_RUNS_MAX, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
+import { encodePeerFrame, FETCH_RUNS_MAX, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
-import type { Traffic } from './traffic.ts';
+import type { Meter, Traffic } from './traffic.ts';
+import { FETCH_BLOCKS_MAX } from './wanted-runs.ts';
 
 /** The slowest supported link answers within 10 s (5 s each way); a stream that is silent longer is dead. */
 const SILENCE_MS = 15_000;
@@ -17,6 +18,7 @@ const IDLE_MS = 60_000;
 export interface LaneParts {
   readonly node: string;
   readonly layer: string;
+  readonly cause: FetchCause;
   readonly dial: Dial;
   readonly clock: Clock;
   readonly traffic: () => Traffic;
@@ -73,6 +75,12 @@ export class FetchLane {
     this.#stream?.close();
   }
 
+  /** Of the layer as it is now: one that was dropped and has come again begins anew. */
+  get #meter(): Meter {
+    const { node, cause, traffic } = this.#parts;
+    return traffic().meter(node, cause);
+  }
+
   #connect(): void {
     if (this.#dialling || this.#closed) return;
     this.#dialling = true;
@@ -123,12 +131,12 @@ export class FetchLane {
 
   #ask(stream: PeerStream, id: number, runs: readonly WantedRun[]): void {
     const bytes = encodePeerFrame({ type: 'fetch', id, runs });
-    this.#parts.traffic().blockBytesOut += bytes.length;
+    this.#meter.bytesOut += bytes.length;
     stream.write(bytes);
   }
 
   #received(chunk: Uint8Array): void {
-    this.#parts.traffic().blockBytesIn += chunk.length;
+    this.#meter.bytesIn += chunk.length;
     this.#retryMs = RETRY_MIN_MS;
     if (this.#outage) this.#parts.resumed();
     this.#outage = false;

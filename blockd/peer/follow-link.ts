@@ -7,7 +7,7 @@ import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.t
 import type { Dial, PeerStream } from './peer-stream.ts';
 import { TableFollower } from './table-follower.ts';
 import { HEARTBEAT_MS } from './table-teller.ts';
-import type { Traffic } from './traffic.ts';
+import type { Meter, Traffic } from './traffic.ts';
 
 const SILENCE_MS = 3 * HEARTBEAT_MS;
 const RETRY_MIN_MS = 100;
@@ -60,6 +60,10 @@ export class FollowLink {
     this.#stream?.close();
   }
 
+  get #meter(): Meter {
+    return this.#parts.traffic.meter(this.#parts.source, 'table');
+  }
+
   #connect(): void {
     const turn = ++this.#turn;
     this.#reader = new PeerFrameReader();
@@ -81,13 +85,13 @@ export class FollowLink {
   #opened(stream: PeerStream): void {
     this.#stream = stream;
     const bytes = encodePeerFrame({ type: 'follow', afterSequence: this.follower.afterSequence });
-    this.#parts.traffic.entryBytesOut += bytes.length;
+    this.#meter.bytesOut += bytes.length;
     stream.write(bytes);
     this.#watch();
   }
 
   #received(chunk: Uint8Array): void {
-    this.#parts.traffic.entryBytesIn += chunk.length;
+    this.#meter.bytesIn += chunk.length;
     let fault = '';
     let frames = 0;
     const parsed = this.#reader.receive(chunk, (frame) => {

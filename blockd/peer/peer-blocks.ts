@@ -40,6 +40,7 @@ export class PeerBlocks implements BlockSource {
     const lane = new FetchLane({
       node,
       layer,
+      cause,
       dial,
       clock,
       traffic: () => this.#parts.traffic(layer),

@@ -7,6 +7,7 @@ import type { WantedRun } from '../image/block-fetcher.ts';
 import { BLOCK_BYTES, EPOCH_MAX, type EpochEnd, SEQUENCE_MAX } from '../table/block-version.ts';
 import { BLOCKS_MAX, runsAreSound } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
+import { FETCH_BLOCKS_MAX, readWanted, WANTED_BYTES, wanted } from './wanted-runs.ts';
 
 export type PeerFrame =
   /** Asks for blocks of these versions. */
@@ -32,8 +33,6 @@ export type PeerFrame =
   | { readonly type: 'mark'; readonly mark: TableMark }
   | { readonly type: 'refused'; readonly reason: string };
 
-/** A request's blocks at most: one largest NBD read. */
-export const FETCH_BLOCKS_MAX = (32 * 2 ** 20) / BLOCK_BYTES;
 /** Blocks in one answer: 256 KiB keep the cost of a frame small and the first bytes early. */
 export const ANSWER_BLOCKS_MAX = 64;
 /** Bytes of runs in one frame of entries. */
@@ -42,8 +41,8 @@ export const ENTRY_BYTES_MAX = 240_000;
 export const FETCH_RUNS_MAX = 4_096;
 
 const nodeName = new SchemaCheck(Name);
-const WANTED_BYTES = 16;
-const TYPE = {
+/** Behind the length of all that follows it, u32, a frame has its type, u8. */
+export const FRAME_TYPE = {
   fetch: 1,
   blocks: 2,
   absent: 3,
@@ -54,7 +53,7 @@ const TYPE = {
   mark: 8,
   refused: 9,
 } as const;
-const HEADER_BYTES = 5;
+export const HEADER_BYTES = 5;
 /** The largest frame is an answer of single blocks, each with its own version. */
 const FRAME_BYTES_MAX = HEADER_BYTES + 8 + ANSWER_BLOCKS_MAX * (BLOCK_BYTES + WANTED_BYTES);
 /** An entry's holder has 16 bits. */
@@ -71,7 +70,7 @@ export function encodePeerFrame(frame: PeerFrame): Buffer {
   const body = bodyOf(frame);
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + body.length);
   bytes.writeUInt32BE(body.length + 1, 0);
-  bytes.writeUInt8(TYPE[frame.type], 4);
+  bytes.writeUInt8(FRAME_TYPE[frame.type], 4);
   body.copy(bytes, HEADER_BYTES);
   return bytes;
 }
@@ -157,23 +156,23 @@ export class PeerFrameReader {
 
 function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
   switch (type) {
-    case TYPE.fetch:
+    case FRAME_TYPE.fetch:
       return decodeFetch(body);
-    case TYPE.blocks:
+    case FRAME_TYPE.blocks:
       return decodeBlocks(body);
-    case TYPE.absent:
+    case FRAME_TYPE.absent:
       return decodeAbsent(body);
-    case TYPE.follow:
+    case FRAME_TYPE.follow:
       return body.length === 8 ? { type: 'follow', afterSequence: readLong(body, 0) } : undefined;
-    case TYPE.begin:
+    case FRAME_TYPE.begin:
       return decodeBegin(body);
-    case TYPE.holder:
+    case FRAME_TYPE.holder:
       return decodeHolder(body);
-    case TYPE.entries:
+    case FRAME_TYPE.entries:
       return runsAreSound(body, BLOCKS_MAX) ? { type: 'entries', runs: body } : undefined;
-    case TYPE.mark:
+    case FRAME_TYPE.mark:
       return decodeMark(body);
-    case TYPE.refused:
+    case FRAME_TYPE.refused:
       return body.length > REASON_BYTES_MAX ? undefined : { type: 'refused', reason: body.toString('utf8') };
     default:
       return undefined;
@@ -233,33 +232,6 @@ function decodeMark(body: Buffer): PeerFrame | undefined {
   const lastSequence = readLong(body, 0) ?? 0;
   if (lastSequence > SEQUENCE_MAX) return undefined;
   return { type: 'mark', mark: { lastSequence, entries: body.readUInt32BE(8), digest: body.toString('hex', 12) } };
-}
-
-function wanted(runs: readonly WantedRun[]): Buffer {
-  const bytes = Buffer.allocUnsafe(runs.length * WANTED_BYTES);
-  runs.forEach((run, index) => {
-    bytes.writeUInt32BE(run.first, index * WANTED_BYTES);
-    bytes.writeUInt32BE(run.count, index * WANTED_BYTES + 4);
-    bytes.writeUInt32BE(run.high, index * WANTED_BYTES + 8);
-    bytes.writeUInt32BE(run.low, index * WANTED_BYTES + 12);
-  });
-  return bytes;
-}
-
-function readWanted(body: Buffer, at: number, count: number): WantedRun[] | undefined {
-  const runs: WantedRun[] = [];
-  for (let index = 0; index < count; index++) {
-    const start = at + index * WANTED_BYTES;
-    const run = {
-      first: body.readUInt32BE(start),
-      count: body.readUInt32BE(start + 4),
-      high: body.readUInt32BE(start + 8),
-      low: body.readUInt32BE(start + 12),
-    };
-    if (run.count === 0 || run.count > FETCH_BLOCKS_MAX) return undefined;
-    runs.push(run);
-  }
-  return runs;
 }
 
 /** The blocks of several runs. */

@@ -5,10 +5,12 @@ import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';
-import { ANSWER_BLOCKS_MAX, encodePeerFrame, FETCH_BLOCKS_MAX, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
+import { AnswerRoom } from './answer-room.ts';
+import { ANSWER_BLOCKS_MAX, encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { PeerStream } from './peer-stream.ts';
 import { TableTeller } from './table-teller.ts';
-import type { Traffic } from './traffic.ts';
+import type { Meter, Traffic } from './traffic.ts';
+import { FETCH_BLOCKS_MAX } from './wanted-runs.ts';
 
 /** Requests of one peer that wait for its socket; a peer that asks for more without reading is cut off. */
 const WAITING_BLOCKS_MAX = 16 * FETCH_BLOCKS_MAX;
@@ -16,6 +18,8 @@ const WAITING_BLOCKS_MAX = 16 * FETCH_BLOCKS_MAX;
 export interface PeerSessionParts {
   /** Undefined when this node has no such layer: everything is absent. */
   readonly store: ImageStore | undefined;
+  /** The other node. */
+  readonly peer: string;
   readonly traffic: Traffic;
   readonly clock: Clock;
   readonly stream: PeerStream;
@@ -33,6 +37,8 @@ interface Question {
 export class PeerSession {
   readonly #parts: PeerSessionParts;
   readonly #reader = new PeerFrameReader();
+  /** Of answers that have gone. */
+  readonly #rooms: AnswerRoom[] = [];
   #questions: Question[] = [];
   #waitingBlocks = 0;
   #isFull = false;
@@ -85,9 +91,8 @@ export class PeerSession {
       this.#waitingBlocks -= count;
       if (count < run.count)
         this.#questions.unshift({ id, run: { ...run, first: run.first + count, count: run.count - count } });
-      const answer = this.#has(run, run.first) ? this.#read(id, part) : this.#absent(id, part);
-      if (answer !== undefined) this.#sendBlocks(answer);
-      else this.#askAgain({ id, run: part });
+      if (!this.#has(run, run.first)) this.#deny(id, part);
+      else if (!this.#give(id, part)) this.#askAgain({ id, run: part });
     }
   }
 
@@ -124,20 +129,27 @@ export class PeerSession {
     return store.holderName(store.table.holderOf(block));
   }
 
-  /** Undefined when some block turned out not to be what its version names. */
-  #read(id: number, run: WantedRun): PeerFrame | undefined {
-    const data = Buffer.allocUnsafe(run.count * BLOCK_BYTES);
+  /** False when some block turned out not to be what its version names. */
+  #give(id: number, run: WantedRun): boolean {
+    const room = this.#rooms.pop() ?? new AnswerRoom();
+    const back = (): unknown => this.#rooms.push(room);
     try {
-      if (this.#parts.store?.file.read(data, run.first * BLOCK_BYTES) !== true) return undefined;
+      if (this.#parts.store?.file.read(room.dataOf(run.count), run.first * BLOCK_BYTES) === true) {
+        this.#served.bytesOut += this.#write(room.frameOf(id, run), back);
+        return true;
+      }
     } catch {
       // A copy that cannot be read is no good copy; another holder may have one.
-      return { type: 'absent', id, run, hint: '' };
+      back();
+      this.#deny(id, run, '');
+      return true;
     }
-    return { type: 'blocks', id, runs: [run], data };
+    back();
+    return false;
   }
 
-  #absent(id: number, run: WantedRun): PeerFrame {
-    return { type: 'absent', id, run, hint: this.#hint(run, run.first) };
+  #deny(id: number, run: WantedRun, hint = this.#hint(run, run.first)): void {
+    this.#served.bytesOut += this.#write(encodePeerFrame({ type: 'absent', id, run, hint }));
   }
 
   #follow(afterSequence: number | undefined): void {
@@ -151,17 +163,17 @@ export class PeerSession {
     this.#teller = new TableTeller({ store, afterSequence, clock, send, isFull: () => this.#isFull });
   }
 
-  #sendBlocks(frame: PeerFrame): void {
-    this.#parts.traffic.blockBytesOut += this.#send(frame);
+  get #served(): Meter {
+    return this.#parts.traffic.meter(this.#parts.peer, 'served');
   }
 
   #sendEntries(frame: PeerFrame): void {
-    this.#parts.traffic.entryBytesOut += this.#send(frame);
+    this.#parts.traffic.meter(this.#parts.peer, 'table').bytesOut += this.#write(encodePeerFrame(frame));
   }
 
-  #send(frame: PeerFrame): number {
-    const bytes = encodePeerFrame(frame);
-    if (!this.#parts.stream.write(bytes)) this.#isFull = true;
+  /** Answers how many bytes those are. */
+  #write(bytes: Uint8Array, done?: () => void): number {
+    if (!this.#parts.stream.write(bytes, done)) this.#isFull = true;
     if (this.#isFull) this.#untakenBytes += bytes.length;
     if (this.#untakenBytes > UNTAKEN_BYTES_MAX) this.#parts.stream.close();
     return bytes.length;

@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Identity } from '../../common/identity.ts';
-import { openBulk } from '../../common/rpc/bulk.ts';
+import { openBulkIntake } from '../../common/rpc/bulk.ts';
 import { BLOCKD_PORT } from '../../wire/ports.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { PeerSession } from './peer-session.ts';
@@ -22,15 +22,30 @@ export function peerDial(identity: Identity, addressOf: (node: string) => string
         remedy: 'It is told when the node is a member.',
       });
     }
-    const socket = await openBulk({ node, address, port: BLOCKD_PORT }, identity, BLOCKS_PURPOSE, layer);
-    return streamOf(socket, events);
+    const target = { node, address, port: BLOCKD_PORT };
+    const { socket, intake } = await openBulkIntake(target, identity, BLOCKS_PURPOSE, layer);
+    intake.deliver(events.received);
+    return { ...streamOf(socket, events), write: gathered(socket) };
   };
 }
 
-/** Serves a stream that another store opened; without a layer it ends at once, and the other store waits. */
+/** Requests that are made in one turn of the event loop go with one system call. */
+function gathered(socket: TLSSocket): PeerStream['write'] {
+  const go = (): void => socket.uncork();
+  return (bytes, done) => {
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      setImmediate(go);
+    }
+    return socket.write(bytes, done);
+  };
+}
+
+/** Serves a stream that another node's store opened; without a layer it ends at once, and the other store waits. */
 export function servePeer(
   socket: TLSSocket,
   clock: Clock,
+  peer: string,
   layer: { readonly store: ImageStore | undefined; readonly traffic: Traffic } | undefined,
 ): void {
   if (layer === undefined) {
@@ -39,20 +54,20 @@ export function servePeer(
   }
   const events: StreamEvents = {
     received: (chunk) => {
-      layer.traffic.blockBytesIn += chunk.length;
+      layer.traffic.meter(peer, 'served').bytesIn += chunk.length;
       session.received(chunk);
     },
     drained: () => session.drained(),
     closed: () => session.closed(),
   };
-  const session: PeerSession = new PeerSession({ ...layer, clock, stream: streamOf(socket, events) });
+  socket.on('data', events.received);
+  const session: PeerSession = new PeerSession({ ...layer, peer, clock, stream: streamOf(socket, events) });
 }
 
 function streamOf(socket: TLSSocket, events: StreamEvents): PeerStream {
   socket.setNoDelay(true);
-  socket.on('data', events.received);
   socket.on('drain', events.drained);
   socket.once('close', events.closed);
   socket.on('end', () => socket.destroy());
-  return { write: (bytes) => socket.write(bytes), close: () => void socket.destroy() };
+  return { write: (bytes, done) => socket.write(bytes, done), close: () => void socket.destroy() };
 }

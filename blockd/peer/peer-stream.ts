@@ -3,8 +3,11 @@
 
 /** One end of a stream. */
 export interface PeerStream {
-  /** False when the other side does not keep up: wait for `drained` before sending much more. */
-  write(bytes: Uint8Array): boolean;
+  /**
+   * False when the other side does not keep up: wait for `drained` before sending much more. `done`: the bytes may be
+   * changed again; a stream that never says so keeps them.
+   */
+  write(bytes: Uint8Array, done?: () => void): boolean;
   close(): void;
 }
 

@@ -6,6 +6,7 @@ import { codeOf, messageOf, OperationError } from '../errors.ts';
 import type { Identity, Peer } from '../identity.ts';
 import type { Log } from '../log.ts';
 import { BULK_PROTOCOL, connectTls, hangUpReason, type PathTarget, type Target, unreachable } from '../tls.ts';
+import { BulkIntake } from './bulk-intake.ts';
 
 /**
  * Takes a stream over. Errors of the socket are logged already: the owner learns of the end by 'close'. There is no
@@ -40,6 +41,19 @@ export async function openBulk(
   return beginBulk(await dialBulk(target, identity, signal), { target, identity, purpose, subject, signal });
 }
 
+/** As `openBulk`, for who takes much: what comes is in the intake, and none of it in the socket. @throws as `openBulk` */
+export async function openBulkIntake(
+  target: Target | PathTarget,
+  identity: Identity,
+  purpose: string,
+  subject: string,
+): Promise<{ readonly socket: TLSSocket; readonly intake: BulkIntake }> {
+  firstLine(purpose, subject);
+  const intake = new BulkIntake();
+  const dialled = await dialBulk(target, identity, undefined, intake);
+  return { socket: await beginBulk(dialled, { target, identity, purpose, subject, intake }), intake };
+}
+
 /**
  * The first half of opening a stream, two round trips of three: a connection without a purpose yet. The other side
  * keeps one for DIALLED_MS_MAX.
@@ -49,8 +63,9 @@ export async function dialBulk(
   target: Target | PathTarget,
   identity: Identity,
   signal?: AbortSignal,
+  intake?: BulkIntake,
 ): Promise<TLSSocket> {
-  const socket = await connectTls(target, identity, BULK_PROTOCOL, signal);
+  const socket = await connectTls(target, identity, BULK_PROTOCOL, signal, intake?.onread);
   socket.on('error', () => socket.destroy());
   return socket;
 }
@@ -62,11 +77,13 @@ export interface BulkOpening {
   readonly purpose: string;
   readonly subject: string;
   readonly signal?: AbortSignal | undefined;
+  /** With which the connection was dialled. */
+  readonly intake?: BulkIntake;
 }
 
 /** The second half: says the purpose, and answers once the other side has accepted. @throws as `openBulk` */
 export async function beginBulk(socket: TLSSocket, opening: BulkOpening): Promise<TLSSocket> {
-  const { target, identity, purpose, subject, signal } = opening;
+  const { target, identity, purpose, subject, signal, intake } = opening;
   const line = firstLine(purpose, subject);
   if (signal?.aborted) {
     socket.destroy();
@@ -76,7 +93,7 @@ export async function beginBulk(socket: TLSSocket, opening: BulkOpening): Promis
   signal?.addEventListener('abort', stop, { once: true });
   socket.write(line);
   try {
-    const answer = await readLine(socket);
+    const answer = await readLine(socket, intake === undefined ? bytesOf(socket) : bytesIn(socket, intake));
     if (answer !== ACCEPTED)
       throw new OperationError('BULK_REFUSED', `node ${target.node} refused a stream for ${purpose}: ${answer}`);
     return socket;
@@ -94,7 +111,7 @@ export async function beginBulk(socket: TLSSocket, opening: BulkOpening): Promis
 /** Reads an accepted stream's first line and hands it to the purpose's handler. Operators have no streams. */
 export async function acceptBulk(socket: TLSSocket, peer: Peer, handlers: BulkHandlers, log: Log): Promise<void> {
   try {
-    const line = await readLine(socket);
+    const line = await readLine(socket, bytesOf(socket));
     const space = line.indexOf(' ');
     const purpose = line.slice(0, Math.max(space, 0));
     const handler = Object.hasOwn(handlers, purpose) ? handlers[purpose] : undefined;
@@ -123,32 +140,65 @@ function firstLine(purpose: string, subject: string): string {
   return line;
 }
 
-/** The first line without its newline; the bytes behind it stay in the socket. */
-function readLine(socket: TLSSocket): Promise<string> {
+/** Where a first line comes from. */
+interface LineSource {
+  take(onBytes: (bytes: Buffer) => void): void;
+  /** No more is taken; what was taken and not needed goes back. */
+  leave(rest: Buffer): void;
+}
+
+function bytesOf(socket: TLSSocket): LineSource {
+  let onReadable = (): void => undefined;
+  return {
+    take(onBytes) {
+      onReadable = () => onBytes(Buffer.concat([...chunksOf(socket)]));
+      socket.on('readable', onReadable);
+    },
+    leave(rest) {
+      socket.off('readable', onReadable);
+      if (rest.length > 0) socket.unshift(rest);
+    },
+  };
+}
+
+function bytesIn(socket: TLSSocket, intake: BulkIntake): LineSource {
+  return {
+    take(onBytes) {
+      intake.deliver((chunk) => onBytes(Buffer.from(chunk)));
+      // Without this its end would not be told.
+      socket.resume();
+    },
+    leave: (rest) => intake.hold(rest),
+  };
+}
+
+/** The first line without its newline; the bytes behind it stay where they came from. */
+function readLine(socket: TLSSocket, source: LineSource): Promise<string> {
   return new Promise((resolve, reject) => {
     let line: Buffer = Buffer.alloc(0);
-    const settle = (): void => {
+    const settle = (rest: Buffer = Buffer.alloc(0)): void => {
       clearTimeout(timer);
-      socket.off('readable', onReadable).off('close', onClose);
+      socket.off('close', onClose);
+      source.leave(rest);
     };
     const fail = (why: string, code = 'EPROTO'): void => {
       settle();
       reject(Object.assign(new Error(why), { code }));
     };
     const onClose = (): void => fail('the stream ended in its first line', 'ECONNRESET');
-    const onReadable = (): void => {
-      line = Buffer.concat([line, ...chunksOf(socket)]);
+    const onBytes = (bytes: Buffer): void => {
+      line = Buffer.concat([line, bytes]);
       const end = line.indexOf(NEWLINE);
       if (end >= LINE_BYTES_MAX || (end < 0 && line.length >= LINE_BYTES_MAX)) {
         fail(`the first line is longer than ${LINE_BYTES_MAX} bytes`);
       } else if (end >= 0) {
-        settle();
-        if (end + 1 < line.length) socket.unshift(line.subarray(end + 1));
+        settle(line.subarray(end + 1));
         resolve(line.toString('utf8', 0, end));
       }
     };
     const timer = setTimeout(() => fail(`no first line within ${LINE_TIMEOUT_MS} ms`), LINE_TIMEOUT_MS);
-    socket.on('readable', onReadable).on('close', onClose);
+    socket.on('close', onClose);
+    source.take(onBytes);
   });
 }
 

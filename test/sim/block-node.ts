@@ -141,14 +141,14 @@ export class BlockNode {
   #dial(node: string, layer: string, events: StreamEvents): Promise<PeerStream> {
     const other = this.#others().find(({ name }) => name === node);
     if (other === undefined) return Promise.reject(new Error(`there is no node ${node}`));
-    return this.#streams.dial(this.process, other.process, events, (stream) => other.#accept(layer, stream));
+    return this.#streams.dial(this.process, other.process, events, (stream) => other.#accept(this.name, layer, stream));
   }
 
   /** As a daemon that listens only once it has found its images again. */
-  #accept(layer: string, stream: PeerStream): StreamEvents | undefined {
+  #accept(peer: string, layer: string, stream: PeerStream): StreamEvents | undefined {
     const served = this.#isServing ? this.shelf.layers.served(layer) : undefined;
     if (served === undefined) return undefined;
-    const session = new PeerSession({ ...served, clock: this.#clock(), stream });
+    const session = new PeerSession({ ...served, peer, clock: this.#clock(), stream });
     return {
       received: (chunk) => session.received(chunk),
       drained: () => session.drained(),

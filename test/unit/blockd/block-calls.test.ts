@@ -183,7 +183,7 @@ test('a new image of an old name counts from nothing', async () => {
   const daemon = await daemonOn(new SlowDisk());
   const create = (): unknown => daemon.calls['image.create']({ image: 'web', layer: LAYER, bytes: BYTES }, context);
   await create();
-  daemon.shelf.layers.trafficOf(LAYER).blockBytesIn += 4_096;
+  daemon.shelf.layers.trafficOf(LAYER).meter('b', 'demand').bytesIn += 4_096;
   assert.is(daemon.shelf.get('web').show().counters.blockBytesIn, 4_096);
   await daemon.calls['layer.drop']({ layer: LAYER }, context);
   await create();

@@ -65,7 +65,7 @@ class Stores {
     };
     const served = shelf.layers.served(layer);
     if (served === undefined) throw new Error('refused');
-    const session: PeerSession = new PeerSession({ ...served, clock: this.clock, stream: back });
+    const session: PeerSession = new PeerSession({ ...served, peer: 'other', clock: this.clock, stream: back });
     return {
       write: (bytes) => {
         if (isOpen) session.received(bytes);

@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { AnswerRoom } from '../../../blockd/peer/answer-room.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
 import { RunWriter } from '../../../blockd/table/version-run.ts';
 
@@ -50,6 +51,15 @@ test('every frame comes back, wherever the stream is cut', () => {
     assert.equal(frames, small);
   }
   assert.equal(readAll(Buffer.concat(FRAMES.map(encodePeerFrame))).frames, FRAMES);
+});
+
+test('an answer whose blocks were read to their place is the same frame, also from a room that was used before', () => {
+  const room = new AnswerRoom();
+  room.dataOf(64).fill(9);
+  room.frameOf(1, { ...RUN, count: 64 });
+  room.dataOf(2).fill(5);
+  const frame = encodePeerFrame({ type: 'blocks', id: 9, runs: [RUN], data: Buffer.alloc(8192, 5) });
+  assert.ok(room.frameOf(9, RUN).equals(frame));
 });
 
 test('one byte at a time too', () => {

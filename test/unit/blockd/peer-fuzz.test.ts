@@ -9,7 +9,7 @@ import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
 import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
-import { newTraffic } from '../../../blockd/peer/traffic.ts';
+import { Traffic } from '../../../blockd/peer/traffic.ts';
 import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { checksumOf } from '../../../blockd/table/block-checksum.ts';
@@ -74,7 +74,7 @@ function serve(store: ImageStore, input: Uint8Array): { sent: Buffer; ended: boo
       ended = true;
     },
   };
-  const session = new PeerSession({ store, traffic: newTraffic(), clock: new ManualClock(), stream });
+  const session = new PeerSession({ store, peer: 'b', traffic: new Traffic(), clock: new ManualClock(), stream });
   session.received(input);
   session.closed();
   return { sent: Buffer.concat(sent), ended };
@@ -146,7 +146,13 @@ function tampering(random: Random, clock: ManualClock, store: ImageStore, tamper
       events.received(left-- > 0 ? mutated(random, [Uint8Array.from(bytes)]) : bytes);
       return true;
     };
-    const session: PeerSession = new PeerSession({ store, traffic: newTraffic(), clock, stream: { write, close } });
+    const session: PeerSession = new PeerSession({
+      store,
+      peer: 'b',
+      traffic: new Traffic(),
+      clock,
+      stream: { write, close },
+    });
     return {
       write: (bytes) => {
         if (isOpen) session.received(bytes);
@@ -180,7 +186,7 @@ test(`${FOLLOWED} changed tables: none is taken for the writer's, the true one h
       const clock = new ManualClock();
       const dial = tampering(random, clock, store, 1 + below(random, 8));
       const { store: standby, disk } = await emptyStore();
-      const link = new FollowLink({ store: standby, source: 'a', dial, clock, traffic: newTraffic(), log });
+      const link = new FollowLink({ store: standby, source: 'a', dial, clock, traffic: new Traffic(), log });
       for (let step = 0; step < 4; step++) {
         await settle();
         if (link.follower.equals(closing)) assert.is(standby.table.mark.digest, store.table.mark.digest);
@@ -210,13 +216,13 @@ test(`${FETCHED} changed answers: a read gets the true bytes, or hears that nobo
       const clock = new ManualClock();
       const { store: standby } = await emptyStore();
       const link = new FollowLink({
-        ...{ store: standby, source: 'a', clock, traffic: newTraffic(), log },
+        ...{ store: standby, source: 'a', clock, traffic: new Traffic(), log },
         dial: tampering(random, clock, store, 0),
       });
       await settle();
       link.close();
       const dial = tampering(random, clock, store, 1 + below(random, 4));
-      const blocks = new PeerBlocks({ dial, clock, log, traffic: newTraffic });
+      const blocks = new PeerBlocks({ dial, clock, log, traffic: () => new Traffic() });
       const b = new Image({
         top: new LayerBlocks({ store: standby, source: blocks, clock, node: 'b', members: () => ['a'] }),
         clock,

@@ -6,7 +6,7 @@ import { FollowLink } from '../../../blockd/peer/follow-link.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
 import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
-import { newTraffic } from '../../../blockd/peer/traffic.ts';
+import { Traffic } from '../../../blockd/peer/traffic.ts';
 import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
@@ -45,7 +45,13 @@ class Network {
       close,
     };
     const store = this.stores.get(node);
-    const session: PeerSession = new PeerSession({ store, traffic: newTraffic(), clock: this.clock, stream });
+    const session: PeerSession = new PeerSession({
+      store,
+      peer: 'b',
+      traffic: new Traffic(),
+      clock: this.clock,
+      stream,
+    });
     this.#streams.push(stream);
     return {
       write: (bytes) => {
@@ -62,7 +68,7 @@ class Network {
   }
 
   blocks(): PeerBlocks {
-    return new PeerBlocks({ dial: this.dial, clock: this.clock, log, traffic: newTraffic });
+    return new PeerBlocks({ dial: this.dial, clock: this.clock, log, traffic: () => new Traffic() });
   }
 
   /** The image of a store at node b, which knows of a. */
@@ -75,7 +81,7 @@ class Network {
   }
 
   follow(store: ImageStore, source: string): FollowLink {
-    return new FollowLink({ store, source, dial: this.dial, clock: this.clock, traffic: newTraffic(), log });
+    return new FollowLink({ store, source, dial: this.dial, clock: this.clock, traffic: new Traffic(), log });
   }
 }
 

@@ -6,7 +6,8 @@ import { connect, type TLSSocket } from 'node:tls';
 import { Type } from 'typebox';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { beginBulk, dialBulk, openBulk } from '../../../common/rpc/bulk.ts';
+import { beginBulk, dialBulk, openBulk, openBulkIntake } from '../../../common/rpc/bulk.ts';
+import { BulkIntake } from '../../../common/rpc/bulk-intake.ts';
 import { rpcClient } from '../../../common/rpc/client.ts';
 import { type BulkHandlers, startRpcServer } from '../../../common/rpc/server.ts';
 import { BULK_PROTOCOL } from '../../../common/tls.ts';
@@ -43,6 +44,48 @@ test('10 MB arrive whole in both directions, beside calls on the same port', () 
     assert.is(sha(await within(received)), sha(sent));
     client.close();
   }));
+
+test('10 MB arrive whole through an intake, those that were sent at once and those after it was taken over', async () => {
+  const sent = randomBytes(10 * 1024 * 1024);
+  const ended = Promise.withResolvers<void>();
+  const give = (socket: TLSSocket): void => {
+    socket.write(sent.subarray(0, 1_000));
+    socket.once('data', () => void socket.end(sent.subarray(1_000)));
+  };
+  await withServer({ give }, async (port) => {
+    const { socket, intake } = await openBulkIntake(target(port), beta, 'give', 'web');
+    const received: Buffer[] = [];
+    socket.once('close', () => ended.resolve());
+    intake.deliver((chunk) => received.push(Buffer.from(chunk)));
+    socket.write('more');
+    socket.on('end', () => socket.destroy());
+    await within(ended.promise);
+    assert.is(sha(Buffer.concat(received)), sha(sent));
+    const refused = await failure(openBulkIntake(target(port), beta, 'nothing', ''));
+    assert.is(refused.code, 'BULK_REFUSED');
+  });
+});
+
+test('what comes behind the first line in the same piece is held until it is taken', () => {
+  const intake = new BulkIntake();
+  const { buffer: room, callback } = intake.onread;
+  const come = (text: string): void => {
+    if (typeof room === 'function') throw new Error('it has one buffer');
+    room.set(Buffer.from(text));
+    callback(text.length, room);
+  };
+  const seen: string[] = [];
+  come('a');
+  intake.deliver((chunk) => {
+    seen.push(`line ${Buffer.from(chunk)}`);
+    intake.hold(Buffer.from('b'));
+  });
+  come('c');
+  assert.equal(seen, ['line a']);
+  intake.deliver((chunk) => seen.push(`${Buffer.from(chunk)}`));
+  come('d');
+  assert.equal(seen, ['line a', 'b', 'c', 'd']);
+});
 
 test('the handler is told who opened the stream and for what, and bytes sent at once are not lost', async () => {
   const opened = Promise.withResolvers<[TLSSocket, string, string]>();

@@ -1,0 +1,30 @@
+// Room for an answer of one run: its blocks are read to where they stand in the frame, and the frame is sent from there,
+// so that nothing is copied and no memory is taken for each. It knows no store and no stream.
+import type { WantedRun } from '../image/block-fetcher.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+import { ANSWER_BLOCKS_MAX, FRAME_TYPE, HEADER_BYTES } from './peer-frame.ts';
+import { WANTED_BYTES, writeWanted } from './wanted-runs.ts';
+
+const RUN_AT = HEADER_BYTES + 8;
+const BLOCKS_AT = RUN_AT + WANTED_BYTES;
+
+/** One answer at a time. */
+export class AnswerRoom {
+  readonly #bytes = Buffer.allocUnsafeSlow(BLOCKS_AT + ANSWER_BLOCKS_MAX * BLOCK_BYTES);
+
+  /** Where the blocks go, so many. */
+  dataOf(count: number): Buffer {
+    return this.#bytes.subarray(BLOCKS_AT, BLOCKS_AT + count * BLOCK_BYTES);
+  }
+
+  /** The whole frame, as `encodePeerFrame` makes it; valid until the room is used again. */
+  frameOf(id: number, run: WantedRun): Buffer {
+    const end = BLOCKS_AT + run.count * BLOCK_BYTES;
+    this.#bytes.writeUInt32BE(end - 4, 0);
+    this.#bytes.writeUInt8(FRAME_TYPE.blocks, 4);
+    this.#bytes.writeUInt32BE(id, HEADER_BYTES);
+    this.#bytes.writeUInt32BE(1, HEADER_BYTES + 4);
+    writeWanted(this.#bytes, RUN_AT, run);
+    return this.#bytes.subarray(0, end);
+  }
+}
