@@ -11,6 +11,7 @@ import { benchDbench, DBENCH_PACKAGES, type DbenchBenchOptions } from './dbench.
 import { benchFuse, FUSE_BENCH_PACKAGES, type FuseBenchOptions } from './fuse.ts';
 import { benchMigration, type MigrationBenchOptions } from './migration.ts';
 import { benchNbd, NBD_BENCH_PACKAGES, type NbdBenchOptions } from './nbd.ts';
+import { benchPeers, PEERS_BENCH_PACKAGES, type PeersBenchOptions } from './peers.ts';
 import { benchPropagation, type PropagationBenchOptions } from './propagation.ts';
 import { benchTable, type TableBenchOptions } from './table.ts';
 
@@ -122,6 +123,18 @@ program
     checkHost();
     await ensurePackages([...labPackages('tiny'), ...DBENCH_PACKAGES], line);
     if (!(await benchDbench(options, line))) process.exitCode = 1;
+  });
+
+program
+  .command('peers')
+  .description('blocks from one block daemon to another, beside nbdcopy from nbdkit: processor time and system calls')
+  .option('--alternations <count>', 'how often each is measured; medians are quoted', count, 6)
+  .option('--mib <MiB>', 'how much is moved; a quarter of it over a round trip of 150 ms', count, 1024)
+  .option('--json [file]', 'print the figures as JSON, or write them to a file')
+  .action(async (options: PeersBenchOptions) => {
+    const line = new ProgressLine();
+    await ensurePackages(PEERS_BENCH_PACKAGES, line);
+    if (!(await benchPeers(options, line))) process.exitCode = 1;
   });
 
 program

@@ -64,11 +64,13 @@ async function onlyLayer(layers: string): Promise<string> {
   return join(layers, name);
 }
 
-/** Random data, so that no server can leave zeros out. */
-async function makeRandom(path: string): Promise<void> {
+/** A file of random data, so that no server can leave zeros out. */
+export async function makeRandom(path: string, bytes: number): Promise<void> {
   const file = await open(path, 'w');
   const chunk = Buffer.alloc(CHUNK_BYTES);
-  for (let done = 0; done < FILE_BYTES; done += CHUNK_BYTES) await file.write(randomFillSync(chunk));
+  for (let done = 0; done < bytes; done += CHUNK_BYTES) {
+    await file.write(randomFillSync(chunk.subarray(0, Math.min(CHUNK_BYTES, bytes - done))));
+  }
   await file.datasync();
   await file.close();
 }
@@ -77,7 +79,7 @@ async function makeRandom(path: string): Promise<void> {
 export async function startServers(directory: string, started: NbdServer[]): Promise<void> {
   await mkdir(directory, { recursive: true });
   const random = join(directory, 'random.raw');
-  await makeRandom(random);
+  await makeRandom(random, FILE_BYTES);
   for (const name of SERVERS) {
     const plan = planOf(name, directory);
     if (name !== 'supercloud') await copyFile(random, plan.file);

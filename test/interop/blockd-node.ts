@@ -61,6 +61,11 @@ export class BlockdNode {
     return join(this.directory, 'run', 'web.sock');
   }
 
+  /** Of the running daemon. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   /** Starts the daemon and waits until it is ready. */
   async start(): Promise<void> {
     const child = spawn(process.execPath, [MAIN, '--config', join(this.directory, 'config.json')], {
