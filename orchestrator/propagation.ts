@@ -1,7 +1,10 @@
 // How images' blocks get to other places, as the operator sets it: kept by the catalogue, told to the node that writes the
-// image. A node that is away hears of it when it is back; an opening and a stand-by bring it along.
+// image, and the nodes that it would push to are told to follow it. Who is away hears of it when it is back; an opening and
+// a stand-by bring the settings along.
 import { messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
+import type { Params } from '../wire/contract.ts';
+import type { blockdContract } from '../wire/contracts/blockd.ts';
 import type { Head } from '../wire/contracts/catalogue.ts';
 import type { PropagationView } from '../wire/contracts/orchestrator.ts';
 import type { PropagationSettings } from '../wire/contracts/propagation.ts';
@@ -35,7 +38,8 @@ export class Propagation {
   async set(image: string, settings: PropagationSettings): Promise<string[]> {
     for (const place of placesOf(settings)) this.#cluster.nodeOf(place);
     const head = await this.#cluster.controller.catalogue.call('propagation.set', { image, settings });
-    return (await this.#tell(head)) || head.writer === null ? [] : [head.writer];
+    const isTold = await this.#tell(head);
+    return isTold || head.writer === null ? [] : [head.writer];
   }
 
   /** Tells writers what they have not heard from this process, where they are there. Meant to be repeated. */
@@ -44,7 +48,30 @@ export class Propagation {
     const open = heads.filter(({ writer, propagation }) => writer !== null && propagation !== undefined);
     const names = new Set(open.map(({ image }) => image));
     for (const image of this.#told.keys()) if (!names.has(image)) this.#told.delete(image);
-    await Promise.all(open.map((head) => this.#tell(head)));
+    await Promise.all(
+      open.map(async (head) => {
+        if (await this.#tell(head)) await this.#followers(head);
+      }),
+    );
+  }
+
+  /** Has the nodes that the writer would push to follow its table. Never rejects. */
+  async #followers({ image, bytes, stack, epoch, writer, transfer, cut, propagation }: Head): Promise<void> {
+    // While either stands, the tables of the image are somebody else's business.
+    if (writer === null || transfer !== null || cut !== null || propagation?.policy.mode === 'on-demand') return;
+    if (!this.#cluster.isUp(writer)) return;
+    const { destinations = [] } = (await this.#ask(image, writer)) ?? {};
+    const order = { image, bytes, stack, epoch, from: this.#cluster.endpoint(writer) };
+    const nodes = destinations.map(({ node }) => node).filter((node) => this.#cluster.isUp(node));
+    await Promise.all(nodes.map((node) => this.#follow(node, order)));
+  }
+
+  async #follow(node: string, order: Params<typeof blockdContract, 'replica.follow'>): Promise<void> {
+    try {
+      await this.#cluster.clients(node).blockd.call('replica.follow', order);
+    } catch (error) {
+      this.#log.info({ image: order.image, node, reason: messageOf(error) }, 'it does not follow the image yet');
+    }
   }
 
   /** Null of a writer that cannot be asked. */

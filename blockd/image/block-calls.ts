@@ -56,6 +56,15 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
         const host = await shelf.ensure({ image, bytes, stack, epoch: standBy.epoch });
         return { socket: await host.standBy(standBy, signal) };
       }),
+    'replica.follow': ({ from, ...known }) =>
+      shelf.inTurn(known.image, async () => {
+        const open = shelf.find(known.image);
+        if (open !== undefined && open.image.store.state.role !== 'replica') return NOTHING;
+        shelf.layers.refuseGone(known.stack.layer);
+        await shelf.members.add(from);
+        (await shelf.ensure(known)).followAhead(from.node, known.epoch);
+        return NOTHING;
+      }),
     'standby.ready': async ({ migration }, { signal }) => {
       await Promise.all(standbysOf(shelf, migration).map((host) => host.ready(signal)));
       return NOTHING;

@@ -10,7 +10,7 @@ import { DATA } from '../table/version-run.ts';
 import type { MissingRun } from '../table/version-table.ts';
 
 /** Why blocks are fetched: they are counted apart and wait in lanes of their own. */
-export type FetchCause = 'demand' | 'background';
+export type FetchCause = 'demand' | 'background' | 'pushed';
 
 /** Blocks asked for with one version. */
 export type WantedRun = Omit<MissingRun, 'holder'>;
@@ -43,7 +43,9 @@ export interface FetcherParts {
  * How long one node is waited for before another is asked beside it: beyond the slowest supported link's round trip and
  * what may be queued there; what nobody waits for has time.
  */
-export const PATIENCE_MS: Readonly<Record<FetchCause, number>> = { demand: 3_000, background: 20_000 };
+export const PATIENCE_MS: Readonly<Record<FetchCause, number>> = {
+  ...{ demand: 3_000, background: 20_000, pushed: 20_000 },
+};
 
 /** One answer's worth (256 KiB): larger runs are asked for in pieces so that the first bytes come early. */
 export const RUN_BLOCKS_MAX = 64;
@@ -63,7 +65,7 @@ interface Request {
 export class BlockFetcher {
   readonly #parts: FetcherParts;
   readonly #pending = new Map<number, Promise<void>>();
-  readonly fetchedBlocks = { demand: 0, background: 0 };
+  readonly fetchedBlocks = { demand: 0, background: 0, pushed: 0 };
 
   constructor(parts: FetcherParts) {
     this.#parts = parts;

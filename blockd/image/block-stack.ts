@@ -40,7 +40,7 @@ export class BlockStack {
   get fetchedBlocks(): Record<FetchCause, number> {
     const sum = (cause: FetchCause): number =>
       this.layers.reduce((total, { fetchedBlocks }) => total + fetchedBlocks[cause], 0);
-    return { demand: sum('demand'), background: sum('background') };
+    return { demand: sum('demand'), background: sum('background'), pushed: sum('pushed') };
   }
 
   /** `DATA` and `HERE` of a block. */

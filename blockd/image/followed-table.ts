@@ -9,6 +9,7 @@ import type { Dial } from '../peer/peer-stream.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { Image } from './image.ts';
 import type { LayerShelf } from './layer-shelf.ts';
+import { PushedBlocks } from './pushed-blocks.ts';
 import { cancelled, settledBefore } from './settled-before.ts';
 
 export interface FollowedTableParts {
@@ -21,29 +22,57 @@ export interface FollowedTableParts {
   readonly log: Log;
 }
 
+/** Whose table is followed, and why. */
+interface Following {
+  readonly source: string;
+  readonly link: FollowLink;
+}
+
 /** One image's table as another store has it. */
 export class FollowedTable {
   readonly #parts: FollowedTableParts;
-  #link: FollowLink | undefined;
+  readonly #taker: PushedBlocks;
+  #following: Following | undefined;
+  /** What the last source that was followed told before it was left. */
+  #heard: { readonly ends: readonly EpochEnd[]; readonly equalUpTo: number | undefined } | undefined;
 
   constructor(parts: FollowedTableParts) {
     this.#parts = parts;
+    this.#taker = new PushedBlocks(parts.image);
   }
 
-  get isFollowed(): boolean {
-    return this.#link !== undefined;
+  /** How earlier epochs ended, as a source said that was followed since the start. */
+  get ends(): readonly EpochEnd[] {
+    return this.#link?.follower.ends ?? this.#heard?.ends ?? [];
   }
 
-  follow(source: string): FollowLink {
+  /**
+   * Follows the node's table, unless it does already; what it offers is taken. `epochMin`: under an older one it is no
+   * writer any more.
+   */
+  follow(source: string, epochMin = 0): FollowLink {
     const { image, layers, dial, clock, log } = this.#parts;
     const { store } = image;
-    this.#link = new FollowLink({ store, source, dial, clock, log, traffic: layers.trafficOf(store.layer) });
-    return this.#link;
+    if (this.#following?.source === source) {
+      this.#following.link.tellComing();
+      return this.#following.link;
+    }
+    this.end();
+    const around = { dial, clock, log, traffic: layers.trafficOf(store.layer), taker: this.#taker };
+    const link = new FollowLink({ store, source, epochMin, equalUpTo: this.#heard?.equalUpTo, ...around });
+    this.#following = { source, link };
+    return link;
   }
 
   end(): void {
-    this.#link?.close();
-    this.#link = undefined;
+    const link = this.#link;
+    link?.close();
+    if (link !== undefined) this.#heard = { ends: link.follower.ends, equalUpTo: link.follower.afterSequence };
+    this.#following = undefined;
+  }
+
+  get #link(): FollowLink | undefined {
+    return this.#following?.link;
   }
 
   /** Answers once the writer's table is here. @throws OperationError NOT_FOLLOWING, CANCELLED */

@@ -26,6 +26,7 @@ export function showImage(image: Image, trafficOf: (layer: string) => Traffic): 
       ...image.counters,
       fetchedOnDemandBlocks: image.fetchedBlocks.demand,
       fetchedInBackgroundBlocks: image.fetchedBlocks.background,
+      pushedHereBlocks: image.fetchedBlocks.pushed,
       spoiltBlocks: stores.reduce((sum, { file }) => sum + file.spoiltBlocks, 0),
       ...bytesOf(stores.map(({ layer }) => trafficOf(layer))),
     },

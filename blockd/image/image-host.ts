@@ -1,6 +1,6 @@
 // One image at this node with everything around it: its export, the tables it waits for, its pull. Takes the steps of
 // opening, moving and closing in their order; each is safe to repeat after a lost answer.
-import type { Clock } from '../../common/clock.ts';
+import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
@@ -14,6 +14,7 @@ import { showImage } from './image-figures.ts';
 import { ImagePropagation, type ImagePropagationParts } from './image-propagation.ts';
 import { checkEpoch, isOpen, notWriter } from './image-roles.ts';
 import type { LayerShelf } from './layer-shelf.ts';
+import { FollowerWay } from './push-way.ts';
 import { type Serve, ServedImage } from './served-image.ts';
 import { cancelled } from './settled-before.ts';
 import { StackCompletion } from './stack-completion.ts';
@@ -21,15 +22,15 @@ import { StackCompletion } from './stack-completion.ts';
 export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'settings'> {
   readonly image: Image;
   readonly node: string;
-  readonly layers: Pick<LayerShelf, 'bring' | 'trafficOf'>;
+  readonly layers: Pick<LayerShelf, 'bring' | 'trafficOf' | 'followers'>;
   readonly clock: Clock;
   readonly dial: Dial;
   readonly log: Log;
   readonly serve: Serve;
 }
 
-/** Nobody can be pushed to. */
-const NOWHERE = { mayTake: () => false, push: () => undefined };
+/** A replica that is told no more to follow the writer goes on so long: a controller may be away meanwhile. */
+const FOLLOW_MS = 900_000;
 
 /** A granted opening for writing. */
 export interface Opening {
@@ -57,6 +58,7 @@ export class ImageHost {
   /** The migration for which a role is being taken at this moment. */
   #underWay: string | undefined;
   #interruption = new AbortController();
+  #lapse: Timer | undefined;
 
   constructor(parts: HostParts) {
     this.image = parts.image;
@@ -65,7 +67,7 @@ export class ImageHost {
     this.#table = new FollowedTable(parts);
     this.#below = new StackCompletion(parts);
     this.#served = new ServedImage(parts);
-    this.propagation = new ImagePropagation({ ...parts, way: NOWHERE });
+    this.propagation = new ImagePropagation({ ...parts, way: new FollowerWay(parts.image, parts.layers.followers) });
   }
 
   get name(): string {
@@ -94,8 +96,9 @@ export class ImageHost {
     if (role === 'writer' && ownEpoch === epoch) return this.#served.begin();
     const end = this.#endOf(signal);
     await this.giveWay(epoch);
+    this.#table.end();
     const isHere = sameTable(this.image.store.table.mark, last);
-    const ends = isHere ? [] : await this.#table.fetch(last, from.node, end);
+    const ends = isHere ? this.#table.ends : await this.#table.fetch(last, from.node, end);
     await this.#below.complete(from.node, end);
     await this.image.open(epoch, last, null, ends);
     this.propagation.begin();
@@ -121,9 +124,27 @@ export class ImageHost {
     }
     const path = await this.#served.begin();
     if (end.aborted) throw cancelled(`the table of image ${this.name} was given up`);
-    if (!this.#table.isFollowed) this.#table.follow(from.node);
+    this.#table.follow(from.node);
     this.#below.begin(from.node);
     return path;
+  }
+
+  /**
+   * Follows the writer's table ahead of any migration, so that blocks can be pushed here: for some minutes, unless it is
+   * said again. An image that is open here stays as it is. @throws OperationError EPOCH_ENDED
+   */
+  followAhead(source: string, epoch: number): void {
+    const { state } = this.image.store;
+    if (state.role !== 'replica') return;
+    checkEpoch(state, epoch);
+    this.#lapse?.cancel();
+    this.#lapse = this.#parts.clock.setTimer(FOLLOW_MS, () => this.#lapsed());
+    this.#table.follow(source, epoch);
+    if (!this.image.isWhole && !this.#below.isRunning) this.#below.begin(source);
+  }
+
+  #lapsed(): void {
+    if (this.image.store.state.role === 'replica') this.#endWaits();
   }
 
   /** Answers once the writer's table and the layers below are here. @throws OperationError NOT_FOLLOWING, CANCELLED */
@@ -233,6 +254,7 @@ export class ImageHost {
   }
 
   #endWaits(): void {
+    this.#lapse?.cancel();
     this.#table.end();
     this.#below.end();
   }

@@ -6,6 +6,7 @@ import type { Member } from '../../wire/names.ts';
 import { drawsFrom } from '../propagation/draws.ts';
 import { Propagator, type PushOrder } from '../propagation/propagator.ts';
 import { PushPlaces } from '../propagation/push-places.ts';
+import type { PushRun } from '../propagation/push-queue.ts';
 import { DATA } from '../table/version-run.ts';
 import type { Image } from './image.ts';
 
@@ -18,8 +19,12 @@ const IDLE_MS = 1_000;
 export interface PushWay {
   /** Whether the node can be offered blocks of the image now. */
   mayTake(node: string): boolean;
-  /** Offers blocks; `settled` is called once, later: they are all durable there, or not. */
-  push(order: PushOrder, settled: (isHeld: boolean) => void): void;
+  /** The node at which the image is about to be written. */
+  comingTo(): string | undefined;
+  /** Calls back when any of that has changed, until the answer is called. */
+  watch(watcher: () => void): () => void;
+  /** Offers blocks; `settled` is called once for each of them, in parts: they are durable there, or not. */
+  push(order: PushOrder, settled: (part: PushRun, isHeld: boolean) => void): void;
 }
 
 export interface ImagePropagationParts {
@@ -46,6 +51,8 @@ export class ImagePropagation {
   #settings: PropagationSettings | undefined;
   /** Where the VM was before, if it came from another node. */
   #source = '';
+  #announced: string | undefined;
+  #unwatch: (() => void) | undefined;
 
   constructor(parts: ImagePropagationParts) {
     this.#parts = parts;
@@ -55,6 +62,7 @@ export class ImagePropagation {
   begin(source = ''): void {
     if (this.#timer !== undefined) return;
     this.#source = source;
+    this.#unwatch = this.#parts.way.watch(() => this.#look());
     this.#look();
   }
 
@@ -62,6 +70,8 @@ export class ImagePropagation {
   end(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#unwatch?.();
+    this.#announced = undefined;
     this.#propagator = undefined;
     this.#members = undefined;
     this.#parts.image.notes = undefined;
@@ -88,6 +98,9 @@ export class ImagePropagation {
     this.#adapt();
     const propagator = this.#propagator;
     const nowMs = this.#parts.clock.nowMs();
+    const coming = this.#parts.way.comingTo();
+    if (coming !== this.#announced) propagator?.announce(coming);
+    this.#announced = coming;
     for (const order of propagator?.tick(nowMs) ?? []) this.#push(order);
     this.#timer = this.#parts.clock.setTimer(propagator?.isBusy(nowMs) ? BUSY_MS : IDLE_MS, () => this.#look());
   }
@@ -95,9 +108,9 @@ export class ImagePropagation {
   #push(order: PushOrder): void {
     const propagator = this.#propagator;
     this.counters.offeredBlocks += order.count;
-    this.#parts.way.push(order, (isHeld) => {
-      this.counters[isHeld ? 'pushedBlocks' : 'failedBlocks'] += order.count;
-      if (propagator === this.#propagator) propagator?.settled(order, isHeld);
+    this.#parts.way.push(order, (part, isHeld) => {
+      this.counters[isHeld ? 'pushedBlocks' : 'failedBlocks'] += part.count;
+      if (propagator === this.#propagator) propagator?.settled({ ...part, place: order.place }, isHeld);
     });
   }
 

@@ -6,7 +6,9 @@ import type { Disk } from '../../common/disk.ts';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import { Followers } from '../peer/followers.ts';
 import { PeerBlocks } from '../peer/peer-blocks.ts';
+import type { PeerSessionParts } from '../peer/peer-session.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { Traffic } from '../peer/traffic.ts';
 import {
@@ -22,6 +24,9 @@ import { RecordBook } from './kept-records.ts';
 import { LayerBlocks } from './layer-blocks.ts';
 import { LayerBringer, layerInUse } from './layer-bringer.ts';
 import { type SeedJob, seedLayers } from './layer-seed.ts';
+
+/** Layers that were dropped and are remembered: a call that was under way comes seconds later. */
+const GONE_MAX = 1_024;
 
 export interface LayerShelfParts {
   readonly disk: Disk;
@@ -41,6 +46,8 @@ export class LayerShelf {
   readonly directory: string;
   /** What the catalogue says of layers and images, as this store was told. */
   readonly records: RecordBook;
+  /** The stores that follow layers here. */
+  readonly followers: Followers;
   readonly #parts: LayerShelfParts;
   readonly #layers = new Map<string, LayerBlocks>();
   /** Layers whose files are here and could not be opened, with the reason. */
@@ -48,6 +55,7 @@ export class LayerShelf {
   /** How many exports and seedings read a layer at this moment. */
   readonly #readers = new Map<string, number>();
   readonly #traffic = new Map<string, Traffic>();
+  readonly #gone = new Set<string>();
   readonly #blocks: PeerBlocks;
   readonly #bringer: LayerBringer;
 
@@ -55,6 +63,7 @@ export class LayerShelf {
     this.#parts = parts;
     this.directory = parts.directory;
     this.records = new RecordBook(parts.disk, join(dirname(parts.directory), 'records.json'));
+    this.followers = new Followers(parts.clock);
     this.#blocks = new PeerBlocks({ ...parts, traffic: (layer) => this.trafficOf(layer) });
     this.#bringer = new LayerBringer({ ...parts, layers: this });
   }
@@ -119,6 +128,7 @@ export class LayerShelf {
   /** Forgets a layer and its files, whatever is here of them. @throws OperationError LAYER_IN_USE; Error of the disk */
   async drop(layer: string): Promise<void> {
     this.refuseRead(layer);
+    this.#noteGone(layer);
     const known = this.#layers.get(layer);
     this.#layers.delete(layer);
     this.#traffic.delete(layer);
@@ -126,6 +136,20 @@ export class LayerShelf {
     await known?.store.close().catch(() => known.store.failure);
     await deleteLayer(this.#parts.disk, this.directory, layer);
     this.#unusable.delete(layer);
+  }
+
+  /** @throws OperationError LAYER_GONE of one that this process has dropped: a word that comes late makes none anew */
+  refuseGone(layer: string): void {
+    if (!this.#gone.has(layer)) return;
+    throw new OperationError('LAYER_GONE', `layer ${layer} has left this node`, {
+      remedy: 'Nothing needs it any more.',
+    });
+  }
+
+  #noteGone(layer: string): void {
+    this.#gone.add(layer);
+    const [oldest] = this.#gone;
+    if (this.#gone.size > GONE_MAX && oldest !== undefined) this.#gone.delete(oldest);
   }
 
   /**
@@ -157,10 +181,11 @@ export class LayerShelf {
    * What another store that asks for a layer is served of; no store: it is not here. Undefined when it is here and cannot
    * be used: then nothing may be denied, for its blocks may be the only ones (promise S5).
    */
-  served(layer: string): { readonly store: ImageStore | undefined; readonly traffic: Traffic } | undefined {
+  served(layer: string): Pick<PeerSessionParts, 'store' | 'traffic' | 'followers'> | undefined {
     if (this.#unusable.has(layer)) return undefined;
     const store = this.find(layer)?.store;
-    return { store, traffic: store === undefined ? new Traffic() : this.trafficOf(layer) };
+    const traffic = store === undefined ? new Traffic() : this.trafficOf(layer);
+    return { store, traffic, followers: this.followers };
   }
 
   trafficOf(layer: string): Traffic {

@@ -17,6 +17,7 @@ export class StackCompletion {
   readonly #parts: CompletionParts;
   #running: Promise<void> = Promise.resolve();
   #end = new AbortController();
+  #isRunning = false;
 
   constructor(parts: CompletionParts) {
     this.#parts = parts;
@@ -30,12 +31,23 @@ export class StackCompletion {
     image.complete(await Promise.all(below.map((sealed) => layers.bring(sealed, source, end))));
   }
 
+  /** Whether they are on their way already. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** The same where nobody waits for it yet, until `end`. */
   begin(source: string): void {
     const { image, log } = this.#parts;
     this.end();
     this.#end = new AbortController();
+    this.#isRunning = true;
     this.#running = this.complete(source, this.#end.signal);
+    const ended = this.#end;
+    const over = (): void => {
+      if (ended === this.#end) this.#isRunning = false;
+    };
+    this.#running.then(over, over);
     this.#running.catch((error: unknown) =>
       log.warn({ image: image.store.image, reason: messageOf(error) }, 'layers below did not come'),
     );

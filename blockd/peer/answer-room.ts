@@ -2,8 +2,8 @@
 // so that nothing is copied and no memory is taken for each. It knows no store and no stream.
 import type { WantedRun } from '../image/block-fetcher.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
+import { WANTED_BYTES, writeWanted } from './frame-fields.ts';
 import { ANSWER_BLOCKS_MAX, FRAME_TYPE, HEADER_BYTES } from './peer-frame.ts';
-import { WANTED_BYTES, writeWanted } from './wanted-runs.ts';
 
 const RUN_AT = HEADER_BYTES + 8;
 const BLOCKS_AT = RUN_AT + WANTED_BYTES;

@@ -3,10 +3,10 @@
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { FetchCause, FetchSink, WantedRun } from '../image/block-fetcher.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
+import { FETCH_BLOCKS_MAX } from './frame-fields.ts';
 import { encodePeerFrame, FETCH_RUNS_MAX, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
 import type { Meter, Traffic } from './traffic.ts';
-import { FETCH_BLOCKS_MAX } from './wanted-runs.ts';
 
 /** The slowest supported link answers within 10 s (5 s each way); a stream that is silent longer is dead. */
 const SILENCE_MS = 15_000;

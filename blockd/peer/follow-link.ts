@@ -2,6 +2,7 @@
 // lost or told something wrong. What it hears is made durable here within a second.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
+import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
@@ -22,6 +23,18 @@ export interface FollowParts {
   readonly clock: Clock;
   readonly traffic: Traffic;
   readonly log: Log;
+  /** Who takes blocks that the other store offers; nobody without it. */
+  readonly taker?: OfferTaker;
+  /** A source that writes under an older epoch is not believed. */
+  readonly epochMin?: number;
+  /** Up to this sequence the table is known to be that of the image. */
+  readonly equalUpTo?: number | undefined;
+}
+
+/** Takes what is offered. */
+export interface OfferTaker {
+  readonly isComing: boolean;
+  take(layer: string, runs: readonly WantedRun[]): Promise<boolean>;
 }
 
 /** Follows one layer at another store until it is closed. */
@@ -39,7 +52,7 @@ export class FollowLink {
 
   constructor(parts: FollowParts) {
     this.#parts = parts;
-    this.follower = new TableFollower(parts.store, parts.source);
+    this.follower = new TableFollower(parts.store, parts.source, parts.equalUpTo);
     this.#connect();
   }
 
@@ -51,6 +64,15 @@ export class FollowLink {
   /** Whether the node was not reached, refused, or told something wrong, since the link was made. */
   get hasFailed(): boolean {
     return this.#turn > 1;
+  }
+
+  /** Tells the other store anew whether the image is about to be written here. */
+  tellComing(): void {
+    const { taker } = this.#parts;
+    if (taker === undefined || this.#stream === undefined) return;
+    const bytes = encodePeerFrame({ type: 'takes', isComing: taker.isComing });
+    this.#meter.bytesOut += bytes.length;
+    this.#stream.write(bytes);
   }
 
   close(): void {
@@ -87,6 +109,7 @@ export class FollowLink {
     const bytes = encodePeerFrame({ type: 'follow', afterSequence: this.follower.afterSequence });
     this.#meter.bytesOut += bytes.length;
     stream.write(bytes);
+    this.tellComing();
     this.#watch();
   }
 
@@ -108,6 +131,7 @@ export class FollowLink {
   #take(frame: PeerFrame): string {
     switch (frame.type) {
       case 'begin':
+        if (frame.epoch < (this.#parts.epochMin ?? 0)) return `it is in epoch ${frame.epoch}, which is over`;
         return this.follower.begin(frame.whole, frame.blocks, frame.ends) ? '' : 'its image has another size';
       case 'holder':
         return this.follower.holder(frame.index, frame.name) ? '' : 'it names more nodes than there can be';
@@ -115,11 +139,24 @@ export class FollowLink {
         return this.follower.entries(frame.runs) ? '' : 'it sent entries that cannot be';
       case 'mark':
         return this.#mark(frame);
+      case 'offer':
+        void this.#offered(frame);
+        return '';
       case 'refused':
         return frame.reason;
       default:
         return `it sent a frame of type ${frame.type}`;
     }
+  }
+
+  /** The answer belongs to the stream that brought the offer. */
+  async #offered({ id, layer, runs }: PeerFrame & { type: 'offer' }): Promise<void> {
+    const stream = this.#stream;
+    const isHeld = (await this.#parts.taker?.take(layer, runs)) ?? false;
+    if (stream === undefined || stream !== this.#stream || this.#closed) return;
+    const bytes = encodePeerFrame({ type: 'settled', id, isHeld });
+    this.#meter.bytesOut += bytes.length;
+    stream.write(bytes);
   }
 
   #mark(frame: PeerFrame & { type: 'mark' }): string {

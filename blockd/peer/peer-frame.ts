@@ -2,12 +2,22 @@
 // every length: bytes in, frames or a fault out. Big endian throughout.
 
 import { SchemaCheck } from '../../common/schema-check.ts';
-import { Name } from '../../wire/names.ts';
+import { LayerId } from '../../wire/names.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import { BLOCK_BYTES, EPOCH_MAX, type EpochEnd, SEQUENCE_MAX } from '../table/block-version.ts';
 import { BLOCKS_MAX, runsAreSound } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
-import { FETCH_BLOCKS_MAX, readWanted, WANTED_BYTES, wanted } from './wanted-runs.ts';
+import {
+  blocksIn,
+  FETCH_BLOCKS_MAX,
+  long,
+  readLong,
+  readName,
+  readWanted,
+  WANTED_BYTES,
+  wanted,
+  word,
+} from './frame-fields.ts';
 
 export type PeerFrame =
   /** Asks for blocks of these versions. */
@@ -31,7 +41,13 @@ export type PeerFrame =
   | { readonly type: 'entries'; readonly runs: Buffer }
   /** The table after all entries so far. */
   | { readonly type: 'mark'; readonly mark: TableMark }
-  | { readonly type: 'refused'; readonly reason: string };
+  | { readonly type: 'refused'; readonly reason: string }
+  /** Who follows takes what is offered; `isComing`: the image is about to be written there. */
+  | { readonly type: 'takes'; readonly isComing: boolean }
+  /** Blocks of a layer that the follower may want: it fetches those that its table names so. */
+  | { readonly type: 'offer'; readonly id: number; readonly layer: string; readonly runs: readonly WantedRun[] }
+  /** Whether all of an offer is durable at the follower. */
+  | { readonly type: 'settled'; readonly id: number; readonly isHeld: boolean };
 
 /** Blocks in one answer: 256 KiB keep the cost of a frame small and the first bytes early. */
 export const ANSWER_BLOCKS_MAX = 64;
@@ -40,7 +56,9 @@ export const ENTRY_BYTES_MAX = 240_000;
 /** Runs in one request: 64 KiB of header. */
 export const FETCH_RUNS_MAX = 4_096;
 
-const nodeName = new SchemaCheck(Name);
+const layerId = new SchemaCheck(LayerId);
+/** A layer's id in a frame: so many characters. */
+const LAYER_BYTES = 17;
 /** Behind the length of all that follows it, u32, a frame has its type, u8. */
 export const FRAME_TYPE = {
   fetch: 1,
@@ -52,6 +70,9 @@ export const FRAME_TYPE = {
   entries: 7,
   mark: 8,
   refused: 9,
+  takes: 10,
+  offer: 11,
+  settled: 12,
 } as const;
 export const HEADER_BYTES = 5;
 /** The largest frame is an answer of single blocks, each with its own version. */
@@ -61,9 +82,6 @@ const HOLDER_INDEX_MAX = 0xffff;
 const REASON_BYTES_MAX = 1024;
 const ENDS_MAX = 16_384;
 const DIGEST_BYTES = 16;
-const WORD = 2 ** 32;
-/** In place of a sequence: the whole table is wanted. */
-const WHOLE = 0xffffffffffffffffn;
 
 /** One frame as bytes. */
 export function encodePeerFrame(frame: PeerFrame): Buffer {
@@ -104,6 +122,12 @@ function bodyOf(frame: PeerFrame): Buffer {
       ]);
     case 'refused':
       return Buffer.from(frame.reason).subarray(0, REASON_BYTES_MAX);
+    case 'takes':
+      return Buffer.from([frame.isComing ? 1 : 0]);
+    case 'offer':
+      return Buffer.concat([word(frame.id), Buffer.from(frame.layer, 'latin1'), wanted(frame.runs)]);
+    case 'settled':
+      return Buffer.concat([word(frame.id), Buffer.from([frame.isHeld ? 1 : 0])]);
   }
 }
 
@@ -174,9 +198,31 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
       return decodeMark(body);
     case FRAME_TYPE.refused:
       return body.length > REASON_BYTES_MAX ? undefined : { type: 'refused', reason: body.toString('utf8') };
+    case FRAME_TYPE.takes:
+      return isFlag(body, 0) ? { type: 'takes', isComing: body[0] === 1 } : undefined;
+    case FRAME_TYPE.offer:
+      return decodeOffer(body);
+    case FRAME_TYPE.settled:
+      return isFlag(body, 4) ? { type: 'settled', id: body.readUInt32BE(0), isHeld: body[4] === 1 } : undefined;
     default:
       return undefined;
   }
+}
+
+/** Whether the body ends with a byte of 0 or 1 at that place. */
+function isFlag(body: Buffer, at: number): boolean {
+  return body.length === at + 1 && (body[at] ?? 2) <= 1;
+}
+
+/** One answer's worth at the most, so that no offer takes long. */
+function decodeOffer(body: Buffer): PeerFrame | undefined {
+  const start = 4 + LAYER_BYTES;
+  const count = (body.length - start) / WANTED_BYTES;
+  if (!Number.isInteger(count) || count < 1 || count > ANSWER_BLOCKS_MAX) return undefined;
+  const layer = body.toString('latin1', 4, start);
+  const runs = readWanted(body, start, count);
+  if (runs === undefined || blocksIn(runs) > ANSWER_BLOCKS_MAX || !layerId.accepts(layer)) return undefined;
+  return { type: 'offer', id: body.readUInt32BE(0), layer, runs };
 }
 
 function decodeFetch(body: Buffer): PeerFrame | undefined {
@@ -232,33 +278,4 @@ function decodeMark(body: Buffer): PeerFrame | undefined {
   const lastSequence = readLong(body, 0) ?? 0;
   if (lastSequence > SEQUENCE_MAX) return undefined;
   return { type: 'mark', mark: { lastSequence, entries: body.readUInt32BE(8), digest: body.toString('hex', 12) } };
-}
-
-/** The blocks of several runs. */
-export function blocksIn(runs: readonly WantedRun[]): number {
-  return runs.reduce((sum, run) => sum + run.count, 0);
-}
-
-function word(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeUInt32BE(value, 0);
-  return bytes;
-}
-
-function long(value: number | undefined): Buffer {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeBigUInt64BE(value === undefined ? WHOLE : BigInt(value), 0);
-  return bytes;
-}
-
-/** A node's name, or nothing for nobody; undefined when it is no name: what a store keeps of it would be unreadable. */
-function readName(body: Buffer, at: number): string | undefined {
-  const text = body.toString('latin1', at);
-  return text === '' || nodeName.accepts(text) ? text : undefined;
-}
-
-/** A 40-bit number in 8 bytes; undefined for the mark that stands in place of one. */
-function readLong(body: Buffer, at: number): number | undefined {
-  const high = body.readUInt32BE(at);
-  return high === WORD - 1 ? undefined : high * WORD + body.readUInt32BE(at + 4);
 }

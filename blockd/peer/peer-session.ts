@@ -6,11 +6,12 @@ import type { ImageStore } from '../store/image-store.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';
 import { AnswerRoom } from './answer-room.ts';
+import type { Follower, Followers } from './followers.ts';
+import { FETCH_BLOCKS_MAX } from './frame-fields.ts';
 import { ANSWER_BLOCKS_MAX, encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { PeerStream } from './peer-stream.ts';
 import { TableTeller } from './table-teller.ts';
 import type { Meter, Traffic } from './traffic.ts';
-import { FETCH_BLOCKS_MAX } from './wanted-runs.ts';
 
 /** Requests of one peer that wait for its socket; a peer that asks for more without reading is cut off. */
 const WAITING_BLOCKS_MAX = 16 * FETCH_BLOCKS_MAX;
@@ -21,6 +22,8 @@ export interface PeerSessionParts {
   /** The other node. */
   readonly peer: string;
   readonly traffic: Traffic;
+  /** Where stores are noted that follow and take what is offered to them. */
+  readonly followers: Followers;
   readonly clock: Clock;
   readonly stream: PeerStream;
 }
@@ -44,6 +47,7 @@ export class PeerSession {
   #isFull = false;
   #untakenBytes = 0;
   #teller: TableTeller | undefined;
+  #follower: Follower | undefined;
 
   constructor(parts: PeerSessionParts) {
     this.#parts = parts;
@@ -63,12 +67,20 @@ export class PeerSession {
   closed(): void {
     this.#questions = [];
     this.#teller?.close();
+    if (this.#follower !== undefined) this.#parts.followers.leave(this.#follower);
   }
 
   #take(frame: PeerFrame): void {
     if (frame.type === 'fetch') this.#fetch(frame.id, frame.runs);
     else if (frame.type === 'follow') this.#follow(frame.afterSequence);
-    else this.#parts.stream.close();
+    else if (!this.#heardOfOffers(frame)) this.#parts.stream.close();
+  }
+
+  /** Whether it was a word of a follower, on what it takes or on what it was offered. Where nothing is followed none counts. */
+  #heardOfOffers(frame: PeerFrame): boolean {
+    if (frame.type === 'takes') this.#follower?.takes(frame.isComing);
+    if (frame.type === 'settled') return this.#follower?.settled(frame.id, frame.isHeld) ?? false;
+    return frame.type === 'takes';
   }
 
   #fetch(id: number, runs: readonly WantedRun[]): void {
@@ -159,7 +171,13 @@ export class PeerSession {
       this.#sendEntries({ type: 'refused', reason: reason ?? '' });
       return;
     }
-    const send = (frame: PeerFrame): void => this.#sendEntries(frame);
+    const { followers, peer } = this.#parts;
+    const follower = followers.join(store.layer, peer, (frame) => this.#sendEntries(frame));
+    const send = (frame: PeerFrame): void => {
+      this.#sendEntries(frame);
+      if (frame.type === 'mark') follower.begun();
+    };
+    this.#follower = follower;
     this.#teller = new TableTeller({ store, afterSequence, clock, send, isFull: () => this.#isFull });
   }
 

@@ -5,10 +5,8 @@ import { OperationError } from '../../common/errors.ts';
 import type { Identity } from '../../common/identity.ts';
 import { openBulkIntake } from '../../common/rpc/bulk.ts';
 import { BLOCKD_PORT } from '../../wire/ports.ts';
-import type { ImageStore } from '../store/image-store.ts';
-import { PeerSession } from './peer-session.ts';
+import { PeerSession, type PeerSessionParts } from './peer-session.ts';
 import type { Dial, PeerStream, StreamEvents } from './peer-stream.ts';
-import type { Traffic } from './traffic.ts';
 
 /** What a stream between stores is for, in its first line; the subject is the layer. */
 export const BLOCKS_PURPOSE = 'blocks';
@@ -46,7 +44,7 @@ export function servePeer(
   socket: TLSSocket,
   clock: Clock,
   peer: string,
-  layer: { readonly store: ImageStore | undefined; readonly traffic: Traffic } | undefined,
+  layer: Pick<PeerSessionParts, 'store' | 'traffic' | 'followers'> | undefined,
 ): void {
   if (layer === undefined) {
     socket.destroy();

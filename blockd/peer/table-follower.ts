@@ -20,10 +20,11 @@ export class TableFollower {
   #equalUpTo: number | undefined;
   #change = Promise.withResolvers<void>();
 
-  /** `source`: the node that is followed. */
-  constructor(store: ImageStore, source: string) {
+  /** `source`: the node that is followed; `equalUpTo`: what is known of the own table, from another that was followed. */
+  constructor(store: ImageStore, source: string, equalUpTo?: number) {
     this.#store = store;
     this.#source = source;
+    this.#equalUpTo = equalUpTo;
     const { closing } = store.state;
     if (closing !== null && closing.digest === store.table.mark.digest) this.#equalUpTo = closing.lastSequence;
   }

@@ -97,6 +97,11 @@ export class VersionTable {
     return this.#entries.equals(block, high, low);
   }
 
+  /** The block's newest version; zeros for one never written. */
+  versionOf(block: number): { readonly high: number; readonly low: number } {
+    return this.#entries.versionOf(block);
+  }
+
   /** The epoch that wrote the block's newest version, 0 for one never written. */
   epochAt(block: number): number {
     return epochOf(this.#entries.versionOf(block).high);

@@ -34,6 +34,8 @@ export const StoreImage = Type.Object({
     flushes: Count,
     fetchedOnDemandBlocks: Count,
     fetchedInBackgroundBlocks: Count,
+    /** Came because their writer offered them, before anybody here asked. */
+    pushedHereBlocks: Count,
     /** Found here not to be what their versions name: rot, or a disk that lied. */
     spoiltBlocks: Count,
     /** Bytes received of blocks and of version entries, frames included, TLS records not. */
@@ -158,6 +160,15 @@ export const blockdContract = contract('blockd', {
       propagation: Type.Optional(PropagationSettings),
     }),
     Type.Object({ socket: Type.String() }),
+  ),
+  /**
+   * Follows the writer's table as a replica, so that blocks can be pushed here ahead of any migration: for 15 minutes,
+   * unless it is said again. Where the image is open nothing is done. LAYER_GONE: its top has left this node for good.
+   */
+  'replica.follow': method(
+    ['controller'],
+    Type.Object({ image: Name, bytes: Bytes, stack: Stack, epoch: Epoch, from: Endpoint }),
+    Empty,
   ),
   /** Answers once every table of the migration's stand-bys here was seen to equal the writer's. */
   'standby.ready': method(['controller'], Type.Object({ migration: MigrationId }), Empty, { timeoutMs: 120_000 }),

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { ImagePropagation, type PushWay } from '../../../blockd/image/image-propagation.ts';
 import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.ts';
 import type { PushOrder } from '../../../blockd/propagation/propagator.ts';
+import type { PushRun } from '../../../blockd/propagation/push-queue.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import type { PropagationSettings } from '../../../wire/contracts/propagation.ts';
 import type { Member } from '../../../wire/names.ts';
@@ -25,13 +26,24 @@ const SWEPT_MS = 80_000;
 class FakeWay implements PushWay {
   readonly open = new Set(['b', 'c']);
   readonly pushed: { readonly order: PushOrder; readonly settled: (isHeld: boolean) => void }[] = [];
+  coming: string | undefined;
+  watcher: () => void = () => undefined;
 
   mayTake(node: string): boolean {
     return this.open.has(node);
   }
 
-  push(order: PushOrder, settled: (isHeld: boolean) => void): void {
-    this.pushed.push({ order, settled });
+  comingTo(): string | undefined {
+    return this.coming;
+  }
+
+  watch(watcher: () => void): () => void {
+    this.watcher = watcher;
+    return () => undefined;
+  }
+
+  push(order: PushOrder, settled: (part: PushRun, isHeld: boolean) => void): void {
+    this.pushed.push({ order, settled: (isHeld) => settled(order, isHeld) });
   }
 
   get blocks(): number {

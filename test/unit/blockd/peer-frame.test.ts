@@ -5,6 +5,7 @@ import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../block
 import { RunWriter } from '../../../blockd/table/version-run.ts';
 
 const RUN = { first: 7, count: 2, high: 256, low: 4_000_000_000 };
+const LAYER = 'l00112233445566aa';
 const DIGEST = '00112233445566778899aabbccddeeff';
 
 function entries(): Buffer {
@@ -26,6 +27,11 @@ const FRAMES: PeerFrame[] = [
   { type: 'entries', runs: entries() },
   { type: 'mark', mark: { lastSequence: 2 ** 33, entries: 12, digest: DIGEST } },
   { type: 'refused', reason: 'no such image' },
+  { type: 'takes', isComing: true },
+  { type: 'takes', isComing: false },
+  { type: 'offer', id: 3, layer: LAYER, runs: [RUN, { ...RUN, first: 100 }] },
+  { type: 'settled', id: 2 ** 32 - 1, isHeld: true },
+  { type: 'settled', id: 0, isHeld: false },
 ];
 
 function readAll(...chunks: Uint8Array[]): { frames: PeerFrame[]; isSound: boolean } {
@@ -80,6 +86,13 @@ test('rubbish is refused, and none of it costs memory or an exception', () => {
     encodePeerFrame({ type: 'blocks', id: 1, runs: [RUN], data: Buffer.alloc(4096) }),
     encodePeerFrame({ type: 'absent', id: 1, run: RUN, hint: 'x'.repeat(50) }),
     encodePeerFrame({ type: 'entries', runs: Buffer.alloc(19) }),
+    encodePeerFrame({ type: 'offer', id: 1, layer: LAYER, runs: [] }),
+    encodePeerFrame({ type: 'offer', id: 1, layer: LAYER, runs: [{ ...RUN, count: 65 }] }),
+    encodePeerFrame({ type: 'offer', id: 1, layer: LAYER, runs: [{ ...RUN, count: 0 }] }),
+    encodePeerFrame({ type: 'offer', id: 1, layer: '../../../../etc/x', runs: [RUN] }),
+    Buffer.from([0, 0, 0, 2, 10, 2]),
+    Buffer.from([0, 0, 0, 6, 12, 0, 0, 0, 0, 7]),
+    Buffer.from([0, 0, 0, 2, 12, 0]),
   ];
   for (const bytes of refused) assert.not(readAll(bytes).isSound, bytes.toString('hex').slice(0, 60));
 });

@@ -2,9 +2,12 @@
 // installed or served, a table is taken for the writer's only if it is, and what is kept can be read again.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { IN_FILE } from '../../../blockd/image/block-stack.ts';
 import { Image } from '../../../blockd/image/image.ts';
 import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+import { PushedBlocks } from '../../../blockd/image/pushed-blocks.ts';
 import { FollowLink } from '../../../blockd/peer/follow-link.ts';
+import { Followers } from '../../../blockd/peer/followers.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
@@ -26,6 +29,7 @@ const seed = Number(process.env.PEER_FUZZ_SEED ?? Date.now() % 2 ** 31);
 const SERVED = 4_000;
 const FOLLOWED = 300;
 const FETCHED = 300;
+const OFFERED = 200;
 const CHANGES_MAX = 4;
 /** Long enough for every retry and every patience of both sides. */
 const LONG_MS = 120_000;
@@ -74,7 +78,9 @@ function serve(store: ImageStore, input: Uint8Array): { sent: Buffer; ended: boo
       ended = true;
     },
   };
-  const session = new PeerSession({ store, peer: 'b', traffic: new Traffic(), clock: new ManualClock(), stream });
+  const clock = new ManualClock();
+  const followers = new Followers(clock);
+  const session = new PeerSession({ store, traffic: new Traffic(), clock, stream, followers, peer: 'b' });
   session.received(input);
   session.closed();
   return { sent: Buffer.concat(sent), ended };
@@ -98,7 +104,9 @@ function questions(store: ImageStore): Buffer[] {
     const [high, low] = [2 * 256, first + 1];
     return encodePeerFrame({ type: 'fetch', id, runs: [{ first, count: 2, high, low }] });
   });
-  return [...fetches, encodePeerFrame({ type: 'follow', afterSequence: 3 })];
+  const follow = encodePeerFrame({ type: 'follow', afterSequence: 3 });
+  const takes = encodePeerFrame({ type: 'takes', isComing: true });
+  return [...fetches, follow, takes, encodePeerFrame({ type: 'settled', id: 0, isHeld: true })];
 }
 
 async function inputOf(index: number, work: () => Promise<void> | void): Promise<void> {
@@ -130,7 +138,13 @@ test(`${SERVED} changed requests: only true blocks are served, and the table sta
 });
 
 /** Streams to one store, whose first so many answers are changed. */
-function tampering(random: Random, clock: ManualClock, store: ImageStore, tampered: number): Dial {
+function tampering(
+  random: Random,
+  clock: ManualClock,
+  store: ImageStore,
+  tampered: number,
+  followers = new Followers(clock),
+): Dial {
   let left = tampered;
   return async (_node, _image, events) => {
     await Promise.resolve();
@@ -146,13 +160,8 @@ function tampering(random: Random, clock: ManualClock, store: ImageStore, tamper
       events.received(left-- > 0 ? mutated(random, [Uint8Array.from(bytes)]) : bytes);
       return true;
     };
-    const session: PeerSession = new PeerSession({
-      store,
-      peer: 'b',
-      traffic: new Traffic(),
-      clock,
-      stream: { write, close },
-    });
+    const around = { followers, peer: 'b', clock, stream: { write, close } };
+    const session: PeerSession = new PeerSession({ store, traffic: new Traffic(), ...around });
     return {
       write: (bytes) => {
         if (isOpen) session.received(bytes);
@@ -203,6 +212,50 @@ test(`${FOLLOWED} changed tables: none is taken for the writer's, the true one h
       assert.is(again.table.mark.digest, store.table.mark.digest);
     });
   }
+});
+
+test(`${OFFERED} changed streams of offers: what comes is what its version names`, async () => {
+  const random = seededRandom(seed + 3);
+  const { store } = await source();
+  let held = 0;
+  for (let index = 0; index < OFFERED; index++) {
+    await inputOf(index, async () => {
+      const clock = new ManualClock();
+      const followers = new Followers(clock);
+      const { store: replica } = await emptyStore();
+      const blocks = new PeerBlocks({
+        dial: tampering(random, clock, store, 0),
+        clock,
+        log,
+        traffic: () => new Traffic(),
+      });
+      const top = new LayerBlocks({ store: replica, source: blocks, clock, node: 'b', members: () => ['a'] });
+      const link = new FollowLink({
+        ...{ store: replica, source: 'a', clock, traffic: new Traffic(), log },
+        dial: tampering(random, clock, store, 1 + below(random, 8), followers),
+        taker: new PushedBlocks(new Image({ top, clock })),
+      });
+      for (let step = 0; step < 6; step++) {
+        await clock.advance(20_000);
+        const first = below(random, random() < 0.8 ? 8 : BLOCKS + 2);
+        const { high, low } = store.table.versionOf(Math.min(first, BLOCKS - 1));
+        const run = { first, count: random() < 0.8 ? 1 : 2, high, low: random() < 0.8 ? low : low + 1 };
+        followers.find(LAYER, 'b')?.offer(random() < 0.9 ? LAYER : 'l00000000000000bb', [run], (isHeld) => {
+          if (isHeld) held++;
+        });
+      }
+      await clock.advance(LONG_MS);
+      const read = Buffer.alloc(BLOCK_BYTES);
+      for (let block = 0; block < BLOCKS; block++) {
+        if (replica.table.contentOf(block) !== IN_FILE) continue;
+        assert.ok(replica.file.read(read, block * BLOCK_BYTES));
+        assert.is(checksumOf(read), store.table.sumOf(block), `block ${block}`);
+      }
+      link.close();
+      blocks.close();
+    });
+  }
+  assert.ok(held > OFFERED, `${held} were held`);
 });
 
 test(`${FETCHED} changed answers: a read gets the true bytes, or hears that nobody has them`, async () => {

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { Image } from '../../../blockd/image/image.ts';
 import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
 import { FollowLink } from '../../../blockd/peer/follow-link.ts';
+import { Followers } from '../../../blockd/peer/followers.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
 import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
@@ -46,11 +47,7 @@ class Network {
     };
     const store = this.stores.get(node);
     const session: PeerSession = new PeerSession({
-      store,
-      peer: 'b',
-      traffic: new Traffic(),
-      clock: this.clock,
-      stream,
+      ...{ store, traffic: new Traffic(), clock: this.clock, stream, followers: new Followers(this.clock), peer: 'b' },
     });
     this.#streams.push(stream);
     return {

@@ -72,6 +72,7 @@ export function storeImage(change: Partial<StoreImage> = {}): StoreImage {
     ...{ layer: LAYER, generation: 1, writtenBlocks: 7, localBlocks: 7, dependsOn: [] },
     counters: {
       ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0, spoiltBlocks: 0 },
+      pushedHereBlocks: 0,
       ...{ blockBytesIn: 0, blockBytesOut: 0, entryBytesIn: 0, entryBytesOut: 0 },
     },
     ...change,
@@ -116,6 +117,7 @@ export class FakeNode implements NodeDaemons {
       'standby.cancel': nothing,
       'pull.set': nothing,
       'propagation.set': nothing,
+      'replica.follow': nothing,
       'propagation.show': () => ({ settings: SETTINGS, status: null }),
     });
     this.hypervisor = new FakeDaemon(`${node} hypervisor`, heard, {

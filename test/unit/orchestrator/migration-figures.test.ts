@@ -11,6 +11,7 @@ function store(counters: Partial<StoreImage['counters']>, dependsOn: StoreImage[
     ...{ layer: 'l00000000000000aa', generation: 1, writtenBlocks: 1, localBlocks: 1, dependsOn },
     counters: {
       ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0, spoiltBlocks: 0 },
+      pushedHereBlocks: 0,
       ...{ blockBytesIn: 0, blockBytesOut: 0, entryBytesIn: 0, entryBytesOut: 0 },
       ...counters,
     },

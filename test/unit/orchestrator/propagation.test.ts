@@ -2,12 +2,18 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Propagation } from '../../../orchestrator/propagation.ts';
-import type { PropagationSettings } from '../../../wire/contracts/propagation.ts';
+import type { PropagationSettings, PropagationStatus } from '../../../wire/contracts/propagation.ts';
 import { refusal } from '../../refusal.ts';
 import { quiet } from '../common/members.ts';
-import { FakeCluster, head, SETTINGS } from './fake-cluster.ts';
+import { FakeCluster, head, LAYER, SETTINGS } from './fake-cluster.ts';
 
 const PROACTIVE: PropagationSettings = { ...SETTINGS, policy: { mode: 'proactive' } };
+const STATUS: PropagationStatus = {
+  ...{ s: 1, destinations: [], paused: null, spent: 0 },
+  counters: {
+    ...{ offeredBlocks: 0, pushedBlocks: 0, failedBlocks: 0, usefulBlocks: 0, wastedBlocks: 0, missedBlocks: 0 },
+  },
+};
 const TOLD = 'alpha blockd propagation.set';
 
 function stand(): { cluster: FakeCluster; propagation: Propagation } {
@@ -54,6 +60,38 @@ test('a new writer is told again', async () => {
   cluster.catalogue.answers['image.list'] = () => ({ heads: [moved] });
   await propagation.repeat();
   assert.is(cluster.count('beta blockd propagation.set'), 1);
+});
+
+test('the nodes that the writer would push to follow it, and nobody else does', async () => {
+  const { cluster, propagation } = stand();
+  const to = (node: string) => ({ node, ...{ probability: 0.5, missingBlocks: 1, follows: false } });
+  const counts = { pushedBlocks: 0, overtakenBlocks: 0 };
+  cluster.clients('alpha').blockd.answers['propagation.show'] = () => ({
+    settings: PROACTIVE,
+    status: { ...STATUS, destinations: ['beta', 'gamma'].map((node) => ({ ...to(node), ...counts })) },
+  });
+  const orders: unknown[] = [];
+  cluster.clients('beta').blockd.answers['replica.follow'] = (order) => {
+    orders.push(order);
+    return {};
+  };
+  cluster.down.add('gamma');
+  await propagation.repeat();
+  const { bytes, stack } = head();
+  assert.equal(orders, [{ image: 'web', bytes, stack, epoch: 1, from: cluster.endpoint('alpha') }]);
+  assert.is(cluster.count('gamma blockd replica.follow'), 0);
+});
+
+test('an image on demand, in a transfer or in a cut has nobody follow it', async () => {
+  const { cluster, propagation } = stand();
+  const transfer = { migration: '00000000000000aa', from: 'alpha', to: 'beta', epoch: 2 };
+  const cut = { id: '00000000000000aa', snapshot: 'monday', layer: LAYER };
+  for (const change of [{ transfer }, { cut }, { propagation: SETTINGS }]) {
+    const one = head({ writer: 'alpha', epoch: 1, propagation: PROACTIVE, ...change });
+    cluster.catalogue.answers['image.list'] = () => ({ heads: [one] });
+    await propagation.repeat();
+  }
+  assert.is(cluster.count('alpha blockd propagation.show'), 0);
 });
 
 test('a place that does not exist is refused before anything is kept', async () => {

@@ -1,0 +1,78 @@
+// The fields that the frames between stores are made of. Big endian throughout.
+import { SchemaCheck } from '../../common/schema-check.ts';
+import { Name } from '../../wire/names.ts';
+import type { WantedRun } from '../image/block-fetcher.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+
+/** A request's blocks at most: one largest NBD read. */
+export const FETCH_BLOCKS_MAX = (32 * 2 ** 20) / BLOCK_BYTES;
+/** One run as `wanted` writes it. */
+export const WANTED_BYTES = 16;
+
+const nodeName = new SchemaCheck(Name);
+const WORD = 2 ** 32;
+/** In place of a sequence: the whole table is wanted. */
+const WHOLE = 0xffffffffffffffffn;
+
+/** Runs of blocks with a version each: first, count, and the two words of the version. */
+export function wanted(runs: readonly WantedRun[]): Buffer {
+  const bytes = Buffer.allocUnsafe(runs.length * WANTED_BYTES);
+  for (const [index, run] of runs.entries()) writeWanted(bytes, index * WANTED_BYTES, run);
+  return bytes;
+}
+
+/** One run at an offset. */
+export function writeWanted(bytes: Buffer, at: number, run: WantedRun): void {
+  bytes.writeUInt32BE(run.first, at);
+  bytes.writeUInt32BE(run.count, at + 4);
+  bytes.writeUInt32BE(run.high, at + 8);
+  bytes.writeUInt32BE(run.low, at + 12);
+}
+
+/** So many runs from a place in the body; undefined when one is empty or too long. */
+export function readWanted(body: Buffer, at: number, count: number): WantedRun[] | undefined {
+  const runs: WantedRun[] = [];
+  for (let index = 0; index < count; index++) {
+    const start = at + index * WANTED_BYTES;
+    const run = {
+      first: body.readUInt32BE(start),
+      count: body.readUInt32BE(start + 4),
+      high: body.readUInt32BE(start + 8),
+      low: body.readUInt32BE(start + 12),
+    };
+    if (run.count === 0 || run.count > FETCH_BLOCKS_MAX) return undefined;
+    runs.push(run);
+  }
+  return runs;
+}
+
+/** The blocks of several runs. */
+export function blocksIn(runs: readonly WantedRun[]): number {
+  return runs.reduce((sum, run) => sum + run.count, 0);
+}
+
+/** A number of 32 bits. */
+export function word(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value, 0);
+  return bytes;
+}
+
+/** A number of 40 bits in 8 bytes, or the mark that stands in place of one. */
+export function long(value: number | undefined): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeBigUInt64BE(value === undefined ? WHOLE : BigInt(value), 0);
+  return bytes;
+}
+
+/** A node's name, or nothing for nobody; undefined when it is no name: what a store keeps of it would be unreadable. */
+export function readName(body: Buffer, at: number): string | undefined {
+  const text = body.toString('latin1', at);
+  return text === '' || nodeName.accepts(text) ? text : undefined;
+}
+
+/** A 40-bit number in 8 bytes; undefined for the mark that stands in place of one. */
+export function readLong(body: Buffer, at: number): number | undefined {
+  const high = body.readUInt32BE(at);
+  return high === WORD - 1 ? undefined : high * WORD + body.readUInt32BE(at + 4);
+}

@@ -1,0 +1,185 @@
+// Blocks that are pushed ahead between real daemons, with qemu-io as the guest: what is there before the image moves, what
+// caps and lost places do, and settings that change meanwhile.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import type { Result } from '../../wire/contract.ts';
+import type { blockdContract, Closing, StoreImage } from '../../wire/contracts/blockd.ts';
+import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
+import { BlockdNode } from './blockd-node.ts';
+
+const MIB = 2 ** 20;
+const BYTES = 64 * MIB;
+const BLOCK_BYTES = 4_096;
+const LAYER = 'l00000000000000aa';
+const STACK = { layer: LAYER, generation: 1, below: [] };
+const KNOWN = { image: 'web', bytes: BYTES, stack: STACK };
+const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
+/** Everything goes, read or not, most of it to b. */
+const PROACTIVE: PropagationSettings = {
+  ...{ policy: { mode: 'proactive' }, k: 1_000, s: 0, rateBytesPerSecond: null, money: null },
+  ...{ prices: [], snapshots: null },
+  transitions: [{ from: 'a', to: 'b', probability: 1 }],
+};
+const ON_DEMAND: PropagationSettings = { ...PROACTIVE, policy: { mode: 'on-demand' } };
+/** Generous: the machine may be busy with other things. */
+const LONG_MS = 60_000;
+
+interface Stand {
+  readonly root: string;
+  readonly a: BlockdNode;
+  readonly b: BlockdNode;
+  readonly c: BlockdNode;
+}
+
+const test = suite<Stand>('blocks pushed ahead');
+
+test.before.each(async (context) => {
+  const root = await mkdtemp(join(tmpdir(), 'blockd-push-'));
+  const authority = await createAuthority();
+  const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
+  const [a, b, c] = await Promise.all([
+    BlockdNode.make(authority, controller, root, 'a', '127.0.0.1'),
+    BlockdNode.make(authority, controller, root, 'b', '127.0.0.2'),
+    BlockdNode.make(authority, controller, root, 'c', '127.0.0.3'),
+  ]);
+  Object.assign(context, { root, a, b, c });
+  const nodes = [a, b, c];
+  await Promise.all(nodes.map((node) => node.start()));
+  const members = nodes.map(({ endpoint }) => endpoint);
+  await Promise.all(nodes.map((node) => node.controller.call('members.set', { members })));
+});
+
+test.after.each(async ({ root, a, b, c }) => {
+  for (const node of [a, b, c]) {
+    await node.stop('SIGKILL');
+    node.close();
+  }
+  await rm(root, { recursive: true, force: true });
+});
+
+const show = (node: BlockdNode): Promise<StoreImage> => node.controller.call('image.show', { image: 'web' });
+
+type Status = NonNullable<Result<typeof blockdContract, 'propagation.show'>['status']>;
+
+async function status({ controller }: BlockdNode): Promise<Status> {
+  const { status: said } = await controller.call('propagation.show', { image: 'web' });
+  if (said === null) throw new Error('the image is not written there');
+  return said;
+}
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const endMs = Date.now() + LONG_MS;
+  while (!(await isSo())) {
+    if (Date.now() > endMs) throw new Error(`not in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** 8 MiB that were written in an earlier epoch, so that no block waits for a sweep; b follows. */
+async function written({ a, b }: Stand, settings: PropagationSettings): Promise<void> {
+  await a.controller.call('image.create', { image: 'web', layer: LAYER, bytes: BYTES });
+  await a.controller.call('image.open', { ...KNOWN, epoch: 1, last: EMPTY, from: a.endpoint });
+  await a.io('write -P 0x11 0 8M', 'flush');
+  const last = await a.controller.call('image.close', { image: 'web', layer: LAYER, epoch: 1 });
+  await a.controller.call('image.open', { ...KNOWN, epoch: 2, last, from: a.endpoint, propagation: settings });
+  await b.controller.call('replica.follow', { ...KNOWN, epoch: 2, from: a.endpoint });
+}
+
+const set = ({ controller }: BlockdNode, settings: PropagationSettings): Promise<unknown> =>
+  controller.call('propagation.set', { image: 'web', settings });
+
+const pushedTo = async (node: BlockdNode): Promise<number> => (await show(node)).counters.pushedHereBlocks;
+
+test('what was pushed ahead is there when the image moves: nothing is fetched', async (stand) => {
+  const { a, b } = stand;
+  await written(stand, PROACTIVE);
+  await a.io('read -P 0x11 0 8M');
+  await until('all is at b', async () => (await pushedTo(b)) === 2_048);
+  await until('a has heard so', async () => (await status(a)).counters.pushedBlocks === 2_048);
+  const migration = 'a000000000000001';
+  await b.controller.call('standby.start', { ...KNOWN, migration, epoch: 3, from: a.endpoint });
+  await b.controller.call('standby.ready', { migration });
+  await a.io('write -P 0x22 1M 64k');
+  const { closings } = await a.self.call('writer.freeze', { migration, images: ['web'] });
+  const verdict = await b.self.call('standby.verify', { migration, closings, timeoutMs: 5_000 });
+  assert.equal(verdict, { equal: true, reason: '' });
+  await b.self.call('standby.activate', { migration });
+  await a.self.call('writer.release', { migration });
+  await b.io('read -P 0x11 0 1M', 'read -P 0x22 1M 64k', 'read -P 0x11 2M 6M');
+  // What was written last may have come by the announcement or on demand, never more.
+  const { fetchedOnDemandBlocks } = (await show(b)).counters;
+  assert.ok(fetchedOnDemandBlocks <= 16, `${fetchedOnDemandBlocks} were fetched on demand`);
+});
+
+test('a rate is kept to, and a changed one counts at once', async (stand) => {
+  const { a, b } = stand;
+  const rateBytesPerSecond = 500_000;
+  const beganMs = Date.now();
+  await written(stand, { ...PROACTIVE, rateBytesPerSecond });
+  await a.io('read -P 0x11 0 8M');
+  await until('some are at b', async () => (await pushedTo(b)) > 0);
+  // What it may have sent by now, its burst and the last run included; a slow machine has only less.
+  const most = ((Date.now() - beganMs) / 1_000 + 0.2) * rateBytesPerSecond + 64 * BLOCK_BYTES;
+  const { offeredBlocks } = (await status(a)).counters;
+  assert.ok(offeredBlocks * BLOCK_BYTES <= most + rateBytesPerSecond, `${offeredBlocks} blocks were offered`);
+  assert.ok(offeredBlocks < 2_048);
+  await set(a, PROACTIVE);
+  await until('all is at b', async () => (await pushedTo(b)) === 2_048);
+});
+
+test('money ends it: what was spent stays within the budget, to the byte', async (stand) => {
+  const { a, b } = stand;
+  // 1 MiB, in runs of 64 blocks.
+  const money = { budget: MIB / 1e9, windowSeconds: 86_400 };
+  const prices = [{ from: 'a', to: 'b', perGb: 1 }];
+  await written(stand, { ...PROACTIVE, money, prices });
+  await a.io('read -P 0x11 0 8M');
+  await until('the budget is spent', async () => (await status(a)).paused === 'money');
+  await until(
+    'what was paid for is at b',
+    async () => (await pushedTo(b)) === (await status(a)).counters.offeredBlocks,
+  );
+  const { counters, spent } = await status(a);
+  assert.is(counters.offeredBlocks * BLOCK_BYTES, MIB);
+  assert.ok(spent <= money.budget);
+});
+
+test('on demand nothing is pushed; set while the image is written, it begins, and it ends so', async (stand) => {
+  const { a, b } = stand;
+  await written(stand, ON_DEMAND);
+  await a.io('read -P 0x11 0 4M');
+  assert.equal((await status(a)).destinations, []);
+  await set(a, PROACTIVE);
+  await until('what was read is at b', async () => (await pushedTo(b)) >= 1_024);
+  await set(a, ON_DEMAND);
+  await until('it has heard so', async () => (await status(a)).destinations.length === 0);
+  // A daemon that restarts goes on as it was told.
+  await a.stop('SIGKILL');
+  await a.start();
+  const { settings } = await a.controller.call('propagation.show', { image: 'web' });
+  assert.equal(settings, ON_DEMAND);
+});
+
+test('a place that is lost during its pushes costs the guest nothing, and another takes over', async (stand) => {
+  const { a, b, c } = stand;
+  const transitions = ['b', 'c'].map((to) => ({ from: 'a', to, probability: 0.5 }));
+  await written(stand, { ...PROACTIVE, transitions, rateBytesPerSecond: 2_000_000 });
+  await c.controller.call('replica.follow', { ...KNOWN, epoch: 2, from: a.endpoint });
+  await a.io('read -P 0x11 0 8M');
+  await until('some are at b', async () => (await pushedTo(b)) > 0);
+  await b.stop('SIGKILL');
+  await a.io('write -P 0x33 20M 1M', 'flush', 'read -P 0x11 0 8M', 'read -P 0x33 20M 1M');
+  await set(a, { ...PROACTIVE, transitions });
+  await until('all that was read is at c', async () => (await pushedTo(c)) >= 2_048);
+  const follows = Object.fromEntries((await status(a)).destinations.map((one) => [one.node, one.follows]));
+  assert.equal(follows, { b: false, c: true });
+  await b.start();
+  await b.controller.call('replica.follow', { ...KNOWN, epoch: 2, from: a.endpoint });
+  await until('b takes the rest', async () => (await pushedTo(b)) > 0);
+});
+
+test.run();
