@@ -4,10 +4,11 @@ import { Type } from 'typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';
+import { diskRoom } from '../common/disk-room.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
-import { Ipv4 } from '../wire/names.ts';
+import { Bytes, Ipv4 } from '../wire/names.ts';
 import { BLOCKD_PORT } from '../wire/ports.ts';
 import { Converter } from './convert/converter.ts';
 import { blockCalls } from './image/block-calls.ts';
@@ -26,6 +27,8 @@ const Config = Type.Object({
   address: Ipv4,
   /** Exports' unix sockets, as IMAGE.sock; a short path (a socket's is at most 107 bytes). */
   run: Type.String(),
+  /** The most that blocks may take that are only cached here; whatever it is, a tenth of the disk is kept free of them. */
+  cacheCapBytes: Type.Optional(Bytes),
 });
 
 await runDaemon('blockd', Config, async (config, { log }) => {
@@ -43,6 +46,7 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     dropCached,
     serve,
     converter: new Converter({ disk: realDisk, serve }),
+    cache: { capBytes: config.cacheCapBytes, room: () => diskRoom(config.state) },
   });
   await shelf.start();
   const server = await startRpcServer({

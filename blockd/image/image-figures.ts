@@ -28,6 +28,7 @@ export function showImage(image: Image, trafficOf: (layer: string) => Traffic): 
       fetchedInBackgroundBlocks: image.fetchedBlocks.background,
       pushedHereBlocks: image.fetchedBlocks.pushed,
       spoiltBlocks: stores.reduce((sum, { file }) => sum + file.spoiltBlocks, 0),
+      evictedBlocks: stores.reduce((sum, { copies }) => sum + copies.evictedBlocks, 0),
       ...bytesOf(stores.map(({ layer }) => trafficOf(layer))),
     },
   };

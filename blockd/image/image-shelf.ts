@@ -1,5 +1,4 @@
-// All images of this node's store, by name. Finds every image again after a restart and lets one step at a time happen to
-// each.
+// All images of this node's store, by name. Finds each again after a restart and lets one step at a time happen to it.
 import { join } from 'node:path';
 import { type Clock, deadline } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk.ts';
@@ -11,6 +10,7 @@ import type { Conversion, Converter } from '../convert/converter.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { checkImageBytes, type NewLayer, type OpenOptions } from '../store/image-files.ts';
 import type { Cut } from '../store/store-record.ts';
+import type { CacheLimits } from './cache-cap.ts';
 import { EndedLedger } from './ended-ledger.ts';
 import { Image } from './image.ts';
 import { coveredLayers, ImageCuts } from './image-cuts.ts';
@@ -23,9 +23,9 @@ import { layerInUse } from './layer-bringer.ts';
 import { LayerShelf } from './layer-shelf.ts';
 import { MemberBook } from './member-book.ts';
 import { PropagationBook } from './propagation-book.ts';
-import { Scrub } from './scrub.ts';
 import type { Serve } from './served-image.ts';
 import { StillImage, type StillOrder } from './still-image.ts';
+import { Upkeep } from './upkeep.ts';
 
 export interface ShelfParts {
   readonly disk: Disk;
@@ -39,6 +39,8 @@ export interface ShelfParts {
   readonly serve: Serve;
   readonly dropCached: OpenOptions['dropCached'];
   readonly converter: Converter;
+  /** Without it no cached block is let go of. */
+  readonly cache?: CacheLimits;
 }
 
 /** An image as its opener knows it. */
@@ -60,18 +62,18 @@ export class ImageShelf {
   readonly #hosts = new Map<string, ImageHost>();
   readonly #turns = new ImageTurns();
   readonly #cuts: ImageCuts;
-  readonly #scrub: Scrub;
+  readonly upkeep: Upkeep;
 
   constructor(parts: ShelfParts) {
     this.#parts = parts;
-    const { clock, log, disk, state } = parts;
+    const { log, disk, state } = parts;
     this.ended = new EndedLedger(disk, join(state, 'ended.json'));
     this.members = new MemberBook(disk, join(state, 'members.json'));
     this.propagation = new PropagationBook(disk, join(state, 'propagation.json'));
     const members = (): string[] => this.members.names;
     this.layers = new LayerShelf({ ...parts, members, directory: join(state, 'layers') });
     this.#cuts = new ImageCuts({ layers: this.layers, log });
-    this.#scrub = new Scrub({ layers: () => this.layers.all, clock, log });
+    this.upkeep = new Upkeep({ ...parts, layers: this.layers, hosts: () => this.hosts, members });
   }
 
   /** Opens every layer, then every image, and goes on where the daemon stopped. */
@@ -92,7 +94,7 @@ export class ImageShelf {
         .resume()
         .catch((error: unknown) => log.error({ err: error, image: layer.store.image }, 'an image is not served'));
     }
-    this.#scrub.start();
+    this.upkeep.start();
   }
 
   get hosts(): readonly ImageHost[] {
@@ -224,7 +226,7 @@ export class ImageShelf {
   }
 
   async close(): Promise<void> {
-    this.#scrub.stop();
+    this.upkeep.stop();
     // One that cannot be closed in order must not keep the others from it.
     const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));
     await this.layers.close();

@@ -202,9 +202,13 @@ export class LayerShelf {
     if (failed !== undefined) throw failed.reason;
   }
 
-  /** @throws OperationError LAYER_IN_USE while an export or a seeding reads it, or it is being brought */
+  /** Whether an export or a seeding reads it, or it is being brought. */
+  isRead(layer: string): boolean {
+    return (this.#readers.get(layer) ?? 0) > 0 || this.#bringer.isBringing(layer);
+  }
+
+  /** @throws OperationError LAYER_IN_USE while `isRead` */
   refuseRead(layer: string): void {
-    if ((this.#readers.get(layer) ?? 0) === 0 && !this.#bringer.isBringing(layer)) return;
-    throw layerInUse(layer, 'is being read here');
+    if (this.isRead(layer)) throw layerInUse(layer, 'is being read here');
   }
 }

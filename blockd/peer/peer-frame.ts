@@ -26,6 +26,10 @@ export type PeerFrame =
   | { readonly type: 'blocks'; readonly id: number; readonly runs: readonly WantedRun[]; readonly data: Buffer }
   /** A run that is not here, and who may have it (empty: unknown). */
   | { readonly type: 'absent'; readonly id: number; readonly run: WantedRun; readonly hint: string }
+  /** Whoever asks lets its copies of these go where this store says that it keeps its own. */
+  | { readonly type: 'keep'; readonly id: number; readonly runs: readonly WantedRun[] }
+  /** Those of the runs that are here durably, were read and are what their versions name, and stay. */
+  | { readonly type: 'kept'; readonly id: number; readonly runs: readonly WantedRun[] }
   /** Asks for the table and its changes; with a sequence, only for what is newer. */
   | { readonly type: 'follow'; readonly afterSequence: number | undefined }
   /** What follows is the whole table, or what is newer than was asked. */
@@ -53,6 +57,8 @@ export type PeerFrame =
 export const ANSWER_BLOCKS_MAX = 64;
 /** Bytes of runs in one frame of entries. */
 export const ENTRY_BYTES_MAX = 240_000;
+/** Blocks whose keeping is asked for at once: one read of 4 MiB. */
+export const KEEP_BLOCKS_MAX = (4 * 2 ** 20) / BLOCK_BYTES;
 /** Runs in one request: 64 KiB of header. */
 export const FETCH_RUNS_MAX = 4_096;
 
@@ -73,6 +79,8 @@ export const FRAME_TYPE = {
   takes: 10,
   offer: 11,
   settled: 12,
+  keep: 16,
+  kept: 17,
 } as const;
 export const HEADER_BYTES = 5;
 /** The largest frame is an answer of single blocks, each with its own version. */
@@ -96,6 +104,8 @@ export function encodePeerFrame(frame: PeerFrame): Buffer {
 function bodyOf(frame: PeerFrame): Buffer {
   switch (frame.type) {
     case 'fetch':
+    case 'keep':
+    case 'kept':
       return Buffer.concat([word(frame.id), wanted(frame.runs)]);
     case 'blocks':
       return Buffer.concat([word(frame.id), word(frame.runs.length), wanted(frame.runs), frame.data]);
@@ -186,6 +196,10 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
       return decodeBlocks(body);
     case FRAME_TYPE.absent:
       return decodeAbsent(body);
+    case FRAME_TYPE.keep:
+      return decodeKeep('keep', body);
+    case FRAME_TYPE.kept:
+      return decodeKeep('kept', body);
     case FRAME_TYPE.follow:
       return body.length === 8 ? { type: 'follow', afterSequence: readLong(body, 0) } : undefined;
     case FRAME_TYPE.begin:
@@ -232,6 +246,14 @@ function decodeFetch(body: Buffer): PeerFrame | undefined {
   return runs === undefined || blocksIn(runs) > FETCH_BLOCKS_MAX
     ? undefined
     : { type: 'fetch', id: body.readUInt32BE(0), runs };
+}
+
+/** An answer may have no runs: nothing is kept. */
+function decodeKeep(type: 'keep' | 'kept', body: Buffer): PeerFrame | undefined {
+  const count = (body.length - 4) / WANTED_BYTES;
+  if (!Number.isInteger(count) || count < (type === 'keep' ? 1 : 0)) return undefined;
+  const runs = readWanted(body, 4, count);
+  return runs === undefined || blocksIn(runs) > KEEP_BLOCKS_MAX ? undefined : { type, id: body.readUInt32BE(0), runs };
 }
 
 function decodeBlocks(body: Buffer): PeerFrame | undefined {

@@ -8,6 +8,7 @@ import { DATA, HERE } from '../table/version-run.ts';
 import { AnswerRoom } from './answer-room.ts';
 import type { Follower, Followers } from './followers.ts';
 import { FETCH_BLOCKS_MAX } from './frame-fields.ts';
+import { answerKeep } from './keep-answer.ts';
 import { ANSWER_BLOCKS_MAX, encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { PeerStream } from './peer-stream.ts';
 import { TableTeller } from './table-teller.ts';
@@ -45,6 +46,7 @@ export class PeerSession {
   #questions: Question[] = [];
   #waitingBlocks = 0;
   #isFull = false;
+  #isKeeping = false;
   #untakenBytes = 0;
   #teller: TableTeller | undefined;
   #follower: Follower | undefined;
@@ -72,6 +74,7 @@ export class PeerSession {
 
   #take(frame: PeerFrame): void {
     if (frame.type === 'fetch') this.#fetch(frame.id, frame.runs);
+    else if (frame.type === 'keep') this.#keep(frame.id, frame.runs);
     else if (frame.type === 'follow') this.#follow(frame.afterSequence);
     else if (!this.#heardOfOffers(frame)) this.#parts.stream.close();
   }
@@ -90,6 +93,19 @@ export class PeerSession {
     }
     if (this.#waitingBlocks > WAITING_BLOCKS_MAX) this.#parts.stream.close();
     else this.#answer();
+  }
+
+  /** One question of these at a time: each reads up to 4 MiB. */
+  #keep(id: number, runs: readonly WantedRun[]): void {
+    const { store, stream } = this.#parts;
+    if (this.#isKeeping) stream.close();
+    this.#isKeeping = true;
+    const answer = (kept: readonly WantedRun[]): void => {
+      this.#isKeeping = false;
+      this.#served.bytesOut += this.#write(encodePeerFrame({ type: 'kept', id, runs: kept }));
+    };
+    if (store === undefined) answer([]);
+    else void answerKeep(store, runs, answer);
   }
 
   /** Answers in order, an answer's worth at a time, as long as the other side keeps up. */

@@ -4,16 +4,19 @@ import type { DiskFile } from '../../common/disk.ts';
 import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { VersionTable } from '../table/version-table.ts';
+import { RegionUse } from './region-use.ts';
 
 /** The data file of one image, beside its table. */
 export class BlockFile {
   readonly #file: DiskFile;
   readonly #table: VersionTable;
+  readonly use: RegionUse;
   #spoiltBlocks = 0;
 
   constructor(file: DiskFile, table: VersionTable) {
     this.#file = file;
     this.#table = table;
+    this.use = new RegionUse(table.blocks);
   }
 
   /** Blocks that were found not to be what their versions name, since the start. */
@@ -29,6 +32,7 @@ export class BlockFile {
   read(into: Uint8Array, offset: number, mayWait = true): boolean {
     const first = Math.floor(offset / BLOCK_BYTES);
     const end = Math.ceil((offset + into.length) / BLOCK_BYTES);
+    this.use.note(first, end);
     const isWhole = into.length === (end - first) * BLOCK_BYTES;
     const blocks = isWhole ? into : Buffer.allocUnsafe((end - first) * BLOCK_BYTES);
     if (!this.#readRaw(blocks, first * BLOCK_BYTES, mayWait) || !this.#areSound(blocks, first)) return false;
@@ -94,6 +98,7 @@ export class BlockFile {
   /** Writes what has come of versions that the table has; the caller has compared their checksums. */
   install(data: Uint8Array, offset: number): void {
     this.#file.writeSync(data, offset);
+    this.use.note(offset / BLOCK_BYTES, (offset + data.length) / BLOCK_BYTES);
   }
 
   /** Takes room for the blocks, whose content stays what it is. @throws Error of the disk (`ENOSPC`) */

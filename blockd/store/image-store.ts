@@ -8,6 +8,7 @@ import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { TableMark, VersionTable } from '../table/version-table.ts';
 import { ActiveExtents } from './active-extents.ts';
 import { BlockFile } from './block-file.ts';
+import { CachedCopies } from './cached-copies.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ExtentMarks } from './extent-marks.ts';
 import { StoreJournal } from './store-journal.ts';
@@ -64,6 +65,7 @@ export class ImageStore {
   readonly active: ActiveExtents;
   readonly zeros: ZeroBlocks;
   readonly file: BlockFile;
+  readonly copies: CachedCopies;
   readonly #parts: StoreParts;
   readonly #holders: string[];
   readonly #journal: StoreJournal;
@@ -88,6 +90,7 @@ export class ImageStore {
     this.#numbers = new WriteNumbers(parts.state.image, this.#journal, parts.reservedBelow);
     this.#listeners = new TableListeners(parts.table);
     this.file = new BlockFile(parts.data, parts.table);
+    this.copies = new CachedCopies(this);
     this.#holders = [...parts.holders];
     this.#state = parts.state;
     this.#checkpoints = new Checkpointer({

@@ -5,6 +5,7 @@ import { BlockEntries, CONTENT } from './block-entries.ts';
 import { epochOf, sequenceOf, type Version, versionHigh, versionLow } from './block-version.ts';
 import { EntrySlab, GROUP_BLOCKS } from './entry-slab.ts';
 import { byRegion } from './region-order.ts';
+import { countHeld, nextRun } from './run-search.ts';
 import { type CaptureOptions, TableCapture } from './table-capture.ts';
 import { piecesOf, type TableHead } from './table-file.ts';
 import { DATA, HERE, RunWriter, readRuns, type VersionRun } from './version-run.ts';
@@ -156,6 +157,13 @@ export class VersionTable {
     if (this.contentOf(block) === CONTENT) this.#entries.setHere(block, false);
   }
 
+  /** The content is let go of: who wants it asks the holder (this store's index). Unlike `spoilt`, the disk is told. */
+  leave(block: number, holder: number): void {
+    if (this.contentOf(block) !== CONTENT) return;
+    const { high, low } = this.#entries.versionOf(block);
+    this.#entries.set(block, high, low, DATA, holder, this.sumOf(block));
+  }
+
   /**
    * Another store's word on the newest version of blocks: what is here stays usable when the versions are equal, and is
    * forgotten otherwise. `holder`: by this store's index.
@@ -226,22 +234,17 @@ export class VersionTable {
 
   /** The next blocks at or after `from` (before `end`) that must be fetched and share version and holder. */
   nextMissing(from: number, end: number, countMax: number): MissingRun | undefined {
-    const first = this.#entries.census.elsewhere.size === 0 ? end : this.#firstMissing(from, end);
-    if (first >= end) return undefined;
-    const { high, low } = this.#entries.versionOf(first);
-    const holder = this.holderOf(first);
-    const limit = Math.min(end, first + countMax);
-    const isAlike = (block: number): boolean =>
-      this.contentOf(block) === DATA && this.equals(block, high, low) && this.holderOf(block) === holder;
-    let block = first + 1;
-    while (block < limit && isAlike(block)) block++;
-    return { first, count: block - first, high, low, holder };
+    return this.hasMissing ? nextRun(this.#entries, DATA, from, end, countMax) : undefined;
   }
 
-  #firstMissing(from: number, end: number): number {
-    let block = this.#entries.slab.nextPlaced(from, end);
-    while (block < end && this.contentOf(block) !== DATA) block = this.#entries.slab.nextPlaced(block + 1, end);
-    return block;
+  /** As `nextMissing`, of blocks whose data is here; the holder means nothing. */
+  nextHeld(from: number, end: number, countMax: number): MissingRun | undefined {
+    return nextRun(this.#entries, CONTENT, from, end, countMax);
+  }
+
+  /** How many blocks from `first` to before `end` have their data here. */
+  countHeld(first: number, end: number): number {
+    return countHeld(this.#entries, first, end);
   }
 
   /**

@@ -117,6 +117,8 @@ export class BlockNode {
       serve,
       converter: new Converter({ disk, serve }),
       dropCached: inner.dropCached,
+      // Everything that is only cached goes, as soon as another node keeps it.
+      cache: { capBytes: 0, lookMs: 300, room: async () => ({ freeBytes: 1, totalBytes: 1 }) },
     });
     this.#isServing = false;
     this.#started = this.#shelf.start().then(() => {

@@ -38,6 +38,8 @@ export const StoreImage = Type.Object({
     pushedHereBlocks: Count,
     /** Found here not to be what their versions name: rot, or a disk that lied. */
     spoiltBlocks: Count,
+    /** Cached copies that were let go of here, since another node keeps them too. */
+    evictedBlocks: Count,
     /** Bytes received of blocks and of version entries, frames included, TLS records not. */
     blockBytesIn: Bytes,
     blockBytesOut: Bytes,

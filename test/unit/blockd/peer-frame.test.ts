@@ -32,6 +32,9 @@ const FRAMES: PeerFrame[] = [
   { type: 'offer', id: 3, layer: LAYER, runs: [RUN, { ...RUN, first: 100 }] },
   { type: 'settled', id: 2 ** 32 - 1, isHeld: true },
   { type: 'settled', id: 0, isHeld: false },
+  { type: 'keep', id: 7, runs: [RUN, { ...RUN, first: 100 }] },
+  { type: 'kept', id: 7, runs: [RUN] },
+  { type: 'kept', id: 8, runs: [] },
 ];
 
 function readAll(...chunks: Uint8Array[]): { frames: PeerFrame[]; isSound: boolean } {

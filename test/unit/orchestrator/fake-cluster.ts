@@ -73,6 +73,7 @@ export function storeImage(change: Partial<StoreImage> = {}): StoreImage {
     counters: {
       ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0, spoiltBlocks: 0 },
       pushedHereBlocks: 0,
+      evictedBlocks: 0,
       ...{ blockBytesIn: 0, blockBytesOut: 0, entryBytesIn: 0, entryBytesOut: 0 },
     },
     ...change,
