@@ -25,6 +25,10 @@ const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summ
   },
   test: { script: 'test/run.ts', summary: 'set up and run all tests' },
   bench: { script: 'test/bench/main.ts', summary: 'benchmarks beside the named peers' },
+  crash: {
+    script: 'test/real-crash/main.ts',
+    summary: 'a real block daemon killed at its system calls, and power cuts',
+  },
   sim: { script: 'test/sim/run.ts', summary: 'the simulation: --seeds N, or --seed S to replay one' },
 };
 

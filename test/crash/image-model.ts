@@ -108,8 +108,8 @@ export class ImageModel {
   }
 }
 
-/** What the table adds up to is what its entries do. */
-function checkSums(table: VersionTable): void {
+/** What the table adds up to is what its entries do. @throws Error */
+export function checkSums(table: VersionTable): void {
   const anew = new VersionTable(table.blocks);
   anew.restore([runsOf(table)]);
   assert.equal([anew.mark.digest, anew.census()], [table.mark.digest, table.census()], 'the sums are of other entries');

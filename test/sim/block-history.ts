@@ -65,12 +65,16 @@ export class DiskHistory {
     return differs;
   }
 
-  /** The power was lost: the disk is what it reads as now. Answers where that is nothing that it may be; -1 if nowhere. */
-  restarted(read: Uint8Array): number {
+  /**
+   * The power was lost, or only the daemon died, and then it keeps all that was answered: the disk is what it reads as now.
+   * Answers where that is nothing that it may be; -1 if nowhere.
+   */
+  restarted(read: Uint8Array, keeps: 'flushed' | 'answered' = 'flushed'): number {
     let differs = -1;
     this.#each(0, this.bytes, (sector, at) => {
       const now = read.slice(at, at + SECTOR_BYTES);
-      if (!sector.contents.some((content) => isEqual(content, now)) && differs < 0) differs = at;
+      const mayBe = keeps === 'flushed' ? sector.contents : sector.contents.slice(sector.answered - 1);
+      if (!mayBe.some((content) => isEqual(content, now)) && differs < 0) differs = at;
       sector.contents = [now];
       sector.answered = 1;
     });
