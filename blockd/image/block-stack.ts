@@ -112,7 +112,7 @@ export class BlockStack {
     return true;
   }
 
-  /** Brings what is here of the blocks into the page cache. @throws Error of the disk (`EIO`) */
+  /** Brings what is here of the blocks into the page cache; what the disk cannot read is missing from then on. */
   async warm(first: number, end: number): Promise<void> {
     for (let block = first; block < end; ) {
       const run = this.runAt(block, end);

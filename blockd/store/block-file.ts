@@ -1,8 +1,10 @@
 // The blocks' contents of one image on this node's disk. Nothing is given out of it that is not what the table's version
 // names (promise S5); it gives no version itself and makes nothing durable.
 import type { DiskFile } from '../../common/disk.ts';
-import { checksumOf } from '../table/block-checksum.ts';
+import { codeOf } from '../../common/errors.ts';
+import { checksumOf, ZERO_SUM } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
+import { DATA } from '../table/version-run.ts';
 import type { VersionTable } from '../table/version-table.ts';
 import { RegionUse } from './region-use.ts';
 
@@ -19,7 +21,7 @@ export class BlockFile {
     this.use = new RegionUse(table.blocks);
   }
 
-  /** Blocks that were found not to be what their versions name, since the start. */
+  /** Blocks that were found not to be what their versions name, or not to be readable, since the start. */
   get spoiltBlocks(): number {
     return this.#spoiltBlocks;
   }
@@ -41,14 +43,23 @@ export class BlockFile {
     return true;
   }
 
-  /** Brings what the file has of the blocks into the page cache. @throws Error of the disk (`EIO`) */
+  /** Brings what the file has of the blocks into the page cache; what the disk cannot read is missing from then on. */
   async warm(first: number, end: number): Promise<void> {
     for (let block = first; block < end; ) {
       const next = this.#table.endOfContent(block, end);
-      if (this.#table.allInFile(block, block + 1)) {
-        await this.#file.warm(block * BLOCK_BYTES, (next - block) * BLOCK_BYTES);
-      }
+      if (this.#table.allInFile(block, block + 1)) await this.#warm(block, next);
       block = next;
+    }
+  }
+
+  async #warm(first: number, end: number): Promise<void> {
+    try {
+      await this.#file.warm(first * BLOCK_BYTES, (end - first) * BLOCK_BYTES);
+    } catch (error) {
+      const middle = this.#middleOf(error, first, end);
+      if (middle === undefined) return;
+      await this.#warm(first, middle);
+      await this.#warm(middle, end);
     }
   }
 
@@ -58,12 +69,19 @@ export class BlockFile {
   }
 
   /**
-   * Reads a range without holding anything up and answers the blocks that are not what their versions name; they are
-   * missing from then on. What is written meanwhile is not judged by what was read before.
+   * Reads a range without holding anything up and answers the blocks that are not what their versions name, or that the
+   * disk cannot read; they are missing from then on. What is written meanwhile is not judged by what was read before.
    */
   async findSpoilt(first: number, end: number): Promise<number[]> {
     const data = Buffer.alloc((end - first) * BLOCK_BYTES);
-    await this.#file.read(data, first * BLOCK_BYTES);
+    try {
+      await this.#file.read(data, first * BLOCK_BYTES);
+    } catch (error) {
+      const wasHere = this.#table.allInFile(first, end);
+      const middle = this.#middleOf(error, first, end);
+      if (middle === undefined) return wasHere && !this.#table.allInFile(first, end) ? [first] : [];
+      return [...(await this.findSpoilt(first, middle)), ...(await this.findSpoilt(middle, end))];
+    }
     const isSuspect = (block: number): boolean => {
       const at = (block - first) * BLOCK_BYTES;
       return checksumOf(data.subarray(at, at + BLOCK_BYTES)) !== this.#table.sumOf(block);
@@ -72,11 +90,11 @@ export class BlockFile {
     return blocks.filter((one) => this.#table.allInFile(one, one + 1) && isSuspect(one) && !this.isSound(one));
   }
 
-  /** The checksum of what the file has of a block, whatever the table says. */
+  /** The checksum of what the file has of a block, whatever the table says; where it cannot be read, as if unchanged. */
   sumOf(block: number): number {
     const data = Buffer.allocUnsafe(BLOCK_BYTES);
-    this.#readRaw(data, block * BLOCK_BYTES, true);
-    return checksumOf(data);
+    if (this.#readRaw(data, block * BLOCK_BYTES, true)) return checksumOf(data);
+    return (this.#table.contentOf(block) & DATA) === 0 ? ZERO_SUM : this.#table.sumOf(block);
   }
 
   /**
@@ -106,11 +124,44 @@ export class BlockFile {
     return this.#file.allocate(first * BLOCK_BYTES, (end - first) * BLOCK_BYTES);
   }
 
-  /** False when the disk would have to be waited for, and may not be. */
+  /** Whole blocks. False when the disk would have to be waited for, and may not be, or cannot read some of them. */
   #readRaw(into: Uint8Array, offset: number, mayWait: boolean): boolean {
-    const had = mayWait ? this.#file.readSync(into, offset) : this.#file.tryReadSync(into, offset);
-    if (had !== undefined && had < into.length) into.fill(0, had);
-    return had !== undefined;
+    try {
+      const had = mayWait ? this.#file.readSync(into, offset) : this.#file.tryReadSync(into, offset);
+      if (had !== undefined && had < into.length) into.fill(0, had);
+      return had !== undefined;
+    } catch (error) {
+      const first = offset / BLOCK_BYTES;
+      const middle = this.#middleOf(error, first, first + into.length / BLOCK_BYTES);
+      if (middle === undefined) return false;
+      const cut = (middle - first) * BLOCK_BYTES;
+      const isFirstRead = this.#readRaw(into.subarray(0, cut), offset, mayWait);
+      return this.#readRaw(into.subarray(cut), offset + cut, mayWait) && isFirstRead;
+    }
+  }
+
+  /**
+   * Of blocks that the disk cannot read (EIO), where to cut them to find which; a single one is taken for spoilt, unless
+   * it was written meanwhile. @throws any other error
+   */
+  #middleOf(error: unknown, first: number, end: number): number | undefined {
+    if (codeOf(error) !== 'EIO') throw error;
+    if (end - first > 1) return Math.floor((first + end) / 2);
+    if (this.#table.allInFile(first, end) && !this.#isCached(first)) this.#spoil(first);
+    return undefined;
+  }
+
+  #isCached(block: number): boolean {
+    try {
+      return this.#file.tryReadSync(Buffer.allocUnsafe(BLOCK_BYTES), block * BLOCK_BYTES) !== undefined;
+    } catch {
+      return false;
+    }
+  }
+
+  #spoil(block: number): void {
+    this.#table.spoilt(block);
+    this.#spoiltBlocks++;
   }
 
   #areSound(blocks: Uint8Array, first: number): boolean {
@@ -119,8 +170,7 @@ export class BlockFile {
       const block = first + at / BLOCK_BYTES;
       const one = blocks.length === BLOCK_BYTES ? blocks : blocks.subarray(at, at + BLOCK_BYTES);
       if (checksumOf(one) === this.#table.sumOf(block)) continue;
-      this.#table.spoilt(block);
-      this.#spoiltBlocks++;
+      this.#spoil(block);
       areAll = false;
     }
     return areAll;

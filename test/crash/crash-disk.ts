@@ -1,6 +1,7 @@
 // A disk in memory that stops before a chosen step and then shows what a power cut may have left: any unsynced write
 // kept, lost or torn at its sectors, names only as far as their directory was synced.
 import type { Disk, DiskFile, OpenMode } from '../../common/disk.ts';
+import { BadPages } from './bad-pages.ts';
 
 const SECTOR_BYTES = 512;
 /** A kernel takes a write page by page. */
@@ -65,6 +66,7 @@ export class CrashDisk implements Disk {
   forgets: (path: string) => boolean = () => false;
   /** What a read of the platter waits for, or fails with. */
   warming: (path: string) => Promise<void> = async () => undefined;
+  readonly badPages = new BadPages();
   /** Syncs of these files fail. */
   failsSync: (path: string) => boolean = () => false;
 
@@ -174,6 +176,7 @@ export class CrashDisk implements Disk {
 
   #file(path: string, inode: Inode): DiskFile {
     const read = (buffer: Uint8Array, offset: number): number => {
+      this.badPages.read(path, offset, buffer.length);
       const part = inode.content.subarray(offset, offset + buffer.length);
       buffer.set(part);
       return part.length;
@@ -183,7 +186,10 @@ export class CrashDisk implements Disk {
       read: async (buffer, offset) => read(buffer, offset),
       readSync: read,
       tryReadSync: (buffer, offset) => (this.forgets(path) ? undefined : read(buffer, offset)),
-      warm: () => this.warming(path),
+      warm: async (offset, bytes) => {
+        await this.warming(path);
+        this.badPages.read(path, offset, bytes);
+      },
       write: (buffer, offset) => this.#step(() => this.#write(inode, buffer, offset)),
       writeSync: (buffer, offset) => this.#stepSync(() => this.#write(inode, buffer, offset)),
       datasync: () => this.#step(() => this.#sync(path, inode)),
@@ -199,6 +205,7 @@ export class CrashDisk implements Disk {
     const end = Math.floor((offset + buffer.length / 2) / PAGE_BYTES) * PAGE_BYTES;
     const bytes = this.isFull ? buffer.subarray(0, Math.max(0, end - offset)) : buffer;
     inode.change(writing(bytes, offset));
+    if (!this.isFull) this.badPages.wrote(offset, bytes.length);
     this.#throwIfFull();
   }
 

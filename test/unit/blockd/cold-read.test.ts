@@ -81,7 +81,7 @@ test('a disk that fails is the error of that read alone', async () => {
   const { session, wire, asked, warm } = await coldImage();
   session.receive(Buffer.concat([request(0, 0, BLOCK_BYTES), request(0, BLOCK_BYTES, BLOCK_BYTES)]));
   await settle();
-  asked.shift()?.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
+  asked.shift()?.reject(Object.assign(new Error('ENXIO'), { code: 'ENXIO' }));
   await settle();
   assert.equal(errors(wire.take()), [5]);
   await warm();

@@ -155,4 +155,80 @@ test('what is written while the scrub reads is not taken for rot', async () => {
   assert.is(source.asked.length, 0);
 });
 
+/** Four blocks at a, also durable, of which the disk cannot read the third. */
+async function unreadable(): Promise<SmallImage> {
+  const small = await smallImage();
+  await small.image.write(0, block(9, 4), true);
+  small.disk.badPages.add(2);
+  return small;
+}
+
+test('a sector that the disk cannot read is fetched from a member, and written anew', async () => {
+  for (const forgets of [true, false]) {
+    const { image, source, store, disk } = await unreadable();
+    // The page cache has nothing, or says so only when it is asked to wait.
+    disk.forgets = () => forgets && disk.badPages.count > 0;
+    const reading = image.readLater(0, 4 * BLOCK_BYTES);
+    await settle();
+    assert.equal(
+      source.asked.map(({ node, runs }) => [node, runs.map(({ first, count }) => [first, count])]),
+      [['b', [[2, 1]]]],
+    );
+    source.give(9);
+    assert.equal(Buffer.from(await reading), block(9, 4));
+    assert.is(store.file.spoiltBlocks, 1);
+    assert.is(disk.badPages.count, 0, 'it was written over');
+  }
+});
+
+test('a sector that nobody else has is an error for its own block alone, and a write heals it', async () => {
+  const { image, source } = await unreadable();
+  const reading = firstByte(image, 2).catch((error: unknown) => error);
+  await settle();
+  source.deny();
+  await settle();
+  source.deny();
+  assert.match(String(await reading), 'no node has a good copy of blocks 2 to 2');
+  assert.is(await firstByte(image, 3), 9);
+  assert.is(image.write(2 * BLOCK_BYTES, block(7), false), undefined);
+  assert.is(await firstByte(image, 2), 7);
+});
+
+test('a partial write over a sector that cannot be read waits for the rest of it', async () => {
+  const { image, source } = await unreadable();
+  const writing = image.write(2 * BLOCK_BYTES + 100, Buffer.alloc(10, 5), false);
+  if (writing === undefined) throw new Error('it was written over what could not be read');
+  await settle();
+  source.give(9);
+  await writing;
+  assert.is(await firstByte(image, 2), 9);
+});
+
+test('the search finds a sector that cannot be read, and not one that was written meanwhile', async () => {
+  const { image, store, disk } = await unreadable();
+  disk.badPages.add(0);
+  const finding = store.file.findSpoilt(0, 1);
+  await image.write(0, block(7), false);
+  assert.equal(await finding, []);
+  assert.is(await firstByte(image, 0), 7);
+  assert.equal(await store.file.findSpoilt(0, 4), [2]);
+});
+
+test('after a kill a sector that cannot be read keeps its version, and is asked of others', async () => {
+  const { disk, image } = await unreadable();
+  await image.write(3 * BLOCK_BYTES, block(6), false);
+  const store = await reopen(disk);
+  assert.is(store.table.nextMissing(0, 4, 4)?.first, 2);
+  assert.is(await firstByte(imageOf(store), 3), 6);
+});
+
+test('any other error of the disk stays what it is', async () => {
+  const { image, disk } = await smallImage();
+  await image.write(0, block(9), true);
+  disk.badPages.read = () => {
+    throw Object.assign(new Error('ENXIO'), { code: 'ENXIO' });
+  };
+  assert.throws(() => image.tryRead(0, Buffer.alloc(BLOCK_BYTES)), 'ENXIO');
+});
+
 test.run();
