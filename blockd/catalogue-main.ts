@@ -16,6 +16,7 @@ import type { CatalogueStore } from './catalogue/catalogue-store.ts';
 import type { EtcdTls } from './catalogue/etcd-member.ts';
 import { EtcdStore } from './catalogue/etcd-store.ts';
 import { LevelStore } from './catalogue/level-store.ts';
+import { StoreBook } from './catalogue/store-book.ts';
 
 /** An etcd cluster has up to 7 members. */
 const ENDPOINTS_MAX = 7;
@@ -73,7 +74,7 @@ await runDaemon('catalogue', Config, async (config, { log }) => {
   const store = await openStore(config);
   const server = await startRpcServer({
     contract: catalogueContract,
-    handlers: catalogueCalls(store),
+    handlers: catalogueCalls(store, new StoreBook()),
     identity,
     listen: { address: config.address, port: CATALOGUE_PORT },
     log,

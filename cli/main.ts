@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { runChecks } from './check.ts';
 import { reportError } from './command.ts';
+import { catalogueCommand } from './commands/catalogue.ts';
 import { initCommand, joinCommand, tokenCommand } from './commands/cluster.ts';
 import { imageCommand } from './commands/image.ts';
 import { migrateCommand } from './commands/migrate.ts';
@@ -58,6 +59,7 @@ function build(): Command {
     .addCommand(imageCommand)
     .addCommand(snapshotCommand)
     .addCommand(propagationCommand)
+    .addCommand(catalogueCommand)
     .addCommand(initCommand)
     .addCommand(tokenCommand)
     .addCommand(joinCommand);

@@ -4,6 +4,7 @@ import type { JoinServer } from '../common/join-server.ts';
 import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
 import type { orchestratorContract, Status } from '../wire/contracts/orchestrator.ts';
+import type { CatalogueRebuild } from './catalogue-rebuild.ts';
 import type { Images } from './images.ts';
 import type { LayerSeeds } from './layer-seeds.ts';
 import type { LayerSweep } from './layer-sweep.ts';
@@ -24,6 +25,7 @@ export interface Rooms {
   readonly state: State;
   readonly members: Members;
   readonly images: Images;
+  readonly rebuild: CatalogueRebuild;
   readonly snapshots: Snapshots;
   readonly seeds: LayerSeeds;
   readonly propagation: Propagation;
@@ -89,7 +91,8 @@ export function watchStatus(
 
 /** The handlers of the contract. */
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
-  const { members, images, snapshots, seeds, propagation, sweep, vms, migrations, network, reports, join } = rooms;
+  const { members, images, rebuild, snapshots, seeds, propagation, sweep, vms, migrations, network, reports, join } =
+    rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -127,6 +130,7 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     },
     'propagation.show': ({ image }) => propagation.show(image),
     'propagation.set': async ({ image, settings }) => ({ waitsFor: await propagation.set(image, settings) }),
+    'catalogue.rebuild': ({ execute, accept }) => rebuild.rebuild(execute ? 'execute' : 'plan', accept),
     'vm.create': (request) => looked(() => vms.create(request)),
     'vm.list': () => looked(() => ({ vms: vms.list() })),
     'vm.show': ({ vm }) => looked(() => vms.show(vm)),

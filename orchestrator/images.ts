@@ -77,18 +77,22 @@ export class Images {
     }
   }
 
-  /** What an image of the name that was half made has left. Layers that something names stay. */
+  /**
+   * What an image of the name that was half made has left. Layers that something names stay, and the catalogue says which.
+   * @throws OperationError CATALOGUE_BEHIND, STORE_UNHEARD
+   */
   async #dropNameless(image: string): Promise<void> {
-    const named = await this.#sweep.named();
     const nodes = this.#cluster.endpoints().filter(({ node }) => this.#cluster.isUp(node));
-    await Promise.all(
+    const found = await Promise.all(
       nodes.map(async ({ node }) => {
-        const { blockd } = this.#cluster.clients(node);
-        const { images } = await blockd.call('image.list', {});
-        const store = images.find((one) => one.image === image);
-        if (store !== undefined && !named.has(store.layer)) await blockd.call('layer.drop', { layer: store.layer });
+        const { images } = await this.#cluster.clients(node).blockd.call('image.list', {});
+        return images.filter((one) => one.image === image).map(({ layer }) => layer);
       }),
     );
+    const names = nodes.map(({ node }) => node);
+    const order = { layers: [...new Set(found.flat())], nodes: names };
+    const { leaving } = await this.#cluster.controller.catalogue.call('layer.leave', order);
+    await this.#sweep.sweepOf(leaving);
   }
 
   async #fill(

@@ -19,24 +19,6 @@ export class LayerSweep {
     return (await this.#cluster.controller.catalogue.call('layer.leaving', {})).leaving;
   }
 
-  /** The layers that an image, a cut or a snapshot names. */
-  async named(): Promise<ReadonlySet<string>> {
-    const { catalogue } = this.#cluster.controller;
-    const [{ heads }, { snapshots }] = await Promise.all([
-      catalogue.call('image.list', {}),
-      catalogue.call('snapshot.list', {}),
-    ]);
-    const ofHeads = heads.flatMap(({ stack, cut }) => [
-      stack.layer,
-      ...stack.below.map(({ layer }) => layer),
-      cut?.layer,
-    ]);
-    const ofSnapshots = snapshots.flatMap(({ disks }) =>
-      disks.flatMap(({ layers }) => layers.map(({ layer }) => layer)),
-    );
-    return new Set([...ofHeads, ...ofSnapshots].filter((layer) => layer !== undefined));
-  }
-
   /** Layers of a creation that came to nothing go, unless something names them. Never rejects. */
   async leave(layers: string[], nodes: string[]): Promise<void> {
     try {

@@ -12,6 +12,8 @@ import { JOIN_PORT, ORCHESTRATOR_PORT } from '../wire/ports.ts';
 import { Admission } from './admission.ts';
 import { apiHandlers, type Rooms, watchStatus } from './api.ts';
 import { BackgroundPulls } from './background-pulls.ts';
+import { CatalogueRebuild } from './catalogue-rebuild.ts';
+import { CatalogueWatch } from './catalogue-watch.ts';
 import { Images } from './images.ts';
 import { LayerSeeds } from './layer-seeds.ts';
 import { LayerSweep } from './layer-sweep.ts';
@@ -25,6 +27,7 @@ import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
 import { Vms } from './vms.ts';
+import { WatchedCluster } from './watched-cluster.ts';
 
 /** How soon what was not reached is tried again, and a restarted daemon is told what it should know. */
 const HOUSEKEEPING_INTERVAL_MS = 5_000;
@@ -43,18 +46,21 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const state = await State.open(join(config.state, 'orchestrator'));
   const base = { state, log, clock: realClock };
   const members = new Members({ ...base, identity, address: config.address });
+  const watch = new CatalogueWatch({ cluster: members, log });
+  const cluster = new WatchedCluster(members, watch);
   const shared = {
-    ...{ ...base, cluster: members, admission: new Admission(state) },
+    ...{ ...base, cluster, admission: new Admission(state) },
     patience: new Patience({ ...base, stopping: signal }),
     reports: new MachineReports({
-      ...{ ...base, cluster: members, changed: () => state.changed() },
+      ...{ ...base, cluster, changed: () => state.changed() },
       heard: (node) => members.heard(node),
     }),
-    pulls: new BackgroundPulls({ ...base, cluster: members }),
-    sweep: new LayerSweep({ ...base, cluster: members }),
+    pulls: new BackgroundPulls({ ...base, cluster }),
+    sweep: new LayerSweep({ ...base, cluster }),
   };
   const { patience, reports, pulls, sweep } = shared;
   const images = new Images(shared);
+  const rebuild = new CatalogueRebuild({ ...shared, watch });
   const snapshots = new Snapshots(shared);
   const seeds = new LayerSeeds(shared);
   const propagation = new Propagation(shared);
@@ -74,6 +80,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     state,
     members,
     images,
+    rebuild,
     snapshots,
     seeds,
     propagation,
@@ -96,6 +103,8 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   void reports.looked().then(() => migrations.recover());
   await vms.recover();
   const jobs = {
+    'catalogue and stores compared': () => watch.look(),
+    'images in doubt settled': () => rebuild.reconcile(),
     'bindings told': () => network.repeat(),
     'failed migrations taken back': () => migrations.tidy(),
     'VMs taken away': () => vms.tidy(),

@@ -15,19 +15,30 @@ import {
   openEpoch,
   setPropagation,
 } from './catalogue.ts';
+import { CatalogueGuard } from './catalogue-guard.ts';
 import { layerCalls } from './catalogue-layer-calls.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
+import { rebuildCalls } from './rebuild-calls.ts';
+import type { StoreBook } from './store-book.ts';
+import { witnessCalls } from './witness-calls.ts';
 
-/** The handlers of the catalogue's calls. */
-export function catalogueCalls(store: CatalogueStore): Handlers<typeof catalogueContract> {
+/** The handlers of the catalogue's calls. Without a book of the stores that were compared nothing waits for them. */
+export function catalogueCalls(store: CatalogueStore, stores?: StoreBook): Handlers<typeof catalogueContract> {
+  const guard = new CatalogueGuard(store, stores);
   const change = (decide: () => Entry): Promise<Head> =>
     store.commit(() => {
       const entry = decide();
       return { change: { entries: [entry] }, answer: entry.head };
     });
   return {
-    'image.add': (params) => change(() => addImage(store.find(params.image), params)),
-    ...layerCalls(store, change),
+    'image.add': (params) =>
+      change(() => {
+        guard.building();
+        return addImage(store.find(params.image), params);
+      }),
+    ...layerCalls(store, change, guard),
+    ...witnessCalls(store, stores),
+    ...rebuildCalls(store, stores),
     'image.list': async () => {
       await store.refresh();
       return { heads: store.heads };
@@ -44,11 +55,16 @@ export function catalogueCalls(store: CatalogueStore): Handlers<typeof catalogue
       await store.refresh();
       return store.get(image).head.propagation ?? DEFAULT_SETTINGS;
     },
-    'epoch.open': ({ image, node }) => change(() => openEpoch(store.get(image), node)),
+    'epoch.open': ({ image, node }) =>
+      change(() => {
+        guard.granting(node);
+        return openEpoch(store.get(image), node);
+      }),
     'epoch.close': ({ image, node, closing }) => change(() => closeEpoch(store.get(image), node, closing)),
     'epoch.abandon': ({ image, node, epoch }) => change(() => abandonEpoch(store.get(image), node, epoch)),
     'transfer.begin': ({ images, ...order }) =>
       store.commit(async () => {
+        guard.granting(order.to);
         if ((await store.finished(order.migration)) !== undefined) throw over(order.migration);
         const entries = beginTransfer(
           images.map((image) => store.get(image)),

@@ -4,6 +4,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { catalogueContract, Head, Snapshot } from '../../wire/contracts/catalogue.ts';
 import { checkRemovable, type Entry } from './catalogue.ts';
+import type { CatalogueGuard } from './catalogue-guard.ts';
 import {
   abortSnapshot,
   beginSnapshot,
@@ -32,22 +33,32 @@ type LayerCall =
 export function layerCalls(
   store: CatalogueStore,
   change: (decide: () => Entry) => Promise<Head>,
+  guard: CatalogueGuard,
 ): Pick<Handlers<typeof catalogueContract>, LayerCall> {
   return {
     'image.remove': ({ image, nodes }) =>
       store.commit(() => {
         const entry = store.find(image);
         if (entry === undefined) return { change: {}, answer: { leaving: [] } };
+        guard.forgetting();
         checkRemovable(entry);
         const heads = store.heads.filter((head) => head.image !== image);
         const leaving = leavingOf(layersOf(entry.head), { heads, snapshots: store.snapshots }, nodes);
         return { change: { removed: image, leaving }, answer: { leaving } };
       }),
     'image.clone': ({ snapshot, ...order }) =>
-      change(() => cloneImage(store.find(order.image), snapshotOf(store, snapshot), order)),
-    'image.resize': ({ image, layer, bytes }) => change(() => resizeImage(store.get(image), layer, bytes)),
+      change(() => {
+        guard.building();
+        return cloneImage(store.find(order.image), snapshotOf(store, snapshot), order);
+      }),
+    'image.resize': ({ image, layer, bytes }) =>
+      change(() => {
+        guard.building();
+        return resizeImage(store.get(image), layer, bytes);
+      }),
     'snapshot.begin': (order) =>
       store.commit(() => {
+        guard.building();
         refuseTaken(store, order.snapshot, order.cut);
         const names = [...new Set(order.cuts.map(({ image }) => image))];
         const entries = beginSnapshot(
@@ -72,6 +83,7 @@ export function layerCalls(
     'snapshot.remove': ({ snapshot, nodes }) =>
       store.commit(() => {
         const { disks } = snapshotOf(store, snapshot);
+        guard.forgetting();
         const snapshots = store.snapshots.filter((one) => one.snapshot !== snapshot);
         const layers = disks.flatMap((disk) => disk.layers.map(({ layer }) => layer));
         const leaving = leavingOf(layers, { heads: store.heads, snapshots }, nodes);
@@ -83,6 +95,7 @@ export function layerCalls(
     },
     'layer.leave': ({ layers, nodes }) =>
       store.commit(() => {
+        guard.forgetting();
         const leaving = leavingOf(layers, store, nodes);
         return { change: { leaving }, answer: { leaving } };
       }),

@@ -4,7 +4,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { Closing, CutImage } from '../../wire/contracts/blockd.ts';
 import type { Head, Leaving, Snapshot, SnapshotDisk } from '../../wire/contracts/catalogue.ts';
 import { BELOW_MAX, type SealedLayer } from '../../wire/contracts/layers.ts';
-import { type Entry, isOpen, refuseBusy } from './catalogue.ts';
+import { type Entry, isOpen, refuseBusy, refuseDoubt } from './catalogue.ts';
 
 /** Of a table without entries. */
 const NO_ENTRIES = { entries: 0, digest: '0'.repeat(32) } as const;
@@ -17,7 +17,7 @@ export interface SnapshotOrder {
 
 /**
  * Commits images to one cut; again the same for one that stands.
- * @throws OperationError TRANSFER_STANDS, CUT_STANDS, STACK_CHANGED, STACK_FULL, NOT_TOGETHER
+ * @throws OperationError IMAGE_UNCERTAIN, TRANSFER_STANDS, CUT_STANDS, STACK_CHANGED, STACK_FULL, NOT_TOGETHER
  */
 export function beginSnapshot(entries: readonly Entry[], { cut, snapshot, cuts }: SnapshotOrder): Entry[] {
   if (entries.every(({ head }) => head.cut?.id === cut)) return [...entries];
@@ -29,6 +29,7 @@ export function beginSnapshot(entries: readonly Entry[], { cut, snapshot, cuts }
   }
   return entries.map((entry) => {
     const { head } = entry;
+    refuseDoubt(head);
     refuseBusy(head);
     const wanted = cuts.find(({ image }) => image === head.image);
     if (wanted === undefined) throw new Error(`cut ${cut} is not of image ${head.image}`);
@@ -91,6 +92,7 @@ export function cloneImage(known: Entry | undefined, snapshot: Snapshot, { image
 export function resizeImage(entry: Entry, layer: string, bytes: number): Entry {
   const { head } = entry;
   if (head.stack.layer === layer && head.bytes === bytes) return entry;
+  refuseDoubt(head);
   refuseBusy(head);
   if (head.writer !== null) throw isOpen(head);
   if (bytes <= head.bytes) {

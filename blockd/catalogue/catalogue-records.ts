@@ -3,7 +3,7 @@
 import type { Static, TSchema } from 'typebox';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
-import { Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import { CatalogueState, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import { Entry, Finished } from './catalogue.ts';
 import type { CatalogueChange } from './catalogue-store.ts';
 
@@ -12,14 +12,25 @@ const HEAD = 'head!';
 const FINISHED = 'finished!';
 const SNAPSHOT = 'snapshot!';
 const LEAVING = 'leaving!';
+const STATE = 'state!';
+/** The one record of its kind: every commit writes it. */
+const STATE_KEY = `${STATE}catalogue`;
 
 /** The kinds that are held in memory; the others are read when they are asked for. */
-export const HELD_KINDS: readonly string[] = [HEAD, SNAPSHOT, LEAVING];
+export const HELD_KINDS: readonly string[] = [HEAD, SNAPSHOT, LEAVING, STATE];
 
 const entryCheck = new SchemaCheck(Entry);
 const finishedCheck = new SchemaCheck(Finished);
 const snapshotCheck = new SchemaCheck(Snapshot);
 const leavingCheck = new SchemaCheck(Leaving);
+const stateCheck = new SchemaCheck(CatalogueState);
+
+/** Of a catalogue that nothing was ever committed to. */
+export const NEW_STATE: CatalogueState = { incarnation: 1, serial: 0, behind: '' };
+
+/** Of records that are gone, damaged, or not the newest. */
+export const REBUILD_REMEDY =
+  'Look what the stores know of it with supercloud catalogue rebuild, which changes nothing by itself.';
 
 /** One record: JSON text under a key, or undefined where it is to go. */
 export interface CatalogueRecord {
@@ -27,8 +38,15 @@ export interface CatalogueRecord {
   readonly text: string | undefined;
 }
 
-/** The records that a change writes and removes, each key once. */
-export function recordsOf(change: CatalogueChange): CatalogueRecord[] {
+/** The records that a change writes and removes, each key once; with it the state after one more commit, if it is one. */
+export function recordsOf(change: CatalogueChange, before: CatalogueState): CatalogueRecord[] {
+  const records = changedRecords(change);
+  if (records.length === 0 && change.state === undefined) return [];
+  const state: CatalogueState = { ...before, ...change.state, serial: before.serial + 1 };
+  return [...records, { key: STATE_KEY, text: JSON.stringify(state) }];
+}
+
+function changedRecords(change: CatalogueChange): CatalogueRecord[] {
   const { entries = [], removed, finished, snapshot, snapshotRemoved, leaving = [] } = change;
   const records: CatalogueRecord[] = entries.map((entry) => ({
     key: HEAD + entry.head.image,
@@ -66,6 +84,11 @@ export function leavingLayer(key: string): string | undefined {
   return key.startsWith(LEAVING) ? key.slice(LEAVING.length) : undefined;
 }
 
+/** Whether the record says how far the catalogue is. */
+export function isState(key: string): boolean {
+  return key === STATE_KEY;
+}
+
 export function finishedKey(migration: string): string {
   return FINISHED + migration;
 }
@@ -92,6 +115,11 @@ export function readLeaving(key: string, text: string): Leaving {
   return readRecord(leavingCheck, key, text);
 }
 
+/** @throws OperationError CATALOGUE_DAMAGED */
+export function readState(key: string, text: string): CatalogueState {
+  return readRecord(stateCheck, key, text);
+}
+
 /** A record's value, checked. @throws OperationError CATALOGUE_DAMAGED */
 export function readRecord<S extends TSchema>(check: SchemaCheck<S>, key: string, text: string): Static<S> {
   const value = parse(key, text);
@@ -109,6 +137,6 @@ function parse(key: string, text: string): unknown {
 
 function damaged(key: string, fault: string): OperationError {
   return new OperationError('CATALOGUE_DAMAGED', `the catalogue's record ${key}: ${fault}`, {
-    remedy: 'Rebuild the catalogue from the stores.',
+    remedy: REBUILD_REMEDY,
   });
 }

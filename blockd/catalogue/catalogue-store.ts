@@ -1,6 +1,6 @@
 // What keeps the catalogue's records, whichever engine does: `level` on the controller's disk, or etcd for several
 // controllers. A store decides nothing; it makes sure that what was decided on is what stands there.
-import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry, Finished } from './catalogue.ts';
 
 /** What a commit changes, all of it or nothing. A new kind of record is a field here and a row in `catalogue-records.ts`. */
@@ -13,6 +13,8 @@ export interface CatalogueChange {
   readonly snapshotRemoved?: string;
   /** One without nodes is removed. */
   readonly leaving?: readonly Leaving[];
+  /** What is to be otherwise in it; the serial rises by itself. */
+  readonly state?: Partial<Pick<CatalogueState, 'incarnation' | 'behind'>>;
 }
 
 /** What a decision comes to: the change to commit, and the answer to give once it is durable. */
@@ -29,6 +31,8 @@ export type Decide<T> = () => Promise<Decided<T>> | Decided<T>;
 
 /** All images' heads: read from memory, changed by one commit at a time. */
 export interface CatalogueStore {
+  /** How far it is. */
+  readonly state: CatalogueState;
   /** Every head. */
   readonly heads: Head[];
   find(image: string): Entry | undefined;

@@ -1,14 +1,17 @@
 // The heads and what their layers are named by in memory, as every store has them beside its records. Follows the records; never ahead of what is durable.
 import { OperationError } from '../../common/errors.ts';
-import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry } from './catalogue.ts';
 import {
   type CatalogueRecord,
   imageOf,
+  isState,
   leavingLayer,
+  NEW_STATE,
   readEntry,
   readLeaving,
   readSnapshot,
+  readState,
   snapshotName,
 } from './catalogue-records.ts';
 
@@ -17,6 +20,11 @@ export class CatalogueTable {
   readonly #entries = new Map<string, Entry>();
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #leaving = new Map<string, Leaving>();
+  #state = NEW_STATE;
+
+  get state(): CatalogueState {
+    return this.#state;
+  }
 
   get heads(): Head[] {
     return Array.from(this.#entries.values(), (entry) => entry.head);
@@ -55,6 +63,7 @@ export class CatalogueTable {
 
   /** Takes a record as it stands in the store now; those of other kinds are none of its business. @throws OperationError CATALOGUE_DAMAGED */
   take({ key, text }: CatalogueRecord): void {
+    if (isState(key)) this.#state = text === undefined ? NEW_STATE : readState(key, text);
     const [image, snapshot, layer] = [imageOf(key), snapshotName(key), leavingLayer(key)];
     if (image !== undefined) put(this.#entries, image, text === undefined ? undefined : readEntry(key, text));
     if (snapshot !== undefined)

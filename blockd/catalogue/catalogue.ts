@@ -68,9 +68,10 @@ export function setPropagation(entry: Entry, propagation: PropagationSettings): 
   return { ...entry, head: { ...entry.head, propagation } };
 }
 
-/** Grants the next epoch; the node that has it already gets the same. @throws OperationError IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS */
+/** Grants the next epoch; the node that has it already gets the same. @throws OperationError IMAGE_UNCERTAIN, IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS */
 export function openEpoch(entry: Entry, node: string): Entry {
   const { head } = entry;
+  refuseDoubt(head);
   refuseBusy(head);
   if (head.writer === node) return entry;
   if (head.writer !== null) throw isOpen(head);
@@ -99,7 +100,7 @@ export function abandonEpoch(entry: Entry, node: string, epoch: number): Entry {
   return { ...entry, head: { ...head, writer: null } };
 }
 
-/** Commits all images to one transfer, which is granted their next epochs. @throws OperationError NOT_WRITER, TRANSFER_STANDS, CUT_STANDS */
+/** Commits all images to one transfer, which is granted their next epochs. @throws OperationError IMAGE_UNCERTAIN, NOT_WRITER, TRANSFER_STANDS, CUT_STANDS */
 export function beginTransfer(entries: readonly Entry[], { migration, from, to }: TransferOrder): Entry[] {
   if (from === to) {
     throw new OperationError('SAME_NODE', `migration ${migration} goes from ${from} to itself`, {
@@ -108,6 +109,7 @@ export function beginTransfer(entries: readonly Entry[], { migration, from, to }
   }
   if (entries.every(({ head }) => head.transfer?.migration === migration)) return [...entries];
   return entries.map((entry) => {
+    refuseDoubt(entry.head);
     refuseBusy(entry.head);
     refuseOtherWriter(entry.head, from);
     const epoch = nextEpoch(entry);
@@ -175,6 +177,14 @@ function nextEpoch({ head, granted }: Entry): number {
 
 function sameClosing(one: Closing, other: Closing): boolean {
   return one.epoch === other.epoch && one.lastSequence === other.lastSequence && one.digest === other.digest;
+}
+
+/** What may not be the newest state is not opened, moved or built upon. @throws OperationError IMAGE_UNCERTAIN */
+export function refuseDoubt({ image, doubt }: Head): void {
+  if (doubt === undefined) return;
+  throw new OperationError('IMAGE_UNCERTAIN', `image ${image} may not be its newest state: ${doubt}`, {
+    remedy: 'Bring that node back, or look with supercloud catalogue rebuild what would be lost, and accept it.',
+  });
 }
 
 /** @throws OperationError TRANSFER_STANDS, CUT_STANDS */

@@ -4,9 +4,17 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
-import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry, Finished } from './catalogue.ts';
-import { type CatalogueRecord, finishedKey, HELD_KINDS, isHeld, readFinished, recordsOf } from './catalogue-records.ts';
+import {
+  type CatalogueRecord,
+  finishedKey,
+  HELD_KINDS,
+  isHeld,
+  REBUILD_REMEDY,
+  readFinished,
+  recordsOf,
+} from './catalogue-records.ts';
 import type { CatalogueStore, Decide, Decided } from './catalogue-store.ts';
 import { EtcdClient, type EtcdCluster } from './etcd-client.ts';
 import { COMMIT, CommitLog } from './etcd-commit-log.ts';
@@ -49,6 +57,10 @@ export class EtcdStore implements CatalogueStore {
       await store.close();
       throw error;
     }
+  }
+
+  get state(): CatalogueState {
+    return this.#mirror.table.state;
   }
 
   get heads(): Head[] {
@@ -119,7 +131,7 @@ export class EtcdStore implements CatalogueStore {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const before = this.#mirror.log.revision;
       const outcome = await settled(decide);
-      const records = outcome.isRefused ? [] : recordsOf(outcome.decided.change);
+      const records = outcome.isRefused ? [] : recordsOf(outcome.decided.change, this.state);
       if (!outcome.isRefused && records.length > 0) {
         const { answer } = outcome.decided;
         const name = randomUUID();
@@ -225,6 +237,6 @@ async function settled<T>(decide: Decide<T>): Promise<Outcome<T>> {
 /** An epoch that was granted after that backup could be granted again (promise S3): nothing more is decided here. */
 function wentBack(seen: number, newest: number): OperationError {
   return new OperationError('CATALOGUE_DAMAGED', `etcd went back from revision ${seen} to ${newest}`, {
-    remedy: 'Rebuild the catalogue from the stores.',
+    remedy: REBUILD_REMEDY,
   });
 }

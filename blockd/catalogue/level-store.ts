@@ -1,7 +1,9 @@
 // Keeps the catalogue's records on this machine's disk, one durable batch per commit, one commit at a time.
+import { readdir } from 'node:fs/promises';
 import { Level } from 'level';
+import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { ensureLevelDirectory } from '../../common/level-directory.ts';
-import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry, Finished } from './catalogue.ts';
 import { type CatalogueRecord, finishedKey, HELD_KINDS, readFinished, recordsOf } from './catalogue-records.ts';
 import type { CatalogueStore, Decide } from './catalogue-store.ts';
@@ -23,9 +25,12 @@ export class LevelStore implements CatalogueStore {
 
   /** @throws OperationError CATALOGUE_DAMAGED; Error with cause LEVEL_LOCKED while another process has the directory */
   static async open(directory: string): Promise<LevelStore> {
+    await refuseHeadless(directory);
     await ensureLevelDirectory(directory);
     const level = new Level<string, string>(directory, { valueEncoding: 'utf8' });
-    await level.open();
+    await level.open().catch((error: unknown) => {
+      throw notOpened(directory, error);
+    });
     const table = new CatalogueTable();
     try {
       for (const kind of HELD_KINDS) {
@@ -34,9 +39,13 @@ export class LevelStore implements CatalogueStore {
       }
     } catch (error) {
       await level.close();
-      throw error;
+      throw notOpened(directory, error);
     }
     return new LevelStore(level, table);
+  }
+
+  get state(): CatalogueState {
+    return this.#table.state;
   }
 
   get heads(): Head[] {
@@ -85,7 +94,7 @@ export class LevelStore implements CatalogueStore {
   commit<T>(decide: Decide<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
       const { change, answer } = await decide();
-      await this.#write(recordsOf(change));
+      await this.#write(recordsOf(change, this.state));
       return answer;
     });
     this.#turn = turn.catch(() => undefined);
@@ -107,4 +116,30 @@ export class LevelStore implements CatalogueStore {
     await batch.write({ sync: true });
     for (const record of records) this.#table.take(record);
   }
+}
+
+/** LevelDB makes a new, empty database where the file that names its newest state is gone, whatever else is there. */
+async function refuseHeadless(directory: string): Promise<void> {
+  const names: string[] = await readdir(directory).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  const left = names.filter((name) => /^MANIFEST-|\.(ldb|log|sst)$/.test(name));
+  if (left.length > 0 && !names.includes('CURRENT')) throw damagedAt(directory, 'its file CURRENT is missing');
+}
+
+/** What LevelDB says, as a person needs it; its errors are named by their causes (LEVEL_LOCKED, LEVEL_CORRUPTION ...). */
+function notOpened(directory: string, error: unknown): unknown {
+  if (error instanceof OperationError) return error;
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return codeOf(cause) === 'LEVEL_LOCKED' ? error : damagedAt(directory, messageOf(cause), error);
+}
+
+function damagedAt(directory: string, reason: string, cause?: unknown): OperationError {
+  return new OperationError('CATALOGUE_DAMAGED', `the catalogue in ${directory} cannot be used: ${reason}`, {
+    remedy:
+      'Move that directory away (keep it), start the catalogue again, which is empty then, and make it again with ' +
+      'supercloud catalogue rebuild.',
+    cause,
+  });
 }

@@ -103,7 +103,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       const { propagation } = shelf.get(image);
       return { settings: shelf.propagation.of(image), status: propagation.status() };
     },
-    'store.report': () => storeReport(shelf.layers),
+    'store.report': () => storeReport(shelf.layers, shelf.members.names),
     'records.keep': async (records) => ({ mark: await shelf.layers.records.keep(records) }),
     'records.show': () => ({ kept: shelf.layers.records.kept }),
     'members.set': ({ members }) => done(shelf.members.set(members)),

@@ -1,5 +1,6 @@
 // The catalogue's records as they were told last, kept at this store so that a catalogue that was lost can be made again
 // and one that is older than what was told is noticed (SOUNDNESS A17, D1). Never gives newer ones up for older ones.
+import { isNewerMark } from '../../common/catalogue-mark.ts';
 import type { Disk } from '../../common/disk.ts';
 import { type CatalogueMark, KeptRecords } from '../../wire/contracts/store-report.ts';
 import { StateFile } from './state-file.ts';
@@ -26,7 +27,7 @@ export class RecordBook {
   /** Keeps them unless what is here is newer; answers what is kept, which is durable. @throws Error of the disk */
   keep(records: KeptRecords): Promise<CatalogueMark> {
     const kept = this.#turn.then(async () => {
-      if (this.#kept !== null && !isNewer(records.mark, this.#kept.mark)) return this.#kept.mark;
+      if (this.#kept !== null && !isNewerMark(records.mark, this.#kept.mark)) return this.#kept.mark;
       await this.#file.write(records);
       this.#kept = records;
       return records.mark;
@@ -34,9 +35,4 @@ export class RecordBook {
     this.#turn = kept.catch(() => undefined);
     return kept;
   }
-}
-
-function isNewer(one: CatalogueMark, other: CatalogueMark): boolean {
-  if (one.incarnation !== other.incarnation) return one.incarnation > other.incarnation;
-  return one.serial > other.serial;
 }

@@ -4,10 +4,11 @@ import type { ImageStore } from '../store/image-store.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 
 /** All layers as they durably stand; a table that is being written is told as it is in memory. */
-export function storeReport({ all, unusable, records }: LayerShelf): StoreReport {
+export function storeReport({ all, unusable, records }: LayerShelf, members: string[]): StoreReport {
   return {
     layers: all.map(({ store }) => reportLayer(store)),
     unusable,
+    members,
     kept: records.kept?.mark ?? null,
   };
 }

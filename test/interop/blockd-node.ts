@@ -66,6 +66,10 @@ export class BlockdNode {
     return this.#process?.pid ?? 0;
   }
 
+  get isRunning(): boolean {
+    return this.#process !== undefined;
+  }
+
   /** Starts the daemon and waits until it is ready. */
   async start(): Promise<void> {
     const child = spawn(process.execPath, [MAIN, '--config', join(this.directory, 'config.json')], {

@@ -115,6 +115,11 @@ test('two daemons grant one epoch, and the second goes on when the first is kill
     holder: 'a',
     closing: closing('web', 0, 1),
   });
+  const unheard = await refusal(client(0).call('epoch.open', { image: 'web', node: 'a' }));
+  assert.is(unheard.code, 'STORE_UNHEARD');
+  const report = { layers: [], unusable: [], members: [], kept: null };
+  const hear = (index: number, node: string) => client(index).call('store.heard', { node, report });
+  await Promise.all([hear(0, 'a'), hear(1, 'b'), hear(1, 'c')]);
   const asked = ['a', 'b'].map((node, index) => client(index).call('epoch.open', { image: 'web', node }));
   const outcomes = await Promise.allSettled(asked);
   assert.equal(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);

@@ -5,6 +5,8 @@ import { Bytes, CutId, Epoch, LayerId, MigrationId, Name } from '../names.ts';
 import { Closing, CutImage } from './blockd.ts';
 import { SealedLayer, Stack } from './layers.ts';
 import { PropagationSettings } from './propagation.ts';
+import { RebuildOrder, RebuildReport } from './rebuild.ts';
+import { CatalogueMark, KeptRecords, StoreReport } from './store-report.ts';
 
 const Empty = Type.Object({});
 
@@ -27,6 +29,8 @@ export const Head = Type.Object({
   cut: Type.Union([Type.Object({ id: CutId, snapshot: Name, layer: LayerId }), Type.Null()]),
   /** How its blocks get to other places; without it as by default. */
   propagation: Type.Optional(PropagationSettings),
+  /** Why the records of the image may not be its newest, in a sentence: nobody opens it until that is settled. */
+  doubt: Type.Optional(Type.String()),
 });
 export type Head = Type.Static<typeof Head>;
 
@@ -47,6 +51,14 @@ export type Snapshot = Type.Static<typeof Snapshot>;
 /** A layer that nothing names any more, and the nodes that have not said yet that they have let it go (SOUNDNESS A21). */
 export const Leaving = Type.Object({ layer: LayerId, nodes: Type.Array(Name) });
 export type Leaving = Type.Static<typeof Leaving>;
+
+/** The catalogue as a whole. */
+export const CatalogueState = Type.Object({
+  ...CatalogueMark.properties,
+  /** Why these records are known not to be the newest, in a sentence: then nothing is granted or forgotten. Or empty. */
+  behind: Type.String(),
+});
+export type CatalogueState = Type.Static<typeof CatalogueState>;
 
 const Left = Type.Object({ leaving: Type.Array(Leaving) });
 
@@ -114,6 +126,25 @@ export const catalogueContract = contract('catalogue', {
   'layer.leaving': method(['controller'], Empty, Left),
   /** Layers of a creation that came to nothing are to leave the nodes; one that something names is not touched. */
   'layer.leave': method(['controller'], Type.Object({ layers: Type.Array(LayerId), nodes: Type.Array(Name) }), Left),
+  /**
+   * What a node's store says of itself, compared with what is here: of an image that it has seen beyond what is known
+   * here, nothing is granted any more; and nothing of any, if these records are older than those that it keeps.
+   */
+  'store.heard': method(
+    ['controller'],
+    Type.Object({ node: Name, report: StoreReport }),
+    Type.Object({ behind: Type.String(), doubtful: Type.Array(Name) }),
+  ),
+  /** How far it is, and whose stores it was compared with since this start of it. */
+  'catalogue.state': method(
+    ['controller'],
+    Empty,
+    Type.Object({ state: CatalogueState, heard: Type.Array(Name), doubtful: Type.Array(Name) }),
+  ),
+  /** The records made again from what the stores that were heard say. */
+  'catalogue.rebuild': method(['controller'], RebuildOrder, RebuildReport, { timeoutMs: 120_000 }),
+  /** All records, for the stores to keep. */
+  'records.list': method(['controller'], Empty, KeptRecords),
   /** The node has let the layer go. */
   'layer.gone': method(['controller'], Type.Object({ layer: LayerId, node: Name }), Empty),
 });

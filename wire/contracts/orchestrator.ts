@@ -6,6 +6,7 @@ import { ExportedFile, ExportFormat, ImageFormat, StoreImage, StoreLayer } from 
 import { Head, Leaving, Snapshot } from './catalogue.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
+import { RebuildReport } from './rebuild.ts';
 import { SwitchState } from './sdnd.ts';
 
 const Empty = Type.Object({});
@@ -211,6 +212,16 @@ export const orchestratorContract = contract('orchestrator', {
     ['operator'],
     Type.Object({ image: Name, settings: PropagationSettings }),
     Type.Object({ waitsFor: Type.Array(Name) }),
+  ),
+  /**
+   * The catalogue made again from what the stores say, or what that would come to. `accept`: images whose newest state may
+   * be elsewhere, taken as they are.
+   */
+  'catalogue.rebuild': method(
+    ['operator'],
+    Type.Object({ execute: Type.Boolean(), accept: Type.Array(Name) }),
+    RebuildReport,
+    { timeoutMs: 180_000 },
   ),
   'vm.create': method(
     ['operator'],

@@ -48,6 +48,8 @@ export const StoreReport = Type.Object({
   layers: Type.Array(ReportedLayer),
   /** Layers whose files are there and cannot be used: nobody knows what they would say. */
   unusable: Type.Array(LayerId),
+  /** The members that it was told of. */
+  members: Type.Array(Name),
   /** Of the records that it keeps; null where it never got any. */
   kept: Type.Union([CatalogueMark, Type.Null()]),
 });

@@ -2,13 +2,15 @@
 import type { Entry, Finished } from '../../../blockd/catalogue/catalogue.ts';
 import type { CatalogueStore, Decide } from '../../../blockd/catalogue/catalogue-store.ts';
 import { OperationError } from '../../../common/errors.ts';
-import type { Head, Leaving, Snapshot } from '../../../wire/contracts/catalogue.ts';
+import type { CatalogueState, Head, Leaving, Snapshot } from '../../../wire/contracts/catalogue.ts';
 
 export class ModelStore implements CatalogueStore {
   readonly #entries = new Map<string, Entry>();
   readonly #finished = new Map<string, Finished>();
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #leaving = new Map<string, Leaving>();
+
+  state: CatalogueState = { incarnation: 1, serial: 0, behind: '' };
 
   get heads(): Head[] {
     return Array.from(this.#entries.values(), ({ head }) => head);
@@ -64,6 +66,9 @@ export class ModelStore implements CatalogueStore {
       if (one.nodes.length > 0) this.#leaving.set(one.layer, one);
       else this.#leaving.delete(one.layer);
     }
+    const isCommit =
+      change.state !== undefined || Object.values(change).some((one) => !Array.isArray(one) || one.length > 0);
+    if (isCommit) this.state = { ...this.state, ...change.state, serial: this.state.serial + 1 };
     return answer;
   }
 

@@ -109,6 +109,21 @@ export function catalogueStoreSuite(name: string, stand: () => Promise<StoreStan
     await second.close();
   });
 
+  test(`${name}: each commit counts, also over a reopening, and nothing else does`, async () => {
+    const { open } = await stand();
+    const first = await open();
+    assert.equal(first.state, { incarnation: 1, serial: 0, behind: '' });
+    await add(first, 'web', 'log');
+    await first.commit(() => ({ change: {}, answer: undefined }));
+    await first.commit(() => ({ change: { state: { incarnation: 2, behind: 'it was restored' } }, answer: undefined }));
+    await first.close();
+    const second = await open();
+    assert.equal(second.state, { incarnation: 2, serial: 2, behind: 'it was restored' });
+    await second.commit(() => ({ change: { removed: 'log', state: { behind: '' } }, answer: undefined }));
+    assert.equal(second.state, { incarnation: 2, serial: 3, behind: '' });
+    await second.close();
+  });
+
   test(`${name}: a decision that refuses changes nothing, and the next one counts`, async () => {
     const { open } = await stand();
     const store = await open();

@@ -120,6 +120,8 @@ export class FakeNode implements NodeDaemons {
       'propagation.set': nothing,
       'replica.follow': nothing,
       'propagation.show': () => ({ settings: SETTINGS, status: null }),
+      'store.report': () => ({ layers: [], unusable: [], members: [], kept: null }),
+      'records.keep': ({ mark }) => ({ mark }),
     });
     this.hypervisor = new FakeDaemon(`${node} hypervisor`, heard, {
       'machine.list': () => ({ machines: [] }),

@@ -1,0 +1,53 @@
+// The catalogue's calls by which it is compared with the stores, and by which they get its records to keep.
+import type { Handlers } from '../../common/rpc/server.ts';
+import type { catalogueContract } from '../../wire/contracts/catalogue.ts';
+import type { KeptRecords } from '../../wire/contracts/store-report.ts';
+import { isState, recordsOf } from './catalogue-records.ts';
+import type { CatalogueStore } from './catalogue-store.ts';
+import type { StoreBook } from './store-book.ts';
+import { compareStore } from './store-comparison.ts';
+
+/** The handlers of those calls. */
+export function witnessCalls(
+  store: CatalogueStore,
+  stores?: StoreBook,
+): Pick<Handlers<typeof catalogueContract>, 'store.heard' | 'catalogue.state' | 'records.list'> {
+  return {
+    'store.heard': async ({ node, report }) => {
+      const answer = await store.commit(() => {
+        const { state, leaving } = store;
+        const { behind, doubted } = compareStore({ state, entries: entriesOf(store), leaving }, node, report);
+        const isNews = behind !== '' && state.behind === '';
+        const change = { entries: doubted, ...(isNews ? { state: { behind } } : {}) };
+        return { change, answer: { behind: behind || state.behind, doubtful: doubted.map(({ head }) => head.image) } };
+      });
+      stores?.take(node, report);
+      return answer;
+    },
+    'catalogue.state': async () => {
+      await store.refresh();
+      const doubtful = store.heads.filter(({ doubt }) => doubt !== undefined).map(({ image }) => image);
+      return { state: store.state, heard: stores?.nodes ?? [], doubtful };
+    },
+    'records.list': async () => {
+      await store.refresh();
+      return allRecords(store);
+    },
+  };
+}
+
+function entriesOf(store: CatalogueStore): ReturnType<CatalogueStore['get']>[] {
+  return store.heads.map(({ image }) => store.get(image));
+}
+
+/** In one step: they are of one commit. */
+function allRecords(store: CatalogueStore): KeptRecords {
+  const { state, snapshots, leaving } = store;
+  const { incarnation, serial } = state;
+  const entries = recordsOf({ entries: entriesOf(store), leaving }, state);
+  const others = snapshots.flatMap((snapshot) => recordsOf({ snapshot }, state));
+  const records = [...entries, ...others].flatMap(({ key, text }) =>
+    text === undefined || isState(key) ? [] : [{ key, text }],
+  );
+  return { mark: { incarnation, serial }, records };
+}

@@ -1,0 +1,75 @@
+// Has the catalogue made again from what every store says that can be asked. What follows from it the catalogue decides.
+import { isNewerMark } from '../common/catalogue-mark.ts';
+import { messageOf } from '../common/errors.ts';
+import type { Log } from '../common/log.ts';
+import type { RebuildMode, RebuildOrder, RebuildReport } from '../wire/contracts/rebuild.ts';
+import type { KeptRecords } from '../wire/contracts/store-report.ts';
+import type { CatalogueWatch } from './catalogue-watch.ts';
+import type { Cluster } from './cluster.ts';
+import { isEnded } from './migration-journal.ts';
+import type { State } from './state.ts';
+
+export interface CatalogueRebuildParts {
+  readonly state: State;
+  readonly cluster: Cluster;
+  readonly watch: Pick<CatalogueWatch, 'compare'>;
+  readonly log: Log;
+}
+
+export class CatalogueRebuild {
+  readonly #parts: CatalogueRebuildParts;
+  /** Who was there when it was last tried to settle what is in doubt. */
+  #triedWith = '';
+
+  constructor(parts: CatalogueRebuildParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws OperationError REBUILD_CONFLICT, REBUILD_RACED, NOTHING_TO_ACCEPT, NO_IMAGE */
+  async rebuild(mode: RebuildMode, accept: string[] = []): Promise<RebuildReport> {
+    const order = { mode, accept, ...(await this.#askAll()), migrations: this.#migrations() };
+    return this.#parts.cluster.controller.catalogue.call('catalogue.rebuild', order);
+  }
+
+  /** When a store has come back: what was in doubt for want of it is settled. */
+  async reconcile(): Promise<void> {
+    const { cluster, log } = this.#parts;
+    const { doubtful, state } = await cluster.controller.catalogue.call('catalogue.state', {});
+    const up = cluster.endpoints().filter(({ node }) => cluster.isUp(node));
+    const tried = `${up.map(({ node }) => node)} ${doubtful}`;
+    if (doubtful.length === 0 || state.behind !== '' || tried === this.#triedWith) return;
+    const { images } = await this.rebuild('reconcile');
+    this.#triedWith = tried;
+    for (const { image, reason } of images) log.info({ image, reason }, 'an image is not in doubt any more');
+  }
+
+  /** Every member's store, and the newest copy of the records that one of them keeps. */
+  async #askAll(): Promise<Pick<RebuildOrder, 'answered' | 'members' | 'kept'>> {
+    const { cluster, watch, log } = this.#parts;
+    const members = cluster.endpoints().map(({ node }) => node);
+    const answered: string[] = [];
+    let newest: KeptRecords | null = null;
+    for (const node of members) {
+      try {
+        await watch.compare(node);
+        const { kept } = await cluster.clients(node).blockd.call('records.show', {});
+        if (kept !== null && (newest === null || isNewerMark(kept.mark, newest.mark))) newest = kept;
+        answered.push(node);
+      } catch (error) {
+        log.info({ node, reason: messageOf(error) }, 'its store says nothing to the rebuild');
+      }
+    }
+    return { members, answered, kept: newest };
+  }
+
+  #migrations(): RebuildOrder['migrations'] {
+    const { state } = this.#parts;
+    return state
+      .all('migrations')
+      .filter((record) => !isEnded(record))
+      .map(({ migration, vm, from, to }) => {
+        const images = state.get('vms', vm)?.spec.disks.map(({ image }) => image) ?? [];
+        return { migration, from, to, images };
+      });
+  }
+}

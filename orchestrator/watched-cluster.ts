@@ -1,0 +1,72 @@
+// The cluster as its rooms use it, with a catalogue that is compared with the stores whenever it asks for that: it was
+// restarted and knows no store, which is nobody's business but this room's.
+import { codeOf } from '../common/errors.ts';
+import type { CallOptions } from '../common/rpc/client.ts';
+import type { MethodName, Params, Progress, Result } from '../wire/contract.ts';
+import type { catalogueContract } from '../wire/contracts/catalogue.ts';
+import type { Endpoint } from '../wire/names.ts';
+import type { CatalogueWatch } from './catalogue-watch.ts';
+import type { Calls, Cluster, ControllerDaemons, NodeDaemons } from './cluster.ts';
+import type { MemberRecord } from './state.ts';
+
+type Catalogue = typeof catalogueContract;
+
+export class WatchedCluster implements Cluster {
+  readonly #cluster: Cluster;
+  readonly controller: ControllerDaemons;
+
+  constructor(cluster: Cluster, watch: Pick<CatalogueWatch, 'compareAll'>) {
+    const { catalogue, sdnd } = cluster.controller;
+    this.#cluster = cluster;
+    this.controller = { catalogue: new ComparedCatalogue(catalogue, watch), sdnd };
+  }
+
+  clients(node: string): NodeDaemons {
+    return this.#cluster.clients(node);
+  }
+
+  endpoint(node: string): Endpoint {
+    return this.#cluster.endpoint(node);
+  }
+
+  endpoints(): Endpoint[] {
+    return this.#cluster.endpoints();
+  }
+
+  isUp(node: string): boolean {
+    return this.#cluster.isUp(node);
+  }
+
+  nodeOf(cloud: string): MemberRecord {
+    return this.#cluster.nodeOf(cloud);
+  }
+
+  upNodeOf(cloud: string): MemberRecord {
+    return this.#cluster.upNodeOf(cloud);
+  }
+}
+
+/** Repeats a call once, after a comparison, that was refused for want of one. */
+class ComparedCatalogue implements Calls<Catalogue> {
+  readonly #catalogue: Calls<Catalogue>;
+  readonly #watch: Pick<CatalogueWatch, 'compareAll'>;
+
+  constructor(catalogue: Calls<Catalogue>, watch: Pick<CatalogueWatch, 'compareAll'>) {
+    this.#catalogue = catalogue;
+    this.#watch = watch;
+  }
+
+  async call<N extends MethodName<Catalogue>>(
+    name: N,
+    params: Params<Catalogue, N>,
+    options?: CallOptions<Progress<Catalogue, N>>,
+  ): Promise<Result<Catalogue, N>> {
+    try {
+      return await this.#catalogue.call(name, params, options);
+    } catch (error) {
+      if (codeOf(error) !== 'STORE_UNHEARD') throw error;
+    }
+    await this.#watch.compareAll();
+    return this.#catalogue.call(name, params, options);
+  }
+}
