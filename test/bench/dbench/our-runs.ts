@@ -11,6 +11,9 @@ import { LoadWatch } from './load-watch.ts';
 import { type DbenchRun, type Load, measuredRun } from './measured-run.ts';
 import type { Disk, Subject } from './subjects.ts';
 
+/** The paper has two places; of our three, the guest never goes to the third. */
+const TRANSITIONS = [{ from: FROM, to: TO, probability: 1 }];
+
 type OurDisk = Extract<Disk, { readonly kind: 'ours' }>;
 
 export class OurRuns {
@@ -44,10 +47,12 @@ export class OurRuns {
     }
   }
 
-  async #boot(vm: string, { pull }: OurDisk): Promise<void> {
+  async #boot(vm: string, { policy, pull }: OurDisk): Promise<void> {
     const { operator } = this.#lab;
     const { kernel, initrd, memoryMB, diskImage } = this.#guest;
     await operator.call('image.create', { image: vm, node: FROM, path: diskImage });
+    const { settings } = await operator.call('propagation.show', { image: vm });
+    await operator.call('propagation.set', { image: vm, settings: { ...settings, policy, transitions: TRANSITIONS } });
     const commandLine = this.#guest.commandLine({
       address: `${GUEST.address}/${PREFIX}`,
       mtuBytes: GUEST_MTU_BYTES,

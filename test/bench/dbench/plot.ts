@@ -61,14 +61,12 @@ function seconds({ name, runs }: Plotted, left: number, top: number, most: numbe
   );
   const moves = runs.flatMap(({ movedSeconds }) => (movedSeconds === undefined ? [] : [x(movedSeconds)]));
   const dashes = moves.map((at) => rule(at, frame.y, at, frame.y + frame.height, INK.moved, '4 3'));
-  const times = across.map((second) =>
-    label(`${second}`, x(second), frame.y + frame.height + 13, { 'text-anchor': 'middle' }),
+  const times = across.map((second, index) =>
+    label(index === across.length - 1 ? `${second} s` : `${second}`, x(second), frame.y + frame.height + 13, {
+      'text-anchor': index === across.length - 1 ? 'end' : 'middle',
+    }),
   );
-  const words = [
-    label(name, frame.x, top + 18, { 'font-weight': 'bold' }),
-    label('s', frame.x + frame.width + 10, frame.y + frame.height + 13),
-    ...times,
-  ];
+  const words = [label(name, frame.x, top + 18, { 'font-weight': 'bold' }), ...times];
   return element('g', {}, [...axis(frame, scale, y, 'MB/s'), ...lines, ...dashes, ...words]);
 }
 
@@ -85,7 +83,7 @@ function barCharts(subjects: readonly Plotted[]): Chart[] {
     { title: 'throughput, MB/s', parts: [{ of: ({ throughput }) => scaled(throughput, MEGA), colour: INK.line }] },
     { title: 'done after, s', parts: [{ of: ({ finishSeconds }) => finishSeconds, colour: INK.line }] },
     {
-      title: 'WAN at the destination, MB: in, out',
+      title: 'WAN, MB: in (blue) and out',
       parts: [
         { of: ({ wanIn }) => scaled(wanIn, MEGA), colour: INK.in },
         { of: ({ wanOut }) => scaled(wanOut, MEGA), colour: INK.out },
