@@ -8,6 +8,7 @@ import { reportError } from './command.ts';
 import { catalogueCommand } from './commands/catalogue.ts';
 import { initCommand, joinCommand, tokenCommand } from './commands/cluster.ts';
 import { imageCommand } from './commands/image.ts';
+import { metricsCommand } from './commands/metrics.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { nodeCommand } from './commands/node.ts';
 import { propagationCommand } from './commands/propagation.ts';
@@ -60,6 +61,7 @@ function build(): Command {
     .addCommand(snapshotCommand)
     .addCommand(propagationCommand)
     .addCommand(catalogueCommand)
+    .addCommand(metricsCommand)
     .addCommand(initCommand)
     .addCommand(tokenCommand)
     .addCommand(joinCommand);

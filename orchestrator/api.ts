@@ -10,6 +10,7 @@ import type { LayerSeeds } from './layer-seeds.ts';
 import type { LayerSweep } from './layer-sweep.ts';
 import type { MachineReports } from './machine-reports.ts';
 import type { Members } from './members.ts';
+import { gatherMetrics } from './metrics.ts';
 import type { Migrations } from './migrations.ts';
 import type { Network } from './network.ts';
 import type { Propagation } from './propagation.ts';
@@ -148,6 +149,7 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       await migrations.cancel(vm);
       return {};
     },
+    'metrics.show': ({ node }) => gatherMetrics(members, rooms.log, node),
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'status.watch': async (_params, { progress, signal }) => {
       await watchStatus(rooms, progress, signal);

@@ -5,6 +5,7 @@ import type { blockdContract, Closing } from '../../wire/contracts/blockd.ts';
 import { showLayer } from './image-figures.ts';
 import type { ImageHost } from './image-host.ts';
 import type { ImageShelf } from './image-shelf.ts';
+import { storeMetrics } from './store-metrics.ts';
 import { storeReport } from './store-report.ts';
 
 const NOTHING = {};
@@ -103,6 +104,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       const { propagation } = shelf.get(image);
       return { settings: shelf.propagation.of(image), status: propagation.status() };
     },
+    'store.metrics': () => storeMetrics(shelf),
     'store.report': () => storeReport(shelf.layers, shelf.members.names),
     'records.keep': async (records) => ({ mark: await shelf.layers.records.keep(records) }),
     'records.show': () => ({ kept: shelf.layers.records.kept }),

@@ -71,6 +71,11 @@ export class BlockFetcher {
     this.#parts = parts;
   }
 
+  /** Asked for and not here yet. */
+  get queuedBlocks(): number {
+    return this.#pending.size;
+  }
+
   /**
    * Answers when the missing blocks among the given ones have come or were written meanwhile.
    * @throws OperationError BLOCKS_LOST, or the disk's error

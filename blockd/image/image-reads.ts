@@ -6,6 +6,7 @@ import type { ImageStore } from '../store/image-store.ts';
 import type { FetchCause } from './block-fetcher.ts';
 import { blockOf, endBlockOf } from './block-range.ts';
 import { BlockStack } from './block-stack.ts';
+import { FetchTimes } from './fetch-times.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import { RequestGate } from './request-gate.ts';
 
@@ -23,6 +24,10 @@ export interface ImageParts {
 export class ImageReads {
   readonly gate: RequestGate;
   readonly counters = { reads: 0, writes: 0, flushes: 0 };
+  /** What clients waited for another node for, reads and others. */
+  readonly fetchTimes = new FetchTimes();
+  /** Reads that had to wait for another node. */
+  misses = 0;
   /** Who wants to hear of each request. */
   notes: AccessNotes | undefined;
   readonly #clock: Clock;
@@ -97,13 +102,20 @@ export class ImageReads {
   async makeReadable(offset: number, length: number): Promise<void> {
     const [first, end] = [blockOf(offset), endBlockOf(offset + length)];
     if (!this.gate.mayRead) await this.gate.changed();
-    else if (this.#stack.someMissing(first, end)) await this.fetch(first, end, 'demand');
+    else if (this.#stack.someMissing(first, end)) await this.#miss(first, end);
     else await this.#stack.warm(first, end);
+  }
+
+  async #miss(first: number, end: number): Promise<void> {
+    await this.fetch(first, end, 'demand');
+    this.misses++;
   }
 
   /** Makes missing blocks local. */
   async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
+    const startedMs = this.#clock.nowMs();
     await this.#stack.fetch(first, end, cause);
+    if (cause === 'demand') this.fetchTimes.add(this.#clock.nowMs() - startedMs);
     this.armBarrier();
   }
 

@@ -29,6 +29,11 @@ export class LayerBlocks {
     return this.#fetcher.fetchedBlocks;
   }
 
+  /** Blocks that were asked of other nodes and are not here yet. */
+  get queuedBlocks(): number {
+    return this.#fetcher.queuedBlocks;
+  }
+
   /** Makes what is missing here of the blocks local. @throws OperationError BLOCKS_LOST, or the disk's error */
   async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
     await this.#fetcher.fetch(first, end, cause);

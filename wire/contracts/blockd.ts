@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, Member, MigrationId, Name, Sequence } from '../names.ts';
 import { Closing, ImageRole, SealedLayer, Stack } from './layers.ts';
+import { StoreMetrics } from './metrics.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
 import { CatalogueMark, KeptRecords, StoreReport } from './store-report.ts';
 
@@ -233,6 +234,8 @@ export const blockdContract = contract('blockd', {
   ),
   /** The members, by which holders' names become addresses, and clouds become nodes that blocks are pushed to. */
   'members.set': method(['controller'], Type.Object({ members: Type.Array(Member) }), Empty),
+  /** What was counted here since the start. */
+  'store.metrics': method(['controller', 'self'], Empty, StoreMetrics),
   /** What is here, for a catalogue that compares itself with it or is rebuilt from it. */
   'store.report': method(['controller'], Empty, StoreReport),
   /** The catalogue's records as they are now, to be kept here. Older ones change nothing. Answers what is kept. */

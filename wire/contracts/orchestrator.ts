@@ -5,6 +5,7 @@ import { Bytes, Ipv4, LayerId, Mac, MigrationId, Name } from '../names.ts';
 import { ExportedFile, ExportFormat, ImageFormat, StoreImage, StoreLayer } from './blockd.ts';
 import { Head, Leaving, Snapshot } from './catalogue.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
+import { ClusterMetrics } from './metrics.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
 import { RebuildReport } from './rebuild.ts';
 import { SwitchState } from './sdnd.ts';
@@ -260,6 +261,8 @@ export const orchestratorContract = contract('orchestrator', {
     { progress: MigrationState, timeoutMs: 0 },
   ),
   'migration.cancel': method(['operator'], Type.Object({ vm: Name }), Empty),
+  /** What the stores have counted: of one node, or the one of a cloud, or of all. */
+  'metrics.show': method(['operator'], Type.Object({ node: Type.Optional(Name) }), ClusterMetrics),
   'network.verify': method(['operator'], Empty, Type.Object({ switches: Type.Array(SwitchState) })),
   /** Calls back with the whole status whenever it changed, until the connection ends. */
   'status.watch': method(['operator'], Empty, Empty, { progress: Status, timeoutMs: 0 }),

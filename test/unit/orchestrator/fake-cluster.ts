@@ -1,5 +1,7 @@
 // A cluster made of answers: every daemon notes what it is asked and answers what a test says, by default as a daemon
 // does with which all is well.
+import { storeMetrics } from '../../../blockd/image/store-metrics.ts';
+import { Traffic } from '../../../blockd/peer/traffic.ts';
 import { OperationError } from '../../../common/errors.ts';
 import type { CallOptions } from '../../../common/rpc/client.ts';
 import type { Calls, Cluster, ControllerDaemons, NodeDaemons } from '../../../orchestrator/cluster.ts';
@@ -110,6 +112,7 @@ export class FakeNode implements NodeDaemons {
       'image.create': nothing,
       'layer.drop': nothing,
       'layer.list': () => ({ layers: [] }),
+      'store.metrics': () => storeMetrics({ hosts: [], layers: { all: [], trafficOf: () => new Traffic() } }),
       'image.cut': () => ({ sealed: [] }),
       'cut.cancel': () => ({ sealed: [] }),
       'image.import': () => CLOSING,

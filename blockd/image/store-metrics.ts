@@ -1,0 +1,78 @@
+// What this node's store has counted, per image and in all. Reads and changes nothing.
+import type { BlockMetrics, StoreMetrics } from '../../wire/contracts/metrics.ts';
+import type { PropagationCounters } from '../../wire/contracts/propagation.ts';
+import { sumOfTraffic } from '../peer/traffic.ts';
+import { FetchTimes, sumOfTimes } from './fetch-times.ts';
+import type { Image } from './image.ts';
+import type { LayerBlocks } from './layer-blocks.ts';
+import type { LayerShelf } from './layer-shelf.ts';
+
+type Requests = Pick<BlockMetrics, 'hits' | 'misses' | 'writes' | 'flushes' | 'fetchTime' | 'propagation'>;
+type Layers = Omit<BlockMetrics, keyof Requests>;
+
+interface CountedImage {
+  readonly name: string;
+  readonly image: Image;
+  readonly propagation: { readonly counters: PropagationCounters };
+}
+
+/** Where the counters are. */
+interface Counted {
+  readonly hosts: readonly CountedImage[];
+  readonly layers: Pick<LayerShelf, 'all' | 'trafficOf'>;
+}
+
+export function storeMetrics({ hosts, layers }: Counted): StoreMetrics {
+  const images = hosts.map((host) => ({
+    image: host.name,
+    metrics: { ...requestsOf(host), ...countLayers(host.image.stack.layers, layers) },
+  }));
+  const requests = images.map(({ metrics }) => metrics);
+  return { images, all: { ...sumOfRequests(requests), ...countLayers(layers.all, layers) } };
+}
+
+function requestsOf({ image, propagation }: CountedImage): Requests {
+  const { misses } = image;
+  const { reads, writes, flushes } = image.counters;
+  // A read counts when it is answered, its miss when the blocks came: a moment earlier.
+  const hits = Math.max(0, reads - misses);
+  return {
+    hits,
+    misses,
+    writes,
+    flushes,
+    fetchTime: image.fetchTimes.counts,
+    propagation: { ...propagation.counters },
+  };
+}
+
+function sumOfRequests(all: readonly Requests[]): Requests {
+  const sum = (pick: (one: Requests) => number): number => all.reduce((total, one) => total + pick(one), 0);
+  const pushed = (name: keyof PropagationCounters): number => sum(({ propagation }) => propagation[name]);
+  return {
+    hits: sum(({ hits }) => hits),
+    misses: sum(({ misses }) => misses),
+    writes: sum(({ writes }) => writes),
+    flushes: sum(({ flushes }) => flushes),
+    fetchTime: all.length === 0 ? new FetchTimes().counts : sumOfTimes(all.map(({ fetchTime }) => fetchTime)),
+    propagation: {
+      offeredBlocks: pushed('offeredBlocks'),
+      pushedBlocks: pushed('pushedBlocks'),
+      failedBlocks: pushed('failedBlocks'),
+      usefulBlocks: pushed('usefulBlocks'),
+      wastedBlocks: pushed('wastedBlocks'),
+      missedBlocks: pushed('missedBlocks'),
+    },
+  };
+}
+
+function countLayers(layers: readonly LayerBlocks[], shelf: Counted['layers']): Layers {
+  const sum = (pick: (layer: LayerBlocks) => number): number => layers.reduce((total, one) => total + pick(one), 0);
+  return {
+    queuedBlocks: sum(({ queuedBlocks }) => queuedBlocks),
+    fetchedOnDemandBlocks: sum(({ fetchedBlocks }) => fetchedBlocks.demand),
+    fetchedInBackgroundBlocks: sum(({ fetchedBlocks }) => fetchedBlocks.background),
+    spoiltBlocks: sum(({ store }) => store.file.spoiltBlocks),
+    traffic: [...sumOfTraffic(layers.map(({ store }) => shelf.trafficOf(store.layer))).meters],
+  };
+}

@@ -1,0 +1,110 @@
+// Metrics in Prometheus's text format, by prom-client. `image_` families count what images see, and those on one layer
+// each count it; `store_` families count each layer once. Durations in seconds, amounts in bytes or blocks of 4 KiB.
+import { AggregatorRegistry } from 'prom-client';
+import { type BlockMetrics, type ClusterMetrics, FETCH_BUCKETS_MS } from '../wire/contracts/metrics.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Value {
+  readonly value: number;
+  readonly labels: Labels;
+  /** Where the line's name is not the family's. */
+  readonly metricName?: string;
+}
+
+interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly aggregator: 'sum';
+  readonly values: Value[];
+}
+
+const PREFIX = 'supercloud_';
+const BLOCK_NAMES = ['offered', 'pushed', 'failed', 'useful', 'wasted', 'missed'] as const;
+
+class Families {
+  readonly #families = new Map<string, Family>();
+
+  add(type: Family['type'], short: string, help: string, ...values: readonly Value[]): void {
+    const name = `${PREFIX}${short}`;
+    const family = this.#families.get(name) ?? { name, help, type, aggregator: 'sum', values: [] };
+    family.values.push(...values);
+    this.#families.set(name, family);
+  }
+
+  get all(): readonly Family[] {
+    return [...this.#families.values()];
+  }
+}
+
+function addRequests(families: Families, labels: Labels, metrics: BlockMetrics): void {
+  const { hits, misses, writes, flushes, propagation } = metrics;
+  const reads = [
+    { value: hits, labels: { ...labels, result: 'hit' } },
+    { value: misses, labels: { ...labels, result: 'miss' } },
+  ];
+  families.add('counter', 'image_reads_total', 'Reads of clients, by whether another node was waited for', ...reads);
+  families.add('counter', 'image_writes_total', 'Writes of clients', { value: writes, labels });
+  families.add('counter', 'image_flushes_total', 'Flushes of clients', { value: flushes, labels });
+  addFetchTime(families, labels, metrics);
+  const pushes = BLOCK_NAMES.map((outcome) => ({
+    value: propagation[`${outcome}Blocks`],
+    labels: { ...labels, outcome },
+  }));
+  families.add('counter', 'image_pushed_blocks_total', 'Blocks pushed ahead, by what became of them', ...pushes);
+}
+
+function addFetchTime(families: Families, labels: Labels, { fetchTime }: BlockMetrics): void {
+  const name = `${PREFIX}image_fetch_seconds`;
+  let below = 0;
+  const buckets = fetchTime.counts.map((count, at) => {
+    below += count;
+    const endMs = FETCH_BUCKETS_MS[at];
+    const le = endMs === undefined ? '+Inf' : `${endMs / 1000}`;
+    return { value: below, labels: { ...labels, le }, metricName: `${name}_bucket` };
+  });
+  const sum = { value: fetchTime.sumMs / 1000, labels, metricName: `${name}_sum` };
+  const count = { value: below, labels, metricName: `${name}_count` };
+  const help = 'How long clients waited for blocks of other nodes';
+  families.add('histogram', 'image_fetch_seconds', help, ...buckets, sum, count);
+}
+
+function addLayers(families: Families, scope: string, labels: Labels, metrics: BlockMetrics, wan: WanOf): void {
+  const { queuedBlocks, fetchedOnDemandBlocks, fetchedInBackgroundBlocks, spoiltBlocks, traffic } = metrics;
+  const queued = 'Blocks asked of other nodes and not here yet';
+  families.add('gauge', `${scope}_queued_blocks`, queued, { value: queuedBlocks, labels });
+  const fetched = [
+    { value: fetchedOnDemandBlocks, labels: { ...labels, cause: 'demand' } },
+    { value: fetchedInBackgroundBlocks, labels: { ...labels, cause: 'background' } },
+  ];
+  families.add('counter', `${scope}_fetched_blocks_total`, 'Blocks that came from other nodes', ...fetched);
+  const spoilt = 'Blocks found not to be what their versions name';
+  families.add('counter', `${scope}_spoilt_blocks_total`, spoilt, { value: spoiltBlocks, labels });
+  const bytes = traffic.flatMap(({ peer, cause, bytesIn, bytesOut }) => {
+    const way = { ...labels, peer, cause, wan: `${wan(peer)}` };
+    return [
+      { value: bytesIn, labels: { ...way, direction: 'in' } },
+      { value: bytesOut, labels: { ...way, direction: 'out' } },
+    ];
+  });
+  families.add('counter', `${scope}_peer_bytes_total`, 'Bytes of frames between nodes, TLS not counted', ...bytes);
+}
+
+/** Whether a peer is in another cloud. */
+type WanOf = (peer: string) => boolean;
+
+/** The whole of it as one exposition. */
+export async function prometheusText({ nodes, members }: ClusterMetrics): Promise<string> {
+  const cloudOf = new Map(members.map(({ node, cloud }) => [node, cloud]));
+  const families = new Families();
+  for (const { node, metrics } of nodes) {
+    const isWan: WanOf = (peer) => cloudOf.get(peer) !== cloudOf.get(node);
+    for (const { image, metrics: own } of metrics.images) {
+      addRequests(families, { node, image }, own);
+      addLayers(families, 'image', { node, image }, own, isWan);
+    }
+    addLayers(families, 'store', { node }, metrics.all, isWan);
+  }
+  return AggregatorRegistry.aggregate([[...families.all]]).metrics();
+}

@@ -1,0 +1,118 @@
+// What two real daemons tell of an image that moves between them, with qemu-io as the guest: hits, misses, and bytes by
+// the other node and by cause, the same at both ends.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import { ProgressLine } from '../../common/progress.ts';
+import { ensurePackages } from '../../lab/host-packages.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { BlockMetrics } from '../../wire/contracts/metrics.ts';
+import { BlockdNode } from './blockd-node.ts';
+
+const BYTES = 64 * 2 ** 20;
+const MIGRATION = 'a000000000000001';
+const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
+const STACK = { layer: 'l00000000000000aa', generation: 1, below: [] };
+
+let root: string;
+let a: BlockdNode;
+let b: BlockdNode;
+
+test.before(async () => {
+  await ensurePackages(['qemu-utils'], new ProgressLine());
+  root = await mkdtemp(join(tmpdir(), 'seeing-'));
+  const authority = await createAuthority();
+  const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
+  a = await BlockdNode.make(authority, controller, root, 'a', '127.0.0.41');
+  b = await BlockdNode.make(authority, controller, root, 'b', '127.0.0.42');
+  await Promise.all([a.start(), b.start()]);
+  const members = [
+    { ...a.endpoint, cloud: 'alpha' },
+    { ...b.endpoint, cloud: 'beta' },
+  ];
+  for (const node of [a, b]) await node.controller.call('members.set', { members });
+  await a.controller.call('image.create', { image: 'web', layer: STACK.layer, bytes: BYTES });
+  const opening = { image: 'web', bytes: BYTES, stack: STACK, epoch: 1, last: EMPTY, from: a.endpoint };
+  await a.controller.call('image.open', opening);
+});
+
+test.after(async () => {
+  for (const node of [a, b]) {
+    await node.stop('SIGKILL');
+    node.close();
+  }
+  await rm(root, { recursive: true, force: true });
+});
+
+/** The whole hold: stand-by, freeze, verify, activate, release. */
+async function move(): Promise<void> {
+  const standBy = { migration: MIGRATION, image: 'web', bytes: BYTES, stack: STACK, epoch: 2, from: a.endpoint };
+  await b.controller.call('standby.start', standBy);
+  await b.controller.call('standby.ready', { migration: MIGRATION });
+  const { closings } = await a.self.call('writer.freeze', { migration: MIGRATION, images: ['web'] });
+  const verdict = await b.self.call('standby.verify', { migration: MIGRATION, closings, timeoutMs: 30_000 });
+  assert.equal(verdict, { equal: true, reason: '' });
+  await b.self.call('standby.activate', { migration: MIGRATION });
+  await a.self.call('writer.release', { migration: MIGRATION });
+}
+
+async function metricsOf(node: BlockdNode): Promise<BlockMetrics> {
+  const { images, all } = await node.self.call('store.metrics', {});
+  assert.equal(
+    images.map(({ image }) => image),
+    ['web'],
+  );
+  assert.equal(images[0]?.metrics.traffic, all.traffic, 'one image has all layers');
+  return all;
+}
+
+const bytesOf = ({ traffic }: BlockMetrics, peer: string, cause: string): [bytesIn: number, bytesOut: number] => {
+  const meter = traffic.find((one) => one.peer === peer && one.cause === cause);
+  return [meter?.bytesIn ?? 0, meter?.bytesOut ?? 0];
+};
+
+test('reads of what came count as misses once and as hits from then on; both ends count the same bytes', async () => {
+  await a.io('write -P 0x11 0 1M', 'flush');
+  await move();
+  const before = await metricsOf(b);
+  await b.io('read -P 0x11 0 64k', 'read -P 0x11 512k 4k');
+  const missed = await metricsOf(b);
+  await b.io('read -P 0x11 0 64k', 'read -P 0x11 0 64k');
+  const hit = await metricsOf(b);
+  assert.is(missed.misses - before.misses, 2);
+  assert.is(hit.misses, missed.misses);
+  // qemu-io itself may look at the image's beginning.
+  assert.ok(hit.hits - missed.hits >= 2);
+  const fetches = hit.fetchTime.counts.reduce((sum, count) => sum + count, 0);
+  assert.is(fetches, hit.misses);
+  assert.ok(hit.fetchedOnDemandBlocks >= 17);
+  assert.is(hit.queuedBlocks, 0);
+  const served = await metricsOf(a);
+  const [fetchedIn, askedOut] = bytesOf(hit, 'a', 'demand');
+  // What was asked for came in on its streams: blocks and the table.
+  assert.equal(bytesOf(served, 'b', 'served'), [askedOut + bytesOf(hit, 'a', 'table')[1], fetchedIn]);
+  assert.is(bytesOf(served, 'b', 'table')[1], bytesOf(hit, 'a', 'table')[0]);
+  assert.ok(fetchedIn >= 17 * 4096 && fetchedIn < 17 * 4096 + 1_000, `${fetchedIn} bytes`);
+  assert.ok(bytesOf(hit, 'a', 'table')[0] > 0);
+  assert.is(bytesOf(hit, 'a', 'background')[0], 0);
+});
+
+test('the pull counts apart from what a guest waits for', async () => {
+  const before = await metricsOf(b);
+  await b.controller.call('pull.set', { image: 'web', rateBytesPerSecond: 100_000_000 });
+  for (;;) {
+    const { dependsOn } = await b.controller.call('image.show', { image: 'web' });
+    if (dependsOn.length === 0) break;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  const after = await metricsOf(b);
+  assert.equal(bytesOf(after, 'a', 'demand'), bytesOf(before, 'a', 'demand'));
+  assert.is(after.misses, before.misses);
+  assert.is(after.fetchedInBackgroundBlocks, 256 - 17);
+  assert.ok(bytesOf(after, 'a', 'background')[0] > (256 - 17) * 4096);
+});
+
+test.run();
