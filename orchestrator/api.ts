@@ -119,6 +119,8 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'image.seed': async (order, { progress, signal }) => ({
       nodes: await seeds.seed(order, { onProgress: progress, signal }),
     }),
+    'image.scrub': ({ image, node }, { progress, signal }) =>
+      images.scrub(image, node, { onProgress: progress, signal }),
     'layer.leaving': async () => ({ leaving: await sweep.leaving() }),
     'snapshot.create': ({ snapshot, images: names }) => snapshots.create(snapshot, names),
     'snapshot.list': async () => ({ snapshots: await snapshots.list() }),

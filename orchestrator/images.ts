@@ -1,7 +1,7 @@
 // Images as the operator sees them: the catalogue's head and the stores' share. Blocks never pass through here.
 import { OperationError } from '../common/errors.ts';
 import { newLayerId } from '../common/layer-id.ts';
-import type { Closing, ExportedFile, ImageFormat } from '../wire/contracts/blockd.ts';
+import type { Closing, ExportedFile, ImageFormat, ScrubReport } from '../wire/contracts/blockd.ts';
 import type { Head } from '../wire/contracts/catalogue.ts';
 import type { SealedLayer } from '../wire/contracts/layers.ts';
 import type { ImageLayer, ImageState } from '../wire/contracts/orchestrator.ts';
@@ -131,6 +131,13 @@ export class Images {
       if (head.writer !== null) throw imageOpen(image, `at ${head.writer}`);
       return exportLayers(this.#cluster, { ...head, layers: layersOf(head) }, target, watch);
     });
+  }
+
+  /** Has a node read all that it holds of an image. @throws OperationError CLOUD_UNKNOWN, NODE_DOWN and those of the node */
+  async scrub(image: string, at: string | undefined, watch: Watch): Promise<{ node: string; report: ScrubReport }> {
+    const { writer, holder } = await this.head(image);
+    const { node } = this.#cluster.upNodeOf(at ?? writer ?? holder);
+    return { node, report: await this.#cluster.clients(node).blockd.call('image.scrub', { image }, watch) };
   }
 
   /** Head, layers and every reachable store's view. */

@@ -1,7 +1,7 @@
 // The calls of the block daemon, each in a few lines: which image, which step. Decides nothing itself.
 import { OperationError } from '../../common/errors.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
-import type { blockdContract, Closing } from '../../wire/contracts/blockd.ts';
+import type { blockdContract, Closing, StoreImage } from '../../wire/contracts/blockd.ts';
 import { showLayer } from './image-figures.ts';
 import type { ImageHost } from './image-host.ts';
 import type { ImageShelf } from './image-shelf.ts';
@@ -14,6 +14,10 @@ const NOTHING = {};
 export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
   const withImage = <T>(image: string, step: (host: ImageHost) => Promise<T>): Promise<T> =>
     shelf.inTurn(image, async () => step(shelf.get(image)));
+  const shown = (host: ImageHost): StoreImage => ({
+    ...host.show(),
+    scrubbedAtMs: shelf.upkeep.scrubbedAtMs(host.image),
+  });
   return {
     'image.create': ({ image, layer, bytes }) =>
       shelf.inTurn(image, async () => done(shelf.create(image, layer, bytes))),
@@ -35,8 +39,12 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       await shelf.layers.seed({ layers, source: from.node, rateBytesPerSecond, signal, progress: tell });
       return NOTHING;
     },
-    'image.list': () => ({ images: shelf.hosts.map((host) => host.show()) }),
-    'image.show': ({ image }) => shelf.get(image).show(),
+    'image.list': () => ({ images: shelf.hosts.map(shown) }),
+    'image.show': ({ image }) => shown(shelf.get(image)),
+    'image.scrub': ({ image }, { progress, signal }) => {
+      const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
+      return shelf.upkeep.scrub(shelf.get(image).image, { progress: tell, signal });
+    },
     'image.open': ({ image, bytes, stack, propagation, ...opening }, { signal }) =>
       shelf.inTurn(image, async () => {
         const { epoch } = opening;

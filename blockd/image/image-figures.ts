@@ -9,9 +9,11 @@ type TrafficCounters = Pick<
   StoreImage['counters'],
   'blockBytesIn' | 'blockBytesOut' | 'entryBytesIn' | 'entryBytesOut'
 >;
+/** What an image knows of itself: not when it was scrubbed. */
+export type ImageFigures = Omit<StoreImage, 'scrubbedAtMs'>;
 
 /** The image's figures; blocks and bytes are those of all its layers. */
-export function showImage(image: Image, trafficOf: (layer: string) => Traffic): StoreImage {
+export function showImage(image: Image, trafficOf: (layer: string) => Traffic): ImageFigures {
   const { store, stack } = image;
   const { lastSequence, digest } = store.table.mark;
   const { written, local, elsewhere } = stack.census();

@@ -3,14 +3,14 @@
 import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
-import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { sameTable } from '../peer/table-follower.ts';
 import { BackgroundPull } from './background-pull.ts';
 import { FollowedTable } from './followed-table.ts';
 import type { Image } from './image.ts';
-import { showImage } from './image-figures.ts';
+import { type ImageFigures, showImage } from './image-figures.ts';
 import { ImagePropagation, type ImagePropagationParts } from './image-propagation.ts';
 import { checkEpoch, isOpen, notWriter } from './image-roles.ts';
 import type { LayerShelf } from './layer-shelf.ts';
@@ -249,7 +249,7 @@ export class ImageHost {
     this.image.gate.set('ended');
   }
 
-  show(): StoreImage {
+  show(): ImageFigures {
     return showImage(this.image, (layer) => this.#parts.layers.trafficOf(layer));
   }
 

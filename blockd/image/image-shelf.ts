@@ -94,7 +94,7 @@ export class ImageShelf {
         .resume()
         .catch((error: unknown) => log.error({ err: error, image: layer.store.image }, 'an image is not served'));
     }
-    this.upkeep.start();
+    await this.upkeep.start();
   }
 
   get hosts(): readonly ImageHost[] {

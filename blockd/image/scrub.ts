@@ -1,26 +1,20 @@
 // Reads what this store has of its layers while nobody asks for it, so that rot is found while another holder still has
 // the block. One range at a time over all layers, at a stated rate; never served to anyone.
 import type { Clock, Timer } from '../../common/clock.ts';
-import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
-import { BLOCK_BYTES } from '../table/block-version.ts';
-import { DATA, HERE } from '../table/version-run.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
+import { heal, type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
 
-/** 1 MiB in one step: a tenth of a ms of checksums, and a disk reads it in one go. */
-const STEP_BLOCKS = 256;
 /** 4 MiB/s over all layers: 100 GB in seven hours, and hardly seen by a guest. */
 const STEP_INTERVAL_MS = 250;
 /** From the end of one pass over all layers to the next. */
 const PASS_INTERVAL_MS = 24 * 60 * 60 * 1000;
 
-/** What a scrub needs of a layer. */
-type ScrubbedLayer = Pick<LayerBlocks, 'store' | 'fetch'>;
-
 export interface ScrubParts {
   readonly layers: () => readonly ScrubbedLayer[];
   readonly clock: Clock;
   readonly log: Log;
+  /** A layer has been read from end to end. Never rejects. */
+  readonly done: (layer: string) => Promise<void>;
 }
 
 /** The scrub of one store. */
@@ -59,41 +53,14 @@ export class Scrub {
       this.#wait(PASS_INTERVAL_MS);
       return;
     }
-    const end = await this.#readNext(layer);
-    this.#block = end ?? 0;
-    if (end === undefined) this.#left = others;
+    const { log, layers, done } = this.#parts;
+    const isHere = layers().includes(layer);
+    const step = isHere ? await scrubNext(layer, this.#block, log) : undefined;
+    // Not waited for: a holder that cannot be reached holds up the healing, not the search.
+    for (const block of step?.rotten ?? []) void heal(layer, block, log);
+    this.#block = step?.end ?? 0;
+    if (step === undefined) this.#left = others;
+    if (step === undefined && isHere && layer.store.failure === undefined) await done(layer.store.layer);
     this.#wait(STEP_INTERVAL_MS);
-  }
-
-  /** Reads the next range that is here and answers its end; undefined when the layer has no more, or left meanwhile. */
-  async #readNext(layer: ScrubbedLayer): Promise<number | undefined> {
-    const { table, blocks, failure } = layer.store;
-    let first = this.#block;
-    while (first < blocks && table.contentOf(first) !== (DATA | HERE)) first = table.endOfContent(first, blocks);
-    if (first >= blocks || failure !== undefined || !this.#parts.layers().includes(layer)) return undefined;
-    const end = table.endOfContent(first, Math.min(blocks, first + STEP_BLOCKS));
-    try {
-      // Not waited for: a holder that cannot be reached holds up the healing, not the search.
-      for (const block of await layer.store.file.findSpoilt(first, end)) void this.#heal(layer, block);
-    } catch (error) {
-      this.#parts.log.warn(
-        { layer: layer.store.layer, image: layer.store.image, first, end, reason: messageOf(error) },
-        'blocks were not scrubbed',
-      );
-    }
-    return end;
-  }
-
-  /** Never rejects. */
-  async #heal(layer: ScrubbedLayer, block: number): Promise<void> {
-    const { log } = this.#parts;
-    const where = { layer: layer.store.layer, image: layer.store.image, block, offset: block * BLOCK_BYTES };
-    log.error(where, 'a block has rotted');
-    try {
-      await layer.fetch(block, block + 1, 'background');
-      log.info(where, 'the block was fetched from another store');
-    } catch (error) {
-      log.error({ ...where, reason: messageOf(error) }, 'the block could not be healed');
-    }
   }
 }

@@ -1,18 +1,28 @@
 // What a store does with its layers while nobody asks: the scrub, the room that is given back, the cap on what is only
 // cached. Wires them and decides which layers may be let go of.
+import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
+import type { Disk } from '../../common/disk.ts';
+import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
+import type { ScrubReport } from '../../wire/contracts/blockd.ts';
 import { keepQuestion } from '../peer/keep-question.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { CacheCap, type CacheLimits } from './cache-cap.ts';
+import type { Image } from './image.ts';
 import type { ImageHost } from './image-host.ts';
 import { isOpen } from './image-roles.ts';
+import { type ImageScrubJob, scrubImage } from './image-scrub.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { Reclaim } from './reclaim.ts';
 import { Scrub } from './scrub.ts';
+import { ScrubLedger } from './scrub-ledger.ts';
 
 export interface UpkeepParts {
+  readonly disk: Disk;
+  /** The directory of the daemon's durable state. */
+  readonly state: string;
   readonly layers: LayerShelf;
   readonly hosts: () => readonly ImageHost[];
   /** The members' names. */
@@ -28,12 +38,17 @@ export interface UpkeepParts {
 
 /** The upkeep of one store. */
 export class Upkeep {
+  readonly #parts: UpkeepParts;
+  readonly #scrubs: ScrubLedger;
   readonly #scrub: Scrub;
   readonly #reclaim: Reclaim;
   readonly #cap: CacheCap | undefined;
 
-  constructor({ layers, hosts, members, node, cache, dial, clock, log }: UpkeepParts) {
-    this.#scrub = new Scrub({ layers: () => layers.all, clock, log });
+  constructor(parts: UpkeepParts) {
+    const { layers, hosts, members, node, cache, dial, clock, log, disk, state } = parts;
+    this.#parts = parts;
+    this.#scrubs = new ScrubLedger(disk, join(state, 'scrubs.json'));
+    this.#scrub = new Scrub({ layers: () => layers.all, clock, log, done: (layer) => this.#scrubbed(layer) });
     const cached = (): LayerBlocks[] => cachedLayers(layers, hosts());
     this.#reclaim = new Reclaim({ layers: cached, clock, log });
     if (cache === undefined) return;
@@ -42,7 +57,8 @@ export class Upkeep {
     this.#cap = new CacheCap({ limits: cache, layers: cached, members: others, ask, clock, log });
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    await this.#scrubs.load();
     this.#scrub.start();
     this.#reclaim.start();
     this.#cap?.start();
@@ -52,6 +68,32 @@ export class Upkeep {
     this.#scrub.stop();
     this.#reclaim.stop();
     this.#cap?.stop();
+  }
+
+  /** When the image's layers here were all read last, by the one that was not for longest; null when one never was. */
+  scrubbedAtMs({ stack }: Image): number | null {
+    return this.#scrubs.oldestOf(stack.layers.map(({ store }) => store.layer));
+  }
+
+  /** Reads an image now, at once. @throws OperationError CANCELLED, STORE_FAILED */
+  scrub(image: Image, watch: Pick<ImageScrubJob, 'progress' | 'signal'>): Promise<ScrubReport> {
+    const { clock, log, layers } = this.#parts;
+    const scrubbed = image.stack.layers;
+    const done = (layer: string): Promise<void> => this.#scrubbed(layer);
+    const job = { ...watch, image: image.store.image, layers: scrubbed, done };
+    return layers.reading(
+      scrubbed.map(({ store }) => store.layer),
+      () => scrubImage(job, clock, log),
+    );
+  }
+
+  /** The date is for people: a disk that does not take it must not end a scrub. Never rejects. */
+  async #scrubbed(layer: string): Promise<void> {
+    const { clock, log, layers } = this.#parts;
+    const present = layers.all.map(({ store }) => store.layer);
+    await this.#scrubs
+      .note(layer, clock.wallMs(), present)
+      .catch((error: unknown) => log.warn({ layer, reason: messageOf(error) }, 'the date of a scrub was not kept'));
   }
 }
 

@@ -10,6 +10,7 @@ import type { ImageLayer, ImageState } from '../../wire/contracts/orchestrator.t
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import type { OrchestratorClient } from '../context.ts';
 import { withSpooledInput } from '../spooled-input.ts';
+import { scrubCommand } from './image-scrub.ts';
 import { byteSize, wholeNumber } from './numbers.ts';
 import { describeWaiting } from './waiting.ts';
 
@@ -27,11 +28,17 @@ function describeImage({ head, stores, layers, unreachable }: ImageState): strin
   ];
   const columns = [
     ...[{ title: 'STORE' }, { title: 'ROLE' }, { title: 'WRITTEN', figures: true }, { title: 'LOCAL', figures: true }],
-    ...[{ title: 'READS', figures: true }, { title: 'WRITES', figures: true }, { title: 'DEPENDS ON' }],
+    ...[
+      { title: 'READS', figures: true },
+      { title: 'WRITES', figures: true },
+      { title: 'SCRUBBED' },
+      { title: 'DEPENDS ON' },
+    ],
   ];
   const rows = stores.map(({ node, store }) => [
     ...[node, store.role, formatBytes(store.writtenBlocks * BLOCK_BYTES), formatBytes(store.localBlocks * BLOCK_BYTES)],
     ...[`${store.counters.reads}`, `${store.counters.writes}`],
+    store.scrubbedAtMs === null ? 'never' : new Date(store.scrubbedAtMs).toISOString().slice(0, 16).replace('T', ' '),
     store.dependsOn.map((other) => `${other.node} (${formatBytes(other.blocks * BLOCK_BYTES)})`).join(', '),
   ]);
   lines.push(formatTable(columns, rows), '', describeLayers(layers));
@@ -260,4 +267,5 @@ export const imageCommand = new Command('image')
   .addCommand(seed)
   .addCommand(exportTo)
   .addCommand(remove)
+  .addCommand(scrubCommand)
   .addCommand(pull);

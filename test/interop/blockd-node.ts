@@ -38,6 +38,7 @@ export class BlockdNode {
     root: string,
     name: string,
     address: string,
+    more: Readonly<Record<string, unknown>> = {},
   ): Promise<BlockdNode> {
     const directory = join(root, name);
     await mkdir(directory, { recursive: true });
@@ -48,6 +49,7 @@ export class BlockdNode {
       identity: join(directory, 'identity'),
       run: join(directory, 'run'),
       address,
+      ...more,
     };
     await writeFile(join(directory, 'config.json'), JSON.stringify(config));
     return new BlockdNode(name, address, directory, own, controller);

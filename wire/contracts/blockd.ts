@@ -29,6 +29,8 @@ export const StoreImage = Type.Object({
   localBlocks: Count,
   /** Blocks of the newest version that only another node is known to have: what the image depends on. */
   dependsOn: Type.Array(Type.Object({ node: Name, blocks: Count })),
+  /** When all that is here of it was read and compared last, ms since 1970: of its layers the one longest ago. */
+  scrubbedAtMs: Type.Union([Type.Number(), Type.Null()]),
   counters: Type.Object({
     reads: Count,
     writes: Count,
@@ -49,6 +51,16 @@ export const StoreImage = Type.Object({
   }),
 });
 export type StoreImage = Type.Static<typeof StoreImage>;
+
+/** What a scrub found: `waiting` are rotten blocks whose holders did not answer yet, `lost` those that nobody has. */
+export const ScrubReport = Type.Object({
+  checkedBlocks: Count,
+  rottenBlocks: Count,
+  healedBlocks: Count,
+  lostBlocks: Count,
+  waitingBlocks: Count,
+});
+export type ScrubReport = Type.Static<typeof ScrubReport>;
 
 /** One layer as one store sees it. */
 export const StoreLayer = Type.Object({
@@ -219,6 +231,11 @@ export const blockdContract = contract('blockd', {
     Type.Object({ cut: CutId, images: Type.Array(Name) }),
     Type.Object({ sealed: Type.Array(CutImage) }),
   ),
+  /** Reads all that is here of an image, compares it with its checksums and fetches what is rotten from others. */
+  'image.scrub': method(['controller', 'self'], Type.Object({ image: Name }), ScrubReport, {
+    progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }),
+    timeoutMs: 0,
+  }),
   /** Fetches what is missing here in the background until the image is independent of other nodes. Rate 0 pauses. */
   'pull.set': method(['controller'], Type.Object({ image: Name, rateBytesPerSecond: Bytes }), Empty),
   /**

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, Ipv4, LayerId, Mac, MigrationId, Name } from '../names.ts';
-import { ExportedFile, ExportFormat, ImageFormat, StoreImage, StoreLayer } from './blockd.ts';
+import { ExportedFile, ExportFormat, ImageFormat, ScrubReport, StoreImage, StoreLayer } from './blockd.ts';
 import { Head, Leaving, Snapshot } from './catalogue.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
 import { ClusterMetrics } from './metrics.ts';
@@ -206,6 +206,13 @@ export const orchestratorContract = contract('orchestrator', {
     { progress: Progress, timeoutMs: 0 },
   ),
   /** Background fetch of what the image lacks where it is open, in bytes per second; 0 turns it off. */
+  /** Has a node (default: where the image is open, or was closed last) read and compare all that it holds of an image. */
+  'image.scrub': method(
+    ['operator'],
+    Type.Object({ image: Name, node: Type.Optional(Name) }),
+    Type.Object({ node: Name, report: ScrubReport }),
+    { progress: Progress, timeoutMs: 0 },
+  ),
   'image.pull': method(['operator'], Type.Object({ image: Name, rateBytesPerSecond: Bytes }), Empty),
   'propagation.show': method(['operator'], Type.Object({ image: Name }), PropagationView),
   /** Kept at once; answers the nodes that write the image and will hear of it when they are back. */

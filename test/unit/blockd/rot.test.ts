@@ -111,10 +111,12 @@ test('a write of the whole block needs no help', async () => {
 
 test('the scrub finds it while nobody reads, heals it, and goes on with the other images', async () => {
   const [one, other] = [await rottenAt(2), await rottenAt(3)];
+  const done: string[] = [];
   const scrub = new Scrub({
     layers: () => [one.image.stack.top, other.image.stack.top],
     clock: one.clock,
     log: createLog('test', 'silent'),
+    done: async (layer) => void done.push(layer),
   });
   scrub.start();
   await one.clock.advance(300);
@@ -130,6 +132,7 @@ test('the scrub finds it while nobody reads, heals it, and goes on with the othe
     other.source.asked.map(({ runs }) => runs[0]?.first),
     [3],
   );
+  assert.equal(done, [LAYER, LAYER], 'both were read from end to end');
   scrub.stop();
 });
 

@@ -71,7 +71,7 @@ export function head(change: Partial<Head> = {}): Head {
 export function storeImage(change: Partial<StoreImage> = {}): StoreImage {
   return {
     ...{ image: 'web', bytes: 4096, role: 'writer', epoch: 1, lastSequence: 7, digest: 'ab'.repeat(16) },
-    ...{ layer: LAYER, generation: 1, writtenBlocks: 7, localBlocks: 7, dependsOn: [] },
+    ...{ layer: LAYER, generation: 1, writtenBlocks: 7, localBlocks: 7, dependsOn: [], scrubbedAtMs: null },
     counters: {
       ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0, spoiltBlocks: 0 },
       pushedHereBlocks: 0,

@@ -9,6 +9,7 @@ function store(counters: Partial<StoreImage['counters']>, dependsOn: StoreImage[
   return {
     ...{ image: 'web', bytes: 4096, role: 'writer', epoch: 2, lastSequence: 1, digest: '0'.repeat(32) },
     ...{ layer: 'l00000000000000aa', generation: 1, writtenBlocks: 1, localBlocks: 1, dependsOn },
+    scrubbedAtMs: null,
     counters: {
       ...{ reads: 0, writes: 0, flushes: 0, fetchedOnDemandBlocks: 0, fetchedInBackgroundBlocks: 0, spoiltBlocks: 0 },
       pushedHereBlocks: 0,
