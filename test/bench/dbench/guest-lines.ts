@@ -1,6 +1,8 @@
 // What the dbench guest says on its console: our own lines (init.sh) and dbench's. It must take nothing for a figure that
 // is none: the console also carries what the kernel says.
 
+import { READY_LINE } from '../../../lab/guest/command-line.ts';
+
 /** Printed by dbench when every client is let go. */
 const START = 'releasing clients';
 const DONE = /^DBENCH-DONE (\d+) (\d+) (\d+) (\d+) (\d+)$/;
@@ -20,6 +22,7 @@ export interface Done {
 }
 
 export type GuestLine =
+  | { readonly kind: 'ready' }
   | { readonly kind: 'start' }
   | { readonly kind: 'done'; readonly done: Done }
   | { readonly kind: 'second'; readonly operations: number; readonly latencyMs: number }
@@ -31,6 +34,7 @@ const SECTOR_BYTES = 512;
 /** Reads one line, without its end. */
 export function parseGuestLine(text: string): GuestLine {
   const line = text.trimEnd();
+  if (line === READY_LINE) return { kind: 'ready' };
   if (line === START) return { kind: 'start' };
   const done = DONE.exec(line);
   if (done !== null) return { kind: 'done', done: doneOf(done.slice(1).map(Number)) };

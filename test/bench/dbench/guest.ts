@@ -27,10 +27,16 @@ const SYSTEM_BYTES = 256 * MEBIBYTE;
  * within the benchmark none is.
  */
 const OPERATIONS = 110_000;
+/** BusyBox commands that our script uses beyond the tiny guest's. */
+const COMMANDS = ['nc', 'renice', 'rm', 'sleep'];
+const BUSYBOX = Buffer.from('busybox');
 const LIBRARY = 'lib/x86_64-linux-gnu/libpopt.so.0';
 /** Raised when what is made changes in a way that its hash does not show. */
 const RECIPE_VERSION = 1;
 const MAKE_TIMEOUT_MS = 120_000;
+
+/** The guest waits with its load until this TCP port is connected to (init.sh). */
+export const START_PORT = 9;
 
 /** What the load is given. */
 export interface DbenchGuestOptions {
@@ -74,8 +80,7 @@ async function overlay(init: Buffer, packages: string): Promise<Buffer> {
   const entries: CpioEntry[] = [
     { path: 'disk', kind: 'directory', mode: 0o755 },
     { path: 'init', kind: 'file', mode: 0o755, content: init },
-    { path: 'bin/sleep', kind: 'link', mode: 0o777, content: Buffer.from('busybox') },
-    { path: 'bin/rm', kind: 'link', mode: 0o777, content: Buffer.from('busybox') },
+    ...COMMANDS.map((name) => ({ path: `bin/${name}`, kind: 'link', mode: 0o777, content: BUSYBOX }) as const),
     { path: 'bin/dbench', kind: 'file', mode: 0o755, content: await readFile(join(packages, 'usr/bin/dbench')) },
     { path: LIBRARY, kind: 'file', mode: 0o755, content: await readFile(join(packages, 'usr', LIBRARY)) },
     { path: 'client.txt', kind: 'file', mode: 0o644, content: Buffer.from(cutLoad(load, OPERATIONS), 'latin1') },

@@ -29,6 +29,7 @@ export class LoadWatch {
   readonly #watch: ConsoleWatch;
   readonly #tail: string[] = [];
   readonly #told: { readonly atMs: number; readonly done: Done }[] = [];
+  readonly #ready = Promise.withResolvers<void>();
   readonly #started = Promise.withResolvers<number>();
   readonly #finished = Promise.withResolvers<void>();
   #startMs: number | undefined;
@@ -39,7 +40,7 @@ export class LoadWatch {
   constructor(consoles: readonly string[], goalBytes: number) {
     this.#goalBytes = goalBytes;
     // A failure that comes when nobody waits is heard by whoever waits next.
-    for (const { promise } of [this.#started, this.#finished]) promise.catch(() => undefined);
+    for (const { promise } of [this.#ready, this.#started, this.#finished]) promise.catch(() => undefined);
     this.#watch = new ConsoleWatch(consoles, (line, atMs) => this.#hear(line, atMs));
   }
 
@@ -47,6 +48,7 @@ export class LoadWatch {
     this.#tail.push(text);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
     const line = parseGuestLine(text);
+    if (line.kind === 'ready') this.#ready.resolve();
     if (line.kind === 'start') {
       this.#startMs ??= atMs;
       this.#started.resolve(this.#startMs);
@@ -63,15 +65,25 @@ export class LoadWatch {
 
   #fail(sentence: string): void {
     this.#failure ??= new Error(`${sentence}; its console:\n${this.#tail.join('\n')}`);
+    this.#ready.reject(this.#failure);
     this.#started.reject(this.#failure);
     this.#finished.reject(this.#failure);
   }
 
+  /** Resolves when the guest waits for the word to start. */
+  ready(limitMs: number): Promise<void> {
+    return this.#within(this.#ready.promise, limitMs, 'the guest was not ready');
+  }
+
   /** `performance.now()` of the moment when the clients were let go. */
-  async started(limitMs: number): Promise<number> {
-    const timer = setTimeout(() => this.#fail(`the load did not start within ${limitMs / 1_000} s`), limitMs);
+  started(limitMs: number): Promise<number> {
+    return this.#within(this.#started.promise, limitMs, 'the load did not start');
+  }
+
+  async #within<T>(promise: Promise<T>, limitMs: number, what: string): Promise<T> {
+    const timer = setTimeout(() => this.#fail(`${what} within ${limitMs / 1_000} s`), limitMs);
     try {
-      return await this.#started.promise;
+      return await promise;
     } finally {
       clearTimeout(timer);
     }

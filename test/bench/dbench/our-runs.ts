@@ -40,7 +40,8 @@ export class OurRuns {
     try {
       await this.#boot(vm, disk);
       const move = moves ? { move: () => this.#move(vm) } : {};
-      return await measuredRun(this.#lab, watch, { ...move, load: this.#load, line: this.#line });
+      const guest = { address: GUEST.address, load: this.#load, line: this.#line };
+      return await measuredRun(this.#lab, watch, { ...guest, ...move });
     } finally {
       watch.stop();
       await clearVm(this.#lab, vm, vm);

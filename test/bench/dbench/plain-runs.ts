@@ -3,7 +3,7 @@ import type { ProgressLine } from '../../../common/progress.ts';
 import type { PreparedGuest } from '../../../lab/guest/build.ts';
 import type { Lab } from '../../../lab/lab.ts';
 import { FROM, MAX_BANDWIDTH_BYTES_PER_SECOND, TO } from '../move-limits.ts';
-import { type PlainOptions, PlainQemu, plainConsole } from '../plain-qemu.ts';
+import { PLAIN_ADDRESS, type PlainOptions, PlainQemu, plainConsole } from '../plain-qemu.ts';
 import { LoadWatch } from './load-watch.ts';
 import { type DbenchRun, type Load, measuredRun } from './measured-run.ts';
 import { NfsServer } from './nfs-server.ts';
@@ -56,7 +56,7 @@ export class PlainRuns {
         const { totalMs } = await plain.move();
         return orderedMs + totalMs;
       };
-      return await measuredRun(this.#lab, watch, { move, load: this.#load, line: this.#line });
+      return await measuredRun(this.#lab, watch, { address: PLAIN_ADDRESS, load: this.#load, line: this.#line, move });
     } finally {
       watch.stop();
       await plain.stop();

@@ -18,6 +18,7 @@ export interface Subject {
 }
 
 const ON_DEMAND = { mode: 'on-demand' } as const;
+const PUSHED = { mode: 'proactive' } as const;
 
 /** The guest that stays: what the others are compared with. */
 export const UNMIGRATED = 'unmigrated';
@@ -25,13 +26,14 @@ export const UNMIGRATED = 'unmigrated';
 export const PROACTIVE = 'proactive';
 
 /**
- * On-demand is the paper's: nothing ahead and nothing in the background, a block crosses when it is read. With the pull is
- * what an image has unless told otherwise.
+ * On-demand is the paper's: nothing ahead and nothing in the background, a block crosses when it is read. With the pull
+ * after the move is what an image has unless told otherwise; proactive has it too, the hottest first.
  */
 export const SUBJECTS: readonly Subject[] = [
   { name: UNMIGRATED, disk: { kind: 'ours', policy: ON_DEMAND, pull: false }, moves: false },
   { name: 'NFS', disk: { kind: 'nfs' }, moves: true },
   { name: 'on-demand', disk: { kind: 'ours', policy: ON_DEMAND, pull: false }, moves: true },
+  { name: PROACTIVE, disk: { kind: 'ours', policy: PUSHED, pull: true }, moves: true },
   { name: 'on-demand, pull', disk: { kind: 'ours', policy: ON_DEMAND, pull: true }, moves: true },
   { name: 'QEMU mirror', disk: { kind: 'mirror' }, moves: true },
 ];

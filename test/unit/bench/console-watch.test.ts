@@ -47,7 +47,8 @@ test('the load is followed from its start to its goal, over two consoles', async
   const [here, there] = [join(context.directory, 'here'), join(context.directory, 'there')];
   const watch = new LoadWatch([here, there], 1_000);
   context.stop = () => watch.stop();
-  writeFileSync(here, 'DBENCH-DONE 1 8 64 1 8\n');
+  writeFileSync(here, 'SUPERCLOUD-GUEST-READY\nDBENCH-DONE 1 8 64 1 8\n');
+  await watch.ready(LIMIT_MS);
   await until(() => watch.doneBytes === 1);
   appendFileSync(
     here,

@@ -39,6 +39,7 @@ test('what was done is read with its sectors as bytes', () => {
 });
 
 test("dbench's own lines are the start and the seconds", () => {
+  assert.equal(parseGuestLine('SUPERCLOUD-GUEST-READY'), { kind: 'ready' });
   assert.equal(parseGuestLine('releasing clients'), { kind: 'start' });
   const warmup = '   8      2851    25.21 MB/sec  warmup  10 sec  latency 78.686 ms';
   assert.equal(parseGuestLine(warmup), { kind: 'second', operations: 2_851, latencyMs: 78.686 });
