@@ -1,6 +1,6 @@
 // The wait for another store's table of an image's top layer: whom it is heard from, whether it has come, why not. What
 // follows from it is decided elsewhere.
-import type { Clock } from '../../common/clock.ts';
+import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
@@ -8,12 +8,18 @@ import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { Image } from './image.ts';
+import type { ImageArrival } from './image-arrival.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { PushedBlocks } from './pushed-blocks.ts';
 import { cancelled, settledBefore } from './settled-before.ts';
 
+/** A replica that is told no more to follow the writer goes on so long: a controller may be away meanwhile. */
+const FOLLOW_MS = 900_000;
+
 export interface FollowedTableParts {
   readonly image: Image;
+  /** Hears of what comes before the image does. */
+  readonly arrival: ImageArrival;
   /** This node's name. */
   readonly node: string;
   readonly layers: Pick<LayerShelf, 'trafficOf'>;
@@ -32,13 +38,14 @@ interface Following {
 export class FollowedTable {
   readonly #parts: FollowedTableParts;
   readonly #taker: PushedBlocks;
+  #lapse: Timer | undefined;
   #following: Following | undefined;
   /** What the last source that was followed told before it was left. */
   #heard: { readonly ends: readonly EpochEnd[]; readonly equalUpTo: number | undefined } | undefined;
 
   constructor(parts: FollowedTableParts) {
     this.#parts = parts;
-    this.#taker = new PushedBlocks(parts.image);
+    this.#taker = new PushedBlocks(parts.image, parts.arrival);
   }
 
   /** How earlier epochs ended, as a source said that was followed since the start. */
@@ -53,6 +60,7 @@ export class FollowedTable {
   follow(source: string, epochMin = 0): FollowLink {
     const { image, layers, dial, clock, log } = this.#parts;
     const { store } = image;
+    this.#lapse?.cancel();
     if (this.#following?.source === source) {
       this.#following.link.tellComing();
       return this.#following.link;
@@ -64,7 +72,14 @@ export class FollowedTable {
     return link;
   }
 
+  /** As `follow`, for some minutes unless it is said again. */
+  followAhead(source: string, epochMin: number): void {
+    this.follow(source, epochMin);
+    this.#lapse = this.#parts.clock.setTimer(FOLLOW_MS, () => this.end());
+  }
+
   end(): void {
+    this.#lapse?.cancel();
     const link = this.#link;
     link?.close();
     if (link !== undefined) this.#heard = { ends: link.follower.ends, equalUpTo: link.follower.afterSequence };

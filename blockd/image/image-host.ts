@@ -1,6 +1,6 @@
 // One image at this node with everything around it: its export, the tables it waits for, its pull. Takes the steps of
 // opening, moving and closing in their order; each is safe to repeat after a lost answer.
-import type { Clock, Timer } from '../../common/clock.ts';
+import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
@@ -10,6 +10,7 @@ import { sameTable } from '../peer/table-follower.ts';
 import { BackgroundPull } from './background-pull.ts';
 import { FollowedTable } from './followed-table.ts';
 import type { Image } from './image.ts';
+import { ImageArrival } from './image-arrival.ts';
 import { type ImageFigures, showImage } from './image-figures.ts';
 import { ImagePropagation, type ImagePropagationParts } from './image-propagation.ts';
 import { checkEpoch, isOpen, notWriter } from './image-roles.ts';
@@ -19,7 +20,7 @@ import { type Serve, ServedImage } from './served-image.ts';
 import { cancelled } from './settled-before.ts';
 import { StackCompletion } from './stack-completion.ts';
 
-export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'settings'> {
+export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'book'> {
   readonly image: Image;
   readonly node: string;
   readonly layers: Pick<LayerShelf, 'bring' | 'trafficOf' | 'followers'>;
@@ -28,9 +29,6 @@ export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'sett
   readonly log: Log;
   readonly serve: Serve;
 }
-
-/** A replica that is told no more to follow the writer goes on so long: a controller may be away meanwhile. */
-const FOLLOW_MS = 900_000;
 
 /** A granted opening for writing. */
 export interface Opening {
@@ -58,16 +56,22 @@ export class ImageHost {
   /** The migration for which a role is being taken at this moment. */
   #underWay: string | undefined;
   #interruption = new AbortController();
-  #lapse: Timer | undefined;
 
   constructor(parts: HostParts) {
     this.image = parts.image;
     this.#parts = parts;
     this.#pull = new BackgroundPull(parts.image, parts.clock);
-    this.#table = new FollowedTable(parts);
+    const arrival = new ImageArrival(parts.image);
+    this.#table = new FollowedTable({ ...parts, arrival });
     this.#below = new StackCompletion(parts);
     this.#served = new ServedImage(parts);
-    this.propagation = new ImagePropagation({ ...parts, way: new FollowerWay(parts.image, parts.layers.followers) });
+    const way = new FollowerWay(parts.image, parts.layers.followers);
+    this.propagation = new ImagePropagation({
+      ...parts,
+      way,
+      arrival,
+      prefer: (hottest) => this.#pull.prefer(hottest),
+    });
   }
 
   get name(): string {
@@ -137,14 +141,8 @@ export class ImageHost {
     const { state } = this.image.store;
     if (state.role !== 'replica') return;
     checkEpoch(state, epoch);
-    this.#lapse?.cancel();
-    this.#lapse = this.#parts.clock.setTimer(FOLLOW_MS, () => this.#lapsed());
-    this.#table.follow(source, epoch);
+    this.#table.followAhead(source, epoch);
     if (!this.image.isWhole && !this.#below.isRunning) this.#below.begin(source);
-  }
-
-  #lapsed(): void {
-    if (this.image.store.state.role === 'replica') this.#endWaits();
   }
 
   /** Answers once the writer's table and the layers below are here. @throws OperationError NOT_FOLLOWING, CANCELLED */
@@ -254,7 +252,6 @@ export class ImageHost {
   }
 
   #endWaits(): void {
-    this.#lapse?.cancel();
     this.#table.end();
     this.#below.end();
   }

@@ -1,19 +1,31 @@
-// The propagation of one image that is written here: who hears of its requests, which nodes may be pushed to, when the
-// next look is. It decides no order itself and holds no request back: what it cannot do now it does later.
+// The propagation of one image that is written here: who hears of its requests, which nodes may be pushed to, what the next
+// place is told, when the next look is. It decides no order itself and holds no request back: what it cannot do now it
+// does later.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { PropagationCounters, PropagationSettings, PropagationStatus } from '../../wire/contracts/propagation.ts';
 import type { Member } from '../../wire/names.ts';
+import type { PeerFrame } from '../peer/peer-frame.ts';
+import type { AccessNotes } from '../propagation/access-notes.ts';
 import { drawsFrom } from '../propagation/draws.ts';
+import { HeatSurvey } from '../propagation/heat-summary.ts';
 import { Propagator, type PushOrder } from '../propagation/propagator.ts';
 import { PushPlaces } from '../propagation/push-places.ts';
 import type { PushRun } from '../propagation/push-queue.ts';
+import { afterFirstMinute } from '../propagation/s-tuner.ts';
 import { DATA } from '../table/version-run.ts';
 import type { Image } from './image.ts';
+import type { ImageArrival } from './image-arrival.ts';
+import type { PropagationBook } from './propagation-book.ts';
 
 /** While something is to be pushed, as the propagator wants it. */
 const BUSY_MS = 100;
 /** Otherwise: settings and members are looked at, and time goes on for the frequencies. */
 const IDLE_MS = 1_000;
+
+/** Groups whose heat one look adds up for the next place, as one look of the propagator scans: a millisecond. */
+const SURVEY_GROUPS = 2 ** 13;
+/** How much of what was learnt a kill may take. */
+const REMEMBER_MS = 600_000;
 
 /** The way of blocks to other nodes. */
 export interface PushWay {
@@ -21,6 +33,8 @@ export interface PushWay {
   mayTake(node: string): boolean;
   /** The node at which the image is about to be written. */
   comingTo(): string | undefined;
+  /** Tells a node what it will need when the image is written there. */
+  tell(node: string, frame: PeerFrame & { type: 'heat' | 'memory' }): void;
   /** Calls back when any of that has changed, until the answer is called. */
   watch(watcher: () => void): () => void;
   /** Offers blocks; `settled` is called once for each of them, in parts: they are durable there, or not. */
@@ -32,10 +46,14 @@ export interface ImagePropagationParts {
   /** This node's name. */
   readonly node: string;
   readonly clock: Clock;
-  /** Each answers the same object as long as nothing has changed. */
+  /** The same list as long as nothing has changed, as `book.of` answers the same settings. */
   readonly members: () => readonly Member[];
-  readonly settings: (image: string) => PropagationSettings;
+  readonly book: Pick<PropagationBook, 'of' | 'memoryOf' | 'remember'>;
   readonly way: PushWay;
+  /** What was pushed here before the image came. */
+  readonly arrival: ImageArrival;
+  /** Has the background pull take these regions first. */
+  readonly prefer: (hottest: Uint32Array) => void;
 }
 
 /** One image's; it does nothing until the image is written here. */
@@ -52,6 +70,12 @@ export class ImagePropagation {
   /** Where the VM was before, if it came from another node. */
   #source = '';
   #announced: string | undefined;
+  #survey: HeatSurvey | undefined;
+  #beganMs = 0;
+  #rememberedMs = 0;
+  /** Told of requests until ten minutes after the image came, and what was counted before that. */
+  #arrivalNotes: AccessNotes | undefined;
+  #countedBefore = { useful: 0, wasted: 0, missed: 0 };
   #unwatch: (() => void) | undefined;
 
   constructor(parts: ImagePropagationParts) {
@@ -62,16 +86,24 @@ export class ImagePropagation {
   begin(source = ''): void {
     if (this.#timer !== undefined) return;
     this.#source = source;
+    this.#beganMs = this.#rememberedMs = this.#parts.clock.nowMs();
+    if (source !== '') this.#arrive();
     this.#unwatch = this.#parts.way.watch(() => this.#look());
     this.#look();
   }
 
   /** It is not any more; what was offered is settled by nobody. */
   end(): void {
-    this.#timer?.cancel();
+    if (this.#timer === undefined) return;
+    this.#timer.cancel();
     this.#timer = undefined;
     this.#unwatch?.();
+    this.#remember();
+    if (this.#arrivalNotes !== undefined) this.#count(this.#parts.clock.nowMs());
+    this.#parts.arrival.reset();
+    this.#arrivalNotes = undefined;
     this.#announced = undefined;
+    this.#survey = undefined;
     this.#propagator = undefined;
     this.#members = undefined;
     this.#parts.image.notes = undefined;
@@ -98,11 +130,63 @@ export class ImagePropagation {
     this.#adapt();
     const propagator = this.#propagator;
     const nowMs = this.#parts.clock.nowMs();
-    const coming = this.#parts.way.comingTo();
-    if (coming !== this.#announced) propagator?.announce(coming);
-    this.#announced = coming;
+    this.#count(nowMs);
+    this.#announce(nowMs);
     for (const order of propagator?.tick(nowMs) ?? []) this.#push(order);
-    this.#timer = this.#parts.clock.setTimer(propagator?.isBusy(nowMs) ? BUSY_MS : IDLE_MS, () => this.#look());
+    if (nowMs - this.#rememberedMs >= REMEMBER_MS) this.#remember();
+    const isBusy = this.#survey !== undefined || propagator?.isBusy(nowMs) === true;
+    this.#timer = this.#parts.clock.setTimer(isBusy ? BUSY_MS : IDLE_MS, () => this.#look());
+  }
+
+  /** What the next place will need: at once what was learnt, and where the image is read as soon as that is added up. */
+  #announce(nowMs: number): void {
+    const { way } = this.#parts;
+    const propagator = this.#propagator;
+    if (propagator === undefined) return;
+    const coming = way.comingTo();
+    if (coming !== this.#announced) {
+      this.#announced = coming;
+      propagator.announce(coming);
+      this.#survey = coming === undefined ? undefined : new HeatSurvey(propagator.heat);
+      if (coming === undefined) return;
+      way.tell(coming, { type: 'memory', memory: propagator.memoryFor(coming, nowMs - this.#beganMs) });
+    }
+    if (coming === undefined || this.#survey?.step(SURVEY_GROUPS) !== true) return;
+    way.tell(coming, { type: 'heat', summary: Buffer.from(this.#survey.summary()) });
+    this.#survey = undefined;
+  }
+
+  /** The image has come from another node. */
+  #arrive(): void {
+    const { arrival, book, clock, image, prefer } = this.#parts;
+    const { usefulBlocks: useful, wastedBlocks: wasted, missedBlocks: missed } = this.counters;
+    this.#countedBefore = { useful, wasted, missed };
+    if (arrival.memory !== undefined) book.remember(image.store.image, arrival.memory);
+    if (arrival.hottest !== undefined) prefer(arrival.hottest);
+    this.#arrivalNotes = arrival.arrived(clock.nowMs(), () => this.#propagator);
+    image.notes = this.#arrivalNotes;
+  }
+
+  /** What became of what was pushed here, until ten minutes after the image came. */
+  #count(nowMs: number): void {
+    if (this.#arrivalNotes === undefined) return;
+    const { arrival, image } = this.#parts;
+    arrival.setTime(nowMs);
+    const { useful, wasted, missed } = arrival.counts;
+    this.counters.usefulBlocks = this.#countedBefore.useful + useful;
+    this.counters.wastedBlocks = this.#countedBefore.wasted + wasted;
+    this.counters.missedBlocks = this.#countedBefore.missed + missed;
+    const firstMinute = arrival.takeFirstMinute();
+    if (firstMinute !== undefined) this.#propagator?.correct((tuner) => afterFirstMinute(tuner, firstMinute));
+    if (!arrival.isOver) return;
+    this.#arrivalNotes = undefined;
+    image.notes = this.#propagator;
+  }
+
+  #remember(): void {
+    if (this.#propagator === undefined) return;
+    this.#rememberedMs = this.#parts.clock.nowMs();
+    this.#parts.book.remember(this.#parts.image.store.image, this.#propagator.memory);
   }
 
   #push(order: PushOrder): void {
@@ -118,7 +202,7 @@ export class ImagePropagation {
   #adapt(): void {
     const { image, node, clock } = this.#parts;
     const members = this.#parts.members();
-    const settings = this.#parts.settings(image.store.image);
+    const settings = this.#parts.book.of(image.store.image);
     if (members === this.#members && settings === this.#settings) return;
     this.#members = members;
     this.#settings = settings;
@@ -128,18 +212,20 @@ export class ImagePropagation {
     if (nodes.length > 0) this.#propagator ??= this.#make();
     this.#propagator?.setPlaces(nodes, places.prices(settings, nodes));
     this.#propagator?.configure({ ...settings, transitions: places.transitions(settings) }, clock.nowMs());
-    image.notes = this.#propagator;
+    image.notes = this.#arrivalNotes ?? this.#propagator;
   }
 
   #make(): Propagator {
-    const { image, node, clock, way } = this.#parts;
+    const { image, node, clock, way, book } = this.#parts;
     const { blocks, layer, state } = image.store;
+    const memory = book.memoryOf(image.store.image);
     return new Propagator({
       ...{ blocks, place: node, nowMs: clock.nowMs() },
       hasData: (block) => (image.stack.contentOf(block) & DATA) !== 0,
       isHeld: (place, block) => this.#isHeld(place, block),
       mayTake: (place) => way.mayTake(place),
       random: drawsFrom(Number.parseInt(layer.slice(-8), 16) + state.epoch),
+      ...(memory === undefined ? {} : { memory }),
     });
   }
 

@@ -230,6 +230,7 @@ export class ImageShelf {
     // One that cannot be closed in order must not keep the others from it.
     const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));
     await this.layers.close();
+    await this.propagation.written();
     const failed = stops.find((stop) => stop.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
@@ -271,7 +272,7 @@ export class ImageShelf {
     const host = new ImageHost({
       ...{ ...this.#parts, image, layers: this.layers },
       members: () => this.members.all,
-      settings: (name) => this.propagation.of(name),
+      book: this.propagation,
     });
     this.#hosts.set(top.store.image, host);
     return host;

@@ -34,6 +34,10 @@ export class FollowerWay implements PushWay {
     return this.#followers.watch(watcher);
   }
 
+  tell(node: string, frame: Parameters<PushWay['tell']>[1]): void {
+    this.#followers.find(this.#image.store.layer, node)?.tell(frame);
+  }
+
   push({ place, first, count }: PushOrder, settled: Parameters<PushWay['push']>[1]): void {
     const { stack, store } = this.#image;
     const follower = this.#followers.find(store.layer, place);

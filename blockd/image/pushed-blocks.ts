@@ -1,26 +1,44 @@
 // What another store offers of an image that it writes: taken only where the tables here name the very same versions, by
 // the same fetches as everything else, so that what comes is verified and installed under the block's lock (SOUNDNESS A6).
+import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
+import type { OfferTaker } from '../peer/follow-link.ts';
 import { blocksIn } from '../peer/frame-fields.ts';
+import { DATA, type VersionRun } from '../table/version-run.ts';
 import type { WantedRun } from './block-fetcher.ts';
 import { IN_FILE } from './block-stack.ts';
 import type { Image } from './image.ts';
+import type { ImageArrival } from './image-arrival.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 
 /** Blocks on their way here because of offers, beyond which more are refused: the writer has 2 MiB under way. */
 const COMING_BLOCKS_MAX = 4_096;
 
 /** The offers that one image's store gets. */
-export class PushedBlocks {
+export class PushedBlocks implements OfferTaker {
   readonly #image: Image;
+  readonly #arrival: ImageArrival;
   #comingBlocks = 0;
 
-  constructor(image: Image) {
+  constructor(image: Image, arrival: ImageArrival) {
     this.#image = image;
+    this.#arrival = arrival;
   }
 
   /** Whether the image is about to be written here. */
   get isComing(): boolean {
     return this.#image.store.state.role === 'standby';
+  }
+
+  told(run: VersionRun): void {
+    this.#arrival.told(run);
+  }
+
+  heardHeat(summary: Uint8Array): boolean {
+    return this.#arrival.heardHeat(summary);
+  }
+
+  heardMemory(memory: PropagationMemory): void {
+    this.#arrival.heardMemory(memory);
   }
 
   /** Whether all of these blocks are here in these versions, durably. Fetches what is missing; never rejects. */
@@ -31,10 +49,13 @@ export class PushedBlocks {
     if (layer === undefined || (role !== 'replica' && role !== 'standby')) return false;
     if (this.#comingBlocks + count > COMING_BLOCKS_MAX || !areNamed(layer, runs)) return false;
     this.#comingBlocks += count;
+    const missing = missingOf(layer, runs);
     try {
       await Promise.all(runs.map(({ first, count: blocks }) => layer.fetch(first, first + blocks, 'pushed')));
       await layer.store.flush();
-      return areNamed(layer, runs) && areHere(layer, runs);
+      if (!areNamed(layer, runs) || !areHere(layer, runs)) return false;
+      for (const block of missing) this.#arrival.pushed(block, 1);
+      return true;
     } catch {
       // Nobody had it any more, or there is no room here: the writer's table says what is missing.
       return false;
@@ -47,6 +68,16 @@ export class PushedBlocks {
 /** Whether the layer's table names the very versions. */
 function areNamed({ store }: LayerBlocks, runs: readonly WantedRun[]): boolean {
   return everyBlock(runs, (block, { high, low }) => block < store.blocks && store.table.equals(block, high, low));
+}
+
+/** The blocks that are to come. */
+function missingOf({ store }: LayerBlocks, runs: readonly WantedRun[]): number[] {
+  const missing: number[] = [];
+  everyBlock(runs, (block) => {
+    if (store.table.contentOf(block) === DATA) missing.push(block);
+    return true;
+  });
+  return missing;
 }
 
 function areHere({ store }: LayerBlocks, runs: readonly WantedRun[]): boolean {

@@ -2,8 +2,10 @@
 // lost or told something wrong. What it hears is made durable here within a second.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
+import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import type { VersionRun } from '../table/version-run.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
 import { TableFollower } from './table-follower.ts';
@@ -35,6 +37,11 @@ export interface FollowParts {
 export interface OfferTaker {
   readonly isComing: boolean;
   take(layer: string, runs: readonly WantedRun[]): Promise<boolean>;
+  /** What the source says of blocks, before it is learnt. */
+  told(run: VersionRun): void;
+  /** Where the image is read, as in `heat-summary.ts`; false when that is rubbish. */
+  heardHeat(summary: Uint8Array): boolean;
+  heardMemory(memory: PropagationMemory): void;
 }
 
 /** Follows one layer at another store until it is closed. */
@@ -52,7 +59,8 @@ export class FollowLink {
 
   constructor(parts: FollowParts) {
     this.#parts = parts;
-    this.follower = new TableFollower(parts.store, parts.source, parts.equalUpTo);
+    const { store, source, equalUpTo, taker } = parts;
+    this.follower = new TableFollower(store, source, equalUpTo, taker && ((run) => taker.told(run)));
     this.#connect();
   }
 
@@ -141,6 +149,11 @@ export class FollowLink {
         return this.#mark(frame);
       case 'offer':
         void this.#offered(frame);
+        return '';
+      case 'heat':
+        return (this.#parts.taker?.heardHeat(frame.summary) ?? true) ? '' : 'it sent no summary of reads of this image';
+      case 'memory':
+        this.#parts.taker?.heardMemory(frame.memory);
         return '';
       case 'refused':
         return frame.reason;

@@ -76,6 +76,11 @@ export class Follower {
     this.#send({ type: 'offer', id, layer, runs });
   }
 
+  /** Tells what it will need when the image is written there. */
+  tell(frame: PeerFrame & { type: 'heat' | 'memory' }): void {
+    if (this.mayTake) this.#send(frame);
+  }
+
   /** Its answer to an offer; one that comes late is none any more. False when that was never offered. */
   settled(id: number, isHeld: boolean): boolean {
     this.#settle(id, isHeld);

@@ -1,6 +1,7 @@
 // The fields that the frames between stores are made of. Big endian throughout.
 import { SchemaCheck } from '../../common/schema-check.ts';
-import { Name } from '../../wire/names.ts';
+import { PropagationMemory } from '../../wire/contracts/propagation.ts';
+import { LayerId, Name } from '../../wire/names.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 
@@ -9,7 +10,12 @@ export const FETCH_BLOCKS_MAX = (32 * 2 ** 20) / BLOCK_BYTES;
 /** One run as `wanted` writes it. */
 export const WANTED_BYTES = 16;
 
+/** A layer's id: so many characters. */
+export const LAYER_BYTES = 17;
+
 const nodeName = new SchemaCheck(Name);
+const layerId = new SchemaCheck(LayerId);
+const learnt = new SchemaCheck(PropagationMemory);
 const WORD = 2 ** 32;
 /** In place of a sequence: the whole table is wanted. */
 const WHOLE = 0xffffffffffffffffn;
@@ -75,4 +81,20 @@ export function readName(body: Buffer, at: number): string | undefined {
 export function readLong(body: Buffer, at: number): number | undefined {
   const high = body.readUInt32BE(at);
   return high === WORD - 1 ? undefined : high * WORD + body.readUInt32BE(at + 4);
+}
+
+/** A layer's id; undefined when it is none. */
+export function readLayer(body: Buffer, at: number): string | undefined {
+  const text = body.toString('latin1', at, at + LAYER_BYTES);
+  return layerId.accepts(text) ? text : undefined;
+}
+
+/** The whole body as JSON of a memory; undefined when it is none. */
+export function readMemory(body: Buffer): PropagationMemory | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return learnt.accepts(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,57 +1,25 @@
 // The frames between stores: blocks asked for and answered, and a writer's table as it changes. A codec with a cap on
 // every length: bytes in, frames or a fault out. Big endian throughout.
 
-import { SchemaCheck } from '../../common/schema-check.ts';
-import { LayerId } from '../../wire/names.ts';
-import type { WantedRun } from '../image/block-fetcher.ts';
-import { BLOCK_BYTES, EPOCH_MAX, type EpochEnd, SEQUENCE_MAX } from '../table/block-version.ts';
+import { BLOCK_BYTES, EPOCH_MAX, SEQUENCE_MAX } from '../table/block-version.ts';
 import { BLOCKS_MAX, runsAreSound } from '../table/version-run.ts';
-import type { TableMark } from '../table/version-table.ts';
 import {
   blocksIn,
   FETCH_BLOCKS_MAX,
+  LAYER_BYTES,
   long,
+  readLayer,
   readLong,
+  readMemory,
   readName,
   readWanted,
   WANTED_BYTES,
   wanted,
   word,
 } from './frame-fields.ts';
+import type { PeerFrame } from './frame-kinds.ts';
 
-export type PeerFrame =
-  /** Asks for blocks of these versions. */
-  | { readonly type: 'fetch'; readonly id: number; readonly runs: readonly WantedRun[] }
-  /** Blocks, one after the other as the runs say. */
-  | { readonly type: 'blocks'; readonly id: number; readonly runs: readonly WantedRun[]; readonly data: Buffer }
-  /** A run that is not here, and who may have it (empty: unknown). */
-  | { readonly type: 'absent'; readonly id: number; readonly run: WantedRun; readonly hint: string }
-  /** Whoever asks lets its copies of these go where this store says that it keeps its own. */
-  | { readonly type: 'keep'; readonly id: number; readonly runs: readonly WantedRun[] }
-  /** Those of the runs that are here durably, were read and are what their versions name, and stay. */
-  | { readonly type: 'kept'; readonly id: number; readonly runs: readonly WantedRun[] }
-  /** Asks for the table and its changes; with a sequence, only for what is newer. */
-  | { readonly type: 'follow'; readonly afterSequence: number | undefined }
-  /** What follows is the whole table, or what is newer than was asked. */
-  | {
-      readonly type: 'begin';
-      readonly whole: boolean;
-      readonly blocks: number;
-      readonly epoch: number;
-      readonly ends: readonly EpochEnd[];
-    }
-  /** The name behind an index in the entries that follow. */
-  | { readonly type: 'holder'; readonly index: number; readonly name: string }
-  | { readonly type: 'entries'; readonly runs: Buffer }
-  /** The table after all entries so far. */
-  | { readonly type: 'mark'; readonly mark: TableMark }
-  | { readonly type: 'refused'; readonly reason: string }
-  /** Who follows takes what is offered; `isComing`: the image is about to be written there. */
-  | { readonly type: 'takes'; readonly isComing: boolean }
-  /** Blocks of a layer that the follower may want: it fetches those that its table names so. */
-  | { readonly type: 'offer'; readonly id: number; readonly layer: string; readonly runs: readonly WantedRun[] }
-  /** Whether all of an offer is durable at the follower. */
-  | { readonly type: 'settled'; readonly id: number; readonly isHeld: boolean };
+export type { PeerFrame } from './frame-kinds.ts';
 
 /** Blocks in one answer: 256 KiB keep the cost of a frame small and the first bytes early. */
 export const ANSWER_BLOCKS_MAX = 64;
@@ -62,9 +30,6 @@ export const KEEP_BLOCKS_MAX = (4 * 2 ** 20) / BLOCK_BYTES;
 /** Runs in one request: 64 KiB of header. */
 export const FETCH_RUNS_MAX = 4_096;
 
-const layerId = new SchemaCheck(LayerId);
-/** A layer's id in a frame: so many characters. */
-const LAYER_BYTES = 17;
 /** Behind the length of all that follows it, u32, a frame has its type, u8. */
 export const FRAME_TYPE = {
   fetch: 1,
@@ -79,6 +44,8 @@ export const FRAME_TYPE = {
   takes: 10,
   offer: 11,
   settled: 12,
+  heat: 13,
+  memory: 14,
   keep: 16,
   kept: 17,
 } as const;
@@ -138,6 +105,10 @@ function bodyOf(frame: PeerFrame): Buffer {
       return Buffer.concat([word(frame.id), Buffer.from(frame.layer, 'latin1'), wanted(frame.runs)]);
     case 'settled':
       return Buffer.concat([word(frame.id), Buffer.from([frame.isHeld ? 1 : 0])]);
+    case 'heat':
+      return frame.summary;
+    case 'memory':
+      return Buffer.from(JSON.stringify(frame.memory));
   }
 }
 
@@ -218,6 +189,12 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
       return decodeOffer(body);
     case FRAME_TYPE.settled:
       return isFlag(body, 4) ? { type: 'settled', id: body.readUInt32BE(0), isHeld: body[4] === 1 } : undefined;
+    case FRAME_TYPE.heat:
+      return { type: 'heat', summary: body };
+    case FRAME_TYPE.memory: {
+      const memory = readMemory(body);
+      return memory === undefined ? undefined : { type: 'memory', memory };
+    }
     default:
       return undefined;
   }
@@ -233,9 +210,9 @@ function decodeOffer(body: Buffer): PeerFrame | undefined {
   const start = 4 + LAYER_BYTES;
   const count = (body.length - start) / WANTED_BYTES;
   if (!Number.isInteger(count) || count < 1 || count > ANSWER_BLOCKS_MAX) return undefined;
-  const layer = body.toString('latin1', 4, start);
+  const layer = readLayer(body, 4);
   const runs = readWanted(body, start, count);
-  if (runs === undefined || blocksIn(runs) > ANSWER_BLOCKS_MAX || !layerId.accepts(layer)) return undefined;
+  if (runs === undefined || blocksIn(runs) > ANSWER_BLOCKS_MAX || layer === undefined) return undefined;
   return { type: 'offer', id: body.readUInt32BE(0), layer, runs };
 }
 

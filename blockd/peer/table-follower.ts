@@ -3,7 +3,7 @@
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { type EpochEnd, isTail } from '../table/block-version.ts';
-import { HERE, readRuns, runsAreSound } from '../table/version-run.ts';
+import { HERE, readRuns, runsAreSound, type VersionRun } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
 
 /** Nodes that ever held blocks of one image; an entry's holder has 16 bits. */
@@ -13,6 +13,8 @@ const HOLDERS_MAX = 16_384;
 export class TableFollower {
   readonly #store: ImageStore;
   readonly #source: string;
+  /** Hears of each run before it is learnt. */
+  readonly #told: ((run: VersionRun) => void) | undefined;
   #holders = new Map<number, number>();
   #ends: readonly EpochEnd[] = [];
   #isWhole = false;
@@ -21,10 +23,11 @@ export class TableFollower {
   #change = Promise.withResolvers<void>();
 
   /** `source`: the node that is followed; `equalUpTo`: what is known of the own table, from another that was followed. */
-  constructor(store: ImageStore, source: string, equalUpTo?: number) {
+  constructor(store: ImageStore, source: string, equalUpTo?: number, told?: (run: VersionRun) => void) {
     this.#store = store;
     this.#source = source;
     this.#equalUpTo = equalUpTo;
+    this.#told = told;
     const { closing } = store.state;
     if (closing !== null && closing.digest === store.table.mark.digest) this.#equalUpTo = closing.lastSequence;
   }
@@ -61,6 +64,7 @@ export class TableFollower {
     for (const run of readRuns(runs)) {
       if (isTail(run.high, run.low, this.#ends)) return false;
       const holder = (run.flags & HERE) !== 0 ? source : (this.#holders.get(run.holder) ?? 0);
+      this.#told?.(run);
       this.#store.table.learn(run, holder);
     }
     return true;

@@ -30,6 +30,11 @@ export class ArrivalLedger {
     this.#index = new GroupIndex(blocks);
   }
 
+  /** Pushed here, and neither read nor overwritten yet. */
+  get pendingBlocks(): number {
+    return this.#pending;
+  }
+
   /** A pushed block was installed. */
   pushed(first: number, count: number): void {
     for (let block = first; block < first + count; block++) {

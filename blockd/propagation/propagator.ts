@@ -189,10 +189,13 @@ export class Propagator implements AccessNotes {
     if (!isHeld) pushing.queue.failed(order);
   }
 
-  /** What travels with the VM that leaves for a place; `stayedMs`: how long it was here. */
+  get memory(): PropagationMemory {
+    return { tuner: this.#tuner, moves: this.#table.learnt() };
+  }
+
+  /** What travels with the VM that may leave for a place; `stayedMs`: how long it was here. Nothing is learnt here. */
   memoryFor(place: string, stayedMs: number): PropagationMemory {
-    this.#table.learn(this.#parts.place, place);
-    return { tuner: afterStay(this.#tuner, stayedMs), moves: this.#table.learnt() };
+    return { tuner: afterStay(this.#tuner, stayedMs), moves: this.#table.learntWith(this.#parts.place, place) };
   }
 
   /** Replaces what the tuning knows: after the first minute here (`afterFirstMinute`). */

@@ -8,6 +8,9 @@ const UNKNOWN_WEIGHT = 1;
 /** What earlier moves count after one more from the same place: half after 22. */
 const KEPT_PER_MOVE = 0.97;
 
+/** Moves that travel with the image: at most 120 KB on the wire. */
+const MOVES_MAX = 1_000;
+
 type Transition = PropagationSettings['transitions'][number];
 type LearntMoves = PropagationMemory['moves'][number];
 
@@ -56,8 +59,19 @@ export class TransitionTable {
       .sort((one, other) => other.probability - one.probability || (one.place < other.place ? -1 : 1));
   }
 
+  /** What would be learnt with one more move. */
+  learntWith(from: string, to: string): LearntMoves[] {
+    const table = new TransitionTable(this.learnt());
+    table.learn(from, to);
+    return table.learnt();
+  }
+
+  /** What was learnt; of more moves than can travel those that count most. */
   learnt(): LearntMoves[] {
-    return [...this.#counts].flatMap(([from, counts]) => Array.from(counts, ([to, count]) => ({ from, to, count })));
+    return [...this.#counts]
+      .flatMap(([from, counts]) => Array.from(counts, ([to, count]) => ({ from, to, count })))
+      .sort((one, other) => other.count - one.count)
+      .slice(0, MOVES_MAX);
   }
 }
 

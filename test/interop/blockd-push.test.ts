@@ -113,6 +113,7 @@ test('what was pushed ahead is there when the image moves: nothing is fetched', 
   // What was written last may have come by the announcement or on demand, never more.
   const { fetchedOnDemandBlocks } = (await show(b)).counters;
   assert.ok(fetchedOnDemandBlocks <= 16, `${fetchedOnDemandBlocks} were fetched on demand`);
+  await until('b has seen of what use it was', async () => (await status(b)).counters.usefulBlocks >= 1_024 + 768);
 });
 
 test('a rate is kept to, and a changed one counts at once', async (stand) => {

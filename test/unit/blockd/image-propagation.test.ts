@@ -1,12 +1,15 @@
 // The propagation of an image at its writer: what the requests tell, and what follows from settings and members.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ImagePropagation, type PushWay } from '../../../blockd/image/image-propagation.ts';
+import { ImageArrival } from '../../../blockd/image/image-arrival.ts';
+import { ImagePropagation, type ImagePropagationParts, type PushWay } from '../../../blockd/image/image-propagation.ts';
 import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.ts';
+import { decodeHeat, encodeHeat } from '../../../blockd/propagation/heat-summary.ts';
 import type { PushOrder } from '../../../blockd/propagation/propagator.ts';
 import type { PushRun } from '../../../blockd/propagation/push-queue.ts';
+import { NEW_TUNER } from '../../../blockd/propagation/s-tuner.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
-import type { PropagationSettings } from '../../../wire/contracts/propagation.ts';
+import type { PropagationMemory, PropagationSettings } from '../../../wire/contracts/propagation.ts';
 import type { Member } from '../../../wire/names.ts';
 import { settle } from './manual-clock.ts';
 import { BLOCKS, type SmallImage, smallImage } from './small-image.ts';
@@ -27,6 +30,7 @@ class FakeWay implements PushWay {
   readonly open = new Set(['b', 'c']);
   readonly pushed: { readonly order: PushOrder; readonly settled: (isHeld: boolean) => void }[] = [];
   coming: string | undefined;
+  readonly told: [node: string, frame: Parameters<PushWay['tell']>[1]][] = [];
   watcher: () => void = () => undefined;
 
   mayTake(node: string): boolean {
@@ -35,6 +39,10 @@ class FakeWay implements PushWay {
 
   comingTo(): string | undefined {
     return this.coming;
+  }
+
+  tell(node: string, frame: Parameters<PushWay['tell']>[1]): void {
+    this.told.push([node, frame]);
   }
 
   watch(watcher: () => void): () => void {
@@ -54,6 +62,9 @@ class FakeWay implements PushWay {
 interface Stand extends SmallImage {
   readonly way: FakeWay;
   readonly propagation: ImagePropagation;
+  readonly arrival: ImageArrival;
+  readonly remembered: PropagationMemory[];
+  readonly preferred: Uint32Array[];
   settings: PropagationSettings;
   members: readonly Member[];
 }
@@ -62,8 +73,18 @@ async function stand(settings: PropagationSettings = PROACTIVE, atB: readonly nu
   const small = await smallImage(atB);
   const way = new FakeWay();
   const told: Pick<Stand, 'settings' | 'members'> = { settings, members: MEMBERS };
-  const parts = { ...small, node: 'a', way, members: () => told.members, settings: () => told.settings };
-  return Object.assign(told, { ...small, way, propagation: new ImagePropagation(parts) });
+  const arrival = new ImageArrival(small.image);
+  const remembered: PropagationMemory[] = [];
+  const book: ImagePropagationParts['book'] = {
+    of: () => told.settings,
+    memoryOf: () => remembered.at(-1),
+    remember: (_image, memory) => void remembered.push(memory),
+  };
+  const preferred: Uint32Array[] = [];
+  const prefer = (hottest: Uint32Array): void => void preferred.push(hottest);
+  const parts = { ...small, node: 'a', way, members: () => told.members, book, arrival, prefer };
+  const propagation = new ImagePropagation(parts);
+  return Object.assign(told, { ...small, way, arrival, remembered, preferred, propagation });
 }
 
 /** Blocks that are worth a push. */
@@ -155,6 +176,62 @@ test('what came here from a place does not go back there until it is written', a
     one.way.pushed.map(({ order }) => [order.first, order.count]),
     [[9, 1]],
   );
+});
+
+test('a place that the image goes to hears at once what was learnt, then where it is read', async () => {
+  const one = await stand();
+  one.propagation.begin();
+  await use(one, 0, 4);
+  one.way.coming = 'c';
+  one.way.watcher();
+  await one.clock.advance(1_000);
+  assert.equal(
+    one.way.told.map(([node, { type }]) => [node, type]),
+    [
+      ['c', 'memory'],
+      ['c', 'heat'],
+    ],
+  );
+  const [memory, heat] = one.way.told.map(([, frame]) => frame);
+  assert.equal(memory?.type === 'memory' && memory.memory.moves, [{ from: 'a', to: 'c', count: 1 }]);
+  assert.equal(heat?.type === 'heat' && [...(decodeHeat(BLOCKS, heat.summary) ?? [])], [0]);
+  assert.ok(one.way.pushed.length > 0 && one.way.pushed.every(({ order }) => order.place === 'c'));
+  one.way.coming = undefined;
+  one.way.watcher();
+  assert.equal(
+    one.propagation.status()?.destinations.map(({ node }) => node),
+    ['b'],
+  );
+  one.propagation.end();
+  assert.equal(one.remembered.at(-1)?.moves, [], 'it did not go');
+});
+
+test('of what was pushed here before the image came, what is read within ten minutes was useful', async () => {
+  const one = await stand(PROACTIVE, [8, 9, 10, 11]);
+  one.arrival.pushed(0, 4);
+  const tuner = { ...NEW_TUNER, predicted: 1_000 };
+  one.arrival.heardMemory({ tuner, moves: [{ from: 'c', to: 'a', count: 1 }] });
+  assert.ok(one.arrival.heardHeat(encodeHeat([[], [0]])));
+  one.propagation.begin('c');
+  assert.equal(
+    one.preferred.map((regions) => [...regions]),
+    [[0]],
+  );
+  await use(one, 0, 1);
+  assert.ok(one.image.tryRead(BLOCK_BYTES, Buffer.alloc(2 * BLOCK_BYTES)));
+  const reading = one.image.readLater(8 * BLOCK_BYTES, 2 * BLOCK_BYTES);
+  await settle();
+  one.source.give(9);
+  await reading;
+  await one.clock.advance(61_000);
+  const { usefulBlocks, wastedBlocks, missedBlocks } = one.propagation.counters;
+  assert.equal([usefulBlocks, wastedBlocks, missedBlocks], [2, 1, 2]);
+  await one.clock.advance(540_000);
+  assert.equal([one.propagation.counters.usefulBlocks, one.propagation.counters.wastedBlocks], [2, 2]);
+  one.propagation.end();
+  const kept = one.remembered.at(-1);
+  assert.equal(kept?.moves, [{ from: 'c', to: 'a', count: 1 }]);
+  assert.ok((kept?.tuner.correction ?? 1) < 1, 'far fewer were missed than was expected');
 });
 
 test("when it ends nobody hears of requests, and what comes back late is nobody's", async () => {

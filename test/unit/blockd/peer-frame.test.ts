@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AnswerRoom } from '../../../blockd/peer/answer-room.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
+import { NEW_TUNER } from '../../../blockd/propagation/s-tuner.ts';
 import { RunWriter } from '../../../blockd/table/version-run.ts';
 
 const RUN = { first: 7, count: 2, high: 256, low: 4_000_000_000 };
@@ -35,6 +36,8 @@ const FRAMES: PeerFrame[] = [
   { type: 'keep', id: 7, runs: [RUN, { ...RUN, first: 100 }] },
   { type: 'kept', id: 7, runs: [RUN] },
   { type: 'kept', id: 8, runs: [] },
+  { type: 'heat', summary: Buffer.from([1, 2, 3]) },
+  { type: 'memory', memory: { tuner: NEW_TUNER, moves: [{ from: 'a', to: 'b', count: 1.5 }] } },
 ];
 
 function readAll(...chunks: Uint8Array[]): { frames: PeerFrame[]; isSound: boolean } {
@@ -47,6 +50,7 @@ function readAll(...chunks: Uint8Array[]): { frames: PeerFrame[]; isSound: boole
 
 function structuredCopy(frame: PeerFrame): PeerFrame {
   if (frame.type === 'blocks') return { ...frame, data: Buffer.from(frame.data) };
+  if (frame.type === 'heat') return { ...frame, summary: Buffer.from(frame.summary) };
   if (frame.type === 'entries') return { ...frame, runs: Buffer.from(frame.runs) };
   return frame;
 }
@@ -94,6 +98,8 @@ test('rubbish is refused, and none of it costs memory or an exception', () => {
     encodePeerFrame({ type: 'offer', id: 1, layer: LAYER, runs: [{ ...RUN, count: 0 }] }),
     encodePeerFrame({ type: 'offer', id: 1, layer: '../../../../etc/x', runs: [RUN] }),
     Buffer.from([0, 0, 0, 2, 10, 2]),
+    Buffer.from([0, 0, 0, 3, 14, 0x7b, 0x7d]),
+    Buffer.from([0, 0, 0, 2, 14, 0x7b]),
     Buffer.from([0, 0, 0, 6, 12, 0, 0, 0, 0, 7]),
     Buffer.from([0, 0, 0, 2, 12, 0]),
   ];

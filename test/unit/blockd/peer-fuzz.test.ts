@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { IN_FILE } from '../../../blockd/image/block-stack.ts';
 import { Image } from '../../../blockd/image/image.ts';
+import { ImageArrival } from '../../../blockd/image/image-arrival.ts';
 import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
 import { PushedBlocks } from '../../../blockd/image/pushed-blocks.ts';
 import { FollowLink } from '../../../blockd/peer/follow-link.ts';
@@ -230,10 +231,11 @@ test(`${OFFERED} changed streams of offers: what comes is what its version names
         traffic: () => new Traffic(),
       });
       const top = new LayerBlocks({ store: replica, source: blocks, clock, node: 'b', members: () => ['a'] });
+      const replicated = new Image({ top, clock });
       const link = new FollowLink({
         ...{ store: replica, source: 'a', clock, traffic: new Traffic(), log },
         dial: tampering(random, clock, store, 1 + below(random, 8), followers),
-        taker: new PushedBlocks(new Image({ top, clock })),
+        taker: new PushedBlocks(replicated, new ImageArrival(replicated)),
       });
       for (let step = 0; step < 6; step++) {
         await clock.advance(20_000);

@@ -127,6 +127,34 @@ test('an announced migration takes all at once; called off, what was pushed stay
   assert.is(countersAt(stores, 'b').pushedHereBlocks, 2);
 });
 
+test('what was pushed and is read after the move was useful, and the next place knows what was learnt', async () => {
+  const stores = await followed();
+  for (const block of [0, 1, 2]) await use(stores, block, 7);
+  await stores.clock.advance(SWEPT_MS);
+  await stores.write('a', 2, 8);
+  const b = blockCalls(stores.at('b'));
+  const a = blockCalls(stores.at('a'));
+  const migration = MIGRATION;
+  await b['standby.start'](
+    { ...{ migration, image: 'web', bytes: BYTES, stack: ALONE, epoch: 2, from: FROM_A } },
+    context,
+  );
+  await stores.clock.advance(2_000);
+  const { closings } = await a['writer.freeze']({ migration, images: ['web'] }, context);
+  const verified = b['standby.verify']({ migration, closings, timeoutMs: 5_000 }, context);
+  await stores.clock.advance(100);
+  assert.equal(await verified, { equal: true, reason: '' });
+  await b['standby.activate']({ migration }, context);
+  await a['writer.release']({ migration }, context);
+  assert.equal([await stores.read('b', 0), await stores.read('b', 2)], [7, 8]);
+  await stores.clock.advance(2_000);
+  const { counters } = stores.at('b').get('web').propagation.status() ?? {};
+  // Block 2 was pushed twice: before it was overwritten at a, and after the announcement.
+  assert.equal([counters?.usefulBlocks, counters?.wastedBlocks, counters?.missedBlocks], [2, 1, 0]);
+  assert.is(stores.at('a').get('web').propagation.status(), null);
+  assert.equal(stores.at('b').propagation.memoryOf('web')?.moves, [{ from: 'a', to: 'b', count: 1 }]);
+});
+
 test('a word to follow never touches an image that is open, makes no layer that has left, and lapses', async () => {
   const stores = await followed();
   const calls = blockCalls(stores.at('a'));
