@@ -162,15 +162,15 @@ export class PeerFrameReader {
 function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
   switch (type) {
     case FRAME_TYPE.fetch:
-      return decodeFetch(body);
+      return decodeRuns('fetch', body, [1, FETCH_BLOCKS_MAX]);
     case FRAME_TYPE.blocks:
       return decodeBlocks(body);
     case FRAME_TYPE.absent:
       return decodeAbsent(body);
     case FRAME_TYPE.keep:
-      return decodeKeep('keep', body);
+      return decodeRuns('keep', body, [1, KEEP_BLOCKS_MAX]);
     case FRAME_TYPE.kept:
-      return decodeKeep('kept', body);
+      return decodeRuns('kept', body, [0, KEEP_BLOCKS_MAX]);
     case FRAME_TYPE.follow:
       return body.length === 8 ? { type: 'follow', afterSequence: readLong(body, 0) } : undefined;
     case FRAME_TYPE.begin:
@@ -216,21 +216,15 @@ function decodeOffer(body: Buffer): PeerFrame | undefined {
   return { type: 'offer', id: body.readUInt32BE(0), layer, runs };
 }
 
-function decodeFetch(body: Buffer): PeerFrame | undefined {
+function decodeRuns(
+  type: 'fetch' | 'keep' | 'kept',
+  body: Buffer,
+  [countMin, blocksMax]: readonly [countMin: number, blocksMax: number],
+): PeerFrame | undefined {
   const count = (body.length - 4) / WANTED_BYTES;
-  if (!Number.isInteger(count) || count < 1 || count > FETCH_RUNS_MAX) return undefined;
+  if (!Number.isInteger(count) || count < countMin || count > FETCH_RUNS_MAX) return undefined;
   const runs = readWanted(body, 4, count);
-  return runs === undefined || blocksIn(runs) > FETCH_BLOCKS_MAX
-    ? undefined
-    : { type: 'fetch', id: body.readUInt32BE(0), runs };
-}
-
-/** An answer may have no runs: nothing is kept. */
-function decodeKeep(type: 'keep' | 'kept', body: Buffer): PeerFrame | undefined {
-  const count = (body.length - 4) / WANTED_BYTES;
-  if (!Number.isInteger(count) || count < (type === 'keep' ? 1 : 0)) return undefined;
-  const runs = readWanted(body, 4, count);
-  return runs === undefined || blocksIn(runs) > KEEP_BLOCKS_MAX ? undefined : { type, id: body.readUInt32BE(0), runs };
+  return runs === undefined || blocksIn(runs) > blocksMax ? undefined : { type, id: body.readUInt32BE(0), runs };
 }
 
 function decodeBlocks(body: Buffer): PeerFrame | undefined {
