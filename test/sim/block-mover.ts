@@ -25,7 +25,7 @@ const VERIFY_TIMEOUT_MS = 3_000;
 const RETRY_MS = 200;
 const MIGRATION_DIGITS = 16;
 
-type Calls = Handlers<typeof blockdContract>;
+export type Calls = Handlers<typeof blockdContract>;
 
 /** A call that came to nothing in time: it may have been taken, or be taken later. */
 class LostCall extends Error {
@@ -58,7 +58,7 @@ export class BlockMover {
   }
 
   get writer(): BlockNode {
-    return this.#node(this.#head.writer ?? this.#head.holder);
+    return this.#node(this.head.writer ?? this.head.holder);
   }
 
   /** Makes the image at the first node and starts the guest there. */
@@ -93,7 +93,7 @@ export class BlockMover {
         return;
       }
       this.#guest.leave();
-      const { epoch } = this.#head;
+      const { epoch } = this.head;
       const closing = await this.#persist(from, (calls) =>
         calls['image.close']({ image: this.#image, layer: LAYER, epoch }, CONTEXT),
       );
@@ -132,7 +132,7 @@ export class BlockMover {
     const migration = (++this.#migrations).toString(16).padStart(MIGRATION_DIGITS, '0');
     const image = this.#image;
     [this.#entry] = beginTransfer([this.#known], { migration, from: from.name, to: to.name });
-    const { transfer, bytes, stack } = this.#head;
+    const { transfer, bytes, stack } = this.head;
     if (transfer === null) throw new TypeError('a transfer stands');
     const standBy = { migration, image, bytes, stack, epoch: transfer.epoch, from: endpoint(from) };
     this.#world.point(`migration to ${to.name}`);
@@ -188,7 +188,7 @@ export class BlockMover {
   async #openAt(node: BlockNode): Promise<void> {
     for (;;) {
       this.#entry = openEpoch(this.#known, node.name);
-      const { bytes, stack, epoch, last, holder } = this.#head;
+      const { bytes, stack, epoch, last, holder } = this.head;
       const opening = { image: this.#image, bytes, stack, epoch, last, from: endpoint(this.#node(holder)) };
       try {
         await this.#call(node, (calls) => calls['image.open'](opening, CONTEXT), READY_TIMEOUT_MS);
@@ -280,18 +280,18 @@ export class BlockMover {
     return this.#entry;
   }
 
-  get #head(): Entry['head'] {
+  get head(): Entry['head'] {
     return this.#known.head;
   }
 }
 
-const CONTEXT = {
+export const CONTEXT = {
   peer: { node: 'k', role: 'controller' },
   progress: () => undefined,
   signal: new AbortController().signal,
 } as const;
 
-function endpoint({ name }: BlockNode): { node: string; address: string } {
+export function endpoint({ name }: BlockNode): { node: string; address: string } {
   return { node: name, address: '127.0.0.1' };
 }
 

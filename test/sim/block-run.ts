@@ -15,6 +15,8 @@ export interface BlockResult {
   readonly fingerprint: string;
   readonly answered: number;
   readonly moves: number;
+  /** That came before they were asked for, as far as the daemons that were up before the end know. */
+  readonly pushedBlocks: number;
 }
 
 /** One world under the faults that the seed draws. */
@@ -28,11 +30,12 @@ export async function runBlockSeed(seed: number): Promise<BlockResult> {
     blocks.world.clock.after(draw.between(0, lengthMs), () => blocks.strike(fault));
   }
   await blocks.run(blocks.world.clock.nowMs + lengthMs);
+  const { pushedBlocks } = blocks.pushes;
   blocks.heal();
   // A world that is broken may never come to rest.
   if (blocks.world.violations.length === 0) await blocks.settle(SETTLE_MS);
   const { violations, trace, fingerprint } = blocks.world;
-  return { seed, violations, trace, fingerprint, answered: blocks.guest.answered, moves: blocks.moves };
+  return { seed, violations, trace, fingerprint, answered: blocks.guest.answered, moves: blocks.moves, pushedBlocks };
 }
 
 /** Runs the seeds from `first` on; calls back for each that broke a promise or ended differently the second time. */
@@ -40,12 +43,13 @@ export async function runBlockSeeds(
   first: number,
   count: number,
   failed: (result: BlockResult) => void,
-): Promise<{ answered: number; moves: number }> {
-  const sum = { answered: 0, moves: 0 };
+): Promise<{ answered: number; moves: number; pushedBlocks: number }> {
+  const sum = { answered: 0, moves: 0, pushedBlocks: 0 };
   for (let seed = first; seed < first + count; seed++) {
     const result = await runBlockSeed(seed);
     sum.answered += result.answered;
     sum.moves += result.moves;
+    sum.pushedBlocks += result.pushedBlocks;
     if (result.violations.length > 0) failed(result);
     else if (seed % REPEAT_EVERY === 0 && (await runBlockSeed(seed)).fingerprint !== result.fingerprint)
       failed({ ...result, violations: ['two runs of one seed ended differently'] });

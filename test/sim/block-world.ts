@@ -5,6 +5,7 @@ import { messageOf } from '../../common/errors.ts';
 import { BlockGuest } from './block-guest.ts';
 import { BlockMover } from './block-mover.ts';
 import { BlockNode } from './block-node.ts';
+import { BlockPushes } from './block-pushes.ts';
 import { SimStreams } from './block-streams.ts';
 import type { LinkFaults } from './network.ts';
 import { World } from './world.ts';
@@ -18,6 +19,7 @@ const EVENTS_MAX = 400_000;
 const BEGIN_MS_MAX = 600_000;
 const LOOK_MS = 400;
 const MOVE_EVERY_MS = 3_000;
+const TELL_EVERY_MS = 2_000;
 /** A node without power has it again within this. */
 const DARK_MS_MAX = 8_000;
 const CUT_MS_MAX = 30_000;
@@ -33,6 +35,7 @@ export class BlockWorld {
   readonly world: World;
   readonly guest: BlockGuest;
   readonly mover: BlockMover;
+  readonly pushes: BlockPushes;
   readonly nodes: readonly BlockNode[];
   moves = 0;
   #isOver = false;
@@ -43,6 +46,7 @@ export class BlockWorld {
     this.nodes = NAMES.map((name) => new BlockNode(name, this.world, streams, () => this.nodes));
     this.guest = new BlockGuest(this.world, IMAGE, BLOCKS * BLOCK_BYTES);
     this.mover = new BlockMover(this.world, this.nodes, this.guest, IMAGE);
+    this.pushes = new BlockPushes(this.world, this.nodes);
   }
 
   /** Makes the disk and lets the guest and the mover begin. */
@@ -198,6 +202,7 @@ export class BlockWorld {
       if (this.guest.node === undefined) this.#take(this.mover.restart());
       else if (!this.#isOver && prng.chance(LOOK_MS / MOVE_EVERY_MS)) this.#move();
     }
+    if (!this.#isOver && prng.chance(LOOK_MS / TELL_EVERY_MS)) this.pushes.tell(this.mover.head);
     clock.after(LOOK_MS, () => this.#look());
   }
 
