@@ -83,6 +83,21 @@ test('what another store says keeps a local block only on equality', () => {
   assert.is(table.mark.entries, 2);
 });
 
+test('what arrives, or is spoilt, is counted at its new place once, and the digest stays', () => {
+  const table = new VersionTable(4);
+  for (const block of [0, 1]) learn(table, block, words(1, 9), 7);
+  const { digest, entries } = table.mark;
+  table.arrived(0);
+  table.arrived(0);
+  assert.equal(table.census(), { local: 1, elsewhere: new Map([[7, 1]]) });
+  table.arrived(1);
+  assert.equal(table.census(), { local: 2, elsewhere: new Map() });
+  table.spoilt(0);
+  table.spoilt(0);
+  assert.equal(table.census(), { local: 1, elsewhere: new Map([[7, 1]]) });
+  assert.equal([table.mark.digest, table.mark.entries], [digest, entries]);
+});
+
 test('a wrong checksum or kind that was told under the right version is set right by the next word', () => {
   const table = new VersionTable(2);
   learn(table, 0, words(1, 9), 7, { fill: 8 });
