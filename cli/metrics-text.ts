@@ -67,7 +67,7 @@ export function describeMetrics(all: ClusterMetrics): string {
   const requests = figures('HITS', 'MISSES', 'HIT', 'FETCH P50', 'P99', 'QUEUED', 'WRITES', 'FLUSHES');
   const pushes = figures('PUSHED', 'USEFUL', 'WASTED');
   const rows = rowsOf(all);
-  const causes = ['demand', 'background', 'served', 'table'];
+  const causes = ['demand', 'background', 'pushed', 'served', 'table'];
   const bytes = rows.map(({ node, image, metrics }) => {
     const wan = wanBytes(metrics, node, all);
     return [node, image, ...causes.map((cause) => formatBytes(wan.get(cause) ?? 0))];

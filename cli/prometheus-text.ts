@@ -71,12 +71,14 @@ function addFetchTime(families: Families, labels: Labels, { fetchTime }: BlockMe
 }
 
 function addLayers(families: Families, scope: string, labels: Labels, metrics: BlockMetrics, wan: WanOf): void {
-  const { queuedBlocks, fetchedOnDemandBlocks, fetchedInBackgroundBlocks, spoiltBlocks, traffic } = metrics;
+  const { queuedBlocks, fetchedOnDemandBlocks, fetchedInBackgroundBlocks, pushedHereBlocks } = metrics;
+  const { spoiltBlocks, traffic } = metrics;
   const queued = 'Blocks asked of other nodes and not here yet';
   families.add('gauge', `${scope}_queued_blocks`, queued, { value: queuedBlocks, labels });
   const fetched = [
     { value: fetchedOnDemandBlocks, labels: { ...labels, cause: 'demand' } },
     { value: fetchedInBackgroundBlocks, labels: { ...labels, cause: 'background' } },
+    { value: pushedHereBlocks, labels: { ...labels, cause: 'pushed' } },
   ];
   families.add('counter', `${scope}_fetched_blocks_total`, 'Blocks that came from other nodes', ...fetched);
   const spoilt = 'Blocks found not to be what their versions name';

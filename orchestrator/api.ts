@@ -112,7 +112,7 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'image.export': ({ image, ...target }, { progress, signal }) =>
       images.export(image, target, { onProgress: progress, signal }),
     'image.list': async () => ({ images: await images.heads() }),
-    'image.show': ({ image }) => images.show(image),
+    'image.show': ({ image, heatCells }) => images.show(image, heatCells),
     'image.delete': async ({ image }) => ({ waitsFor: await images.delete(image) }),
     'image.clone': ({ image, from, disk }) => snapshots.clone(image, from, disk),
     'image.resize': ({ image, bytes }) => snapshots.resize(image, bytes),

@@ -4,10 +4,11 @@ import { newLayerId } from '../common/layer-id.ts';
 import type { Closing, ExportedFile, ImageFormat, ScrubReport } from '../wire/contracts/blockd.ts';
 import type { Head } from '../wire/contracts/catalogue.ts';
 import type { SealedLayer } from '../wire/contracts/layers.ts';
-import type { ImageLayer, ImageState } from '../wire/contracts/orchestrator.ts';
+import type { ImageState } from '../wire/contracts/orchestrator.ts';
 import { type Admission, imageOpen } from './admission.ts';
 import type { BackgroundPulls } from './background-pulls.ts';
 import type { Cluster, NodeDaemons } from './cluster.ts';
+import { viewImage } from './image-view.ts';
 import { exportLayers, type ImageTarget, type Watch } from './layer-export.ts';
 import type { LayerSweep } from './layer-sweep.ts';
 import type { State } from './state.ts';
@@ -141,33 +142,8 @@ export class Images {
   }
 
   /** Head, layers and every reachable store's view. */
-  async show(image: string): Promise<ImageState> {
-    const head = await this.head(image);
-    const shown: ImageState = { head, stores: [], layers: [], unreachable: [] };
-    const holders = new Map<string, ImageLayer['holders']>();
-    await Promise.all(
-      this.#cluster.endpoints().map(async ({ node }) => {
-        try {
-          const { blockd } = this.#cluster.clients(node);
-          const [{ images }, { layers }] = await Promise.all([
-            blockd.call('image.list', {}),
-            blockd.call('layer.list', {}),
-          ]);
-          const store = images.find((candidate) => candidate.image === image && candidate.layer === head.stack.layer);
-          if (store !== undefined) shown.stores.push({ node, store });
-          for (const layer of layers) holders.set(layer.layer, [...(holders.get(layer.layer) ?? []), { node, layer }]);
-        } catch {
-          // Said in the answer: a store that cannot be asked is named, not guessed at.
-          shown.unreachable.push(node);
-        }
-      }),
-    );
-    shown.stores.sort((a, b) => a.node.localeCompare(b.node));
-    for (const { layer, bytes } of [{ layer: head.stack.layer, bytes: head.bytes }, ...head.stack.below]) {
-      const at = (holders.get(layer) ?? []).sort((a, b) => a.node.localeCompare(b.node));
-      shown.layers.push({ layer, bytes, isTop: layer === head.stack.layer, holders: at });
-    }
-    return shown;
+  async show(image: string, heatCells?: number): Promise<ImageState> {
+    return viewImage(this.#cluster, await this.head(image), heatCells);
   }
 
   /**

@@ -112,6 +112,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       const { propagation } = shelf.get(image);
       return { settings: shelf.propagation.of(image), status: propagation.status() };
     },
+    'image.heat': async ({ image, cells }) => ({ heat: await shelf.get(image).propagation.heat(cells) }),
     'store.metrics': () => storeMetrics(shelf),
     'store.report': () => storeReport(shelf.layers, shelf.members.names),
     'records.keep': async (records) => ({ mark: await shelf.layers.records.keep(records) }),

@@ -2,11 +2,13 @@
 // place is told, when the next look is. It decides no order itself and holds no request back: what it cannot do now it
 // does later.
 import type { Clock, Timer } from '../../common/clock.ts';
+import type { HeatMap } from '../../wire/contracts/heat.ts';
 import type { PropagationCounters, PropagationSettings, PropagationStatus } from '../../wire/contracts/propagation.ts';
 import type { Member } from '../../wire/names.ts';
 import type { PeerFrame } from '../peer/peer-frame.ts';
 import type { AccessNotes } from '../propagation/access-notes.ts';
 import { drawsFrom } from '../propagation/draws.ts';
+import { HeatMapSurvey } from '../propagation/heat-map.ts';
 import { HeatSurvey } from '../propagation/heat-summary.ts';
 import { Propagator, type PushOrder } from '../propagation/propagator.ts';
 import { PushPlaces } from '../propagation/push-places.ts';
@@ -22,7 +24,7 @@ const BUSY_MS = 100;
 /** Otherwise: settings and members are looked at, and time goes on for the frequencies. */
 const IDLE_MS = 1_000;
 
-/** Groups whose heat one look adds up for the next place, as one look of the propagator scans: a millisecond. */
+/** Groups of blocks that one step of a survey or a heat map looks at, as one look of the propagator does: a millisecond. */
 const SURVEY_GROUPS = 2 ** 13;
 /** How much of what was learnt a kill may take. */
 const REMEMBER_MS = 600_000;
@@ -107,6 +109,15 @@ export class ImagePropagation {
     this.#propagator = undefined;
     this.#members = undefined;
     this.#parts.image.notes = undefined;
+  }
+
+  /** How often its parts are read and written here, in at most so many cells; null while that is not noted. */
+  async heat(cellsMax: number): Promise<HeatMap | null> {
+    const { clock } = this.#parts;
+    if (this.#propagator === undefined) return null;
+    const survey = new HeatMapSurvey(this.#propagator.heat, cellsMax);
+    while (!survey.step(SURVEY_GROUPS)) await new Promise<void>((resolve) => clock.setTimer(0, resolve));
+    return survey.map;
   }
 
   status(): PropagationStatus | null {

@@ -72,6 +72,7 @@ function countLayers(layers: readonly LayerBlocks[], shelf: Counted['layers']): 
     queuedBlocks: sum(({ queuedBlocks }) => queuedBlocks),
     fetchedOnDemandBlocks: sum(({ fetchedBlocks }) => fetchedBlocks.demand),
     fetchedInBackgroundBlocks: sum(({ fetchedBlocks }) => fetchedBlocks.background),
+    pushedHereBlocks: sum(({ fetchedBlocks }) => fetchedBlocks.pushed),
     spoiltBlocks: sum(({ store }) => store.file.spoiltBlocks),
     traffic: [...sumOfTraffic(layers.map(({ store }) => shelf.trafficOf(store.layer))).meters],
   };

@@ -6,59 +6,17 @@ import { formatBytes, ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import { ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
 import type { Head, Leaving } from '../../wire/contracts/catalogue.ts';
-import type { ImageLayer, ImageState } from '../../wire/contracts/orchestrator.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import type { OrchestratorClient } from '../context.ts';
+import { heatCells } from '../heat-text.ts';
+import { describeImage } from '../image-text.ts';
 import { withSpooledInput } from '../spooled-input.ts';
 import { scrubCommand } from './image-scrub.ts';
 import { byteSize, wholeNumber } from './numbers.ts';
 import { describeWaiting } from './waiting.ts';
 
-const BLOCK_BYTES = 4096;
 const IMAGE_FORMATS = ImageFormat.anyOf.map((format) => format.const);
 const EXPORT_FORMATS = ExportFormat.anyOf.map((format) => format.const);
-
-function describeImage({ head, stores, layers, unreachable }: ImageState): string {
-  const lines = [
-    `name     ${head.image}`,
-    `size     ${formatBytes(head.bytes)}`,
-    `epoch    ${head.epoch}`,
-    `open at  ${head.writer ?? 'nowhere (closed)'}`,
-    '',
-  ];
-  const columns = [
-    ...[{ title: 'STORE' }, { title: 'ROLE' }, { title: 'WRITTEN', figures: true }, { title: 'LOCAL', figures: true }],
-    ...[
-      { title: 'READS', figures: true },
-      { title: 'WRITES', figures: true },
-      { title: 'SCRUBBED' },
-      { title: 'DEPENDS ON' },
-    ],
-  ];
-  const rows = stores.map(({ node, store }) => [
-    ...[node, store.role, formatBytes(store.writtenBlocks * BLOCK_BYTES), formatBytes(store.localBlocks * BLOCK_BYTES)],
-    ...[`${store.counters.reads}`, `${store.counters.writes}`],
-    store.scrubbedAtMs === null ? 'never' : new Date(store.scrubbedAtMs).toISOString().slice(0, 16).replace('T', ' '),
-    store.dependsOn.map((other) => `${other.node} (${formatBytes(other.blocks * BLOCK_BYTES)})`).join(', '),
-  ]);
-  lines.push(formatTable(columns, rows), '', describeLayers(layers));
-  if (unreachable.length > 0) lines.push(`not reached: ${unreachable.join(', ')}`);
-  return lines.join('\n');
-}
-
-function describeLayers(layers: readonly ImageLayer[]): string {
-  const columns = [
-    ...[{ title: 'LAYER' }, { title: 'SIZE', figures: true }, { title: 'WRITTEN', figures: true }],
-    ...[{ title: 'HELD BY' }],
-  ];
-  const rows = layers.map(({ layer, bytes, isTop, holders }) => {
-    const writtenBlocks = Math.max(0, ...holders.map((holder) => holder.layer.writtenBlocks));
-    const held = holders.map((holder) => `${holder.node} (${formatBytes(holder.layer.localBlocks * BLOCK_BYTES)})`);
-    const name = isTop ? `${layer} (top)` : layer;
-    return [name, formatBytes(bytes), formatBytes(writtenBlocks * BLOCK_BYTES), held.join(', ')];
-  });
-  return formatTable(columns, rows);
-}
 
 function describeLeaving(leaving: readonly Leaving[]): string {
   if (leaving.length === 0) return 'nothing is left to be let go of';
@@ -91,12 +49,17 @@ const list = command('list', 'the images, or what deleted ones have left', ['ima
     }),
   );
 
-const show = command('show', 'one image: its head, and what each store holds of it', ['image show web'])
+const show = command(
+  'show',
+  'one image: its version, its layers, who holds what of them, and where it is read and written',
+  ['image show web', 'image show web --json=web.json'],
+)
   .argument('<image>', 'its name')
   .action((image: string, options: CommonOptions) =>
     withOrchestrator(options, async (client) => {
-      const state = await client.call('image.show', { image });
-      await print(options, state, describeImage(state));
+      const { columns } = process.stdout;
+      const state = await client.call('image.show', { image, heatCells: heatCells(columns) });
+      await print(options, state, describeImage(state, columns));
     }),
   );
 

@@ -59,6 +59,14 @@ async function move(): Promise<void> {
   await a.self.call('writer.release', { migration: MIGRATION });
 }
 
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 2_000; tries++) {
+    if (await isSo()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error('it did not come to that');
+}
+
 async function metricsOf(node: BlockdNode): Promise<BlockMetrics> {
   const { images, all } = await node.self.call('store.metrics', {});
   assert.equal(
@@ -100,14 +108,23 @@ test('reads of what came count as misses once and as hits from then on; both end
   assert.is(bytesOf(hit, 'a', 'background')[0], 0);
 });
 
+test('the writer says where the image was read and written, by cells', async () => {
+  // Settings and members are looked at once a second.
+  await until(async () => (await b.controller.call('image.heat', { image: 'web', cells: 16 })).heat !== null);
+  await b.io('write -P 0x22 32M 256k', 'flush', 'read -P 0x22 32M 256k', 'read -P 0x11 0 4k');
+  const { heat } = await b.controller.call('image.heat', { image: 'web', cells: 16 });
+  assert.is(heat?.cellBlocks, BYTES / 4096 / 16);
+  assert.ok(Math.abs((heat?.writes[8] ?? 0) - 64) <= 6, `${heat?.writes[8]} writes in the cell of 32 MiB`);
+  assert.is(heat?.writes[0], 0);
+  assert.ok((heat?.reads[0] ?? 0) >= 0.9);
+  assert.equal([heat?.reads[4], heat?.writes[15]], [0, 0]);
+  assert.equal(await a.controller.call('image.heat', { image: 'web', cells: 16 }), { heat: null });
+});
+
 test('the pull counts apart from what a guest waits for', async () => {
   const before = await metricsOf(b);
   await b.controller.call('pull.set', { image: 'web', rateBytesPerSecond: 100_000_000 });
-  for (;;) {
-    const { dependsOn } = await b.controller.call('image.show', { image: 'web' });
-    if (dependsOn.length === 0) break;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
+  await until(async () => (await b.controller.call('image.show', { image: 'web' })).dependsOn.length === 0);
   const after = await metricsOf(b);
   assert.equal(bytesOf(after, 'a', 'demand'), bytesOf(before, 'a', 'demand'));
   assert.is(after.misses, before.misses);

@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, Member, MigrationId, Name, Sequence } from '../names.ts';
+import { HeatCells, HeatMap } from './heat.ts';
 import { Closing, ImageRole, SealedLayer, Stack } from './layers.ts';
 import { StoreMetrics } from './metrics.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
@@ -251,6 +252,12 @@ export const blockdContract = contract('blockd', {
   ),
   /** The members, by which holders' names become addresses, and clouds become nodes that blocks are pushed to. */
   'members.set': method(['controller'], Type.Object({ members: Type.Array(Member) }), Empty),
+  /** How often its parts are read and written here; nothing where it is not written, or no other node wants to know. */
+  'image.heat': method(
+    ['controller'],
+    Type.Object({ image: Name, cells: HeatCells }),
+    Type.Object({ heat: Type.Union([HeatMap, Type.Null()]) }),
+  ),
   /** What was counted here since the start. */
   'store.metrics': method(['controller', 'self'], Empty, StoreMetrics),
   /** What is here, for a catalogue that compares itself with it or is rebuilt from it. */

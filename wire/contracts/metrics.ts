@@ -14,9 +14,9 @@ const TimeCounts = Type.Object({ counts: Type.Array(Count, BUCKETS), sumMs: Type
 export type TimeCounts = Type.Static<typeof TimeCounts>;
 
 /**
- * What bytes crossed for, as this node sees it: fetched because a client waited (`demand`) or because nobody did
- * (`background`: the pull, and seeding) or because the writer offered it (`pushed`), given to others for their reasons (`served`), version entries in either direction
- * (`table`).
+ * What bytes crossed for, as this node sees it: fetched because a client waited (`demand`), because nobody did
+ * (`background`: the pull, and seeding) or because the writer offered it (`pushed`); given to others for their reasons
+ * (`served`); version entries in either direction (`table`).
  */
 const TrafficCause = Type.Union([
   Type.Literal('demand'),
@@ -45,6 +45,8 @@ const LayerMetrics = {
   queuedBlocks: Count,
   fetchedOnDemandBlocks: Count,
   fetchedInBackgroundBlocks: Count,
+  /** Came because their writer offered them. */
+  pushedHereBlocks: Count,
   spoiltBlocks: Count,
   /** Bytes of frames to and from one other node, TLS records not counted. */
   traffic: Type.Array(Type.Object({ peer: Name, cause: TrafficCause, bytesIn: Bytes, bytesOut: Bytes })),

@@ -1,9 +1,10 @@
 // The calls of the orchestrator: what the CLI and the status page use, and the nodes' registration.
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
-import { Bytes, Ipv4, LayerId, Mac, MigrationId, Name } from '../names.ts';
+import { Bytes, Ipv4, LayerId, Mac, MigrationId, Name, Sequence } from '../names.ts';
 import { ExportedFile, ExportFormat, ImageFormat, ScrubReport, StoreImage, StoreLayer } from './blockd.ts';
 import { Head, Leaving, Snapshot } from './catalogue.ts';
+import { HeatCells, HeatMap } from './heat.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
 import { ClusterMetrics } from './metrics.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
@@ -106,6 +107,8 @@ export const ImageLayer = Type.Object({
   layer: LayerId,
   bytes: Bytes,
   isTop: Type.Boolean(),
+  /** Of its newest write. */
+  lastSequence: Sequence,
   holders: Type.Array(Type.Object({ node: Name, layer: StoreLayer })),
 });
 export type ImageLayer = Type.Static<typeof ImageLayer>;
@@ -116,6 +119,8 @@ export const ImageState = Type.Object({
   stores: Type.Array(Type.Object({ node: Name, store: StoreImage })),
   /** The newest first. */
   layers: Type.Array(ImageLayer),
+  /** At its writer; null where it has none, cannot be asked or notes nothing, or when no cells were asked for. */
+  heat: Type.Union([HeatMap, Type.Null()]),
   unreachable: Type.Array(Name),
 });
 export type ImageState = Type.Static<typeof ImageState>;
@@ -170,7 +175,7 @@ export const orchestratorContract = contract('orchestrator', {
     timeoutMs: 0,
   }),
   'image.list': method(['operator'], Empty, Type.Object({ images: Type.Array(Head) })),
-  'image.show': method(['operator'], Type.Object({ image: Name }), ImageState),
+  'image.show': method(['operator'], Type.Object({ image: Name, heatCells: Type.Optional(HeatCells) }), ImageState),
   'image.delete': method(['operator'], Type.Object({ image: Name }), Deleted, { timeoutMs: 60_000 }),
   /** A new image on a snapshot; no block is copied. `disk`: which image of a snapshot of several. */
   'image.clone': method(['operator'], Type.Object({ image: Name, from: Name, disk: Type.Optional(Name) }), Head),

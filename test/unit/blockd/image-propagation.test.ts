@@ -104,6 +104,25 @@ test('what is written and read goes to the likely place after the next sweep, an
   assert.ok(one.way.pushed.every(({ order }) => order.place === 'b' && order.first >= 2));
 });
 
+test('where the image was read and written is told by cells, while it is written here and others are there', async () => {
+  const one = await stand();
+  assert.is(await one.propagation.heat(4), null, 'it is not written yet');
+  one.propagation.begin();
+  await use(one, 4, 4);
+  const cold = [0, 0];
+  assert.equal(await one.propagation.heat(4), {
+    cellBlocks: BLOCKS / 4,
+    reads: [0, 12, ...cold],
+    writes: [0, 4, ...cold],
+  });
+  one.propagation.end();
+  assert.is(await one.propagation.heat(4), null);
+  const alone = await stand();
+  alone.members = MEMBERS.slice(0, 1);
+  alone.propagation.begin();
+  assert.is(await alone.propagation.heat(4), null);
+});
+
 test('on demand nothing goes, until the policy is changed while the image is written', async () => {
   const one = await stand({ ...PROACTIVE, policy: { mode: 'on-demand' } });
   one.propagation.begin();

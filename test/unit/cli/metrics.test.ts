@@ -13,7 +13,7 @@ const times = (...pairs: [bucket: number, count: number][]): number[] => {
 
 const METRICS: BlockMetrics = {
   ...{ hits: 900, misses: 100, writes: 7, flushes: 2, queuedBlocks: 3, spoiltBlocks: 0 },
-  ...{ fetchedOnDemandBlocks: 100, fetchedInBackgroundBlocks: 50 },
+  ...{ fetchedOnDemandBlocks: 100, fetchedInBackgroundBlocks: 50, pushedHereBlocks: 4 },
   fetchTime: { counts: times([3, 90], [7, 10]), sumMs: 1_500 },
   propagation: {
     ...{ offeredBlocks: 6, pushedBlocks: 5, failedBlocks: 1, usefulBlocks: 2, wastedBlocks: 1, missedBlocks: 3 },
@@ -55,7 +55,7 @@ test('what stays within a cloud crosses no WAN', () => {
 test('the tables have each image and all of each node, and name who was not reached', () => {
   const text = describeMetrics(CLUSTER);
   assert.match(text, /a +web +900 +100 +90\.0 % +10 ms +200 ms +12\.3 kB +7 +2 +20\.5 kB +8\.2 kB +4\.1 kB/);
-  assert.match(text, /a +all +1\.0 MB +0 B +0 B +2\.0 kB/);
+  assert.match(text, /a +all +1\.0 MB +0 B +0 B +0 B +2\.0 kB/);
   assert.match(text, /not reached: c/);
 });
 

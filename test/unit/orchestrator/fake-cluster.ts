@@ -112,6 +112,7 @@ export class FakeNode implements NodeDaemons {
       'image.create': nothing,
       'layer.drop': nothing,
       'layer.list': () => ({ layers: [] }),
+      'image.heat': () => ({ heat: null }),
       'store.metrics': () => storeMetrics({ hosts: [], layers: { all: [], trafficOf: () => new Traffic() } }),
       'image.cut': () => ({ sealed: [] }),
       'cut.cancel': () => ({ sealed: [] }),

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
 import { ControlStand } from './control-stand.ts';
-import { storeImage } from './fake-cluster.ts';
+import { head, storeImage } from './fake-cluster.ts';
 import { vmRecord } from './records.ts';
 
 const test = suite<{ stand: ControlStand }>('images');
@@ -31,6 +31,21 @@ test('an image that the catalogue has after all is not deleted for a lost answer
   const error = await stand.refusal(stand.control.images.create('web', 'alpha', { bytes: 4096 }, nobody));
   assert.is(error.code, 'CONNECTION_LOST');
   assert.is(stand.cluster.count('alpha blockd layer.drop'), 0);
+});
+
+test('an image is shown with its heat where it is written, and without where that is not known', async ({ stand }) => {
+  const { cluster, control } = stand;
+  const heat = { cellBlocks: 1, reads: [2], writes: [1] };
+  cluster.clients('beta').blockd.answers['image.heat'] = ({ cells }) => ({ heat: cells === 7 ? heat : null });
+  cluster.catalogue.answers['image.head'] = () => head({ writer: 'beta', epoch: 1 });
+  cluster.clients('beta').blockd.answers['image.list'] = () => ({ images: [storeImage({ lastSequence: 12 })] });
+  const shown = await control.images.show('web', 7);
+  assert.equal(shown.heat, heat);
+  assert.is(shown.layers[0]?.lastSequence, 12);
+  assert.is((await control.images.show('web')).heat, null);
+  cluster.clients('beta').isAway = true;
+  const away = await control.images.show('web', 7);
+  assert.equal([away.heat, away.unreachable, away.layers[0]?.lastSequence], [null, ['beta'], 7]);
 });
 
 test('of two that make one image at the same moment one does', async ({ stand }) => {

@@ -1,0 +1,79 @@
+// An image for a person: what it is, which version, who holds what of it, and how its blocks get elsewhere.
+import { formatBytes } from '../common/progress.ts';
+import { formatTable } from '../common/table.ts';
+import type { ImageLayer, ImageState } from '../wire/contracts/orchestrator.ts';
+import { describeHeat } from './heat-text.ts';
+
+const BLOCK_BYTES = 4096;
+
+const inBytes = (blocks: number): string => formatBytes(blocks * BLOCK_BYTES);
+
+/** The whole of it, for a terminal of so many columns. */
+export function describeImage(state: ImageState, columns?: number): string {
+  const { head, layers, unreachable, heat } = state;
+  return [
+    ...summaryOf(state),
+    '',
+    describeStores(state),
+    '',
+    describeLayers(layers),
+    '',
+    describeHeat(heat, columns),
+    ...(unreachable.length > 0 ? [`not reached: ${unreachable.join(', ')}`] : []),
+    ...(head.cut === null ? [] : ['a snapshot of it is being made']),
+  ].join('\n');
+}
+
+function summaryOf({ head, stores }: ImageState): string[] {
+  const writer = stores.find(({ node }) => node === head.writer)?.store;
+  const sequence = writer?.lastSequence ?? head.last.lastSequence;
+  const usedBlocks = Math.max(0, ...stores.map(({ store }) => store.writtenBlocks));
+  const percent = Math.round((100 * usedBlocks * BLOCK_BYTES) / Math.max(1, head.bytes));
+  return [
+    `name     ${head.image}`,
+    `size     ${formatBytes(head.bytes)}, ${inBytes(usedBlocks)} of it used (${percent} %)`,
+    `version  epoch ${head.epoch}, sequence ${sequence}, generation ${head.stack.generation} of its layers`,
+    `open at  ${head.writer ?? 'nowhere (closed)'}`,
+    `policy   ${head.propagation?.policy.mode ?? 'on-demand'}`,
+  ];
+}
+
+function describeStores({ stores }: ImageState): string {
+  const columns = [
+    ...[{ title: 'STORE' }, { title: 'ROLE' }, { title: 'WRITTEN', figures: true }, { title: 'LOCAL', figures: true }],
+    ...[
+      { title: 'READS', figures: true },
+      { title: 'WRITES', figures: true },
+    ],
+    ...[{ title: 'SCRUBBED' }, { title: 'DEPENDS ON' }],
+  ];
+  const rows = stores.map(({ node, store }) => [
+    ...[node, store.role, inBytes(store.writtenBlocks), inBytes(store.localBlocks)],
+    ...[`${store.counters.reads}`, `${store.counters.writes}`],
+    store.scrubbedAtMs === null ? 'never' : new Date(store.scrubbedAtMs).toISOString().slice(0, 16).replace('T', ' '),
+    dependence(store.dependsOn),
+  ]);
+  return formatTable(columns, rows);
+}
+
+function dependence(dependsOn: ImageState['stores'][number]['store']['dependsOn']): string {
+  if (dependsOn.length === 0) return 'none (independent)';
+  return dependsOn.map(({ node, blocks }) => `${node} (${inBytes(blocks)})`).join(', ');
+}
+
+function describeLayers(layers: readonly ImageLayer[]): string {
+  const columns = [
+    ...[{ title: 'LAYER' }, { title: 'SIZE', figures: true }, { title: 'WRITTEN', figures: true }],
+    ...[{ title: 'SEQUENCE', figures: true }, { title: 'HELD BY (OF ITS BLOCKS)' }],
+  ];
+  const rows = layers.map(({ layer, bytes, isTop, lastSequence, holders }) => {
+    const writtenBlocks = Math.max(0, ...holders.map((holder) => holder.layer.writtenBlocks));
+    const held = holders.map(({ node, layer: { localBlocks, writtenBlocks: known } }) => {
+      const isAll = localBlocks === writtenBlocks && known === writtenBlocks;
+      return `${node} (${isAll ? 'all' : `${localBlocks} of ${writtenBlocks}`})`;
+    });
+    const name = isTop ? `${layer} (top)` : layer;
+    return [name, formatBytes(bytes), inBytes(writtenBlocks), `${lastSequence}`, held.join(', ')];
+  });
+  return formatTable(columns, rows);
+}

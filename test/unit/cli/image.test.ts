@@ -1,0 +1,68 @@
+// What `supercloud image show` says: versions, holders, and a heat map that fits the terminal.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { describeHeat, heatCells, shadeOf } from '../../../cli/heat-text.ts';
+import { describeImage } from '../../../cli/image-text.ts';
+import type { ImageState } from '../../../wire/contracts/orchestrator.ts';
+import { head, LAYER, storeImage } from '../orchestrator/fake-cluster.ts';
+
+const below = { layer: 'l00000000000000bb', bytes: 8_192, lastSequence: 5, entries: 2, digest: 'ab'.repeat(16) };
+const layerAt = (layer: string, localBlocks: number) => ({
+  ...{ layer, image: 'web', role: 'writer' as const, bytes: 40_960, writtenBlocks: 7, localBlocks },
+});
+
+const STATE: ImageState = {
+  head: head({ bytes: 40_960, writer: 'beta', epoch: 3, stack: { layer: LAYER, generation: 2, below: [below] } }),
+  stores: [
+    { node: 'alpha', store: storeImage({ role: 'replica' }) },
+    { node: 'beta', store: storeImage({ lastSequence: 9, localBlocks: 4, dependsOn: [{ node: 'alpha', blocks: 3 }] }) },
+  ],
+  layers: [
+    {
+      ...{ layer: LAYER, bytes: 40_960, isTop: true, lastSequence: 9 },
+      holders: [
+        { node: 'alpha', layer: layerAt(LAYER, 7) },
+        { node: 'beta', layer: layerAt(LAYER, 4) },
+      ],
+    },
+    { ...{ layer: below.layer, bytes: 8_192, isTop: false, lastSequence: 5 }, holders: [] },
+  ],
+  heat: null,
+  unreachable: ['gamma'],
+};
+
+test('version, use, policy and who holds what', () => {
+  const text = describeImage(STATE);
+  assert.match(text, /size {5}41\.0 kB, 28\.7 kB of it used \(70 %\)/);
+  assert.match(text, /version {2}epoch 3, sequence 9, generation 2/);
+  assert.match(text, /policy {3}on-demand/);
+  assert.match(text, /alpha +replica .*none \(independent\)/);
+  assert.match(text, /beta +writer .*alpha \(12\.3 kB\)/);
+  assert.match(text, /\(top\) +41\.0 kB +28\.7 kB +9 +alpha \(all\), beta \(4 of 7\)/);
+  assert.match(text, /heat {4}not noted/);
+  assert.match(text, /not reached: gamma/);
+});
+
+test('a map is as wide as the terminal and no wider, without colours where there is no terminal', () => {
+  for (const columns of [20, 33, 80, 211]) {
+    const cells = heatCells(columns);
+    const reads = Array.from({ length: cells }, (_, at) => at);
+    const lines = describeHeat({ cellBlocks: 64, reads, writes: reads.map(() => 0) }, columns)
+      .split('\n')
+      .slice(1);
+    assert.is(lines.length, 8);
+    assert.is(Math.max(...lines.map((line) => line.length)), columns);
+    assert.match(lines.at(-1) ?? '', /^ {8}·+$/);
+    assert.match(lines[3] ?? '', /█$/);
+    assert.not(lines.some((line) => line.includes('\x1b')));
+  }
+});
+
+test('each shade is a quarter of the one above it, and whatever was touched is not blank', () => {
+  assert.equal(
+    [100, 26, 24, 7, 6, 1.7, 1.5, 0.01, 0].map((events) => shadeOf(events, 100)),
+    [4, 4, 3, 3, 2, 2, 1, 1, 0],
+  );
+});
+
+test.run();
