@@ -1,15 +1,18 @@
 // Files and directories as a part that can be handed in: the simulation has another that loses and tears writes.
 // Nothing here retries and nothing is durable until datasync (and, for names, syncDirectory) has answered.
-import { constants, readFileSync, readSync, writeSync } from 'node:fs';
+import { constants, readFileSync, readSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NOT_CACHED, NOT_TOLD, readCached } from './cached-read.ts';
+import { writeCached } from './cached-write.ts';
 import { coldReads } from './cold-reads.ts';
 import { allocateRange, punchRange } from './fallocate.ts';
 
 /** Offsets and sizes in bytes. Errors carry the operating system's code (`ENOSPC`, `EIO`, `ENOENT`). */
 export interface DiskFile {
   readonly path: string;
+  /** Of a real file: for those who call the kernel themselves. */
+  readonly descriptor?: number;
   /** Fills the buffer from the offset; answers how many bytes there were, fewer only at the file's end. */
   read(buffer: Uint8Array, offset: number): Promise<number>;
   /** Writes the whole buffer, or fails. */
@@ -88,6 +91,10 @@ class RealFile implements DiskFile {
     this.#handle = handle;
   }
 
+  get descriptor(): number {
+    return this.#handle.fd;
+  }
+
   async read(buffer: Uint8Array, offset: number): Promise<number> {
     let done = 0;
     while (done < buffer.length) {
@@ -153,7 +160,7 @@ class RealFile implements DiskFile {
     let done = 0;
     while (done < buffer.length) {
       const wanted = Math.min(WRITE_BYTES, buffer.length - done);
-      done += writeSync(this.#handle.fd, buffer, done, wanted, offset + done);
+      done += writeCached(this.#handle.fd, buffer, done, wanted, offset + done);
     }
   }
 

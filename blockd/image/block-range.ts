@@ -11,8 +11,11 @@ export function endBlockOf(end: number): number {
   return Math.ceil(end / BLOCK_BYTES);
 }
 
+const NONE: readonly number[] = [];
+
 /** The blocks that the range covers in part: none, one or two. */
-export function partialBlocks(offset: number, length: number): number[] {
+export function partialBlocks(offset: number, length: number): readonly number[] {
+  if (offset % BLOCK_BYTES === 0 && length % BLOCK_BYTES === 0) return NONE;
   const first = blockOf(offset);
   const last = blockOf(offset + length - 1);
   const blocks = offset % BLOCK_BYTES === 0 ? [] : [first];

@@ -81,7 +81,7 @@ export class ImageRequests extends ImageReads {
     try {
       for (const block of partialBlocks(offset, data.length)) this.#bringUp(block);
       const sums = this.store.file.write(data, offset);
-      isUntold = sums.some((sum, index) => sum === ZERO_SUM && this.#mayNameData(first + index));
+      isUntold = this.#isUntold(first, sums);
       this.store.table.write(first, sums, version);
     } catch (error) {
       // The write may have changed a part: that is a new content now, whatever the client is told.
@@ -93,6 +93,13 @@ export class ImageRequests extends ImageReads {
     this.counters.writes++;
     this.armBarrier();
     return isUntold ? 'untold' : 'done';
+  }
+
+  #isUntold(first: number, sums: Uint32Array): boolean {
+    for (let index = 0; index < sums.length; index++) {
+      if (sums[index] === ZERO_SUM && this.#mayNameData(first + index)) return true;
+    }
+    return false;
   }
 
   /** Whether the tables on the disk may name data of the block that is not in the top's file. */
@@ -132,8 +139,9 @@ export class ImageRequests extends ImageReads {
   }
 
   /** Blocks that the range covers in part and whose rest is not here, or is not sound: a new checksum would hide that. */
-  #missingEdges(offset: number, length: number): number[] {
-    return partialBlocks(offset, length).filter((block) => !this.stack.isSound(block));
+  #missingEdges(offset: number, length: number): readonly number[] {
+    const partial = partialBlocks(offset, length);
+    return partial.length === 0 ? partial : partial.filter((block) => !this.stack.isSound(block));
   }
 
   #zeroBlocks(first: number, end: number, keepRoom: boolean): Answer {

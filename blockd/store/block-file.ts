@@ -26,6 +26,20 @@ export class BlockFile {
     return this.#spoiltBlocks;
   }
 
+  /** Of the file, -1 where it is none of the kernel's. */
+  get descriptor(): number {
+    return this.#file.descriptor ?? -1;
+  }
+
+  /** Whether whole blocks' bytes are what the table says of the blocks from `first` on. Nothing follows from it if not. */
+  isNamed(blocks: Uint8Array, first: number): boolean {
+    for (let at = 0; at < blocks.length; at += BLOCK_BYTES) {
+      const one = blocks.length === BLOCK_BYTES ? blocks : blocks.subarray(at, at + BLOCK_BYTES);
+      if (checksumOf(one) !== this.#table.sumOf(first + at / BLOCK_BYTES)) return false;
+    }
+    return true;
+  }
+
   /**
    * Fills the buffer from blocks whose data is here. False, and the buffer's content means nothing: when a block is not what
    * its version names, which the table takes for missing from then on; or, unless `mayWait`, when the disk would have to be
@@ -108,7 +122,8 @@ export class BlockFile {
     for (let index = 0; index < sums.length; index++) {
       const start = (first + index) * BLOCK_BYTES - offset;
       const isWhole = start >= 0 && start + BLOCK_BYTES <= data.length;
-      sums[index] = isWhole ? checksumOf(data.subarray(start, start + BLOCK_BYTES)) : this.sumOf(first + index);
+      if (!isWhole) sums[index] = this.sumOf(first + index);
+      else sums[index] = checksumOf(sums.length === 1 ? data : data.subarray(start, start + BLOCK_BYTES));
     }
     return sums;
   }

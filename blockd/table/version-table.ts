@@ -132,7 +132,9 @@ export class VersionTable {
   write(first: number, sums: Uint32Array, version: Version): void {
     const high = versionHigh(version);
     const low = versionLow(version);
-    for (const [index, sum] of sums.entries()) this.#entries.set(first + index, high, low, CONTENT, 0, sum);
+    for (let index = 0; index < sums.length; index++) {
+      this.#entries.set(first + index, high, low, CONTENT, 0, sums[index] ?? 0);
+    }
     this.lastSequence = Math.max(this.lastSequence, version.sequence);
   }
 
