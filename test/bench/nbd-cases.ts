@@ -10,8 +10,6 @@ export interface NbdCase {
   readonly rw: 'randread' | 'randwrite' | 'read' | 'write';
   readonly blockBytes: number;
   readonly depth: number;
-  /** Whether system calls are counted in a run of their own. */
-  readonly countsCalls?: true;
 }
 
 const KIB = 2 ** 10;
@@ -20,8 +18,8 @@ const MIB = 2 ** 20;
 export const CASES: readonly NbdCase[] = [
   { name: 'read-qd1', kind: 'warm', rw: 'randread', blockBytes: 4 * KIB, depth: 1 },
   { name: 'write-qd1', kind: 'warm', rw: 'randwrite', blockBytes: 4 * KIB, depth: 1 },
-  { name: 'read-qd32', kind: 'warm', rw: 'randread', blockBytes: 4 * KIB, depth: 32, countsCalls: true },
-  { name: 'write-qd32', kind: 'warm', rw: 'randwrite', blockBytes: 4 * KIB, depth: 32, countsCalls: true },
+  { name: 'read-qd32', kind: 'warm', rw: 'randread', blockBytes: 4 * KIB, depth: 32 },
+  { name: 'write-qd32', kind: 'warm', rw: 'randwrite', blockBytes: 4 * KIB, depth: 32 },
   { name: 'seq-read-64k', kind: 'warm', rw: 'read', blockBytes: 64 * KIB, depth: 8 },
   { name: 'seq-write-64k', kind: 'warm', rw: 'write', blockBytes: 64 * KIB, depth: 8 },
   { name: 'seq-read-1m', kind: 'warm', rw: 'read', blockBytes: MIB, depth: 4 },

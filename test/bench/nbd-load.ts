@@ -30,7 +30,7 @@ export interface Sample {
   readonly perSecond: number;
   readonly bytesPerSecond: number;
   readonly p99Us: number;
-  /** The server's processor time per operation. */
+  /** The server's processor time per operation, of the cold reader's too where there is one. */
   readonly cpuUs: number;
   /** The hot reader's without the cold one. */
   readonly aloneP99Us?: number;
@@ -110,31 +110,25 @@ async function beside(load: NbdCase, server: NbdServer, seconds: number): Promis
   await warm(server.file, HOT_BYTES);
   const alone = await fio(load, server, { seconds, bytes: HOT_BYTES });
   const coldSpan = { seconds: seconds + 2 * COLD_LEAD_SECONDS, offset: HOT_BYTES };
+  const beforeUs = await processorUs(server.pid);
   const cold = output('fio', fioWords({ ...load, depth: COLD_DEPTH }, server, coldSpan));
   const words = fioWords(load, server, { seconds, bytes: HOT_BYTES });
   const hot = output('fio', [...words, `--startdelay=${COLD_LEAD_SECONDS}`]);
-  const [, hotText] = await Promise.all([cold, hot]);
-  const { sample } = parseFio(hotText);
-  return { ...sample, cpuUs: Number.NaN, aloneP99Us: alone.p99Us };
+  const [coldText, hotText] = await Promise.all([cold, hot]);
+  const { total, sample } = parseFio(hotText);
+  const cpuUs = ((await processorUs(server.pid)) - beforeUs) / (total + parseFio(coldText).total);
+  return { ...sample, cpuUs, aloneP99Us: alone.p99Us };
+}
+
+function qemuImgWords({ depth, blockBytes, rw }: NbdCase, { uri }: NbdServer, count: number): string[] {
+  const what = ['-c', `${count}`, '-d', `${depth}`, '-s', `${blockBytes}`, ...(rw === 'write' ? ['-w'] : [])];
+  return ['bench', '-f', 'raw', '-t', 'none', ...what, uri];
 }
 
 async function qemuImg(load: NbdCase, server: NbdServer, seconds: number): Promise<Sample> {
   const count = QEMU_IMG_PER_SECOND * seconds;
-  const words = [
-    'bench',
-    '-f',
-    'raw',
-    '-t',
-    'none',
-    '-c',
-    `${count}`,
-    '-d',
-    `${load.depth}`,
-    '-s',
-    `${load.blockBytes}`,
-  ];
   const beforeUs = await processorUs(server.pid);
-  const text = await output('qemu-img', [...words, ...(load.rw === 'write' ? ['-w'] : []), server.uri]);
+  const text = await output('qemu-img', qemuImgWords(load, server, count));
   const took = Number(/completed in ([\d.]+) seconds/.exec(text)?.[1]);
   const cpuUs = ((await processorUs(server.pid)) - beforeUs) / count;
   const perSecond = count / took;
@@ -152,12 +146,16 @@ export async function measure(load: NbdCase, server: NbdServer, seconds: number)
 
 /** The server's system calls per operation by perf's count, which slows nobody; undefined where perf cannot count. */
 export async function countCalls(load: NbdCase, server: NbdServer): Promise<number | undefined> {
-  const words = ['stat', '-x', ',', '-e', 'raw_syscalls:sys_enter', '-p', `${server.pid}`, '--', 'fio'];
+  if (load.kind === 'cold') await makeCold(server.file);
+  const isFio = load.kind !== 'qemu-img';
+  const words = isFio
+    ? ['fio', ...fioWords(load, server, { seconds: CALLS_SECONDS })]
+    : ['qemu-img', ...qemuImgWords(load, server, QEMU_IMG_PER_SECOND)];
+  const perf = ['stat', '-x', ',', '-e', 'raw_syscalls:sys_enter', '-p', `${server.pid}`, '--', ...words];
   try {
-    const fioPart = fioWords(load, server, { seconds: CALLS_SECONDS });
-    const { stdout, stderr } = await run('perf', [...words, ...fioPart], LIMITS);
+    const { stdout, stderr } = await run('perf', perf, LIMITS);
     const calls = Number(/^(\d+),.*sys_enter/m.exec(stderr)?.[1] ?? Number.NaN);
-    return calls / parseFio(stdout).total;
+    return calls / (isFio ? parseFio(stdout).total : QEMU_IMG_PER_SECOND);
   } catch (error) {
     if (error instanceof OperationError) throw error;
     return undefined;

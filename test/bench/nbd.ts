@@ -50,7 +50,7 @@ async function runCase(load: NbdCase, servers: readonly NbdServer[], length: Len
       samples.set(server.name, [...(samples.get(server.name) ?? []), sample]);
     }
   }
-  for (const server of load.countsCalls === true ? servers : []) {
+  for (const server of load.kind === 'beside' ? [] : servers) {
     const counted = await countCalls(load, server);
     if (counted !== undefined) calls.set(server.name, counted);
   }
@@ -105,7 +105,7 @@ function tell(results: readonly CaseResult[], verdicts: readonly Verdict[]): voi
     const mark = `${reached ? 'reached    ' : 'NOT reached'} ${isRequired ? 'required' : 'goal    '}`;
     process.stdout.write(`${mark} ${asked}: ${seen}\n`);
   }
-  const uncounted = results.filter(({ load, calls }) => load.countsCalls === true && !calls.has('supercloud'));
+  const uncounted = results.filter(({ load, calls }) => load.kind !== 'beside' && !calls.has('supercloud'));
   for (const { load } of uncounted) {
     process.stdout.write(`not counted ${load.name}: system calls, for which perf (linux-perf) must work here\n`);
   }
