@@ -7,7 +7,7 @@ const addresses = new WeakMap<ArrayBufferLike, number>();
 const names = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]));
 
 /** The address of the buffer's first byte. */
-export function addressOf(bytes: Uint8Array | Uint32Array): number {
+export function addressOf(bytes: Uint8Array | Uint32Array | Int32Array): number {
   const { buffer } = bytes;
   let base = addresses.get(buffer);
   if (base === undefined) {

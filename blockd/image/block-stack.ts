@@ -1,5 +1,6 @@
 // What an image's layers say together: a block is what the first layer from the top says that has an entry for it, and
 // zeros where none has. An entry of zeros hides what is below it (SOUNDNESS A14). It writes nothing.
+import type { BlockFile } from '../store/block-file.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';
 import type { FetchCause } from './block-fetcher.ts';
@@ -72,6 +73,14 @@ export class BlockStack {
       if (next < inside) until = next;
     }
     return { layer: this.top, content: 0, end: until };
+  }
+
+  /** The one file that has the content of all blocks from `first` to before `end`; undefined where there is none such. */
+  fileOf(first: number, end: number): BlockFile | undefined {
+    if (this.top.store.table.allInFile(first, end)) return this.top.store.file;
+    if (this.layers.length === 1) return undefined;
+    const run = this.runAt(first, end);
+    return run.content === IN_FILE && run.end === end ? run.layer.store.file : undefined;
   }
 
   /** Whether some block from `first` to before `end` must be fetched before it can be read. */

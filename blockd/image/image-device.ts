@@ -10,6 +10,7 @@ export function deviceOf(image: Image): NbdDevice {
     tryRead: (offset, into, mayWait) => image.tryRead(offset, into, mayWait),
     tryBeginRead: (offset, length) => image.tryBeginRead(offset, length),
     readNow: (offset, into, mayWait) => image.readNow(offset, into, mayWait),
+    direct: image,
     makeReadable: (offset, length) => image.makeReadable(offset, length),
     write: (offset, data, fua) => image.write(offset, data, fua),
     zero: (offset, length, fua, keepRoom) => image.zero(offset, length, fua, keepRoom),

@@ -1,8 +1,11 @@
 // What an image's client reads: at once where everything is here, the rest when it has come. No sockets, files or time of
 // its own; it changes nothing but where blocks lie.
 import type { Clock, Timer } from '../../common/clock.ts';
+import type { DirectFile } from '../nbd/nbd-device.ts';
 import type { AccessNotes } from '../propagation/access-notes.ts';
+import type { BlockFile } from '../store/block-file.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { FetchCause } from './block-fetcher.ts';
 import { blockOf, endBlockOf } from './block-range.ts';
 import { BlockStack } from './block-stack.ts';
@@ -84,6 +87,24 @@ export class ImageReads {
     if (isRead) this.notes?.noteRead(first, end - first);
     else this.counters.reads--;
     return isRead;
+  }
+
+  /** The file that has all of these whole blocks, if nothing keeps them from being read; undefined otherwise. */
+  fileOf(offset: number, length: number): BlockFile | undefined {
+    if (offset % BLOCK_BYTES !== 0 || length % BLOCK_BYTES !== 0 || length === 0) return undefined;
+    if (!this.gate.mayRead || this.store.failure !== undefined) return undefined;
+    const file = this.#stack.fileOf(offset / BLOCK_BYTES, (offset + length) / BLOCK_BYTES);
+    return file !== undefined && file.descriptor >= 0 ? file : undefined;
+  }
+
+  /** Whether these bytes, which somebody read from the file, are what the blocks are now; counts as a read if so. */
+  isRead(file: DirectFile, offset: number, bytes: Uint8Array): boolean {
+    const now = this.fileOf(offset, bytes.length);
+    const first = offset / BLOCK_BYTES;
+    if (now === undefined || now !== file || !now.isNamed(bytes, first)) return false;
+    this.counters.reads++;
+    this.notes?.noteRead(first, bytes.length / BLOCK_BYTES);
+    return true;
   }
 
   /** Reads when it can be done. @throws OperationError BLOCKS_LOST, EXPORT_ENDED, STORE_FAILED */

@@ -3,6 +3,19 @@
 /** What is known of each byte: the contexts of metadata ("Metadata querying"), which a client may choose. */
 export type StatusKind = 'allocation' | 'version';
 
+/** A file that has a range's bytes at the same offsets. */
+export interface DirectFile {
+  readonly descriptor: number;
+}
+
+/** Reads that others do for the device: it says where, and whether what came is what the range is. */
+export interface DirectDevice {
+  /** The file that has the whole range at this moment; undefined when a read takes more than that. */
+  fileOf(offset: number, length: number): DirectFile | undefined;
+  /** Whether the bytes that were read from the file, a while ago or just now, are the range's now. Counts a read if so. */
+  isRead(file: DirectFile, offset: number, bytes: Uint8Array): boolean;
+}
+
 /** A disk of bytes. `undefined` is done, a promise is done when it is. All offsets and lengths lie within the disk. */
 export interface NbdDevice {
   /**
@@ -14,6 +27,8 @@ export interface NbdDevice {
   tryBeginRead(offset: number, length: number): boolean;
   /** A part of a range of which `tryBeginRead` said yes in the same step; false when it cannot be read after all. */
   readNow(offset: number, into: Uint8Array, mayWait: boolean): boolean;
+  /** Present: most of its reads need none of the above. */
+  readonly direct?: DirectDevice;
   /** Settles when it is worth to try the read again. */
   makeReadable(offset: number, length: number): Promise<void>;
   /** May not keep `data`. */

@@ -1,16 +1,16 @@
 // The unix socket of one image's export: connections in, sessions served, all ended with the export. The only room of
 // NBD that touches sockets. Never decides anything about the image.
 import { rm } from 'node:fs/promises';
-import { createServer, type Server, Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import { fileReads } from '../../common/file-reads.ts';
 import type { Log } from '../../common/log.ts';
+import { DirectSocket } from './direct-socket.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import type { ExportDescription } from './nbd-handshake.ts';
 import { NbdSession } from './nbd-session.ts';
 
 /** QEMU, a client or two for inspection; more are turned away. */
 const CONNECTIONS_MAX = 16;
-/** What one turn reads at most from a client. */
-const RECEIVE_BYTES = 512 * 1024;
 
 export interface NbdExport {
   readonly path: string;
@@ -28,7 +28,7 @@ export async function exportDevice(
 ): Promise<NbdExport> {
   const sockets = new Set<Socket>();
   await rm(path, { force: true });
-  // Paused, the accepted handle can be given a receive buffer of its own that is used again for each chunk.
+  // Paused, the accepted handle can be given to another socket before anything is read from it.
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     if (sockets.size >= CONNECTIONS_MAX) {
       accepted.destroy();
@@ -49,31 +49,19 @@ export async function exportDevice(
 }
 
 function serve(accepted: Socket, device: NbdDevice, description: ExportDescription, log: Log): Socket {
-  const buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
-  const socket: Socket = withReceiveBuffer(accepted, buffer, (bytes) => {
-    session.receive(buffer.subarray(0, bytes));
-    return !session.isFull;
-  });
+  const direct = new DirectSocket(accepted);
+  const { socket } = direct;
   socket.on('error', (error) => log.debug({ err: error, image: description.name }, 'a disk client failed'));
   const session = new NbdSession(device, description, {
-    // What a lost connection did not take counts as unsent for ever: nothing more is answered on it.
-    send: (bytes, sent) => void socket.write(bytes, (error) => (error ? undefined : sent())),
+    send: (bytes, sent) => direct.send(bytes, sent),
     end: () => void socket.end(() => socket.destroy()),
     drop: () => void socket.destroy(),
     resume: () => void socket.resume(),
+    reads: fileReads(),
   });
   socket.once('close', () => session.close());
-  socket.resume();
+  direct.start(session);
   return socket;
-}
-
-/** The same connection read into one buffer: Node offers this for handles only, so the accepted socket gives its up. */
-function withReceiveBuffer(accepted: Socket, buffer: Buffer, callback: (bytes: number) => boolean): Socket {
-  const owner = accepted as unknown as { _handle: unknown };
-  const options = { handle: owner._handle, onread: { buffer, callback } };
-  owner._handle = null;
-  accepted.destroy();
-  return new Socket(options as ConstructorParameters<typeof Socket>[0]);
 }
 
 function listen(server: Server, path: string): Promise<void> {

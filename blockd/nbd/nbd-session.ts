@@ -1,5 +1,6 @@
 // One NBD connection as a state machine: received bytes in, device calls and replies out. Requests are parsed in place
 // and never copied unless the device has to wait; replies leave in one batch per chunk. No sockets, no files.
+import type { BatchReads } from '../../common/file-reads.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import { type ExportDescription, NbdHandshake } from './nbd-handshake.ts';
 import { COMMAND, REQUEST_BYTES } from './nbd-protocol.ts';
@@ -10,6 +11,8 @@ import { ReplyBatch, type SendBatch } from './reply-batch.ts';
 /** The connection that a session speaks on. */
 export interface NbdConnection {
   readonly send: SendBatch;
+  /** Present: the device's files may be read by this. */
+  readonly reads?: BatchReads | undefined;
   /** Ends it after what was sent; nothing more is received. */
   end(): void;
   /** Ends it at once: the client broke the protocol. */
@@ -54,6 +57,7 @@ export class NbdSession {
   #ending = false;
   #ended = false;
   #flushQueued = false;
+  #chunkRequests = 0;
 
   constructor(device: NbdDevice, description: ExportDescription, connection: NbdConnection) {
     this.#device = device;
@@ -68,22 +72,52 @@ export class NbdSession {
     return this.#isHeld;
   }
 
+  /** The client sends on without waiting for replies, as far as the last chunk told. */
+  get isPipelined(): boolean {
+    return this.#chunkRequests > 1;
+  }
+
   /** Takes a received chunk, which may be overwritten after the call. */
   receive(chunk: Buffer): void {
+    this.take(chunk);
+    this.flush();
+  }
+
+  /** As `receive`, but `flush` follows when no more chunks come at once: replies of several leave together. */
+  take(chunk: Buffer): void {
     if (this.#ending || this.#ended) return;
+    this.#chunkRequests = 0;
     this.#parse(this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]));
+  }
+
+  flush(): void {
+    while (!this.#ending && !this.#ended) {
+      this.#isParsing = true;
+      this.#replies.flush();
+      this.#isParsing = false;
+      this.#isHeld = this.#isOverLimit;
+      if (this.#isHeld || !this.#stoppedEarly) return;
+      this.#parse(this.#rest);
+    }
+  }
+
+  /** The rest of a payload that is on its way: bytes that come next may be put there, and `filled` tells how many. */
+  get payloadRoom(): Buffer | undefined {
+    const data = this.#isHeld ? undefined : this.#partial?.data;
+    return data?.subarray(this.#partial?.got);
+  }
+
+  filled(bytes: number): void {
+    if (this.#partial === undefined || this.#ending || this.#ended) return;
+    this.#partial.got += bytes;
+    this.#endPartial(this.#partial);
   }
 
   #parse(received: Buffer): void {
     this.#isParsing = true;
-    let input = received;
-    do {
-      const used = this.#handshake === undefined ? this.#requests(input) : this.#negotiate(this.#handshake, input);
-      // Mostly less than a request's header or an option: payloads have buffers of their own.
-      this.#rest = used === input.length ? NOTHING : Buffer.from(input.subarray(used));
-      this.#replies.flush();
-      input = this.#rest;
-    } while (this.#stoppedEarly && !this.#isOverLimit);
+    const used = this.#handshake === undefined ? this.#requests(received) : this.#negotiate(this.#handshake, received);
+    // Mostly less than a request's header or an option: payloads have buffers of their own.
+    this.#rest = used === received.length ? NOTHING : Buffer.from(received.subarray(used));
     this.#isParsing = false;
     this.#isHeld = this.#isOverLimit;
   }
@@ -96,6 +130,7 @@ export class NbdSession {
   #goOn(): void {
     if (!this.#isHeld || this.#isParsing || this.#isOverLimit || this.#ending || this.#ended) return;
     this.#parse(this.#rest);
+    this.flush();
     if (!this.#isHeld) this.#connection.resume();
   }
 
@@ -122,9 +157,15 @@ export class NbdSession {
     else if (next === 'tls') this.#connection.startTls?.();
     if (next !== 'export') return used;
     this.#handshake = undefined;
-    this.#transmission = new NbdTransmission(this.#device, handshake.agreement, this.#replies, () => {
-      this.#flushSoon();
-      this.#goOn();
+    this.#transmission = new NbdTransmission({
+      device: this.#device,
+      agreement: handshake.agreement,
+      batch: this.#replies,
+      reads: this.#connection.reads,
+      settled: () => {
+        this.#flushSoon();
+        this.#goOn();
+      },
     });
     return used + this.#requests(input.subarray(used));
   }
@@ -174,14 +215,18 @@ export class NbdSession {
     const taken = Math.min(input.length, partial.request.length - partial.got);
     if (partial.data !== undefined) input.copy(partial.data, partial.got, 0, taken);
     partial.got += taken;
-    if (partial.got === partial.request.length) {
-      this.#partial = undefined;
-      this.#dispatch(partial.request, partial.data ?? NOTHING);
-    }
+    this.#endPartial(partial);
     return taken;
   }
 
+  #endPartial(partial: PartialWrite): void {
+    if (partial.got < partial.request.length) return;
+    this.#partial = undefined;
+    this.#dispatch(partial.request, partial.data ?? NOTHING);
+  }
+
   #dispatch(request: Request, data: Buffer): void {
+    this.#chunkRequests++;
     if (request.type === COMMAND.DISC) this.#disconnect();
     else this.#transmission?.run(request, data);
   }

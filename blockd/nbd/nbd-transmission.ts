@@ -1,5 +1,7 @@
 // The requests of one connection on their way to the device and back as replies, in whatever order the device answers.
 // Parses nothing and sends nothing: what is due stands in the batch, and `settled` says that there is more.
+import type { BatchReads } from '../../common/file-reads.ts';
+import { DirectReads } from './direct-reads.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import { errorNumber } from './nbd-error.ts';
 import { COMMAND, COMMAND_FLAG } from './nbd-protocol.ts';
@@ -22,24 +24,40 @@ const TRIES_AT_ONCE = 3;
 const REPLIED = 'replied';
 type Outcome = typeof REPLIED | undefined;
 
+/** What the transmission phase of a connection is made of. */
+export interface TransmissionParts {
+  readonly device: NbdDevice;
+  readonly agreement: Agreement;
+  readonly batch: ReplyBatch;
+  /** Whoever reads files in batches, where the kernel lets anyone. */
+  readonly reads: BatchReads | undefined;
+  /** Called after each request that had to wait, once its reply is in the batch. */
+  readonly settled: () => void;
+}
+
 /** The transmission phase of one connection. */
 export class NbdTransmission {
   readonly #device: NbdDevice;
   readonly #agreement: Agreement;
   readonly #replies: Replies;
   readonly #settled: () => void;
+  readonly #direct: DirectReads | undefined;
   #waiting = 0;
   #waitingBytes = 0;
   #closed = false;
 
-  /** `settled` is called after each request that had to wait, once its reply is in the batch. */
-  constructor(device: NbdDevice, agreement: Agreement, batch: ReplyBatch, settled: () => void) {
+  constructor({ device, agreement, batch, reads, settled }: TransmissionParts) {
     this.#device = device;
     this.#agreement = agreement;
     this.#settled = settled;
-    this.#replies = agreement.isStructured
+    const replies = agreement.isStructured
       ? new StructuredReplies(device, batch, agreement)
       : new SimpleReplies(device, batch);
+    this.#replies = replies;
+    if (reads === undefined || device.direct === undefined) return;
+    const answerLater = (request: Request, isCold: boolean): void =>
+      this.#await(request, isCold ? this.#readCold(request) : this.#readLater(request), request.length);
+    this.#direct = new DirectReads({ device: device.direct, reads, batch, replies, answerLater });
   }
 
   get isIdle(): boolean {
@@ -80,6 +98,7 @@ export class NbdTransmission {
 
   /** Undefined is done, and a promise that answers `REPLIED` has replied by itself. */
   #start(request: Request, data: Buffer): Outcome | Promise<unknown> {
+    if (request.type === COMMAND.READ && this.#direct?.tryAdd(request) === true) return REPLIED;
     if (request.type === COMMAND.READ)
       return this.#replies.tryRead(request, false) ? REPLIED : this.#readLater(request);
     if (request.type === COMMAND.BLOCK_STATUS) return this.#status(request);
@@ -95,6 +114,11 @@ export class NbdTransmission {
     if (type === COMMAND.TRIM) return this.#device.trim(offset, length, fua);
     if (type === COMMAND.CACHE) return this.#device.cache(offset, length);
     return this.#device.zero(offset, length, fua, (request.flags & COMMAND_FLAG.NO_HOLE) !== 0);
+  }
+
+  async #readCold(request: Request): Promise<Outcome> {
+    if ((await this.#direct?.readCold(request, () => this.#closed)) === true || this.#closed) return REPLIED;
+    return this.#readLater(request);
   }
 
   async #readLater(request: Request): Promise<Outcome> {

@@ -13,8 +13,16 @@ const NOTHING = Buffer.alloc(0);
 /** Hands bytes to the connection; `sent` is called when they may be overwritten. */
 export type SendBatch = (bytes: Buffer, sent: () => void) => void;
 
+/** Room that was taken and is given back. */
+export interface Gap {
+  readonly start: number;
+  readonly bytes: number;
+}
+
 /** The replies that were not sent yet. */
 export class ReplyBatch {
+  /** Whoever has rooms to fill does it here, or closes them. */
+  beforeFlush: () => void = () => undefined;
   readonly #send: SendBatch;
   readonly #spare: Buffer[] = [];
   #buffer: Buffer | undefined;
@@ -46,8 +54,21 @@ export class ReplyBatch {
     this.#used -= bytes;
   }
 
+  /** Takes back rooms anywhere, which are told in order: what lies behind moves down. */
+  closeGaps(gaps: readonly Gap[]): void {
+    const { bytes } = this;
+    let to = gaps[0]?.start ?? this.#used;
+    for (const [index, { start, bytes: size }] of gaps.entries()) {
+      const next = gaps[index + 1]?.start ?? this.#used;
+      bytes.copyWithin(to, start + size, next);
+      to += next - start - size;
+    }
+    this.#used = to;
+  }
+
   /** Sends what was collected. */
   flush(): void {
+    this.beforeFlush();
     const buffer = this.#buffer;
     if (buffer === undefined || this.#used === 0) return;
     const bytes = buffer.subarray(0, this.#used);

@@ -14,11 +14,18 @@ export interface Replies {
    * @throws what the device does
    */
   tryRead(request: Request, mayWait: boolean): boolean;
+  /** Bytes before the data of a reply that is all data. */
+  readonly dataOverhead: number;
+  /** Writes what stands before the data of such a reply, whose room begins at `start`. */
+  writeDataHeader(start: number, request: Request): void;
+  /** Adds such a reply. */
+  data(request: Request, data: Uint8Array): void;
   /** Answers NBD_CMD_BLOCK_STATUS from what is known now. */
   status(request: Request): void;
 }
 
 export class SimpleReplies implements Replies {
+  readonly dataOverhead = SIMPLE_REPLY_BYTES;
   readonly #device: NbdDevice;
   readonly #batch: ReplyBatch;
 
@@ -48,6 +55,16 @@ export class SimpleReplies implements Replies {
     }
     if (isRead) writeSimpleReply(bytes, start, request, 0);
     return isRead;
+  }
+
+  writeDataHeader(start: number, request: Request): void {
+    writeSimpleReply(this.#batch.bytes, start, request, 0);
+  }
+
+  data(request: Request, data: Uint8Array): void {
+    const start = this.#batch.take(SIMPLE_REPLY_BYTES + data.length);
+    this.writeDataHeader(start, request);
+    this.#batch.bytes.set(data, start + SIMPLE_REPLY_BYTES);
   }
 
   /** It needs contexts, and they need structured replies; a request that comes here was let through wrongly. */

@@ -27,6 +27,7 @@ interface Room {
 }
 
 export class StructuredReplies implements Replies {
+  readonly dataOverhead = DATA_OVERHEAD_BYTES;
   readonly #device: NbdDevice;
   readonly #batch: ReplyBatch;
   readonly #agreement: Agreement;
@@ -64,6 +65,18 @@ export class StructuredReplies implements Replies {
     const isRead = isWhole ? this.#chunk(room, start, offset, offset + length, false) !== UNREAD : this.#chunks(room);
     if (!isRead) this.#batch.giveBack(bytes);
     return isRead;
+  }
+
+  writeDataHeader(start: number, request: Request): void {
+    const { bytes } = this.#batch;
+    writeHeader(bytes, start, request, CHUNK.OFFSET_DATA, 8 + request.length, CHUNK_DONE);
+    writeOffset(bytes, start + CHUNK_HEADER_BYTES, request.offset);
+  }
+
+  data(request: Request, data: Uint8Array): void {
+    const start = this.#batch.take(DATA_OVERHEAD_BYTES + data.length);
+    this.writeDataHeader(start, request);
+    this.#batch.bytes.set(data, start + DATA_OVERHEAD_BYTES);
   }
 
   /** One chunk per context that was selected. */

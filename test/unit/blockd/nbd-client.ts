@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { NbdDevice, StatusKind } from '../../../blockd/nbd/nbd-device.ts';
 import type { ExportDescription } from '../../../blockd/nbd/nbd-handshake.ts';
 import { type NbdConnection, NbdSession } from '../../../blockd/nbd/nbd-session.ts';
+import type { BatchReads } from '../../../common/file-reads.ts';
 
 export const SIZE = 1 << 20;
 const BLOCK = 4096;
@@ -94,6 +95,7 @@ export class Wire implements NbdConnection {
   ended = false;
   dropped = false;
   resumed = 0;
+  reads: BatchReads | undefined;
   /** While the client reads nothing: what is told once it does. */
   unread: (() => void)[] | undefined;
 
@@ -183,8 +185,10 @@ export function connected(
   bytes: number,
   options: readonly Buffer[] = [],
   description: Partial<ExportDescription> = {},
+  reads?: BatchReads,
 ): { session: NbdSession; wire: Wire } {
   const wire = new Wire();
+  wire.reads = reads;
   const session = new NbdSession(device, { name: 'web', bytes, ...description }, wire);
   session.receive(Buffer.concat([clientFlags(), ...options, option(7, go('web'))]));
   wire.take();

@@ -72,6 +72,96 @@ test('clients that die inside a payload leave nothing behind', async () => {
   assert.ok(served.connections <= 2, 'their connections are gone');
 });
 
+/** A client in its transmission phase that reads when it is asked to. */
+class Reader {
+  readonly socket: Socket;
+  #got: Buffer = Buffer.alloc(0);
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+  }
+
+  static async open(): Promise<Reader> {
+    const reader = new Reader(connect(path));
+    await once(reader.socket, 'connect');
+    reader.socket.write(Buffer.concat([clientFlags(), option(7, go('web'))]));
+    // The greeting, the export's size and flags, and the end of the option's replies.
+    await reader.read(18 + 20 + 12 + 20);
+    return reader;
+  }
+
+  /** Exactly so many bytes. */
+  async read(bytes: number): Promise<Buffer> {
+    const chunks = [this.#got];
+    let length = this.#got.length;
+    while (length < bytes) {
+      this.socket.resume();
+      const [chunk]: Buffer[] = await within(once(this.socket, 'data'));
+      this.socket.pause();
+      if (chunk === undefined) break;
+      chunks.push(chunk);
+      length += chunk.length;
+    }
+    const all = Buffer.concat(chunks);
+    this.#got = all.subarray(bytes);
+    return all.subarray(0, bytes);
+  }
+}
+
+/** Bytes that are somewhere else when they have moved. */
+function pattern(bytes: number, step: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length: bytes }, (_, index) => (index * step) % 251));
+}
+
+test('large writes are whole however they come, and so is what stands between them', async () => {
+  const client = await Reader.open();
+  const { socket } = client;
+  const payloads = Array.from({ length: 6 }, (_, index) => pattern(SIZE / 2, index + 1));
+  const small = Buffer.alloc(4096, 77);
+  const requests = payloads.flatMap((payload, index) => [
+    request(1, (index % 2) * (SIZE / 2), SIZE / 2, 0, payload),
+    request(1, 8192 * index, 4096, 0, small),
+  ]);
+  const all = Buffer.concat(requests);
+  const replied = client.read(requests.length * 16);
+  // In odd pieces: headers and payloads are torn anywhere.
+  for (let at = 0; at < all.length; at += 300_007) socket.write(all.subarray(at, at + 300_007));
+  await replied;
+  socket.write(request(0, 0, SIZE));
+  const back = (await client.read(16 + SIZE)).subarray(16);
+  const expected = Buffer.alloc(SIZE);
+  for (const [index, payload] of payloads.entries()) {
+    payload.copy(expected, (index % 2) * (SIZE / 2));
+    small.copy(expected, 8192 * index);
+  }
+  assert.ok(back.equals(expected));
+  socket.destroy();
+  await beside.works();
+});
+
+test('a client that reads late gets everything, whole and in order', async () => {
+  const client = await Reader.open();
+  const { socket } = client;
+  const content = pattern(SIZE, 7);
+  socket.write(request(1, 0, SIZE, 0, content));
+  await client.read(16);
+  // Less than what the server holds back at.
+  const reads = Array.from({ length: 12 }, (_, index) => request(0, index * 4096, SIZE / 2));
+  await new Promise((resolve) => socket.write(Buffer.concat(reads), resolve));
+  await beside.works();
+  for (let index = 0; index < reads.length; index++) {
+    const reply = await client.read(16 + SIZE / 2);
+    assert.is(reply.readUInt32BE(0), 0x67446698);
+    assert.ok(reply.subarray(16).equals(content.subarray(index * 4096, index * 4096 + SIZE / 2)), `read ${index}`);
+    // It asks on while replies wait for it: these come last.
+    socket.write(request(0, 4096, 4096));
+  }
+  for (let index = 0; index < reads.length; index++) {
+    assert.ok((await client.read(16 + 4096)).subarray(16).equals(content.subarray(4096, 8192)), `late read ${index}`);
+  }
+  socket.destroy();
+});
+
 test('of a thousand connections few are held, and who was there before goes on', async () => {
   const sockets = Array.from({ length: CLIENTS }, () => connect(path).on('error', () => undefined));
   const greeted = new Set<Socket>();

@@ -250,4 +250,25 @@ test('a client that asks and never reads is not answered on; once it reads it ge
   assert.is(wire.resumed, 1);
 });
 
+test('the rest of a payload may be put where it goes; headers and what is refused may not', () => {
+  const { session, device, wire } = started();
+  const data = Buffer.from(Uint8Array.from({ length: 20_000 }, (_, index) => (index * 3) % 251));
+  const whole = request(1, 4096, data.length, 0, data);
+  session.take(whole.subarray(0, 20));
+  assert.is(session.payloadRoom, undefined);
+  session.take(whole.subarray(20, 28 + 5_000));
+  for (let at = 5_000; at < data.length; at += 7_000) {
+    const room = session.payloadRoom ?? Buffer.alloc(0);
+    assert.is(room.length, data.length - at);
+    session.filled(data.copy(room, 0, at, at + 7_000));
+  }
+  assert.is(session.payloadRoom, undefined);
+  assert.is(wire.take().length, 0, 'replies wait for the flush');
+  session.flush();
+  assert.equal(errors(wire.take()), [0]);
+  assert.ok(device.bytes.subarray(4096, 4096 + data.length).equals(data));
+  session.receive(request(1, SIZE, data.length, 0, data.subarray(0, 1_000)));
+  assert.is(session.payloadRoom, undefined, 'it is only skipped');
+});
+
 test.run();

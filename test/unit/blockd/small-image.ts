@@ -6,6 +6,7 @@ import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
 import { createLayer, openLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import type { Disk } from '../../../common/disk.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { learn } from './learnt.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -49,17 +50,26 @@ export class FakeSource implements BlockSource {
   }
 }
 
-export interface SmallImage {
+/** An image and the parts around it that a test turns. */
+export interface ImageStand {
   readonly image: Image;
   readonly store: ImageStore;
   readonly source: FakeSource;
   readonly clock: ManualClock;
+}
+
+export interface SmallImage extends ImageStand {
   readonly disk: CrashDisk;
 }
 
 /** An image at node `a` of members a, b and c; open for writing, with the given blocks at node b. */
 export async function smallImage(atB: readonly number[] = [], disk: CrashDisk = new CrashDisk()): Promise<SmallImage> {
-  const store = await createLayer(disk, '/images', {
+  return { ...(await imageOn(disk, '/images', atB)), disk };
+}
+
+/** The same on any disk, in a directory that is there. */
+export async function imageOn(disk: Disk, directory: string, atB: readonly number[] = []): Promise<ImageStand> {
+  const store = await createLayer(disk, directory, {
     image: 'web',
     layer: LAYER,
     bytes: BLOCKS * BLOCK_BYTES,
@@ -71,7 +81,7 @@ export async function smallImage(atB: readonly number[] = [], disk: CrashDisk = 
   const image = new Image({ top, clock });
   for (const block of atB) learn(store.table, block, [256, 1], store.holderIndex('b'));
   await image.open(2, { ...image.closing(), epoch: 1 }, null);
-  return { image, store, source, clock, disk };
+  return { image, store, source, clock };
 }
 
 /** The image's store on a disk that has it, opened as a daemon does at its start. */

@@ -1,0 +1,101 @@
+// One accepted connection of a unix socket, read into one buffer that is used again and answered by send(2) itself: Node's
+// streams cost more than a small request does. What the socket does not take at once goes the streams' way.
+import { Socket } from 'node:net';
+import { receiveNow, sendNow } from '../../common/socket-calls.ts';
+
+/** What one call reads at most from a client. */
+const RECEIVE_BYTES = 512 * 1024;
+/** Chunks of one client before the others have their turn. */
+const CHUNKS_MAX = 4;
+/** Replies wait for no more than this, so that the client has some to go on with. */
+const UNFLUSHED_BYTES_MAX = 128 * 1024;
+
+/** Who takes what comes. */
+export interface DirectReceiver {
+  /** A chunk, which is overwritten after the call; `flush` follows. */
+  take(chunk: Buffer): void;
+  /** Nothing more comes at once. */
+  flush(): void;
+  /** Where the next bytes go, if that is somewhere else; `filled` tells how many were put there. */
+  readonly payloadRoom: Buffer | undefined;
+  filled(bytes: number): void;
+  /** Nothing more should come until `resume`. */
+  readonly isFull: boolean;
+  /** The client sends requests without waiting for replies: it is worth looking for more at once. */
+  readonly isPipelined: boolean;
+}
+
+/** The socket of one client. */
+export class DirectSocket {
+  /** For its events and its end. */
+  readonly socket: Socket;
+  readonly #fd: number;
+  readonly #buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+  #receiver: DirectReceiver | undefined;
+  #queued = 0;
+
+  /** The accepted socket gives its handle up: Node lets only a handle's owner say where it is read into. */
+  constructor(accepted: Socket) {
+    const handle: unknown = Reflect.get(accepted, '_handle');
+    this.#fd = descriptorOf(handle);
+    Reflect.set(accepted, '_handle', null);
+    accepted.destroy();
+    const onread = { buffer: this.#buffer, callback: (bytes: number) => this.#take(bytes) };
+    const options = { handle, onread };
+    this.socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
+  }
+
+  /** Begins to receive. */
+  start(receiver: DirectReceiver): void {
+    this.#receiver = receiver;
+    this.socket.resume();
+  }
+
+  /** `sent`: the bytes may be overwritten. What a lost connection did not take counts as unsent for ever. */
+  send(bytes: Buffer, sent: () => void): void {
+    if (this.socket.destroyed) return;
+    const taken = this.#queued === 0 ? sendNow(this.#fd, bytes) : 0;
+    if (taken === bytes.length) {
+      sent();
+      return;
+    }
+    this.#queued++;
+    this.socket.write(bytes.subarray(taken), (error) => {
+      this.#queued--;
+      if (!error) sent();
+    });
+  }
+
+  #take(bytes: number): boolean {
+    const receiver = this.#receiver;
+    if (receiver === undefined) return false;
+    let unflushed = 0;
+    let count = bytes;
+    for (let chunk = 1; count > 0; chunk++) {
+      receiver.take(this.#buffer.subarray(0, count));
+      unflushed += count;
+      if (unflushed >= UNFLUSHED_BYTES_MAX) receiver.flush();
+      if (unflushed >= UNFLUSHED_BYTES_MAX) unflushed = 0;
+      count = chunk < CHUNKS_MAX && this.#fillPayload(receiver) ? receiveNow(this.#fd, this.#buffer) : 0;
+    }
+    receiver.flush();
+    return !receiver.isFull;
+  }
+
+  /** The rest of a large write goes where it is wanted. Whether it is worth looking for more behind it. */
+  #fillPayload(receiver: DirectReceiver): boolean {
+    for (let room = receiver.payloadRoom; room !== undefined; room = receiver.payloadRoom) {
+      const count = this.socket.destroyed ? 0 : receiveNow(this.#fd, room);
+      if (count === 0) return false;
+      receiver.filled(count);
+      if (count === room.length) receiver.flush();
+    }
+    return receiver.isPipelined && !receiver.isFull && !this.socket.destroyed;
+  }
+}
+
+function descriptorOf(handle: unknown): number {
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd !== 'number' || fd < 0) throw new Error('an accepted connection has no descriptor');
+  return fd;
+}

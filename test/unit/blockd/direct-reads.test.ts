@@ -1,0 +1,214 @@
+// Reads that go from an image's file straight into the replies: in one run for each chunk of requests, in whatever order
+// the disk answers, and never what the image's table does not name.
+import { readSync } from 'node:fs';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { deviceOf } from '../../../blockd/image/image-device.ts';
+import type { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { realDisk } from '../../../common/disk.ts';
+import { type BatchReads, NOT_AT_ONCE } from '../../../common/file-reads.ts';
+import { settle } from './manual-clock.ts';
+import { chunks, connected, errors, option, request, type Wire } from './nbd-client.ts';
+import { type ImageStand, imageOn, LAYER } from './small-image.ts';
+
+const HEADER_BYTES = 16;
+const EIO = 5;
+/** Some seconds. */
+const TURNS_MAX = 1_000_000;
+const block = (fill: number, blocks = 1): Buffer => Buffer.alloc(blocks * BLOCK_BYTES, fill);
+
+/** Reads with the disk's word left to the test. */
+class ScriptedReads implements BatchReads {
+  hasRoom = true;
+  /** Blocks that are not in the page cache. */
+  readonly cold = new Set<number>();
+  readonly later: (() => void)[] = [];
+  runs = 0;
+  #added: (() => number)[] = [];
+  #outcomes: number[] = [];
+
+  add(fd: number, offset: number, into: Uint8Array, at: number, bytes: number): number {
+    const isCold = this.cold.has(offset / BLOCK_BYTES);
+    return this.#added.push(() => (isCold ? NOT_AT_ONCE : readSync(fd, into, at, bytes, offset))) - 1;
+  }
+
+  run(): void {
+    this.runs++;
+    this.#outcomes = this.#added.splice(0).map((read) => read());
+  }
+
+  outcome(place: number): number {
+    return this.#outcomes[place] ?? NOT_AT_ONCE;
+  }
+
+  /** The disk has it as it is now, and tells when it lands. */
+  readLater(fd: number, offset: number, into: Uint8Array, done: (outcome: number) => void): void {
+    const outcome = readSync(fd, into, 0, into.length, offset);
+    this.later.push(() => done(outcome));
+  }
+
+  /** The disk has read what it was asked for. */
+  async land(): Promise<void> {
+    for (const tell of this.later.splice(0)) tell();
+    await settle();
+  }
+}
+
+interface Direct extends ImageStand {
+  readonly session: NbdSession;
+  readonly wire: Wire;
+  readonly reads: ScriptedReads;
+  /** Changes a byte of the data file behind everyone's back. */
+  rot(block: number): Promise<void>;
+}
+
+/** An image on a real disk with a client; its first four blocks are full of 9. */
+async function withImage(body: (direct: Direct) => Promise<void>, options: readonly Buffer[] = []): Promise<void> {
+  const directory = await mkdtemp('/var/tmp/direct-reads-');
+  try {
+    const small = await imageOn(realDisk, directory);
+    await small.image.write(0, block(9, 4), true);
+    const reads = new ScriptedReads();
+    const client = connected(deviceOf(small.image), small.store.bytes, options, {}, reads);
+    const rot = async (at: number): Promise<void> => {
+      const file = await open(join(directory, `${LAYER}.data`), 'r+');
+      await file.write(Buffer.from([1]), 0, 1, at * BLOCK_BYTES + 100);
+      await file.close();
+    };
+    await body({ ...small, ...client, reads, rot });
+    await small.store.close();
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+/** The real disk answers in turns of its own. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (let turn = 0; !isSo(); turn++) {
+    assert.ok(turn < TURNS_MAX, 'it never came');
+    await new Promise(setImmediate);
+  }
+}
+
+const read = (at: number, blocks = 1): Buffer => request(0, at * BLOCK_BYTES, blocks * BLOCK_BYTES);
+
+test('a chunk of reads is one run, and is answered in its order with what is between', () =>
+  withImage(async ({ session, wire, reads, image }) => {
+    const write = request(1, 8 * BLOCK_BYTES, BLOCK_BYTES, 0, block(3));
+    session.receive(Buffer.concat([read(0), write, read(1, 2), read(3)]));
+    assert.is(reads.runs, 1);
+    const sent = wire.take();
+    const sizes = [
+      HEADER_BYTES + BLOCK_BYTES,
+      HEADER_BYTES,
+      HEADER_BYTES + 2 * BLOCK_BYTES,
+      HEADER_BYTES + BLOCK_BYTES,
+    ];
+    let at = 0;
+    for (const size of sizes) {
+      assert.is(sent.readUInt32BE(at), 0x67446698);
+      assert.ok(sent.subarray(at + HEADER_BYTES, at + size).equals(Buffer.alloc(size - HEADER_BYTES, 9)));
+      at += size;
+    }
+    assert.is(sent.length, at);
+    assert.is(image.counters.reads, 3);
+  }));
+
+test('what waits for the disk is closed up in the batch, and follows when it has come', () =>
+  withImage(async ({ session, wire, reads, image }) => {
+    for (const cold of [0, 2]) reads.cold.add(cold);
+    const before = wire.writes;
+    const flush = request(3, 0, 0);
+    session.receive(Buffer.concat([read(0), read(1), flush, read(2), read(3)]));
+    assert.is(wire.take().length, 2 * (HEADER_BYTES + BLOCK_BYTES) + HEADER_BYTES);
+    await settle();
+    assert.is(reads.later.length, 2);
+    await reads.land();
+    const sent = wire.take();
+    assert.is(sent.length, 2 * (HEADER_BYTES + BLOCK_BYTES));
+    assert.ok(sent.subarray(HEADER_BYTES, HEADER_BYTES + BLOCK_BYTES).equals(block(9)));
+    assert.is(wire.writes, before + 2, 'what landed in one turn left in one');
+    assert.is(image.counters.reads, 4, 'each counts once');
+  }));
+
+test('in chunks a direct read is one chunk of data; holes and their neighbours take the other way', () =>
+  withImage(
+    async ({ session, wire, reads }) => {
+      session.receive(Buffer.concat([read(2), read(3, 2)]));
+      assert.equal(
+        chunks(wire.take()).map(({ type, done }) => [type, done]),
+        [
+          [1, true],
+          [1, false],
+          [2, true],
+        ],
+      );
+      assert.is(reads.runs, 1);
+    },
+    [option(8)],
+  ));
+
+test('what was written while the disk read is what is answered', () =>
+  withImage(async ({ session, wire, reads, store }) => {
+    reads.cold.add(1);
+    session.receive(read(1));
+    await settle();
+    session.receive(request(1, BLOCK_BYTES, BLOCK_BYTES, 0, block(7)));
+    wire.take();
+    await reads.land();
+    await until(() => wire.sentBytes > 0);
+    assert.ok(wire.take().subarray(HEADER_BYTES).equals(block(7)));
+    assert.is(store.file.spoiltBlocks, 0);
+  }));
+
+test('rot is never answered: it is found, fetched from another holder, and healed', () =>
+  withImage(async ({ session, wire, reads, rot, store, source }) => {
+    await rot(2);
+    reads.cold.add(1);
+    await rot(1);
+    session.receive(Buffer.concat([read(1), read(2), read(3)]));
+    assert.is(wire.take().length, HEADER_BYTES + BLOCK_BYTES, 'the sound one');
+    await settle();
+    await reads.land();
+    await until(() => source.asked.length === 2);
+    assert.is(wire.take().length, 0);
+    assert.is(store.file.spoiltBlocks, 2);
+    for (let count = 0; count < 2; count++) source.give(9);
+    await settle();
+    const sent = wire.take();
+    assert.is(sent.length, 2 * (HEADER_BYTES + BLOCK_BYTES));
+    assert.ok(sent.subarray(HEADER_BYTES, HEADER_BYTES + BLOCK_BYTES).equals(block(9)));
+  }));
+
+test('a disk that fails is the error of that read alone', () =>
+  withImage(async ({ session, wire, reads, image }) => {
+    reads.readLater = (_fd, _offset, _into, done) => void reads.later.push(() => done(-EIO));
+    reads.cold.add(0);
+    const asked = image.makeReadable.bind(image);
+    image.makeReadable = async () => {
+      throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    };
+    session.receive(Buffer.concat([read(0), read(1)]));
+    wire.take();
+    await settle();
+    await reads.land();
+    image.makeReadable = asked;
+    assert.equal(errors(wire.take()), [EIO]);
+  }));
+
+test('an image that ends while the disk reads, and a client that goes, get nothing of it', () =>
+  withImage(async ({ session, wire, reads, image }) => {
+    reads.cold.add(0);
+    session.receive(read(0));
+    await settle();
+    await image.end();
+    await reads.land();
+    assert.equal(errors(wire.take()), [108]);
+    session.close();
+    assert.is(wire.take().length, 0);
+  }));
+
+test.run();

@@ -1,0 +1,97 @@
+// Reads of files through the kernel's ring: what is in the page cache comes at once, the rest when the disk has read it.
+// Where the kernel has no ring for us there is nothing to test.
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { dropCached } from '../../../blockd/store/page-cache.ts';
+import { FileReads, NOT_AT_ONCE } from '../../../common/file-reads.ts';
+
+const BLOCK = 4096;
+const BLOCKS = 1024;
+const EBADF = -9;
+/** Of a disk: nothing is dropped from a tmpfs. */
+const PARENT = '/var/tmp';
+
+/** Each block is full of a number of its own. */
+function content(block: number): Buffer {
+  return Buffer.alloc(BLOCK, block % 251);
+}
+
+async function withFile(isCached: boolean, body: (reads: FileReads, fd: number) => Promise<void>): Promise<void> {
+  const reads = FileReads.open();
+  if (reads === undefined) return;
+  const directory = await mkdtemp(join(PARENT, 'file-reads-'));
+  try {
+    const path = join(directory, 'file');
+    const file = await open(path, 'w+');
+    await file.write(Buffer.concat(Array.from({ length: BLOCKS }, (_, block) => content(block))));
+    await file.datasync();
+    if (!isCached) await dropCached(path);
+    await body(reads, file.fd);
+    await file.close();
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+const later = (reads: FileReads, fd: number, offset: number, into: Uint8Array): Promise<number> =>
+  new Promise((resolve) => reads.readLater(fd, offset, into, resolve));
+
+test('what is in the page cache is read in one run, each piece to its place', () =>
+  withFile(true, async (reads, fd) => {
+    for (let run = 0; run < 3; run++) {
+      const into = Buffer.alloc(64 * BLOCK);
+      const places: number[] = [];
+      for (let at = 0; at < 64; at++) places.push(reads.add(fd, (at * 7 + run) * BLOCK, into, at * BLOCK, BLOCK));
+      reads.run();
+      for (const [at, place] of places.entries()) {
+        assert.is(reads.outcome(place), BLOCK);
+        assert.ok(into.subarray(at * BLOCK, (at + 1) * BLOCK).equals(content(at * 7 + run)), `piece ${at}`);
+      }
+    }
+  }));
+
+test('a ring is as large as it says, and is empty again after each run', () =>
+  withFile(true, async (reads, fd) => {
+    const into = Buffer.alloc(BLOCK);
+    for (let run = 0; run < 3; run++) {
+      let count = 0;
+      for (; reads.hasRoom; count++) reads.add(fd, 0, into, 0, BLOCK);
+      assert.is(count, 256);
+      reads.run();
+      for (let place = 0; place < count; place++) assert.is(reads.outcome(place), BLOCK);
+    }
+  }));
+
+test('what is not in the page cache is not waited for; asked for later it comes, hundreds at a time', () =>
+  withFile(false, async (reads, fd) => {
+    const into = Buffer.alloc(BLOCK);
+    const place = reads.add(fd, 100 * BLOCK, into, 0, BLOCK);
+    reads.run();
+    assert.is(reads.outcome(place), NOT_AT_ONCE);
+    const blocks = Array.from({ length: 400 }, (_, index) => (index * 37) % BLOCKS);
+    const rooms = blocks.map(() => Buffer.alloc(BLOCK));
+    const asked = blocks.map((block, index) => later(reads, fd, block * BLOCK, rooms[index] ?? into));
+    const again = reads.add(fd, 100 * BLOCK, into, 0, BLOCK);
+    reads.run();
+    assert.ok([BLOCK, NOT_AT_ONCE].includes(reads.outcome(again)), 'a run meanwhile is told of its own reads only');
+    assert.equal(new Set(await Promise.all(asked)), new Set([BLOCK]));
+    for (const [index, block] of blocks.entries()) assert.ok(rooms[index]?.equals(content(block)), `block ${block}`);
+  }));
+
+test('a read ends with the file, and fails without one', () =>
+  withFile(true, async (reads, fd) => {
+    const into = Buffer.alloc(2 * BLOCK);
+    const last = (BLOCKS - 1) * BLOCK;
+    const place = reads.add(fd, last, into, 0, 2 * BLOCK);
+    const closed = reads.add(-1, 0, into, 0, BLOCK);
+    reads.run();
+    assert.is(reads.outcome(place), BLOCK);
+    assert.is(reads.outcome(closed), EBADF);
+    assert.is(await later(reads, fd, last, into), BLOCK);
+    assert.is(await later(reads, -1, 0, into), EBADF);
+    assert.is(await later(reads, fd, BLOCKS * BLOCK, into), 0);
+  }));
+
+test.run();
