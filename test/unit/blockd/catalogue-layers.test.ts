@@ -162,6 +162,21 @@ test('a clone has an empty top over the same layers; an image only grows', async
   assert.is(await codeFrom(() => resize(32_768)), 'IMAGE_OPEN');
 });
 
+test('a layer that only a snapshot names stays until that is removed', async (catalogue) => {
+  const { calls } = catalogue;
+  await snapshotOfClosed(catalogue, 'monday');
+  const { leaving } = await calls['image.remove']({ image: 'web', nodes: NODES }, context);
+  assert.equal(
+    leaving.map(({ layer }) => layer),
+    [layerName(10)],
+  );
+  const after = await calls['snapshot.remove']({ snapshot: 'monday', nodes: NODES }, context);
+  assert.equal(
+    after.leaving.map(({ layer }) => layer),
+    [layerName(1)],
+  );
+});
+
 test('a layer leaves when nothing names it any more, and not before (A21)', async (catalogue) => {
   const { calls } = catalogue;
   await snapshotOfClosed(catalogue, 'monday');

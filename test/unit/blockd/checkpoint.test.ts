@@ -231,6 +231,19 @@ test('barriers that wait while the rename fails leave the table alone that the j
   assert.is((await reopen(disk.afterCut({ kind: 'keep-all' }))).table.mark.entries, 2);
 });
 
+test('a sound table that is not the one which the journal names is refused', async () => {
+  const disk = new CrashDisk();
+  const store = await storeOn(disk);
+  const nameOf = async (): Promise<string> => `/images/${(await tables(disk))[0]}`;
+  const before = await disk.readWhole(await nameOf());
+  await write(store, 1, 2);
+  await settle();
+  const file = await disk.open(await nameOf(), 'write');
+  await file.truncate(before.length);
+  await file.write(before, 0);
+  assert.is(await reopen(disk).then(() => 'it opened', codeOf), 'IMAGE_DAMAGED');
+});
+
 test('a store that is closed leaves no half table', async () => {
   const disk = new CrashDisk();
   const store = await storeOn(disk);

@@ -1,0 +1,80 @@
+// All sequences of up to three steps on an image of four blocks, then a kill of the daemon alone, whose client lives on: each
+// block reads as the last answered change left it, flushed or not (S1), on a plain image and on one over a layer.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
+import { type Kind, makeWorld, openOn, settle, type World } from './image-world.ts';
+
+const BYTES = 4 * BLOCK_BYTES;
+
+interface Killed {
+  readonly world: World;
+  readonly kind: Kind;
+  /** What was answered. */
+  readonly content: Buffer;
+}
+
+async function write({ world, content }: Killed, offset: number, data: Buffer, fua = false): Promise<void> {
+  await world.image.write(offset, data, fua);
+  data.copy(content, offset);
+}
+
+async function kill({ world, kind, content }: Killed): Promise<void> {
+  world.image = await openOn(world.disk, kind);
+  const read = Buffer.alloc(BYTES);
+  assert.ok(world.image.tryRead(0, read), 'everything is local');
+  assert.ok(read.equals(content), 'it reads as something older');
+}
+
+const STEPS: Readonly<Record<string, (killed: Killed, mark: number) => Promise<void>>> = {
+  write: (killed, mark) => write(killed, 0, Buffer.alloc(2 * BLOCK_BYTES, mark)),
+  unaligned: (killed, mark) => write(killed, BLOCK_BYTES + 1000, Buffer.alloc(BLOCK_BYTES, mark)),
+  'write of zeros': (killed) => write(killed, 0, Buffer.alloc(2 * BLOCK_BYTES)),
+  fua: (killed, mark) => write(killed, 2 * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, mark), true),
+  async zero({ world, content }) {
+    await world.image.zero(0, 2 * BLOCK_BYTES, false);
+    content.fill(0, 0, 2 * BLOCK_BYTES);
+  },
+  async 'zero of parts'({ world, content }) {
+    await world.image.zero(BLOCK_BYTES + 1024, 9000, false);
+    content.fill(0, BLOCK_BYTES + 1024, BLOCK_BYTES + 10_024);
+  },
+  async trim({ world, content }) {
+    await world.image.trim(0, 2 * BLOCK_BYTES, false);
+    content.fill(0, 0, 2 * BLOCK_BYTES);
+  },
+  async flush({ world }) {
+    await world.image.flush();
+  },
+  kill,
+};
+
+function sequences(length: number): string[][] {
+  if (length === 0) return [[]];
+  return sequences(length - 1).flatMap((steps) => Object.keys(STEPS).map((step) => [...steps, step]));
+}
+
+async function run(steps: readonly string[], kind: Kind): Promise<void> {
+  const world = await makeWorld(kind);
+  const content = Buffer.alloc(BYTES);
+  assert.ok(world.image.tryRead(0, content));
+  const killed = { world, kind, content };
+  for (const [index, step] of [...steps, 'kill'].entries()) {
+    await STEPS[step]?.(killed, index + 1);
+    await settle();
+  }
+}
+
+for (const kind of [{}, { isLayered: true }, { checkpointBytes: 0 }]) {
+  test(`nothing that was answered is lost with a kill: ${JSON.stringify(kind)}`, async () => {
+    for (const steps of [1, 2, 3].flatMap(sequences)) {
+      try {
+        await run(steps, kind);
+      } catch (error) {
+        throw new Error(steps.join(', '), { cause: error });
+      }
+    }
+  });
+}
+
+test.run();

@@ -1,0 +1,35 @@
+// Each bug that is planted in blockd must make the test fail that is named beside it.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { IMAGE_MUTANTS } from './image-mutants.ts';
+import { type Mutant, runMutant } from './mutant-run.ts';
+import { STORE_MUTANTS } from './store-mutants.ts';
+
+const AT_ONCE = 2;
+
+const mutants = [...STORE_MUTANTS, ...IMAGE_MUTANTS];
+const left = [...mutants];
+const caught = new Map<Mutant, Promise<string>>();
+
+/** Runs the next one once an earlier one is through. */
+async function worker(): Promise<void> {
+  for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
+    const running = runMutant(mutant);
+    caught.set(mutant, running);
+    await running.catch(() => undefined);
+  }
+}
+
+test.before(async () => {
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+});
+
+for (const mutant of mutants) {
+  test(mutant.name, async () => {
+    const how = await caught.get(mutant);
+    if (process.env.VERBOSE) console.log(`${mutant.name}\n    ${mutant.by}: ${how}`);
+    assert.ok(how, `${mutant.by} does not show it`);
+  });
+}
+
+test.run();

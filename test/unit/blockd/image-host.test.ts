@@ -1,0 +1,47 @@
+// What a role lets happen: nobody becomes the writer beside another, or of a table that was not seen to be the image's.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ImageHost } from '../../../blockd/image/image-host.ts';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { codeOf } from '../../../common/errors.ts';
+import type { Closing } from '../../../wire/contracts/blockd.ts';
+import { CrashDisk } from '../../crash/crash-disk.ts';
+import { shelfOn } from './quiet-shelf.ts';
+
+const MIGRATION = '00000000000000aa';
+const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
+const { signal } = new AbortController();
+
+/** A new image at node a. */
+async function newHost(): Promise<ImageHost> {
+  const shelf = await shelfOn(new CrashDisk(), 'a');
+  await shelf.create('web', 'l00000000000000aa', 16 * BLOCK_BYTES);
+  return shelf.get('web');
+}
+
+/** What a step is refused with. */
+function codeFrom(step: Promise<unknown>): Promise<string | undefined> {
+  return step.then(() => undefined, codeOf);
+}
+
+test('a writer gives way only to an epoch that shows that its own was ended elsewhere (S4)', async () => {
+  const host = await newHost();
+  await host.open({ epoch: 4, last: EMPTY, from: { node: 'a', address: '127.0.0.1' } }, signal);
+  assert.is(await codeFrom(host.giveWay(5)), 'IMAGE_OPEN');
+  assert.is(host.image.store.state.role, 'writer');
+  assert.is(await codeFrom(host.giveWay(6)), undefined);
+  assert.is(host.image.store.state.role, 'replica');
+  assert.is(await codeFrom(host.giveWay(0)), 'EPOCH_ENDED');
+});
+
+test('a stand-by whose table differs is not verified, and writes nothing', async () => {
+  const host = await newHost();
+  await host.standBy({ migration: MIGRATION, epoch: 2, from: { node: 'b', address: '127.0.0.2' } }, signal);
+  const closing = { ...EMPTY, epoch: 1, lastSequence: 4, entries: 1, digest: '1'.repeat(32) };
+  assert.not.equal(await host.verify(closing, AbortSignal.abort()), '');
+  assert.is(await codeFrom(host.activate(MIGRATION)), 'NOT_VERIFIED');
+  assert.is(host.image.store.state.role, 'standby');
+  await host.cancel();
+});
+
+test.run();
