@@ -15,7 +15,7 @@ import { blockCalls } from './image/block-calls.ts';
 import { ImageShelf } from './image/image-shelf.ts';
 import type { Serve } from './image/served-image.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
-import { BLOCKS_PURPOSE, peerDial, servePeer } from './peer/peer-socket.ts';
+import { peerDial, serveCopy, servePeer } from './peer/peer-socket.ts';
 import { dropCached } from './store/page-cache.ts';
 
 const Config = Type.Object({
@@ -55,7 +55,8 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     identity,
     listen: { address: config.address, port: BLOCKD_PORT },
     bulk: {
-      [BLOCKS_PURPOSE]: (socket, { node }, layer) => servePeer(socket, realClock, node, shelf.layers.served(layer)),
+      blocks: (socket, { node }, layer) => servePeer(socket, realClock, node, shelf.layers.served(layer)),
+      copies: (socket, { node }) => serveCopy(socket, node, shelf.kept),
     },
     log,
   });

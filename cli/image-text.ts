@@ -2,6 +2,7 @@
 import { formatBytes } from '../common/progress.ts';
 import { formatTable } from '../common/table.ts';
 import type { ImageLayer, ImageState } from '../wire/contracts/orchestrator.ts';
+import { describeCopies } from './commands/policy-words.ts';
 import { describeHeat } from './heat-text.ts';
 
 const BLOCK_BYTES = 4096;
@@ -35,6 +36,7 @@ function summaryOf({ head, stores }: ImageState): string[] {
     `version  epoch ${head.epoch}, sequence ${sequence}, generation ${head.stack.generation} of its layers`,
     `open at  ${head.writer ?? 'nowhere (closed)'}`,
     `policy   ${head.propagation?.policy.mode ?? 'on-demand'}`,
+    ...stores.flatMap(({ store }) => (store.copies === undefined ? [] : describeCopies(store.copies))),
   ];
 }
 

@@ -58,7 +58,8 @@ export class Propagation {
   /** Has the nodes that the writer would push to follow its table. Never rejects. */
   async #followers({ image, bytes, stack, epoch, writer, transfer, cut, propagation }: Head): Promise<void> {
     // While either stands, the tables of the image are somebody else's business.
-    if (writer === null || transfer !== null || cut !== null || propagation?.policy.mode === 'on-demand') return;
+    const pushes = propagation?.policy.mode === 'proactive' || propagation?.policy.mode === 'async';
+    if (writer === null || transfer !== null || cut !== null || !pushes) return;
     if (!this.#cluster.isUp(writer)) return;
     const { destinations = [] } = (await this.#ask(image, writer)) ?? {};
     const order = { image, bytes, stack, epoch, from: this.#cluster.endpoint(writer) };

@@ -51,6 +51,8 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
         shelf.ended.checkEpoch(stack.layer, epoch);
         await shelf.members.add(opening.from);
         await shelf.propagation.set(image, propagation);
+        // Who writes here takes nothing from an earlier writer any more.
+        shelf.kept.end(stack.layer);
         const host = await shelf.ensure({ image, bytes, stack, epoch });
         return { socket: await host.open(opening, signal) };
       }),
@@ -69,6 +71,8 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       shelf.inTurn(known.image, async () => {
         const open = shelf.find(known.image);
         if (open !== undefined && open.image.store.state.role !== 'replica') return NOTHING;
+        // A copy hears everything already, and each block's name only with its content.
+        if (shelf.kept.keeps(known.stack.layer)) return NOTHING;
         shelf.layers.refuseGone(known.stack.layer);
         await shelf.members.add(from);
         (await shelf.ensure(known)).followAhead(from.node, known.epoch);
@@ -107,7 +111,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       shelf.get(image).setPullRate(rateBytesPerSecond);
       return NOTHING;
     },
-    'propagation.set': ({ image, settings }) => done(shelf.propagation.set(image, settings)),
+    'propagation.set': ({ image, settings }) => reviewed(shelf, shelf.propagation.set(image, settings)),
     'propagation.show': ({ image }) => {
       const { propagation } = shelf.get(image);
       return { settings: shelf.propagation.of(image), status: propagation.status() };
@@ -117,7 +121,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     'store.report': () => storeReport(shelf.layers, shelf.members.names),
     'records.keep': async (records) => ({ mark: await shelf.layers.records.keep(records) }),
     'records.show': () => ({ kept: shelf.layers.records.kept }),
-    'members.set': ({ members }) => done(shelf.members.set(members)),
+    'members.set': ({ members }) => reviewed(shelf, shelf.members.set(members)),
   };
 }
 
@@ -157,6 +161,13 @@ async function verify(shelf: ImageShelf, closing: Closing, signal: AbortSignal):
 
 async function done(step: Promise<void>): Promise<typeof NOTHING> {
   await step;
+  return NOTHING;
+}
+
+/** What images' copies depend on has changed. */
+async function reviewed(shelf: ImageShelf, step: Promise<void>): Promise<typeof NOTHING> {
+  await step;
+  for (const host of shelf.hosts) host.copies.review();
   return NOTHING;
 }
 

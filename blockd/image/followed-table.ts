@@ -4,6 +4,8 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { TableSource } from '../copies/copy-keeper.ts';
+import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import type { EpochEnd } from '../table/block-version.ts';
@@ -23,15 +25,24 @@ export interface FollowedTableParts {
   /** This node's name. */
   readonly node: string;
   readonly layers: Pick<LayerShelf, 'trafficOf'>;
+  readonly kept: Pick<CopyShelf, 'handOver'>;
   readonly dial: Dial;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Whose table is followed, and why. */
+/** A stream of the table's own, or the one on which a copy is kept here. */
+interface TableLink {
+  readonly follower: TableSource;
+  readonly reason: string;
+  tellComing(): void;
+  close(): void;
+}
+
+/** Whose table is followed, and how. */
 interface Following {
   readonly source: string;
-  readonly link: FollowLink;
+  readonly link: TableLink;
 }
 
 /** One image's table as another store has it. */
@@ -55,21 +66,31 @@ export class FollowedTable {
 
   /**
    * Follows the node's table, unless it does already; what it offers is taken. `epochMin`: under an older one it is no
-   * writer any more.
+   * writer any more. A copy that has everything is heard instead; when it ends, a stream of its own follows.
    */
-  follow(source: string, epochMin = 0): FollowLink {
-    const { image, layers, dial, clock, log } = this.#parts;
-    const { store } = image;
+  follow(source: string, epochMin = 0): void {
     this.#lapse?.cancel();
     if (this.#following?.source === source) {
       this.#following.link.tellComing();
-      return this.#following.link;
+      return;
     }
     this.end();
+    this.#begin(source, epochMin);
+  }
+
+  #begin(source: string, epochMin: number): void {
+    const { image, kept, layers, dial, clock, log } = this.#parts;
+    const { store } = image;
+    const keeper = kept.handOver(store.layer, source);
     const around = { dial, clock, log, traffic: layers.trafficOf(store.layer), taker: this.#taker };
-    const link = new FollowLink({ store, source, epochMin, equalUpTo: this.#heard?.equalUpTo, ...around });
+    const link: TableLink =
+      keeper === undefined
+        ? new FollowLink({ store, source, epochMin, equalUpTo: this.#heard?.equalUpTo, ...around })
+        : { follower: keeper, reason: '', tellComing: () => undefined, close: () => keeper.close() };
     this.#following = { source, link };
-    return link;
+    void keeper?.ended.then(() => {
+      if (this.#link === link) this.#begin(source, epochMin);
+    });
   }
 
   /** As `follow`, for some minutes unless it is said again. */
@@ -86,32 +107,31 @@ export class FollowedTable {
     this.#following = undefined;
   }
 
-  get #link(): FollowLink | undefined {
+  get #link(): TableLink | undefined {
     return this.#following?.link;
   }
 
   /** Answers once the writer's table is here. @throws OperationError NOT_FOLLOWING, CANCELLED */
   async ready(end: AbortSignal): Promise<void> {
-    const link = this.#link;
-    if (link === undefined) {
+    if (this.#link === undefined) {
       throw new OperationError('NOT_FOLLOWING', `image ${this.#image} follows nobody here`, {
         remedy: 'Start the stand-by first.',
       });
     }
-    await this.#until(link, () => link.follower.isEqual, end);
+    await this.#until((table) => table.isEqual, end);
   }
 
   /** In one sentence why the table does not equal the closing within the time; nothing when it does. */
   async difference(closing: Closing, signal: AbortSignal): Promise<string> {
-    const link = this.#link;
-    if (link === undefined) return `image ${this.#image} follows nobody here`;
-    while (!link.follower.equals(closing)) {
+    for (;;) {
+      const link = this.#link;
+      if (link === undefined) return `image ${this.#image} follows nobody here`;
+      if (link.follower.equals(closing)) return '';
       if (await settledBefore(signal, link.follower.marked())) continue;
       const own = this.#parts.image.store.table.mark;
       const reason = link.reason === '' ? 'no newer changes came' : link.reason;
       return `image ${this.#image} is at sequence ${own.lastSequence} of ${closing.lastSequence} with ${own.entries} entries of ${closing.entries}: ${reason}`;
     }
-    return '';
   }
 
   /** Gets the table that a closing describes, and how earlier epochs ended. @throws OperationError TABLE_DIFFERS, CANCELLED */
@@ -125,10 +145,9 @@ export class FollowedTable {
         },
       );
     }
-    const link = this.follow(source);
+    this.follow(source);
     try {
-      await this.#until(link, () => link.follower.equals(last), end);
-      return link.follower.ends;
+      return (await this.#until((table) => table.equals(last), end)).ends;
     } finally {
       this.end();
     }
@@ -138,8 +157,11 @@ export class FollowedTable {
     return this.#parts.image.store.image;
   }
 
-  async #until(link: FollowLink, isReached: () => boolean, end: AbortSignal): Promise<void> {
-    while (!isReached()) {
+  async #until(isReached: (table: TableSource) => boolean, end: AbortSignal): Promise<TableSource> {
+    for (;;) {
+      const link = this.#link;
+      if (link === undefined) throw cancelled(`the table of image ${this.#image} is not waited for any more`);
+      if (isReached(link.follower)) return link.follower;
       if (await settledBefore(end, link.follower.marked())) continue;
       throw cancelled(`the table of image ${this.#image} did not come in time: ${link.reason}`);
     }

@@ -39,7 +39,9 @@ export function showImage(image: Image, trafficOf: (layer: string) => Traffic): 
 /** One layer's figures. */
 export function showLayer({ layer, image, state, bytes, table }: ImageStore): StoreLayer {
   const { role } = state;
-  return { layer, image, role, bytes, writtenBlocks: table.mark.entries, localBlocks: table.census().local };
+  const { entries, lastSequence, digest } = table.mark;
+  const { local } = table.census();
+  return { layer, image, role, bytes, writtenBlocks: entries, localBlocks: local, lastSequence, digest };
 }
 
 function bytesOf(all: readonly Traffic[]): TrafficCounters {

@@ -5,6 +5,8 @@ import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Endpoint } from '../../wire/names.ts';
+import type { CopyShelf } from '../copies/copy-shelf.ts';
+import { ImageCopies } from '../copies/image-copies.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { sameTable } from '../peer/table-follower.ts';
 import { BackgroundPull } from './background-pull.ts';
@@ -24,6 +26,7 @@ export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'book
   readonly image: Image;
   readonly node: string;
   readonly layers: Pick<LayerShelf, 'bring' | 'trafficOf' | 'followers'>;
+  readonly kept: Pick<CopyShelf, 'handOver'>;
   readonly clock: Clock;
   readonly dial: Dial;
   readonly log: Log;
@@ -48,6 +51,7 @@ export interface StandBy {
 export class ImageHost {
   readonly image: Image;
   readonly propagation: ImagePropagation;
+  readonly copies: ImageCopies;
   readonly #parts: HostParts;
   readonly #pull: BackgroundPull;
   readonly #table: FollowedTable;
@@ -65,6 +69,7 @@ export class ImageHost {
     this.#table = new FollowedTable({ ...parts, arrival });
     this.#below = new StackCompletion(parts);
     this.#served = new ServedImage(parts);
+    this.copies = new ImageCopies(parts);
     const way = new FollowerWay(parts.image, parts.layers.followers);
     this.propagation = new ImagePropagation({
       ...parts,
@@ -143,6 +148,11 @@ export class ImageHost {
     checkEpoch(state, epoch);
     this.#table.followAhead(source, epoch);
     if (!this.image.isWhole && !this.#below.isRunning) this.#below.begin(source);
+  }
+
+  /** Ends that, if it is so. */
+  followNoMore(): void {
+    if (this.image.store.state.role === 'replica') this.#endWaits();
   }
 
   /** Answers once the writer's table and the layers below are here. @throws OperationError NOT_FOLLOWING, CANCELLED */
@@ -248,7 +258,7 @@ export class ImageHost {
   }
 
   show(): ImageFigures {
-    return showImage(this.image, (layer) => this.#parts.layers.trafficOf(layer));
+    return { ...showImage(this.image, (layer) => this.#parts.layers.trafficOf(layer)), ...this.copies.show() };
   }
 
   #endWaits(): void {

@@ -5,23 +5,23 @@ import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA } from '../table/version-run.ts';
 import { blockOf, endBlockOf, partialBlocks } from './block-range.ts';
 import { IN_FILE } from './block-stack.ts';
+import { type Answer, type FlushSafety, LOCAL_SAFETY, safely } from './flush-safety.ts';
 import { ImageReads } from './image-reads.ts';
 
 /** Two partial blocks side by side are less than this. */
 const ZEROS = new Uint8Array(2 * BLOCK_BYTES);
 
-/** Done at once (undefined) or when the promise is. */
-export type Answer = Promise<void> | undefined;
-
 /** Requests of one image at this node. Offsets and lengths in bytes, within the image. */
 export class ImageRequests extends ImageReads {
+  /** What flushes wait for besides this node's disk. */
+  safety: FlushSafety = LOCAL_SAFETY;
   readonly #copied = Buffer.alloc(BLOCK_BYTES);
 
   /** Writes; `data` is not used after the call. `fua`: durable with the answer. */
   write(offset: number, data: Uint8Array, fua: boolean): Answer {
     const done = this.#tryWrite(offset, data);
     if (done === undefined) return this.#writeLater(offset, Uint8Array.from(data), fua);
-    return fua || done === 'untold' ? this.#barrier() : undefined;
+    return this.#isFlushed(fua) ? this.#flushed() : done === 'untold' ? this.#barrier() : undefined;
   }
 
   /**
@@ -35,28 +35,30 @@ export class ImageRequests extends ImageReads {
     const head = first * BLOCK_BYTES - offset;
     const tail = offset + length - end * BLOCK_BYTES;
     const zeroed = this.#zeroBlocks(first, end, keepRoom);
-    if (zeroed === undefined && head === 0 && tail === 0) return this.#barrier();
+    const finish = (): Answer => (this.#isFlushed(fua) ? this.#flushed() : this.#barrier());
+    if (zeroed === undefined && head === 0 && tail === 0) return finish();
     const edges = [
       [offset, head],
       [end * BLOCK_BYTES, tail],
     ] as const;
-    return Promise.all([zeroed, this.#zeroEdges(edges, false)]).then(() => this.#barrier());
+    return Promise.all([zeroed, this.#zeroEdges(edges, false)]).then(finish);
   }
 
   /** Forgets the whole blocks of the range, durably: they read as zeros. The rest of it stays (a hint, says NBD). */
-  trim(offset: number, length: number, _fua: boolean): Answer {
+  trim(offset: number, length: number, fua: boolean): Answer {
     const first = endBlockOf(offset);
     const end = blockOf(offset + length);
     const zeroed = first < end ? this.#zeroBlocks(first, end, false) : undefined;
-    return zeroed === undefined ? this.#barrier() : zeroed.then(() => this.#barrier());
+    const finish = (): Answer => (this.#isFlushed(fua) ? this.#flushed() : this.#barrier());
+    return zeroed === undefined ? finish() : zeroed.then(finish);
   }
 
-  /** Everything answered before is durable with the answer. */
+  /** Everything answered before is durable with the answer, wherever it has to be. */
   flush(): Answer {
     this.throwIfFailed();
     this.counters.flushes++;
-    if (this.gate.mayRead) return this.#barrier();
-    return this.gate.changed().then(() => this.#barrier());
+    if (this.gate.mayRead) return this.#flushed();
+    return this.gate.changed().then(() => this.#flushed());
   }
 
   /**
@@ -112,7 +114,8 @@ export class ImageRequests extends ImageReads {
   async #writeLater(offset: number, data: Uint8Array, fua: boolean): Promise<void> {
     let done = this.#tryWrite(offset, data);
     for (; done === undefined; done = this.#tryWrite(offset, data)) await this.#obstacle(offset, data.length);
-    if (fua || done === 'untold') await this.#barrier();
+    if (this.#isFlushed(fua)) await this.#flushed();
+    else if (done === 'untold') await this.#barrier();
   }
 
   /** Waits for the first thing that a write of this range has to wait for. */
@@ -202,7 +205,15 @@ export class ImageRequests extends ImageReads {
     const writes = edges.filter(([, length]) => length > 0);
     // One that fails at once must not leave the other one's failure to nobody.
     await Promise.all(writes.map(async ([offset, length]) => this.write(offset, ZEROS.subarray(0, length), false)));
-    if (fua) await this.#barrier();
+    if (this.#isFlushed(fua)) await this.#flushed();
+  }
+
+  #isFlushed(fua: boolean): boolean {
+    return fua || this.safety.waitsAt === 'write';
+  }
+
+  #flushed(): Answer {
+    return safely(this.safety, this.#barrier());
   }
 
   #barrier(): Answer {

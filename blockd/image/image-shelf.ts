@@ -7,6 +7,7 @@ import type { Log } from '../../common/log.ts';
 import type { Closing, CutImage, ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Stack } from '../../wire/contracts/layers.ts';
 import type { Conversion, Converter } from '../convert/converter.ts';
+import { CopyShelf } from '../copies/copy-shelf.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { checkImageBytes, type NewLayer, type OpenOptions } from '../store/image-files.ts';
 import type { Cut } from '../store/store-record.ts';
@@ -56,6 +57,7 @@ export interface KnownImage {
 export class ImageShelf {
   readonly ended: EndedLedger;
   readonly layers: LayerShelf;
+  readonly kept: CopyShelf;
   readonly members: MemberBook;
   readonly propagation: PropagationBook;
   readonly #parts: ShelfParts;
@@ -72,8 +74,9 @@ export class ImageShelf {
     this.propagation = new PropagationBook(disk, join(state, 'propagation.json'));
     const members = (): string[] => this.members.names;
     this.layers = new LayerShelf({ ...parts, members, directory: join(state, 'layers') });
+    this.kept = new CopyShelf(this, parts);
     this.#cuts = new ImageCuts({ layers: this.layers, log });
-    this.upkeep = new Upkeep({ ...parts, layers: this.layers, hosts: () => this.hosts, members });
+    this.upkeep = new Upkeep({ ...parts, layers: this.layers, kept: this.kept, hosts: () => this.hosts, members });
   }
 
   /** Opens every layer, then every image, and goes on where the daemon stopped. */
@@ -170,6 +173,7 @@ export class ImageShelf {
       await this.#forget(host);
       await this.propagation.forget(host.name);
     }
+    this.kept.end(layer);
     await this.layers.drop(layer);
   }
 
@@ -227,6 +231,7 @@ export class ImageShelf {
 
   async close(): Promise<void> {
     this.upkeep.stop();
+    this.kept.close();
     // One that cannot be closed in order must not keep the others from it.
     const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));
     await this.layers.close();
@@ -270,7 +275,7 @@ export class ImageShelf {
     const isWhole = below.length === found.length;
     const image = new Image({ top, below: isWhole ? below.filter((one) => one !== undefined) : [], ...this.#parts });
     const host = new ImageHost({
-      ...{ ...this.#parts, image, layers: this.layers },
+      ...{ ...this.#parts, image, layers: this.layers, kept: this.kept },
       members: () => this.members.all,
       book: this.propagation,
     });

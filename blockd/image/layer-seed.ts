@@ -14,8 +14,8 @@ const UNDER_WAY_MAX = 4;
 /** How far it is, is told no more often. */
 const TOLD_MS = 100;
 
-export interface SeedJob {
-  readonly layers: readonly SealedLayer[];
+/** How blocks are brought. */
+export interface FillJob {
   /** The node that is asked first. */
   readonly source: string;
   readonly rateBytesPerSecond: number;
@@ -24,17 +24,26 @@ export interface SeedJob {
   readonly signal: AbortSignal;
 }
 
+export interface SeedJob extends FillJob {
+  readonly layers: readonly SealedLayer[];
+}
+
 /** @throws OperationError CANCELLED, BLOCKS_LOST, SIZE_DIFFERS; Error of the disk */
 export async function seedLayers(job: SeedJob, shelf: Pick<LayerShelf, 'bring'>, clock: Clock): Promise<void> {
   const { layers, source, signal } = job;
   const brought = await Promise.all(layers.map((sealed) => shelf.bring(sealed, source, signal)));
-  await new Seed(job, brought, clock).run();
+  await fillLayers(job, brought, clock);
   // What has come is durable with the answer.
   for (const { store } of brought) await store.flush();
 }
 
+/** Brings every block that the layers' tables know to be missing here. @throws OperationError CANCELLED, BLOCKS_LOST */
+export function fillLayers(job: FillJob, layers: readonly LayerBlocks[], clock: Clock): Promise<void> {
+  return new Seed(job, layers, clock).run();
+}
+
 class Seed {
-  readonly #job: SeedJob;
+  readonly #job: FillJob;
   readonly #layers: readonly LayerBlocks[];
   readonly #clock: Clock;
   readonly #underWay = new Set<Promise<void>>();
@@ -43,7 +52,7 @@ class Seed {
   #toldMs = 0;
   #failure: unknown;
 
-  constructor(job: SeedJob, layers: readonly LayerBlocks[], clock: Clock) {
+  constructor(job: FillJob, layers: readonly LayerBlocks[], clock: Clock) {
     this.#job = job;
     this.#layers = layers;
     this.#clock = clock;

@@ -23,7 +23,7 @@ import type { ImageStore } from '../store/image-store.ts';
 import { RecordBook } from './kept-records.ts';
 import { LayerBlocks } from './layer-blocks.ts';
 import { LayerBringer, layerInUse } from './layer-bringer.ts';
-import { type SeedJob, seedLayers } from './layer-seed.ts';
+import { type FillJob, fillLayers, type SeedJob, seedLayers } from './layer-seed.ts';
 
 /** Layers that were dropped and are remembered: a call that was under way comes seconds later. */
 const GONE_MAX = 1_024;
@@ -165,6 +165,11 @@ export class LayerShelf {
   seed(job: SeedJob): Promise<void> {
     const layers = job.layers.map(({ layer }) => layer);
     return this.reading(layers, () => seedLayers(job, this, this.#parts.clock));
+  }
+
+  /** Brings what is known to be missing of a layer that may change. @throws OperationError CANCELLED, BLOCKS_LOST */
+  fillLayer(layer: LayerBlocks, job: FillJob): Promise<void> {
+    return fillLayers(job, [layer], this.#parts.clock);
   }
 
   /** Keeps layers while they are read. */

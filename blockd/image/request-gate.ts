@@ -13,6 +13,8 @@ export class RequestGate {
   readonly #image: string;
   #mode: GateMode = 'shut';
   #change = Promise.withResolvers<void>();
+  /** Told of each change in its very step, before anyone who waits goes on. */
+  watcher: () => void = () => undefined;
 
   constructor(image: string) {
     this.#image = image;
@@ -32,6 +34,7 @@ export class RequestGate {
 
   set(mode: GateMode): void {
     this.#mode = mode;
+    this.watcher();
     this.#change.resolve();
     this.#change = Promise.withResolvers();
   }
@@ -39,8 +42,11 @@ export class RequestGate {
   /** Settles at the next change of mode. @throws OperationError EXPORT_ENDED when the gate has ended */
   async changed(): Promise<void> {
     if (this.#mode !== 'ended') await this.#change.promise;
-    if (this.#mode === 'ended') {
-      throw new OperationError('EXPORT_ENDED', `image ${this.#image} is no longer open at this node`);
-    }
+    if (this.#mode === 'ended') throw exportEnded(this.#image);
   }
+}
+
+/** What a request that waited for the gate hears when it has ended; its client asks the next writer. */
+export function exportEnded(image: string): OperationError {
+  return new OperationError('EXPORT_ENDED', `image ${image} is no longer open at this node`);
 }

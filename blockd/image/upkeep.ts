@@ -6,6 +6,7 @@ import type { Disk } from '../../common/disk.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { ScrubReport } from '../../wire/contracts/blockd.ts';
+import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { keepQuestion } from '../peer/keep-question.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { CacheCap, type CacheLimits } from './cache-cap.ts';
@@ -24,6 +25,7 @@ export interface UpkeepParts {
   /** The directory of the daemon's durable state. */
   readonly state: string;
   readonly layers: LayerShelf;
+  readonly kept: Pick<CopyShelf, 'isCopy'>;
   readonly hosts: () => readonly ImageHost[];
   /** The members' names. */
   readonly members: () => readonly string[];
@@ -45,11 +47,11 @@ export class Upkeep {
   readonly #cap: CacheCap | undefined;
 
   constructor(parts: UpkeepParts) {
-    const { layers, hosts, members, node, cache, dial, clock, log, disk, state } = parts;
+    const { layers, kept, hosts, members, node, cache, dial, clock, log, disk, state } = parts;
     this.#parts = parts;
     this.#scrubs = new ScrubLedger(disk, join(state, 'scrubs.json'));
     this.#scrub = new Scrub({ layers: () => layers.all, clock, log, done: (layer) => this.#scrubbed(layer) });
-    const cached = (): LayerBlocks[] => cachedLayers(layers, hosts());
+    const cached = (): LayerBlocks[] => cachedLayers(layers, hosts()).filter(({ store }) => !kept.isCopy(store.layer));
     this.#reclaim = new Reclaim({ layers: cached, clock, log });
     if (cache === undefined) return;
     const ask = keepQuestion({ dial, clock });

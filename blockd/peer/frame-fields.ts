@@ -3,12 +3,15 @@ import { SchemaCheck } from '../../common/schema-check.ts';
 import { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import { LayerId, Name } from '../../wire/names.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
-import { BLOCK_BYTES } from '../table/block-version.ts';
+import { BLOCK_BYTES, SEQUENCE_MAX } from '../table/block-version.ts';
+import type { TableMark } from '../table/version-table.ts';
 
 /** A request's blocks at most: one largest NBD read. */
 export const FETCH_BLOCKS_MAX = (32 * 2 ** 20) / BLOCK_BYTES;
 /** One run as `wanted` writes it. */
 export const WANTED_BYTES = 16;
+/** A sequence, a count and a digest. */
+const MARK_BYTES = 28;
 
 /** A layer's id: so many characters. */
 export const LAYER_BYTES = 17;
@@ -97,4 +100,16 @@ export function readMemory(body: Buffer): PropagationMemory | undefined {
   } catch {
     return undefined;
   }
+}
+
+export function markBytes({ lastSequence, entries, digest }: TableMark): Buffer {
+  return Buffer.concat([long(lastSequence), word(entries), Buffer.from(digest, 'hex')]);
+}
+
+/** A mark that goes to the end of the body. */
+export function readMark(body: Buffer, at: number): TableMark | undefined {
+  if (body.length !== at + MARK_BYTES) return undefined;
+  const lastSequence = readLong(body, at) ?? 0;
+  if (lastSequence > SEQUENCE_MAX) return undefined;
+  return { lastSequence, entries: body.readUInt32BE(at + 8), digest: body.toString('hex', at + 12) };
 }

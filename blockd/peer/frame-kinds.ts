@@ -3,6 +3,7 @@ import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { TableMark } from '../table/version-table.ts';
+import type { CopyFrame } from './copy-frame.ts';
 
 export type PeerFrame =
   /** Asks for blocks of these versions. */
@@ -40,4 +41,5 @@ export type PeerFrame =
   /** Where the image was read, as in `heat-summary.ts`. */
   | { readonly type: 'heat'; readonly summary: Buffer }
   /** What its propagation has learnt. */
-  | { readonly type: 'memory'; readonly memory: PropagationMemory };
+  | { readonly type: 'memory'; readonly memory: PropagationMemory }
+  | CopyFrame;

@@ -3,13 +3,16 @@
 
 import { BLOCK_BYTES, EPOCH_MAX, SEQUENCE_MAX } from '../table/block-version.ts';
 import { BLOCKS_MAX, runsAreSound } from '../table/version-run.ts';
+import { copyBody, decodeCopy, decodeDurable, decodeTaken } from './copy-frame.ts';
 import {
   blocksIn,
   FETCH_BLOCKS_MAX,
   LAYER_BYTES,
   long,
+  markBytes,
   readLayer,
   readLong,
+  readMark,
   readMemory,
   readName,
   readWanted,
@@ -46,6 +49,9 @@ export const FRAME_TYPE = {
   settled: 12,
   heat: 13,
   memory: 14,
+  copy: 18,
+  taken: 19,
+  durable: 20,
   keep: 16,
   kept: 17,
 } as const;
@@ -56,7 +62,6 @@ const FRAME_BYTES_MAX = HEADER_BYTES + 8 + ANSWER_BLOCKS_MAX * (BLOCK_BYTES + WA
 const HOLDER_INDEX_MAX = 0xffff;
 const REASON_BYTES_MAX = 1024;
 const ENDS_MAX = 16_384;
-const DIGEST_BYTES = 16;
 
 /** One frame as bytes. */
 export function encodePeerFrame(frame: PeerFrame): Buffer {
@@ -92,11 +97,7 @@ function bodyOf(frame: PeerFrame): Buffer {
     case 'entries':
       return frame.runs;
     case 'mark':
-      return Buffer.concat([
-        long(frame.mark.lastSequence),
-        word(frame.mark.entries),
-        Buffer.from(frame.mark.digest, 'hex'),
-      ]);
+      return markBytes(frame.mark);
     case 'refused':
       return Buffer.from(frame.reason).subarray(0, REASON_BYTES_MAX);
     case 'takes':
@@ -109,6 +110,10 @@ function bodyOf(frame: PeerFrame): Buffer {
       return frame.summary;
     case 'memory':
       return Buffer.from(JSON.stringify(frame.memory));
+    case 'copy':
+    case 'taken':
+    case 'durable':
+      return copyBody(frame);
   }
 }
 
@@ -195,6 +200,12 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
       const memory = readMemory(body);
       return memory === undefined ? undefined : { type: 'memory', memory };
     }
+    case FRAME_TYPE.copy:
+      return decodeCopy(body);
+    case FRAME_TYPE.taken:
+      return decodeTaken(body);
+    case FRAME_TYPE.durable:
+      return decodeDurable(body);
     default:
       return undefined;
   }
@@ -267,8 +278,6 @@ function decodeHolder(body: Buffer): PeerFrame | undefined {
 }
 
 function decodeMark(body: Buffer): PeerFrame | undefined {
-  if (body.length !== 12 + DIGEST_BYTES) return undefined;
-  const lastSequence = readLong(body, 0) ?? 0;
-  if (lastSequence > SEQUENCE_MAX) return undefined;
-  return { type: 'mark', mark: { lastSequence, entries: body.readUInt32BE(8), digest: body.toString('hex', 12) } };
+  const mark = readMark(body, 0);
+  return mark === undefined ? undefined : { type: 'mark', mark };
 }

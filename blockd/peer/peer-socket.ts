@@ -8,12 +8,9 @@ import { BLOCKD_PORT } from '../../wire/ports.ts';
 import { PeerSession, type PeerSessionParts } from './peer-session.ts';
 import type { Dial, PeerStream, StreamEvents } from './peer-stream.ts';
 
-/** What a stream between stores is for, in its first line; the subject is the layer. */
-export const BLOCKS_PURPOSE = 'blocks';
-
 /** Dials members by their addresses. The dial rejects with UNKNOWN_NODE while a node's address is not known. */
 export function peerDial(identity: Identity, addressOf: (node: string) => string | undefined): Dial {
-  return async (node, layer, events) => {
+  return async (node, layer, events, purpose = 'blocks') => {
     const address = addressOf(node);
     if (address === undefined) {
       throw new OperationError('UNKNOWN_NODE', `the address of node ${node} is not known here`, {
@@ -21,7 +18,7 @@ export function peerDial(identity: Identity, addressOf: (node: string) => string
       });
     }
     const target = { node, address, port: BLOCKD_PORT };
-    const { socket, intake } = await openBulkIntake(target, identity, BLOCKS_PURPOSE, layer);
+    const { socket, intake } = await openBulkIntake(target, identity, purpose, layer);
     intake.deliver(events.received);
     return { ...streamOf(socket, events), write: gathered(socket) };
   };
@@ -60,6 +57,21 @@ export function servePeer(
   };
   socket.on('data', events.received);
   const session: PeerSession = new PeerSession({ ...layer, peer, clock, stream: streamOf(socket, events) });
+}
+
+/** Keeps a copy for the writer that opened the stream. */
+export function serveCopy(
+  socket: TLSSocket,
+  source: string,
+  shelf: { accept(stream: PeerStream, source: string): StreamEvents },
+): void {
+  const events: StreamEvents = {
+    received: (chunk) => accepted.received(chunk),
+    drained: () => accepted.drained(),
+    closed: () => accepted.closed(),
+  };
+  const accepted = shelf.accept(streamOf(socket, events), source);
+  socket.on('data', events.received);
 }
 
 function streamOf(socket: TLSSocket, events: StreamEvents): PeerStream {

@@ -19,5 +19,8 @@ export interface StreamEvents {
   closed(): void;
 }
 
+/** `blocks`: its opener asks; `copies`: its opener offers the layer to be kept. The purposes of streams (`bulk.ts`). */
+export type StreamPurpose = 'blocks' | 'copies';
+
 /** Opens a stream to a node's store for one layer. Rejects when the node cannot be reached or refuses. */
-export type Dial = (node: string, layer: string, events: StreamEvents) => Promise<PeerStream>;
+export type Dial = (node: string, layer: string, events: StreamEvents, purpose?: StreamPurpose) => Promise<PeerStream>;

@@ -10,6 +10,16 @@ import { ENTRY_BYTES_MAX, type PeerFrame } from './peer-frame.ts';
 /** A follower takes a writer that says nothing for three of these for dead. */
 export const HEARTBEAT_MS = 5_000;
 
+/** What more a follower is told with a barrier's changes, and when. */
+export interface TellerExtras {
+  /** A barrier begins: the blocks of these runs are as its record will say, in this very step. */
+  prepare(runs: Buffer): void;
+  /** Before the entries of a barrier that has passed, and whose mark follows. */
+  before(runs: Buffer): void;
+  /** A mark was sent; `isNew`: not one that is only said again. */
+  marked(mark: TableMark, isNew: boolean): void;
+}
+
 export interface TableTellerParts {
   readonly store: ImageStore;
   /** What the follower has already; undefined when it wants the whole table. */
@@ -18,6 +28,7 @@ export interface TableTellerParts {
   readonly send: (frame: PeerFrame) => void;
   /** Whether the stream takes no more at present; `drained` is called then. */
   readonly isFull: () => boolean;
+  readonly extras?: TellerExtras;
 }
 
 /** From the question of one follower to the end of its stream. */
@@ -33,7 +44,11 @@ export class TableTeller {
     const { store, afterSequence, send } = parts;
     const { epoch, ends } = store.state;
     send({ type: 'begin', whole: afterSequence === undefined, blocks: store.blocks, epoch, ends });
-    this.#telling = store.follow({ changes: (runs, mark) => this.#changed(runs, mark) }, afterSequence);
+    const listener = {
+      prepare: (runs: Buffer) => parts.extras?.prepare(runs),
+      changes: (runs: Buffer, mark: TableMark | undefined) => this.#changed(runs, mark),
+    };
+    this.#telling = store.follow(listener, afterSequence);
     this.#tellNext();
   }
 
@@ -58,8 +73,9 @@ export class TableTeller {
   }
 
   #changed(runs: Buffer, mark: TableMark | undefined): void {
+    if (mark !== undefined) this.#parts.extras?.before(runs);
     this.#tell(runs);
-    if (mark !== undefined) this.#tellMark(mark);
+    if (mark !== undefined) this.#tellMark(mark, true);
   }
 
   #tell(runs: Buffer): void {
@@ -71,10 +87,11 @@ export class TableTeller {
     for (const part of partsOfRuns(runs, ENTRY_BYTES_MAX)) send({ type: 'entries', runs: part });
   }
 
-  #tellMark(mark: TableMark): void {
-    const { clock, send } = this.#parts;
+  #tellMark(mark: TableMark, isNew: boolean): void {
+    const { clock, send, extras } = this.#parts;
     send({ type: 'mark', mark });
+    extras?.marked(mark, isNew);
     this.#heartbeat?.cancel();
-    this.#heartbeat = clock.setTimer(HEARTBEAT_MS, () => this.#tellMark(mark));
+    this.#heartbeat = clock.setTimer(HEARTBEAT_MS, () => this.#tellMark(mark, false));
   }
 }

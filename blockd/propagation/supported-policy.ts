@@ -4,7 +4,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { PropagationPolicy, PropagationSettings } from '../../wire/contracts/propagation.ts';
 
 /** A policy is kept by building it and adding it here. */
-const SUPPORTED: readonly PropagationPolicy['mode'][] = ['on-demand', 'proactive'];
+const SUPPORTED: readonly PropagationPolicy['mode'][] = ['on-demand', 'proactive', 'sync', 'sync-write'];
 
 /** @throws OperationError POLICY_UNSUPPORTED */
 export function refuseUnsupported(image: string, { policy, snapshots }: PropagationSettings): void {
@@ -12,6 +12,6 @@ export function refuseUnsupported(image: string, { policy, snapshots }: Propagat
   const refused = what === '' && snapshots !== null ? 'snapshots by the clock' : what;
   if (refused === '') return;
   throw new OperationError('POLICY_UNSUPPORTED', `image ${image} cannot have ${refused} yet`, {
-    remedy: `The policies are ${SUPPORTED.join(' and ')}.`,
+    remedy: `The policies are ${SUPPORTED.join(', ')}.`,
   });
 }

@@ -75,6 +75,7 @@ export class ImageStore {
   readonly #listeners: TableListeners;
   #state: StoreState;
   #holdersChanged = false;
+  #durableSequence: number;
   #waiting: Barrier | undefined;
   #running: Barrier | undefined;
 
@@ -93,6 +94,7 @@ export class ImageStore {
     this.copies = new CachedCopies(this);
     this.#holders = [...parts.holders];
     this.#state = parts.state;
+    this.#durableSequence = parts.table.lastSequence;
     this.#checkpoints = new Checkpointer({
       disk: parts.disk,
       directory: parts.paths.directory,
@@ -126,6 +128,11 @@ export class ImageStore {
   /** Why nothing can be made durable any more; undefined while all is well. */
   get failure(): OperationError | undefined {
     return this.#journal.failure;
+  }
+
+  /** Of the newest barrier that has passed: every change that is durable is in the table that followers hear of with it. */
+  get durableSequence(): number {
+    return this.#durableSequence;
   }
 
   get followers(): number {
@@ -226,7 +233,7 @@ export class ImageStore {
     const isCheckpoint = this.#checkpoints.isDue && (await this.#checkpoints.begin());
     const runs = this.table.takeChanges();
     const mark = this.table.mark;
-    const tell = this.#listeners.prepare();
+    const tell = this.#listeners.prepare(runs);
     if (isCheckpoint) this.#capture();
     const record = this.#recordOf(change, runs, mark);
     try {
@@ -244,6 +251,7 @@ export class ImageStore {
       throw cause;
     }
     this.table.settle(runs, true);
+    this.#durableSequence = mark.lastSequence;
     tell(runs, mark);
   }
 

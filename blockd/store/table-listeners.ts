@@ -6,6 +6,8 @@ import type { TableMark, VersionTable } from '../table/version-table.ts';
 
 /** Who is told of durable changes. */
 export interface TableListener {
+  /** A barrier begins that will tell a mark: in this very step its blocks are as its record will say. It may still fail. */
+  prepare?(runs: Buffer): void;
   /**
    * What a barrier has made durable: runs as in `version-run.ts`, holders by this store's index. `mark`: the table as of
    * that barrier; undefined for one who had not walked through the table when the barrier began.
@@ -59,8 +61,9 @@ export class TableListeners {
    * At a barrier's beginning; the answered function tells everyone, once it is durable. A walk that ends in between has
    * left out what changed in between, and the mark is of before: its listener waits for the next barrier.
    */
-  prepare(): (runs: Buffer, mark: TableMark) => void {
+  prepare(changed: Buffer): (runs: Buffer, mark: TableMark) => void {
     const informed = new Set(Array.from(this.#all).filter(({ walk }) => walk.isOver));
+    for (const { listener } of informed) listener.prepare?.(changed);
     return (runs, mark) => {
       for (const one of this.#all) one.listener.changes(runs, informed.has(one) ? mark : undefined);
     };

@@ -6,6 +6,7 @@ import { formatBytes } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import type { PropagationView } from '../../wire/contracts/orchestrator.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
+import { describePolicy } from './policy-words.ts';
 
 const BLOCK_BYTES = 4096;
 
@@ -92,7 +93,7 @@ function cellOf(text: string): [from: string, to: string, value: number] | undef
 export function describeSettings(settings: PropagationSettings): string[] {
   const { policy, k, s, rateBytesPerSecond, money: cap, prices, transitions } = settings;
   return [
-    `policy       ${policy.mode}`,
+    `policy       ${describePolicy(policy)}`,
     `K            ${k}`,
     `S            ${s}`,
     `rate         ${rateBytesPerSecond === null ? 'as fast as the link takes it' : `${rateBytesPerSecond / 1e6} MB/s`}`,

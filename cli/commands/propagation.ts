@@ -1,10 +1,11 @@
 // `supercloud propagation`: how an image's blocks get to other places before they are asked for there.
 import { readFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import type { PropagationView } from '../../wire/contracts/orchestrator.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { type PolicyOptions, policyOf, policyOptions } from './policy-words.ts';
 import {
   amount,
   describeSettings,
@@ -17,11 +18,7 @@ import {
   word,
 } from './propagation-words.ts';
 
-/** Those that need no further word. */
-const POLICIES = ['on-demand', 'proactive'] as const;
-
-interface SetOptions extends CommonOptions {
-  readonly policy?: (typeof POLICIES)[number];
+interface SetOptions extends CommonOptions, PolicyOptions {
   readonly k?: number;
   readonly s?: number | 'auto';
   readonly rate?: number | null;
@@ -37,9 +34,10 @@ function describe({ image, settings, writer, status }: PropagationView): string 
 
 /** What was said in place of what was so before. @throws OperationError USAGE */
 function changed(before: PropagationSettings, options: SetOptions): PropagationSettings {
-  const { policy, k, s, rate: rateBytesPerSecond, money: cap, price: prices, transitions } = options;
+  const policy = policyOf(before.policy, options);
+  const { k, s, rate: rateBytesPerSecond, money: cap, price: prices, transitions } = options;
   const said = {
-    ...(policy === undefined ? {} : { policy: { mode: policy } }),
+    ...(policy === undefined ? {} : { policy }),
     ...(k === undefined ? {} : { k }),
     ...(s === undefined ? {} : { s }),
     ...(rateBytesPerSecond === undefined ? {} : { rateBytesPerSecond }),
@@ -79,14 +77,10 @@ const set = command('set', 'change that, also while a VM writes the image; what 
   'propagation set web --transitions moves.txt',
   'propagation set web --money 2.50/30d --price alpha:beta:0.09',
   'propagation set web --rate none --money none --price none --transitions none',
+  'propagation set web --policy sync --copies 2 --scope world --when-degraded continue',
   'propagation set web --policy on-demand',
 ])
   .argument('<image>', 'its name')
-  .addOption(
-    new Option('--policy <policy>', 'on-demand: blocks cross when they are read; proactive: ahead of that').choices(
-      POLICIES,
-    ),
-  )
   .option('--k <number>', 'how much reads by writes count beside reads, in the order of pushes', amount)
   .option('--s <ratio>', 'the least reads by writes of a block that is pushed; or auto', ratio)
   .option('--rate <MB/s>', 'push at most so fast; or none', rate)
@@ -103,6 +97,8 @@ const set = command('set', 'change that, also while a VM writes the image; what 
       await print(options, { image, settings, waitsFor }, text);
     }),
   );
+
+for (const option of policyOptions()) set.addOption(option);
 
 export const propagationCommand = new Command('propagation')
   .description("how images' blocks get to other places")

@@ -13,6 +13,27 @@ export { Closing, ImageRole } from './layers.ts';
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
 
+/** The copies that an image's policy asks for, as its writer knows them. */
+export const CopiesShown = Type.Object({
+  /** Asked for; and on how many stores, in the policy's count, everything is that is durable here. */
+  copies: Count,
+  safeOn: Count,
+  /** Flushes are answered with fewer, since the policy says so. */
+  degraded: Type.Boolean(),
+  waitingFlushes: Count,
+  stores: Type.Array(
+    Type.Object({
+      node: Name,
+      reachable: Type.Boolean(),
+      /** Everything up to it is durable there; null while nothing is known to be. */
+      durableSequence: Type.Union([Sequence, Type.Null()]),
+      /** Why not; empty while all is well. */
+      reason: Type.String(),
+    }),
+  ),
+});
+export type CopiesShown = Type.Static<typeof CopiesShown>;
+
 /** An image as one store sees it; block counts are of 4 KiB blocks. */
 export const StoreImage = Type.Object({
   image: Name,
@@ -32,6 +53,8 @@ export const StoreImage = Type.Object({
   dependsOn: Type.Array(Type.Object({ node: Name, blocks: Count })),
   /** When all that is here of it was read and compared last, ms since 1970: of its layers the one longest ago. */
   scrubbedAtMs: Type.Union([Type.Number(), Type.Null()]),
+  /** While it is written here under a policy with copies. */
+  copies: Type.Optional(CopiesShown),
   counters: Type.Object({
     reads: Count,
     writes: Count,
@@ -72,6 +95,9 @@ export const StoreLayer = Type.Object({
   bytes: Bytes,
   writtenBlocks: Count,
   localBlocks: Count,
+  /** Of its table, as in a proof: what could be opened here if nobody else had it any more. */
+  lastSequence: Sequence,
+  digest: Digest,
 });
 export type StoreLayer = Type.Static<typeof StoreLayer>;
 

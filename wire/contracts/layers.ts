@@ -28,6 +28,10 @@ export const Stack = Type.Object({
 });
 export type Stack = Type.Static<typeof Stack>;
 
+/** What a writer asks another store to keep a durable copy of: its image, under its epoch, as far as it is written. */
+export const CopyOffer = Type.Object({ image: Name, bytes: Bytes, stack: Stack, epoch: Epoch, lastSequence: Sequence });
+export type CopyOffer = Type.Static<typeof CopyOffer>;
+
 /** What the table of a writer's top layer was at one moment: the proof that a stand-by holds the same (SOUNDNESS A4). */
 export const Closing = Type.Object({
   image: Name,

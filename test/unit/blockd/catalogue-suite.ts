@@ -91,9 +91,9 @@ export function catalogueStoreSuite(name: string, stand: () => Promise<StoreStan
     assert.equal(await calls['propagation.show']({ image: 'web' }, context), DEFAULT_SETTINGS);
     const settings = { ...DEFAULT_SETTINGS, policy: { mode: 'proactive' }, s: 'auto' } as const;
     await calls['propagation.set']({ image: 'web', settings }, context);
-    const sync = { mode: 'sync', copies: 2, scope: 'world', whenDegraded: 'wait' } as const;
+    const policy = { mode: 'async', rpoSeconds: 60, place: 'b' } as const;
     const refused = Promise.resolve(
-      calls['propagation.set']({ image: 'web', settings: { ...settings, policy: sync } }, context),
+      calls['propagation.set']({ image: 'web', settings: { ...settings, policy } }, context),
     );
     assert.is((await refusal(refused)).code, 'POLICY_UNSUPPORTED');
     await calls['epoch.open']({ image: 'web', node: 'a' }, context);

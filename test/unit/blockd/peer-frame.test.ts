@@ -38,6 +38,15 @@ const FRAMES: PeerFrame[] = [
   { type: 'kept', id: 8, runs: [] },
   { type: 'heat', summary: Buffer.from([1, 2, 3]) },
   { type: 'memory', memory: { tuner: NEW_TUNER, moves: [{ from: 'a', to: 'b', count: 1.5 }] } },
+  {
+    type: 'copy',
+    offer: {
+      ...{ image: 'web', bytes: 4096, epoch: 3, lastSequence: 2 ** 33 },
+      stack: { layer: LAYER, generation: 2, below: [] },
+    },
+  },
+  { type: 'taken', sequence: 2 ** 33 },
+  { type: 'durable', epoch: 3, mark: { lastSequence: 2 ** 33, entries: 12, digest: DIGEST } },
 ];
 
 function readAll(...chunks: Uint8Array[]): { frames: PeerFrame[]; isSound: boolean } {
@@ -102,6 +111,11 @@ test('rubbish is refused, and none of it costs memory or an exception', () => {
     Buffer.from([0, 0, 0, 2, 14, 0x7b]),
     Buffer.from([0, 0, 0, 6, 12, 0, 0, 0, 0, 7]),
     Buffer.from([0, 0, 0, 2, 12, 0]),
+    Buffer.from([0, 0, 0, 3, 18, 0x7b, 0x7d]),
+    Buffer.from([0, 0, 0, 2, 18, 0x7b]),
+    encodePeerFrame({ type: 'taken', sequence: 2 ** 41 }),
+    encodePeerFrame({ type: 'durable', epoch: 2 ** 24, mark: { lastSequence: 1, entries: 1, digest: DIGEST } }),
+    encodePeerFrame({ type: 'durable', epoch: 1, mark: { lastSequence: 2 ** 41, entries: 1, digest: DIGEST } }),
   ];
   for (const bytes of refused) assert.not(readAll(bytes).isSound, bytes.toString('hex').slice(0, 60));
 });

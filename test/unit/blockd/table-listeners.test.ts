@@ -34,7 +34,7 @@ class Told {
   barrier(): (isDurable: boolean) => void {
     const runs = this.table.takeChanges();
     const { mark } = this.table;
-    const tell = this.listeners.prepare();
+    const tell = this.listeners.prepare(Buffer.alloc(0));
     return (isDurable) => {
       this.table.settle(runs, isDurable);
       if (isDurable) tell(runs, mark);

@@ -9,6 +9,7 @@ import { head, LAYER, storeImage } from '../orchestrator/fake-cluster.ts';
 const below = { layer: 'l00000000000000bb', bytes: 8_192, lastSequence: 5, entries: 2, digest: 'ab'.repeat(16) };
 const layerAt = (layer: string, localBlocks: number) => ({
   ...{ layer, image: 'web', role: 'writer' as const, bytes: 40_960, writtenBlocks: 7, localBlocks },
+  ...{ lastSequence: 9, digest: 'cd'.repeat(16) },
 });
 
 const STATE: ImageState = {

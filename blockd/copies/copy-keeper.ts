@@ -1,0 +1,274 @@
+// The keeping end of a copy: takes a writer's table over with its contents, asks for what it lacks, and says what is durable
+// here only when data and entries are, and the table is the writer's (SOUNDNESS A4, A13). One stream, one keeper.
+import type { Clock, Timer } from '../../common/clock.ts';
+import { messageOf } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { CopyOffer } from '../../wire/contracts/layers.ts';
+import type { TrafficCause } from '../../wire/contracts/metrics.ts';
+import type { WantedRun } from '../image/block-fetcher.ts';
+import type { LayerBlocks } from '../image/layer-blocks.ts';
+import type { LayerShelf } from '../image/layer-shelf.ts';
+import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../peer/peer-frame.ts';
+import type { Dial, PeerStream } from '../peer/peer-stream.ts';
+import { sameTable } from '../peer/table-follower.ts';
+import { HEARTBEAT_MS } from '../peer/table-teller.ts';
+import type { Meter } from '../peer/traffic.ts';
+import type { EpochEnd } from '../table/block-version.ts';
+import { CopyFilling } from './copy-filling.ts';
+import { KeptTable } from './kept-table.ts';
+
+/** A writer that says nothing for so long is gone; it takes its copy for gone as well. */
+const SILENCE_MS = 3 * HEARTBEAT_MS;
+export interface CopyKeeperParts {
+  readonly offer: CopyOffer;
+  readonly layer: LayerBlocks;
+  /** The writer's name. */
+  readonly source: string;
+  readonly layers: Pick<LayerShelf, 'seed' | 'fillLayer' | 'trafficOf'>;
+  readonly stream: PeerStream;
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Whom a stand-by may hear the writer's table from, instead of asking for it a second time. */
+export interface TableSource {
+  readonly isEqual: boolean;
+  /** Up to this sequence the own table was seen to equal the writer's. */
+  readonly afterSequence: number | undefined;
+  readonly ends: readonly EpochEnd[];
+  equals(closing: Closing): boolean;
+  marked(): Promise<void>;
+}
+
+/** One layer that is kept for its writer. */
+export class CopyKeeper implements TableSource {
+  readonly #parts: CopyKeeperParts;
+  readonly #reader = new PeerFrameReader();
+  readonly #table: KeptTable;
+  readonly #filling: CopyFilling;
+  readonly #end = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
+  #isBelowHere = false;
+  #isWorking = false;
+  #hasMore = false;
+  #beganMs = 0;
+  #saidSequence: number | undefined;
+  #saidDigest = '';
+  #silence: Timer | undefined;
+  #sign: Timer | undefined;
+  #change = Promise.withResolvers<void>();
+
+  constructor(parts: CopyKeeperParts) {
+    this.#parts = parts;
+    this.#table = new KeptTable(parts.layer.store, parts.source);
+    this.#filling = new CopyFilling({
+      ...{ ...parts, table: this.#table, signal: this.#end.signal },
+      came: () => this.#poke(),
+      failed: (error) => this.#fail(messageOf(error)),
+    });
+  }
+
+  /** Asks for the table and for the layers below. */
+  begin(): void {
+    const { store } = this.#parts.layer;
+    const { closing } = store.state;
+    const isEqual = closing !== null && sameTable(store.table.mark, closing);
+    this.#watch();
+    this.#giveSigns();
+    this.#send({ type: 'follow', afterSequence: isEqual ? closing.lastSequence : undefined });
+    this.#bringBelow().catch((error: unknown) => this.#fail(messageOf(error)));
+  }
+
+  /** The writer's name. */
+  get source(): string {
+    return this.#parts.source;
+  }
+
+  get image(): string {
+    return this.#parts.offer.image;
+  }
+
+  /** Settles when it takes nothing any more. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  get isClosed(): boolean {
+    return this.#end.signal.aborted;
+  }
+
+  /** Whether it was seen to have everything, at least once. */
+  get isInStep(): boolean {
+    return !this.isClosed && this.#saidSequence !== undefined;
+  }
+
+  get isEqual(): boolean {
+    return this.isInStep;
+  }
+
+  get afterSequence(): number | undefined {
+    return this.#saidSequence;
+  }
+
+  get ends(): readonly EpochEnd[] {
+    return this.#table.ends;
+  }
+
+  equals(closing: Closing): boolean {
+    return this.#table.state === 'whole' && sameTable(this.#parts.layer.store.table.mark, closing);
+  }
+
+  /** Settles when the table was compared anew, or the keeper has ended. */
+  marked(): Promise<void> {
+    return this.#change.promise;
+  }
+
+  received(chunk: Uint8Array): void {
+    if (this.isClosed) return;
+    this.#meter('pushed').bytesIn += chunk.length;
+    let fault = '';
+    let frames = 0;
+    const parsed = this.#reader.receive(chunk, (frame) => {
+      frames++;
+      if (fault === '') fault = this.#take(frame);
+    });
+    if (!parsed) fault = 'it sent something that is no frame';
+    if (fault !== '') this.#fail(fault);
+    else if (frames > 0) this.#watch();
+  }
+
+  /** Ends it; what has come stays. */
+  close(): void {
+    if (this.isClosed) return;
+    this.#end.abort();
+    this.#ended.resolve();
+    this.#silence?.cancel();
+    this.#sign?.cancel();
+    this.#filling.close();
+    this.#parts.stream.close();
+    this.#changed();
+  }
+
+  /** Answers what is wrong with a frame, or nothing. */
+  #take(frame: PeerFrame): string {
+    switch (frame.type) {
+      case 'begin':
+        return frame.epoch === this.#parts.offer.epoch
+          ? this.#table.begin(frame.blocks, frame.ends)
+          : `it writes under epoch ${frame.epoch}`;
+      case 'holder':
+        return this.#table.holder(frame.index, frame.name);
+      case 'blocks':
+        return this.#contents(frame.runs, frame.data);
+      case 'entries':
+        return this.#table.entries(Buffer.from(frame.runs));
+      case 'mark':
+        this.#table.marked(frame.mark);
+        this.#poke();
+        return '';
+      default:
+        return `it sent a frame of type ${frame.type}`;
+    }
+  }
+
+  #contents(runs: readonly WantedRun[], data: Buffer): string {
+    const [run, ...others] = runs;
+    if (run === undefined || others.length > 0) return 'it sent contents of several versions at once';
+    this.#table.content(run, Buffer.from(data));
+    return '';
+  }
+
+  /** One round of work at a time; what comes meanwhile makes another. */
+  #poke(): void {
+    this.#hasMore = true;
+    if (this.#isWorking || this.isClosed) return;
+    this.#isWorking = true;
+    this.#work().catch((error: unknown) => this.#fail(messageOf(error)));
+  }
+
+  async #work(): Promise<void> {
+    while (this.#hasMore && !this.isClosed) {
+      this.#hasMore = false;
+      this.#beganMs = this.#parts.clock.nowMs();
+      await this.#table.apply(() => this.#mayWrite());
+      const { mark, state } = this.#table;
+      if (this.isClosed || mark === undefined) continue;
+      this.#send({ type: 'taken', sequence: mark.lastSequence });
+      if (state === 'differs') this.#fail('the tables differ');
+      else if (state === 'lacking') this.#filling.fill();
+      else if (this.#isBelowHere) await this.#say(mark);
+      this.#changed();
+    }
+    // In the very step of the last look: what comes later begins another round.
+    this.#isWorking = false;
+  }
+
+  /** A store that became a writer, or whose layer was sealed, takes nothing from anyone. */
+  #mayWrite(): boolean {
+    if (this.isClosed) return false;
+    const { role } = this.#parts.layer.store.state;
+    if (mayKeep(role) || role === 'standby') return true;
+    this.#fail(`the layer is ${role} here`);
+    return false;
+  }
+
+  async #say(mark: NonNullable<KeptTable['mark']>): Promise<void> {
+    if (this.#saidSequence === mark.lastSequence && this.#saidDigest === mark.digest) return;
+    await this.#parts.layer.store.flush();
+    if (this.isClosed) return;
+    this.#saidSequence = mark.lastSequence;
+    this.#saidDigest = mark.digest;
+    this.#send({ type: 'durable', epoch: this.#parts.offer.epoch, mark });
+  }
+
+  async #bringBelow(): Promise<void> {
+    await this.#filling.bringBelow(this.#parts.offer.stack.below);
+    this.#isBelowHere = true;
+    this.#poke();
+  }
+
+  #send(frame: PeerFrame): void {
+    const bytes = encodePeerFrame(frame);
+    this.#meter('table').bytesOut += bytes.length;
+    this.#parts.stream.write(bytes);
+  }
+
+  #meter(cause: TrafficCause): Meter {
+    const { layers, layer, source } = this.#parts;
+    return layers.trafficOf(layer.store.layer).meter(source, cause);
+  }
+
+  #fail(reason: string): void {
+    if (this.isClosed) return;
+    const { image, layer } = this.#parts.layer.store;
+    this.#parts.log.warn({ image, layer, node: this.#parts.source, reason }, 'a copy ends');
+    this.#send({ type: 'refused', reason });
+    this.close();
+  }
+
+  /** Of life: a long table may be on its way, or this node's disk be slow; not when it takes no end. */
+  #giveSigns(): void {
+    this.#sign = this.#parts.clock.setTimer(HEARTBEAT_MS, () => {
+      const isStuck = this.#isWorking && this.#parts.clock.nowMs() - this.#beganMs > SILENCE_MS;
+      if (!isStuck) this.#send({ type: 'taken', sequence: this.#table.mark?.lastSequence ?? 0 });
+      this.#giveSigns();
+    });
+  }
+
+  #changed(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
+  }
+
+  #watch(): void {
+    this.#silence?.cancel();
+    this.#silence = this.#parts.clock.setTimer(SILENCE_MS, () => this.#fail(`nothing came for ${SILENCE_MS} ms`));
+  }
+}
+
+/** Whether a layer may be changed as another store says: it is nobody's own here. */
+export function mayKeep(role: string): boolean {
+  return role === 'loose' || role === 'replica';
+}

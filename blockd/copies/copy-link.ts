@@ -1,0 +1,231 @@
+// A writer's link to one store that keeps a copy of its image: dials it, offers the image, dials again when the stream was
+// lost, and knows what is durable there. A new stream begins anew: nothing that was said on an earlier one counts.
+import type { Clock, Timer } from '../../common/clock.ts';
+import { messageOf } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { CopyOffer } from '../../wire/contracts/layers.ts';
+import type { Dial, PeerStream } from '../peer/peer-stream.ts';
+import { HEARTBEAT_MS } from '../peer/table-teller.ts';
+import type { Traffic } from '../peer/traffic.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import type { BarrierData } from './barrier-data.ts';
+import { CopyFeed } from './copy-feed.ts';
+
+/** A copy that says nothing for so long, though it was told something, is not there. */
+const SILENCE_MS = 3 * HEARTBEAT_MS;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 2_000;
+/** A store that did not take the offer for so long counts as one that cannot be reached; one that lacks something for so
+ * long as one that is not waited for, where the policy goes on without it. */
+const LOST_MS = 5_000;
+
+/** What is to be copied: changes when the image is cut. */
+export interface CopySubject {
+  readonly store: ImageStore;
+  readonly data: BarrierData;
+  readonly traffic: Traffic;
+  offer(): CopyOffer;
+}
+
+export interface CopyLinkParts {
+  readonly node: string;
+  readonly subject: CopySubject;
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Something of the link is otherwise now. */
+  changed(): void;
+}
+
+/** One store of the image's copies. */
+export class CopyLink {
+  readonly node: string;
+  readonly #parts: CopyLinkParts;
+  #subject: CopySubject;
+  #next: CopySubject | undefined;
+  #feed: CopyFeed | undefined;
+  #stream: PeerStream | undefined;
+  #turn = 0;
+  #retryMs = RETRY_MIN_MS;
+  #timer: Timer | undefined;
+  #lost: Timer | undefined;
+  #late: Timer | undefined;
+  #isReachable = true;
+  #isTimely = true;
+  #durableSequence: number | undefined;
+  #dialledMs = 0;
+  #roundTripMs: number | undefined;
+  #reason = 'not connected yet';
+
+  constructor(parts: CopyLinkParts) {
+    this.node = parts.node;
+    this.#parts = parts;
+    this.#subject = parts.subject;
+    this.#awaitLoss();
+    this.#awaitLate();
+    this.#connect();
+  }
+
+  get isReachable(): boolean {
+    return this.#isReachable;
+  }
+
+  /** Whether it has everything, or was without something for a short time only. */
+  get isTimely(): boolean {
+    return this.#isTimely;
+  }
+
+  /** Everything up to it is durable there; undefined while nothing is known to be. */
+  get durableSequence(): number | undefined {
+    return this.#durableSequence;
+  }
+
+  /** Undefined before the first answer. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  /** In one sentence why nothing is durable there; nothing while all is well. For people. */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  /**
+   * The image has another top now. Everything of the one before is brought there first, as a copy: as a layer below it
+   * would come by its table alone, and what was durable there be unreadable until the contents had come too.
+   */
+  follow(subject: CopySubject): void {
+    if ((this.#next ?? this.#subject) === subject) return;
+    this.#next = subject;
+    this.#goOn();
+  }
+
+  close(): void {
+    this.#turn++;
+    this.#timer?.cancel();
+    this.#lost?.cancel();
+    this.#late?.cancel();
+    this.#end();
+  }
+
+  #connect(): void {
+    const turn = ++this.#turn;
+    const isCurrent = (): boolean => turn === this.#turn;
+    let feed: CopyFeed | undefined;
+    const events = {
+      received: (chunk: Uint8Array) => {
+        if (isCurrent()) feed?.received(chunk);
+      },
+      drained: () => {
+        if (isCurrent()) feed?.drained();
+      },
+      closed: () => {
+        if (isCurrent()) this.#again('the stream ended');
+      },
+    };
+    this.#dialledMs = this.#parts.clock.nowMs();
+    this.#parts.dial(this.node, this.#subject.store.layer, events, 'copies').then(
+      (stream) => {
+        if (!isCurrent()) return stream.close();
+        feed = this.#begin(stream);
+        return undefined;
+      },
+      (error: unknown) => {
+        if (isCurrent()) this.#again(messageOf(error));
+      },
+    );
+  }
+
+  #begin(stream: PeerStream): CopyFeed {
+    const { clock } = this.#parts;
+    const { store, data, traffic } = this.#subject;
+    const feed = new CopyFeed({
+      ...{ store, data, traffic, clock, stream, node: this.node, offer: this.#subject.offer() },
+      accepted: () => this.#accepted(),
+      heard: () => this.#watch(),
+      durable: (sequence) => this.#durable(sequence),
+      failed: (reason) => this.#again(reason),
+    });
+    this.#stream = stream;
+    this.#feed = feed;
+    this.#dialledMs = clock.nowMs();
+    this.#watch();
+    feed.offer();
+    return feed;
+  }
+
+  #accepted(): void {
+    this.#roundTripMs = this.#parts.clock.nowMs() - this.#dialledMs;
+    this.#lost?.cancel();
+    this.#lost = undefined;
+    this.#isReachable = true;
+    this.#reason = 'catching up';
+    this.#watch();
+    this.#parts.changed();
+  }
+
+  #durable(sequence: number): void {
+    this.#durableSequence = sequence;
+    this.#late?.cancel();
+    this.#late = undefined;
+    this.#isTimely = true;
+    this.#reason = '';
+    this.#retryMs = RETRY_MIN_MS;
+    this.#parts.changed();
+    this.#goOn();
+  }
+
+  /** To the newer top, if there is one, and nothing more to be told of this one. */
+  #goOn(): void {
+    if (this.#next === undefined || this.#feed?.isSettled !== true) return;
+    this.#subject = this.#next;
+    this.#next = undefined;
+    this.#again('');
+  }
+
+  #again(reason: string): void {
+    if (reason !== '') {
+      this.#reason = reason;
+      const { image, layer } = this.#subject.store;
+      this.#parts.log.warn({ image, layer, node: this.node, reason }, 'a copy is offered again');
+    }
+    this.#turn++;
+    this.#timer?.cancel();
+    this.#end();
+    this.#durableSequence = undefined;
+    if (this.#isReachable && this.#lost === undefined) this.#awaitLoss();
+    if (this.#isTimely && this.#late === undefined) this.#awaitLate();
+    this.#timer = this.#parts.clock.setTimer(reason === '' ? 0 : this.#retryMs, () => this.#connect());
+    if (reason !== '') this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+    this.#parts.changed();
+  }
+
+  #end(): void {
+    const stream = this.#stream;
+    this.#feed?.closed();
+    this.#feed = undefined;
+    this.#stream = undefined;
+    stream?.close();
+  }
+
+  #awaitLoss(): void {
+    this.#lost = this.#parts.clock.setTimer(LOST_MS, () => {
+      this.#lost = undefined;
+      this.#isReachable = false;
+      this.#parts.changed();
+    });
+  }
+
+  #awaitLate(): void {
+    this.#late = this.#parts.clock.setTimer(LOST_MS, () => {
+      this.#late = undefined;
+      this.#isTimely = false;
+      this.#parts.changed();
+    });
+  }
+
+  #watch(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#parts.clock.setTimer(SILENCE_MS, () => this.#again(`nothing came for ${SILENCE_MS} ms`));
+  }
+}

@@ -1,0 +1,206 @@
+// The copies of one image that is written here: which stores keep one, what each has durably, and which flushes may be
+// answered by that (SOUNDNESS A13). Reviews everything when something of it changes; decides by `flush-rule.ts` alone.
+import type { Clock } from '../../common/clock.ts';
+import type { Log } from '../../common/log.ts';
+import type { CopiesShown } from '../../wire/contracts/blockd.ts';
+import type { PropagationPolicy, PropagationSettings } from '../../wire/contracts/propagation.ts';
+import type { Member } from '../../wire/names.ts';
+import type { Answer, FlushSafety } from '../image/flush-safety.ts';
+import type { Image } from '../image/image.ts';
+import { exportEnded } from '../image/request-gate.ts';
+import type { Dial } from '../peer/peer-stream.ts';
+import type { Traffic } from '../peer/traffic.ts';
+import { copyTargets, type FlushAnswer, flushAnswer, type StoreView, waitsAt } from '../propagation/flush-rule.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import { BarrierData } from './barrier-data.ts';
+import { isWriter } from './copy-feed.ts';
+import { CopyLink, type CopySubject } from './copy-link.ts';
+import { FlushWaits } from './flush-waits.ts';
+
+/** A member and where it is; one of which nobody said is a cloud of its own. */
+interface Place {
+  readonly node: string;
+  readonly cloud: string;
+}
+
+export interface ImageCopiesParts {
+  readonly image: Image;
+  /** This node's name. */
+  readonly node: string;
+  readonly book: { of(image: string): PropagationSettings };
+  /** All members; this node too if it was told. */
+  readonly members: () => readonly Member[];
+  readonly layers: { trafficOf(layer: string): Traffic };
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+type CopyPolicy = Extract<PropagationPolicy, { mode: 'sync' | 'sync-write' }>;
+
+/** One image's copies, as long as this node writes it. */
+export class ImageCopies implements FlushSafety {
+  readonly #parts: ImageCopiesParts;
+  readonly #links = new Map<string, CopyLink>();
+  readonly #waits = new FlushWaits();
+  #subject: CopySubject | undefined;
+  #isDegraded = false;
+  #isReviewing = false;
+
+  constructor(parts: ImageCopiesParts) {
+    this.#parts = parts;
+    parts.image.safety = this;
+    parts.image.gate.watcher = () => this.review();
+    this.review();
+  }
+
+  get waitsAt(): FlushSafety['waitsAt'] {
+    return waitsAt(this.#asked);
+  }
+
+  safe(): Answer {
+    const { image } = this.#parts;
+    if (image.gate.mode === 'ended') return Promise.reject(exportEnded(image.store.image));
+    const { durableSequence } = image.store;
+    return this.#mayAnswer(durableSequence) ? undefined : this.#waits.add(durableSequence);
+  }
+
+  /** The policy, the members, the image's role or its layers may be others than at the last look. */
+  review(): void {
+    // A link that is made or closed here may tell of itself at once.
+    if (this.#isReviewing) return;
+    this.#isReviewing = true;
+    try {
+      if (this.#policy === undefined || !this.#isWritten) this.#closeLinks();
+      else this.#choose(this.#policy);
+    } finally {
+      this.#isReviewing = false;
+    }
+    const { image } = this.#parts;
+    if (image.gate.mode === 'ended') this.#waits.end(exportEnded(image.store.image));
+    else this.#waits.decide((sequence) => this.#mayAnswer(sequence));
+    if (this.#isWritten) this.#note(this.#answerTo(image.store.durableSequence));
+  }
+
+  /** Nothing while the policy asks for no copies, or nobody writes. */
+  show(): { copies?: CopiesShown } {
+    const policy = this.#policy;
+    if (policy === undefined || !this.#isWritten) return {};
+    const { safeOn } = this.#answerTo(this.#parts.image.store.durableSequence);
+    const stores = Array.from(this.#links.values(), ({ node, isReachable, durableSequence, reason }) => ({
+      ...{ node, reachable: isReachable, reason },
+      durableSequence: durableSequence ?? null,
+    }));
+    const { copies } = policy;
+    return { copies: { copies, safeOn, degraded: this.#isDegraded, waitingFlushes: this.#waits.count, stores } };
+  }
+
+  get #asked(): PropagationPolicy {
+    return this.#parts.book.of(this.#parts.image.store.image).policy;
+  }
+
+  get #policy(): CopyPolicy | undefined {
+    const policy = this.#asked;
+    return policy.mode === 'sync' || policy.mode === 'sync-write' ? policy : undefined;
+  }
+
+  get #isWritten(): boolean {
+    const { image } = this.#parts;
+    return image.isWhole && isWriter(image.store.state.role) && image.gate.mode !== 'ended';
+  }
+
+  /** An image that is just becoming another node's answers nothing: its end will. */
+  #mayAnswer(sequence: number): boolean {
+    if (!this.#isWritten) return false;
+    const answer = this.#answerTo(sequence);
+    this.#note(answer);
+    return answer.kind !== 'wait';
+  }
+
+  #answerTo(sequence: number): FlushAnswer {
+    return flushAnswer(this.#asked, this.#here(), this.#views(), sequence);
+  }
+
+  /** Told before the first answer that means less than the policy asks for, and when it is over. */
+  #note({ kind, safeOn }: FlushAnswer): void {
+    const isDegraded = kind === 'degraded';
+    if (isDegraded === this.#isDegraded || kind === 'wait') return;
+    this.#isDegraded = isDegraded;
+    const { image, log } = this.#parts;
+    const facts = { image: image.store.image, safeOn };
+    if (isDegraded) log.warn(facts, 'flushes are answered with fewer copies than the policy asks for');
+    else log.info(facts, 'flushes are answered with all their copies again');
+  }
+
+  #here(): Place {
+    const { node } = this.#parts;
+    return { node, cloud: this.#parts.members().find((member) => member.node === node)?.cloud ?? node };
+  }
+
+  /** The stores that have been asked for a copy; one that is being filled for long is no more waited for than one away. */
+  #views(): StoreView[] {
+    return this.#places().flatMap((view) => {
+      const link = this.#links.get(view.node);
+      return link === undefined ? [] : [{ ...view, isReachable: link.isTimely }];
+    });
+  }
+
+  #places(): StoreView[] {
+    return this.#parts.members().map(({ node, cloud = node }) => {
+      const link = this.#links.get(node);
+      return {
+        ...{ node, cloud, isReachable: link?.isReachable ?? true, durableSequence: link?.durableSequence ?? -1 },
+        roundTripMs: preferred(link),
+      };
+    });
+  }
+
+  #choose(policy: CopyPolicy): void {
+    const subject = this.#subjectOf(this.#parts.image.store);
+    const targets = new Set(copyTargets(policy, this.#here(), this.#places()).map(({ node }) => node));
+    const members = new Set(this.#parts.members().map(({ node }) => node));
+    for (const [node, link] of this.#links) {
+      // One that is away is looked for: it may be the only one that can be back in time.
+      if (targets.has(node) || (!link.isReachable && members.has(node))) link.follow(subject);
+      else this.#drop(link);
+    }
+    for (const node of targets) if (!this.#links.has(node)) this.#links.set(node, this.#link(node, subject));
+  }
+
+  #link(node: string, subject: CopySubject): CopyLink {
+    const { dial, clock, log } = this.#parts;
+    return new CopyLink({ node, subject, dial, clock, log, changed: () => this.review() });
+  }
+
+  #drop(link: CopyLink): void {
+    this.#links.delete(link.node);
+    link.close();
+  }
+
+  #closeLinks(): void {
+    for (const link of this.#links.values()) this.#drop(link);
+    this.#subject = undefined;
+    this.#isDegraded = false;
+  }
+
+  #subjectOf(store: ImageStore): CopySubject {
+    if (this.#subject?.store === store) return this.#subject;
+    const { image, layer, bytes } = store;
+    const offer = (): ReturnType<CopySubject['offer']> => {
+      const { epoch, generation, below } = store.state;
+      return { image, bytes, epoch, lastSequence: store.table.lastSequence, stack: { layer, generation, below } };
+    };
+    this.#subject = { store, data: new BarrierData(store), traffic: this.#parts.layers.trafficOf(layer), offer };
+    return this.#subject;
+  }
+}
+
+/**
+ * The order in which stores are chosen: those that have everything stay, then those that are being filled, then the
+ * nearest; one that was never reached comes last.
+ */
+function preferred(link: CopyLink | undefined): number {
+  if (link?.durableSequence !== undefined) return -2;
+  if (link?.isReachable === true) return -1;
+  return link?.roundTripMs ?? Number.MAX_SAFE_INTEGER;
+}

@@ -1,0 +1,246 @@
+// A writer's table as a copy takes it over: a block changes here with its content in hand, so that what was durable here
+// stays readable until what replaces it is (SOUNDNESS A13). A state machine; it asks nobody for anything.
+import type { WantedRun } from '../image/block-fetcher.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import { checksumOf } from '../table/block-checksum.ts';
+import { BLOCK_BYTES, type EpochEnd, isTail } from '../table/block-version.ts';
+import { DATA, HERE, readRuns, runsAreSound, type VersionRun } from '../table/version-run.ts';
+import type { TableMark } from '../table/version-table.ts';
+import { ToldBatch } from './told-batch.ts';
+
+/** Blocks that wait for their contents: 4 GiB, some 100 MB of memory. Beyond, the copy is as one that begins. */
+const PENDING_MAX = 2 ** 20;
+/** With so many waiting a copy is being filled: blocks that were never written here are named before they come. */
+const NAMED_BEYOND = 2 ** 16;
+/** As `TableFollower`. */
+const HOLDERS_MAX = 16_384;
+
+/** A version that is known here and whose content is not. */
+interface Pending {
+  readonly high: number;
+  readonly low: number;
+  readonly sum: number;
+  readonly holder: number;
+  /** Which barrier told it. */
+  readonly barrier: number;
+}
+
+/** A block's version and content. */
+interface Content {
+  readonly high: number;
+  readonly low: number;
+  readonly sum: number;
+  readonly data: Uint8Array;
+}
+
+/** What is applied in one step, and the mark that it leads to; contents that were asked for lead to none. */
+interface Step {
+  readonly batch: ToldBatch;
+  readonly mark: TableMark | undefined;
+}
+
+/** The table of one layer on its way from its writer. */
+export class KeptTable {
+  readonly #store: ImageStore;
+  readonly #source: number;
+  readonly #pending = new Map<number, Pending>();
+  #holders = new Map<number, number>();
+  #ends: readonly EpochEnd[] = [];
+  /** Contents of the barrier whose entries come next. */
+  #contents = new Map<number, Content>();
+  #open = new ToldBatch();
+  readonly #steps: Step[] = [];
+  #mark: TableMark | undefined;
+  /** Barriers that were told, and of which the table has everything that came with them. */
+  #told = 0;
+  #applied = 0;
+  /** The table has something of this barrier before its step. */
+  #aheadOf = 0;
+
+  /** `source`: the writer's name. */
+  constructor(store: ImageStore, source: string) {
+    this.#store = store;
+    this.#source = store.holderIndex(source);
+  }
+
+  get ends(): readonly EpochEnd[] {
+    return this.#ends;
+  }
+
+  /** The mark of the newest barrier that was applied. */
+  get mark(): TableMark | undefined {
+    return this.#mark;
+  }
+
+  /** Whether `apply` has something to do. */
+  get hasSteps(): boolean {
+    return this.#steps.length > 0;
+  }
+
+  begin(blocks: number, ends: readonly EpochEnd[]): string {
+    this.#ends = ends;
+    return blocks === this.#store.blocks ? '' : 'its image has another size';
+  }
+
+  holder(index: number, name: string): string {
+    if (this.#holders.size >= HOLDERS_MAX || this.#store.holders.length >= HOLDERS_MAX)
+      return 'it names too many nodes';
+    this.#holders.set(index, name === '' ? 0 : this.#store.holderIndex(name));
+    return '';
+  }
+
+  /** Contents that the next entries name. */
+  content({ first, high, low, count }: WantedRun, data: Uint8Array): void {
+    for (let index = 0; index < count; index++) {
+      const one = data.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES);
+      this.#contents.set(first + index, { high, low, sum: checksumOf(one), data: one });
+    }
+  }
+
+  /** Answers what is wrong with the entries, or nothing. */
+  entries(runs: Buffer): string {
+    if (!runsAreSound(runs, this.#store.blocks)) return 'it sent entries that cannot be';
+    for (const run of readRuns(runs)) {
+      if (isTail(run.high, run.low, this.#ends))
+        return 'it tells versions beyond the end of their epoch (SOUNDNESS A7)';
+      if (run.high === 0 && run.low === 0) this.#never(run);
+      else if ((run.flags & DATA) === 0) this.#zeros(run);
+      else this.#data(run);
+    }
+    return '';
+  }
+
+  /** The entries so far are one barrier's. */
+  marked(mark: TableMark): void {
+    this.#contents.clear();
+    this.#told++;
+    this.#steps.push({ batch: this.#open, mark });
+    this.#open = new ToldBatch();
+  }
+
+  /** Contents that were asked for have come. */
+  arrived({ first, count, high, low }: WantedRun, data: Uint8Array): void {
+    const batch = new ToldBatch();
+    for (let index = 0; index < count; index++) {
+      const pending = this.#pending.get(first + index);
+      if (pending === undefined || pending.high !== high || pending.low !== low) continue;
+      const one = data.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES);
+      if (checksumOf(one) !== pending.sum) continue;
+      this.#pending.delete(first + index);
+      this.#aheadOf = Math.max(this.#aheadOf, pending.barrier);
+      batch.addBlock(first + index, { ...pending, data: Uint8Array.from(one) });
+    }
+    this.#steps.push({ batch, mark: undefined });
+  }
+
+  /** The writer has them not, and says who may: they are fetched as any other block is. */
+  elsewhere({ first, count, high, low }: WantedRun, node: string): void {
+    for (let block = first; block < first + count; block++) {
+      const pending = this.#pending.get(block);
+      if (pending === undefined || pending.high !== high || pending.low !== low) continue;
+      this.#pending.delete(block);
+      this.#learn(block, { ...pending, holder: this.#store.holderIndex(node) });
+    }
+  }
+
+  /** What to ask the writer for: at most so many runs, of blocks that `isAsked` does not name. */
+  wanted(runsMax: number, isAsked: (block: number) => boolean): WantedRun[] {
+    const runs: { first: number; count: number; high: number; low: number }[] = [];
+    for (const [block, { high, low }] of this.#pending) {
+      if (isAsked(block)) continue;
+      const last = runs.at(-1);
+      const isNext = last !== undefined && last.first + last.count === block && last.high === high && last.low === low;
+      if (isNext) last.count++;
+      else if (runs.length === runsMax) return runs;
+      else runs.push({ first: block, count: 1, high, low });
+    }
+    return runs;
+  }
+
+  /** Everything that has been told by now. @throws OperationError ENOSPC, STORE_FAILED; Error of the disk */
+  async apply(mayWrite: () => boolean): Promise<void> {
+    const { table } = this.#store;
+    for (let left = this.#steps.length; left > 0; left--) {
+      const step = this.#steps[0];
+      if (step === undefined || (!step.batch.isEmpty && !mayWrite())) return;
+      await step.batch.apply(this.#store, mayWrite);
+      this.#steps.shift();
+      if (step.mark === undefined) continue;
+      this.#applied++;
+      this.#mark = step.mark;
+      table.lastSequence = Math.max(table.lastSequence, step.mark.lastSequence);
+    }
+  }
+
+  /** `whole`: the table is the writer's at the newest mark, and all of it is here. `differs`: it must be told again. */
+  get state(): 'whole' | 'lacking' | 'differs' {
+    const { table } = this.#store;
+    const isLacking = this.#pending.size > 0 || table.hasMissing || this.#aheadOf > this.#applied;
+    if (this.#mark === undefined || isLacking) return 'lacking';
+    const own = table.mark;
+    return own.digest === this.#mark.digest && own.entries === this.#mark.entries ? 'whole' : 'differs';
+  }
+
+  /** Blocks that the writer says were never written. */
+  #never(run: VersionRun): void {
+    this.#aheadOf = this.#told + 1;
+    this.#store.table.learn(run, 0);
+  }
+
+  #zeros(run: VersionRun): void {
+    for (const block of this.#pending.keys()) {
+      if (block >= run.first && block < run.first + run.count) this.#pending.delete(block);
+    }
+    this.#open.addZeros(run);
+  }
+
+  #data(run: VersionRun): void {
+    const { high, low } = run;
+    const holder = (run.flags & HERE) !== 0 ? this.#source : (this.#holders.get(run.holder) ?? 0);
+    for (let index = 0; index < run.count; index++) {
+      const block = run.first + index;
+      const sum = run.sumAt(index);
+      const content = this.#contents.get(block);
+      const isGiven = content?.high === high && content.low === low && content.sum === sum;
+      if (isGiven) this.#give(block, content);
+      else if (!this.#has(block, high, low, sum))
+        this.#lack(block, { high, low, sum, holder, barrier: this.#told + 1 });
+    }
+  }
+
+  #give(block: number, content: Content): void {
+    this.#pending.delete(block);
+    this.#open.addBlock(block, content);
+  }
+
+  /** Whether the newest that was told of the block before is the same. */
+  #has(block: number, high: number, low: number, sum: number): boolean {
+    if (this.#pending.has(block) || this.#isUnderWay(block)) return false;
+    const { table } = this.#store;
+    return table.equals(block, high, low) && (table.contentOf(block) & DATA) !== 0 && table.sumOf(block) === sum;
+  }
+
+  #lack(block: number, told: Pending): void {
+    const isKnown = this.#pending.has(block) || this.#isUnderWay(block);
+    const isFull = this.#pending.size >= PENDING_MAX;
+    if (!isKnown && (isFull || !this.#hasContent(block))) this.#learn(block, told);
+    else this.#pending.set(block, told);
+  }
+
+  /** Whether the block reads as something here: a top that says nothing of it shows what is below. */
+  #hasContent(block: number): boolean {
+    const { table, state } = this.#store;
+    const content = table.contentOf(block);
+    if (content !== 0 || state.below.length > 0) return content !== DATA;
+    return this.#pending.size < NAMED_BEYOND;
+  }
+
+  #learn(block: number, { high, low, sum, holder, barrier }: Pending): void {
+    this.#aheadOf = Math.max(this.#aheadOf, barrier);
+    this.#store.table.learn({ first: block, count: 1, high, low, flags: DATA, holder: 0, sumAt: () => sum }, holder);
+  }
+
+  #isUnderWay(block: number): boolean {
+    return this.#open.has(block) || this.#steps.some(({ batch }) => batch.has(block));
+  }
+}

@@ -1,0 +1,45 @@
+// The words in which a person says an image's policy.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { describeCopies, describePolicy, policyOf } from '../../../cli/commands/policy-words.ts';
+import { codeOf } from '../../../common/errors.ts';
+import type { PropagationPolicy } from '../../../wire/contracts/propagation.ts';
+
+const SYNC = { mode: 'sync', copies: 2, scope: 'world', whenDegraded: 'wait' } as const;
+const DEMAND: PropagationPolicy = { mode: 'on-demand' };
+const isUsage = (error: Error): boolean => codeOf(error) === 'USAGE';
+
+test('what is not said stays, or is two copies in two clouds that are waited for', () => {
+  assert.is(policyOf(SYNC, {}), undefined);
+  assert.equal(policyOf(DEMAND, { policy: 'proactive' }), { mode: 'proactive' });
+  assert.equal(policyOf(DEMAND, { policy: 'sync' }), SYNC);
+  assert.equal(policyOf(SYNC, { copies: 3 }), { ...SYNC, copies: 3 });
+  assert.equal(policyOf({ ...SYNC, scope: 'cloud' }, { policy: 'sync-write', whenDegraded: 'continue' }), {
+    ...{ mode: 'sync-write', copies: 2, scope: 'cloud', whenDegraded: 'continue' },
+  });
+});
+
+test('copies of a policy that has none are refused', () => {
+  assert.throws(() => policyOf(DEMAND, { copies: 2 }), isUsage);
+  assert.throws(() => policyOf(SYNC, { policy: 'proactive', scope: 'cloud' }), isUsage);
+});
+
+test('policies and copies are shown in words', () => {
+  assert.is(describePolicy(DEMAND), 'on-demand');
+  assert.is(describePolicy(SYNC), 'sync: 2 copies in as many clouds; waits without them');
+  assert.is(
+    describePolicy({ ...SYNC, scope: 'cloud', whenDegraded: 'continue' }),
+    "sync: 2 copies in as many nodes of the writer's cloud; goes on without them, and says so",
+  );
+  const stores = [{ node: 'b', reachable: false, durableSequence: null, reason: 'nothing listens there' }];
+  const shown = { copies: 2, safeOn: 1, degraded: true, waitingFlushes: 0, stores };
+  assert.equal(describeCopies(shown), [
+    'safe on  1 of 2; flushes are answered with fewer',
+    'copy     b: nothing listens there',
+  ]);
+  assert.match(describeCopies({ ...shown, degraded: false, waitingFlushes: 3 })[0] ?? '', '3 flushes wait');
+  const whole = [{ node: 'b', reachable: true, durableSequence: 7, reason: '' }];
+  assert.match(describeCopies({ ...shown, safeOn: 2, stores: whole })[1] ?? '', 'has everything');
+});
+
+test.run();
