@@ -130,8 +130,8 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a write of a part of a block that is elsewhere loses the rest',
     room: 'blockd/image/image-requests.ts',
-    find: 'return partialBlocks(offset, length).filter((block) => !this.stack.isSound(block));',
-    replace: 'return [0].slice(1).filter((block) => !this.stack.isSound(block));',
+    find: 'return partial.length === 0 ? partial :',
+    replace: 'return partial.length >= 0 ? [] :',
     by: 'unit/blockd/image',
   },
   {

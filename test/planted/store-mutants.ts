@@ -89,7 +89,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'the scrub finds rot and does not heal it',
     room: 'blockd/image/scrub.ts',
-    find: 'void this.#heal(layer, block);',
+    find: 'void heal(layer, block, log);',
     replace: 'void block;',
     by: 'unit/blockd/rot',
   },
