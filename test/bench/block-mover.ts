@@ -6,7 +6,7 @@ import { createAuthority, issueIdentity } from '../../common/authority.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { BLOCKD_PORT } from '../../wire/ports.ts';
 import { BlockdNode } from '../interop/blockd-node.ts';
-import { DelayRelay } from './delay-relay.ts';
+import { DelayRelay, type Place } from './delay-relay.ts';
 import { processorUs } from './nbd-load.ts';
 
 /** One move of all bytes. Processor time is user and system time of all threads of that end's process. */
@@ -62,24 +62,22 @@ export class OurMover implements BlockMover {
     this.#bytes = bytes;
   }
 
-  static async start({ directory, source, bytes, roundTripMs }: MoveCase): Promise<OurMover> {
+  /** `started` has it from the moment that something runs, so that whoever is told to end can stop it. */
+  static async start(
+    { directory, source, bytes, roundTripMs }: MoveCase,
+    started: (mover: BlockMover) => void,
+  ): Promise<void> {
     await mkdir(directory, { recursive: true });
     const authority = await createAuthority();
     const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
     const sender = await BlockdNode.make(authority, controller, directory, 'a', SENDER);
     const taker = await BlockdNode.make(authority, controller, directory, 'b', TAKER);
-    const way = { address: SENDER, port: BLOCKD_PORT };
-    const relay =
-      roundTripMs === 0 ? undefined : await DelayRelay.start({ address: RELAY, port: BLOCKD_PORT }, way, roundTripMs);
+    const at = (address: string): Place => ({ address, port: BLOCKD_PORT });
+    const relay = roundTripMs === 0 ? undefined : await DelayRelay.start(at(RELAY), at(SENDER), roundTripMs);
     const mover = new OurMover(sender, taker, relay, bytes);
-    try {
-      await Promise.all([sender.start(), taker.start()]);
-      mover.#sealed = await mover.#seal(source);
-      return mover;
-    } catch (error) {
-      await mover.stop();
-      throw error;
-    }
+    started(mover);
+    await Promise.all([sender.start(), taker.start()]);
+    mover.#sealed = await mover.#seal(source);
   }
 
   async move(): Promise<Moved> {

@@ -114,7 +114,9 @@ function childrenSeconds(said: string): number {
 
 /** Its file of the process's number is there once it accepts connections. */
 async function startNbdkit(pidFile: string, words: readonly string[]): Promise<ChildProcess> {
-  const server = spawn('nbdkit', ['-f', '-P', pidFile, ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const server = spawn('nbdkit', ['-f', '--exit-with-parent', '-P', pidFile, ...words], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   server.once('error', () => undefined);
   for (const endMs = performance.now() + READY_MS; !existsSync(pidFile); await sleep(POLL_MS)) {
     if (server.pid !== undefined && server.exitCode === null && performance.now() < endMs) continue;

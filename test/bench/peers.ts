@@ -49,7 +49,7 @@ async function startMovers(started: Movers, directory: string, bytes: number, ro
   const source = join(directory, 'source.raw');
   await makeRandom(source, bytes);
   const load = { source, bytes, roundTripMs };
-  started.set('supercloud', await OurMover.start({ ...load, directory: join(directory, 'ours') }));
+  await OurMover.start({ ...load, directory: join(directory, 'ours') }, (ours) => started.set('supercloud', ours));
   started.set('nbdkit + nbdcopy', await NbdCopyMover.start({ ...load, directory: join(directory, 'nbd') }));
 }
 
