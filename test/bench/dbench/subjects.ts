@@ -19,6 +19,8 @@ export interface Subject {
 
 const ON_DEMAND = { mode: 'on-demand' } as const;
 const PUSHED = { mode: 'proactive' } as const;
+/** Each write is answered once it is durable in another cloud too: the paper's strongly consistent store. */
+const SYNC_ON_WRITE = { mode: 'sync-write', copies: 2, scope: 'world', whenDegraded: 'wait' } as const;
 
 /** The guest that stays: what the others are compared with. */
 export const UNMIGRATED = 'unmigrated';
@@ -32,6 +34,7 @@ export const PROACTIVE = 'proactive';
 export const SUBJECTS: readonly Subject[] = [
   { name: UNMIGRATED, disk: { kind: 'ours', policy: ON_DEMAND, pull: false }, moves: false },
   { name: 'NFS', disk: { kind: 'nfs' }, moves: true },
+  { name: 'sync-on-write', disk: { kind: 'ours', policy: SYNC_ON_WRITE, pull: false }, moves: true },
   { name: 'on-demand', disk: { kind: 'ours', policy: ON_DEMAND, pull: false }, moves: true },
   { name: PROACTIVE, disk: { kind: 'ours', policy: PUSHED, pull: true }, moves: true },
   { name: 'on-demand, pull', disk: { kind: 'ours', policy: ON_DEMAND, pull: true }, moves: true },
