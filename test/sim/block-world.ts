@@ -38,9 +38,12 @@ export class BlockWorld {
   readonly pushes: BlockPushes;
   readonly nodes: readonly BlockNode[];
   moves = 0;
+  readonly #isPushed: boolean;
   #isOver = false;
 
-  constructor(seed: number, faults: LinkFaults) {
+  /** `isPushed`: the other nodes follow the writer, which then has a barrier every second. */
+  constructor(seed: number, faults: LinkFaults, isPushed: boolean) {
+    this.#isPushed = isPushed;
     this.world = new World(seed, faults);
     const streams = new SimStreams(this.world);
     this.nodes = NAMES.map((name) => new BlockNode(name, this.world, streams, () => this.nodes));
@@ -202,7 +205,7 @@ export class BlockWorld {
       if (this.guest.node === undefined) this.#take(this.mover.restart());
       else if (!this.#isOver && prng.chance(LOOK_MS / MOVE_EVERY_MS)) this.#move();
     }
-    if (!this.#isOver && prng.chance(LOOK_MS / TELL_EVERY_MS)) this.pushes.tell(this.mover.head);
+    if (this.#isPushed && !this.#isOver && prng.chance(LOOK_MS / TELL_EVERY_MS)) this.pushes.tell(this.mover.head);
     clock.after(LOOK_MS, () => this.#look());
   }
 

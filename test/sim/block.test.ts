@@ -3,20 +3,29 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CachedCopies } from '../../blockd/store/cached-copies.ts';
 import { VersionTable } from '../../blockd/table/version-table.ts';
-import { runBlockSeeds } from './block-run.ts';
+import { type BlockResult, runBlockSeeds } from './block-run.ts';
 
 const SEEDS = 30;
 
+/** Planted bugs are looked for where nobody follows: a followed writer has a barrier every second, which hides them. */
 async function broken(first: number, count: number, enough = Number.POSITIVE_INFINITY): Promise<string[]> {
   const failures: string[] = [];
+  const failed = (result: BlockResult): unknown => failures.push(describe(result));
   for (let seed = first; seed < first + count && failures.length < enough; seed++) {
-    await runBlockSeeds(seed, 1, ({ violations }) => failures.push(`seed ${seed}: ${violations.join('; ')}`));
+    await runBlockSeeds(seed, 1, failed, () => false);
   }
   return failures;
 }
 
+function describe({ seed, violations }: BlockResult): string {
+  return `seed ${seed}: ${violations.join('; ')}`;
+}
+
 test(`${SEEDS} worlds: no read is wrong, no flushed write is lost, nobody writes beside another, all comes to its end`, async () => {
-  assert.equal(await broken(1, SEEDS), []);
+  const failures: string[] = [];
+  const { pushedBlocks } = await runBlockSeeds(1, SEEDS, (result) => failures.push(describe(result)));
+  assert.equal(failures, []);
+  assert.ok(pushedBlocks > SEEDS, `${pushedBlocks} blocks were pushed ahead`);
 });
 
 test('a store that forgets what a killed daemon had written is found out', async () => {
