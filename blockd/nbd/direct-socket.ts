@@ -7,6 +7,8 @@ import { receiveNow, sendNow } from '../../common/socket-calls.ts';
 const RECEIVE_BYTES = 512 * 1024;
 /** Chunks of one client before the others have their turn. */
 const CHUNKS_MAX = 4;
+/** As much of one payload as a socket of the usual 208 KiB gives in so many calls: 1 or 2 MB. */
+const PARTS_MAX = 8;
 /** Replies wait for no more than this, so that the client has some to go on with. */
 const UNFLUSHED_BYTES_MAX = 128 * 1024;
 
@@ -33,6 +35,8 @@ export class DirectSocket {
   readonly #buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
   #receiver: DirectReceiver | undefined;
   #queued = 0;
+  /** Bytes that were taken since the last flush. */
+  #unflushed = 0;
 
   /** The accepted socket gives its handle up: Node lets only a handle's owner say where it is read into. */
   constructor(accepted: Socket) {
@@ -69,28 +73,34 @@ export class DirectSocket {
   #take(bytes: number): boolean {
     const receiver = this.#receiver;
     if (receiver === undefined) return false;
-    let unflushed = 0;
     let count = bytes;
     for (let chunk = 1; count > 0; chunk++) {
       receiver.take(this.#buffer.subarray(0, count));
-      unflushed += count;
-      if (unflushed >= UNFLUSHED_BYTES_MAX) receiver.flush();
-      if (unflushed >= UNFLUSHED_BYTES_MAX) unflushed = 0;
+      this.#flushAfter(receiver, count);
       count = chunk < CHUNKS_MAX && this.#fillPayload(receiver) ? receiveNow(this.#fd, this.#buffer) : 0;
     }
     receiver.flush();
+    this.#unflushed = 0;
     return !receiver.isFull;
   }
 
   /** The rest of a large write goes where it is wanted. Whether it is worth looking for more behind it. */
   #fillPayload(receiver: DirectReceiver): boolean {
-    for (let room = receiver.payloadRoom; room !== undefined; room = receiver.payloadRoom) {
-      const count = this.socket.destroyed ? 0 : receiveNow(this.#fd, room);
+    let room = receiver.payloadRoom;
+    for (let part = 1; room !== undefined; room = receiver.payloadRoom, part++) {
+      const count = part > PARTS_MAX || this.socket.destroyed ? 0 : receiveNow(this.#fd, room);
       if (count === 0) return false;
       receiver.filled(count);
-      if (count === room.length) receiver.flush();
+      this.#flushAfter(receiver, count);
     }
     return receiver.isPipelined && !receiver.isFull && !this.socket.destroyed;
+  }
+
+  #flushAfter(receiver: DirectReceiver, bytes: number): void {
+    this.#unflushed += bytes;
+    if (this.#unflushed < UNFLUSHED_BYTES_MAX) return;
+    receiver.flush();
+    this.#unflushed = 0;
   }
 }
 

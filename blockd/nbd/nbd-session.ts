@@ -29,6 +29,9 @@ const UNSENT_BYTES_MAX = 8 * 2 ** 20;
 /** Room for a payload that comes in pieces stays with the connection up to this: qemu-img's largest write. */
 const PAYLOAD_KEPT_BYTES = 2 ** 21;
 
+/** A smaller rest of a payload is copied from the chunk that it comes in, with what stands behind it. */
+const PAYLOAD_REST_BYTES_MIN = 64 * 1024;
+
 /** A write whose data has not come whole; `data` is absent when it is only to be skipped. */
 interface PartialWrite {
   readonly request: Request;
@@ -101,10 +104,12 @@ export class NbdSession {
     }
   }
 
-  /** The rest of a payload that is on its way: bytes that come next may be put there, and `filled` tells how many. */
+  /** The rest of a large payload that is on its way: bytes that come next may be put there, and `filled` tells how many. */
   get payloadRoom(): Buffer | undefined {
-    const data = this.#isHeld ? undefined : this.#partial?.data;
-    return data?.subarray(this.#partial?.got);
+    const { data, got = 0 } = this.#partial ?? {};
+    return data === undefined || this.#isHeld || data.length - got < PAYLOAD_REST_BYTES_MIN
+      ? undefined
+      : data.subarray(got);
   }
 
   filled(bytes: number): void {
