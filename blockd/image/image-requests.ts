@@ -142,9 +142,8 @@ export class ImageRequests extends ImageReads {
   }
 
   /** Blocks that the range covers in part and whose rest is not here, or is not sound: a new checksum would hide that. */
-  #missingEdges(offset: number, length: number): readonly number[] {
-    const partial = partialBlocks(offset, length);
-    return partial.length === 0 ? partial : partial.filter((block) => !this.stack.isSound(block));
+  #missingEdges(offset: number, length: number): number[] {
+    return partialBlocks(offset, length).filter((block) => !this.stack.isSound(block));
   }
 
   #zeroBlocks(first: number, end: number, keepRoom: boolean): Answer {
