@@ -1,5 +1,5 @@
-// `supercloud blockd --alone`: one block daemon with no cluster, no certificates and no network port; its images are on
-// unix sockets until it is stopped. Wires parts together and nothing else.
+// `supercloud blockd --alone`: one block daemon with no cluster; its images are on unix sockets, and on a TCP port if
+// one is named, until it is stopped. Wires parts together and nothing else.
 import { join, resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { realClock } from '../common/clock.ts';
@@ -9,11 +9,13 @@ import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { createLog, type Log } from '../common/log.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
 import { Name } from '../wire/names.ts';
+import { type ListenOptions, openPort } from './alone-listen.ts';
 import { LevelStore } from './catalogue/level-store.ts';
 import { Converter } from './convert/converter.ts';
 import { ImageShelf } from './image/image-shelf.ts';
 import { LONE_NODE, LoneImages, type WantedImage } from './image/lone-images.ts';
 import type { Serve } from './image/served-image.ts';
+import { atPort, type NbdPort } from './nbd/nbd-port.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
 import { dropCached } from './store/page-cache.ts';
 
@@ -22,8 +24,10 @@ Examples:
   supercloud blockd --alone --data /var/tmp/disks --image web:1G    make image web, or go on with it
   supercloud blockd --alone --data /var/tmp/disks                   go on with all images there
   supercloud blockd --alone --data DIR --image web:1G --image log:512M
+  supercloud blockd --alone --data DIR --listen 10.0.0.5:10809 --tls /etc/pki/blockd    also over TCP, by TLS with certificates
 
-Each image is an NBD export on DIR/NAME.sock; K, M, G and T are powers of 1024. Ctrl-C or SIGTERM stops it in order;
+Each image is an NBD export on DIR/NAME.sock, and with --listen by its name on that port too (--tls DIR holds ca-cert.pem,
+server-cert.pem and server-key.pem; clients show a certificate of the same authority); K, M, G and T are powers of 1024. Ctrl-C or SIGTERM stops it in order;
 after a kill or a power cut the next start goes on with everything that was flushed.`;
 
 const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
@@ -31,7 +35,7 @@ const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 *
 const SOCKET_PATH_BYTES_MAX = 107;
 const name = new SchemaCheck(Name);
 
-interface Options {
+interface Options extends ListenOptions {
   readonly alone?: true;
   readonly data?: string;
   readonly image: readonly WantedImage[];
@@ -73,12 +77,13 @@ function socketPath(data: string, image: string): string {
   );
 }
 
-function newShelf(data: string, log: Log, isReady: () => boolean): ImageShelf {
+function newShelf(data: string, log: Log, port: NbdPort | undefined, isReady: () => boolean): ImageShelf {
   const serve: Serve = async (device, image, bytes) => {
     const path = socketPath(data, image);
     // What the last start left open is ended first; no client may write under that epoch any more.
     if (!isReady()) return { path, connections: 0, close: () => Promise.resolve() };
-    return exportDevice(device, { name: image, bytes }, path, log);
+    const description = { name: image, bytes };
+    return atPort(port, device, description, await exportDevice(device, description, path, log));
   };
   return new ImageShelf({
     disk: realDisk,
@@ -93,12 +98,18 @@ function newShelf(data: string, log: Log, isReady: () => boolean): ImageShelf {
   });
 }
 
-async function serveImages(data: string, wanted: readonly WantedImage[], context: DaemonContext): Promise<Running> {
+async function serveImages(
+  data: string,
+  wanted: readonly WantedImage[],
+  listen: ListenOptions,
+  context: DaemonContext,
+): Promise<Running> {
   for (const { image } of wanted) socketPath(data, image);
   await realDisk.makeDirectory(data);
   const catalogue = await openCatalogue(data);
   let mayServe = false;
-  const shelf = newShelf(data, context.log, () => mayServe);
+  const port = await openPort(listen, context.log);
+  const shelf = newShelf(data, context.log, port, () => mayServe);
   await shelf.start();
   const images = new LoneImages(shelf, catalogue);
   await images.make(wanted);
@@ -106,8 +117,10 @@ async function serveImages(data: string, wanted: readonly WantedImage[], context
   for (const image of names) await images.endLast(image);
   mayServe = true;
   for (const image of names) tell(image, await images.open(image, context.signal));
+  if (port !== undefined) process.stdout.write(`${listen.listen}${listen.tls === undefined ? '' : ' (TLS)'}\n`);
   return {
     async close() {
+      await port?.close();
       await shelf.close();
       await catalogue.close();
     },
@@ -124,7 +137,7 @@ function tell(image: string, socket: string): void {
   process.stdout.write(`${socket}\n  nbdinfo '${uri}'\n  qemu-img info '${uri}'\n`);
 }
 
-async function run({ alone, data, image }: Options): Promise<void> {
+async function run({ alone, data, image, ...listen }: Options): Promise<void> {
   if (alone === undefined || data === undefined) {
     throw new OperationError('USAGE', 'say --alone --data DIR; the blockd of a cluster is started by its node', {
       remedy: 'supercloud blockd --help has examples.',
@@ -132,7 +145,7 @@ async function run({ alone, data, image }: Options): Promise<void> {
   }
   const log = createLog('blockd', 'warn');
   crashLoudly(log);
-  await runUntilStopped(log, (context) => serveImages(resolve(data), image, context));
+  await runUntilStopped(log, (context) => serveImages(resolve(data), image, listen, context));
   process.stdout.write('serving; Ctrl-C stops\n');
 }
 
@@ -142,6 +155,9 @@ const program = new Command('supercloud blockd')
   .option('--alone', 'without a cluster')
   .option('--data <DIR>', 'where the images are kept')
   .option('--image <NAME:SIZE>', 'an image to make or to go on with; may be repeated', wantedImage, [])
+  .option('--listen <ADDRESS:PORT>', 'serve them on a TCP port too')
+  .option('--tls <DIR>', 'the certificates of that port')
+  .option('--insecure-loopback', 'no TLS on that port, which is of this machine alone')
   .addHelpText('after', EXAMPLES)
   .action(run);
 

@@ -9,11 +9,13 @@ import { loadIdentity } from '../common/identity.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
 import { Bytes, Ipv4 } from '../wire/names.ts';
-import { BLOCKD_PORT } from '../wire/ports.ts';
+import { BLOCKD_PORT, NBD_PORT } from '../wire/ports.ts';
 import { Converter } from './convert/converter.ts';
 import { blockCalls } from './image/block-calls.ts';
 import { ImageShelf } from './image/image-shelf.ts';
 import type { Serve } from './image/served-image.ts';
+import { memberTls } from './nbd/member-tls.ts';
+import { atPort, NbdPort } from './nbd/nbd-port.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
 import { peerDial, serveCopy, servePeer } from './peer/peer-socket.ts';
 import { dropCached } from './store/page-cache.ts';
@@ -29,13 +31,19 @@ const Config = Type.Object({
   run: Type.String(),
   /** The most that blocks may take that are only cached here; whatever it is, a tenth of the disk is kept free of them. */
   cacheCapBytes: Type.Optional(Bytes),
+  /** Exports are on the node's NBD port too, by TLS and for members alone. */
+  nbdPort: Type.Optional(Type.Boolean()),
 });
 
 await runDaemon('blockd', Config, async (config, { log }) => {
   const identity = await loadIdentity(config.identity);
   await realDisk.makeDirectory(config.run);
-  const serve: Serve = (device, name, bytes) =>
-    exportDevice(device, { name, bytes }, join(config.run, `${name}.sock`), log);
+  const listen = { address: config.address, port: NBD_PORT };
+  const port = config.nbdPort === true ? await NbdPort.open({ listen, log, ...memberTls(identity) }) : undefined;
+  const serve: Serve = async (device, name, bytes) => {
+    const local = await exportDevice(device, { name, bytes }, join(config.run, `${name}.sock`), log);
+    return atPort(port, device, { name, bytes }, local);
+  };
   const shelf: ImageShelf = new ImageShelf({
     disk: realDisk,
     clock: realClock,
@@ -63,6 +71,7 @@ await runDaemon('blockd', Config, async (config, { log }) => {
   return {
     async close() {
       await server.close();
+      await port?.close();
       await shelf.close();
     },
   };

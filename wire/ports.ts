@@ -18,3 +18,5 @@ export const SWITCH_AGENT_PORT = 7445;
 export const OPENFLOW_PORT = 6653;
 /** VXLAN, UDP, between the nodes' switches: Open vSwitch listens, no daemon of ours (RFC 7348, 8; IANA). */
 export const VXLAN_PORT = 4789;
+/** NBD over mutual TLS for members, where a node's blockd is told to (IANA). */
+export const NBD_PORT = 10809;

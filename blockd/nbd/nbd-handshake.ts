@@ -13,8 +13,8 @@ import {
   OPTION_HEADER_BYTES,
   OPTION_MAGIC,
   OPTION_REPLY,
-  OPTION_REPLY_MAGIC,
   OPTION_SKIP_BYTES_MAX,
+  optionReply,
 } from './nbd-protocol.ts';
 import type { Agreement } from './nbd-request.ts';
 
@@ -48,7 +48,7 @@ type Secrecy = 'none' | 'required' | 'inside';
 
 /** One connection's negotiation. */
 export class NbdHandshake {
-  readonly #description: ExportDescription;
+  readonly #exports: readonly ExportDescription[];
   readonly #send: (bytes: Buffer) => void;
   #secrecy: Secrecy;
   #clientFlags: number | undefined;
@@ -56,10 +56,16 @@ export class NbdHandshake {
   #options = 0;
   #isStructured = false;
   #contexts: readonly MetaContext[] = [];
+  /** The export that the contexts were chosen for, and the one that the client went to. */
+  #contextsOf: ExportDescription | undefined;
+  #chosen: ExportDescription | undefined;
 
-  /** Sends the greeting. `demandsTls`: no export is told of, nor reached, but inside TLS. */
-  constructor(description: ExportDescription, send: (bytes: Buffer) => void, demandsTls = false) {
-    this.#description = description;
+  /**
+   * Sends the greeting. The empty name is that of the only export, where there is only one. `demandsTls`: none is told of,
+   * nor reached, but inside TLS.
+   */
+  constructor(exports: readonly ExportDescription[], send: (bytes: Buffer) => void, demandsTls = false) {
+    this.#exports = exports;
     this.#secrecy = demandsTls ? 'required' : 'none';
     this.#send = send;
     const greeting = Buffer.alloc(18);
@@ -69,10 +75,16 @@ export class NbdHandshake {
     send(greeting);
   }
 
-  /** What the options came to. */
+  /** Where the client went. */
+  get chosen(): ExportDescription | undefined {
+    return this.#chosen;
+  }
+
+  /** What the options came to; contexts count for the export that they were chosen for. */
   get agreement(): Agreement {
-    const { bytes, isReadOnly = false } = this.#description;
-    return { bytes, isReadOnly, isStructured: this.#isStructured, contexts: this.#contexts };
+    const { bytes = 0, isReadOnly = false } = this.#chosen ?? {};
+    const contexts = this.#contextsOf === this.#chosen ? this.#contexts : [];
+    return { bytes, isReadOnly, isStructured: this.#isStructured, contexts };
   }
 
   /** Takes whole messages off the input's front. */
@@ -169,22 +181,25 @@ export class NbdHandshake {
   }
 
   #exportName(name: string): HandshakeStep['next'] {
-    if (!this.#isKnown(name)) return 'drop';
+    const found = this.#find(name);
+    if (found === undefined) return 'drop';
+    this.#chosen = found;
     const zeroes = ((this.#clientFlags ?? 0) & HANDSHAKE.NO_ZEROES) !== 0 ? 0 : ZEROES_BYTES;
     const answer = Buffer.alloc(10 + zeroes);
-    answer.writeBigUInt64BE(BigInt(this.#description.bytes), 0);
-    answer.writeUInt16BE(this.#flags, 8);
+    answer.writeBigUInt64BE(BigInt(found.bytes), 0);
+    answer.writeUInt16BE(this.#flagsOf(found), 8);
     this.#send(answer);
     return 'export';
   }
 
   #list(data: Buffer): HandshakeStep['next'] {
     if (data.length > 0) return this.#reply(OPTION.LIST, OPTION_REPLY.ERR_INVALID);
-    const name = Buffer.from(this.#description.name, 'utf8');
-    const server = Buffer.alloc(4 + name.length);
-    server.writeUInt32BE(name.length, 0);
-    name.copy(server, 4);
-    this.#reply(OPTION.LIST, OPTION_REPLY.SERVER, server);
+    for (const one of this.#exports) {
+      const name = Buffer.from(one.name, 'utf8');
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(name.length, 0);
+      this.#reply(OPTION.LIST, OPTION_REPLY.SERVER, Buffer.concat([length, name]));
+    }
     return this.#reply(OPTION.LIST, OPTION_REPLY.ACK);
   }
 
@@ -194,27 +209,28 @@ export class NbdHandshake {
     if (data.length < 6 + nameLength) return this.#reply(option, OPTION_REPLY.ERR_INVALID);
     const wanted = data.subarray(6 + nameLength);
     if (wanted.length !== 2 * data.readUInt16BE(4 + nameLength)) return this.#reply(option, OPTION_REPLY.ERR_INVALID);
-    if (!this.#isKnown(data.toString('utf8', 4, 4 + nameLength))) return this.#reply(option, OPTION_REPLY.ERR_UNKNOWN);
-    this.#describe(option, wanted);
+    const found = this.#find(data.toString('utf8', 4, 4 + nameLength));
+    if (found === undefined) return this.#reply(option, OPTION_REPLY.ERR_UNKNOWN);
+    this.#describe(option, found, wanted);
     this.#reply(option, OPTION_REPLY.ACK);
+    if (option === OPTION.GO) this.#chosen = found;
     return option === OPTION.GO ? 'export' : 'more';
   }
 
-  #describe(option: number, wanted: Buffer): void {
+  #describe(option: number, found: ExportDescription, wanted: Buffer): void {
     const facts = Buffer.alloc(12);
     facts.writeUInt16BE(INFO.EXPORT, 0);
-    facts.writeBigUInt64BE(BigInt(this.#description.bytes), 2);
-    facts.writeUInt16BE(this.#flags, 10);
+    facts.writeBigUInt64BE(BigInt(found.bytes), 2);
+    facts.writeUInt16BE(this.#flagsOf(found), 10);
     this.#reply(option, OPTION_REPLY.INFO, facts);
     for (let at = 0; at < wanted.length; at += 2) {
-      if (wanted.readUInt16BE(at) === INFO.NAME) this.#describeName(option);
+      if (wanted.readUInt16BE(at) === INFO.NAME) this.#describeName(option, found.name);
       if (wanted.readUInt16BE(at) === INFO.BLOCK_SIZE) this.#describeBlockSize(option);
     }
   }
 
-  #describeName(option: number): void {
-    const name = Buffer.from(this.#description.name, 'utf8');
-    this.#reply(option, OPTION_REPLY.INFO, Buffer.concat([Buffer.from([0, INFO.NAME]), name]));
+  #describeName(option: number, name: string): void {
+    this.#reply(option, OPTION_REPLY.INFO, Buffer.concat([Buffer.from([0, INFO.NAME]), Buffer.from(name, 'utf8')]));
   }
 
   #describeBlockSize(option: number): void {
@@ -236,7 +252,7 @@ export class NbdHandshake {
     const option = OPTION.LIST_META_CONTEXT;
     const query = this.#isStructured ? readMetaQuery(data) : undefined;
     if (query === undefined) return this.#reply(option, OPTION_REPLY.ERR_INVALID);
-    if (!this.#isKnown(query.exportName)) return this.#reply(option, OPTION_REPLY.ERR_UNKNOWN);
+    if (this.#find(query.exportName) === undefined) return this.#reply(option, OPTION_REPLY.ERR_UNKNOWN);
     for (const { name } of contextsListed(query.queries)) this.#describeContext(option, 0, name);
     return this.#reply(option, OPTION_REPLY.ACK);
   }
@@ -247,7 +263,8 @@ export class NbdHandshake {
     this.#contexts = [];
     const query = this.#isStructured ? readMetaQuery(data) : undefined;
     if (query === undefined) return this.#reply(option, OPTION_REPLY.ERR_INVALID);
-    if (!this.#isKnown(query.exportName)) return this.#reply(option, OPTION_REPLY.ERR_UNKNOWN);
+    this.#contextsOf = this.#find(query.exportName);
+    if (this.#contextsOf === undefined) return this.#reply(option, OPTION_REPLY.ERR_UNKNOWN);
     this.#contexts = contextsSelected(query.queries);
     for (const { id, name } of this.#contexts) this.#describeContext(option, id, name);
     return this.#reply(option, OPTION_REPLY.ACK);
@@ -260,21 +277,17 @@ export class NbdHandshake {
     this.#reply(option, OPTION_REPLY.META_CONTEXT, data);
   }
 
-  get #flags(): number {
-    return exportFlags(this.#description.isReadOnly === true, this.#isStructured);
+  #flagsOf({ isReadOnly = false }: ExportDescription): number {
+    return exportFlags(isReadOnly, this.#isStructured);
   }
 
-  #isKnown(name: string): boolean {
-    return name === '' || name === this.#description.name;
+  #find(name: string): ExportDescription | undefined {
+    if (name === '') return this.#exports.length === 1 ? this.#exports[0] : undefined;
+    return this.#exports.find((one) => one.name === name);
   }
 
-  #reply(option: number, type: number, data: Buffer = Buffer.alloc(0)): 'more' {
-    const header = Buffer.alloc(20);
-    header.writeBigUInt64BE(OPTION_REPLY_MAGIC, 0);
-    header.writeUInt32BE(option, 8);
-    header.writeUInt32BE(type, 12);
-    header.writeUInt32BE(data.length, 16);
-    this.#send(Buffer.concat([header, data]));
+  #reply(option: number, type: number, data?: Buffer): 'more' {
+    this.#send(optionReply(option, type, data));
     return 'more';
   }
 }

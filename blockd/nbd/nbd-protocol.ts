@@ -117,3 +117,13 @@ const CHANGE_FLAGS = T.SEND_FUA | T.SEND_TRIM | T.SEND_WRITE_ZEROES | T.SEND_FAS
 export function exportFlags(isReadOnly: boolean, isStructured: boolean): number {
   return COMMON_FLAGS | (isReadOnly ? T.READ_ONLY : CHANGE_FLAGS) | (isStructured ? T.SEND_DF : 0);
 }
+
+/** One reply to an option. */
+export function optionReply(option: number, type: number, data: Uint8Array = new Uint8Array(0)): Buffer {
+  const header = Buffer.alloc(20);
+  header.writeBigUInt64BE(OPTION_REPLY_MAGIC, 0);
+  header.writeUInt32BE(option, 8);
+  header.writeUInt32BE(type, 12);
+  header.writeUInt32BE(data.length, 16);
+  return Buffer.concat([header, data]);
+}

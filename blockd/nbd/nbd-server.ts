@@ -8,6 +8,7 @@ import { DirectSocket } from './direct-socket.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import type { ExportDescription } from './nbd-handshake.ts';
 import { NbdSession } from './nbd-session.ts';
+import { turnedAway } from './turned-away.ts';
 
 /** QEMU, a client or two for inspection; more are turned away. */
 const CONNECTIONS_MAX = 16;
@@ -27,10 +28,12 @@ export async function exportDevice(
   log: Log,
 ): Promise<NbdExport> {
   const sockets = new Set<Socket>();
+  const away = turnedAway(log, `the export of image ${description.name}`, CONNECTIONS_MAX);
   await rm(path, { force: true });
   // Paused, the accepted handle can be given to another socket before anything is read from it.
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     if (sockets.size >= CONNECTIONS_MAX) {
+      away.note();
       accepted.destroy();
       return;
     }

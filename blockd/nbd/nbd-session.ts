@@ -21,6 +21,14 @@ export interface NbdConnection {
   resume(): void;
   /** What comes after what was sent is TLS; `receive` then gets what was inside. Present: clients must begin so. */
   startTls?(): void;
+  /** The client went to the export of this name. */
+  chose?(name: string): void;
+}
+
+/** An export that clients may go to. */
+export interface ExportOffer {
+  readonly device: NbdDevice;
+  readonly description: ExportDescription;
 }
 
 /** Of replies that the client has not read: many times a unix socket's buffer, so that one that reads never waits. */
@@ -43,7 +51,7 @@ const NOTHING = Buffer.alloc(0);
 
 /** One client of one export. */
 export class NbdSession {
-  readonly #device: NbdDevice;
+  readonly #offers: readonly ExportOffer[];
   readonly #connection: NbdConnection;
   readonly #replies: ReplyBatch;
   #handshake: NbdHandshake | undefined;
@@ -62,12 +70,19 @@ export class NbdSession {
   #flushQueued = false;
   #chunkRequests = 0;
 
-  constructor(device: NbdDevice, description: ExportDescription, connection: NbdConnection) {
-    this.#device = device;
+  /** `others` are offered too. */
+  constructor(
+    device: NbdDevice,
+    description: ExportDescription,
+    connection: NbdConnection,
+    others: readonly ExportOffer[] = [],
+  ) {
+    this.#offers = [{ device, description }, ...others];
     this.#connection = connection;
     this.#replies = new ReplyBatch((bytes, sent) => this.#send(bytes, sent));
     const send = (bytes: Buffer): void => this.#send(bytes, () => undefined);
-    this.#handshake = new NbdHandshake(description, send, connection.startTls !== undefined);
+    const descriptions = this.#offers.map((offer) => offer.description);
+    this.#handshake = new NbdHandshake(descriptions, send, connection.startTls !== undefined);
   }
 
   /** So much waits, or is unsent, that the connection should not be read until `resume`. */
@@ -160,10 +175,12 @@ export class NbdSession {
     // What came along in the clear could be anybody's, and would be taken for something said inside.
     if (next === 'tls' && used < input.length) this.#drop();
     else if (next === 'tls') this.#connection.startTls?.();
-    if (next !== 'export') return used;
+    const offer = this.#offers.find(({ description }) => description === handshake.chosen);
+    if (next !== 'export' || offer === undefined) return used;
     this.#handshake = undefined;
+    this.#connection.chose?.(offer.description.name);
     this.#transmission = new NbdTransmission({
-      device: this.#device,
+      device: offer.device,
       agreement: handshake.agreement,
       batch: this.#replies,
       reads: this.#connection.reads,

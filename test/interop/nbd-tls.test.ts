@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deviceOf } from '../../blockd/image/image-device.ts';
-import { exportDeviceOverTls, type NbdTlsExport } from '../../blockd/nbd/nbd-tls-server.ts';
+import { memberTls } from '../../blockd/nbd/member-tls.ts';
+import { NbdPort } from '../../blockd/nbd/nbd-port.ts';
 import { createLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { realDisk } from '../../common/disk.ts';
@@ -23,7 +24,7 @@ const TOOL_MS = 30_000;
 const run = promisify(execFile);
 
 let root: string;
-let served: NbdTlsExport;
+let served: NbdPort;
 let store: ImageStore;
 
 test.before(async () => {
@@ -38,9 +39,10 @@ test.before(async () => {
   });
   const image = imageOf(store);
   await image.open(2, { ...image.closing(), epoch: 1 }, null);
-  const parts = { device: deviceOf(image), description: { name: 'web', bytes: BYTES }, log: quiet };
   // libnbd compares the certificate's name with the host's that it dials.
-  served = await exportDeviceOverTls({ ...parts, identity: await member('localhost') }, '127.0.0.1', 0);
+  const listen = { address: '127.0.0.1', port: 0 };
+  served = await NbdPort.open({ listen, log: quiet, ...memberTls(await member('localhost')) });
+  served.add(deviceOf(image), { name: 'web', bytes: BYTES });
   await saveForGnutls('member', await member('b'));
   await saveForGnutls('stranger', { ...(await stranger('b')), authority: (await member('b')).authority });
 });

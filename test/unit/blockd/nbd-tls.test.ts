@@ -4,8 +4,9 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { memberTls } from '../../../blockd/nbd/member-tls.ts';
+import { NbdPort } from '../../../blockd/nbd/nbd-port.ts';
 import { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
-import { exportDeviceOverTls, type NbdTlsExport } from '../../../blockd/nbd/nbd-tls-server.ts';
 import type { Identity } from '../../../common/identity.ts';
 import { member, quiet, stranger, within } from '../common/members.ts';
 import { clientFlags, FakeDevice, go, option, optionReplies, SIZE, Wire } from './nbd-client.ts';
@@ -70,11 +71,12 @@ test('what is sent in the clear along with STARTTLS is nobody’s word: the conn
   assert.equal(optionReplies(wire.take()), [[5, 1, '']]);
 });
 
-let served: NbdTlsExport;
+let served: NbdPort;
 
 test.before(async () => {
-  const parts = { device: new FakeDevice(), description: { name: 'web', bytes: SIZE }, log: quiet };
-  served = await exportDeviceOverTls({ ...parts, identity: await member('a') }, '127.0.0.1', 0);
+  const listen = { address: '127.0.0.1', port: 0 };
+  served = await NbdPort.open({ listen, log: quiet, ...memberTls(await member('a')) });
+  served.add(new FakeDevice(), { name: 'web', bytes: SIZE });
 });
 
 test.after(() => served.close());
