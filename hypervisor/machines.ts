@@ -167,12 +167,21 @@ export class Machines {
     });
     machine.on('ioError', (event) => {
       log.warn({ vm: machine.name, ...event }, 'a disk request failed; the guest waits and it is tried again');
-      setTimeout(() => void this.#retryIo(machine), IO_RETRY_MS).unref();
+      this.#retryIoLater(machine);
     });
   }
 
+  #retryIoLater(machine: Machine): void {
+    setTimeout(() => void this.#retryIo(machine), IO_RETRY_MS).unref();
+  }
+
+  /** One that moves is continued where it comes to; here it is when that comes to nothing. */
   async #retryIo(machine: Machine): Promise<void> {
-    if (this.#living.get(machine.name) !== machine || this.#parts.isMoving(machine.name)) return;
+    if (this.#living.get(machine.name) !== machine) return;
+    if (this.#parts.isMoving(machine.name)) {
+      this.#retryIoLater(machine);
+      return;
+    }
     try {
       if ((await machine.status()).state === 'io-error') await machine.cont();
     } catch (error) {
