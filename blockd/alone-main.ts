@@ -56,12 +56,21 @@ async function openCatalogue(data: string): Promise<LevelStore> {
   try {
     return await LevelStore.open(join(data, 'heads'));
   } catch (error) {
+    if (codeOf(error) === 'CATALOGUE_DAMAGED') throw damaged(data, error);
     if (!(error instanceof Error) || codeOf(error.cause) !== 'LEVEL_LOCKED') throw error;
     throw new OperationError('DATA_IN_USE', `another blockd serves the images of ${data}`, {
       remedy: 'Stop that one first, or name another directory.',
       cause: error,
     });
   }
+}
+
+/** Here there is no other store to make it again from. */
+function damaged(data: string, cause: unknown): OperationError {
+  return new OperationError('CATALOGUE_DAMAGED', messageOf(cause), {
+    remedy: `Bring ${join(data, 'heads')} back as it was. The images lie beside it, whole: do not delete them.`,
+    cause,
+  });
 }
 
 function socketPath(data: string, image: string): string {
