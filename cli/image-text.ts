@@ -36,6 +36,8 @@ function summaryOf({ head, stores }: ImageState): string[] {
     `version  epoch ${head.epoch}, sequence ${sequence}, generation ${head.stack.generation} of its layers`,
     `open at  ${head.writer ?? 'nowhere (closed)'}`,
     `policy   ${head.propagation?.policy.mode ?? 'on-demand'}`,
+    ...(head.pin === undefined ? [] : [`pinned   to ${head.pin.place} (${head.pin.nodes.join(', ')})`]),
+    ...(head.doubt === undefined ? [] : [`in doubt ${head.doubt}`]),
     ...stores.flatMap(({ store }) => (store.copies === undefined ? [] : describeCopies(store.copies))),
   ];
 }

@@ -13,9 +13,11 @@ import type { Members } from './members.ts';
 import { gatherMetrics } from './metrics.ts';
 import type { Migrations } from './migrations.ts';
 import type { Network } from './network.ts';
+import type { Pins } from './pins.ts';
 import type { Propagation } from './propagation.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { State } from './state.ts';
+import type { StubEvents } from './stub-events.ts';
 import type { Vms } from './vms.ts';
 
 /** A migration reports several times a second; people and pages need no more than this. */
@@ -27,6 +29,8 @@ export interface Rooms {
   readonly members: Members;
   readonly images: Images;
   readonly rebuild: CatalogueRebuild;
+  readonly pins: Pins;
+  readonly stubs: StubEvents;
   readonly snapshots: Snapshots;
   readonly seeds: LayerSeeds;
   readonly propagation: Propagation;
@@ -40,10 +44,10 @@ export interface Rooms {
 }
 
 /** Everything the status page shows. */
-export async function statusOf({ state, members, images, vms }: Rooms): Promise<Status> {
+export async function statusOf({ state, members, images, vms, stubs }: Rooms): Promise<Status> {
   const heads = await images.heads();
   const migrations = state.all('migrations').sort((a, b) => b.startedAtMs - a.startedAtMs);
-  return { nodes: members.states(), vms: vms.list(), images: heads, migrations };
+  return { nodes: members.states(), vms: vms.list(), images: heads, migrations, events: stubs.list() };
 }
 
 /**
@@ -92,8 +96,8 @@ export function watchStatus(
 
 /** The handlers of the contract. */
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
-  const { members, images, rebuild, snapshots, seeds, propagation, sweep, vms, migrations, network, reports, join } =
-    rooms;
+  const { members, images, rebuild, pins, stubs, snapshots, seeds, propagation, sweep, vms, migrations } = rooms;
+  const { network, reports, join } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -133,6 +137,12 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     },
     'propagation.show': ({ image }) => propagation.show(image),
     'propagation.set': async ({ image, settings }) => ({ waitsFor: await propagation.set(image, settings) }),
+    'pin.set': async ({ to, ...subject }) => {
+      if (to !== null) return pins.pin(subject, to);
+      await pins.unpin(subject);
+      return { pin: null, alsoHeld: [], stillAt: [] };
+    },
+    'event.list': () => ({ events: stubs.list() }),
     'catalogue.rebuild': ({ execute, accept }) => rebuild.rebuild(execute ? 'execute' : 'plan', accept),
     'vm.create': (request) => looked(() => vms.create(request)),
     'vm.list': () => looked(() => ({ vms: vms.list() })),

@@ -1,9 +1,10 @@
 // Keeps catalogue and stores known to each other: a catalogue that was started is compared with every store before it grants
 // anything there, and every store keeps the catalogue's newest records (SOUNDNESS A17, D1). What follows from a difference
 // the catalogue decides.
+import { isNewerMark } from '../common/catalogue-mark.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
-import type { CatalogueMark } from '../wire/contracts/store-report.ts';
+import type { CatalogueMark, KeptRecords } from '../wire/contracts/store-report.ts';
 import type { Cluster } from './cluster.ts';
 
 export class CatalogueWatch {
@@ -27,17 +28,22 @@ export class CatalogueWatch {
     // What is behind is told to nobody: their copies are newer.
     if (late.length === 0 || state.behind !== '') return;
     const records = await this.#cluster.controller.catalogue.call('records.list', {});
-    await Promise.all(
-      late.map(async (node) => {
-        try {
-          const { mark } = await this.#cluster.clients(node).blockd.call('records.keep', records);
-          this.#kept.set(node, nameOf(mark));
-          if (nameOf(mark) !== nameOf(records.mark)) await this.compare(node);
-        } catch (error) {
-          this.#log.info({ node, reason: messageOf(error) }, "the catalogue's records are not kept there yet");
-        }
-      }),
-    );
+    await Promise.all(late.map((node) => this.#keepAt(node, records)));
+  }
+
+  /** The newest records are at the node when this answers, if it can be told: it minds what they say of pins. */
+  async keep(node: string): Promise<void> {
+    await this.#keepAt(node, await this.#cluster.controller.catalogue.call('records.list', {}));
+  }
+
+  async #keepAt(node: string, records: KeptRecords): Promise<void> {
+    try {
+      const { mark } = await this.#cluster.clients(node).blockd.call('records.keep', records);
+      this.#kept.set(node, nameOf(mark));
+      if (isNewerMark(mark, records.mark)) await this.compare(node);
+    } catch (error) {
+      this.#log.info({ node, reason: messageOf(error) }, "the catalogue's records are not kept there yet");
+    }
   }
 
   /** Compares the catalogue with the stores that it has not heard since its start, where they can be asked. */

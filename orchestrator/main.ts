@@ -22,10 +22,12 @@ import { Members } from './members.ts';
 import { Migrations } from './migrations.ts';
 import { Network } from './network.ts';
 import { Patience } from './patience.ts';
+import { Pins } from './pins.ts';
 import { Propagation } from './propagation.ts';
 import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
+import { StubEvents } from './stub-events.ts';
 import { Vms } from './vms.ts';
 import { WatchedCluster } from './watched-cluster.ts';
 
@@ -60,6 +62,8 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   };
   const { patience, reports, pulls, sweep } = shared;
   const images = new Images(shared);
+  const pins = new Pins({ ...shared, watch });
+  const stubs = new StubEvents(base);
   const rebuild = new CatalogueRebuild({ ...shared, watch });
   const snapshots = new Snapshots(shared);
   const seeds = new LayerSeeds(shared);
@@ -81,6 +85,8 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     members,
     images,
     rebuild,
+    pins,
+    stubs,
     snapshots,
     seeds,
     propagation,
@@ -111,7 +117,14 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'snapshots finished': () => snapshots.tidy(),
     'propagation told': () => propagation.repeat(),
     'layers dropped': () => sweep.sweep(),
-    'background pulls looked at': () => pulls.look((vm, stores) => migrations.stores(vm, stores)),
+    'what is pinned elsewhere let go of': async () => void (await pins.repeat()),
+    'background pulls looked at': async () => {
+      await pulls.look(async (vm, stores) => {
+        await stubs.see(vm, stores);
+        await migrations.stores(vm, stores);
+      });
+      await stubs.tidy();
+    },
   };
   for (const [name, job] of Object.entries(jobs)) void patience.repeat(name, HOUSEKEEPING_INTERVAL_MS, job);
   return {

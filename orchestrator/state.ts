@@ -2,6 +2,7 @@
 // in memory and written through; a record that was not committed was never there.
 import { Level } from 'level';
 import { ensureLevelDirectory } from '../common/level-directory.ts';
+import type { StubEvent } from '../wire/contracts/events.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
 import type { MigrationState } from '../wire/contracts/orchestrator.ts';
 
@@ -72,11 +73,12 @@ interface Tables {
   addresses: AddressRecord;
   images: ImageRecord;
   counters: CounterRecord;
+  events: StubEvent;
 }
 
 type Table = keyof Tables;
 
-const TABLES: readonly Table[] = ['members', 'vms', 'migrations', 'addresses', 'images', 'counters'];
+const TABLES: readonly Table[] = ['members', 'vms', 'migrations', 'addresses', 'images', 'counters', 'events'];
 const TERM_KEY = 'controller!term';
 
 /** The orchestrator's durable state on `level`: small tables, each commit synced before it counts. */
@@ -89,6 +91,7 @@ export class State {
     addresses: new Map(),
     images: new Map(),
     counters: new Map(),
+    events: new Map(),
   };
   readonly #listeners = new Set<() => void>();
   /** Counts this controller's starts; every command of a migration carries it (SOUNDNESS B8). */

@@ -15,7 +15,7 @@ export class WatchedCluster implements Cluster {
   readonly #cluster: Cluster;
   readonly controller: ControllerDaemons;
 
-  constructor(cluster: Cluster, watch: Pick<CatalogueWatch, 'compareAll'>) {
+  constructor(cluster: Cluster, watch: Pick<CatalogueWatch, 'compareAll' | 'keep'>) {
     const { catalogue, sdnd } = cluster.controller;
     this.#cluster = cluster;
     this.controller = { catalogue: new ComparedCatalogue(catalogue, watch), sdnd };
@@ -46,17 +46,28 @@ export class WatchedCluster implements Cluster {
   }
 }
 
-/** Repeats a call once, after a comparison, that was refused for want of one. */
+/** Repeats a call once, after a comparison, that was refused for want of one; tells who opens the newest records. */
 class ComparedCatalogue implements Calls<Catalogue> {
   readonly #catalogue: Calls<Catalogue>;
-  readonly #watch: Pick<CatalogueWatch, 'compareAll'>;
+  readonly #watch: Pick<CatalogueWatch, 'compareAll' | 'keep'>;
 
-  constructor(catalogue: Calls<Catalogue>, watch: Pick<CatalogueWatch, 'compareAll'>) {
+  constructor(catalogue: Calls<Catalogue>, watch: Pick<CatalogueWatch, 'compareAll' | 'keep'>) {
     this.#catalogue = catalogue;
     this.#watch = watch;
   }
 
   async call<N extends MethodName<Catalogue>>(
+    name: N,
+    params: Params<Catalogue, N>,
+    options?: CallOptions<Progress<Catalogue, N>>,
+  ): Promise<Result<Catalogue, N>> {
+    const result = await this.#compared(name, params, options);
+    // Who opens an image knows what is pinned before it does.
+    if (name === 'epoch.open' && 'node' in params) await this.#watch.keep(params.node);
+    return result;
+  }
+
+  async #compared<N extends MethodName<Catalogue>>(
     name: N,
     params: Params<Catalogue, N>,
     options?: CallOptions<Progress<Catalogue, N>>,

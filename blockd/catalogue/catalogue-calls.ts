@@ -18,6 +18,7 @@ import {
 import { CatalogueGuard } from './catalogue-guard.ts';
 import { layerCalls } from './catalogue-layer-calls.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
+import { pinCalls } from './pin-calls.ts';
 import { rebuildCalls } from './rebuild-calls.ts';
 import type { StoreBook } from './store-book.ts';
 import { witnessCalls } from './witness-calls.ts';
@@ -37,6 +38,7 @@ export function catalogueCalls(store: CatalogueStore, stores?: StoreBook): Handl
         return addImage(store.find(params.image), params);
       }),
     ...layerCalls(store, change, guard),
+    ...pinCalls(store, guard),
     ...witnessCalls(store, stores),
     ...rebuildCalls(store, stores),
     'image.list': async () => {

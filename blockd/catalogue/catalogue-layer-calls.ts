@@ -14,6 +14,7 @@ import {
   leavingOf,
   resizeImage,
 } from './catalogue-layers.ts';
+import { refusePinned } from './catalogue-pins.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
 
 type LayerCall =
@@ -42,6 +43,7 @@ export function layerCalls(
         if (entry === undefined) return { change: {}, answer: { leaving: [] } };
         guard.forgetting();
         checkRemovable(entry);
+        refusePinned(`image ${image}`, entry.head.pin);
         const heads = store.heads.filter((head) => head.image !== image);
         const leaving = leavingOf(layersOf(entry.head), { heads, snapshots: store.snapshots }, nodes);
         return { change: { removed: image, leaving }, answer: { leaving } };
@@ -82,7 +84,8 @@ export function layerCalls(
     },
     'snapshot.remove': ({ snapshot, nodes }) =>
       store.commit(() => {
-        const { disks } = snapshotOf(store, snapshot);
+        const { disks, pin } = snapshotOf(store, snapshot);
+        refusePinned(`snapshot ${snapshot}`, pin);
         guard.forgetting();
         const snapshots = store.snapshots.filter((one) => one.snapshot !== snapshot);
         const layers = disks.flatMap((disk) => disk.layers.map(({ layer }) => layer));
@@ -109,7 +112,8 @@ export function layerCalls(
   };
 }
 
-function snapshotOf(store: CatalogueStore, snapshot: string): Snapshot {
+/** @throws OperationError NO_SNAPSHOT */
+export function snapshotOf(store: CatalogueStore, snapshot: string): Snapshot {
   const found = store.findSnapshot(snapshot);
   if (found !== undefined) return found;
   throw new OperationError('NO_SNAPSHOT', `there is no snapshot ${snapshot}`, {

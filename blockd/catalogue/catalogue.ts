@@ -100,7 +100,7 @@ export function abandonEpoch(entry: Entry, node: string, epoch: number): Entry {
   return { ...entry, head: { ...head, writer: null } };
 }
 
-/** Commits all images to one transfer, which is granted their next epochs. @throws OperationError IMAGE_UNCERTAIN, NOT_WRITER, TRANSFER_STANDS, CUT_STANDS */
+/** Commits all images to one transfer, which is granted their next epochs. @throws OperationError IMAGE_UNCERTAIN, PINNED, NOT_WRITER, TRANSFER_STANDS, CUT_STANDS */
 export function beginTransfer(entries: readonly Entry[], { migration, from, to }: TransferOrder): Entry[] {
   if (from === to) {
     throw new OperationError('SAME_NODE', `migration ${migration} goes from ${from} to itself`, {
@@ -110,6 +110,7 @@ export function beginTransfer(entries: readonly Entry[], { migration, from, to }
   if (entries.every(({ head }) => head.transfer?.migration === migration)) return [...entries];
   return entries.map((entry) => {
     refuseDoubt(entry.head);
+    refuseElsewhere(entry.head, to);
     refuseBusy(entry.head);
     refuseOtherWriter(entry.head, from);
     const epoch = nextEpoch(entry);
@@ -184,6 +185,14 @@ export function refuseDoubt({ image, doubt }: Head): void {
   if (doubt === undefined) return;
   throw new OperationError('IMAGE_UNCERTAIN', `image ${image} may not be its newest state: ${doubt}`, {
     remedy: 'Bring that node back, or look with supercloud catalogue rebuild what would be lost, and accept it.',
+  });
+}
+
+/** What is pinned moves to its place, or within it, and nowhere else. @throws OperationError PINNED */
+function refuseElsewhere({ image, pin }: Head, to: string): void {
+  if (pin === undefined || pin.nodes.includes(to)) return;
+  throw new OperationError('PINNED', `image ${image} is pinned to ${pin.place}, and node ${to} is not there`, {
+    remedy: `Move its VM to ${pin.place}, or unpin the image.`,
   });
 }
 

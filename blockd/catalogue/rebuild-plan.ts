@@ -1,6 +1,6 @@
 // Plans the catalogue anew from the stores: each image by itself, then against the records that there are, which are never
 // overwritten while they are sound (SOUNDNESS A17). Pure; carrying it out is another room's.
-import type { Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { RebuildReport, RebuiltImage } from '../../wire/contracts/rebuild.ts';
 import type { Entry } from './catalogue.ts';
 import { layersOf } from './catalogue-layers.ts';
@@ -34,7 +34,8 @@ interface Planned {
 export function planRebuild(evidence: RebuildEvidence, records: Records): RebuildPlan {
   const notes: string[] = [];
   const planned = judgeAll(evidence, notes).map(([image, judgement]) => {
-    return againstRecord(judgement, records.find(image), evidence, records);
+    const settings = (records.find(image) ?? evidence.kept.find(image))?.head;
+    return againstRecord(withSettings(judgement, settings), records.find(image), evidence, records);
   });
   planned.push(...unconfirmed(planned, records));
   planned.sort((one, other) => (one.told.image < other.told.image ? -1 : 1));
@@ -58,6 +59,14 @@ export function planRebuild(evidence: RebuildEvidence, records: Records): Rebuil
       ...{ unnamed: unnamed(evidence, named), away: evidence.away, notes },
     },
   };
+}
+
+/** What a person has set for an image no store's layer says: it is as it was. */
+function withSettings(judgement: Judgement, known: Head | undefined): Judgement {
+  if (known === undefined) return judgement;
+  const { doubt: _, ...settings } = known;
+  const { head, granted } = judgement.entry;
+  return { ...judgement, entry: { head: { ...settings, ...head }, granted } };
 }
 
 /** Each image by its name. */

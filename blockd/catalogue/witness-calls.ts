@@ -2,6 +2,7 @@
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { catalogueContract } from '../../wire/contracts/catalogue.ts';
 import type { KeptRecords } from '../../wire/contracts/store-report.ts';
+import { layerPins } from './catalogue-pins.ts';
 import { isState, recordsOf } from './catalogue-records.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
 import type { StoreBook } from './store-book.ts';
@@ -49,5 +50,5 @@ function allRecords(store: CatalogueStore): KeptRecords {
   const records = [...entries, ...others].flatMap(({ key, text }) =>
     text === undefined || isState(key) ? [] : [{ key, text }],
   );
-  return { mark: { incarnation, serial }, records };
+  return { mark: { incarnation, serial }, pins: layerPins(store), records };
 }

@@ -49,7 +49,7 @@ export class BackgroundPull {
   #step(): void {
     this.#timer?.cancel();
     if (this.#bytesPerMs === 0) return;
-    if (this.#image.gate.mode !== 'open') {
+    if (!this.#image.gate.mayChange) {
       this.#wait(LATER_MS);
       return;
     }

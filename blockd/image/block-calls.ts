@@ -31,7 +31,10 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
       return { path, bytes: await shelf.export(order, format, { path, signal, progress: tell }) };
     },
-    'layer.drop': ({ layer }) => done(shelf.drop(layer)),
+    'layer.drop': ({ layer }) => {
+      shelf.layers.records.refusePinned(layer);
+      return done(shelf.drop(layer));
+    },
     'layer.list': () => ({ layers: shelf.layers.all.map(({ store }) => showLayer(store)) }),
     'layer.seed': async ({ layers, from, rateBytesPerSecond }, { progress, signal }) => {
       await shelf.members.add(from);
@@ -73,6 +76,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
         if (open !== undefined && open.image.store.state.role !== 'replica') return NOTHING;
         // A copy hears everything already, and each block's name only with its content.
         if (shelf.kept.keeps(known.stack.layer)) return NOTHING;
+        if (shelf.layers.records.pinnedElsewhere(known.stack.layer) !== undefined) return NOTHING;
         shelf.layers.refuseGone(known.stack.layer);
         await shelf.members.add(from);
         (await shelf.ensure(known)).followAhead(from.node, known.epoch);

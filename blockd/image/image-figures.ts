@@ -19,11 +19,13 @@ export function showImage(image: Image, trafficOf: (layer: string) => Traffic): 
   const { written, local, elsewhere } = stack.census();
   const { role, epoch, generation } = store.state;
   const stores = stack.layers.map((layer) => layer.store);
+  const place = stack.layers.find(({ pinnedTo }) => pinnedTo !== undefined)?.pinnedTo;
   return {
     ...{ image: store.image, bytes: store.bytes, layer: store.layer, generation, role, epoch, lastSequence, digest },
     writtenBlocks: written,
     localBlocks: local,
     dependsOn: Array.from(elsewhere, ([node, blocks]) => ({ node: node || 'unknown', blocks })),
+    ...(place === undefined ? {} : { stub: { place, waiting: waitingOf(image) } }),
     counters: {
       ...image.counters,
       fetchedOnDemandBlocks: image.fetchedBlocks.demand,
@@ -34,6 +36,12 @@ export function showImage(image: Image, trafficOf: (layer: string) => Traffic): 
       ...bytesOf(stores.map(({ layer }) => trafficOf(layer))),
     },
   };
+}
+
+/** Requests that wait for a pin to be taken away, or to be made at its place. */
+function waitingOf({ gate, stack }: Image): number {
+  const atGate = gate.heldFor === '' ? 0 : gate.waiting;
+  return stack.layers.reduce((sum, { heldRequests }) => sum + heldRequests, atGate);
 }
 
 /** One layer's figures. */

@@ -25,7 +25,7 @@ import { StackCompletion } from './stack-completion.ts';
 export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'book'> {
   readonly image: Image;
   readonly node: string;
-  readonly layers: Pick<LayerShelf, 'bring' | 'trafficOf' | 'followers'>;
+  readonly layers: Pick<LayerShelf, 'bring' | 'trafficOf' | 'followers' | 'records'>;
   readonly kept: Pick<CopyShelf, 'handOver'>;
   readonly clock: Clock;
   readonly dial: Dial;

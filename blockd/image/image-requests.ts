@@ -57,7 +57,7 @@ export class ImageRequests extends ImageReads {
   flush(): Answer {
     this.throwIfFailed();
     this.counters.flushes++;
-    if (this.gate.mayRead) return this.#flushed();
+    if (this.gate.mayFlush) return this.#flushed();
     return this.gate.changed().then(() => this.#flushed());
   }
 

@@ -2,22 +2,52 @@
 // and one that is older than what was told is noticed (SOUNDNESS A17, D1). Never gives newer ones up for older ones.
 import { isNewerMark } from '../../common/catalogue-mark.ts';
 import type { Disk } from '../../common/disk.ts';
-import { type CatalogueMark, KeptRecords } from '../../wire/contracts/store-report.ts';
+import { OperationError } from '../../common/errors.ts';
+import { type CatalogueMark, KeptRecords, type LayerPin } from '../../wire/contracts/store-report.ts';
 import { StateFile } from './state-file.ts';
 
 /** One store's copy. */
 export class RecordBook {
   readonly #file: StateFile<typeof KeptRecords>;
+  readonly #node: string;
+  readonly #listeners = new Set<() => void>();
+  #pins = new Map<string, LayerPin>();
   #kept: KeptRecords | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(disk: Disk, path: string) {
+  /** `node`: this one's name. */
+  constructor(disk: Disk, path: string, node: string) {
     this.#file = new StateFile(disk, path, KeptRecords);
+    this.#node = node;
   }
 
   /** Reads what an earlier process wrote. */
   async load(): Promise<void> {
-    this.#kept = (await this.#file.read()) ?? null;
+    this.#take((await this.#file.read()) ?? null);
+  }
+
+  /** The place that the layer is pinned to, if this node is not of it: its blocks may not be here. */
+  pinnedElsewhere(layer: string): string | undefined {
+    const pin = this.#pins.get(layer);
+    return pin === undefined || pin.nodes.includes(this.#node) ? undefined : pin.place;
+  }
+
+  /** Whether the layer is pinned, to whatever place: no copy of it goes by itself. */
+  isPinned(layer: string): boolean {
+    return this.#pins.has(layer);
+  }
+
+  /** What is pinned here stays here. @throws OperationError LAYER_IN_USE */
+  refusePinned(layer: string): void {
+    const pin = this.#pins.get(layer);
+    if (pin === undefined || !pin.nodes.includes(this.#node)) return;
+    throw new OperationError('LAYER_IN_USE', `layer ${layer} is pinned to ${pin.place}`, { remedy: 'Unpin it first.' });
+  }
+
+  /** Calls back when other records are kept, until the answer is called. */
+  watch(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   get kept(): KeptRecords | null {
@@ -29,10 +59,16 @@ export class RecordBook {
     const kept = this.#turn.then(async () => {
       if (this.#kept !== null && !isNewerMark(records.mark, this.#kept.mark)) return this.#kept.mark;
       await this.#file.write(records);
-      this.#kept = records;
+      this.#take(records);
       return records.mark;
     });
     this.#turn = kept.catch(() => undefined);
     return kept;
+  }
+
+  #take(kept: KeptRecords | null): void {
+    this.#kept = kept;
+    this.#pins = new Map(kept?.pins.map((pin) => [pin.layer, pin]));
+    for (const listener of this.#listeners) listener();
   }
 }

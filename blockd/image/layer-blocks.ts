@@ -1,6 +1,7 @@
 // One layer at this node with the way to what of it is elsewhere. Images that share the layer share this, so that a block
 // is fetched once for all of them. It never writes anything that the layer's table does not name already.
 import type { Clock, Timer } from '../../common/clock.ts';
+import { OperationError } from '../../common/errors.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BlockFetcher, type FetchCause, type FetcherParts } from './block-fetcher.ts';
 
@@ -9,6 +10,15 @@ const KEPT_BARRIER_MS = 1_000;
 
 export interface LayerParts extends FetcherParts {
   readonly clock: Clock;
+  /** Which layers may not be here; without it all may. */
+  readonly pins?: LayerPins;
+}
+
+/** What a layer asks of the pins. */
+export interface LayerPins {
+  /** The place that the layer is pinned to, if its blocks may not be here. */
+  pinnedElsewhere(layer: string): string | undefined;
+  watch(listener: () => void): () => void;
 }
 
 /** The blocks of one layer. */
@@ -16,11 +26,14 @@ export class LayerBlocks {
   readonly store: ImageStore;
   readonly #fetcher: BlockFetcher;
   readonly #clock: Clock;
+  readonly #pins: LayerPins | undefined;
+  readonly #held = new Set<PromiseWithResolvers<void>>();
   #barrier: Timer | undefined;
 
   constructor(parts: LayerParts) {
     this.store = parts.store;
     this.#clock = parts.clock;
+    this.#pins = parts.pins;
     this.#fetcher = new BlockFetcher(parts);
   }
 
@@ -34,10 +47,44 @@ export class LayerBlocks {
     return this.#fetcher.queuedBlocks;
   }
 
-  /** Makes what is missing here of the blocks local. @throws OperationError BLOCKS_LOST, or the disk's error */
+  /** The place that the layer is pinned to, if its blocks may not be here. */
+  get pinnedTo(): string | undefined {
+    return this.#pins?.pinnedElsewhere(this.store.layer);
+  }
+
+  /** Requests that wait until the pin is taken away. */
+  get heldRequests(): number {
+    return this.#held.size;
+  }
+
+  /** Their client leaves for the place: they end here, and are made again there. */
+  endHeld(): void {
+    for (const held of this.#held) held.reject(pinned(this.store, this.pinnedTo));
+  }
+
+  /**
+   * Makes what is missing here of the blocks local; what is pinned elsewhere is waited for as long as it is.
+   * @throws OperationError BLOCKS_LOST, LAYER_PINNED, or the disk's error
+   */
   async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
+    while (this.pinnedTo !== undefined && this.store.table.someMissing(first, end)) {
+      if (cause !== 'demand') throw pinned(this.store, this.pinnedTo);
+      await this.#unpinned();
+    }
     await this.#fetcher.fetch(first, end, cause);
     if (this.store.state.role === 'sealed') this.#armBarrier();
+  }
+
+  async #unpinned(): Promise<void> {
+    const held = Promise.withResolvers<void>();
+    const unwatch = this.#pins?.watch(held.resolve);
+    this.#held.add(held);
+    try {
+      await held.promise;
+    } finally {
+      this.#held.delete(held);
+      unwatch?.();
+    }
   }
 
   #armBarrier(): void {
@@ -48,4 +95,10 @@ export class LayerBlocks {
       this.store.flush()?.catch(() => this.store.failure);
     });
   }
+}
+
+function pinned({ layer, image }: ImageStore, place = ''): OperationError {
+  return new OperationError('LAYER_PINNED', `layer ${layer} of image ${image} is pinned to ${place}`, {
+    remedy: 'Move the VM there, or unpin it.',
+  });
 }

@@ -62,7 +62,7 @@ export class LayerShelf {
   constructor(parts: LayerShelfParts) {
     this.#parts = parts;
     this.directory = parts.directory;
-    this.records = new RecordBook(parts.disk, join(dirname(parts.directory), 'records.json'));
+    this.records = new RecordBook(parts.disk, join(dirname(parts.directory), 'records.json'), parts.node);
     this.followers = new Followers(parts.clock);
     this.#blocks = new PeerBlocks({ ...parts, traffic: (layer) => this.trafficOf(layer) });
     this.#bringer = new LayerBringer({ ...parts, layers: this });
@@ -120,7 +120,7 @@ export class LayerShelf {
 
   add(store: ImageStore): LayerBlocks {
     const { clock, node, members } = this.#parts;
-    const layer = new LayerBlocks({ store, source: this.#blocks, node, members, clock });
+    const layer = new LayerBlocks({ store, source: this.#blocks, node, members, clock, pins: this.records });
     this.#layers.set(store.layer, layer);
     return layer;
   }

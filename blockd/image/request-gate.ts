@@ -12,6 +12,10 @@ export type GateMode = 'shut' | 'open' | 'frozen' | 'ended';
 export class RequestGate {
   readonly #image: string;
   #mode: GateMode = 'shut';
+  /** The place that the image is pinned to while it is a stub here; empty otherwise. */
+  #heldFor = '';
+  #isLeaving = false;
+  #waiting = 0;
   #change = Promise.withResolvers<void>();
   /** Told of each change in its very step, before anyone who waits goes on. */
   watcher: () => void = () => undefined;
@@ -25,24 +29,72 @@ export class RequestGate {
   }
 
   get mayRead(): boolean {
+    return this.mayFlush && this.#heldFor === '';
+  }
+
+  /** Also of a stub: what was answered before is durable, and nothing else waits for that. */
+  get mayFlush(): boolean {
     return this.#mode === 'open' || this.#mode === 'frozen';
   }
 
   get mayChange(): boolean {
-    return this.#mode === 'open';
+    return this.#mode === 'open' && this.#heldFor === '';
+  }
+
+  get heldFor(): string {
+    return this.#heldFor;
+  }
+
+  /** Requests that wait now. */
+  get waiting(): number {
+    return this.#waiting;
   }
 
   set(mode: GateMode): void {
     this.#mode = mode;
     this.watcher();
+    this.#wake();
+  }
+
+  /**
+   * A stub: no request goes on here, since the image is pinned to a place elsewhere; '' ends that. Those of a client that
+   * leaves for the place fail, or it could not leave: it makes them again there.
+   */
+  hold(place: string, isLeaving: boolean): void {
+    if (this.#heldFor === place && this.#isLeaving === isLeaving) return;
+    this.#heldFor = place;
+    this.#isLeaving = isLeaving;
+    this.#wake();
+  }
+
+  #wake(): void {
     this.#change.resolve();
     this.#change = Promise.withResolvers();
   }
 
-  /** Settles at the next change of mode. @throws OperationError EXPORT_ENDED when the gate has ended */
+  /** Settles at the next change. @throws OperationError EXPORT_ENDED when the gate has ended, STUB_LEAVES */
   async changed(): Promise<void> {
-    if (this.#mode !== 'ended') await this.#change.promise;
+    this.#refuseLeaving();
+    if (this.#mode !== 'ended') await this.#changed();
+    this.#refuseLeaving();
     if (this.#mode === 'ended') throw exportEnded(this.#image);
+  }
+
+  async #changed(): Promise<void> {
+    this.#waiting++;
+    try {
+      await this.#change.promise;
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  #refuseLeaving(): void {
+    if (this.#heldFor === '' || !this.#isLeaving) return;
+    throw new OperationError(
+      'STUB_LEAVES',
+      `image ${this.#image} is on its way to ${this.#heldFor}, where it is pinned`,
+    );
   }
 }
 

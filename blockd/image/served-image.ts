@@ -4,6 +4,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { NbdDevice } from '../nbd/nbd-device.ts';
 import type { Image } from './image.ts';
 import { deviceOf } from './image-device.ts';
+import type { LayerShelf } from './layer-shelf.ts';
 
 /** A running export; the real one is a unix socket. */
 export interface ImageExport {
@@ -19,22 +20,33 @@ export type Serve = (device: NbdDevice, name: string, bytes: number) => Promise<
 const CLIENTS_GONE_MS = 10_000;
 const POLL_MS = 50;
 
+interface ServedParts {
+  readonly image: Image;
+  readonly serve: Serve;
+  readonly clock: Clock;
+  readonly layers: Pick<LayerShelf, 'records' | 'followers'>;
+}
+
 /** One image's export. */
 export class ServedImage {
   readonly #image: Image;
   readonly #serve: Serve;
   readonly #clock: Clock;
+  readonly #layers: ServedParts['layers'];
   #export: ImageExport | undefined;
+  #unwatch: readonly (() => void)[] = [];
 
-  constructor({ image, serve, clock }: { image: Image; serve: Serve; clock: Clock }) {
+  constructor({ image, serve, clock, layers }: ServedParts) {
     this.#image = image;
     this.#serve = serve;
     this.#clock = clock;
+    this.#layers = layers;
   }
 
   /** Answers the socket. */
   async begin(): Promise<string> {
     const { image, bytes } = this.#image.store;
+    this.#watchPins();
     this.#export ??= await this.#serve(deviceOf(this.#image), image, bytes);
     return this.#export.path;
   }
@@ -42,7 +54,28 @@ export class ServedImage {
   async end(): Promise<void> {
     const running = this.#export;
     this.#export = undefined;
+    for (const unwatch of this.#unwatch) unwatch();
+    this.#unwatch = [];
     await running?.close();
+  }
+
+  #watchPins(): void {
+    const look = (): void => this.#look();
+    const { records, followers } = this.#layers;
+    if (this.#unwatch.length === 0) this.#unwatch = [records.watch(look), followers.watch(look)];
+    look();
+  }
+
+  /**
+   * A stub holds its requests back; a client that leaves for the place, where a store stands by to write, must not wait for
+   * what it has asked here.
+   */
+  #look(): void {
+    const { gate, store, stack } = this.#image;
+    const { records, followers } = this.#layers;
+    const isLeaving = followers.comingTo(store.layer) !== undefined;
+    gate.hold(records.pinnedElsewhere(store.layer) ?? '', isLeaving);
+    if (isLeaving) for (const layer of stack.layers) layer.endHeld();
   }
 
   /** @throws OperationError IMAGE_IN_USE */

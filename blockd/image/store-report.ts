@@ -14,9 +14,16 @@ export function storeReport({ all, unusable, records }: LayerShelf, members: str
 }
 
 function reportLayer({ layer, image, bytes, state, table }: ImageStore): ReportedLayer {
+  const { local, elsewhere } = table.census();
   const { role, generation, below, epoch, ends, closing, migration } = state;
   return {
     ...{ layer, image, bytes, role, generation, below, epoch, ends, closing, migration },
-    ...{ table: table.mark, localBlocks: table.census().local },
+    ...{ table: table.mark, localBlocks: local, missingBlocks: sumOf(elsewhere.values()) },
   };
+}
+
+function sumOf(counts: Iterable<number>): number {
+  let sum = 0;
+  for (const count of counts) sum += count;
+  return sum;
 }

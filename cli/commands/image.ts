@@ -13,6 +13,7 @@ import { describeImage } from '../image-text.ts';
 import { withSpooledInput } from '../spooled-input.ts';
 import { scrubCommand } from './image-scrub.ts';
 import { byteSize, wholeNumber } from './numbers.ts';
+import { pinCommands } from './pin.ts';
 import { describeWaiting } from './waiting.ts';
 
 const IMAGE_FORMATS = ImageFormat.anyOf.map((format) => format.const);
@@ -220,6 +221,8 @@ function usage(why: string): OperationError {
   return new OperationError('USAGE', why, { remedy: 'supercloud image --help has examples.' });
 }
 
+const [pin, unpin] = pinCommands('image');
+
 export const imageCommand = new Command('image')
   .description('images')
   .addCommand(list)
@@ -231,4 +234,6 @@ export const imageCommand = new Command('image')
   .addCommand(exportTo)
   .addCommand(remove)
   .addCommand(scrubCommand)
+  .addCommand(pin)
+  .addCommand(unpin)
   .addCommand(pull);

@@ -5,6 +5,7 @@ import { formatBytes, ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import { ExportFormat } from '../../wire/contracts/blockd.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { pinCommands } from './pin.ts';
 import { describeWaiting } from './waiting.ts';
 
 const EXPORT_FORMATS = ExportFormat.anyOf.map((format) => format.const);
@@ -81,9 +82,13 @@ const exportTo = command('export', 'write a snapshot to a new file of a node tha
     }),
   );
 
+const [pin, unpin] = pinCommands('snapshot');
+
 export const snapshotCommand = new Command('snapshot')
   .description('images as they were in one moment')
   .addCommand(create)
   .addCommand(list)
   .addCommand(exportTo)
+  .addCommand(pin)
+  .addCommand(unpin)
   .addCommand(remove);

@@ -2,12 +2,13 @@
 import { Command } from 'commander';
 import { formatMs } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
+import type { StubEvent } from '../../wire/contracts/events.ts';
 import type { VmState } from '../../wire/contracts/orchestrator.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { describeDependence, describeMigration, describeSteps } from './migrate.ts';
 import { wholeNumber } from './numbers.ts';
 
-function describeVm(vm: VmState): string {
+function describeVm(vm: VmState, events: readonly StubEvent[]): string {
   const { spec } = vm;
   const facts: [string, string][] = [
     ['name', vm.vm],
@@ -18,6 +19,10 @@ function describeVm(vm: VmState): string {
     ['disks', spec.disks.map(({ image }) => image).join(', ')],
     ['epoch', `${vm.epoch}`],
   ];
+  for (const { image, place, waiting, atMs } of events) {
+    const since = new Date(atMs).toISOString();
+    facts.push(['waits', `image ${image} is pinned to ${place}: ${waiting} requests since ${since}; migrate it there`]);
+  }
   if (vm.migration !== null) {
     facts.push(['last migration', describeMigration(vm.migration)], ['its steps', describeSteps(vm.migration)]);
     facts.push(['depends on', describeDependence(vm.migration)]);
@@ -48,7 +53,9 @@ const show = command('show', 'one VM', ['vm show web'])
         return print(options, text.split('\n'), text);
       }
       const state = await client.call('vm.show', { vm });
-      return print(options, state, describeVm(state));
+      const { events } = await client.call('event.list', {});
+      const waits = events.filter((event) => event.vm === vm && event.endedMs === null);
+      return print(options, { ...state, waits }, describeVm(state, waits));
     }),
   );
 

@@ -55,6 +55,8 @@ export const StoreImage = Type.Object({
   scrubbedAtMs: Type.Union([Type.Number(), Type.Null()]),
   /** While it is written here under a policy with copies. */
   copies: Type.Optional(CopiesShown),
+  /** There while some of its layers is pinned to another place: what is asked of those waits. */
+  stub: Type.Optional(Type.Object({ place: Name, waiting: Count })),
   counters: Type.Object({
     reads: Count,
     writes: Count,

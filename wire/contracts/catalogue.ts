@@ -6,9 +6,13 @@ import { Closing, CutImage } from './blockd.ts';
 import { SealedLayer, Stack } from './layers.ts';
 import { PropagationSettings } from './propagation.ts';
 import { RebuildOrder, RebuildReport } from './rebuild.ts';
-import { CatalogueMark, KeptRecords, StoreReport } from './store-report.ts';
+import { CatalogueMark, KeptRecords, LayerPin, StoreReport } from './store-report.ts';
 
 const Empty = Type.Object({});
+
+/** Where blocks are and nowhere else: the nodes of a place, which is a cloud or a node. */
+export const Pin = Type.Object({ place: Name, nodes: Type.Array(Name, { minItems: 1 }) });
+export type Pin = Type.Static<typeof Pin>;
 
 /** An image's head: the newest granted epoch, who may write under it, how the earlier ones ended. */
 export const Head = Type.Object({
@@ -31,6 +35,8 @@ export const Head = Type.Object({
   propagation: Type.Optional(PropagationSettings),
   /** Why the records of the image may not be its newest, in a sentence: nobody opens it until that is settled. */
   doubt: Type.Optional(Type.String()),
+  /** Elsewhere it is a stub: it may be opened there, and every request waits until its VM has moved to the place. */
+  pin: Type.Optional(Pin),
 });
 export type Head = Type.Static<typeof Head>;
 
@@ -45,7 +51,12 @@ export const SnapshotDisk = Type.Object({
 export type SnapshotDisk = Type.Static<typeof SnapshotDisk>;
 
 /** One moment of one image, or of several that were cut in the same moment. */
-export const Snapshot = Type.Object({ snapshot: Name, atMs: Type.Number(), disks: Type.Array(SnapshotDisk) });
+export const Snapshot = Type.Object({
+  snapshot: Name,
+  atMs: Type.Number(),
+  disks: Type.Array(SnapshotDisk),
+  pin: Type.Optional(Pin),
+});
 export type Snapshot = Type.Static<typeof Snapshot>;
 
 /** A layer that nothing names any more, and the nodes that have not said yet that they have let it go (SOUNDNESS A21). */
@@ -145,6 +156,22 @@ export const catalogueContract = contract('catalogue', {
   'catalogue.rebuild': method(['controller'], RebuildOrder, RebuildReport, { timeoutMs: 120_000 }),
   /** All records, for the stores to keep. */
   'records.list': method(['controller'], Empty, KeptRecords),
+  /**
+   * Pins an image or a snapshot to a place, where `holder` has all of it; without a pin it is free again. Answers the other
+   * images that stand on a layer of it.
+   */
+  'pin.set': method(
+    ['controller'],
+    Type.Object({
+      kind: Type.Union([Type.Literal('image'), Type.Literal('snapshot')]),
+      name: Name,
+      pin: Type.Union([Pin, Type.Null()]),
+      holder: Name,
+    }),
+    Type.Object({ alsoHeld: Type.Array(Name) }),
+  ),
+  /** Every layer that is pinned, and how far the catalogue is that says so. */
+  'pin.list': method(['controller'], Empty, Type.Object({ mark: CatalogueMark, pins: Type.Array(LayerPin) })),
   /** The node has let the layer go. */
   'layer.gone': method(['controller'], Type.Object({ layer: LayerId, node: Name }), Empty),
 });

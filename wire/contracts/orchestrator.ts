@@ -3,7 +3,8 @@ import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, Ipv4, LayerId, Mac, MigrationId, Name, Sequence } from '../names.ts';
 import { ExportedFile, ExportFormat, ImageFormat, ScrubReport, StoreImage, StoreLayer } from './blockd.ts';
-import { Head, Leaving, Snapshot } from './catalogue.ts';
+import { Head, Leaving, Pin, Snapshot } from './catalogue.ts';
+import { StubEvent } from './events.ts';
 import { HeatCells, HeatMap } from './heat.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
 import { ClusterMetrics } from './metrics.ts';
@@ -131,6 +132,7 @@ export const Status = Type.Object({
   vms: Type.Array(VmState),
   images: Type.Array(Head),
   migrations: Type.Array(MigrationState),
+  events: Type.Array(StubEvent),
 });
 export type Status = Type.Static<typeof Status>;
 
@@ -192,6 +194,22 @@ export const orchestratorContract = contract('orchestrator', {
     Type.Object({ nodes: Type.Array(Name) }),
     { progress: Progress, timeoutMs: 0 },
   ),
+  /**
+   * An image or a snapshot to one place, a cloud or a node, that has all of it; null frees it. Answers what else stands on
+   * it, and the nodes elsewhere that have still to let go of it.
+   */
+  'pin.set': method(
+    ['operator'],
+    Type.Object({
+      kind: Type.Union([Type.Literal('image'), Type.Literal('snapshot')]),
+      name: Name,
+      to: Type.Union([Name, Type.Null()]),
+    }),
+    Type.Object({ pin: Type.Union([Pin, Type.Null()]), alsoHeld: Type.Array(Name), stillAt: Type.Array(Name) }),
+    { timeoutMs: 60_000 },
+  ),
+  /** The newest first. */
+  'event.list': method(['operator'], Empty, Type.Object({ events: Type.Array(StubEvent) })),
   /** Layers that nothing names any more, and who has still to let go of them. */
   'layer.leaving': method(['operator'], Empty, Type.Object({ leaving: Type.Array(Leaving) })),
   /** Images as they are in one moment, also while they are written. */

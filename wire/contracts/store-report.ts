@@ -13,9 +13,15 @@ const Count = Type.Integer({ minimum: 0 });
 export const CatalogueMark = Type.Object({ incarnation: Count, serial: Count });
 export type CatalogueMark = Type.Static<typeof CatalogueMark>;
 
+/** A layer whose blocks are at the nodes of one place and nowhere else. */
+export const LayerPin = Type.Object({ layer: LayerId, place: Name, nodes: Type.Array(Name) });
+export type LayerPin = Type.Static<typeof LayerPin>;
+
 /** The catalogue's records as they were at a mark, which a store keeps and never reads: text under keys. */
 export const KeptRecords = Type.Object({
   mark: CatalogueMark,
+  /** What of them a store minds. */
+  pins: Type.Array(LayerPin),
   records: Type.Array(Type.Object({ key: Type.String(), text: Type.String() })),
 });
 export type KeptRecords = Type.Static<typeof KeptRecords>;
@@ -40,6 +46,8 @@ export const ReportedLayer = Type.Object({
   /** The transfer that it is frozen for, stands by for or was made the writer by. */
   migration: Type.Union([MigrationId, Type.Null()]),
   localBlocks: Count,
+  /** Blocks with data that are only elsewhere. */
+  missingBlocks: Count,
 });
 export type ReportedLayer = Type.Static<typeof ReportedLayer>;
 

@@ -265,6 +265,16 @@ test('names of snapshots, clones and tops that no store has come from the kept r
   assert.is((await stand.grant('b', 'clone')).epoch, MARGIN + 1);
 });
 
+test('what a person has set of an image is as the kept records have it', async ({ stand }) => {
+  await stand.rebuild({ a: [closedLayer(closing(3, 70))], b: [] });
+  const pin = { place: 'alpha', nodes: ['a'] };
+  await stand.calls['pin.set']({ kind: 'image', name: 'web', pin, holder: 'a' }, context);
+  const kept = await stand.records();
+  stand.lose();
+  await stand.rebuild({ a: [closedLayer(closing(3, 70))], b: [] }, { kept });
+  assert.equal([stand.head().pin, stand.head().doubt], [pin, undefined]);
+});
+
 test('without kept records it is said what no store knows, and no layer is lost', async ({ stand }) => {
   const report = await stand.rebuild({
     a: [closedLayer(closing(3, 70)), reportedLayer({ layer: layerName(8), role: 'sealed', image: 'old' })],

@@ -39,6 +39,7 @@ test('newer records replace those that are kept, older ones do not, and a restar
   const calls = blockCalls(shelf);
   const records = (serial: number, incarnation = 1) => ({
     mark: { incarnation, serial },
+    pins: [],
     records: [{ key: 'head!web', text: `${incarnation} ${serial}` }],
   });
   const keep = async (serial: number, incarnation?: number) =>

@@ -30,7 +30,7 @@ test.before.each(async (context) => {
     doubtful: context.doubtful,
   });
   for (const [index, { node }] of cluster.members.entries()) {
-    const kept = { mark: { incarnation: 1, serial: 10 - index }, records: [{ key: node, text: '' }] };
+    const kept = { mark: { incarnation: 1, serial: 10 - index }, pins: [], records: [{ key: node, text: '' }] };
     cluster.clients(node).blockd.answers['records.show'] = () => ({ kept });
   }
   const watch = { compare: async (node: string) => void (await cluster.clients(node).blockd.call('store.report', {})) };

@@ -32,7 +32,7 @@ test.before.each((context) => {
     context.heard.add(node);
     return { behind: context.behind, doubtful: [] };
   };
-  answers['records.list'] = () => ({ mark: context.mark, records: [] });
+  answers['records.list'] = () => ({ mark: context.mark, pins: [], records: [] });
 });
 
 test('every store is compared once per start of the catalogue, and keeps each newer state', async (stand) => {

@@ -11,7 +11,7 @@ import { startStatusServer } from '../../../orchestrator/status-page/status-serv
 import type { Status } from '../../../wire/contracts/orchestrator.ts';
 import { within } from '../common/members.ts';
 
-const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [] };
+const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [], events: [] };
 const BOUND_MS = 10_000;
 
 interface Context {

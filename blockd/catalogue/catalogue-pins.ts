@@ -1,0 +1,72 @@
+// Decides on pins: an image or a snapshot whose blocks are at one place and nowhere else (TOCS 2017, 3.3: elsewhere it is a
+// stub). A pin covers all layers of what is pinned. Pure functions; one that refuses throws and changes nothing.
+import { OperationError } from '../../common/errors.ts';
+import type { Head, Pin, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { LayerPin } from '../../wire/contracts/store-report.ts';
+import { type Entry, refuseBusy, refuseDoubt } from './catalogue.ts';
+import { layersOf } from './catalogue-layers.ts';
+
+/** What layers are named by. */
+export interface Named {
+  readonly heads: readonly Head[];
+  readonly snapshots: readonly Snapshot[];
+}
+
+/** The image pinned, or free again. `holder`: who has all of it there. @throws OperationError IMAGE_UNCERTAIN, IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS */
+export function pinImage(entry: Entry, pin: Pin | undefined, holder: string): Entry {
+  const { pin: _, ...head } = entry.head;
+  if (pin === undefined) return { ...entry, head };
+  refuseDoubt(head);
+  refuseBusy(head);
+  if (head.writer === null) return { ...entry, head: { ...head, holder, pin } };
+  if (pin.nodes.includes(head.writer)) return { ...entry, head: { ...head, pin } };
+  throw new OperationError(
+    'IMAGE_OPEN',
+    `image ${head.image} is open at ${head.writer}, which is not at ${pin.place}`,
+    {
+      remedy: 'Move its VM there first.',
+    },
+  );
+}
+
+export function pinSnapshot({ pin: _, ...snapshot }: Snapshot, pin: Pin | undefined, holder: string): Snapshot {
+  if (pin === undefined) return snapshot;
+  return { ...snapshot, pin, disks: snapshot.disks.map((disk) => ({ ...disk, holder })) };
+}
+
+/** Every layer that is pinned, once. */
+export function layerPins({ heads, snapshots }: Named): LayerPin[] {
+  const pins = new Map<string, LayerPin>();
+  const cover = (layers: readonly string[], pin: Pin | undefined): void => {
+    for (const layer of pin === undefined ? [] : layers) if (pin) pins.set(layer, { layer, ...pin });
+  };
+  for (const head of heads) cover(layersOf(head), head.pin);
+  for (const snapshot of snapshots) cover(layersOfSnapshot(snapshot), snapshot.pin);
+  return [...pins.values()];
+}
+
+/** A layer has one place. @throws OperationError PIN_CONFLICT */
+export function refuseConflict(layers: readonly string[], { place, nodes }: Pin, others: Named): void {
+  const other = layerPins(others).find((pin) => layers.includes(pin.layer) && pin.nodes.join() !== nodes.join());
+  if (other === undefined) return;
+  throw new OperationError('PIN_CONFLICT', `layer ${other.layer} of it is pinned to ${other.place}, not to ${place}`, {
+    remedy: 'Unpin what pins it there first: look with supercloud image list and supercloud snapshot list.',
+  });
+}
+
+/** Other images that stand on one of the layers: elsewhere they wait too where they need it. */
+export function standingOn(layers: readonly string[], { heads }: Named, but: string): string[] {
+  return heads
+    .filter((head) => head.image !== but && layersOf(head).some((one) => layers.includes(one)))
+    .map(({ image }) => image);
+}
+
+export function layersOfSnapshot({ disks }: Snapshot): string[] {
+  return disks.flatMap(({ layers }) => layers.map(({ layer }) => layer));
+}
+
+/** What is pinned does not go (promise S8). @throws OperationError PINNED */
+export function refusePinned(what: string, pin: Pin | undefined): void {
+  if (pin === undefined) return;
+  throw new OperationError('PINNED', `${what} is pinned to ${pin.place}`, { remedy: 'Unpin it first.' });
+}
