@@ -24,6 +24,7 @@ import { Network } from './network.ts';
 import { Patience } from './patience.ts';
 import { Pins } from './pins.ts';
 import { Propagation } from './propagation.ts';
+import { ScheduledSnapshots } from './scheduled-snapshots.ts';
 import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
@@ -68,6 +69,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const snapshots = new Snapshots(shared);
   const seeds = new LayerSeeds(shared);
   const propagation = new Propagation(shared);
+  const scheduled = new ScheduledSnapshots({ ...shared, snapshots, seeds, stopping: signal });
   const startPull = pulls.startSoon.bind(pulls);
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
@@ -116,6 +118,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'VMs taken away': () => vms.tidy(),
     'snapshots finished': () => snapshots.tidy(),
     'propagation told': () => propagation.repeat(),
+    'scheduled snapshots looked at': () => scheduled.look(),
     'layers dropped': () => sweep.sweep(),
     'what is pinned elsewhere let go of': async () => void (await pins.repeat()),
     'background pulls looked at': async () => {

@@ -24,6 +24,7 @@ type LayerCall =
   | 'snapshot.begin'
   | 'snapshot.finish'
   | 'snapshot.abort'
+  | 'snapshot.arrived'
   | 'snapshot.list'
   | 'snapshot.remove'
   | 'layer.leaving'
@@ -78,6 +79,11 @@ export function layerCalls(
       }),
     'snapshot.abort': ({ cut }) =>
       store.commit(() => ({ change: { entries: abortSnapshot(store.inCut(cut)) }, answer: {} })),
+    'snapshot.arrived': ({ snapshot: name, recovery }) =>
+      store.commit(() => {
+        const snapshot = { ...snapshotOf(store, name), recovery };
+        return { change: { snapshot }, answer: snapshot };
+      }),
     'snapshot.list': async () => {
       await store.refresh();
       return { snapshots: store.snapshots };

@@ -1,7 +1,5 @@
-// When a layer has to be sealed and shipped so that a promise about time holds: `async --rpo`, and snapshots by the clock
-// (SOUNDNESS A10). Pure decisions; sealing and shipping are others' work.
-import type { SnapshotSchedule } from '../../wire/contracts/propagation.ts';
-
+// When a layer has to be sealed and shipped so that a promise about time holds: `async --rpo` (SOUNDNESS A10). Pure
+// decisions; sealing and shipping are others' work.
 /** A layer is sealed early by so much of the RPO beside the time that the last one took to ship. */
 const MARGIN = 0.1;
 
@@ -39,18 +37,4 @@ export function recoveryStep(view: RecoveryView, nowMs: number): RecoveryStep {
   const spareMs = Math.max(0, view.rpoMs * (1 - MARGIN) - view.lastShipMs);
   const dueMs = view.safeAtMs === undefined ? nowMs : view.safeAtMs + spareMs;
   return { seal: nowMs >= dueMs, lostMs, isLate, againMs: Math.max(nowMs, dueMs) };
-}
-
-/** When the next scheduled snapshot is due, in ms since 1970; at once when none was made or the time has passed. */
-export function nextSnapshotMs(schedule: SnapshotSchedule, lastMs: number | undefined, wallMs: number): number {
-  if (lastMs === undefined || lastMs > wallMs) return wallMs;
-  return Math.max(wallMs, lastMs + schedule.everySeconds * 1_000);
-}
-
-/** Which of the recovery points at the schedule's place may go: the oldest beyond those to keep, never the newest. */
-export function pointsToRemove<Point extends { readonly atMs: number }>(
-  schedule: SnapshotSchedule,
-  points: readonly Point[],
-): Point[] {
-  return [...points].sort((one, other) => other.atMs - one.atMs).slice(schedule.keep);
 }

@@ -7,11 +7,9 @@ import type { PropagationPolicy, PropagationSettings } from '../../wire/contract
 const SUPPORTED: readonly PropagationPolicy['mode'][] = ['on-demand', 'proactive', 'sync', 'sync-write'];
 
 /** @throws OperationError POLICY_UNSUPPORTED */
-export function refuseUnsupported(image: string, { policy, snapshots }: PropagationSettings): void {
-  const what = SUPPORTED.includes(policy.mode) ? '' : `policy ${policy.mode}`;
-  const refused = what === '' && snapshots !== null ? 'snapshots by the clock' : what;
-  if (refused === '') return;
-  throw new OperationError('POLICY_UNSUPPORTED', `image ${image} cannot have ${refused} yet`, {
+export function refuseUnsupported(image: string, { policy }: PropagationSettings): void {
+  if (SUPPORTED.includes(policy.mode)) return;
+  throw new OperationError('POLICY_UNSUPPORTED', `image ${image} cannot have policy ${policy.mode} yet`, {
     remedy: `The policies are ${SUPPORTED.join(', ')}.`,
   });
 }

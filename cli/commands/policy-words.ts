@@ -3,7 +3,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { OperationError } from '../../common/errors.ts';
 import type { CopiesShown } from '../../wire/contracts/blockd.ts';
-import type { CopyScope, PropagationPolicy } from '../../wire/contracts/propagation.ts';
+import type { CopyScope, PropagationPolicy, SnapshotSchedule } from '../../wire/contracts/propagation.ts';
 
 const MODES = ['on-demand', 'proactive', 'sync', 'sync-write'] as const;
 type Mode = (typeof MODES)[number];
@@ -101,4 +101,29 @@ export function describeCopies({ copies: asked, safeOn, degraded, waitingFlushes
         `copy     ${node}: ${durableSequence === null ? reason : 'has everything that was flushed, but for what is on its way'}`,
     ),
   ];
+}
+
+/** `6h:beta:7`: a snapshot so often, brought to a place, so many kept; or none. */
+export function schedule(text: string): SnapshotSchedule | null {
+  if (text === 'none') return null;
+  const [, every = '', unit = '', place = '', keep = ''] = SCHEDULE.exec(text) ?? [];
+  const everySeconds = Number(every) * (SECONDS[unit] ?? 0);
+  if (everySeconds >= EVERY_SECONDS_MIN && Number(keep) >= 1 && Number(keep) <= KEEP_MAX) {
+    return { everySeconds, place, keep: Number(keep) };
+  }
+  throw new InvalidArgumentError(
+    `'${text}' is no EVERY:PLACE:KEEP; write 6h:beta:7 (from ${EVERY_SECONDS_MIN} s on, m, h and d are understood too), or none.`,
+  );
+}
+
+const SCHEDULE = /^([0-9]{1,6})([smhd]):([a-z][a-z0-9-]{0,39}):([0-9]{1,4})$/;
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+const EVERY_SECONDS_MIN = 60;
+const KEEP_MAX = 1_000;
+
+/** The schedule for a person, in a line or none. */
+export function describeSchedule(snapshots: SnapshotSchedule | null): string[] {
+  if (snapshots === null) return [];
+  const { everySeconds, place, keep } = snapshots;
+  return [`snapshots    each ${everySeconds} s to ${place}, the newest ${keep} are kept`];
 }

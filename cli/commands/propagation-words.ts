@@ -6,7 +6,7 @@ import { formatBytes } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import type { PropagationView } from '../../wire/contracts/orchestrator.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
-import { describePolicy } from './policy-words.ts';
+import { describePolicy, describeSchedule } from './policy-words.ts';
 
 const BLOCK_BYTES = 4096;
 
@@ -94,6 +94,7 @@ export function describeSettings(settings: PropagationSettings): string[] {
   const { policy, k, s, rateBytesPerSecond, money: cap, prices, transitions } = settings;
   return [
     `policy       ${describePolicy(policy)}`,
+    ...describeSchedule(settings.snapshots),
     `K            ${k}`,
     `S            ${s}`,
     `rate         ${rateBytesPerSecond === null ? 'as fast as the link takes it' : `${rateBytesPerSecond / 1e6} MB/s`}`,

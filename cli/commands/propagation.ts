@@ -5,7 +5,7 @@ import { messageOf, OperationError } from '../../common/errors.ts';
 import type { PropagationView } from '../../wire/contracts/orchestrator.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
-import { type PolicyOptions, policyOf, policyOptions } from './policy-words.ts';
+import { type PolicyOptions, policyOf, policyOptions, schedule } from './policy-words.ts';
 import {
   amount,
   describeSettings,
@@ -25,6 +25,7 @@ interface SetOptions extends CommonOptions, PolicyOptions {
   readonly money?: PropagationSettings['money'];
   readonly price?: PropagationSettings['prices'];
   readonly transitions?: string[];
+  readonly snapshots?: PropagationSettings['snapshots'];
 }
 
 function describe({ image, settings, writer, status }: PropagationView): string {
@@ -35,9 +36,10 @@ function describe({ image, settings, writer, status }: PropagationView): string 
 /** What was said in place of what was so before. @throws OperationError USAGE */
 function changed(before: PropagationSettings, options: SetOptions): PropagationSettings {
   const policy = policyOf(before.policy, options);
-  const { k, s, rate: rateBytesPerSecond, money: cap, price: prices, transitions } = options;
+  const { snapshots, k, s, rate: rateBytesPerSecond, money: cap, price: prices, transitions } = options;
   const said = {
     ...(policy === undefined ? {} : { policy }),
+    ...(snapshots === undefined ? {} : { snapshots }),
     ...(k === undefined ? {} : { k }),
     ...(s === undefined ? {} : { s }),
     ...(rateBytesPerSecond === undefined ? {} : { rateBytesPerSecond }),
@@ -78,9 +80,11 @@ const set = command('set', 'change that, also while a VM writes the image; what 
   'propagation set web --money 2.50/30d --price alpha:beta:0.09',
   'propagation set web --rate none --money none --price none --transitions none',
   'propagation set web --policy sync --copies 2 --scope world --when-degraded continue',
+  'propagation set web --snapshots 6h:beta:7',
   'propagation set web --policy on-demand',
 ])
   .argument('<image>', 'its name')
+  .option('--snapshots <every:place:keep>', 'recovery points by the clock, brought to another place; or none', schedule)
   .option('--k <number>', 'how much reads by writes count beside reads, in the order of pushes', amount)
   .option('--s <ratio>', 'the least reads by writes of a block that is pushed; or auto', ratio)
   .option('--rate <MB/s>', 'push at most so fast; or none', rate)

@@ -30,16 +30,30 @@ const list = command('list', 'the snapshots', ['snapshot list']).action((options
     const { snapshots } = await client.call('snapshot.list', {});
     const columns = [
       ...[{ title: 'SNAPSHOT' }, { title: 'OF IMAGE' }, { title: 'SIZE', figures: true }],
-      ...[{ title: 'LAYERS', figures: true }, { title: 'TAKEN' }],
+      ...[
+        { title: 'LAYERS', figures: true },
+        { title: 'TAKEN' },
+        { title: 'AGE', figures: true },
+        { title: 'ALSO AT' },
+      ],
     ];
-    const rows = snapshots.flatMap(({ snapshot, disks, atMs }) =>
+    const rows = snapshots.flatMap(({ snapshot, disks, atMs, recovery }) =>
       disks.map(({ image, bytes, layers }) => [
         ...[snapshot, image, formatBytes(bytes), `${layers.length}`, new Date(atMs).toISOString()],
+        ...[age(Date.now() - atMs), recovery === undefined ? '' : `${recovery.place} (${recovery.node})`],
       ]),
     );
     await print(options, snapshots, formatTable(columns, rows));
   }),
 );
+
+/** In the largest unit that has two of it. */
+function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
 
 const remove = command('delete', 'forget a snapshot; images that stand on it keep what they need', [
   'snapshot delete monday',

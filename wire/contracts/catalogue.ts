@@ -50,12 +50,17 @@ export const SnapshotDisk = Type.Object({
 });
 export type SnapshotDisk = Type.Static<typeof SnapshotDisk>;
 
+/** Where a snapshot is, whole and durable, besides where it was taken: what is left when the writer's disk is lost. */
+const RecoveryPoint = Type.Object({ place: Name, node: Name, durableMs: Type.Number() });
+
 /** One moment of one image, or of several that were cut in the same moment. */
 export const Snapshot = Type.Object({
   snapshot: Name,
   atMs: Type.Number(),
   disks: Type.Array(SnapshotDisk),
   pin: Type.Optional(Pin),
+  /** Of one that is made by a schedule, once it has arrived. */
+  recovery: Type.Optional(RecoveryPoint),
 });
 export type Snapshot = Type.Static<typeof Snapshot>;
 
@@ -132,6 +137,8 @@ export const catalogueContract = contract('catalogue', {
   ),
   /** The cut was not made and never will be: its node said so. May be repeated. */
   'snapshot.abort': method(['controller'], Type.Object({ cut: CutId }), Empty),
+  /** All of it is durable at another node. May be repeated, also for another place. */
+  'snapshot.arrived': method(['controller'], Type.Object({ snapshot: Name, recovery: RecoveryPoint }), Snapshot),
   'snapshot.list': method(['controller'], Empty, Type.Object({ snapshots: Type.Array(Snapshot) })),
   'snapshot.remove': method(['controller'], Type.Object({ snapshot: Name, nodes: Type.Array(Name) }), Left),
   'layer.leaving': method(['controller'], Empty, Left),

@@ -88,6 +88,18 @@ test('a snapshot of a closed image seals what it was closed with, and its number
   ]);
 });
 
+test('a snapshot says where else it is, also after the next place, and goes with that word', async (catalogue) => {
+  const { calls, store } = catalogue;
+  const recovery = { place: 'west', node: 'b', durableMs: 7 };
+  assert.is(await codeFrom(() => calls['snapshot.arrived']({ snapshot: 'monday', recovery }, context)), 'NO_SNAPSHOT');
+  await snapshotOfClosed(catalogue, 'monday');
+  await calls['snapshot.arrived']({ snapshot: 'monday', recovery }, context);
+  assert.equal(store.findSnapshot('monday')?.recovery, recovery);
+  const later = { ...recovery, node: 'c' };
+  assert.equal((await calls['snapshot.arrived']({ snapshot: 'monday', recovery: later }, context)).recovery, later);
+  assert.is(store.findSnapshot('monday')?.disks.length, 1);
+});
+
 test('open images are sealed as their node says, in one commit, and the same again', async (catalogue) => {
   const { calls } = catalogue;
   for (const image of ['web', 'data']) await calls['epoch.open']({ image, node: 'b' }, context);

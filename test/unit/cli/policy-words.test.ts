@@ -1,7 +1,14 @@
 // The words in which a person says an image's policy.
+import { InvalidArgumentError } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describeCopies, describePolicy, policyOf } from '../../../cli/commands/policy-words.ts';
+import {
+  describeCopies,
+  describePolicy,
+  describeSchedule,
+  policyOf,
+  schedule,
+} from '../../../cli/commands/policy-words.ts';
 import { codeOf } from '../../../common/errors.ts';
 import type { PropagationPolicy } from '../../../wire/contracts/propagation.ts';
 
@@ -17,6 +24,19 @@ test('what is not said stays, or is two copies in two clouds that are waited for
   assert.equal(policyOf({ ...SYNC, scope: 'cloud' }, { policy: 'sync-write', whenDegraded: 'continue' }), {
     ...{ mode: 'sync-write', copies: 2, scope: 'cloud', whenDegraded: 'continue' },
   });
+});
+
+test('a schedule is how often, where and how many', () => {
+  assert.equal(schedule('6h:beta:7'), { everySeconds: 21_600, place: 'beta', keep: 7 });
+  assert.is(schedule('none'), null);
+  for (const text of ['', '30s:beta:7', '6h:beta:0', '6h:beta', '6w:beta:7', '6h:Beta:7', '6h:beta:1001']) {
+    assert.throws(
+      () => schedule(text),
+      (error: unknown) => error instanceof InvalidArgumentError,
+    );
+  }
+  assert.equal(describeSchedule(schedule('1m:beta:2')), ['snapshots    each 60 s to beta, the newest 2 are kept']);
+  assert.equal(describeSchedule(null), []);
 });
 
 test('copies of a policy that has none are refused', () => {

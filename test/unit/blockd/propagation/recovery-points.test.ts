@@ -1,12 +1,7 @@
-// When layers are sealed so that no more than the RPO is lost, and when snapshots are due.
+// When layers are sealed so that no more than the RPO is lost.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  nextSnapshotMs,
-  pointsToRemove,
-  type RecoveryView,
-  recoveryStep,
-} from '../../../../blockd/propagation/recovery-points.ts';
+import { type RecoveryView, recoveryStep } from '../../../../blockd/propagation/recovery-points.ts';
 import { Prng } from '../../../sim/prng.ts';
 
 test('the first point is sealed at once, and until it has arrived everything would be lost', () => {
@@ -41,21 +36,6 @@ test('when shipping takes too long it is late, and says so', () => {
   assert.not(recoveryStep(view, 9_000).isLate);
   assert.ok(recoveryStep(view, 11_000).isLate);
   assert.ok(recoveryStep({ ...view, shippingSinceMs: undefined }, 11_000).seal);
-});
-
-test('snapshots are due by the clock, one after a long pause, and a clock that was set back holds none up', () => {
-  const schedule = { everySeconds: 3_600, place: 'west', keep: 2 };
-  assert.is(nextSnapshotMs(schedule, undefined, 77), 77);
-  assert.is(nextSnapshotMs(schedule, 1_000, 2_000), 3_601_000);
-  assert.is(nextSnapshotMs(schedule, 1_000, 9_000_000), 9_000_000);
-  assert.is(nextSnapshotMs(schedule, 50_000, 40_000), 40_000);
-});
-
-test('the newest are kept, in whatever order they are listed', () => {
-  const schedule = { everySeconds: 60, place: 'west', keep: 2 };
-  const points = [5, 1, 9, 3].map((atMs) => ({ atMs }));
-  assert.equal(pointsToRemove(schedule, points), [{ atMs: 3 }, { atMs: 1 }]);
-  assert.equal(pointsToRemove(schedule, points.slice(0, 1)), []);
 });
 
 test.run();
