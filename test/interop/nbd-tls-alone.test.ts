@@ -1,0 +1,134 @@
+// `supercloud blockd --alone` on a TCP port: what nbdinfo and qemu-io see of its images by TLS, with the certificate of a member
+// and without, and without TLS on loopback.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Identity } from '../../common/identity.ts';
+import { ProgressLine } from '../../common/progress.ts';
+import { ensurePackages } from '../../lab/host-packages.ts';
+import { member, stranger } from '../unit/common/members.ts';
+
+const BYTES = 16 * 2 ** 20;
+const TOOL_MS = 30_000;
+const run = promisify(execFile);
+
+let root: string;
+
+test.before(async () => {
+  await ensurePackages(['qemu-utils', 'libnbd-bin'], new ProgressLine());
+  root = await mkdtemp(join(tmpdir(), 'nbd-tls-'));
+  await saveForGnutls('member', await member('b'));
+  await saveForGnutls('stranger', { ...(await stranger('b')), authority: (await member('b')).authority });
+});
+
+test.after(() => rm(root, { recursive: true, force: true }));
+
+/** The names under which libnbd and QEMU look for a client's files. */
+async function saveForGnutls(name: string, { key, certificate, authority }: Identity): Promise<void> {
+  const directory = join(root, name);
+  await mkdir(directory);
+  await writeFile(join(directory, 'client-key.pem'), key);
+  await writeFile(join(directory, 'client-cert.pem'), certificate);
+  await writeFile(join(directory, 'ca-cert.pem'), authority);
+}
+
+async function tool(command: string, ...args: string[]): Promise<string> {
+  const { stdout } = await run(command, args, { timeout: TOOL_MS });
+  return stdout;
+}
+
+async function fails(command: string, ...args: string[]): Promise<void> {
+  const outcome = await tool(command, ...args).then(
+    () => 'it worked',
+    () => 'failed',
+  );
+  assert.is(outcome, 'failed');
+}
+
+const ALONE = fileURLToPath(new URL('../../blockd/alone-main.ts', import.meta.url));
+
+/** Starts a blockd that is alone, with two images, and answers once it serves. */
+async function startAlone(...more: string[]): Promise<ChildProcess> {
+  const data = join(root, 'alone');
+  const words = [ALONE, '--alone', '--data', data, '--image', 'web:16M', '--image', 'log:1M', ...more];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  await new Promise<void>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`blockd --alone exited with ${code}: ${said}`)));
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes('serving')) resolve();
+    });
+  });
+  return child;
+}
+
+async function endAlone(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  assert.is((await exited)[0], 0);
+}
+
+/** A port that is free now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}
+
+test('blockd --alone serves its images on a port by TLS: nbdinfo lists them, qemu-io writes, strangers see nothing', async () => {
+  const server = join(root, 'server');
+  const { key, certificate, authority } = await member('localhost');
+  await mkdir(server);
+  await writeFile(join(server, 'server-key.pem'), key);
+  await writeFile(join(server, 'server-cert.pem'), certificate);
+  await writeFile(join(server, 'ca-cert.pem'), authority);
+  const port = await freePort();
+  const child = await startAlone('--listen', `127.0.0.1:${port}`, '--tls', server);
+  try {
+    const at = (image: string, certificates: string): string =>
+      `nbds://localhost:${port}/${image}?tls-certificates=${join(root, certificates)}`;
+    const listed = JSON.parse(await tool('nbdinfo', '--json', '--list', at('', 'member')));
+    assert.equal(
+      listed.exports.map((one: Record<string, unknown>) => [one['export-name'], one['export-size']]),
+      [
+        ['log', 2 ** 20],
+        ['web', BYTES],
+      ],
+    );
+    const credentials = `tls-creds-x509,id=tls0,endpoint=client,dir=${join(root, 'member')}`;
+    const target = `driver=nbd,host=localhost,port=${port},export=web,tls-creds=tls0`;
+    const commands = ['-c', 'write -P 7 1M 64k', '-c', 'flush', '-c', 'read -P 7 1M 64k', '-c', 'read -P 0 0 4k'];
+    const said = await tool('qemu-io', '--object', credentials, ...commands, '--image-opts', target);
+    assert.not.match(said, /error|failed/i);
+    await fails('nbdinfo', '--json', at('web', 'stranger'));
+    await fails('nbdinfo', '--json', at('other', 'member'));
+    await fails('nbdinfo', '--json', `nbd://localhost:${port}/web`);
+  } finally {
+    await endAlone(child);
+  }
+});
+
+test('blockd --alone serves its own machine without TLS where that was asked for', async () => {
+  const port = await freePort();
+  const child = await startAlone('--listen', `127.0.0.1:${port}`, '--insecure-loopback');
+  try {
+    const info = JSON.parse(await tool('nbdinfo', '--json', `nbd://127.0.0.1:${port}/log`));
+    assert.equal([info.TLS, info.exports[0]['export-size']], [false, 2 ** 20]);
+    await fails('nbdinfo', '--json', `nbd://127.0.0.1:${port}/`);
+  } finally {
+    await endAlone(child);
+  }
+});
+
+test.run();
