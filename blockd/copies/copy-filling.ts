@@ -10,7 +10,7 @@ import { FetchLane } from '../peer/fetch-lane.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import type { KeptTable } from './kept-table.ts';
 
-/** Blocks asked of the writer at a time, about; 4 MiB fill 200 Mbit/s at 75 ms. */
+/** Blocks asked of the writer at a time; 4 MiB fill 200 Mbit/s at 75 ms. */
 const ASKED_MAX = 1_024;
 /** How soon a copy that lacks something makes durable what it has, and asks again for what it could not get. */
 const LATER_MS = 1_000;

@@ -143,15 +143,17 @@ export class KeptTable {
     }
   }
 
-  /** What to ask the writer for: at most so many runs, of blocks that `isAsked` does not name. */
-  wanted(runsMax: number, isAsked: (block: number) => boolean): WantedRun[] {
+  /** What to ask the writer for: runs of at most so many blocks in all, of which `isAsked` names none. */
+  wanted(blocksMax: number, isAsked: (block: number) => boolean): WantedRun[] {
     const runs: { first: number; count: number; high: number; low: number }[] = [];
+    let left = blocksMax;
     for (const [block, { high, low }] of this.#pending) {
+      if (left === 0) return runs;
       if (isAsked(block)) continue;
+      left--;
       const last = runs.at(-1);
       const isNext = last !== undefined && last.first + last.count === block && last.high === high && last.low === low;
       if (isNext) last.count++;
-      else if (runs.length === runsMax) return runs;
       else runs.push({ first: block, count: 1, high, low });
     }
     return runs;
