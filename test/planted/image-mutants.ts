@@ -61,7 +61,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
         replace: 'if (data.length > 0) return true;',
       },
     ],
-    by: 'unit/blockd/image',
+    by: 'unit/blockd/image-fetches',
   },
   {
     name: 'a block is installed over what the table on the disk does not call missing',
@@ -90,7 +90,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     room: 'blockd/image/block-fetcher.ts',
     find: 'const next = [hint, ...members].find((node) => members.includes(node) && !asked.has(node));',
     replace: 'const next = [hint].find((node) => members.includes(node) && !asked.has(node));',
-    by: 'unit/blockd/image',
+    by: 'unit/blockd/image-fetches',
   },
   {
     name: 'missing blocks are served as zeros',
@@ -104,7 +104,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
         replace: 'if ((content === IN_FILE',
       },
     ],
-    by: 'unit/blockd/image',
+    by: 'unit/blockd/image-fetches',
   },
   {
     name: 'answered zeros are gone with a kill',
@@ -132,7 +132,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     room: 'blockd/image/image-requests.ts',
     find: 'filter((block) => !this.stack.isSound(block))',
     replace: 'filter((block) => block < 0)',
-    by: 'unit/blockd/image',
+    by: 'unit/blockd/image-fetches',
   },
   {
     name: 'an epoch that has ended is accepted',

@@ -104,3 +104,20 @@ export function imageOf(store: ImageStore): Image {
 export async function firstByte(image: Image, block: number): Promise<number> {
   return (await image.readLater(block * BLOCK_BYTES, 1))[0] ?? -1;
 }
+
+/** A disk on which room is given back only when the test says so. */
+export function slowPunching(): { disk: CrashDisk; punch: PromiseWithResolvers<void>; slow: { now: boolean } } {
+  const disk = new CrashDisk();
+  const open = disk.open.bind(disk);
+  const punch = Promise.withResolvers<void>();
+  const slow = { now: false };
+  disk.open = async (path, mode) => {
+    const file = await open(path, mode);
+    const slowly = async (offset: number, bytes: number): Promise<void> => {
+      if (slow.now) await punch.promise;
+      await file.punch(offset, bytes);
+    };
+    return { ...file, punch: slowly };
+  };
+  return { disk, punch, slow };
+}
