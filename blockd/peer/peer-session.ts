@@ -98,7 +98,10 @@ export class PeerSession {
   /** One question of these at a time: each reads up to 4 MiB. */
   #keep(id: number, runs: readonly WantedRun[]): void {
     const { store, stream } = this.#parts;
-    if (this.#isKeeping) stream.close();
+    if (this.#isKeeping) {
+      stream.close();
+      return;
+    }
     this.#isKeeping = true;
     const answer = (kept: readonly WantedRun[]): void => {
       this.#isKeeping = false;
