@@ -2,6 +2,7 @@
 // streams cost more than a small request does. What the socket does not take at once goes the streams' way.
 import { Socket } from 'node:net';
 import { receiveNow, sendNow } from '../../common/socket-calls.ts';
+import { BusyPoll } from './busy-poll.ts';
 
 /** What one call reads at most from a client. */
 const RECEIVE_BYTES = 512 * 1024;
@@ -33,6 +34,8 @@ export class DirectSocket {
   readonly socket: Socket;
   readonly #fd: number;
   readonly #buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+  readonly #poll = new BusyPoll();
+  readonly #look = (): number => receiveNow(this.#fd, this.#buffer);
   #receiver: DirectReceiver | undefined;
   #queued = 0;
   /** Bytes that were taken since the last flush. */
@@ -73,6 +76,14 @@ export class DirectSocket {
   #take(bytes: number): boolean {
     const receiver = this.#receiver;
     if (receiver === undefined) return false;
+    this.#poll.woken();
+    for (let count = bytes; count > 0; count = this.#awaitsReply(receiver) ? this.#poll.next(this.#look) : 0) {
+      this.#takeChunks(receiver, count);
+    }
+    return !receiver.isFull;
+  }
+
+  #takeChunks(receiver: DirectReceiver, bytes: number): void {
     let count = bytes;
     for (let chunk = 1; count > 0; chunk++) {
       receiver.take(this.#buffer.subarray(0, count));
@@ -81,7 +92,11 @@ export class DirectSocket {
     }
     receiver.flush();
     this.#unflushed = 0;
-    return !receiver.isFull;
+  }
+
+  /** The client may be about to send the next request: one that sends many at once is never waited for. */
+  #awaitsReply(receiver: DirectReceiver): boolean {
+    return !receiver.isPipelined && !receiver.isFull && !this.socket.destroyed;
   }
 
   /** The rest of a large write goes where it is wanted. Whether it is worth looking for more behind it. */

@@ -2,7 +2,7 @@
 // names (promise S5); it gives no version itself and makes nothing durable.
 import type { DiskFile } from '../../common/disk.ts';
 import { codeOf } from '../../common/errors.ts';
-import { checksumOf, ZERO_SUM } from '../table/block-checksum.ts';
+import { checksumAt, checksumOf, ZERO_SUM } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA } from '../table/version-run.ts';
 import type { VersionTable } from '../table/version-table.ts';
@@ -34,8 +34,7 @@ export class BlockFile {
   /** Whether whole blocks' bytes are what the table says of the blocks from `first` on. Nothing follows from it if not. */
   isNamed(blocks: Uint8Array, first: number): boolean {
     for (let at = 0; at < blocks.length; at += BLOCK_BYTES) {
-      const one = blocks.length === BLOCK_BYTES ? blocks : blocks.subarray(at, at + BLOCK_BYTES);
-      if (checksumOf(one) !== this.#table.sumOf(first + at / BLOCK_BYTES)) return false;
+      if (checksumAt(blocks, at) !== this.#table.sumOf(first + at / BLOCK_BYTES)) return false;
     }
     return true;
   }
@@ -98,7 +97,7 @@ export class BlockFile {
     }
     const isSuspect = (block: number): boolean => {
       const at = (block - first) * BLOCK_BYTES;
-      return checksumOf(data.subarray(at, at + BLOCK_BYTES)) !== this.#table.sumOf(block);
+      return checksumAt(data, at) !== this.#table.sumOf(block);
     };
     const blocks = Array.from({ length: end - first }, (_, index) => first + index);
     return blocks.filter((one) => this.#table.allInFile(one, one + 1) && isSuspect(one) && !this.isSound(one));
@@ -122,8 +121,7 @@ export class BlockFile {
     for (let index = 0; index < sums.length; index++) {
       const start = (first + index) * BLOCK_BYTES - offset;
       const isWhole = start >= 0 && start + BLOCK_BYTES <= data.length;
-      if (!isWhole) sums[index] = this.sumOf(first + index);
-      else sums[index] = checksumOf(sums.length === 1 ? data : data.subarray(start, start + BLOCK_BYTES));
+      sums[index] = isWhole ? checksumAt(data, start) : this.sumOf(first + index);
     }
     return sums;
   }
@@ -183,8 +181,7 @@ export class BlockFile {
     let areAll = true;
     for (let at = 0; at < blocks.length; at += BLOCK_BYTES) {
       const block = first + at / BLOCK_BYTES;
-      const one = blocks.length === BLOCK_BYTES ? blocks : blocks.subarray(at, at + BLOCK_BYTES);
-      if (checksumOf(one) === this.#table.sumOf(block)) continue;
+      if (checksumAt(blocks, at) === this.#table.sumOf(block)) continue;
       this.#spoil(block);
       areAll = false;
     }

@@ -1,7 +1,7 @@
 // The resting form of a table: a head with its counts, then the slab's chunks as they lie in memory, each with a hash of
 // its own, so that one is written while the next still changes, and read without looking at each entry. A codec; it opens
 // nothing.
-import { hashOf } from './block-checksum.ts';
+import { xxh64 } from '../../common/xxhash.ts';
 import { ENTRY_BYTES, GROUP_BLOCKS, SEAL_BYTES } from './entry-slab.ts';
 
 const MAGIC = Buffer.from('sctable3');
@@ -34,7 +34,7 @@ export function encodeHead(head: TableHead): Buffer {
   const json = Buffer.from(JSON.stringify(head));
   const bytes = Buffer.concat([MAGIC, Buffer.alloc(PREFIX_BYTES - MAGIC.length), json]);
   bytes.writeUInt32LE(json.length, MAGIC.length + HASH_BYTES);
-  bytes.writeBigUInt64LE(hashOf(bytes.subarray(MAGIC.length + HASH_BYTES)), MAGIC.length);
+  bytes.writeBigUInt64LE(xxh64(bytes.subarray(MAGIC.length + HASH_BYTES)), MAGIC.length);
   return bytes;
 }
 
@@ -48,7 +48,7 @@ export function headBytes(prefix: Buffer): number | undefined {
 /** Reads what `encodeHead` made; undefined when it is anything else, or not as it was written. */
 export function decodeHead(bytes: Buffer): TableHead | undefined {
   if (headBytes(bytes) !== bytes.length) return undefined;
-  if (bytes.readBigUInt64LE(MAGIC.length) !== hashOf(bytes.subarray(MAGIC.length + HASH_BYTES))) return undefined;
+  if (bytes.readBigUInt64LE(MAGIC.length) !== xxh64(bytes.subarray(MAGIC.length + HASH_BYTES))) return undefined;
   return JSON.parse(bytes.toString('utf8', PREFIX_BYTES)) as TableHead;
 }
 
@@ -62,12 +62,12 @@ export function piecesOf({ groups, chunkGroups }: Pick<TableHead, 'groups' | 'ch
 
 /** Puts the hash of a chunk's bytes behind them. */
 export function seal(piece: Uint8Array): void {
-  viewOf(piece).setBigUint64(0, hashOf(piece.subarray(0, -SEAL_BYTES)), true);
+  viewOf(piece).setBigUint64(0, xxh64(piece.subarray(0, -SEAL_BYTES)), true);
 }
 
 /** Whether a chunk's bytes are as they were sealed. */
 export function isSealed(piece: Uint8Array): boolean {
-  return viewOf(piece).getBigUint64(0, true) === hashOf(piece.subarray(0, -SEAL_BYTES));
+  return viewOf(piece).getBigUint64(0, true) === xxh64(piece.subarray(0, -SEAL_BYTES));
 }
 
 function viewOf(piece: Uint8Array): DataView {

@@ -82,7 +82,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'what is read is not compared with its checksum',
     room: 'blockd/store/block-file.ts',
-    find: 'if (checksumOf(one) === this.#table.sumOf(block)) continue;',
+    find: 'if (checksumAt(blocks, at) === this.#table.sumOf(block)) continue;',
     replace: 'if (one.length > 0) continue;',
     by: 'unit/blockd/rot',
   },
