@@ -6,14 +6,14 @@ import { codeOf, OperationError } from '../../common/errors.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
+import type { BlockRun } from '../table/run-search.ts';
 import { DATA } from '../table/version-run.ts';
-import type { MissingRun } from '../table/version-table.ts';
 
 /** Why blocks are fetched: they are counted apart and wait in lanes of their own. */
 export type FetchCause = 'demand' | 'background' | 'pushed';
 
 /** Blocks asked for with one version. */
-export type WantedRun = Omit<MissingRun, 'holder'>;
+export type WantedRun = Omit<BlockRun, 'holder'>;
 
 /** Takes the answers to one request: each block is answered once, in any order. */
 export interface FetchSink {
@@ -85,7 +85,7 @@ export class BlockFetcher {
     while (store.zeros.isBusy(first, end)) await store.zeros.punched;
     if (this.#someUntold(first, end)) await store.flush();
     const waits = new Set<Promise<void>>();
-    const wanted = new Map<number, MissingRun[]>();
+    const wanted = new Map<number, BlockRun[]>();
     for (let block = first; block < end; ) {
       const pending = this.#pending.get(block);
       if (pending !== undefined) waits.add(pending);
@@ -111,7 +111,7 @@ export class BlockFetcher {
   }
 
   /** The missing run that begins exactly at the block, without blocks that were asked for already. */
-  #nextUnasked(block: number, end: number): MissingRun | undefined {
+  #nextUnasked(block: number, end: number): BlockRun | undefined {
     const run = this.#parts.store.table.nextMissing(block, block + 1, 1);
     if (run === undefined) return undefined;
     const whole = this.#parts.store.table.nextMissing(block, end, RUN_BLOCKS_MAX) ?? run;
@@ -120,7 +120,7 @@ export class BlockFetcher {
     return { ...whole, count };
   }
 
-  #start(holder: number, runs: readonly MissingRun[], cause: FetchCause): Promise<void> {
+  #start(holder: number, runs: readonly BlockRun[], cause: FetchCause): Promise<void> {
     const { store, node } = this.#parts;
     const holderName = store.holderName(holder);
     const asked = new Set([node]);

@@ -2,12 +2,13 @@
 // under way nobody is told that they stay here, so that two stores never let go in each other's favour (SOUNDNESS A11).
 // Who is asked, and what is let go of, is decided elsewhere.
 import { BLOCK_BYTES } from '../table/block-version.ts';
+import type { BlockRun } from '../table/run-search.ts';
 import { DATA, HERE } from '../table/version-run.ts';
-import type { MissingRun, VersionTable } from '../table/version-table.ts';
+import type { VersionTable } from '../table/version-table.ts';
 import type { BlockRange, ZeroBlocks } from './zero-blocks.ts';
 
 /** Blocks with one version. */
-type Copies = Omit<MissingRun, 'holder'>;
+type Copies = Omit<BlockRun, 'holder'>;
 
 /** What letting go changes of a layer. */
 export interface CopiesOf {

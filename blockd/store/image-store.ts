@@ -7,6 +7,7 @@ import type { Journal } from '../../common/journal.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { TableMark, VersionTable } from '../table/version-table.ts';
 import { ActiveExtents } from './active-extents.ts';
+import { Barrier, type StoreChange } from './barrier.ts';
 import { BlockFile } from './block-file.ts';
 import { CachedCopies } from './cached-copies.ts';
 import { Checkpointer } from './checkpointer.ts';
@@ -16,15 +17,6 @@ import type { StoreRecord, StoreState } from './store-record.ts';
 import { type TableListener, TableListeners, type TableTelling } from './table-listeners.ts';
 import { WriteNumbers } from './write-numbers.ts';
 import { ZeroBlocks } from './zero-blocks.ts';
-
-/** What a barrier may change besides the entries. */
-export interface StoreChange {
-  readonly state?: Partial<StoreState>;
-  /** No write has begun since the last barrier and none will before the next change of role. */
-  readonly clean?: boolean;
-  /** Reserve sequences for a new writer. */
-  readonly reserve?: boolean;
-}
 
 /** Where the parts of a layer lie. */
 export interface LayerPaths {
@@ -48,13 +40,6 @@ export interface StoreParts {
   readonly active: ReadonlySet<number>;
   /** A journal longer than this is replaced by a checkpoint; for tests. */
   readonly checkpointBytes?: number;
-}
-
-interface Barrier {
-  change: StoreChange;
-  readonly done: Promise<void>;
-  resolve(): void;
-  reject(reason: Error): void;
 }
 
 /** A layer's durable side. All calls but those that answer a promise are synchronous and change memory only. */
@@ -184,13 +169,8 @@ export class ImageStore {
    */
   commit(change: StoreChange): Promise<void> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
-    this.#waiting ??= newBarrier();
-    const before = this.#waiting.change;
-    this.#waiting.change = {
-      state: { ...before.state, ...change.state },
-      clean: before.clean === true || change.clean === true,
-      reserve: before.reserve === true || change.reserve === true,
-    };
+    this.#waiting ??= new Barrier();
+    this.#waiting.add(change);
     const { done } = this.#waiting;
     if (this.#running === undefined) void this.#runBarriers();
     return done;
@@ -293,11 +273,4 @@ export class ImageStore {
       lastSequence: mark.lastSequence,
     };
   }
-}
-
-function newBarrier(): Barrier {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  // Whoever asked for the barrier hears of its failure; one that nobody waits for must not end the process.
-  promise.catch(() => undefined);
-  return { change: {}, done: promise, resolve, reject };
 }

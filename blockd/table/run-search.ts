@@ -1,6 +1,14 @@
 // Finds runs of blocks that say the same in a table. It changes nothing.
 import { type BlockEntries, CONTENT } from './block-entries.ts';
-import type { MissingRun } from './version-table.ts';
+
+/** Neighbours that share version and holder. */
+export interface BlockRun {
+  readonly first: number;
+  readonly count: number;
+  readonly high: number;
+  readonly low: number;
+  readonly holder: number;
+}
 
 /**
  * The next blocks at or after `from` (before `end`) whose content stands so (`DATA`, or `CONTENT` for data that is here) and
@@ -12,7 +20,7 @@ export function nextRun(
   from: number,
   end: number,
   countMax: number,
-): MissingRun | undefined {
+): BlockRun | undefined {
   let first = entries.slab.nextPlaced(from, end);
   while (first < end && entries.contentOf(first) !== content) first = entries.slab.nextPlaced(first + 1, end);
   if (first >= end) return undefined;

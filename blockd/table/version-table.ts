@@ -5,7 +5,7 @@ import { BlockEntries, CONTENT } from './block-entries.ts';
 import { epochOf, sequenceOf, type Version, versionHigh, versionLow } from './block-version.ts';
 import { EntrySlab, GROUP_BLOCKS } from './entry-slab.ts';
 import { byRegion } from './region-order.ts';
-import { countHeld, nextRun } from './run-search.ts';
+import { type BlockRun, countHeld, nextRun } from './run-search.ts';
 import { type CaptureOptions, TableCapture } from './table-capture.ts';
 import { piecesOf, type TableHead } from './table-file.ts';
 import { DATA, HERE, RunWriter, readRuns, type VersionRun } from './version-run.ts';
@@ -17,15 +17,6 @@ export interface TableMark {
   /** Blocks that were ever written. */
   readonly entries: number;
   readonly digest: string;
-}
-
-/** A run of blocks whose newest content is elsewhere. */
-export interface MissingRun {
-  readonly first: number;
-  readonly count: number;
-  readonly high: number;
-  readonly low: number;
-  readonly holder: number;
 }
 
 /** The table of one image of `blocks` blocks. */
@@ -235,12 +226,12 @@ export class VersionTable {
   }
 
   /** The next blocks at or after `from` (before `end`) that must be fetched and share version and holder. */
-  nextMissing(from: number, end: number, countMax: number): MissingRun | undefined {
+  nextMissing(from: number, end: number, countMax: number): BlockRun | undefined {
     return this.hasMissing ? nextRun(this.#entries, DATA, from, end, countMax) : undefined;
   }
 
   /** As `nextMissing`, of blocks whose data is here; the holder means nothing. */
-  nextHeld(from: number, end: number, countMax: number): MissingRun | undefined {
+  nextHeld(from: number, end: number, countMax: number): BlockRun | undefined {
     return nextRun(this.#entries, CONTENT, from, end, countMax);
   }
 
