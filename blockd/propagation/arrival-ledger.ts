@@ -1,6 +1,6 @@
 // At the destination: what became of the blocks that were pushed to it. A block was useful when the guest read it here
 // within ten minutes of its arrival, before anything overwrote it; every other one was wasted. Pure.
-import { GroupIndex } from './group-index.ts';
+import { GroupIndex } from '../table/group-index.ts';
 import { WINDOW_MS } from './s-tuner.ts';
 import { SlotBits } from './slot-bits.ts';
 

@@ -1,6 +1,6 @@
 // How often each block is read and written, as counts that halve every ten minutes. Stands on the path of every request:
 // it allocates nothing per note, asks no clock and does nothing for ranges that were never written.
-import { GROUP_BLOCKS, GroupIndex } from './group-index.ts';
+import { GROUP_BLOCKS, GroupIndex } from '../table/group-index.ts';
 
 /** The window over which frequencies are meant: an event counts half after it. */
 export const HALF_LIFE_MS = 600_000;

@@ -1,8 +1,8 @@
 // The frequencies of an image's blocks added up over cells of equal size, for people. Goes over them in steps, since a
 // large image has millions of groups; changes nothing.
 import type { HeatMap } from '../../wire/contracts/heat.ts';
+import { GROUP_BLOCKS } from '../table/group-index.ts';
 import type { BlockHeat } from './block-heat.ts';
-import { GROUP_BLOCKS } from './group-index.ts';
 
 /** Hundredths of an event are more than anybody sees. */
 const DECIMALS = 100;

@@ -1,7 +1,8 @@
 // What a destination is told of a source's reads, so that it fetches the hottest first: per region of 64 blocks a level
 // of how often it was read, two bytes for most regions. A codec and the survey that fills it; rubbish is refused.
+
+import { GROUP_BLOCKS } from '../table/group-index.ts';
 import type { BlockHeat } from './block-heat.ts';
-import { GROUP_BLOCKS } from './group-index.ts';
 
 const FORMAT = 1;
 /** A region is one request of the background pull: 256 KiB. */

@@ -1,9 +1,10 @@
 // The blocks of one image that are newest here and missing at one destination, in order of their priority (TOCS 2017,
 // 3.2.3). A word per eight blocks that heat knows; the order is found by scanning in steps, so that a read or a write costs
 // nothing here but a bit of it. Pure: time and heat come from outside.
+
+import { GROUP_BLOCKS } from '../table/group-index.ts';
 import type { BlockHeat } from './block-heat.ts';
 import { CandidatePool } from './candidate-pool.ts';
-import { GROUP_BLOCKS } from './group-index.ts';
 import { GroupWords } from './group-words.ts';
 import { basePriorityOf, levelOf, type PushRule, priorityOf } from './push-priority.ts';
 

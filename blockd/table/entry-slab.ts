@@ -1,15 +1,9 @@
-// The entries of a table in typed arrays that exist only where something was written: groups of eight blocks, found by a
-// list per 1,024 blocks. It knows what an entry takes, not what it means.
+// The entries of a table in typed arrays that exist only where something was written, by groups of eight blocks. It knows
+// what an entry takes, not what it means.
+import { GROUP_BITS, GROUP_BLOCKS, GroupIndex } from './group-index.ts';
 
-const GROUP_BITS = 3;
-/** Blocks of one group: its places are neighbours. */
-export const GROUP_BLOCKS = 2 ** GROUP_BITS;
-/** Blocks that share one list of groups (4 MiB): what a table takes for a region with a single written block. */
-const PAGE_BITS = 10;
-const PAGE_GROUPS = 2 ** (PAGE_BITS - GROUP_BITS);
 /** Groups in one chunk of a large table (64 Ki blocks, 1 MB): small steps of memory, few arrays. */
 const CHUNK_GROUPS_MAX = 2 ** 13;
-const NO_LIST = -1;
 /** Bytes of an entry, its share of its group's number included. */
 export const ENTRY_BYTES = 3 * 4 + 2 + 1 + 4 / GROUP_BLOCKS;
 /** Behind a chunk's arrays, for whoever writes it to a disk. */
@@ -34,16 +28,12 @@ export class EntrySlab {
   readonly #chunkBits: number;
   readonly #chunkMask: number;
   readonly #chunks: EntryChunk[] = [];
-  /** Per page: which list it has. */
-  readonly #pages: Int32Array;
-  /** Lists of group numbers plus one, 0 for a group that does not exist. */
-  readonly #lists: Uint32Array[] = [];
-  #groups = 0;
+  readonly #index: GroupIndex;
 
   /** `chunkGroups` is for one that is read: how it was written. */
   constructor(blocks: number, chunkGroups?: number) {
     this.blocks = blocks;
-    this.#pages = new Int32Array(Math.ceil(blocks / 2 ** PAGE_BITS)).fill(NO_LIST);
+    this.#index = new GroupIndex(blocks);
     this.chunkGroups =
       chunkGroups ?? Math.min(CHUNK_GROUPS_MAX, 2 ** Math.ceil(Math.log2(Math.ceil(blocks / GROUP_BLOCKS))));
     this.#chunkBits = Math.log2(this.chunkGroups) + GROUP_BITS;
@@ -52,7 +42,7 @@ export class EntrySlab {
 
   /** Groups that exist. */
   get groups(): number {
-    return this.#groups;
+    return this.#index.groups;
   }
 
   get chunks(): readonly EntryChunk[] {
@@ -61,19 +51,16 @@ export class EntrySlab {
 
   /** The block's place as one number, or -1 where nothing near it was ever written. */
   slotOf(block: number): number {
-    const list = this.#pages[block >>> PAGE_BITS] ?? NO_LIST;
-    if (list === NO_LIST) return -1;
-    const group = this.#lists[list]?.[(block >>> GROUP_BITS) & (PAGE_GROUPS - 1)] ?? 0;
-    return group === 0 ? -1 : (group - 1) * GROUP_BLOCKS + (block & (GROUP_BLOCKS - 1));
+    return this.#index.slotOf(block);
   }
 
   /** As `slotOf`; makes the place where there is none. */
   makeSlot(block: number): number {
-    const known = this.slotOf(block);
+    const known = this.#index.slotOf(block);
     if (known >= 0) return known;
-    const group = this.#groups++;
-    this.#place(block >>> GROUP_BITS, group);
-    return group * GROUP_BLOCKS + (block & (GROUP_BLOCKS - 1));
+    const slot = this.#index.makeSlot(block);
+    this.chunkOf(slot).owner[this.indexOf(slot) >>> GROUP_BITS] = block >>> GROUP_BITS;
+    return slot;
   }
 
   /** The chunk of a slot, and `indexOf` the place in it. */
@@ -87,26 +74,18 @@ export class EntrySlab {
 
   /** The first block from `block` on, before `end`, that has a place; `end` if none has. */
   nextPlaced(block: number, end: number): number {
-    let at = block;
-    while (at < end) {
-      if (this.slotOf(at) >= 0) return at;
-      const step = (this.#pages[at >>> PAGE_BITS] ?? NO_LIST) === NO_LIST ? PAGE_BITS : GROUP_BITS;
-      at = ((at >>> step) + 1) * 2 ** step;
-    }
-    return end;
+    return this.#index.nextPlaced(block, end);
   }
 
   /** The first block from `block` on, before `end`, that has none. */
   nextUnplaced(block: number, end: number): number {
-    let at = block;
-    while (at < end && this.slotOf(at) >= 0) at = ((at >>> GROUP_BITS) + 1) * GROUP_BLOCKS;
-    return Math.min(at, end);
+    return this.#index.nextUnplaced(block, end);
   }
 
   /** Makes the next chunk for so many groups, whose arrays the caller fills; then `adopt` finds their blocks. */
   growBy(groups: number): EntryChunk {
     const chunk = this.#chunk(this.#chunks.length);
-    this.#groups += groups;
+    this.#index.reserve(groups);
     return chunk;
   }
 
@@ -114,25 +93,9 @@ export class EntrySlab {
   adopt(index: number): boolean {
     const first = index * this.chunkGroups;
     const { owner } = this.#chunk(index);
-    const count = Math.min(this.chunkGroups, this.#groups - first);
-    for (let at = 0; at < count; at++) {
-      const group = owner[at] ?? 0;
-      if (group * GROUP_BLOCKS >= this.blocks || this.slotOf(group * GROUP_BLOCKS) >= 0) return false;
-      this.#list(group, first + at);
-    }
+    const count = Math.min(this.chunkGroups, this.groups - first);
+    for (let at = 0; at < count; at++) if (!this.#index.place(owner[at] ?? 0, first + at)) return false;
     return true;
-  }
-
-  #place(owner: number, group: number): void {
-    this.#list(owner, group);
-    this.#chunk(Math.floor(group / this.chunkGroups)).owner[group % this.chunkGroups] = owner;
-  }
-
-  #list(owner: number, group: number): void {
-    const page = Math.floor(owner / PAGE_GROUPS);
-    if (this.#pages[page] === NO_LIST) this.#pages[page] = this.#lists.push(new Uint32Array(PAGE_GROUPS)) - 1;
-    const list = this.#lists[this.#pages[page] ?? 0];
-    if (list !== undefined) list[owner % PAGE_GROUPS] = group + 1;
   }
 
   #chunk(index: number): EntryChunk {

@@ -1,7 +1,8 @@
 // A table as it is at one moment, piece by piece, while the table goes on changing: what changes before its piece was taken
 // is copied first, group by group. Beyond a limit of such copies a change hands its whole piece out instead, so that the
 // memory for it is bounded whatever is written meanwhile. It opens nothing.
-import { clearFrom, copyGroup, type EntryChunk, EntrySlab, GROUP_BLOCKS, makeChunk } from './entry-slab.ts';
+import { clearFrom, copyGroup, type EntryChunk, EntrySlab, makeChunk } from './entry-slab.ts';
+import { GROUP_BLOCKS } from './group-index.ts';
 import { encodeHead, piecesOf, seal, type TableHead } from './table-file.ts';
 
 /** 65 MB of copies: what 500,000 writes at random change within one checkpoint. */

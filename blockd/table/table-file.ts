@@ -2,7 +2,8 @@
 // its own, so that one is written while the next still changes, and read without looking at each entry. A codec; it opens
 // nothing.
 import { xxh64 } from '../../common/xxhash.ts';
-import { ENTRY_BYTES, GROUP_BLOCKS, SEAL_BYTES } from './entry-slab.ts';
+import { ENTRY_BYTES, SEAL_BYTES } from './entry-slab.ts';
+import { GROUP_BLOCKS } from './group-index.ts';
 
 const MAGIC = Buffer.from('sctable3');
 const HASH_BYTES = 8;

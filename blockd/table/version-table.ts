@@ -3,7 +3,8 @@
 import { ZERO_SUM } from './block-checksum.ts';
 import { BlockEntries, CONTENT } from './block-entries.ts';
 import { epochOf, sequenceOf, type Version, versionHigh, versionLow } from './block-version.ts';
-import { EntrySlab, GROUP_BLOCKS } from './entry-slab.ts';
+import { EntrySlab } from './entry-slab.ts';
+import { GROUP_BLOCKS } from './group-index.ts';
 import { byRegion } from './region-order.ts';
 import { type BlockRun, countHeld, nextRun } from './run-search.ts';
 import { type CaptureOptions, TableCapture } from './table-capture.ts';

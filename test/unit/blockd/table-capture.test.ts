@@ -1,7 +1,7 @@
 // A captured table is the table of its moment, whatever changes while it is taken, and takes a bounded memory for that.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { GROUP_BLOCKS } from '../../../blockd/table/entry-slab.ts';
+import { GROUP_BLOCKS } from '../../../blockd/table/group-index.ts';
 import type { TableCapture, TablePiece } from '../../../blockd/table/table-capture.ts';
 import { readRuns } from '../../../blockd/table/version-run.ts';
 import { VersionTable } from '../../../blockd/table/version-table.ts';
