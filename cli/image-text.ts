@@ -1,7 +1,7 @@
 // An image for a person: what it is, which version, who holds what of it, and how its blocks get elsewhere.
 import { formatBytes } from '../common/progress.ts';
 import { formatTable } from '../common/table.ts';
-import type { ImageLayer, ImageState } from '../wire/contracts/orchestrator.ts';
+import type { ImageLayer, ImageState } from '../wire/contracts/cluster-state.ts';
 import { describeCopies } from './commands/policy-words.ts';
 import { describeHeat } from './heat-text.ts';
 

@@ -2,7 +2,7 @@
 // it. What is measured is what the user felt and what the links carried; every check says what it looked at.
 import { OperationError } from '../common/errors.ts';
 import type { ProgressLine } from '../common/progress.ts';
-import type { MigrationState } from '../wire/contracts/orchestrator.ts';
+import type { MigrationState } from '../wire/contracts/cluster-state.ts';
 import type { PreparedGuest } from './guest/build.ts';
 import { READY_LINE } from './guest/command-line.ts';
 import { type GuestStatus, guestProblems } from './guest/status.ts';

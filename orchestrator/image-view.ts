@@ -1,8 +1,8 @@
 // An image as the operator looks at it: the catalogue's head beside what each store says. Reads and changes nothing; who
 // cannot be asked is named, not guessed at.
 import type { Head } from '../wire/contracts/catalogue.ts';
+import type { ImageLayer, ImageState } from '../wire/contracts/cluster-state.ts';
 import type { HeatMap } from '../wire/contracts/heat.ts';
-import type { ImageLayer, ImageState } from '../wire/contracts/orchestrator.ts';
 import type { Cluster } from './cluster.ts';
 
 /** Head, layers and every reachable store's view; where it is read and written in so many cells, if asked for. */

@@ -2,7 +2,7 @@
 // record are made one after the other; this room decides nothing.
 import type { Clock } from '../common/clock.ts';
 import { OperationError } from '../common/errors.ts';
-import type { MigrationState, MigrationStep, StepTime } from '../wire/contracts/orchestrator.ts';
+import type { MigrationState, MigrationStep, StepTime } from '../wire/contracts/cluster-state.ts';
 import type { MigrationRecord, State } from './state.ts';
 import { Turn } from './turn.ts';
 

@@ -6,7 +6,7 @@ import type { Log } from '../common/log.ts';
 import type { Params } from '../wire/contract.ts';
 import type { blockdContract } from '../wire/contracts/blockd.ts';
 import type { Head } from '../wire/contracts/catalogue.ts';
-import type { PropagationView } from '../wire/contracts/orchestrator.ts';
+import type { PropagationView } from '../wire/contracts/cluster-state.ts';
 import type { PropagationSettings } from '../wire/contracts/propagation.ts';
 import type { Cluster } from './cluster.ts';
 

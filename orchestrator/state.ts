@@ -2,9 +2,9 @@
 // in memory and written through; a record that was not committed was never there.
 import { Level } from 'level';
 import { ensureLevelDirectory } from '../common/level-directory.ts';
+import type { MigrationState } from '../wire/contracts/cluster-state.ts';
 import type { StubEvent } from '../wire/contracts/events.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
-import type { MigrationState } from '../wire/contracts/orchestrator.ts';
 
 /** A member node; `capabilities` are null until its agent registered. */
 export interface MemberRecord {

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
+import type { VmState } from '../wire/contracts/cluster-state.ts';
 import type { MachineSpec } from '../wire/contracts/hypervisor.ts';
-import type { VmState } from '../wire/contracts/orchestrator.ts';
 import type { Admission } from './admission.ts';
 import type { Cluster } from './cluster.ts';
 import { DiskClosing } from './disk-closing.ts';

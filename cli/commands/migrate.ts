@@ -1,7 +1,7 @@
 // `supercloud migrate`: move a running VM to another cloud, or stop such a move.
 import { OperationError } from '../../common/errors.ts';
 import { formatBytes, formatMs, ProgressLine } from '../../common/progress.ts';
-import type { MigrationState } from '../../wire/contracts/orchestrator.ts';
+import type { MigrationState } from '../../wire/contracts/cluster-state.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { wholeNumber } from './numbers.ts';
 

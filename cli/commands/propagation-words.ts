@@ -4,7 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import { OperationError } from '../../common/errors.ts';
 import { formatBytes } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
-import type { PropagationView } from '../../wire/contracts/orchestrator.ts';
+import type { PropagationView } from '../../wire/contracts/cluster-state.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { describePolicy, describeSchedule } from './policy-words.ts';
 

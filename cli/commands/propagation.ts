@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { messageOf, OperationError } from '../../common/errors.ts';
-import type { PropagationView } from '../../wire/contracts/orchestrator.ts';
+import type { PropagationView } from '../../wire/contracts/cluster-state.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { type PolicyOptions, policyOf, policyOptions, schedule } from './policy-words.ts';

@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { formatMs } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
+import type { VmState } from '../../wire/contracts/cluster-state.ts';
 import type { StubEvent } from '../../wire/contracts/events.ts';
-import type { VmState } from '../../wire/contracts/orchestrator.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { describeDependence, describeMigration, describeSteps } from './migrate.ts';
 import { wholeNumber } from './numbers.ts';

@@ -3,7 +3,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Status } from '../../wire/contracts/orchestrator.ts';
+import type { Status } from '../../wire/contracts/cluster-state.ts';
 
 const SCRIPTS = ['page', 'status', 'cards', 'migrations', 'images', 'element', 'units'];
 const FILES: Readonly<Record<string, { readonly file: string; readonly type: string }>> = {

@@ -11,7 +11,7 @@ import { BLOCKD, CATALOGUE, type DaemonKind, HYPERVISOR, ORCHESTRATOR, SDND } fr
 import { CommandFailed } from '../../lab/namespace.ts';
 import { runSupercloud } from '../../lab/program.ts';
 import { GUEST } from '../../lab/topology.ts';
-import type { MigrationState } from '../../wire/contracts/orchestrator.ts';
+import type { MigrationState } from '../../wire/contracts/cluster-state.ts';
 import { within } from '../unit/common/members.ts';
 import { ClusterStand, type Order, until } from './stand.ts';
 

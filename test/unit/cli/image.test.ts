@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describeHeat, heatCells, shadeOf } from '../../../cli/heat-text.ts';
 import { describeImage } from '../../../cli/image-text.ts';
-import type { ImageState } from '../../../wire/contracts/orchestrator.ts';
+import type { ImageState } from '../../../wire/contracts/cluster-state.ts';
 import { head, LAYER, storeImage } from '../orchestrator/fake-cluster.ts';
 
 const below = { layer: 'l00000000000000bb', bytes: 8_192, lastSequence: 5, entries: 2, digest: 'ab'.repeat(16) };

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Rooms, watchStatus } from '../../../orchestrator/api.ts';
-import type { Status } from '../../../wire/contracts/orchestrator.ts';
+import type { Status } from '../../../wire/contracts/cluster-state.ts';
 import { quiet, within } from '../common/members.ts';
 
 const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [], events: [] };

@@ -16,7 +16,7 @@ import { Network } from '../../../orchestrator/network.ts';
 import { Patience } from '../../../orchestrator/patience.ts';
 import { type MigrationRecord, State } from '../../../orchestrator/state.ts';
 import { Vms } from '../../../orchestrator/vms.ts';
-import type { MigrationState } from '../../../wire/contracts/orchestrator.ts';
+import type { MigrationState } from '../../../wire/contracts/cluster-state.ts';
 import { refusal } from '../../refusal.ts';
 import { quiet } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';

@@ -8,7 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
 import { startStatusServer } from '../../../orchestrator/status-page/status-server.ts';
-import type { Status } from '../../../wire/contracts/orchestrator.ts';
+import type { Status } from '../../../wire/contracts/cluster-state.ts';
 import { within } from '../common/members.ts';
 
 const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [], events: [] };
