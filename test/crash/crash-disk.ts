@@ -2,6 +2,7 @@
 // kept, lost or torn at its sectors, names only as far as their directory was synced.
 import type { Disk, DiskFile, OpenMode } from '../../common/disk.ts';
 import { BadPages } from './bad-pages.ts';
+import { replaceBySteps } from './replaced-file.ts';
 
 const SECTOR_BYTES = 512;
 /** A kernel takes a write page by page. */
@@ -133,14 +134,8 @@ export class CrashDisk implements Disk {
     return Buffer.from(inode.content);
   }
 
-  async replace(path: string, bytes: Uint8Array): Promise<void> {
-    const fresh = `${path}.new`;
-    await this.remove(fresh);
-    const file = await this.open(fresh, 'create');
-    await file.write(bytes, 0);
-    await file.datasync();
-    await this.rename(fresh, path);
-    await this.syncDirectory('');
+  replace(path: string, bytes: Uint8Array): Promise<void> {
+    return replaceBySteps(this, path, bytes);
   }
 
   async rename(from: string, to: string): Promise<void> {

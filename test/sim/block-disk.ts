@@ -2,6 +2,7 @@
 // daemon asked for dies with it; what its disk had taken stays.
 import type { Disk, DiskFile, OpenMode } from '../../common/disk.ts';
 import type { CrashDisk } from '../crash/crash-disk.ts';
+import { replaceBySteps } from '../crash/replaced-file.ts';
 import type { Prng } from './prng.ts';
 import type { SimProcess } from './process.ts';
 
@@ -44,14 +45,8 @@ export class TimedDisk implements Disk {
     return this.#later(() => this.#inner.readWhole(path));
   }
 
-  async replace(path: string, bytes: Uint8Array): Promise<void> {
-    const fresh = `${path}.new`;
-    await this.remove(fresh);
-    const file = await this.open(fresh, 'create');
-    await file.write(bytes, 0);
-    await file.datasync();
-    await this.rename(fresh, path);
-    await this.syncDirectory('');
+  replace(path: string, bytes: Uint8Array): Promise<void> {
+    return replaceBySteps(this, path, bytes);
   }
 
   rename(from: string, to: string): Promise<void> {

@@ -7,7 +7,7 @@ import { Followers } from '../../../blockd/peer/followers.ts';
 import { type AskKeep, keepQuestion } from '../../../blockd/peer/keep-question.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
-import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
+import type { Dial } from '../../../blockd/peer/peer-stream.ts';
 import { Traffic } from '../../../blockd/peer/traffic.ts';
 import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
@@ -16,6 +16,7 @@ import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { createLog } from '../../../common/log.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { ManualClock } from './manual-clock.ts';
+import { memoryStream } from './memory-stream.ts';
 
 export const LAYER = 'l00000000000000aa';
 /** Three regions of 4 MiB. */
@@ -58,34 +59,17 @@ export class CachedStores {
   readonly dial: Dial = async (node, _layer, events) => {
     await Promise.resolve();
     if (this.unreachable.has(node)) throw new Error('unreachable');
-    let isOpen = true;
-    const close = (): void => {
-      if (!isOpen) return;
-      isOpen = false;
-      session.closed();
-      events.closed();
-    };
-    const stream: PeerStream = {
-      write: (bytes) => {
-        const copy = Buffer.from(bytes);
-        void this.delay(node).then(() => {
-          if (isOpen) events.received(copy);
-        });
-        return true;
-      },
-      close,
-    };
     const { store } = this.node(node);
     const { clock } = this;
-    const around = { followers: new Followers(clock), peer: 'other', traffic: new Traffic(), clock, stream };
-    const session: PeerSession = new PeerSession({ store, ...around });
-    return {
-      write: (bytes) => {
-        if (isOpen) session.received(bytes);
-        return true;
+    const around = { followers: new Followers(clock), peer: 'other', traffic: new Traffic(), clock };
+    return memoryStream(
+      events,
+      (stream) => new PeerSession({ store, ...around, stream }),
+      (bytes, deliver) => {
+        const copy = Buffer.from(bytes);
+        void this.delay(node).then(() => deliver(copy));
       },
-      close,
-    };
+    );
   };
 
   readonly ask: AskKeep = async (node, layer, runs) => {

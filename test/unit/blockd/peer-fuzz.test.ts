@@ -14,7 +14,6 @@ import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../block
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
 import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
 import { Traffic } from '../../../blockd/peer/traffic.ts';
-import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { checksumOf } from '../../../blockd/table/block-checksum.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/table/block-version.ts';
@@ -23,7 +22,8 @@ import { createLog } from '../../../common/log.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { ManualClock, settle } from './manual-clock.ts';
-import { BLOCKS, LAYER, reopen, smallImage } from './small-image.ts';
+import { memoryStream } from './memory-stream.ts';
+import { BLOCKS, LAYER, reopen, smallImage, standbyStore } from './small-image.ts';
 import { runsOf } from './table-runs.ts';
 
 const seed = Number(process.env.PEER_FUZZ_SEED ?? Date.now() % 2 ** 31);
@@ -149,41 +149,12 @@ function tampering(
   let left = tampered;
   return async (_node, _image, events) => {
     await Promise.resolve();
-    let isOpen = true;
-    const close = (): void => {
-      if (!isOpen) return;
-      isOpen = false;
-      session.closed();
-      events.closed();
-    };
-    const write = (bytes: Uint8Array): boolean => {
-      if (!isOpen) return true;
-      events.received(left-- > 0 ? mutated(random, [Uint8Array.from(bytes)]) : bytes);
-      return true;
-    };
-    const around = { followers, peer: 'b', clock, stream: { write, close } };
-    const session: PeerSession = new PeerSession({ store, traffic: new Traffic(), ...around });
-    return {
-      write: (bytes) => {
-        if (isOpen) session.received(bytes);
-        return true;
-      },
-      close,
-    };
-  };
-}
-
-/** A stand-by's store, and the disk under it. */
-async function emptyStore(): Promise<{ store: ImageStore; disk: CrashDisk }> {
-  const disk = new CrashDisk();
-  return {
-    disk,
-    store: await createLayer(disk, '/images', {
-      image: 'web',
-      layer: LAYER,
-      bytes: BLOCKS * BLOCK_BYTES,
-      isOrigin: false,
-    }),
+    const around = { store, followers, peer: 'b', traffic: new Traffic(), clock };
+    return memoryStream(
+      events,
+      (stream) => new PeerSession({ ...around, stream }),
+      (bytes, deliver) => deliver(left-- > 0 ? mutated(random, [Uint8Array.from(bytes)]) : bytes),
+    );
   };
 }
 
@@ -195,7 +166,8 @@ test(`${FOLLOWED} changed tables: none is taken for the writer's, the true one h
     await inputOf(index, async () => {
       const clock = new ManualClock();
       const dial = tampering(random, clock, store, 1 + below(random, 8));
-      const { store: standby, disk } = await emptyStore();
+      const disk = new CrashDisk();
+      const standby = await standbyStore(disk);
       const link = new FollowLink({ store: standby, source: 'a', dial, clock, traffic: new Traffic(), log });
       for (let step = 0; step < 4; step++) {
         await settle();
@@ -223,7 +195,7 @@ test(`${OFFERED} changed streams of offers: what comes is what its version names
     await inputOf(index, async () => {
       const clock = new ManualClock();
       const followers = new Followers(clock);
-      const { store: replica } = await emptyStore();
+      const replica = await standbyStore();
       const blocks = new PeerBlocks({
         dial: tampering(random, clock, store, 0),
         clock,
@@ -269,7 +241,7 @@ test(`${FETCHED} changed answers: a read gets the true bytes, or hears that nobo
   for (let index = 0; index < FETCHED; index++) {
     await inputOf(index, async () => {
       const clock = new ManualClock();
-      const { store: standby } = await emptyStore();
+      const standby = await standbyStore();
       const link = new FollowLink({
         ...{ store: standby, source: 'a', clock, traffic: new Traffic(), log },
         dial: tampering(random, clock, store, 0),

@@ -8,13 +8,12 @@ import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
 import type { Dial, PeerStream } from '../../../blockd/peer/peer-stream.ts';
 import { Traffic } from '../../../blockd/peer/traffic.ts';
-import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { createLog } from '../../../common/log.ts';
-import { CrashDisk } from '../../crash/crash-disk.ts';
 import { ManualClock, settle } from './manual-clock.ts';
-import { BLOCKS, firstByte, LAYER, smallImage } from './small-image.ts';
+import { memoryStream } from './memory-stream.ts';
+import { firstByte, smallImage, standbyStore } from './small-image.ts';
 
 const MIGRATION = '00000000000000aa';
 const log = createLog('test', 'silent');
@@ -31,32 +30,21 @@ class Network {
   readonly dial: Dial = async (node, _image, events) => {
     await Promise.resolve();
     if (this.isCut) throw new Error('unreachable');
-    let isOpen = true;
-    const close = (): void => {
-      if (!isOpen) return;
-      isOpen = false;
-      session.closed();
-      events.closed();
-    };
-    const stream: PeerStream = {
-      write: (bytes) => {
-        if (isOpen) events.received(this.tamper(bytes));
-        return true;
-      },
-      close,
-    };
     const store = this.stores.get(node);
-    const session: PeerSession = new PeerSession({
-      ...{ store, traffic: new Traffic(), clock: this.clock, stream, followers: new Followers(this.clock), peer: 'b' },
-    });
-    this.#streams.push(stream);
-    return {
-      write: (bytes) => {
-        if (isOpen) session.received(bytes);
-        return true;
-      },
-      close,
+    const around = {
+      store,
+      traffic: new Traffic(),
+      clock: this.clock,
+      followers: new Followers(this.clock),
+      peer: 'b',
     };
+    const stream = memoryStream(
+      events,
+      (called) => new PeerSession({ ...around, stream: called }),
+      (bytes, deliver) => deliver(this.tamper(bytes)),
+    );
+    this.#streams.push(stream);
+    return stream;
   };
 
   cut(): void {
@@ -82,21 +70,12 @@ class Network {
   }
 }
 
-async function emptyStore(): Promise<ImageStore> {
-  return createLayer(new CrashDisk(), '/images', {
-    image: 'web',
-    layer: LAYER,
-    bytes: BLOCKS * BLOCK_BYTES,
-    isOrigin: false,
-  });
-}
-
 test('a stand-by follows, verifies the closing and fetches what it reads', async () => {
   const network = new Network();
   const { image: a, store } = await smallImage();
   network.stores.set('a', store);
   await a.write(0, Buffer.alloc(3 * BLOCK_BYTES, 1), true);
-  const standby = await emptyStore();
+  const standby = await standbyStore();
   const link = network.follow(standby, 'a');
   await settle();
   assert.ok(link.follower.isEqual);
@@ -117,7 +96,7 @@ test('a fetch waits out an unreachable holder and is asked again (A12)', async (
   const { image: a, store } = await smallImage();
   network.stores.set('a', store);
   await a.write(0, Buffer.alloc(BLOCK_BYTES, 1), true);
-  const standby = await emptyStore();
+  const standby = await standbyStore();
   const link = network.follow(standby, 'a');
   await settle();
   link.close();
@@ -135,7 +114,7 @@ test('a lost change is found by the digest, and the whole table heals it (A4)', 
   const network = new Network();
   const { image: a, store } = await smallImage();
   network.stores.set('a', store);
-  const standby = await emptyStore();
+  const standby = await standbyStore();
   const link = network.follow(standby, 'a');
   await settle();
   // Entries are frames of type 7; this one vanishes.
@@ -155,7 +134,7 @@ test('the way back asks only for what changed since the closing', async () => {
   const { image: a, store } = await smallImage();
   await a.write(0, Buffer.alloc(4 * BLOCK_BYTES, 1), true);
   const closing = await a.freeze(MIGRATION);
-  const standby = await emptyStore();
+  const standby = await standbyStore();
   network.stores.set('a', store);
   const there = network.follow(standby, 'a');
   await settle();
@@ -179,7 +158,7 @@ test('a tail that nobody else saw is dropped when its writer comes back (A7)', a
   const network = new Network();
   const { image: a, store } = await smallImage();
   await a.write(0, Buffer.alloc(2 * BLOCK_BYTES, 1), true);
-  const standby = await emptyStore();
+  const standby = await standbyStore();
   network.stores.set('a', store);
   const link = network.follow(standby, 'a');
   await settle();
@@ -222,8 +201,8 @@ test('nothing is given by a version that is not equal, nor before it is durable'
 
 test('a table that is no image is not to be followed', async () => {
   const network = new Network();
-  network.stores.set('a', await emptyStore());
-  const link = network.follow(await emptyStore(), 'a');
+  network.stores.set('a', await standbyStore());
+  const link = network.follow(await standbyStore(), 'a');
   await settle();
   assert.not(link.follower.isEqual);
   assert.match(link.reason, /not the image's/);

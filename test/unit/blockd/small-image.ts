@@ -84,6 +84,12 @@ export async function imageOn(disk: Disk, directory: string, atB: readonly numbe
   return { image, store, source, clock };
 }
 
+/** A stand-by's store, which has heard of nothing yet. */
+export function standbyStore(disk = new CrashDisk()): Promise<ImageStore> {
+  const fresh = { image: 'web', layer: LAYER, bytes: BLOCKS * BLOCK_BYTES, isOrigin: false };
+  return createLayer(disk, '/images', fresh);
+}
+
 /** The image's store on a disk that has it, opened as a daemon does at its start. */
 export async function reopen(disk: CrashDisk, checkpointBytes = Number.MAX_SAFE_INTEGER): Promise<ImageStore> {
   const store = await openLayer(disk, '/images', LAYER, { checkpointBytes, dropCached: disk.dropCached });

@@ -8,6 +8,7 @@ import type { Stack } from '../../../wire/contracts/layers.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { layerName } from './layered-image.ts';
 import { ManualClock } from './manual-clock.ts';
+import { memoryStream } from './memory-stream.ts';
 import { shelfOn } from './quiet-shelf.ts';
 
 export const BYTES = 16 * BLOCK_BYTES;
@@ -51,31 +52,12 @@ export class Stores {
     await Promise.resolve();
     const shelf = this.#shelves.get(node);
     if (shelf === undefined || this.away.has(node)) throw new Error('unreachable');
-    let isOpen = true;
-    this.#ends.add(() => close());
-    const close = (): void => {
-      if (!isOpen) return;
-      isOpen = false;
-      session.closed();
-      events.closed();
-    };
-    const back: PeerStream = {
-      write: (bytes) => {
-        if (isOpen) events.received(bytes);
-        return true;
-      },
-      close,
-    };
     const served = shelf.layers.served(layer);
     if (served === undefined) throw new Error('refused');
-    const session: PeerSession = new PeerSession({ ...served, peer: from, clock: this.clock, stream: back });
-    return {
-      write: (bytes) => {
-        if (isOpen) session.received(bytes);
-        return true;
-      },
-      close,
-    };
+    const around = { ...served, peer: from, clock: this.clock };
+    const stream = memoryStream(events, (called) => new PeerSession({ ...around, stream: called }));
+    this.#ends.add(() => stream.close());
+    return stream;
   }
 
   /** Ends all streams that are open. */
