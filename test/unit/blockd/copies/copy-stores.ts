@@ -223,3 +223,16 @@ export async function contentAfter(disk: CrashDisk, loss: Loss, ...layers: strin
 export function blockOf(fill: number): Buffer {
   return Buffer.alloc(BLOCK_BYTES, fill);
 }
+
+/** The power failed, and nothing that was not synced is there. */
+export const LOST = { kind: 'lose-all' } as const;
+
+/** A block of the image at a is written, and waits for nothing. */
+export async function written(stores: CopyStores, block: number, fill: number): Promise<void> {
+  await stores.image('a').write(block * BLOCK_BYTES, blockOf(fill), false);
+}
+
+/** A flush of the image at a, which waits as its policy says. */
+export function flushed(stores: CopyStores): Promise<void> {
+  return Promise.resolve(stores.image('a').flush());
+}
