@@ -1,10 +1,11 @@
 // `supercloud blockd --alone`: one block daemon with no cluster; its images are on unix sockets, and on a TCP port if
 // one is named, until it is stopped. Wires parts together and nothing else.
 import { join, resolve } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { realClock } from '../common/clock.ts';
 import { crashLoudly, type DaemonContext, type Running, runUntilStopped } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';
+import { exitCodeOf } from '../common/error-report.ts';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { createLog, type Log } from '../common/log.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
@@ -173,8 +174,5 @@ const program = new Command('supercloud blockd')
 try {
   await program.parseAsync(process.argv.slice(2), { from: 'user' });
 } catch (error) {
-  if (error instanceof CommanderError) process.exit(error.exitCode);
-  const remedy = error instanceof OperationError && error.remedy !== '' ? `\n  ${error.remedy}` : '';
-  process.stderr.write(`error ${messageOf(error)} (${codeOf(error) ?? 'failed'})${remedy}\n`);
-  process.exit(1);
+  process.exit(exitCodeOf(error));
 }

@@ -4,9 +4,10 @@ import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { crashLoudly, type DaemonContext, type Running, runUntilStopped } from '../common/daemon.ts';
-import { codeOf, messageOf, OperationError } from '../common/errors.ts';
+import { exitCodeOf } from '../common/error-report.ts';
+import { OperationError } from '../common/errors.ts';
 import { createLog } from '../common/log.ts';
 import type { LoopOptions } from './fuse/fuse-loop.ts';
 import { mountImages } from './fuse/fuse-mount.ts';
@@ -102,8 +103,5 @@ const program = new Command('supercloud fuse')
 try {
   await program.parseAsync(process.argv.slice(2), { from: 'user' });
 } catch (error) {
-  if (error instanceof CommanderError) process.exit(error.exitCode);
-  const remedy = error instanceof OperationError && error.remedy !== '' ? `\n  ${error.remedy}` : '';
-  process.stderr.write(`error ${messageOf(error)} (${codeOf(error) ?? 'failed'})${remedy}\n`);
-  process.exit(1);
+  process.exit(exitCodeOf(error));
 }

@@ -1,9 +1,6 @@
-// What every command shares: the options --json and --context, one sentence and a remedy for an error, and the exit
-// code. A command only asks and prints.
+// What every command shares: the options --json and --context, and the way to the cluster. A command only asks and prints.
 import { writeFile } from 'node:fs/promises';
-import { styleText } from 'node:util';
 import { Command } from 'commander';
-import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { connectOrchestrator, type OrchestratorClient } from './context.ts';
 
 /** Options that every command has. `json` is true for standard output, or a file's name. */
@@ -40,12 +37,4 @@ export async function withOrchestrator<T>(
   } finally {
     client.close();
   }
-}
-
-/** Says what went wrong in one sentence, and what to do; a stack only when SUPERCLOUD_DEBUG is set. */
-export function reportError(error: unknown): void {
-  const code = codeOf(error);
-  process.stderr.write(`${styleText('red', 'error')} ${messageOf(error)}${code === undefined ? '' : ` (${code})`}\n`);
-  if (error instanceof OperationError && error.remedy !== '') process.stderr.write(`  ${error.remedy}\n`);
-  if (process.env.SUPERCLOUD_DEBUG !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
 }

@@ -2,9 +2,9 @@
 // programs of their own (the lab, the tests) are started as such, since no package imports another.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
+import { exitCodeOf } from '../common/error-report.ts';
 import { runChecks } from './check.ts';
-import { reportError } from './command.ts';
 import { catalogueCommand } from './commands/catalogue.ts';
 import { initCommand, joinCommand, tokenCommand } from './commands/cluster.ts';
 import { imageCommand } from './commands/image.ts';
@@ -85,6 +85,5 @@ async function main(args: readonly string[]): Promise<void> {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof CommanderError)) reportError(error);
-  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
+  process.exitCode = exitCodeOf(error);
 }

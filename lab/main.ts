@@ -1,7 +1,8 @@
 // `supercloud lab`: three clouds on this machine, a VM that is moved round them live, and then yours to try.
 import { writeFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
-import { codeOf, messageOf, OperationError } from '../common/errors.ts';
+import { Command } from 'commander';
+import { exitCodeOf, reportError } from '../common/error-report.ts';
+import { OperationError } from '../common/errors.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
 import type { GuestKind } from './guest/build.ts';
 import { labPackages, prepareWithProgress, visitorPackages } from './guests.ts';
@@ -135,15 +136,10 @@ async function keepOnFailure(work: Promise<Leg[]>, lab: Lab): Promise<Leg[]> {
   try {
     return await work;
   } catch (error) {
-    report(error);
+    reportError(error);
     process.stderr.write(`the lab stays up to be looked at; its logs are in ${lab.run.path}\n`);
     return [];
   }
-}
-
-function report(error: unknown): void {
-  process.stderr.write(`error ${messageOf(error)} (${codeOf(error) ?? 'UNEXPECTED'})\n`);
-  if (error instanceof OperationError && error.remedy !== '') process.stderr.write(`  ${error.remedy}\n`);
 }
 
 async function main(options: Options): Promise<void> {
@@ -162,6 +158,5 @@ async function main(options: Options): Promise<void> {
 try {
   await obey(process.argv.slice(2));
 } catch (error) {
-  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
-  if (!(error instanceof CommanderError)) report(error);
+  process.exitCode = exitCodeOf(error);
 }

@@ -6,7 +6,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
 import { runChecks } from '../cli/check.ts';
-import { reportError } from '../cli/command.ts';
+import { reportError } from '../common/error-report.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
 import { labPackages } from '../lab/guests.ts';
 import { checkHost } from '../lab/host-check.ts';

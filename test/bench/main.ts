@@ -1,6 +1,6 @@
 // `supercloud bench NAME`: benchmarks beside the named peers, in one run.
-import { Command, CommanderError } from 'commander';
-import { reportError } from '../../cli/command.ts';
+import { Command } from 'commander';
+import { exitCodeOf } from '../../common/error-report.ts';
 import { OperationError } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { labPackages } from '../../lab/guests.ts';
@@ -152,6 +152,5 @@ program
 try {
   await program.parseAsync(process.argv.slice(2), { from: 'user' });
 } catch (error) {
-  if (!(error instanceof CommanderError)) reportError(error);
-  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
+  process.exitCode = exitCodeOf(error);
 }
