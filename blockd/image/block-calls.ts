@@ -60,8 +60,8 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
         return { socket: await host.open(opening, signal) };
       }),
     'image.close': ({ image, layer, epoch }) => shelf.inTurn(image, () => shelf.endEpoch(image, layer, epoch)),
-    'image.cut': async ({ cut, cuts }) => ({ sealed: await shelf.cut({ id: cut, images: cuts }) }),
-    'cut.cancel': async ({ cut, images }) => ({ sealed: await shelf.cancelCut(cut, images) }),
+    'image.cut': async ({ cut, cuts }) => ({ sealed: await shelf.cuts.cut({ id: cut, images: cuts }) }),
+    'cut.cancel': async ({ cut, images }) => ({ sealed: await shelf.cuts.cancel(cut, images) }),
     'standby.start': ({ image, bytes, stack, propagation, ...standBy }, { signal }) =>
       shelf.inTurn(image, async () => {
         shelf.ended.checkMigration(standBy.migration);

@@ -21,6 +21,7 @@ import { FollowerWay } from './push-way.ts';
 import { type Serve, ServedImage } from './served-image.ts';
 import { cancelled } from './settled-before.ts';
 import { StackCompletion } from './stack-completion.ts';
+import { StandByProof } from './stand-by-proof.ts';
 
 export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'book'> {
   readonly image: Image;
@@ -56,6 +57,7 @@ export class ImageHost {
   readonly #pull: BackgroundPull;
   readonly #table: FollowedTable;
   readonly #below: StackCompletion;
+  readonly #proof: StandByProof;
   readonly #served: ServedImage;
   /** The migration for which a role is being taken at this moment. */
   #underWay: string | undefined;
@@ -68,6 +70,7 @@ export class ImageHost {
     const arrival = new ImageArrival(parts.image);
     this.#table = new FollowedTable({ ...parts, arrival });
     this.#below = new StackCompletion(parts);
+    this.#proof = new StandByProof({ image: parts.image, table: this.#table, below: this.#below });
     this.#served = new ServedImage(parts);
     this.copies = new ImageCopies(parts);
     const way = new FollowerWay(parts.image, parts.layers.followers);
@@ -156,10 +159,8 @@ export class ImageHost {
   }
 
   /** Answers once the writer's table and the layers below are here. @throws OperationError NOT_FOLLOWING, CANCELLED */
-  async ready(signal: AbortSignal): Promise<void> {
-    const end = this.#endOf(signal);
-    if (!this.image.store.state.verified) await this.#table.ready(end);
-    await this.#below.ready(end);
+  ready(signal: AbortSignal): Promise<void> {
+    return this.#proof.ready(this.#endOf(signal));
   }
 
   /** Ends a wait for another store's table, so that the next step need not wait for it. */
@@ -176,35 +177,15 @@ export class ImageHost {
   }
 
   /** Whether the table equals the closing, and durably so, within the time; else in one sentence why not. */
-  async verify(closing: Closing, signal: AbortSignal): Promise<string> {
-    const { state, table } = this.image.store;
-    if (state.role !== 'standby') return `image ${this.name} is a ${state.role} here, not a stand-by`;
-    const missing = await this.#below.missing(signal);
-    if (missing !== '') return missing;
-    const { generation } = state;
-    if (closing.generation !== generation) {
-      return `image ${this.name} has generation ${generation} of its layers here, and was closed with ${closing.generation}`;
-    }
-    if (state.verified && state.closing !== null && sameTable(table.mark, closing)) return '';
-    if (closing.epoch >= state.epoch) return `image ${this.name}: epoch ${closing.epoch} is not before ${state.epoch}`;
-    const difference = await this.#table.difference(closing, signal);
-    if (difference !== '') return difference;
-    this.#table.end();
-    await this.image.verified(closing);
-    return '';
+  verify(closing: Closing, signal: AbortSignal): Promise<string> {
+    return this.#proof.verify(closing, signal);
   }
 
   /** The verified stand-by writes from now on. @throws OperationError NOT_VERIFIED */
   async activate(migration: string): Promise<void> {
-    const { state, table } = this.image.store;
+    const { state } = this.image.store;
     if (state.role === 'writer' && state.migration === migration) return;
-    const { closing, verified, role } = state;
-    if (role !== 'standby' || !verified || closing === null || !sameTable(table.mark, closing)) {
-      throw new OperationError('NOT_VERIFIED', `image ${this.name} was not verified for migration ${migration}`, {
-        remedy: 'Verify it against the closings that the source released.',
-      });
-    }
-    await this.image.open(state.epoch, closing, migration);
+    await this.image.open(state.epoch, this.#proof.verified(migration), migration);
     this.propagation.begin(state.from?.node);
     await this.#served.begin();
   }

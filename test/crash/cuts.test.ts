@@ -84,9 +84,9 @@ async function verify(shelf: ImageShelf): Promise<void> {
 async function completeAndGoOn(shelf: ImageShelf): Promise<void> {
   const wasCut = generations(shelf)[0] === 2;
   const before = NAMES.map((image) => firstByte(shelf, image));
-  const sealed = await shelf.cut(CUT);
+  const sealed = await shelf.cuts.cut(CUT);
   assert.equal(generations(shelf), [2, 2]);
-  assert.equal(await shelf.cut(CUT), sealed, 'the same again');
+  assert.equal(await shelf.cuts.cut(CUT), sealed, 'the same again');
   for (const [index, image] of NAMES.entries()) {
     await shelf.get(image).image.write(0, block(LATER), true);
     assert.is(firstByte(shelf, image), LATER);
@@ -125,7 +125,7 @@ test('a power cut at each step of a cut of two images, and at each step of the r
     const { disk, shelf } = await writing();
     const before = disk.steps;
     disk.cutAfter(cutAfter);
-    await Promise.race([shelf.cut(CUT).catch(() => undefined), disk.cut]);
+    await Promise.race([shelf.cuts.cut(CUT).catch(() => undefined), disk.cut]);
     await settle();
     const hasCut = disk.steps - before >= cutAfter;
     for (const loss of disk.losses()) {
@@ -158,7 +158,7 @@ test('a cut that fails at the disk leaves both images as they were', async () =>
   for (const failing of ['l00000000000000a2', 'l00000000000000d2']) {
     const { disk, shelf } = await writing();
     disk.failsSync = (path) => path.includes(failing);
-    const error = await shelf.cut(CUT).catch((reason: unknown) => reason);
+    const error = await shelf.cuts.cut(CUT).catch((reason: unknown) => reason);
     assert.ok(error instanceof Error);
     disk.failsSync = () => false;
     for (const image of NAMES) {
@@ -175,7 +175,7 @@ test('a cut that fails at the disk leaves both images as they were', async () =>
 test('of two images one of which cannot stand still durably none is cut', async () => {
   const { disk, shelf } = await writing();
   disk.failsSync = (path) => path.includes(TOPS.data);
-  const error = await shelf.cut(CUT).catch((reason: unknown) => reason);
+  const error = await shelf.cuts.cut(CUT).catch((reason: unknown) => reason);
   assert.is(codeOf(error), 'STORE_FAILED');
   await shelf.get('web').image.write(0, block(LATER), true);
   assert.is(firstByte(shelf, 'web'), LATER);
@@ -186,19 +186,19 @@ test('of two images one of which cannot stand still durably none is cut', async 
 test('a full disk fails the cut and nothing else', async () => {
   const { disk, shelf } = await writing();
   disk.isFull = true;
-  assert.is(codeOf(await shelf.cut(CUT).catch((reason: unknown) => reason)), 'ENOSPC');
+  assert.is(codeOf(await shelf.cuts.cut(CUT).catch((reason: unknown) => reason)), 'ENOSPC');
   disk.isFull = false;
   await completeAndGoOn(shelf);
 });
 
 test('a cut that was given up comes to nothing, one that was made says so', async () => {
   const { shelf } = await writing();
-  assert.equal(await shelf.cancelCut(CUT.id, NAMES), []);
-  assert.is(codeOf(await shelf.cut(CUT).catch((reason: unknown) => reason)), 'CUT_ENDED');
+  assert.equal(await shelf.cuts.cancel(CUT.id, NAMES), []);
+  assert.is(codeOf(await shelf.cuts.cut(CUT).catch((reason: unknown) => reason)), 'CUT_ENDED');
   assert.equal(generations(shelf), [1, 1]);
   const other = await writing();
-  const sealed = await other.shelf.cut(CUT);
-  assert.equal(await other.shelf.cancelCut(CUT.id, NAMES), sealed);
+  const sealed = await other.shelf.cuts.cut(CUT);
+  assert.equal(await other.shelf.cuts.cancel(CUT.id, NAMES), sealed);
   assert.equal(generations(other.shelf), [2, 2]);
 });
 
@@ -210,7 +210,7 @@ test('writes that come while an image is cut wait, and none is in what is sealed
     if (path.includes(CUT.images[0]?.layer ?? '')) await gate.promise;
     return open(path, mode);
   };
-  const cutting = shelf.cut(CUT);
+  const cutting = shelf.cuts.cut(CUT);
   await settle();
   const writes = NAMES.map((image) => shelf.get(image).image.write(0, block(LATER), true));
   await settle();
@@ -230,7 +230,7 @@ test('writes that come while an image is cut wait, and none is in what is sealed
 
 test('what was acknowledged over a layer outlives a kill of the daemon, zeros too (S1)', async () => {
   const { disk, shelf } = await writing();
-  await shelf.cut(CUT);
+  await shelf.cuts.cut(CUT);
   const { image } = shelf.get('web');
   await image.write(0, block(0), false);
   await image.write(BLOCK_BYTES + 100, Buffer.alloc(50, LATER), false);

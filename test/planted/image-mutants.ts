@@ -150,14 +150,14 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a stand-by that was not verified becomes the writer',
-    room: 'blockd/image/image-host.ts',
-    find: "if (role !== 'standby' || !verified || closing === null || !sameTable(table.mark, closing)) {",
-    replace: "if (role !== 'standby' || closing === null) {",
+    room: 'blockd/image/stand-by-proof.ts',
+    find: "if (role === 'standby' && verified && closing !== null && sameTable(table.mark, closing)) return closing;",
+    replace: "if (role === 'standby' && closing !== null) return closing;",
     by: 'unit/blockd/image-host',
   },
   {
     name: 'a stand-by is verified whatever the closing says',
-    room: 'blockd/image/image-host.ts',
+    room: 'blockd/image/stand-by-proof.ts',
     find: "if (difference !== '') return difference;",
     replace: '',
     by: 'unit/blockd/image-host',

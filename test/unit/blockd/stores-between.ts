@@ -110,7 +110,7 @@ export async function openAtA(): Promise<Stores> {
 
 /** Cuts the image where it is open, and answers its stack. */
 export async function cutAt(stores: Stores, node: Node): Promise<Stack> {
-  const [made] = await stores.at(node).cut(CUT);
+  const [made] = await stores.at(node).cuts.cut(CUT);
   if (made === undefined) throw new Error('nothing was cut');
   return { layer: layerName(2), generation: 2, below: [made.sealed] };
 }

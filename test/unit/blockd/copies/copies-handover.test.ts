@@ -62,7 +62,7 @@ test('a cut changes the layer under a waiting flush: it is answered when all lay
   await written(stores, 1, 8);
   const flush = flushed(stores);
   const top = 'l0000000000000002';
-  await stores.shelf('a').cut({ id: '00000000000000c1', images: [{ image: 'web', layer: top }] });
+  await stores.shelf('a').cuts.cut({ id: '00000000000000c1', images: [{ image: 'web', layer: top }] });
   await written(stores, 1, 9);
   const later = flushed(stores);
   await stores.calm();

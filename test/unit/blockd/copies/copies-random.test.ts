@@ -127,7 +127,7 @@ class Run {
   /** The image is cut: its copy's layers are two then. */
   async #cut(): Promise<void> {
     this.#isCut = true;
-    await this.#stores.shelf('a').cut({ id: '00000000000000c1', images: [{ image: 'web', layer: TOP }] });
+    await this.#stores.shelf('a').cuts.cut({ id: '00000000000000c1', images: [{ image: 'web', layer: TOP }] });
   }
 
   async #boot(): Promise<void> {
