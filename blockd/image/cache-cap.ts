@@ -35,6 +35,8 @@ export interface CacheCapParts {
   readonly limits: CacheLimits;
   /** The layers whose blocks may go: nobody writes, reads or opens them here. */
   readonly layers: () => readonly LayerBlocks[];
+  /** This node's name. */
+  readonly node: string;
   /** The other members' names. */
   readonly members: () => readonly string[];
   readonly ask: AskKeep;
@@ -111,7 +113,7 @@ export class CacheCap {
   /** `silent`: who did not answer in this round, and is asked no more in it. */
   #letGo({ layer, first, end }: CachedRegion, silent: Set<string>): Promise<number> {
     const { store } = layer;
-    return store.copies.leaving({ first, end }, async () => {
+    return store.copies.leaving({ first, end }, this.#parts.node, async () => {
       let gone = 0;
       for (const node of this.#parts.members().filter((one) => !silent.has(one))) {
         const held = heldRuns(layer, first, end);

@@ -56,7 +56,7 @@ export class Upkeep {
     if (cache === undefined) return;
     const ask = keepQuestion({ dial, clock });
     const others = (): string[] => members().filter((name) => name !== node);
-    this.#cap = new CacheCap({ limits: cache, layers: cached, members: others, ask, clock, log });
+    this.#cap = new CacheCap({ limits: cache, layers: cached, node, members: others, ask, clock, log });
   }
 
   async start(): Promise<void> {

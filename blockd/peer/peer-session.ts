@@ -97,7 +97,7 @@ export class PeerSession {
 
   /** One question of these at a time: each reads up to 4 MiB. */
   #keep(id: number, runs: readonly WantedRun[]): void {
-    const { store, stream } = this.#parts;
+    const { store, stream, peer } = this.#parts;
     if (this.#isKeeping) {
       stream.close();
       return;
@@ -108,7 +108,7 @@ export class PeerSession {
       this.#served.bytesOut += this.#write(encodePeerFrame({ type: 'kept', id, runs: kept }));
     };
     if (store === undefined) answer([]);
-    else void answerKeep(store, runs, answer);
+    else void answerKeep(store, runs, peer, answer);
   }
 
   /** Answers in order, an answer's worth at a time, as long as the other side keeps up. */

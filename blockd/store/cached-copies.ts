@@ -1,5 +1,6 @@
 // Lets go of copies that another store keeps too: the table says so durably, then the room is given back. While that is
-// under way nobody is told that they stay here, so that two stores never let go in each other's favour (SOUNDNESS A11).
+// under way nobody is told that they stay here, so that two stores never let go in each other's favour (SOUNDNESS A11), but
+// those whose names come first: for them what they ask about stays here after all, or neither would ever let go.
 // Who is asked, and what is let go of, is decided elsewhere.
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { BlockRun } from '../table/run-search.ts';
@@ -18,10 +19,18 @@ export interface CopiesOf {
   flush(): Promise<void> | undefined;
 }
 
+/** What may be let go of at this moment. */
+interface Leaving extends BlockRange {
+  /** This node's name. */
+  readonly node: string;
+  /** Blocks that were promised to another store meanwhile. */
+  readonly staying: Set<number>;
+}
+
 /** The copies of one layer. */
 export class CachedCopies {
   readonly #store: CopiesOf;
-  #leaving: BlockRange | undefined;
+  #leaving: Leaving | undefined;
   #evictedBlocks = 0;
 
   constructor(store: CopiesOf) {
@@ -33,16 +42,23 @@ export class CachedCopies {
     return this.#evictedBlocks;
   }
 
-  /** Whether another store may rely on this one for the version: it is here, durably, and not about to go. */
-  promises(block: number, high: number, low: number): boolean {
+  /**
+   * Whether the store of this name may rely on this one for the version: it is here, durably, and not about to go; or it is,
+   * and the other's name comes first: then it stays.
+   */
+  promises(block: number, high: number, low: number, asker: string): boolean {
     const { table } = this.#store;
-    return this.#isHere(block, high, low) && !table.isChanged(block) && !this.#isLeaving(block);
+    if (!this.#isHere(block, high, low) || table.isChanged(block)) return false;
+    if (this.#leaving === undefined || !this.#isLeaving(block)) return true;
+    if (asker >= this.#leaving.node) return false;
+    this.#leaving.staying.add(block);
+    return true;
   }
 
-  /** Blocks of the range may be let go of during the work; one range at a time. */
-  async leaving<T>(range: BlockRange, work: () => Promise<T>): Promise<T> {
+  /** Blocks of the range may be let go of by this node during the work; one range at a time. */
+  async leaving<T>({ first, end }: BlockRange, node: string, work: () => Promise<T>): Promise<T> {
     if (this.#leaving !== undefined) throw new Error('blocks of this layer are leaving already');
-    this.#leaving = range;
+    this.#leaving = { first, end, node, staying: new Set() };
     try {
       return await work();
     } finally {
@@ -76,7 +92,9 @@ export class CachedCopies {
   }
 
   #isLeaving(block: number): boolean {
-    return this.#leaving !== undefined && this.#leaving.first <= block && block < this.#leaving.end;
+    if (this.#leaving === undefined) return false;
+    const { first, end, staying } = this.#leaving;
+    return first <= block && block < end && !staying.has(block);
   }
 
   #isHere(block: number, high: number, low: number): boolean {

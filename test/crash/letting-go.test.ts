@@ -57,7 +57,7 @@ async function makeStore(disk: CrashDisk): Promise<void> {
 
 const STEPS: Readonly<Record<string, (store: ImageStore) => Promise<unknown>>> = {
   'let go': (store) =>
-    store.copies.leaving({ first: 0, end: BLOCKS }, () =>
+    store.copies.leaving({ first: 0, end: BLOCKS }, 'a', () =>
       store.copies.letGo([{ first: 0, count: KEPT, ...WORDS }], 'b'),
     ),
   'fetch back': async (store) => {

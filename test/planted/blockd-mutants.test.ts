@@ -3,11 +3,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { IMAGE_MUTANTS } from './image-mutants.ts';
 import { type Mutant, runMutant } from './mutant-run.ts';
+import { READ_MUTANTS } from './read-mutants.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
 
 const AT_ONCE = 2;
 
-const mutants = [...STORE_MUTANTS, ...IMAGE_MUTANTS];
+const mutants = [...STORE_MUTANTS, ...IMAGE_MUTANTS, ...READ_MUTANTS];
 const left = [...mutants];
 const caught = new Map<Mutant, Promise<string>>();
 

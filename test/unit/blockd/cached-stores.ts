@@ -7,7 +7,7 @@ import { Followers } from '../../../blockd/peer/followers.ts';
 import { type AskKeep, keepQuestion } from '../../../blockd/peer/keep-question.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
-import type { Dial } from '../../../blockd/peer/peer-stream.ts';
+import type { Dial, PeerStream, StreamEvents } from '../../../blockd/peer/peer-stream.ts';
 import { Traffic } from '../../../blockd/peer/traffic.ts';
 import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
@@ -56,12 +56,12 @@ export class CachedStores {
     this.#blocks = blocks;
   }
 
-  readonly dial: Dial = async (node, _layer, events) => {
+  async #dial(asker: string, node: string, events: StreamEvents): Promise<PeerStream> {
     await Promise.resolve();
     if (this.unreachable.has(node)) throw new Error('unreachable');
     const { store } = this.node(node);
     const { clock } = this;
-    const around = { followers: new Followers(clock), peer: 'other', traffic: new Traffic(), clock };
+    const around = { followers: new Followers(clock), peer: asker, traffic: new Traffic(), clock };
     return memoryStream(
       events,
       (stream) => new PeerSession({ store, ...around, stream }),
@@ -70,12 +70,17 @@ export class CachedStores {
         void this.delay(node).then(() => deliver(copy));
       },
     );
-  };
+  }
 
-  readonly ask: AskKeep = async (node, layer, runs) => {
-    this.asked.push({ node, blocks: runs.reduce((sum, { count }) => sum + count, 0) });
-    return keepQuestion({ dial: this.dial, clock: this.clock })(node, layer, runs);
-  };
+  /** What a node asks of the others. */
+  askOf(asker: string): AskKeep {
+    const dial: Dial = (node, _layer, events) => this.#dial(asker, node, events);
+    const ask = keepQuestion({ dial, clock: this.clock });
+    return async (node, layer, runs) => {
+      this.asked.push({ node, blocks: runs.reduce((sum, { count }) => sum + count, 0) });
+      return ask(node, layer, runs);
+    };
+  }
 
   node(name: string): CachedNode {
     const node = this.nodes.get(name);
@@ -90,7 +95,8 @@ export class CachedStores {
     const store = await createLayer(disk, '/layers', fresh);
     for (const block of blocks) put(store, block, sequence);
     await store.flush();
-    const { clock, dial } = this;
+    const { clock } = this;
+    const dial: Dial = (node, _layer, events) => this.#dial(name, node, events);
     const source = new PeerBlocks({ dial, clock, log, traffic: () => new Traffic() });
     const members = (): string[] => [...this.nodes.keys()];
     const layer = new LayerBlocks({ store, source, clock, node: name, members });
@@ -104,10 +110,10 @@ export class CachedStores {
       capBytes: capBlocks === undefined ? undefined : capBlocks * BLOCK_BYTES,
       room: async () => this.room,
     };
-    const { clock, ask } = this;
+    const { clock } = this;
     const members = (): string[] => [...this.nodes.keys()].filter((one) => one !== name);
     const layers = (): LayerBlocks[] => (this.isCached ? [this.node(name).layer] : []);
-    return new CacheCap({ limits, layers, members, ask, clock, log });
+    return new CacheCap({ limits, layers, node: name, members, ask: this.askOf(name), clock, log });
   }
 }
 

@@ -9,6 +9,7 @@ import { deviceOf } from '../../../blockd/image/image-device.ts';
 import type { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { realDisk } from '../../../common/disk.ts';
+import { OperationError } from '../../../common/errors.ts';
 import { type BatchReads, NOT_AT_ONCE } from '../../../common/file-reads.ts';
 import { settle } from './manual-clock.ts';
 import { chunks, connected, errors, option, request, type Wire } from './nbd-client.ts';
@@ -31,8 +32,11 @@ class ScriptedReads implements BatchReads {
   #outcomes: number[] = [];
 
   add(fd: number, offset: number, into: Uint8Array, at: number, bytes: number): number {
-    const isCold = this.cold.has(offset / BLOCK_BYTES);
-    return this.#added.push(() => (isCold ? NOT_AT_ONCE : readSync(fd, into, at, bytes, offset))) - 1;
+    const [first, end] = [offset / BLOCK_BYTES, (offset + bytes) / BLOCK_BYTES];
+    let cached = first;
+    while (cached < end && !this.cold.has(cached)) cached++;
+    const had = (cached - first) * BLOCK_BYTES;
+    return this.#added.push(() => (had === 0 ? NOT_AT_ONCE : readSync(fd, into, at, had, offset))) - 1;
   }
 
   run(): void {
@@ -181,6 +185,84 @@ test('rot is never answered: it is found, fetched from another holder, and heale
     const sent = wire.take();
     assert.is(sent.length, 2 * (HEADER_BYTES + BLOCK_BYTES));
     assert.ok(sent.subarray(HEADER_BYTES, HEADER_BYTES + BLOCK_BYTES).equals(block(9)));
+  }));
+
+test('rot behind a sound block is never answered either', () =>
+  withImage(async ({ session, wire, reads, rot, source }) => {
+    await rot(1);
+    session.receive(read(0, 3));
+    await until(() => source.asked.length === 1);
+    assert.is(wire.take().length, 0);
+    source.give(9);
+    await settle();
+    assert.ok(wire.take().subarray(HEADER_BYTES).equals(block(9, 3)));
+    assert.is(reads.runs, 1);
+  }));
+
+test('of what is there only in part nothing is answered before the rest has come', () =>
+  withImage(async ({ session, wire, reads, image }) => {
+    await image.write(BLOCK_BYTES, block(5), true);
+    session.receive(read(2, 2));
+    assert.ok(wire.take().subarray(HEADER_BYTES).equals(block(9, 2)), 'what the room of the next one had before');
+    reads.cold.add(1);
+    session.receive(read(0, 2));
+    await settle();
+    assert.is(wire.take().length, 0);
+    assert.is(reads.later.length, 1);
+    // The disk gives a part of it too; then it is read as any other.
+    const readLater = reads.readLater.bind(reads);
+    await reads.land();
+    assert.ok(
+      wire
+        .take()
+        .subarray(HEADER_BYTES)
+        .equals(Buffer.concat([block(9), block(5)])),
+    );
+    for (const cold of [2, 3]) reads.cold.add(cold);
+    session.receive(read(2, 2));
+    await settle();
+    await reads.land();
+    assert.ok(wire.take().subarray(HEADER_BYTES).equals(block(9, 2)));
+    reads.readLater = (fd, offset, into, done) => readLater(fd, offset, into.subarray(0, BLOCK_BYTES), done);
+    session.receive(read(0, 2));
+    await settle();
+    await reads.land();
+    await until(() => wire.sentBytes > 0);
+    assert.ok(
+      wire
+        .take()
+        .subarray(HEADER_BYTES)
+        .equals(Buffer.concat([block(9), block(5)])),
+    );
+  }));
+
+test('a block that was let go of is fetched, before the disk is asked and after', () =>
+  withImage(async ({ session, wire, reads, store, source }) => {
+    const letGo = async (at: number): Promise<void> => {
+      const { high, low } = store.table.nextHeld(at, at + 1, 1) ?? { high: 0, low: 0 };
+      const range = { first: at, end: at + 1 };
+      await store.copies.leaving(range, 'a', () => store.copies.letGo([{ first: at, count: 1, high, low }], 'b'));
+    };
+    await letGo(1);
+    reads.cold.add(2);
+    session.receive(Buffer.concat([read(1), read(2)]));
+    await settle();
+    assert.is(reads.later.length, 1);
+    await letGo(2);
+    await reads.land();
+    await until(() => source.asked.length === 2);
+    assert.is(wire.take().length, 0);
+    for (let count = 0; count < 2; count++) source.give(9);
+    await settle();
+    assert.is(wire.take().length, 2 * (HEADER_BYTES + BLOCK_BYTES));
+  }));
+
+test('a store that has failed answers no read', () =>
+  withImage(async ({ session, wire, store }) => {
+    Object.defineProperty(store, 'failure', { get: () => new OperationError('STORE_FAILED', 'the disk failed') });
+    session.receive(read(0));
+    await settle();
+    assert.equal(errors(wire.take()), [EIO]);
   }));
 
 test('a disk that fails is the error of that read alone', () =>

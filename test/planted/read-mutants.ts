@@ -1,0 +1,105 @@
+// Bugs to plant in reads that go from a file straight into the replies, and in the cap on what is only cached. Not a test
+// itself.
+import type { Mutant } from './mutant-run.ts';
+
+export const READ_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'a direct read is not compared with its checksums',
+    room: 'blockd/image/image-reads.ts',
+    find: ' || !now.isNamed(bytes, first)) return false;',
+    replace: ') return false;',
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'of a direct read of several blocks only the first is compared',
+    room: 'blockd/store/block-file.ts',
+    find: 'if (checksumOf(one) !== this.#table.sumOf(first + at / BLOCK_BYTES)) return false;',
+    replace: 'return checksumOf(one) === this.#table.sumOf(first + at / BLOCK_BYTES);',
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'a direct read is answered though the image has left meanwhile',
+    room: 'blockd/image/image-reads.ts',
+    find: 'const now = this.fileOf(offset, bytes.length);',
+    replace: 'const now = file;',
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'a failed store answers direct reads',
+    room: 'blockd/image/image-reads.ts',
+    find: 'if (!this.gate.mayRead || this.store.failure !== undefined) return undefined;',
+    replace: 'if (!this.gate.mayRead) return undefined;',
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'a stand-by or an image that ended answers direct reads',
+    room: 'blockd/image/image-reads.ts',
+    find: 'if (!this.gate.mayRead || this.store.failure !== undefined) return undefined;',
+    replace: 'if (this.store.failure !== undefined) return undefined;',
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'what the page cache has of a read is taken for all of it',
+    room: 'blockd/nbd/direct-reads.ts',
+    find: 'return reads.outcome(place) === length && device.isRead(file, offset, batch.bytes.subarray(body, body + length));',
+    replace:
+      'return reads.outcome(place) > 0 && device.isRead(file, offset, batch.bytes.subarray(body, body + Math.min(length, reads.outcome(place))));',
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'what the disk gave of a read is taken for all of it',
+    room: 'blockd/nbd/direct-reads.ts',
+    find: 'const isGood = had === length && !isClosed() && device.isRead(file, offset, into);',
+    replace: 'const isGood = had > 0 && !isClosed() && device.isRead(file, offset, into.subarray(0, had));',
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'a block that is not in the file is read from its place there',
+    room: 'blockd/image/block-stack.ts',
+    find: 'if (this.top.store.table.allInFile(first, end)) return this.top.store.file;',
+    replace: 'if (first < end) return this.top.store.file;',
+    and: [
+      {
+        room: 'blockd/store/block-file.ts',
+        find: 'if (checksumOf(one) !== this.#table.sumOf(first + at / BLOCK_BYTES)) return false;',
+        replace: 'if (checksumOf(one) !== this.#table.sumOf(first + at / BLOCK_BYTES) && one[0] !== 0) return false;',
+      },
+    ],
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'the room of a read that is answered later stays in the batch',
+    room: 'blockd/nbd/direct-reads.ts',
+    find: 'batch.closeGaps(missed.map(({ start, body, request }) => ({ start, bytes: body - start + request.length })));',
+    replace: '',
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'a store lets go of what it has just promised to keep',
+    room: 'blockd/store/cached-copies.ts',
+    find: 'return first <= block && block < end && !staying.has(block);',
+    replace: 'return first <= block && block < end;',
+    by: 'unit/blockd/cache-cap-together',
+  },
+  {
+    name: 'a store promises what it is letting go of',
+    room: 'blockd/store/cached-copies.ts',
+    find: 'if (asker >= this.#leaving.node) return false;',
+    replace: '',
+    and: [
+      {
+        room: 'blockd/store/cached-copies.ts',
+        find: 'this.#leaving.staying.add(block);',
+        replace: '',
+      },
+    ],
+    by: 'unit/blockd/cache-cap-together',
+  },
+  {
+    name: 'of two that let the same go at once neither does',
+    room: 'blockd/store/cached-copies.ts',
+    find: 'if (asker >= this.#leaving.node) return false;',
+    replace: 'return false;',
+    by: 'unit/blockd/cache-cap-together',
+  },
+];
