@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { Static, TSchema } from 'typebox';
 import { messageOf, OperationError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
+import { endAtOnce } from './process-end.ts';
 import { SchemaCheck } from './schema-check.ts';
 
 /** What a daemon's main is given beside its configuration. */
@@ -108,8 +109,9 @@ async function closeAndExit(running: Running, log: Log): Promise<void> {
   }
 }
 
-/** A state that nobody foresaw is worse than a restart: the journals are made for that. */
+/** A state that nobody foresaw is worse than a restart: the journals are made for that. However it ends, it ends at once. */
 export function crashLoudly(log: Log): void {
+  endAtOnce();
   const crash = (error: unknown): void => {
     log.fatal({ err: error }, 'crashed');
     process.exit(EXIT_FAILED);
