@@ -1,18 +1,10 @@
 // The codec against a real ovs-vswitchd: an OpenFlow 1.3 connection over its unix socket, flows put in and read back, a
-// packet sent through them. Its datapath is the dummy one: no kernel module, no device. Needs Debian's openvswitch-switch.
+// packet sent through them. Needs Debian's openvswitch-switch.
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, watch } from 'node:fs';
-import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import {
   applyActions,
   EVERY_FLOW,
-  encode,
-  errorName,
   ethAddress,
   type FlowMod,
   FlowModFlag,
@@ -20,10 +12,6 @@ import {
   gotoTable,
   ipv4,
   ipv4Mask,
-  type Message,
-  type MessageOf,
-  MessageReader,
-  type MessageType,
   NX_RESUBMIT_IN_PORT,
   output,
   PortNumber,
@@ -33,151 +21,12 @@ import {
 } from '@openflow/ofp';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-
-const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
-const STEP_TIMEOUT_MS = 20_000;
-
-/** Rejects when `work` takes longer than any step here may. */
-function bounded<T>(what: string, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`${what} took over ${STEP_TIMEOUT_MS} ms`)), STEP_TIMEOUT_MS);
-  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
-}
-
-/** Resolves when the file is there. */
-async function appearance(folder: string, name: string): Promise<void> {
-  const watcher = watch(folder);
-  try {
-    while (!existsSync(join(folder, name))) await bounded(`waiting for ${name}`, once(watcher, 'change'));
-  } finally {
-    watcher.close();
-  }
-}
-
-const run = promisify(execFile);
-
-/** A switch of its own: database server, ovs-vswitchd and one bridge, all below one folder. */
-class Vswitch {
-  readonly folder = mkdtempSync(join(tmpdir(), 'vswitch-'));
-  readonly #children: ChildProcess[] = [];
-
-  async start(): Promise<void> {
-    await this.#run('ovsdb-tool', 'create', join(this.folder, 'db'), SCHEMA);
-    this.#spawn(
-      'ovsdb-server',
-      `--remote=punix:${join(this.folder, 'db.sock')}`,
-      '--unixctl=db.ctl',
-      join(this.folder, 'db'),
-    );
-    await appearance(this.folder, 'db.sock');
-    await this.#vsctl('--no-wait', 'init');
-    this.#spawn('ovs-vswitchd', '--enable-dummy=override', '--disable-system', '--unixctl=vs.ctl', this.#database);
-    await this.#vsctl(
-      ...[
-        'add-br',
-        'br0',
-        '--',
-        'set',
-        'bridge',
-        'br0',
-        'datapath_type=dummy',
-        'fail-mode=secure',
-        'protocols=OpenFlow13',
-      ],
-      ...['--', 'add-port', 'br0', 'p1', '--', 'set', 'interface', 'p1', 'type=dummy', 'ofport_request=1'],
-      ...['--', 'add-port', 'br0', 'p2', '--', 'set', 'interface', 'p2', 'type=dummy', 'ofport_request=2'],
-    );
-    await appearance(this.folder, 'br0.mgmt');
-  }
-
-  get #database(): string {
-    return `unix:${join(this.folder, 'db.sock')}`;
-  }
-
-  get #environment(): NodeJS.ProcessEnv {
-    return { ...process.env, OVS_RUNDIR: this.folder, OVS_LOGDIR: this.folder, OVS_DBDIR: this.folder };
-  }
-
-  #spawn(command: string, ...args: readonly string[]): void {
-    this.#children.push(spawn(command, args, { cwd: this.folder, env: this.#environment, stdio: 'ignore' }));
-  }
-
-  async #run(command: string, ...args: readonly string[]): Promise<string> {
-    const options = { cwd: this.folder, env: this.#environment, timeout: STEP_TIMEOUT_MS };
-    return (await run(command, args, options)).stdout;
-  }
-
-  async #vsctl(...args: readonly string[]): Promise<void> {
-    await this.#run('ovs-vsctl', `--db=${this.#database}`, '--timeout=15', ...args);
-  }
-
-  delPort(name: string): Promise<void> {
-    return this.#vsctl('del-port', 'br0', name);
-  }
-
-  async stop(): Promise<void> {
-    for (const child of this.#children.reverse()) {
-      const gone = once(child, 'exit');
-      if (child.exitCode === null && child.kill('SIGKILL')) await bounded('killing a daemon', gone);
-    }
-    rmSync(this.folder, { recursive: true });
-  }
-}
-
-/** A connection that keeps what came until somebody asks for it. */
-class Connection {
-  readonly #socket: Socket;
-  readonly #reader = new MessageReader();
-  readonly #inbox: { readonly message: Message; readonly xid: number }[] = [];
-  #wake = Promise.withResolvers<void>();
-  #xid = 100;
-
-  constructor(path: string) {
-    this.#socket = connect(path);
-    this.#socket.on('data', (chunk) => this.#receive(chunk));
-    this.#socket.on('error', (error) => this.#wake.reject(error));
-  }
-
-  #receive(chunk: Uint8Array): void {
-    for (const result of this.#reader.push(chunk)) {
-      if (result.kind === 'bad') this.#wake.reject(new Error(`${result.code}: ${result.detail}`));
-      else this.#inbox.push(result);
-    }
-    this.#wake.resolve();
-    this.#wake = Promise.withResolvers();
-  }
-
-  send(message: Message): number {
-    this.#xid++;
-    this.#socket.write(encode(message, this.#xid));
-    return this.#xid;
-  }
-
-  /** The next message of a type, of whatever xid; an error message in its place is thrown. */
-  async next<T extends MessageType>(type: T): Promise<MessageOf<T>> {
-    for (;;) {
-      const at = this.#inbox.findIndex(({ message }) => message.type === type || message.type === 'error');
-      const [found] = at < 0 ? [] : this.#inbox.splice(at, 1);
-      if (found?.message.type === 'error') throw new Error(errorName(found.message.errorType, found.message.errorCode));
-      if (found !== undefined) return found.message as MessageOf<T>;
-      await bounded(`waiting for ${type}`, this.#wake.promise);
-    }
-  }
-
-  /** Sends and awaits the barrier behind it. */
-  async commit(...messages: readonly Message[]): Promise<void> {
-    for (const message of [...messages, { type: 'barrier-request' } as const]) this.send(message);
-    await this.next('barrier-reply');
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-}
+import { OpenFlowConnection } from './openflow-connection.ts';
+import { Vswitch } from './vswitch.ts';
 
 interface Context {
   vswitch: Vswitch;
-  connection: Connection;
+  connection: OpenFlowConnection;
 }
 
 const test = suite<Context>('ovs-vswitchd');
@@ -185,7 +34,7 @@ const test = suite<Context>('ovs-vswitchd');
 test.before(async (context) => {
   context.vswitch = new Vswitch();
   await context.vswitch.start();
-  context.connection = new Connection(join(context.vswitch.folder, 'br0.mgmt'));
+  context.connection = new OpenFlowConnection(join(context.vswitch.folder, 'br0.mgmt'));
   context.connection.send({ type: 'hello', versions: [4] });
   assert.ok((await context.connection.next('hello')).versions.includes(4));
 });

@@ -29,10 +29,10 @@ export async function failure(promise: Promise<unknown>): Promise<{ code: string
   throw new Error('nothing failed');
 }
 
-/** The promise's outcome, or a failure of the test when it takes too long. */
-export function within<T>(promise: Promise<T>, boundMs = 10_000): Promise<T> {
+/** The promise's outcome, or a failure of the test, which says what did not come, when it takes too long. */
+export function within<T>(promise: Promise<T>, boundMs = 10_000, missing = 'nothing'): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`nothing within ${boundMs} ms`)), boundMs);
+    const timer = setTimeout(() => reject(new Error(`${missing} within ${boundMs} ms`)), boundMs);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
