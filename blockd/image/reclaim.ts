@@ -51,12 +51,13 @@ export class Reclaim {
 
   /** False when it is to be done again: the disk refused, or somebody opened the layer. */
   async #reclaim(layer: LayerBlocks): Promise<boolean> {
-    const { table, copies, blocks, layer: name } = layer.store;
+    const { table, copies, blocks, spoilt, layer: name } = layer.store;
     for (let region = 0; ; region++) {
       const [first, end] = blocksOfExtent(region, blocks);
       if (first >= blocks) return true;
       if (this.#isStopped || !this.#parts.layers().includes(layer)) return false;
-      if (table.nextMissing(first, end, 1) === undefined) continue;
+      // What is missing since it could not be read is not to be lost for good.
+      if (table.nextMissing(first, end, 1) === undefined || spoilt.isIn(region)) continue;
       try {
         await copies.reclaim(first, end);
       } catch (error) {

@@ -48,6 +48,10 @@ export class ActiveExtents {
     return true;
   }
 
+  isActive(extent: number): boolean {
+    return this.#state[extent] !== IDLE;
+  }
+
   add(extents: Iterable<number>): void {
     for (const extent of extents) if (this.#state[extent] === IDLE) this.#state[extent] = ACTIVE;
   }
@@ -77,6 +81,7 @@ export function blocksOfExtent(extent: number, blocks: number): [first: number, 
   return [extent * EXTENT_BLOCKS, Math.min((extent + 1) * EXTENT_BLOCKS, blocks)];
 }
 
-function extentOf(block: number): number {
+/** The extent that a block lies in. */
+export function extentOf(block: number): number {
   return Math.floor(block / EXTENT_BLOCKS);
 }

@@ -13,11 +13,14 @@ export class BlockFile {
   readonly #file: DiskFile;
   readonly #table: VersionTable;
   readonly use: RegionUse;
+  readonly #noteSpoilt: (block: number) => void;
   #spoiltBlocks = 0;
 
-  constructor(file: DiskFile, table: VersionTable) {
+  /** `noteSpoilt` hears of each block that is taken for missing from then on. */
+  constructor(file: DiskFile, table: VersionTable, noteSpoilt: (block: number) => void) {
     this.#file = file;
     this.#table = table;
+    this.#noteSpoilt = noteSpoilt;
     this.use = new RegionUse(table.blocks);
   }
 
@@ -110,6 +113,21 @@ export class BlockFile {
     return (this.#table.contentOf(block) & DATA) === 0 ? ZERO_SUM : this.#table.sumOf(block);
   }
 
+  /** As `sumOf` of each, without holding anything up; undefined where it cannot be read. */
+  async sumsOf(first: number, end: number): Promise<(number | undefined)[]> {
+    const data = Buffer.alloc((end - first) * BLOCK_BYTES);
+    try {
+      await this.#file.read(data, first * BLOCK_BYTES);
+    } catch (error) {
+      if (codeOf(error) !== 'EIO') throw error;
+      if (end - first === 1) return [undefined];
+      const middle = Math.floor((first + end) / 2);
+      return [...(await this.sumsOf(first, middle)), ...(await this.sumsOf(middle, end))];
+    }
+    const at = (index: number): Buffer => data.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES);
+    return Array.from({ length: end - first }, (_, index) => checksumOf(at(index)));
+  }
+
   /**
    * Writes into the page cache and answers the checksums of the blocks it touches. The caller has touched the extents and
    * gives the blocks their version.
@@ -175,6 +193,7 @@ export class BlockFile {
   #spoil(block: number): void {
     this.#table.spoilt(block);
     this.#spoiltBlocks++;
+    this.#noteSpoilt(block);
   }
 
   #areSound(blocks: Uint8Array, first: number): boolean {

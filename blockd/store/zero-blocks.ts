@@ -17,13 +17,16 @@ export interface BlockRange {
 export class ZeroBlocks {
   readonly #table: VersionTable;
   readonly #data: DiskFile;
+  readonly #isSpared: (block: number) => boolean;
   #noted: BlockRange[] = [];
   #punching: readonly BlockRange[] = [];
   #punched: Promise<void> = Promise.resolve();
 
-  constructor(table: VersionTable, data: DiskFile) {
+  /** `isSpared`: a block's place that is not cleared, though the table has nothing of it here. */
+  constructor(table: VersionTable, data: DiskFile, isSpared: (block: number) => boolean) {
     this.#table = table;
     this.#data = data;
+    this.#isSpared = isSpared;
   }
 
   /** Settles when no room is being given back. Never rejects. */
@@ -57,10 +60,20 @@ export class ZeroBlocks {
     const others: BlockRange[] = [];
     for (let block = first; block < end; ) {
       const next = this.#table.endOfContent(block, end);
-      if (this.#table.contentOf(block) !== (DATA | HERE)) others.push({ first: block, end: next });
+      if (this.#table.contentOf(block) !== (DATA | HERE)) others.push(...this.#unspared(block, next));
       block = next;
     }
     return this.#clear(others);
+  }
+
+  #unspared(first: number, end: number): BlockRange[] {
+    const ranges: BlockRange[] = [];
+    for (let block = first; block < end; block++) {
+      const from = block;
+      while (block < end && !this.#isSpared(block)) block++;
+      if (block > from) ranges.push({ first: from, end: block });
+    }
+    return ranges;
   }
 
   #clear(ranges: readonly BlockRange[]): Promise<void> {

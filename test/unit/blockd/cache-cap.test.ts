@@ -1,15 +1,12 @@
 // The cap on what is only cached: the coldest goes first, each block only while another store keeps it, and none is lost.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Reclaim } from '../../../blockd/image/reclaim.ts';
 import { answerKeep } from '../../../blockd/peer/keep-answer.ts';
 import { keepQuestion } from '../../../blockd/peer/keep-question.ts';
 import { encodePeerFrame } from '../../../blockd/peer/peer-frame.ts';
 import { openLayer } from '../../../blockd/store/image-files.ts';
-import { checksumOf } from '../../../blockd/table/block-checksum.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { DATA } from '../../../blockd/table/version-run.ts';
-import { createLog } from '../../../common/log.ts';
 import { CachedStores, DATA_PATH, filled, held, LAYER, onDisk, put } from './cached-stores.ts';
 import { isSettled, settle } from './manual-clock.ts';
 
@@ -197,28 +194,6 @@ test('after a restart what was let go of is elsewhere, and the rest is here', as
   assert.is(store?.table.contentOf(5), DATA);
   assert.is(store?.holderName(store.table.holderOf(5)), 'b');
   assert.ok(store?.file.isSound(6));
-});
-
-test('room of blocks that are not here is given back, once for each table', async () => {
-  const stores = await two([5, 6], []);
-  const a = stores.node('a');
-  const newer = { first: 5, count: 1, high: 512, low: 9, flags: DATA, holder: 0 };
-  a.store.table.learn({ ...newer, sumAt: () => checksumOf(filled(8)) }, a.store.holderIndex('b'));
-  await a.store.flush();
-  const reclaim = new Reclaim({
-    layers: () => [a.layer],
-    clock: stores.clock,
-    log: createLog('test', 'silent'),
-  });
-  const steps = (): number => a.disk.steps;
-  reclaim.start();
-  await stores.clock.advance(60_000);
-  assert.equal(await onDisk(a, 5), Buffer.alloc(BLOCK_BYTES));
-  assert.equal(await onDisk(a, 6), filled(6));
-  const before = steps();
-  await stores.clock.advance(10 * 60_000);
-  reclaim.stop();
-  assert.is(steps(), before);
 });
 
 test('a question has its time, and an answer that comes late is heard by nobody', async () => {

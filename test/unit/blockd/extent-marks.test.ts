@@ -33,8 +33,10 @@ async function fresh(synced: Promise<void> = Promise.resolve()): Promise<Marked>
   const { journal } = await Journal.open(disk, PATH, StoreRecord);
   const active = new ActiveExtents(EXTENTS * EXTENT_BLOCKS);
   const data = await disk.open('/images/web.data', 'write');
-  const zeros = new ZeroBlocks(new VersionTable(active.blocks), data);
-  return { disk, active, marks: new ExtentMarks(active, new StoreJournal('web', journal), zeros, disk.kernelRun) };
+  const zeros = new ZeroBlocks(new VersionTable(active.blocks), data, () => false);
+  const spoilt = { settle: async () => Buffer.alloc(0) };
+  const parts = { active, journal: new StoreJournal('web', journal), zeros, spoilt, kernelRun: disk.kernelRun };
+  return { disk, active, marks: new ExtentMarks(parts) };
 }
 
 /** The extents of each mark that a power cut would leave. */

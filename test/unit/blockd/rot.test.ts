@@ -225,6 +225,60 @@ test('after a kill a sector that cannot be read keeps its version, and is asked 
   assert.is(await firstByte(imageOf(store), 3), 6);
 });
 
+/** The image after a kill of the daemon, or after a power cut. */
+async function again(small: SmallImage, how: 'kill' | 'cut'): Promise<SmallImage['store']> {
+  return reopen(how === 'kill' ? small.disk : small.disk.afterCut({ kind: 'keep-all' }));
+}
+
+for (const how of ['kill', 'cut'] as const) {
+  test(`rot that was found is no write, also when its neighbour is written before a ${how}`, async () => {
+    for (const isActive of [true, false]) {
+      const small = await rottenAt(2);
+      if (!isActive) await small.store.commit({ clean: true });
+      assert.equal(await small.store.file.findSpoilt(0, 4), [2]);
+      await small.image.write(0, block(7), true);
+      await settle();
+      const store = await again(small, how);
+      assert.is(store.table.nextMissing(0, 4, 4)?.first, 2, `it has the version that it had; active: ${isActive}`);
+      assert.is(store.table.sequenceAt(2), 1);
+      assert.is(await firstByte(imageOf(store), 0), 7);
+    }
+  });
+
+  test(`a sector that could not be read for a while is lost to no write beside it, before a ${how}`, async () => {
+    const small = await unreadable();
+    await small.store.commit({ clean: true });
+    assert.equal(await small.store.file.findSpoilt(0, 4), [2]);
+    await small.image.write(0, block(7), true);
+    small.disk.badPages.wrote(2 * BLOCK_BYTES, BLOCK_BYTES);
+    const store = await again(small, how);
+    assert.is(await firstByte(imageOf(store), 2), 9);
+  });
+}
+
+test('a fault that has passed is over as soon as its extent is written', async () => {
+  const small = await unreadable();
+  await small.store.commit({ clean: true });
+  assert.equal(await small.store.file.findSpoilt(0, 4), [2]);
+  small.disk.badPages.wrote(2 * BLOCK_BYTES, BLOCK_BYTES);
+  await small.image.write(0, block(7), true);
+  assert.is(await firstByte(small.image, 2), 9);
+  assert.equal(small.source.asked, []);
+});
+
+test('rot is told to the disk also when the first telling found no room', async () => {
+  const small = await rottenAt(2);
+  await small.store.commit({ clean: true });
+  assert.equal(await small.store.file.findSpoilt(0, 4), [2]);
+  small.disk.isFull = true;
+  const refused = await Promise.resolve(small.image.write(0, block(7), true)).catch((error: unknown) => error);
+  assert.match(String(refused), 'no room');
+  small.disk.isFull = false;
+  await small.image.write(0, block(7), true);
+  const store = await again(small, 'kill');
+  assert.is(store.table.nextMissing(0, 4, 4)?.first, 2);
+});
+
 test('any other error of the disk stays what it is', async () => {
   const { image, disk } = await smallImage();
   await image.write(0, block(9), true);
