@@ -69,14 +69,27 @@ function headerOf(record: Buffer, offset: number): Header {
 
 /** The files of the disks that the description lists. A wrong reading can only choose another member of the archive. */
 function diskNames(ovf: string): string[] {
-  const text = ovf.replace(/<!--[\s\S]*?-->/g, '');
+  const text = withoutComments(ovf);
   const files = new Map(tagsOf(text, 'File').map((tag) => [attribute(tag, 'id'), attribute(tag, 'href')]));
   const references = tagsOf(text, 'Disk').map((tag) => attribute(tag, 'fileRef'));
   return references.flatMap((reference) => (reference === undefined ? [] : (files.get(reference) ?? [])));
 }
 
+/** Steps grow with the text alone: this daemon's disks wait for it, and the text is a stranger's. */
+function withoutComments(text: string): string {
+  const parts: string[] = [];
+  for (let at = 0; ; ) {
+    const begin = text.indexOf('<!--', at);
+    const end = begin < 0 ? -1 : text.indexOf('-->', begin + '<!--'.length);
+    if (end < 0) return parts.concat(text.slice(at)).join('');
+    parts.push(text.slice(at, begin));
+    at = end + '-->'.length;
+  }
+}
+
+/** XML has no `<` within a tag, so no search for a tag's end goes beyond the next one. */
 function tagsOf(text: string, tag: string): string[] {
-  return text.match(new RegExp(`<(?:[\\w-]+:)?${tag}\\s[^>]*>`, 'g')) ?? [];
+  return text.match(new RegExp(`<(?:[\\w-]+:)?${tag}\\s[^<>]*>`, 'g')) ?? [];
 }
 
 function attribute(tag: string, name: string): string | undefined {

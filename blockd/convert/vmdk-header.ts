@@ -52,7 +52,7 @@ async function inspectFooter(source: ForeignBytes, header: Buffer): Promise<void
 function inspectDescriptor(bytes: Buffer): void {
   refuseParent(bytes);
   const [text = ''] = bytes.toString('latin1').split('\0', 1);
-  const type = /^\s*createType\s*=\s*"([^"]*)"/im.exec(text)?.[1] ?? 'none';
+  const type = /^[ \t]*createType[ \t]*=[ \t]*"([^"]*)"/im.exec(text)?.[1] ?? 'none';
   if (!TYPES.includes(type)) throw refused(`it is a VMDK of type ${type}; ${TYPES.join(' and ')} are taken`);
   const extents = text.split('\n').filter((line) => /^\s*(RW|RDONLY|NOACCESS)\s/i.test(line));
   const [extent = ''] = extents;

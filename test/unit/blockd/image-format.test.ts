@@ -63,6 +63,10 @@ const CASES: readonly (readonly [string, Buffer, RegExp])[] = [
   ['an ova with a link', tar([{ name: 'd.vmdk', bytes: Buffer.alloc(0), type: '2' }]), /is a SymbolicLink, not a file/],
   ['an ova with two disks', twoDisks(), /it has 2 disks/],
   ['an ova without a description', tar([{ name: 'd.vmdk', bytes: vmdk(SPARSE) }]), /without an OVF/],
+  // A search that begins anew at each of these would take hours, in which nobody's disk answers.
+  ['an ova of comments without an end', ovaOf('<!--'.repeat(MIB)), /names no disk/],
+  ['an ova of tags without an end', ovaOf('<File '.repeat(MIB / 2)), /names no disk/],
+  ['an ova with comments', ovaOf(`<!-- <Disk -->${ovf('disk.vmdk').toString()}<!-- -->`), /taken as ova/],
   ['an ova that is cut off', ova('disk.vmdk', 'disk.vmdk').subarray(0, 8000), /beyond the archive's end/],
 ];
 
@@ -70,6 +74,13 @@ function ova(name: string, named: string): Buffer {
   return tar([
     { name: 'vm.ovf', bytes: ovf(named) },
     { name, bytes: vmdk(SPARSE) },
+  ]);
+}
+
+function ovaOf(description: string): Buffer {
+  return tar([
+    { name: 'vm.ovf', bytes: Buffer.from(description) },
+    { name: 'disk.vmdk', bytes: vmdk(SPARSE) },
   ]);
 }
 
