@@ -1,14 +1,15 @@
 // Disks of other formats, in and out. A file that comes in is opened once, inspected, and read by the sandboxed program
 // through this daemon only; an image that goes out is read in the same way. What fails half-way leaves no file.
-import { rename, rm, statfs } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Disk, DiskFile } from '../../common/disk.ts';
+import { type DiskRoom, diskRoom } from '../../common/disk-room.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
 import type { ImageExport, Serve } from '../image/served-image.ts';
 import type { StillImage } from '../image/still-image.ts';
 import type { NbdDevice } from '../nbd/nbd-device.ts';
-import type { ForeignBytes } from './foreign-bytes.ts';
+import { type ForeignBytes, refused } from './foreign-bytes.ts';
 import { type DiskFormat, inspect, recognise } from './image-format.ts';
 import { diskInOva } from './ova-archive.ts';
 import { check, convert, measure } from './qemu-img.ts';
@@ -36,17 +37,28 @@ export interface Conversion {
   readonly signal: AbortSignal;
 }
 
+export interface ConverterParts {
+  readonly disk: Disk;
+  readonly serve: Serve;
+  /** The room of the file system that a directory lies on; the real one unless a test says otherwise. */
+  readonly room?: (directory: string) => Promise<DiskRoom>;
+}
+
 export class Converter {
   readonly #disk: Disk;
   readonly #serve: Serve;
+  readonly #room: (directory: string) => Promise<DiskRoom>;
+  #exports = 0;
 
-  constructor({ disk, serve }: { disk: Disk; serve: Serve }) {
+  constructor({ disk, serve, room = diskRoom }: ConverterParts) {
     this.#disk = disk;
     this.#serve = serve;
+    this.#room = room;
   }
 
   /** Opens a stranger's file; the caller closes it. @throws OperationError IMAGE_REFUSED; Error of the disk */
   async open(path: string, insisted?: ImageFormat): Promise<ForeignDisk> {
+    await refuseWhatWaits(path);
     const file = await this.#disk.open(path, 'read');
     try {
       return await lookThrough(file, insisted);
@@ -65,22 +77,34 @@ export class Converter {
     await this.#during(deviceOfFile(content), name, content.bytes, async (socket) => {
       const source = { socket, name, from: format, signal };
       await check(source);
-      await checkRoom(dirname(path), await measure(source), ROOM_KEPT_BYTES);
+      await this.#checkRoom(dirname(path), await measure(source), ROOM_KEPT_BYTES);
       await this.#makeEmpty(path);
       await convert({ ...source, path, to: 'raw', progress: (share) => progress(Math.round(share * bytes), bytes) });
     });
   }
 
+  /** The content of a raw disk, of which no part is read that has no room. What is read fails with ENOSPC then. */
+  roomFor(content: ForeignBytes, directory: string): ForeignBytes {
+    return {
+      bytes: content.bytes,
+      read: async (offset, length) => {
+        await this.#checkRoom(directory, length, ROOM_KEPT_BYTES);
+        return content.read(offset, length);
+      },
+    };
+  }
+
   /** Writes an image to a new file. @throws OperationError FILE_EXISTS, ENOSPC, CANCELLED, TOOL_MISSING */
   async take(image: StillImage, to: ExportFormat, { path, progress, signal }: Conversion): Promise<number> {
-    const name = `${image.image}.export`;
+    // Several states of one image may go out at once, each on a socket of its own.
+    const name = `${image.image}.export-${++this.#exports}`;
     const part = `${path}.part`;
     const unit = to === 'vhd' ? MIB : 1;
     const bytes = Math.ceil(image.bytes / unit) * unit;
     await this.#refuseExisting(path);
     try {
       await this.#during(deviceOfImage(image), name, bytes, async (socket) => {
-        await checkRoom(dirname(path), to === 'vhd' ? bytes : 0, 0);
+        await this.#checkRoom(dirname(path), to === 'vhd' ? bytes : 0, 0);
         await this.#makeEmpty(part);
         const tell = (share: number): void => progress(Math.round(share * bytes), bytes);
         await convert({ socket, name, from: 'raw', path: part, to, progress: tell, signal });
@@ -127,6 +151,15 @@ export class Converter {
     await this.#disk.syncDirectory(dirname(path));
   }
 
+  async #checkRoom(directory: string, neededBytes: number, keptBytes: number): Promise<void> {
+    const { freeBytes } = await this.#room(directory);
+    if (neededBytes + keptBytes <= freeBytes) return;
+    const kept = keptBytes === 0 ? '' : `, of which ${keptBytes} are kept for the guests`;
+    throw new OperationError('ENOSPC', `the disk needs ${neededBytes} bytes and ${freeBytes} are free${kept}`, {
+      remedy: 'Make room there, or choose another node or directory.',
+    });
+  }
+
   async #refuseExisting(path: string): Promise<void> {
     for (const name of [path, `${path}.part`]) {
       const file = await this.#disk.open(name, 'read').catch((error: unknown) => {
@@ -167,12 +200,11 @@ function foreignBytes(file: DiskFile, bytes: number): ForeignBytes {
   };
 }
 
-async function checkRoom(directory: string, neededBytes: number, keptBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  const freeBytes = bavail * bsize;
-  if (neededBytes + keptBytes <= freeBytes) return;
-  const kept = keptBytes === 0 ? '' : `, of which ${keptBytes} are kept for the guests`;
-  throw new OperationError('ENOSPC', `the disk needs ${neededBytes} bytes and ${freeBytes} are free${kept}`, {
-    remedy: 'Make room there, or choose another node or directory.',
+/** A pipe is opened when somebody writes to it, and every open file of this daemon would wait for that. @throws OperationError IMAGE_REFUSED */
+async function refuseWhatWaits(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
   });
+  if (found === undefined || found.isFile()) return;
+  throw refused('it is no plain file', 'Copy it into one.');
 }

@@ -37,7 +37,9 @@ async function importDisk(
   foreign: ForeignDisk,
   job: RawImport,
 ): Promise<ImageStore> {
-  if (foreign.format === 'raw') return importRaw(disk, directory, foreign.content, job);
+  if (foreign.format === 'raw') {
+    return importRaw(disk, directory, converter.roomFor(foreign.content, directory), job);
+  }
   await converter.bring(foreign, { ...job, path: layerPaths(directory, job.layer).data });
   return adoptRaw(disk, directory, job);
 }
