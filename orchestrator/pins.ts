@@ -6,7 +6,7 @@ import type { Log } from '../common/log.ts';
 import { formatBytes } from '../common/progress.ts';
 import type { Pin } from '../wire/contracts/catalogue.ts';
 import type { SealedLayer } from '../wire/contracts/layers.ts';
-import type { CatalogueMark, LayerPin, StoreReport } from '../wire/contracts/store-report.ts';
+import type { CatalogueMark, LayerPin, ReportedLayer, StoreReport } from '../wire/contracts/store-report.ts';
 import type { CatalogueWatch } from './catalogue-watch.ts';
 import type { Cluster } from './cluster.ts';
 import type { State } from './state.ts';
@@ -21,6 +21,9 @@ export interface PinSubject {
 
 /** A layer that must be at the place; without a digest it is as its writer has it there. */
 type Needed = Pick<SealedLayer, 'layer' | 'entries'> & { readonly digest?: string };
+
+/** What is asked of a store's copy of a layer, besides all its blocks. */
+type Wanted = { readonly digest: string } | { readonly writer: string };
 
 export interface PinsParts {
   readonly state: State;
@@ -73,18 +76,36 @@ export class Pins {
     return left.flat();
   }
 
-  /** The pinned layers of which a node of the place has everything, and minds that it is pinned there. */
+  /** The pinned layers of which a node of the place has everything as it is now, and minds that it is pinned there. */
   async #safe(pins: readonly LayerPin[], mark: CatalogueMark): Promise<ReadonlySet<string>> {
+    const wanted = await this.#wanted();
     const nodes = [...new Set(pins.flatMap((pin) => pin.nodes))].filter((node) => this.#parts.cluster.isUp(node));
     const whole = await Promise.all(
       nodes.map(async (node) => {
         const { layers, kept } = await this.#report(node);
         if (kept === null || isNewerMark(mark, kept)) return [];
         const own = pins.filter((pin) => pin.nodes.includes(node)).map(({ layer }) => layer);
-        return layers.filter((one) => own.includes(one.layer) && one.missingBlocks === 0).map(({ layer }) => layer);
+        const isWhole = (one: ReportedLayer): boolean => one.missingBlocks === 0 && isAsWanted(one, node, wanted);
+        return layers.filter((one) => own.includes(one.layer) && isWhole(one)).map(({ layer }) => layer);
       }),
     );
     return new Set(whole.flat());
+  }
+
+  /** What each layer has to be: as it is proven, or as its writer has it. A store of the place may have an older state. */
+  async #wanted(): Promise<ReadonlyMap<string, Wanted>> {
+    const { catalogue } = this.#parts.cluster.controller;
+    const { heads } = await catalogue.call('image.list', {});
+    const { snapshots } = await catalogue.call('snapshot.list', {});
+    const sealed = [
+      ...heads.flatMap(({ stack }) => stack.below),
+      ...snapshots.flatMap(({ disks }) => disks.flatMap(({ layers }) => layers)),
+    ];
+    const wanted = new Map<string, Wanted>(sealed.map(({ layer, digest }) => [layer, { digest }]));
+    for (const { stack, writer, last } of heads) {
+      wanted.set(stack.layer, writer === null ? { digest: last.digest } : { writer });
+    }
+    return wanted;
   }
 
   async #letGoAt(node: string, layers: readonly string[], safe: ReadonlySet<string>): Promise<string[]> {
@@ -177,6 +198,12 @@ export class Pins {
       },
     );
   }
+}
+
+function isAsWanted({ layer, table }: ReportedLayer, node: string, wanted: ReadonlyMap<string, Wanted>): boolean {
+  const as = wanted.get(layer);
+  if (as === undefined) return false;
+  return 'writer' in as ? as.writer === node : as.digest === table.digest;
 }
 
 /** In words what a store lacks of the layers; nothing when it has them all. */

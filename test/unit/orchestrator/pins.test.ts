@@ -32,6 +32,7 @@ test.before.each(async (context) => {
   };
   cluster.catalogue.answers['pin.list'] = () => ({ mark: { incarnation: 1, serial: 3 }, pins: context.pinned });
   cluster.catalogue.answers['image.head'] = () => head();
+  cluster.catalogue.answers['image.list'] = () => ({ heads: [head()] });
   const watch = { look: () => Promise.resolve() };
   context.pins = new Pins({ state, cluster, watch, log: quiet });
 });
@@ -127,6 +128,29 @@ test('nobody lets go before a node of the place has it all and minds the pin', a
   holds(stand, 'alpha');
   assert.equal(await pins.repeat(), []);
   assert.is(stand.cluster.count('beta blockd layer.drop'), 1);
+});
+
+test('an older state at another node of the place is no reason to let go', async (context) => {
+  const { stand, pins } = context;
+  const { cluster } = stand;
+  const older = { digest: 'cd'.repeat(16), entries: 5, lastSequence: 5 };
+  holds(stand, 'alpha');
+  holds(stand, 'alpha2', { table: older });
+  holds(stand, 'beta');
+  cluster.catalogue.answers['pin.set'] = ({ pin }) => {
+    context.pinned = pin === null ? [] : [{ layer: LAYER, ...pin }];
+    // The only node of the place that has it as it is now.
+    cluster.down.add('alpha');
+    return { alsoHeld: [] };
+  };
+  assert.equal((await stand.over(pins.pin({ kind: 'image', name: 'web' }, 'alpha'))).stillAt, ['beta']);
+  cluster.catalogue.answers['image.list'] = () => ({ heads: [head({ writer: 'alpha', epoch: 3 })] });
+  assert.equal(await pins.repeat(), ['beta']);
+  assert.is(cluster.count('beta blockd layer.drop'), 0);
+  cluster.down.delete('alpha');
+  holds(stand, 'alpha', { role: 'writer', table: { ...older, digest: 'ee'.repeat(16) } });
+  assert.equal(await pins.repeat(), []);
+  assert.is(cluster.count('beta blockd layer.drop'), 1);
 });
 
 test('a VM that waits is told of once, with how many requests, until it has moved or is gone', async ({ stand }) => {
