@@ -40,8 +40,11 @@ export function judgeTop(image: string, layer: string, evidence: RebuildEvidence
   const entry = { head: openHead(writer, said, evidence), granted: beyond(seen) };
   const rival = others.find((other) => !isEndedBy(other.layer, writer.layer));
   const { node, layer: own } = writer;
-  if (rival === undefined)
+  const newer = writtenElsewhere(entry.head, writer, said, evidence);
+  if (rival === undefined && newer === '')
     return { verdict: 'open', reason: `it is open at ${node} under epoch ${own.epoch}`, wouldLose: '', entry, seen };
+  if (rival === undefined)
+    return uncertain(entry, seen, newer, `whatever was written elsewhere after epoch ${own.epoch} of ${node}`);
   const reason = `it is open at ${node} under epoch ${own.epoch} and at ${rival.node} under epoch ${rival.layer.epoch}`;
   return uncertain(entry, seen, reason, `what was written at ${rival.node}`);
 }
@@ -80,6 +83,23 @@ function judgeClosed(image: string, said: readonly Said[], seen: number, evidenc
   const why = whyNotNewest(last, ended, said, evidence);
   if (why === '') return { verdict: 'closed', reason: state, wouldLose: '', entry, seen };
   return uncertain(entry, seen, why, `whatever was written after ${state} at write ${last.lastSequence}`);
+}
+
+/**
+ * In a sentence why another store may write by now what the newest writer that was heard of holds; nothing when none can.
+ * The destination of a transfer decides without a controller, so a writer that is frozen for one may have left.
+ */
+function writtenElsewhere(head: Head, writer: Said, said: readonly Said[], { kept, away }: RebuildEvidence): string {
+  const { role, migration, epoch, layer, below } = writer.layer;
+  const known = kept.find(head.image)?.head;
+  const isOfIt = known !== undefined && [layer, ...below.map((sealed) => sealed.layer)].includes(known.stack.layer);
+  if (isOfIt && known.epoch > epoch)
+    return `the kept records have it in epoch ${known.epoch}, and ${writer.node} writes under epoch ${epoch}`;
+  if (role !== 'frozen' || head.transfer !== null) return '';
+  const standby = said.find((one) => one.node !== writer.node && one.layer.migration === migration);
+  if (standby !== undefined)
+    return `${writer.node} is frozen for ${migration}, for which ${standby.node} may write it by now`;
+  return away.length === 0 ? '' : `${writer.node} is frozen for ${migration}; ${namesOf(away)} away and may write it`;
 }
 
 /** In a sentence why a later state may exist than the one that closed last as far as is known; nothing when none can. */
