@@ -14,6 +14,7 @@ import {
   leavingOf,
   resizeImage,
 } from './catalogue-layers.ts';
+import { mergeLayers } from './catalogue-merges.ts';
 import { refusePinned } from './catalogue-pins.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
 
@@ -27,6 +28,7 @@ type LayerCall =
   | 'snapshot.arrived'
   | 'snapshot.list'
   | 'snapshot.remove'
+  | 'layer.merge'
   | 'layer.leaving'
   | 'layer.leave'
   | 'layer.gone';
@@ -75,14 +77,14 @@ export function layerCalls(
         const before = store.inCut(cut);
         if (before.length === 0) return { change: {}, answer: snapshotOf(store, name) };
         const { entries, snapshot } = finishSnapshot(before, name, sealed, atMs);
-        return { change: { entries, snapshot }, answer: snapshot };
+        return { change: { entries, snapshots: [snapshot] }, answer: snapshot };
       }),
     'snapshot.abort': ({ cut }) =>
       store.commit(() => ({ change: { entries: abortSnapshot(store.inCut(cut)) }, answer: {} })),
     'snapshot.arrived': ({ snapshot: name, recovery }) =>
       store.commit(() => {
         const snapshot = { ...snapshotOf(store, name), recovery };
-        return { change: { snapshot }, answer: snapshot };
+        return { change: { snapshots: [snapshot] }, answer: snapshot };
       }),
     'snapshot.list': async () => {
       await store.refresh();
@@ -97,6 +99,16 @@ export function layerCalls(
         const layers = disks.flatMap((disk) => disk.layers.map(({ layer }) => layer));
         const leaving = leavingOf(layers, { heads: store.heads, snapshots }, nodes);
         return { change: { snapshotRemoved: snapshot, leaving }, answer: { leaving } };
+      }),
+    'layer.merge': (request) =>
+      store.commit(() => {
+        guard.forgetting();
+        const { heads, snapshots, state } = store;
+        const entries = heads.flatMap(({ image }) => store.find(image) ?? []);
+        const change = mergeLayers({ entries, snapshots, state, leaving: store.leaving }, request);
+        const { layer } = request.merge.from;
+        const leaving = (change.leaving ?? store.leaving).filter((one) => one.layer === layer);
+        return { change, answer: { leaving } };
       }),
     'layer.leaving': async () => {
       await store.refresh();
@@ -113,7 +125,7 @@ export function layerCalls(
         const before = store.leaving.find((one) => one.layer === layer);
         if (before === undefined) return { change: {}, answer: {} };
         const nodes = before.nodes.filter((one) => one !== node);
-        return { change: { leaving: [{ layer, nodes }] }, answer: {} };
+        return { change: { leaving: [{ ...before, nodes }] }, answer: {} };
       }),
   };
 }

@@ -47,7 +47,7 @@ export function recordsOf(change: CatalogueChange, before: CatalogueState): Cata
 }
 
 function changedRecords(change: CatalogueChange): CatalogueRecord[] {
-  const { entries = [], removed, finished, snapshot, snapshotRemoved, leaving = [] } = change;
+  const { entries = [], removed, finished, snapshots = [], snapshotRemoved, leaving = [] } = change;
   const records: CatalogueRecord[] = entries.map((entry) => ({
     key: HEAD + entry.head.image,
     text: JSON.stringify(entry),
@@ -56,7 +56,7 @@ function changedRecords(change: CatalogueChange): CatalogueRecord[] {
   if (finished !== undefined) {
     records.push({ key: finishedKey(finished.migration), text: JSON.stringify(finished.outcome) });
   }
-  if (snapshot !== undefined) records.push({ key: SNAPSHOT + snapshot.snapshot, text: JSON.stringify(snapshot) });
+  for (const one of snapshots) records.push({ key: SNAPSHOT + one.snapshot, text: JSON.stringify(one) });
   if (snapshotRemoved !== undefined) records.push({ key: SNAPSHOT + snapshotRemoved, text: undefined });
   for (const one of leaving) {
     records.push({ key: LEAVING + one.layer, text: one.nodes.length > 0 ? JSON.stringify(one) : undefined });

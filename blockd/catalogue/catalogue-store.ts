@@ -9,7 +9,7 @@ export interface CatalogueChange {
   /** The image whose entry goes. */
   readonly removed?: string;
   readonly finished?: { readonly migration: string; readonly outcome: Finished };
-  readonly snapshot?: Snapshot;
+  readonly snapshots?: readonly Snapshot[];
   readonly snapshotRemoved?: string;
   /** One without nodes is removed. */
   readonly leaving?: readonly Leaving[];

@@ -36,7 +36,7 @@ export function pinCalls(
         const alsoHeld = wanted === undefined ? [] : standingOn(layers, store, image?.head.image ?? '');
         if (image !== undefined)
           return { change: { entries: [pinImage(image, wanted, holder)] }, answer: { alsoHeld } };
-        return { change: { snapshot: pinSnapshot(snapshotOf(store, name), wanted, holder) }, answer: { alsoHeld } };
+        return { change: { snapshots: [pinSnapshot(snapshotOf(store, name), wanted, holder)] }, answer: { alsoHeld } };
       }),
   };
 }

@@ -71,7 +71,7 @@ async function execute(store: CatalogueStore, plan: RebuildPlan): Promise<Rebuil
   const changes: CatalogueChange[] = [
     ...(isNew ? [{ state: { behind: store.state.behind || 'it is being rebuilt' } }] : []),
     ...partsOf(entries).map((part) => ({ entries: part })),
-    ...snapshots.map((snapshot) => ({ snapshot })),
+    ...partsOf(snapshots).map((part) => ({ snapshots: part })),
     ...partsOf(leaving).map((part) => ({ leaving: part })),
     ...(isNew ? [{ state: { incarnation, behind: '' } }] : []),
   ];

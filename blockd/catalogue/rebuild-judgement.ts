@@ -184,7 +184,10 @@ function previousOf({ image, ends, epoch, generation }: ReportedLayer, said: rea
 
 function closedHead(said: readonly Said[], holder: Said | undefined, last: Closing): Head {
   if (holder === undefined) throw new Error('a layer is judged that no store has');
-  const { image, bytes, layer, generation, below, ends } = holder.layer;
+  const { image, bytes, layer, generation, ends } = holder.layer;
+  // Of a stack in which layers are merged one store may know before another; what was merged is not to be had apart.
+  const stacks = [holder, ...said].map((one) => one.layer).filter((one) => one.generation === generation);
+  const { below } = stacks.reduce((best, one) => (one.below.length < best.below.length ? one : best), holder.layer);
   const known = new Map(
     [...said.flatMap((one) => one.layer.ends), ...ends].map((end) => [end.epoch, end.lastSequence]),
   );

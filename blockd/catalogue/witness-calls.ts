@@ -46,7 +46,7 @@ function allRecords(store: CatalogueStore): KeptRecords {
   const { state, snapshots, leaving } = store;
   const { incarnation, serial } = state;
   const entries = recordsOf({ entries: entriesOf(store), leaving }, state);
-  const others = snapshots.flatMap((snapshot) => recordsOf({ snapshot }, state));
+  const others = snapshots.flatMap((snapshot) => recordsOf({ snapshots: [snapshot] }, state));
   const records = [...entries, ...others].flatMap(({ key, text }) =>
     text === undefined || isState(key) ? [] : [{ key, text }],
   );

@@ -35,6 +35,12 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       shelf.layers.records.refusePinned(layer);
       return done(shelf.drop(layer));
     },
+    'merge.plan': async ({ from, into }) => ({ merged: await shelf.merges.plan(from, into) }),
+    'layer.merge': async ({ merge, newest, source }) => {
+      shelf.layers.records.refusePinned(merge.from.layer);
+      await shelf.members.add(source);
+      return { isDone: await shelf.merges.merge({ merge, newest, source: source.node }) };
+    },
     'layer.list': () => ({ layers: shelf.layers.all.map(({ store }) => showLayer(store)) }),
     'layer.seed': async ({ layers, from, rateBytesPerSecond }, { progress, signal }) => {
       await shelf.members.add(from);

@@ -125,7 +125,7 @@ export class BlockStack {
   async warm(first: number, end: number): Promise<void> {
     for (let block = first; block < end; ) {
       const run = this.runAt(block, end);
-      if (run.content === IN_FILE) await run.layer.store.file.warm(block, run.end);
+      if (run.content === IN_FILE) await run.layer.warm(block, run.end);
       block = run.end;
     }
   }

@@ -4,6 +4,7 @@ import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { ImageCopies } from '../copies/image-copies.ts';
@@ -94,6 +95,13 @@ export class ImageHost {
     if (role === 'standby' && from !== null && !verified) this.#table.follow(from.node);
     this.#below.begin(from?.node ?? '');
     if (role !== 'standby') this.propagation.begin();
+  }
+
+  /** The image's layers below are these, which say the same as before. @throws Error of the disk */
+  async restack(below: readonly SealedLayer[]): Promise<void> {
+    if (JSON.stringify(below) === JSON.stringify(this.image.store.state.below)) return;
+    await this.image.restack(below);
+    this.#below.renew();
   }
 
   /** A writer whose epoch was closed elsewhere gives way to a newer one. @throws OperationError IMAGE_OPEN, EPOCH_ENDED */

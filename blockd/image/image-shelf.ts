@@ -19,6 +19,7 @@ import { isOpen, otherTop } from './image-roles.ts';
 import { ImageTops } from './image-tops.ts';
 import { ImageTurns } from './image-turns.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
+import { LayerMerges } from './layer-merges.ts';
 import { LayerShelf } from './layer-shelf.ts';
 import { MemberBook } from './member-book.ts';
 import { PropagationBook } from './propagation-book.ts';
@@ -60,6 +61,7 @@ export class ImageShelf {
   readonly members: MemberBook;
   readonly propagation: PropagationBook;
   readonly cuts: ShelfCuts;
+  readonly merges: LayerMerges;
   readonly upkeep: Upkeep;
   readonly #parts: ShelfParts;
   readonly #tops: ImageTops;
@@ -77,6 +79,7 @@ export class ImageShelf {
     this.kept = new CopyShelf(this, parts);
     const { layers, kept, ended, propagation: book } = this;
     this.#tops = new ImageTops({ ...parts, layers, kept, book, members: () => this.members.all });
+    this.merges = new LayerMerges(this, parts);
     this.#cuts = new ImageCuts({ layers, log });
     this.cuts = new ShelfCuts({ cuts: this.#cuts, ended, layers, tops: this.#tops, turns: this.#turns });
     this.upkeep = new Upkeep({ ...parts, layers, kept, hosts: () => this.hosts, members });
@@ -102,6 +105,7 @@ export class ImageShelf {
         .catch((error: unknown) => log.error({ err: error, image: layer.store.image }, 'an image is not served'));
     }
     await this.upkeep.start();
+    void this.merges.resume();
   }
 
   get hosts(): readonly ImageHost[] {
@@ -128,6 +132,8 @@ export class ImageShelf {
     const known = this.#tops.find(image);
     if (known !== undefined && known.image.store.layer !== stack.layer) await this.#tops.supersede(known, stack, epoch);
     const host = this.#tops.find(image) ?? (await this.#tops.make(image, bytes, stack));
+    // Layers that are not all here may be named as they were before a merge.
+    if (!host.image.isWhole) await host.restack(stack.below);
     const ownBytes = host.image.store.bytes;
     if (ownBytes === bytes) return host;
     throw new OperationError('SIZE_DIFFERS', `image ${image} has ${ownBytes} bytes here, not ${bytes}`, {

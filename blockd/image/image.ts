@@ -1,6 +1,7 @@
 // One image at this node: its requests, and how it becomes a writer, a stand-by, a replica. What a role means for other
 // nodes is decided elsewhere; each change of role is durable before it counts.
 import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import type { Cut, StoreState } from '../store/store-record.ts';
 import type { EpochEnd } from '../table/block-version.ts';
@@ -24,6 +25,14 @@ export class Image extends ImageRequests {
   complete(below: readonly LayerBlocks[]): void {
     this.layOver(this.stack.top, below);
     this.#letThrough();
+  }
+
+  /** The same by fewer layers, or by others that are yet to come. Nothing that is read is another for it. */
+  async restack(below: readonly SealedLayer[]): Promise<void> {
+    const { isWhole } = this;
+    await this.store.commit({ state: { below: [...below] } });
+    const kept = this.stack.layers.filter(({ store }) => below.some(({ layer }) => layer === store.layer));
+    this.layOver(this.stack.top, isWhole ? kept : []);
   }
 
   /** A new top lies over the others; who waited to write goes on there. */

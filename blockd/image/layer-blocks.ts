@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BlockFetcher, type FetchCause, type FetcherParts } from './block-fetcher.ts';
+import { MergedSource } from './merged-source.ts';
 
 /** What came of a layer that nobody flushes is durable after this: a restart need not fetch it again. */
 const KEPT_BARRIER_MS = 1_000;
@@ -28,13 +29,14 @@ export class LayerBlocks {
   readonly #clock: Clock;
   readonly #pins: LayerPins | undefined;
   readonly #held = new Set<PromiseWithResolvers<void>>();
+  #underWay = 0;
   #barrier: Timer | undefined;
 
   constructor(parts: LayerParts) {
     this.store = parts.store;
     this.#clock = parts.clock;
     this.#pins = parts.pins;
-    this.#fetcher = new BlockFetcher(parts);
+    this.#fetcher = new BlockFetcher({ ...parts, source: new MergedSource(parts.source, parts.store) });
   }
 
   /** Of this layer, for whichever image. */
@@ -66,7 +68,30 @@ export class LayerBlocks {
    * Makes what is missing here of the blocks local; what is pinned elsewhere is waited for as long as it is.
    * @throws OperationError BLOCKS_LOST, LAYER_PINNED, or the disk's error
    */
-  async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
+  fetch(first: number, end: number, cause: FetchCause): Promise<void> {
+    return this.#counted(this.#fetch(first, end, cause));
+  }
+
+  /** Brings what the file has of the blocks into the page cache. */
+  warm(first: number, end: number): Promise<void> {
+    return this.#counted(this.store.file.warm(first, end));
+  }
+
+  /** Whether a request waits for something of this layer: its files are needed. */
+  get isBusy(): boolean {
+    return this.#underWay > 0;
+  }
+
+  async #counted(work: Promise<void>): Promise<void> {
+    this.#underWay++;
+    try {
+      await work;
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  async #fetch(first: number, end: number, cause: FetchCause): Promise<void> {
     while (this.pinnedTo !== undefined && this.store.table.someMissing(first, end)) {
       if (cause !== 'demand') throw pinned(this.store, this.pinnedTo);
       await this.#unpinned();

@@ -25,6 +25,9 @@ interface LayerPlace {
   create(fresh: NewLayer): Promise<LayerBlocks>;
   trafficOf(layer: string): Traffic;
   refuseUnusable(layer: string): void;
+  /** Settles when no merge changes the layer. */
+  unchanging(layer: string): Promise<void>;
+  mergedInto(layer: string): ImageStore | undefined;
 }
 
 export interface BringerParts {
@@ -84,6 +87,9 @@ export class LayerBringer {
   async #bring(sealed: SealedLayer, source: string, end: AbortSignal): Promise<LayerBlocks> {
     const { layers } = this.#parts;
     layers.refuseUnusable(sealed.layer);
+    await layers.unchanging(sealed.layer);
+    const other = layers.mergedInto(sealed.layer);
+    if (other !== undefined && layers.find(sealed.layer) === undefined) throw wasMerged(sealed.layer, other.layer);
     const layer = layers.find(sealed.layer) ?? (await layers.create(emptyLayer(sealed)));
     const { store } = layer;
     if (store.bytes !== sealed.bytes) {
@@ -92,13 +98,17 @@ export class LayerBringer {
         `layer ${sealed.layer} has ${store.bytes} bytes here, not ${sealed.bytes}`,
       );
     }
-    const { role } = store.state;
+    const { role, merging = null } = store.state;
+    if (merging !== null) throw layerInUse(sealed.layer, 'is being merged here');
+    if (role === 'sealed' && store.table.lastSequence > sealed.lastSequence) throw wasMerged(sealed.layer, store.layer);
     const isHere = sameTable(store.table.mark, sealed);
     const mayChange = role === 'loose' || role === 'replica' || (isHere && role === 'cutting');
     if (role !== 'sealed' && !mayChange) throw layerInUse(sealed.layer, `is a ${role} here`);
     if (isHere && role === 'sealed') return layer;
     const ends = isHere ? store.state.ends : await this.#follow(store, sealed, source, end);
-    await store.commit({ clean: true, state: { role: 'sealed', ends: [...ends], closing: closingOf(store, sealed) } });
+    const closing = closingOf(store, sealed);
+    const { merged = [] } = sealed;
+    await store.commit({ clean: true, state: { role: 'sealed', ends: [...ends], closing, merged } });
     return layer;
   }
 
@@ -137,7 +147,8 @@ export class LayerBringer {
         timer.cancel();
         if (link.follower.isEqual && sameTable(store.table.mark, sealed)) return link.follower.ends;
         if (end.aborted) throw cancelled(`layer ${sealed.layer} did not come in time: ${link.reason}`);
-        if (hasOthers && link.hasFailed) return undefined;
+        // One that has another state of the layer does not change it soon: it has not merged it, or is doing so.
+        if (hasOthers && (link.hasFailed || link.follower.isEqual)) return undefined;
       }
     } finally {
       link.close();
@@ -150,12 +161,18 @@ function emptyLayer({ layer, bytes }: SealedLayer): NewLayer {
 }
 
 /** The proof as a store keeps it: what its table equals, so that it may be followed, and followed on from. */
-function closingOf(
+export function closingOf(
   { state }: ImageStore,
   { lastSequence, entries, digest }: SealedLayer,
 ): NonNullable<typeof state.closing> {
   const { image, epoch, generation } = state;
   return { image, epoch, generation, lastSequence, entries, digest };
+}
+
+/** Of an order from before a merge: what it names is not to be had any more, and must not be made anew. */
+function wasMerged(layer: string, into: string): OperationError {
+  const what = layer === into ? `layer ${layer} is more by now` : `layer ${layer} was merged into layer ${into}`;
+  return new OperationError('LAYER_MERGED', what, { remedy: 'Ask the catalogue for the stack, and order it again.' });
 }
 
 /** Of a layer that somebody still needs as it is. */

@@ -56,6 +56,8 @@ export class LayerShelf {
   readonly #readers = new Map<string, number>();
   readonly #traffic = new Map<string, Traffic>();
   readonly #gone = new Set<string>();
+  /** Layers that a merge changes at this moment. */
+  readonly #changing = new Map<string, Promise<unknown>>();
   readonly #blocks: PeerBlocks;
   readonly #bringer: LayerBringer;
 
@@ -172,6 +174,25 @@ export class LayerShelf {
     return fillLayers(job, [layer], this.#parts.clock);
   }
 
+  /** Changes a layer by a merge, one at a time. */
+  async changing<T>(layer: string, work: () => Promise<T>): Promise<T> {
+    await this.unchanging(layer);
+    const change = work();
+    this.#changing.set(layer, change);
+    try {
+      return await change;
+    } finally {
+      this.#changing.delete(layer);
+    }
+  }
+
+  /** Settles when no merge changes the layer. */
+  async unchanging(layer: string): Promise<void> {
+    for (let change = this.#changing.get(layer); change !== undefined; change = this.#changing.get(layer)) {
+      await change.catch(() => undefined);
+    }
+  }
+
   /** Keeps layers while they are read. */
   async reading<T>(layers: readonly string[], work: () => Promise<T>): Promise<T> {
     for (const layer of layers) this.#readers.set(layer, (this.#readers.get(layer) ?? 0) + 1);
@@ -186,11 +207,23 @@ export class LayerShelf {
    * What another store that asks for a layer is served of; no store: it is not here. Undefined when it is here and cannot
    * be used: then nothing may be denied, for its blocks may be the only ones (promise S5).
    */
-  served(layer: string): Pick<PeerSessionParts, 'store' | 'traffic' | 'followers'> | undefined {
+  served(layer: string): Omit<PeerSessionParts, 'peer' | 'clock' | 'stream'> | undefined {
     if (this.#unusable.has(layer)) return undefined;
-    const store = this.find(layer)?.store;
-    const traffic = store === undefined ? new Traffic() : this.trafficOf(layer);
-    return { store, traffic, followers: this.followers };
+    const store = this.#holding(layer);
+    const traffic = store === undefined ? new Traffic() : this.trafficOf(store.layer);
+    const isMerged = store !== undefined && store.layer !== layer;
+    return { store, isMerged, isStale: () => this.#holding(layer) !== store, traffic, followers: this.followers };
+  }
+
+  /** The store that has the layer's blocks: its own, or that of the one that it was merged into. */
+  #holding(layer: string): ImageStore | undefined {
+    return this.find(layer)?.store ?? this.mergedInto(layer);
+  }
+
+  /** The layer here that this one, which is not here by itself, is a part of. */
+  mergedInto(layer: string): ImageStore | undefined {
+    const isPart = ({ store }: LayerBlocks): boolean => store.state.merged?.some((one) => one.layer === layer) === true;
+    return this.all.find(isPart)?.store;
   }
 
   trafficOf(layer: string): Traffic {
@@ -210,6 +243,11 @@ export class LayerShelf {
   /** Whether an export or a seeding reads it, or it is being brought. */
   isRead(layer: string): boolean {
     return (this.#readers.get(layer) ?? 0) > 0 || this.#bringer.isBringing(layer);
+  }
+
+  /** Whether something reads the layer and not the one above it. */
+  isReadWithout(layer: string, above: string): boolean {
+    return (this.#readers.get(layer) ?? 0) > (this.#readers.get(above) ?? 0);
   }
 
   /** @throws OperationError LAYER_IN_USE while `isRead` */

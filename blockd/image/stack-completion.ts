@@ -18,6 +18,7 @@ export class StackCompletion {
   #running: Promise<void> = Promise.resolve();
   #end = new AbortController();
   #isRunning = false;
+  #source = '';
 
   constructor(parts: CompletionParts) {
     this.#parts = parts;
@@ -26,9 +27,12 @@ export class StackCompletion {
   /** Brings them, from the node or from others. @throws OperationError CANCELLED; Error of the disk */
   async complete(source: string, end: AbortSignal): Promise<void> {
     const { image, layers } = this.#parts;
-    if (image.isWhole) return;
-    const { below } = image.store.state;
-    image.complete(await Promise.all(below.map((sealed) => layers.bring(sealed, source, end))));
+    while (!image.isWhole) {
+      const { below } = image.store.state;
+      const brought = await Promise.all(below.map((sealed) => layers.bring(sealed, source, end)));
+      // Two of them may have become one meanwhile.
+      if (image.store.state.below === below) image.complete(brought);
+    }
   }
 
   /** Whether they are on their way already. */
@@ -40,6 +44,7 @@ export class StackCompletion {
   begin(source: string): void {
     const { image, log } = this.#parts;
     this.end();
+    this.#source = source;
     this.#end = new AbortController();
     this.#isRunning = true;
     this.#running = this.complete(source, this.#end.signal);
@@ -55,6 +60,11 @@ export class StackCompletion {
 
   end(): void {
     this.#end.abort();
+  }
+
+  /** Other layers are to come now, if some are on their way. */
+  renew(): void {
+    if (this.#isRunning) this.begin(this.#source);
   }
 
   /** In one sentence why the image has not all its layers here within the time; nothing when it has. */

@@ -20,6 +20,10 @@ const WAITING_BLOCKS_MAX = 16 * FETCH_BLOCKS_MAX;
 export interface PeerSessionParts {
   /** Undefined when this node has no such layer: everything is absent. */
   readonly store: ImageStore | undefined;
+  /** Whether that is another store by now, so that the stream has to begin anew. */
+  readonly isStale?: () => boolean;
+  /** The store is of the layer that the one that is asked for was merged into: its blocks are here, its table is not. */
+  readonly isMerged?: boolean;
   /** The other node. */
   readonly peer: string;
   readonly traffic: Traffic;
@@ -113,6 +117,10 @@ export class PeerSession {
 
   /** Answers in order, an answer's worth at a time, as long as the other side keeps up. */
   #answer(): void {
+    if (this.#parts.isStale?.() === true) {
+      this.#parts.stream.close();
+      return;
+    }
     while (!this.#isFull) {
       const question = this.#questions.shift();
       if (question === undefined) return;
@@ -184,8 +192,8 @@ export class PeerSession {
   }
 
   #follow(afterSequence: number | undefined): void {
-    const { store, clock } = this.#parts;
-    const reason = this.#teller === undefined ? refusal(store) : 'this stream follows already';
+    const { store, clock, isMerged = false } = this.#parts;
+    const reason = this.#teller === undefined ? refusal(store, isMerged) : 'this stream follows already';
     if (store === undefined || reason !== undefined) {
       this.#sendEntries({ type: 'refused', reason: reason ?? '' });
       return;
@@ -218,8 +226,9 @@ export class PeerSession {
 }
 
 /** Why a store's table is not to be followed: only a writer's, or one that equals a closing or a proof, is an image's. */
-function refusal(store: ImageStore | undefined): string | undefined {
+function refusal(store: ImageStore | undefined, isMerged: boolean): string | undefined {
   if (store === undefined) return 'there is no such layer here';
+  if (isMerged) return `it was merged into layer ${store.layer} here`;
   const { role, closing } = store.state;
   if (role === 'writer' || role === 'frozen' || role === 'cutting' || role === 'sealed') return undefined;
   if (closing !== null && closing.digest === store.table.mark.digest && role !== 'standby') return undefined;

@@ -41,7 +41,7 @@ export function servePeer(
   socket: TLSSocket,
   clock: Clock,
   peer: string,
-  layer: Pick<PeerSessionParts, 'store' | 'traffic' | 'followers'> | undefined,
+  layer: Pick<PeerSessionParts, 'store' | 'isStale' | 'isMerged' | 'traffic' | 'followers'> | undefined,
 ): void {
   if (layer === undefined) {
     socket.destroy();

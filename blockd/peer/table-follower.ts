@@ -2,7 +2,7 @@
 // said. A state machine; a table that differs is never taken for the image's (SOUNDNESS A4).
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import { type EpochEnd, isTail } from '../table/block-version.ts';
+import { type EpochEnd, isTail, sequenceOf } from '../table/block-version.ts';
 import { HERE, readRuns, runsAreSound, type VersionRun } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
 
@@ -57,17 +57,27 @@ export class TableFollower {
     return true;
   }
 
-  /** Learns entries; false when they are rubbish or of a closed epoch beyond its end (SOUNDNESS A7). */
+  /** Learns entries; false when they are rubbish, of a closed epoch beyond its end (SOUNDNESS A7), or older than what was proven. */
   entries(runs: Buffer): boolean {
     if (!runsAreSound(runs, this.#store.blocks)) return false;
     const source = this.#store.holderIndex(this.#source);
     for (const run of readRuns(runs)) {
-      if (isTail(run.high, run.low, this.#ends)) return false;
+      if (isTail(run.high, run.low, this.#ends) || this.#isOlder(run)) return false;
       const holder = (run.flags & HERE) !== 0 ? source : (this.#holders.get(run.holder) ?? 0);
       this.#told?.(run);
       this.#store.table.learn(run, holder);
     }
     return true;
+  }
+
+  /** Of a layer that was proven here something older is another state of it: one before a merge. */
+  #isOlder({ first, count, high, low }: VersionRun): boolean {
+    const { state, table } = this.#store;
+    if (state.role !== 'sealed') return false;
+    const end = first + count;
+    if (high === 0 && low === 0) return table.contentOf(first) !== 0 || table.endOfContent(first, end) < end;
+    for (let block = first; block < end; block++) if (table.sequenceAt(block) > sequenceOf(high, low)) return true;
+    return false;
   }
 
   /** What the writer's table is now; false when ours differs, and the whole must be asked for. */

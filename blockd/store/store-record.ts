@@ -2,7 +2,7 @@
 // changes only. Schemas and the fold of records into a store's state; it opens nothing.
 import { Type } from 'typebox';
 import { Closing, ImageRole } from '../../wire/contracts/blockd.ts';
-import { SealedLayer } from '../../wire/contracts/layers.ts';
+import { LayerMerge, MergedLayer, SealedLayer } from '../../wire/contracts/layers.ts';
 import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, MigrationId, Name, Sequence } from '../../wire/names.ts';
 import { SEQUENCE_MAX } from '../table/block-version.ts';
 
@@ -36,6 +36,10 @@ export const StoreState = Type.Object({
   migration: Type.Union([MigrationId, Type.Null()]),
   /** Whom a stand-by follows. */
   from: Type.Union([Endpoint, Type.Null()]),
+  /** The upper layer that is being put into this one, which until then says the same only below it. */
+  merging: Type.Optional(Type.Union([LayerMerge, Type.Null()])),
+  /** What was merged into this layer. */
+  merged: Type.Optional(Type.Array(MergedLayer)),
 });
 export type StoreState = Type.Static<typeof StoreState>;
 

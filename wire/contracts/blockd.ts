@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, Member, MigrationId, Name, Sequence } from '../names.ts';
 import { HeatCells, HeatMap } from './heat.ts';
-import { Closing, ImageRole, SealedLayer, Stack } from './layers.ts';
+import { Closing, ImageRole, LayerMerge, SealedLayer, Stack } from './layers.ts';
 import { StoreMetrics } from './metrics.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
 import { CatalogueMark, KeptRecords, StoreReport } from './store-report.ts';
@@ -163,6 +163,23 @@ export const blockdContract = contract('blockd', {
   ),
   /** Forgets a layer here, its blocks included, and the image whose top it is; refused while somebody reads it. */
   'layer.drop': method(['controller'], Type.Object({ layer: LayerId }), Empty),
+  /** What the lower layer would be with the upper one merged into it; this node has the tables of both. LAYER_ELSEWHERE */
+  'merge.plan': method(
+    ['controller'],
+    Type.Object({ from: SealedLayer, into: SealedLayer }),
+    Type.Object({ merged: SealedLayer }),
+    { timeoutMs: 60_000 },
+  ),
+  /**
+   * Merges what is here of a layer into the lower one, and lets it go; `newest` is what the lower one is by now, or what
+   * that was merged into, and `source` who has that. It goes on by itself; repeating it says whether it is done.
+   */
+  'layer.merge': method(
+    ['controller'],
+    Type.Object({ merge: LayerMerge, newest: SealedLayer, source: Endpoint }),
+    Type.Object({ isDone: Type.Boolean() }),
+    { timeoutMs: 60_000 },
+  ),
   'layer.list': method(['controller'], Empty, Type.Object({ layers: Type.Array(StoreLayer) })),
   /** Brings layers that never change here, tables and blocks, ahead of whoever will read them; its caller may end it. */
   'layer.seed': method(

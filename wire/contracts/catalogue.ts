@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Epoch, LayerId, MigrationId, Name } from '../names.ts';
 import { Closing, CutImage } from './blockd.ts';
-import { SealedLayer, Stack } from './layers.ts';
+import { LayerMerge, SealedLayer, Stack } from './layers.ts';
 import { PropagationSettings } from './propagation.ts';
 import { RebuildOrder, RebuildReport } from './rebuild.ts';
 import { CatalogueMark, KeptRecords, LayerPin, StoreReport } from './store-report.ts';
@@ -65,7 +65,14 @@ export const Snapshot = Type.Object({
 export type Snapshot = Type.Static<typeof Snapshot>;
 
 /** A layer that nothing names any more, and the nodes that have not said yet that they have let it go (SOUNDNESS A21). */
-export const Leaving = Type.Object({ layer: LayerId, nodes: Type.Array(Name) });
+export const Leaving = Type.Object({
+  layer: LayerId,
+  nodes: Type.Array(Name),
+  /** How it was merged, in which commit, and what its blocks are a part of by now. */
+  merge: Type.Optional(
+    Type.Object({ ...LayerMerge.properties, serial: Type.Integer({ minimum: 0 }), target: LayerId }),
+  ),
+});
 export type Leaving = Type.Static<typeof Leaving>;
 
 /** The catalogue as a whole. */
@@ -141,6 +148,11 @@ export const catalogueContract = contract('catalogue', {
   'snapshot.arrived': method(['controller'], Type.Object({ snapshot: Name, recovery: RecoveryPoint }), Snapshot),
   'snapshot.list': method(['controller'], Empty, Type.Object({ snapshots: Type.Array(Snapshot) })),
   'snapshot.remove': method(['controller'], Type.Object({ snapshot: Name, nodes: Type.Array(Name) }), Left),
+  /**
+   * Two layers are one from now on, wherever they are named; the upper one is to leave the nodes. LAYER_NEEDED, LAYER_BUSY
+   * or MERGES_WAIT: nothing is changed.
+   */
+  'layer.merge': method(['controller'], Type.Object({ merge: LayerMerge, nodes: Type.Array(Name) }), Left),
   'layer.leaving': method(['controller'], Empty, Left),
   /** Layers of a creation that came to nothing are to leave the nodes; one that something names is not touched. */
   'layer.leave': method(['controller'], Type.Object({ layers: Type.Array(LayerId), nodes: Type.Array(Name) }), Left),

@@ -8,6 +8,13 @@ const Count = Type.Integer({ minimum: 0 });
 /** Layers below a top: each costs a look at its table where those above have nothing. */
 export const BELOW_MAX = 64;
 
+/** Layers that were merged into one another and that some node still has by itself. */
+export const MERGED_MAX = 512;
+
+/** A layer that was merged into another one: its versions are those up to the sequence, down to the next lower one's. */
+export const MergedLayer = Type.Object({ layer: LayerId, lastSequence: Sequence });
+export type MergedLayer = Type.Static<typeof MergedLayer>;
+
 /** A layer that never changes again, with the proof of its table: who has another table has not got it (SOUNDNESS A4). */
 export const SealedLayer = Type.Object({
   layer: LayerId,
@@ -16,8 +23,23 @@ export const SealedLayer = Type.Object({
   /** Blocks that it says something of. */
   entries: Count,
   digest: Digest,
+  /** What was merged into it: who has one of these still has its blocks under that name. */
+  merged: Type.Optional(Type.Array(MergedLayer, { maxItems: MERGED_MAX })),
 });
 export type SealedLayer = Type.Static<typeof SealedLayer>;
+
+/**
+ * One layer merged into the next lower one, which keeps its name and is another from then on: wherever either is needed,
+ * both are, one on the other (SOUNDNESS A21). So who reads both by name sees the same as who reads the one.
+ */
+export const LayerMerge = Type.Object({
+  from: SealedLayer,
+  /** The lower one, as it was. */
+  into: SealedLayer,
+  /** The lower one, as it is to be. */
+  merged: SealedLayer,
+});
+export type LayerMerge = Type.Static<typeof LayerMerge>;
 
 /** An image's layers. Only `layer` is ever written; every change of the stack raises the generation (SOUNDNESS A15). */
 export const Stack = Type.Object({

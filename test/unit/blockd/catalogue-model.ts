@@ -60,7 +60,7 @@ export class ModelStore implements CatalogueStore {
     for (const entry of change.entries ?? []) this.#entries.set(entry.head.image, entry);
     if (change.removed !== undefined) this.#entries.delete(change.removed);
     if (change.finished !== undefined) this.#finished.set(change.finished.migration, change.finished.outcome);
-    if (change.snapshot !== undefined) this.#snapshots.set(change.snapshot.snapshot, change.snapshot);
+    for (const one of change.snapshots ?? []) this.#snapshots.set(one.snapshot, one);
     if (change.snapshotRemoved !== undefined) this.#snapshots.delete(change.snapshotRemoved);
     for (const one of change.leaving ?? []) {
       if (one.nodes.length > 0) this.#leaving.set(one.layer, one);

@@ -72,7 +72,7 @@ export function catalogueStoreSuite(name: string, stand: () => Promise<StoreStan
     const first = await open();
     const snapshot = { snapshot: 'monday', atMs: 1, disks: [] };
     const leaving = [{ layer: LAYER, nodes: ['a'] }];
-    await first.commit(() => ({ change: { snapshot, leaving }, answer: undefined }));
+    await first.commit(() => ({ change: { snapshots: [snapshot], leaving }, answer: undefined }));
     assert.equal([first.findSnapshot('monday'), first.leaving], [snapshot, leaving]);
     await first.close();
     const second = await open();

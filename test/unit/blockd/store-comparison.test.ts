@@ -148,7 +148,7 @@ test('an empty catalogue beside an open image is a lost one, unless the image is
 test('what the stores are given to keep is all of one commit, as the records are', async () => {
   const snapshot = { snapshot: 'monday', atMs: 1, disks: [] };
   const { calls, store } = await standWith([newEntry('web'), newEntry('log')], {
-    snapshot,
+    snapshots: [snapshot],
     leaving: [{ layer: layerName(9), nodes: ['a'] }],
   });
   const { mark, records } = await calls['records.list']({}, context);
