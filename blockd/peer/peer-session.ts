@@ -3,19 +3,13 @@
 import type { Clock } from '../../common/clock.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import { BLOCK_BYTES } from '../table/block-version.ts';
-import { DATA, HERE } from '../table/version-run.ts';
-import { AnswerRoom } from './answer-room.ts';
+import { BlockAnswers } from './block-answers.ts';
 import type { Follower, Followers } from './followers.ts';
-import { FETCH_BLOCKS_MAX } from './frame-fields.ts';
 import { answerKeep } from './keep-answer.ts';
-import { ANSWER_BLOCKS_MAX, encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
+import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { PeerStream } from './peer-stream.ts';
 import { TableTeller } from './table-teller.ts';
 import type { Meter, Traffic } from './traffic.ts';
-
-/** Requests of one peer that wait for its socket; a peer that asks for more without reading is cut off. */
-const WAITING_BLOCKS_MAX = 16 * FETCH_BLOCKS_MAX;
 
 export interface PeerSessionParts {
   /** Undefined when this node has no such layer: everything is absent. */
@@ -36,19 +30,11 @@ export interface PeerSessionParts {
 /** Changes that a follower has not taken yet; one that stays behind begins anew. */
 const UNTAKEN_BYTES_MAX = 64 * 2 ** 20;
 
-interface Question {
-  readonly id: number;
-  readonly run: WantedRun;
-}
-
 /** One stream that another store opened. */
 export class PeerSession {
   readonly #parts: PeerSessionParts;
   readonly #reader = new PeerFrameReader();
-  /** Of answers that have gone. */
-  readonly #rooms: AnswerRoom[] = [];
-  #questions: Question[] = [];
-  #waitingBlocks = 0;
+  readonly #answers: BlockAnswers;
   #isFull = false;
   #isKeeping = false;
   #untakenBytes = 0;
@@ -57,6 +43,10 @@ export class PeerSession {
 
   constructor(parts: PeerSessionParts) {
     this.#parts = parts;
+    const send = (bytes: Uint8Array, done?: () => void): void => {
+      this.#served.bytesOut += this.#write(bytes, done);
+    };
+    this.#answers = new BlockAnswers({ store: parts.store, send, isFull: () => this.#isFull || this.#isEnded });
   }
 
   received(chunk: Uint8Array): void {
@@ -67,11 +57,11 @@ export class PeerSession {
     this.#isFull = false;
     this.#untakenBytes = 0;
     this.#teller?.drained();
-    this.#answer();
+    this.#answers.go();
   }
 
   closed(): void {
-    this.#questions = [];
+    this.#answers.close();
     this.#teller?.close();
     if (this.#follower !== undefined) this.#parts.followers.leave(this.#follower);
   }
@@ -91,12 +81,7 @@ export class PeerSession {
   }
 
   #fetch(id: number, runs: readonly WantedRun[]): void {
-    for (const run of runs) {
-      this.#questions.push({ id, run });
-      this.#waitingBlocks += run.count;
-    }
-    if (this.#waitingBlocks > WAITING_BLOCKS_MAX) this.#parts.stream.close();
-    else this.#answer();
+    if (!this.#answers.ask(id, runs)) this.#parts.stream.close();
   }
 
   /** One question of these at a time: each reads up to 4 MiB. */
@@ -115,80 +100,11 @@ export class PeerSession {
     else void answerKeep(store, runs, peer, answer);
   }
 
-  /** Answers in order, an answer's worth at a time, as long as the other side keeps up. */
-  #answer(): void {
-    if (this.#parts.isStale?.() === true) {
-      this.#parts.stream.close();
-      return;
-    }
-    while (!this.#isFull) {
-      const question = this.#questions.shift();
-      if (question === undefined) return;
-      const { id, run } = question;
-      const count = Math.min(run.count, ANSWER_BLOCKS_MAX, this.#sameAnswer(run));
-      const part = { ...run, count };
-      this.#waitingBlocks -= count;
-      if (count < run.count)
-        this.#questions.unshift({ id, run: { ...run, first: run.first + count, count: run.count - count } });
-      if (!this.#has(run, run.first)) this.#deny(id, part);
-      else if (!this.#give(id, part)) this.#askAgain({ id, run: part });
-    }
-  }
-
-  /** Some block of it was spoilt and is not here any more: its answer is another now. */
-  #askAgain(question: Question): void {
-    this.#questions.unshift(question);
-    this.#waitingBlocks += question.run.count;
-  }
-
-  /** How many blocks of the run, from its first, are all here or all not. */
-  #sameAnswer(run: WantedRun): number {
-    const has = this.#has(run, run.first);
-    const hint = this.#hint(run, run.first);
-    let count = 1;
-    while (
-      count < run.count &&
-      this.#has(run, run.first + count) === has &&
-      (has || this.#hint(run, run.first + count) === hint)
-    )
-      count++;
-    return count;
-  }
-
-  /** Whether the block is here in exactly this version, and durably so. */
-  #has(run: WantedRun, block: number): boolean {
-    const table = this.#parts.store?.table;
-    if (table === undefined || table.isChanged(block)) return false;
-    return table.equals(block, run.high, run.low) && table.contentOf(block) === (DATA | HERE);
-  }
-
-  #hint(run: WantedRun, block: number): string {
-    const { store } = this.#parts;
-    if (store === undefined || !store.table.equals(block, run.high, run.low)) return '';
-    return store.holderName(store.table.holderOf(block));
-  }
-
-  /** False when some block turned out not to be what its version names. */
-  #give(id: number, run: WantedRun): boolean {
-    const room = this.#rooms.pop() ?? new AnswerRoom();
-    const back = (): unknown => this.#rooms.push(room);
-    try {
-      if (this.#parts.store?.file.read(room.dataOf(run.count), run.first * BLOCK_BYTES) === true) {
-        this.#served.bytesOut += this.#write(room.frameOf(id, run), back);
-        return true;
-      }
-    } catch {
-      // A copy that cannot be read is no good copy; another holder may have one.
-      back();
-      this.#deny(id, run, '');
-      return true;
-    }
-    back();
-    return false;
-  }
-
-  #deny(id: number, run: WantedRun, hint = this.#hint(run, run.first)): void {
-    this.#served.bytesOut += this.#write(encodePeerFrame({ type: 'absent', id, run, hint }));
+  /** The layer is another store by now: the other side begins anew, and asks that one. */
+  get #isEnded(): boolean {
+    if (this.#parts.isStale?.() !== true) return false;
+    this.#parts.stream.close();
+    return true;
   }
 
   #follow(afterSequence: number | undefined): void {
@@ -205,7 +121,7 @@ export class PeerSession {
       if (frame.type === 'mark') follower.begun();
     };
     this.#follower = follower;
-    this.#teller = new TableTeller({ store, afterSequence, clock, send, isFull: () => this.#isFull });
+    this.#teller = new TableTeller({ store, afterSequence, clock, send, isFull: () => this.#isFull || this.#isEnded });
   }
 
   get #served(): Meter {

@@ -1,0 +1,152 @@
+// The answers to one stream's fetches, by version equality: what is here durably in the very version that was asked for,
+// who might have the rest. What has to come from the disk is waited for beside everything else, some answers at a time.
+import type { WantedRun } from '../image/block-fetcher.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+import { DATA, HERE } from '../table/version-run.ts';
+import { AnswerRoom } from './answer-room.ts';
+import { FETCH_BLOCKS_MAX } from './frame-fields.ts';
+import { ANSWER_BLOCKS_MAX, encodePeerFrame } from './peer-frame.ts';
+
+/** Requests of one peer that wait for its socket; a peer that asks for more without reading is cut off. */
+const WAITING_BLOCKS_MAX = 16 * FETCH_BLOCKS_MAX;
+/** Answers of one stream that wait for the disk at once: what a disk needs in its queue to be busy, and 2 MiB in all. */
+const WARMING_MAX = 8;
+
+export interface BlockAnswersParts {
+  /** Undefined when this node has no such layer: everything is absent. */
+  readonly store: ImageStore | undefined;
+  /** `done`: the bytes may be changed again. */
+  readonly send: (bytes: Uint8Array, done?: () => void) => void;
+  /** Whether the other side does not keep up; `go` is called when it does again. */
+  readonly isFull: () => boolean;
+}
+
+interface Question {
+  readonly id: number;
+  readonly run: WantedRun;
+  /** It was brought into the page cache for this. */
+  readonly isWarm?: true;
+}
+
+/** The questions of one stream. In order, but that what the disk is waited for may be overtaken. */
+export class BlockAnswers {
+  readonly #parts: BlockAnswersParts;
+  /** Of answers that have gone. */
+  readonly #rooms: AnswerRoom[] = [];
+  #questions: Question[] = [];
+  #waitingBlocks = 0;
+  #warming = 0;
+  #isClosed = false;
+
+  constructor(parts: BlockAnswersParts) {
+    this.#parts = parts;
+  }
+
+  /** False when too much waits: nothing of it will be answered. */
+  ask(id: number, runs: readonly WantedRun[]): boolean {
+    for (const run of runs) this.#wait({ id, run });
+    if (this.#waitingBlocks > WAITING_BLOCKS_MAX) return false;
+    this.go();
+    return true;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#questions = [];
+  }
+
+  /** Answers an answer's worth at a time, as long as the other side keeps up. */
+  go(): void {
+    while (!this.#parts.isFull() && this.#warming < WARMING_MAX) {
+      const question = this.#questions.shift();
+      if (question === undefined) return;
+      const { run } = question;
+      this.#waitingBlocks -= run.count;
+      const count = Math.min(run.count, ANSWER_BLOCKS_MAX, this.#sameAnswer(run));
+      if (count < run.count)
+        this.#wait({ ...question, run: { ...run, first: run.first + count, count: run.count - count } }, true);
+      this.#answer({ ...question, run: { ...run, count } });
+    }
+  }
+
+  #wait(question: Question, isNext = false): void {
+    this.#waitingBlocks += question.run.count;
+    if (isNext) this.#questions.unshift(question);
+    else this.#questions.push(question);
+  }
+
+  /** A run of blocks with one answer. */
+  #answer(question: Question): void {
+    const { id, run, isWarm } = question;
+    if (!this.#has(run, run.first)) this.#deny(id, run);
+    else if (this.#give(question)) return;
+    // Some block of it was spoilt and is not here any more: its answer is another now.
+    else if (isWarm === true) this.#wait({ id, run }, true);
+    else this.#warm(question);
+  }
+
+  #warm({ id, run }: Question): void {
+    this.#warming++;
+    this.#waitingBlocks += run.count;
+    const again = (): void => {
+      this.#warming--;
+      this.#waitingBlocks -= run.count;
+      if (this.#isClosed) return;
+      this.#wait({ id, run, isWarm: true }, true);
+      this.go();
+    };
+    // What cannot be read says so again when it is.
+    this.#parts.store?.file.warm(run.first, run.first + run.count).then(again, again);
+  }
+
+  /** How many blocks of the run, from its first, are all here or all not. */
+  #sameAnswer(run: WantedRun): number {
+    const has = this.#has(run, run.first);
+    const hint = this.#hint(run, run.first);
+    let count = 1;
+    while (
+      count < run.count &&
+      this.#has(run, run.first + count) === has &&
+      (has || this.#hint(run, run.first + count) === hint)
+    )
+      count++;
+    return count;
+  }
+
+  /** Whether the block is here in exactly this version, and durably so. */
+  #has(run: WantedRun, block: number): boolean {
+    const table = this.#parts.store?.table;
+    if (table === undefined || table.isChanged(block)) return false;
+    return table.equals(block, run.high, run.low) && table.contentOf(block) === (DATA | HERE);
+  }
+
+  #hint(run: WantedRun, block: number): string {
+    const { store } = this.#parts;
+    if (store === undefined || !store.table.equals(block, run.high, run.low)) return '';
+    return store.holderName(store.table.holderOf(block));
+  }
+
+  /** False when the disk would have to be waited for, or some block turned out not to be what its version names. */
+  #give({ id, run, isWarm }: Question): boolean {
+    const room = this.#rooms.pop() ?? new AnswerRoom();
+    const back = (): unknown => this.#rooms.push(room);
+    try {
+      if (this.#parts.store?.file.read(room.dataOf(run.count), run.first * BLOCK_BYTES, isWarm === true) === true) {
+        this.#parts.send(room.frameOf(id, run), back);
+        return true;
+      }
+    } catch {
+      // A copy that cannot be read is no good copy; another holder may have one.
+      back();
+      this.#deny(id, run, '');
+      return true;
+    }
+    back();
+    return false;
+  }
+
+  #deny(id: number, run: WantedRun, hint = this.#hint(run, run.first)): void {
+    this.#parts.send(encodePeerFrame({ type: 'absent', id, run, hint }));
+  }
+}
