@@ -49,11 +49,19 @@ export class DbenchFigures {
     return spread(this.of(subject).flatMap((run) => figure(run) ?? []));
   }
 
-  /** How many seconds after the guest ran at the destination its old speed was there for five seconds. */
+  /**
+   * How many seconds after the guest ran at the destination its old speed was there for five seconds. The load has
+   * stretches in which any guest takes three times as long for the same bytes: what counts is how much the unmigrated guest
+   * did in five seconds from the same point of its work on.
+   */
   secondsUntilOldSpeed({ movedMs, finishMs, points }: DbenchRun): number | undefined {
-    const old = this.spread(UNMIGRATED, throughput);
-    if (old === undefined || movedMs === undefined) return undefined;
-    return new WorkCurve(points).secondsUntil(OLD_SPEED * old.mean, movedMs, finishMs, WINDOW_MS);
+    const old = this.of(UNMIGRATED).map((run) => new WorkCurve(run.points));
+    if (old.length === 0 || movedMs === undefined) return undefined;
+    const enough = (bytes: number): number => {
+      const done = spread(old.flatMap((curve) => curve.doneAfter(bytes, WINDOW_MS) ?? []));
+      return done === undefined ? Number.POSITIVE_INFINITY : OLD_SPEED * done.mean;
+    };
+    return new WorkCurve(points).secondsUntil(enough, movedMs, finishMs, WINDOW_MS);
   }
 
   table(): string {

@@ -46,15 +46,22 @@ export class WorkCurve {
     );
   }
 
+  /** How much is done in a stretch that begins when so much had been done, or that is the last one; undefined before both. */
+  doneAfter(bytes: number, windowMs: number): number | undefined {
+    const lastMs = (this.#points.at(-1)?.[0] ?? 0) - windowMs;
+    const beginMs = Math.min(this.timeOf(bytes) ?? lastMs, lastMs);
+    return beginMs < 0 ? undefined : this.bytesAt(beginMs + windowMs) - this.bytesAt(beginMs);
+  }
+
   /**
-   * How long after `fromMs` a stretch of `windowMs` begins in which at least `bytesPerSecond` are done, in whole seconds;
-   * undefined when none does before the end.
+   * How long after `fromMs` a stretch of `windowMs` begins in which enough is done, in whole seconds; undefined when none
+   * does before the end. `enough` is asked with what had been done when the stretch begins.
    */
-  secondsUntil(bytesPerSecond: number, fromMs: number, endMs: number, windowMs: number): number | undefined {
+  secondsUntil(enough: (bytes: number) => number, fromMs: number, endMs: number, windowMs: number): number | undefined {
     for (let seconds = 0; fromMs + seconds * SECOND_MS + windowMs <= endMs; seconds += 1) {
       const beginMs = fromMs + seconds * SECOND_MS;
-      const done = this.bytesAt(beginMs + windowMs) - this.bytesAt(beginMs);
-      if (done >= (bytesPerSecond * windowMs) / SECOND_MS) return seconds;
+      const before = this.bytesAt(beginMs);
+      if (this.bytesAt(beginMs + windowMs) - before >= enough(before)) return seconds;
     }
     return undefined;
   }

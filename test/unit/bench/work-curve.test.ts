@@ -44,11 +44,44 @@ test('each whole second has its work, whenever it was told', () => {
 });
 
 test('a speed is reached when a whole stretch had it', () => {
-  assert.is(CURVE.secondsUntil(50, 4_000, 10_000, 2_000), 2);
-  assert.is(CURVE.secondsUntil(50, 4_500, 10_000, 2_000), 2, 'counted from where it is asked');
-  assert.is(CURVE.secondsUntil(100, 0, 10_000, 4_000), 0);
-  assert.is(CURVE.secondsUntil(60, 4_000, 10_000, 2_000), undefined, 'never after the stop');
-  assert.is(CURVE.secondsUntil(50, 4_000, 7_500, 2_000), undefined, 'the stretch would end after the work');
+  assert.is(
+    CURVE.secondsUntil(() => 100, 4_000, 10_000, 2_000),
+    2,
+  );
+  assert.is(
+    CURVE.secondsUntil(() => 100, 4_500, 10_000, 2_000),
+    2,
+    'counted from where it is asked',
+  );
+  assert.is(
+    CURVE.secondsUntil(() => 400, 0, 10_000, 4_000),
+    0,
+  );
+  assert.is(
+    CURVE.secondsUntil(() => 120, 4_000, 10_000, 2_000),
+    undefined,
+    'never after the stop',
+  );
+  assert.is(
+    CURVE.secondsUntil(() => 100, 4_000, 7_500, 2_000),
+    undefined,
+    'the stretch would end after the work',
+  );
+});
+
+test('what is enough is asked by how far the work was', () => {
+  assert.is(
+    CURVE.secondsUntil((bytes) => (bytes < 450 ? 500 : 100), 4_000, 10_000, 2_000),
+    3,
+  );
+});
+
+test('how much is done from a point of the work on, at its end in the last stretch', () => {
+  assert.is(CURVE.doneAfter(100, 2_000), 200);
+  assert.is(CURVE.doneAfter(400, 2_000), 0);
+  assert.is(CURVE.doneAfter(590, 2_000), 100);
+  assert.is(CURVE.doneAfter(5_000, 2_000), 100);
+  assert.is(CURVE.doneAfter(100, 20_000), undefined);
 });
 
 test('mean and deviation of a sample', () => {
