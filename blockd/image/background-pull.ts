@@ -1,14 +1,13 @@
 // Fetches what is missing here while nobody asks for it, at a stated rate, until the image depends on no other node; first
-// what was read most where the image comes from, as far as that is known. Never faster than the rate and never ahead of
-// what a guest waits for (its lane is another).
+// what was read most where the image comes from, as far as that is known. Never faster than the rate, never more under way
+// than the path takes without a queue, and never ahead of what a guest waits for (its lane is another).
 import type { Clock, Timer } from '../../common/clock.ts';
-import { PullOrder } from '../propagation/pull-order.ts';
+import { PullOrder, type PullRange } from '../propagation/pull-order.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
-import { RUN_BLOCKS_MAX } from './block-fetcher.ts';
+import { missingIn } from './block-range.ts';
 import type { Image } from './image.ts';
+import { PullWindow, requestBlocks } from './pull-window.ts';
 
-/** Requests under way: with 256 KiB each they fill 200 Mbit/s at 75 ms. */
-const UNDER_WAY_MAX = 8;
 /** What an idle pull may send at once when it goes on, in ms of its rate. */
 const BURST_MS = 200;
 /** How soon it looks again after blocks turned out lost, or the image was no writer's. */
@@ -21,13 +20,14 @@ export class BackgroundPull {
   #bytesPerMs = 0;
   #creditBytes = 0;
   #creditedMs = 0;
+  readonly #window: PullWindow;
   #order: PullOrder;
-  #underWay = 0;
   #timer: Timer | undefined;
 
   constructor(image: Image, clock: Clock) {
     this.#image = image;
     this.#clock = clock;
+    this.#window = new PullWindow(clock);
     this.#order = new PullOrder(image.store.blocks);
   }
 
@@ -54,29 +54,39 @@ export class BackgroundPull {
       return;
     }
     this.#addCredit();
-    while (this.#underWay < UNDER_WAY_MAX && this.#creditBytes > 0) if (!this.#fetchNext()) return;
-    if (this.#underWay < UNDER_WAY_MAX) this.#wait(Math.ceil(1 - this.#creditBytes / this.#bytesPerMs));
+    while (this.#mayAsk && this.#creditBytes > 0) if (!this.#fetchNext()) return;
+    if (this.#mayAsk) this.#wait(Math.ceil(1 - this.#creditBytes / this.#bytesPerMs));
+  }
+
+  get #mayAsk(): boolean {
+    return this.#window.mayAsk(this.#image.isWaiting);
   }
 
   /** False when nothing is missing from the cursor on; the pull then ends, or begins anew after losses. */
   #fetchNext(): boolean {
     const { stack, store } = this.#image;
-    const run = this.#order.next((from, end, countMax) => stack.nextMissing(from, end, countMax), RUN_BLOCKS_MAX);
-    if (run === undefined) {
+    const countMax = requestBlocks(this.#bytesPerMs * 1_000);
+    const range = this.#order.next((from, end) => stack.nextMissing(from, end, 1)?.first, countMax);
+    if (range === undefined) {
       const rest = stack.nextMissing(0, store.blocks, 1);
       this.#order.restart();
-      if (rest !== undefined && this.#underWay === 0) this.#wait(LATER_MS);
+      if (rest !== undefined && this.#window.underWayBytes === 0) this.#wait(LATER_MS);
       if (rest === undefined) store.flush()?.catch(() => store.failure);
       return false;
     }
-    this.#creditBytes -= run.count * BLOCK_BYTES;
-    this.#underWay++;
-    const done = (): void => {
-      this.#underWay--;
-      this.#step();
-    };
-    this.#image.fetch(run.first, run.first + run.count, 'background').then(done, done);
+    this.#fetch(range);
     return true;
+  }
+
+  /** What fails is looked for again once the rest has been gone through. */
+  #fetch({ first, end }: PullRange): void {
+    const { stack } = this.#image;
+    const bytes = missingIn(stack, first, end) * BLOCK_BYTES;
+    this.#creditBytes -= bytes;
+    const step = (): void => this.#step();
+    this.#window
+      .during(bytes, !stack.isAsked(first, end), () => this.#image.fetch(first, end, 'background'))
+      .then(step, step);
   }
 
   #addCredit(): void {

@@ -8,6 +8,7 @@ import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { BlockRun } from '../table/run-search.ts';
 import { DATA } from '../table/version-run.ts';
+import { AskedBlocks } from './asked-blocks.ts';
 
 /** Why blocks are fetched: they are counted apart and wait in lanes of their own. */
 export type FetchCause = 'demand' | 'background' | 'pushed';
@@ -61,10 +62,10 @@ interface Request {
   end(): void;
 }
 
-/** The fetches of one layer; a block is asked for once however many wait for it. */
+/** The fetches of one layer; a block is asked for once however many wait for it, and once more when a client does. */
 export class BlockFetcher {
   readonly #parts: FetcherParts;
-  readonly #pending = new Map<number, Promise<void>>();
+  readonly #asked = new AskedBlocks();
   readonly fetchedBlocks = { demand: 0, background: 0, pushed: 0 };
 
   constructor(parts: FetcherParts) {
@@ -73,7 +74,12 @@ export class BlockFetcher {
 
   /** Asked for and not here yet. */
   get queuedBlocks(): number {
-    return this.#pending.size;
+    return this.#asked.size;
+  }
+
+  /** Whether any of the blocks is. */
+  isAsked(first: number, end: number): boolean {
+    return this.#asked.hasAny(first, end);
   }
 
   /**
@@ -87,9 +93,9 @@ export class BlockFetcher {
     const waits = new Set<Promise<void>>();
     const wanted = new Map<number, BlockRun[]>();
     for (let block = first; block < end; ) {
-      const pending = this.#pending.get(block);
-      if (pending !== undefined) waits.add(pending);
-      const run = pending === undefined ? this.#nextUnasked(block, end) : undefined;
+      const asked = this.#asked.waitFor(block, cause);
+      if (asked !== undefined) waits.add(asked);
+      const run = asked === undefined ? this.#nextUnasked(block, end, cause) : undefined;
       if (run !== undefined) wanted.set(run.holder, [...(wanted.get(run.holder) ?? []), run]);
       block = run === undefined ? block + 1 : run.first + run.count;
     }
@@ -111,13 +117,11 @@ export class BlockFetcher {
   }
 
   /** The missing run that begins exactly at the block, without blocks that were asked for already. */
-  #nextUnasked(block: number, end: number): BlockRun | undefined {
+  #nextUnasked(block: number, end: number, cause: FetchCause): BlockRun | undefined {
     const run = this.#parts.store.table.nextMissing(block, block + 1, 1);
     if (run === undefined) return undefined;
     const whole = this.#parts.store.table.nextMissing(block, end, RUN_BLOCKS_MAX) ?? run;
-    let count = 1;
-    while (count < whole.count && !this.#pending.has(block + count)) count++;
-    return { ...whole, count };
+    return { ...whole, count: this.#asked.nextWaitedFor(block + 1, block + whole.count, cause) - block };
   }
 
   #start(holder: number, runs: readonly BlockRun[], cause: FetchCause): Promise<void> {
@@ -129,16 +133,7 @@ export class BlockFetcher {
         ? Promise.all(runs.map((run) => this.#askNext({ run, hint: '' }, asked, cause)))
         : this.#ask(holderName, runs, asked, cause)
     ).then(() => undefined);
-    for (const { first, count } of runs) {
-      for (let block = first; block < first + count; block++) this.#pending.set(block, fetched);
-    }
-    const forget = (): void => {
-      for (const { first, count } of runs) {
-        for (let block = first; block < first + count; block++) this.#pending.delete(block);
-      }
-    };
-    fetched.then(forget, forget);
-    return fetched;
+    return this.#asked.put(runs, fetched, cause);
   }
 
   /** Asks one node, then others for what it has not got; others beside it while it says nothing. */

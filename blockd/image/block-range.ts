@@ -22,3 +22,24 @@ export function partialBlocks(offset: number, length: number): readonly number[]
   if ((offset + length) % BLOCK_BYTES !== 0 && blocks[0] !== last) blocks.push(last);
   return blocks;
 }
+
+/** What says which blocks must be fetched, in runs. */
+interface Missing {
+  nextMissing(
+    from: number,
+    end: number,
+    countMax: number,
+  ): { readonly first: number; readonly count: number } | undefined;
+}
+
+/** How many blocks from `first` to before `end` must be fetched. */
+export function missingIn(of: Missing, first: number, end: number): number {
+  let count = 0;
+  for (let from = first; from < end; ) {
+    const run = of.nextMissing(from, end, end - from);
+    if (run === undefined) break;
+    count += run.count;
+    from = run.first + run.count;
+  }
+  return count;
+}

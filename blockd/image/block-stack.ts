@@ -103,6 +103,11 @@ export class BlockStack {
     return undefined;
   }
 
+  /** Whether any of the blocks was asked of another node, in whichever layer, and is not here yet. */
+  isAsked(first: number, end: number): boolean {
+    return this.layers.some((layer) => layer.isAsked(first, end));
+  }
+
   /**
    * Fills the buffer from blocks none of which is missing. False when the disk would have to be waited for, unless
    * `mayWait`; or one turned out to be spoilt: it is missing now.

@@ -34,6 +34,7 @@ export class ImageReads {
   /** Who wants to hear of each request. */
   notes: AccessNotes | undefined;
   readonly #clock: Clock;
+  #waits = 0;
   #stack: BlockStack;
   #barrierTimer: Timer | undefined;
 
@@ -132,12 +133,27 @@ export class ImageReads {
     this.misses++;
   }
 
+  /** Whether a client waits for another node at this moment. */
+  get isWaiting(): boolean {
+    return this.#waits > 0;
+  }
+
   /** Makes missing blocks local. */
   async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
-    const startedMs = this.#clock.nowMs();
-    await this.#stack.fetch(first, end, cause);
-    if (cause === 'demand') this.fetchTimes.add(this.#clock.nowMs() - startedMs);
+    if (cause === 'demand') await this.#fetchInTime(first, end);
+    else await this.#stack.fetch(first, end, cause);
     this.armBarrier();
+  }
+
+  async #fetchInTime(first: number, end: number): Promise<void> {
+    const startedMs = this.#clock.nowMs();
+    this.#waits++;
+    try {
+      await this.#stack.fetch(first, end, 'demand');
+    } finally {
+      this.#waits--;
+    }
+    this.fetchTimes.add(this.#clock.nowMs() - startedMs);
   }
 
   /** Makes what is missing in the range local, once it may be read. */

@@ -49,6 +49,11 @@ export class LayerBlocks {
     return this.#fetcher.queuedBlocks;
   }
 
+  /** Whether any of the blocks is. */
+  isAsked(first: number, end: number): boolean {
+    return this.#fetcher.isAsked(first, end);
+  }
+
   /** The place that the layer is pinned to, if its blocks may not be here. */
   get pinnedTo(): string | undefined {
     return this.#pins?.pinnedElsewhere(this.store.layer);

@@ -3,14 +3,12 @@
 import type { Clock } from '../../common/clock.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
+import { missingIn } from './block-range.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import type { LayerShelf } from './layer-shelf.ts';
+import { PullWindow, requestBlocks } from './pull-window.ts';
 import { cancelled, settledBefore } from './settled-before.ts';
 
-/** One request, answered 256 KiB at a time: nobody waits for the first of them. */
-const ASK_BLOCKS = 128;
-/** Requests under way: with 512 KiB each they fill 200 Mbit/s at 75 ms. */
-const UNDER_WAY_MAX = 4;
 /** How far it is, is told no more often. */
 const TOLD_MS = 100;
 
@@ -47,6 +45,7 @@ class Seed {
   readonly #layers: readonly LayerBlocks[];
   readonly #clock: Clock;
   readonly #underWay = new Set<Promise<void>>();
+  readonly #window: PullWindow;
   readonly #beganMs: number;
   #askedBytes = 0;
   #toldMs = 0;
@@ -56,6 +55,7 @@ class Seed {
     this.#job = job;
     this.#layers = layers;
     this.#clock = clock;
+    this.#window = new PullWindow(clock);
     this.#beganMs = clock.nowMs();
   }
 
@@ -70,19 +70,21 @@ class Seed {
   async #fetchAll(layer: LayerBlocks): Promise<void> {
     const { table, blocks } = layer.store;
     for (let from = 0; ; ) {
-      const run = table.nextMissing(from, blocks, ASK_BLOCKS);
-      if (run === undefined) return;
-      from = run.first + run.count;
-      while (this.#underWay.size >= UNDER_WAY_MAX) await this.#one();
+      const first = table.nextMissing(from, blocks, 1)?.first;
+      if (first === undefined) return;
+      from = Math.min(first + requestBlocks(this.#job.rateBytesPerSecond), blocks);
+      while (!this.#window.mayAsk(false)) await this.#one();
       await this.#whenDue();
       this.#throwIfOver();
-      this.#askedBytes += run.count * BLOCK_BYTES;
-      this.#begin(layer.fetch(run.first, from, 'background'));
+      this.#begin(layer, first, from);
     }
   }
 
-  #begin(fetch: Promise<void>): void {
-    const one = fetch
+  #begin(layer: LayerBlocks, first: number, end: number): void {
+    const bytes = missingIn(layer.store.table, first, end) * BLOCK_BYTES;
+    this.#askedBytes += bytes;
+    const one = this.#window
+      .during(bytes, !layer.isAsked(first, end), () => layer.fetch(first, end, 'background'))
       .catch((error: unknown) => {
         this.#failure ??= error;
       })

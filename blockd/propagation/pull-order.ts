@@ -2,8 +2,14 @@
 // then the rest as it lies. Pure; what is missing it asks.
 import { REGION_BLOCKS } from './heat-summary.ts';
 
-/** The first run of missing blocks at or after `from`, before `end`, of at most so many. */
-export type NextMissing<Run> = (from: number, end: number, countMax: number) => Run | undefined;
+/** The first missing block at or after `from`, before `end`. */
+export type NextMissing = (from: number, end: number) => number | undefined;
+
+/** Neighbouring blocks, the first of which is missing. */
+export interface PullRange {
+  readonly first: number;
+  readonly end: number;
+}
 
 /** Goes through an image once; `restart` begins anew. */
 export class PullOrder {
@@ -25,25 +31,22 @@ export class PullOrder {
     this.#cursor = this.#regionStart();
   }
 
-  /** The next run to fetch; undefined when it came to the image's end. */
-  next<Run extends { readonly first: number; readonly count: number }>(
-    nextMissing: NextMissing<Run>,
-    countMax: number,
-  ): Run | undefined {
+  /** The next at most so many blocks to fetch; undefined when it came to the image's end. */
+  next(nextMissing: NextMissing, countMax: number): PullRange | undefined {
     while (this.#rank < this.#hottest.length) {
       const end = Math.min(this.#regionStart() + REGION_BLOCKS, this.#blocks);
-      const run = nextMissing(this.#cursor, end, countMax);
-      if (run !== undefined) return this.#passed(run);
+      const first = nextMissing(this.#cursor, end);
+      if (first !== undefined) return this.#passed(first, Math.min(first + countMax, end));
       this.#rank++;
       this.#cursor = this.#regionStart();
     }
-    const run = nextMissing(this.#cursor, this.#blocks, countMax);
-    return run === undefined ? undefined : this.#passed(run);
+    const first = nextMissing(this.#cursor, this.#blocks);
+    return first === undefined ? undefined : this.#passed(first, Math.min(first + countMax, this.#blocks));
   }
 
-  #passed<Run extends { readonly first: number; readonly count: number }>(run: Run): Run {
-    this.#cursor = run.first + run.count;
-    return run;
+  #passed(first: number, end: number): PullRange {
+    this.#cursor = end;
+    return { first, end };
   }
 
   #regionStart(): number {

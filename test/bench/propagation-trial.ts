@@ -231,27 +231,21 @@ export class PropagationTrial {
     const have = this.#have[this.#here];
     this.#pullCredit = Math.min(this.#pullCredit + TICK_MS * PULL_BYTES_PER_MS, TICK_MS * PULL_BYTES_PER_MS);
     while (this.#pullCredit > 0) {
-      const run = this.#pull.next((from, end, max) => this.#nextMissing(have, from, end, max), 64);
-      if (run === undefined) {
+      const range = this.#pull.next((from, end) => this.#nextMissing(have, from, end), 64);
+      if (range === undefined) {
         this.#pull = undefined;
         return;
       }
-      for (let block = run.first; block < run.first + run.count; block++) have[block] = this.#version[block] ?? 0;
-      this.#pullCredit -= run.count * BLOCK_BYTES;
+      for (let block = range.first; block < range.end; block++) {
+        if (have[block] !== this.#version[block]) this.#pullCredit -= BLOCK_BYTES;
+        have[block] = this.#version[block] ?? 0;
+      }
     }
   }
 
-  #nextMissing(
-    have: Uint32Array,
-    from: number,
-    end: number,
-    max: number,
-  ): { first: number; count: number } | undefined {
+  #nextMissing(have: Uint32Array, from: number, end: number): number | undefined {
     let first = from;
     while (first < end && have[first] === this.#version[first]) first++;
-    if (first >= end) return undefined;
-    let last = first;
-    while (last < end && last - first < max && have[last] !== this.#version[last]) last++;
-    return { first, count: last - first };
+    return first < end ? first : undefined;
   }
 }

@@ -42,7 +42,7 @@ async function pulling(missing: readonly number[]) {
     }
     return asked;
   };
-  return { pull, run, store };
+  return { pull, run, store, image, source, clock };
 }
 
 test('without a word it goes from the first block to the last', async () => {
@@ -58,6 +58,40 @@ test('what was read most at the source comes first, then the rest', async () => 
   pull.setRate(1e6);
   assert.equal(await run(), [200, 70, 3, 130]);
   assert.is(store.table.census().elsewhere.size, 0);
+});
+
+test('neighbours are asked for in one request, in however many versions they are', async () => {
+  const { image, store, source, clock, pull } = await pulling([]);
+  for (let block = 0; block < 128; block++) learn(store.table, block, [256, 1 + block], store.holderIndex('b'));
+  pull.setRate(1e9);
+  await clock.advance(1);
+  assert.equal(
+    source.asked.map(({ runs }) => runs.length),
+    [64, 64],
+  );
+  assert.is(image.stack.isAsked(100, 101), true);
+});
+
+test('what a client waits for is asked for again, and whichever comes first will do', async () => {
+  const { image, source, clock, pull, store } = await pulling([5, 6]);
+  pull.setRate(1e9);
+  await clock.advance(1);
+  const reading = image.readLater(5 * BLOCK_BYTES, 2 * BLOCK_BYTES);
+  const again = image.readLater(5 * BLOCK_BYTES, 1);
+  await clock.advance(1);
+  assert.equal(
+    source.asked.map(({ runs }) => runs.map(({ first, count }) => [first, count])),
+    [[[5, 2]], [[5, 2]]],
+    'the second client waits for what the first one asked for',
+  );
+  assert.ok(image.isWaiting);
+  source.give(9);
+  assert.equal([(await reading)[0], (await again)[0]], [9, 9]);
+  assert.not(image.isWaiting);
+  assert.equal(store.table.census().elsewhere.size, 0);
+  source.give(9);
+  await clock.advance(1);
+  assert.equal(image.fetchedBlocks, { demand: 0, background: 2, pushed: 0 });
 });
 
 test.run();
