@@ -1,7 +1,8 @@
 // The catalogue's calls by which it is compared with the stores, and by which they get its records to keep.
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { catalogueContract } from '../../wire/contracts/catalogue.ts';
-import type { KeptRecords } from '../../wire/contracts/store-report.ts';
+import type { KeptRecords, LayerCopies } from '../../wire/contracts/store-report.ts';
+import { layersOf } from './catalogue-layers.ts';
 import { layerPins } from './catalogue-pins.ts';
 import { isState, recordsOf } from './catalogue-records.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
@@ -50,5 +51,16 @@ function allRecords(store: CatalogueStore): KeptRecords {
   const records = [...entries, ...others].flatMap(({ key, text }) =>
     text === undefined || isState(key) ? [] : [{ key, text }],
   );
-  return { mark: { incarnation, serial }, pins: layerPins(store), records };
+  return { mark: { incarnation, serial }, pins: layerPins(store), copies: layerCopies(store), records };
+}
+
+/** The layers that are to be at several stores, each once, with the most that a policy asks for. */
+function layerCopies({ heads }: Pick<CatalogueStore, 'heads'>): LayerCopies[] {
+  const copies = new Map<string, number>();
+  for (const head of heads) {
+    const policy = head.propagation?.policy;
+    if (policy?.mode !== 'sync' && policy?.mode !== 'sync-write') continue;
+    for (const layer of layersOf(head)) copies.set(layer, Math.max(copies.get(layer) ?? 0, policy.copies));
+  }
+  return Array.from(copies, ([layer, count]) => ({ layer, copies: count }));
 }

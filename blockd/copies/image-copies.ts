@@ -3,10 +3,11 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { CopiesShown } from '../../wire/contracts/blockd.ts';
-import type { PropagationPolicy, PropagationSettings } from '../../wire/contracts/propagation.ts';
+import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import type { Member } from '../../wire/names.ts';
 import type { Answer, FlushSafety } from '../image/flush-safety.ts';
 import type { Image } from '../image/image.ts';
+import type { PropagationBook } from '../image/propagation-book.ts';
 import { exportEnded } from '../image/request-gate.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import type { Traffic } from '../peer/traffic.ts';
@@ -27,7 +28,7 @@ export interface ImageCopiesParts {
   readonly image: Image;
   /** This node's name. */
   readonly node: string;
-  readonly book: { of(image: string): PropagationSettings };
+  readonly book: Pick<PropagationBook, 'of' | 'reachedOf' | 'reach'>;
   /** All members; this node too if it was told. */
   readonly members: () => readonly Member[];
   readonly layers: { trafficOf(layer: string): Traffic };
@@ -77,6 +78,7 @@ export class ImageCopies implements FlushSafety {
       this.#isReviewing = false;
     }
     const { image } = this.#parts;
+    this.#noteReached();
     if (image.gate.mode === 'ended') this.#waits.end(exportEnded(image.store.image));
     else this.#waits.decide((sequence) => this.#mayAnswer(sequence));
     if (this.#isWritten) this.#note(this.#answerTo(image.store.durableSequence));
@@ -86,13 +88,21 @@ export class ImageCopies implements FlushSafety {
   show(): { copies?: CopiesShown } {
     const policy = this.#policy;
     if (policy === undefined || !this.#isWritten) return {};
-    const { safeOn } = this.#answerTo(this.#parts.image.store.durableSequence);
+    const { image } = this.#parts;
+    const { safeOn } = this.#answerTo(image.store.durableSequence);
+    const lacksSome = image.stack.layers.some(({ store }) => store.table.hasMissing);
     const stores = Array.from(this.#links.values(), ({ node, isReachable, durableSequence, reason }) => ({
       ...{ node, reachable: isReachable, reason },
       durableSequence: durableSequence ?? null,
     }));
     const { copies } = policy;
-    return { copies: { copies, safeOn, degraded: this.#isDegraded, waitingFlushes: this.#waits.count, stores } };
+    return {
+      copies: {
+        ...{ copies, degraded: this.#isDegraded, waitingFlushes: this.#waits.count, stores },
+        safeOn: lacksSome ? safeOn - 1 : safeOn,
+        forming: lacksSome || this.#promised < copies,
+      },
+    };
   }
 
   get #asked(): PropagationPolicy {
@@ -102,6 +112,21 @@ export class ImageCopies implements FlushSafety {
   get #policy(): CopyPolicy | undefined {
     const policy = this.#asked;
     return policy.mode === 'sync' || policy.mode === 'sync-write' ? policy : undefined;
+  }
+
+  /** How many copies an answer means by now: as many as there once were, up to what the policy asks for. */
+  get #promised(): number {
+    const { book, image } = this.#parts;
+    return Math.min(this.#policy?.copies ?? 1, book.reachedOf(image.store.image));
+  }
+
+  /** Stores that have said on their stream that they have everything are copies from now on: no flush goes without them. */
+  #noteReached(): void {
+    const { book, image } = this.#parts;
+    const policy = this.#policy;
+    if (policy === undefined || !this.#isWritten) return;
+    const { safeOn } = flushAnswer(policy, this.#here(), this.#views(), 0);
+    book.reach(image.store.image, Math.min(policy.copies, safeOn));
   }
 
   get #isWritten(): boolean {
@@ -118,7 +143,9 @@ export class ImageCopies implements FlushSafety {
   }
 
   #answerTo(sequence: number): FlushAnswer {
-    return flushAnswer(this.#asked, this.#here(), this.#views(), sequence);
+    const policy = this.#policy;
+    const asked = policy === undefined ? this.#asked : { ...policy, copies: this.#promised };
+    return flushAnswer(asked, this.#here(), this.#views(), sequence);
   }
 
   /** Told before the first answer that means less than the policy asks for, and when it is over. */

@@ -1,6 +1,6 @@
 // Keeps the space of blocks that are only cached under a cap, and some of the disk free: lets go of what was of no use for
-// longest, each block only after another store has said, just now, that it holds and keeps that version (SOUNDNESS A11).
-// A block that nobody else keeps stays, whatever the cap says.
+// longest, each block only after another store has said, just now, that it holds and keeps that version (SOUNDNESS A11);
+// where a policy wants copies, so many others. A block that too few others keep stays, whatever the cap says.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { DiskRoom } from '../../common/disk-room.ts';
 import { messageOf } from '../../common/errors.ts';
@@ -39,6 +39,8 @@ export interface CacheCapParts {
   readonly node: string;
   /** The other members' names. */
   readonly members: () => readonly string[];
+  /** How many other stores must keep what goes of a layer; 1 at least. */
+  readonly keepers: (layer: string) => number;
   readonly ask: AskKeep;
   readonly clock: Clock;
   readonly log: Log;
@@ -113,7 +115,9 @@ export class CacheCap {
   /** `silent`: who did not answer in this round, and is asked no more in it. */
   #letGo({ layer, first, end }: CachedRegion, silent: Set<string>): Promise<number> {
     const { store } = layer;
+    const needed = this.#parts.keepers(store.layer);
     return store.copies.leaving({ first, end }, this.#parts.node, async () => {
+      const said = new KeeperCounts(needed);
       let gone = 0;
       for (const node of this.#parts.members().filter((one) => !silent.has(one))) {
         const held = heldRuns(layer, first, end);
@@ -122,7 +126,7 @@ export class CacheCap {
         // Meanwhile it may have been opened here.
         if (this.#isStopped || !this.#parts.layers().includes(layer)) break;
         if (kept === undefined) silent.add(node);
-        else if (kept.length > 0) gone += await store.copies.letGo(kept, node);
+        else if (kept.length > 0) gone += await store.copies.letGo(said.enough(kept), node);
       }
       return gone;
     });
@@ -133,6 +137,32 @@ export class CacheCap {
     if (until > this.#turn) return true;
     this.#refusedUntil.delete(keyOf(region));
     return false;
+  }
+}
+
+/** By how many stores each block is kept, in which version. */
+class KeeperCounts {
+  readonly #needed: number;
+  readonly #counts = new Map<string, number>();
+
+  constructor(needed: number) {
+    this.#needed = needed;
+  }
+
+  /** One more store keeps these: the parts of them that enough do. */
+  enough(kept: readonly WantedRun[]): readonly WantedRun[] {
+    if (this.#needed <= 1) return kept;
+    return kept.flatMap((run) => {
+      const blocks = Array.from({ length: run.count }, (_, index) => ({ ...run, first: run.first + index, count: 1 }));
+      return blocks.filter((block) => this.#count(block) >= this.#needed);
+    });
+  }
+
+  #count({ first, high, low }: WantedRun): number {
+    const key = `${first} ${high} ${low}`;
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, count);
+    return count;
   }
 }
 

@@ -50,7 +50,7 @@ export interface ImagePropagationParts {
   readonly clock: Clock;
   /** The same list as long as nothing has changed, as `book.of` answers the same settings. */
   readonly members: () => readonly Member[];
-  readonly book: Pick<PropagationBook, 'of' | 'memoryOf' | 'remember'>;
+  readonly book: Pick<PropagationBook, 'of' | 'memoryOf' | 'remember' | 'reach' | 'reachedOf'>;
   readonly way: PushWay;
   /** What was pushed here before the image came. */
   readonly arrival: ImageArrival;
@@ -160,7 +160,9 @@ export class ImagePropagation {
       propagator.announce(coming);
       this.#survey = coming === undefined ? undefined : new HeatSurvey(propagator.heat);
       if (coming === undefined) return;
-      way.tell(coming, { type: 'memory', memory: propagator.memoryFor(coming, nowMs - this.#beganMs) });
+      const copies = this.#parts.book.reachedOf(this.#parts.image.store.image);
+      const memory = { ...propagator.memoryFor(coming, nowMs - this.#beganMs), copies };
+      way.tell(coming, { type: 'memory', memory });
     }
     if (coming === undefined || this.#survey?.step(SURVEY_GROUPS) !== true) return;
     way.tell(coming, { type: 'heat', summary: Buffer.from(this.#survey.summary()) });
@@ -172,7 +174,10 @@ export class ImagePropagation {
     const { arrival, book, clock, image, prefer } = this.#parts;
     const { usefulBlocks: useful, wastedBlocks: wasted, missedBlocks: missed } = this.counters;
     this.#countedBefore = { useful, wasted, missed };
-    if (arrival.memory !== undefined) book.remember(image.store.image, arrival.memory);
+    if (arrival.memory !== undefined) {
+      book.remember(image.store.image, arrival.memory);
+      book.reach(image.store.image, arrival.memory.copies ?? 1);
+    }
     if (arrival.hottest !== undefined) prefer(arrival.hottest);
     this.#arrivalNotes = arrival.arrived(clock.nowMs(), () => this.#propagator);
     image.notes = this.#arrivalNotes;

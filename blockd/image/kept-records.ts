@@ -12,6 +12,7 @@ export class RecordBook {
   readonly #node: string;
   readonly #listeners = new Set<() => void>();
   #pins = new Map<string, LayerPin>();
+  #copies = new Map<string, number>();
   #kept: KeptRecords | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -35,6 +36,11 @@ export class RecordBook {
   /** Whether the layer is pinned, to whatever place: no copy of it goes by itself. */
   isPinned(layer: string): boolean {
     return this.#pins.has(layer);
+  }
+
+  /** How many stores are to have the layer, by its image's policy. */
+  copiesOf(layer: string): number {
+    return this.#copies.get(layer) ?? 1;
   }
 
   /** What is pinned here stays here. @throws OperationError LAYER_IN_USE */
@@ -69,6 +75,7 @@ export class RecordBook {
   #take(kept: KeptRecords | null): void {
     this.#kept = kept;
     this.#pins = new Map(kept?.pins.map((pin) => [pin.layer, pin]));
+    this.#copies = new Map(kept?.copies?.map(({ layer, copies }) => [layer, copies]));
     for (const listener of this.#listeners) listener();
   }
 }

@@ -9,7 +9,13 @@ import { refuseUnsupported } from '../propagation/supported-policy.ts';
 import { StateFile } from './state-file.ts';
 
 const Told = Type.Array(
-  Type.Object({ image: Name, settings: PropagationSettings, memory: Type.Optional(PropagationMemory) }),
+  Type.Object({
+    image: Name,
+    settings: PropagationSettings,
+    memory: Type.Optional(PropagationMemory),
+    /** As `reachedOf`. */
+    reached: Type.Optional(Type.Integer({ minimum: 1 })),
+  }),
 );
 
 const DEFAULT = JSON.stringify(DEFAULT_SETTINGS);
@@ -19,6 +25,7 @@ export class PropagationBook {
   readonly #file: StateFile<typeof Told>;
   readonly #told = new Map<string, PropagationSettings>();
   readonly #memories = new Map<string, PropagationMemory>();
+  readonly #reached = new Map<string, number>();
   #writing: Promise<void> = Promise.resolve();
 
   constructor(disk: Disk, path: string) {
@@ -27,9 +34,10 @@ export class PropagationBook {
 
   /** Reads what an earlier process wrote. */
   async load(): Promise<void> {
-    for (const { image, settings, memory } of (await this.#file.read()) ?? []) {
+    for (const { image, settings, memory, reached } of (await this.#file.read()) ?? []) {
       if (JSON.stringify(settings) !== DEFAULT) this.#told.set(image, settings);
       if (memory !== undefined) this.#memories.set(image, memory);
+      if (reached !== undefined) this.#reached.set(image, reached);
     }
   }
 
@@ -42,6 +50,7 @@ export class PropagationBook {
     refuseUnsupported(image, settings);
     const [before, after] = [JSON.stringify(this.of(image)), JSON.stringify(settings)];
     if (before === after) return;
+    if (scopeOf(this.of(image)) !== scopeOf(settings)) this.#reached.delete(image);
     if (after === DEFAULT) this.#told.delete(image);
     else this.#told.set(image, settings);
     await this.#write();
@@ -49,8 +58,8 @@ export class PropagationBook {
 
   /** The image is gone from here. @throws Error of the disk */
   async forget(image: string): Promise<void> {
-    const [wasTold, hadMemory] = [this.#told.delete(image), this.#memories.delete(image)];
-    if (wasTold || hadMemory) await this.#write();
+    const known = [this.#told, this.#memories, this.#reached].map((one) => one.delete(image));
+    if (known.includes(true)) await this.#write();
   }
 
   memoryOf(image: string): PropagationMemory | undefined {
@@ -63,17 +72,39 @@ export class PropagationBook {
     this.#writing = this.#write().catch(() => undefined);
   }
 
+  /** How many copies the image once had under a policy that wants copies in this scope; 1 before. */
+  reachedOf(image: string): number {
+    return this.#reached.get(image) ?? 1;
+  }
+
+  /** It has so many: from now on its flushes wait for as many. A restart soon after may forget it, as with `remember`. */
+  reach(image: string, copies: number): void {
+    if (copies <= this.reachedOf(image)) return;
+    this.#reached.set(image, copies);
+    this.#writing = this.#write().catch(() => undefined);
+  }
+
   /** Settles when what was to be remembered is written, or cannot be. */
   written(): Promise<void> {
     return this.#writing;
   }
 
   #write(): Promise<void> {
-    const images = new Set([...this.#told.keys(), ...this.#memories.keys()]);
+    const images = new Set([...this.#told.keys(), ...this.#memories.keys(), ...this.#reached.keys()]);
     const told = Array.from(images, (image) => {
       const memory = this.#memories.get(image);
-      return { image, settings: this.of(image), ...(memory === undefined ? {} : { memory }) };
+      const reached = this.#reached.get(image);
+      return {
+        ...{ image, settings: this.of(image) },
+        ...(memory === undefined ? {} : { memory }),
+        ...(reached === undefined ? {} : { reached }),
+      };
     });
     return this.#file.write(told);
   }
+}
+
+/** Copies elsewhere than before are none of those that there were. */
+function scopeOf({ policy }: PropagationSettings): string {
+  return policy.mode === 'sync' || policy.mode === 'sync-write' ? policy.scope : '';
 }

@@ -56,7 +56,8 @@ export class Upkeep {
     if (cache === undefined) return;
     const ask = keepQuestion({ dial, clock });
     const others = (): string[] => members().filter((name) => name !== node);
-    this.#cap = new CacheCap({ limits: cache, layers: cached, node, members: others, ask, clock, log });
+    const keepers = (layer: string): number => layers.records.copiesOf(layer);
+    this.#cap = new CacheCap({ limits: cache, layers: cached, node, members: others, keepers, ask, clock, log });
   }
 
   async start(): Promise<void> {

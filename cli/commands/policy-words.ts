@@ -88,12 +88,15 @@ export function describePolicy(policy: PropagationPolicy): string {
 }
 
 /** How the copies stand, a line each. */
-export function describeCopies({ copies: asked, safeOn, degraded, waitingFlushes, stores }: CopiesShown): string[] {
+export function describeCopies(shown: CopiesShown): string[] {
+  const { copies: asked, safeOn, forming, degraded, waitingFlushes, stores } = shown;
   const state = degraded
     ? '; flushes are answered with fewer'
     : waitingFlushes > 0
       ? `; ${waitingFlushes} flushes wait`
-      : '';
+      : forming
+        ? '; forming: no flush waits for what is still being filled'
+        : '';
   return [
     `safe on  ${safeOn} of ${asked}${state}`,
     ...stores.map(

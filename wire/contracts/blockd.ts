@@ -18,6 +18,8 @@ export const CopiesShown = Type.Object({
   /** Asked for; and on how many stores, in the policy's count, everything is that is durable here. */
   copies: Count,
   safeOn: Count,
+  /** So many copies were not there yet since the policy was set, or not all of the image is here: flushes wait for fewer. */
+  forming: Type.Boolean(),
   /** Flushes are answered with fewer, since the policy says so. */
   degraded: Type.Boolean(),
   waitingFlushes: Count,

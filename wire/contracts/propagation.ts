@@ -138,5 +138,7 @@ export type TunerState = Type.Static<typeof TunerState>;
 export const PropagationMemory = Type.Object({
   tuner: TunerState,
   moves: Type.Array(Type.Object({ from: Name, to: Name, count: Weight }), { maxItems: 4_096 }),
+  /** How many copies the image had under its policy: the next writer's flushes wait for as many. */
+  copies: Type.Optional(Type.Integer({ minimum: 1, maximum: 16 })),
 });
 export type PropagationMemory = Type.Static<typeof PropagationMemory>;

@@ -17,11 +17,17 @@ export type CatalogueMark = Type.Static<typeof CatalogueMark>;
 export const LayerPin = Type.Object({ layer: LayerId, place: Name, nodes: Type.Array(Name) });
 export type LayerPin = Type.Static<typeof LayerPin>;
 
+/** A layer of an image whose policy wants so many copies of what was flushed. */
+export const LayerCopies = Type.Object({ layer: LayerId, copies: Type.Integer({ minimum: 2 }) });
+export type LayerCopies = Type.Static<typeof LayerCopies>;
+
 /** The catalogue's records as they were at a mark, which a store keeps and never reads: text under keys. */
 export const KeptRecords = Type.Object({
   mark: CatalogueMark,
   /** What of them a store minds. */
   pins: Type.Array(LayerPin),
+  /** Layers of which a policy wants copies, and how many. */
+  copies: Type.Optional(Type.Array(LayerCopies)),
   records: Type.Array(Type.Object({ key: Type.String(), text: Type.String() })),
 });
 export type KeptRecords = Type.Static<typeof KeptRecords>;

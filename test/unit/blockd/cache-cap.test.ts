@@ -107,6 +107,19 @@ for (const [how, spoil] of Object.entries(NO_COPY)) {
   });
 }
 
+test('where a policy wants two copies a block goes only when two others keep it, in one version', async () => {
+  const stores = await two([5, 6, 7], [5, 6, 7]);
+  await stores.add('c', [5]);
+  put(stores.node('c').store, 7, 2);
+  await stores.node('c').store.flush();
+  stores.keepers = 2;
+  const cap = stores.cap('a', 0);
+  cap.start();
+  await stores.clock.advance(LOOK_MS + 1_000);
+  cap.stop();
+  assert.equal(held(stores.node('a')), [6, 7]);
+});
+
 test('a block that only one of two has stays, and its region is not offered again at once', async () => {
   const stores = await two([5, 6, 7], [5, 7]);
   const cap = stores.cap('a', 0);

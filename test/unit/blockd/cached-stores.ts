@@ -50,6 +50,8 @@ export class CachedStores {
   delay: (node: string) => Promise<void> = async () => undefined;
   /** Whether the store's layer may be let go of. */
   isCached = true;
+  /** How many others must keep what goes. */
+  keepers = 1;
   room = ROOMY;
 
   constructor(blocks = BLOCKS) {
@@ -113,7 +115,8 @@ export class CachedStores {
     const { clock } = this;
     const members = (): string[] => [...this.nodes.keys()].filter((one) => one !== name);
     const layers = (): LayerBlocks[] => (this.isCached ? [this.node(name).layer] : []);
-    return new CacheCap({ limits, layers, node: name, members, ask: this.askOf(name), clock, log });
+    const ask = this.askOf(name);
+    return new CacheCap({ limits, layers, node: name, members, keepers: () => this.keepers, ask, clock, log });
   }
 }
 

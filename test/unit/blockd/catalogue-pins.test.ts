@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { catalogueCalls } from '../../../blockd/catalogue/catalogue-calls.ts';
+import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.ts';
 import type { Handlers } from '../../../common/rpc/server.ts';
 import type { catalogueContract, Head } from '../../../wire/contracts/catalogue.ts';
 import { refusal } from '../../refusal.ts';
@@ -38,6 +39,18 @@ async function codeFor(call: unknown): Promise<string> {
 function pin({ calls }: Stand, kind: 'image' | 'snapshot', name: string, where: typeof ALPHA | null) {
   return calls['pin.set']({ kind, name, pin: where, holder: where?.nodes[0] ?? 'a' }, context);
 }
+
+test('the stores are told of how many copies each layer of an image is to be, by its policy', async () => {
+  const { calls } = await made();
+  const told = async (): Promise<unknown> => (await calls['records.list']({}, context)).copies;
+  assert.equal(await told(), []);
+  const policy = { mode: 'sync', copies: 3, scope: 'world', whenDegraded: 'wait' } as const;
+  await calls['propagation.set']({ image: 'web', settings: { ...DEFAULT_SETTINGS, policy } }, context);
+  assert.equal(
+    await told(),
+    [layerName(2), layerName(1)].map((layer) => ({ layer, copies: 3 })),
+  );
+});
 
 test('a pin covers every layer of what is pinned, also what comes to lie on top, and says who stands on it', async () => {
   const stand = await made();

@@ -52,12 +52,13 @@ test('policies and copies are shown in words', () => {
     "sync: 2 copies in as many nodes of the writer's cloud; goes on without them, and says so",
   );
   const stores = [{ node: 'b', reachable: false, durableSequence: null, reason: 'nothing listens there' }];
-  const shown = { copies: 2, safeOn: 1, degraded: true, waitingFlushes: 0, stores };
+  const shown = { copies: 2, safeOn: 1, forming: false, degraded: true, waitingFlushes: 0, stores };
   assert.equal(describeCopies(shown), [
     'safe on  1 of 2; flushes are answered with fewer',
     'copy     b: nothing listens there',
   ]);
   assert.match(describeCopies({ ...shown, degraded: false, waitingFlushes: 3 })[0] ?? '', '3 flushes wait');
+  assert.match(describeCopies({ ...shown, degraded: false, forming: true })[0] ?? '', 'forming');
   const whole = [{ node: 'b', reachable: true, durableSequence: 7, reason: '' }];
   assert.match(describeCopies({ ...shown, safeOn: 2, stores: whole })[1] ?? '', 'has everything');
 });

@@ -112,6 +112,8 @@ class Run {
     const covered = this.#history.begin();
     const flush = Promise.resolve(this.#stores.image('a').flush());
     const answered = flush.then(async () => {
+      // While the copies form an answer means none.
+      if (this.#stores.shelf('a').get('web').copies.show().copies?.forming !== false) return;
       this.answers++;
       this.#history.answered(covered);
       await this.#checkCopy('after an answer');
