@@ -3,7 +3,9 @@
 import type { Clock } from '../../common/clock.ts';
 import type { ImageRole } from '../../wire/contracts/blockd.ts';
 import type { CopyOffer } from '../../wire/contracts/layers.ts';
-import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../peer/peer-frame.ts';
+import type { Follower, Followers } from '../peer/followers.ts';
+import { FrameIntake } from '../peer/frame-intake.ts';
+import { encodePeerFrame, type PeerFrame } from '../peer/peer-frame.ts';
 import type { PeerStream } from '../peer/peer-stream.ts';
 import { TableTeller } from '../peer/table-teller.ts';
 import type { Traffic } from '../peer/traffic.ts';
@@ -24,13 +26,13 @@ export interface CopyFeedParts {
   readonly node: string;
   readonly offer: CopyOffer;
   readonly data: BarrierData;
+  /** Where a stand-by beside the copy is noted. */
+  readonly followers: Followers;
   readonly traffic: Traffic;
   readonly clock: Clock;
   readonly stream: PeerStream;
   /** The copy has accepted the offer. */
   accepted(): void;
-  /** The copy said something: it is alive. */
-  heard(): void;
   /** Everything up to this sequence is durable there. */
   durable(sequence: number): void;
   /** The stream is of no use any more; it is to be closed. */
@@ -45,8 +47,9 @@ interface Told {
 /** One stream to one copy. */
 export class CopyFeed {
   readonly #parts: CopyFeedParts;
-  readonly #reader = new PeerFrameReader();
+  readonly #intake: FrameIntake;
   #teller: TableTeller | undefined;
+  #follower: Follower | undefined;
   #isFull = false;
   /** Marks that the copy may still call durable, the oldest first. */
   #told: Told[] = [];
@@ -58,10 +61,13 @@ export class CopyFeed {
 
   constructor(parts: CopyFeedParts) {
     this.#parts = parts;
+    const { clock, failed } = parts;
+    this.#intake = new FrameIntake({ clock, take: (frame) => this.#take(frame), failed });
   }
 
   /** Begins; nothing is told before the copy asks. */
   offer(): void {
+    this.#intake.watch();
     this.#send({ type: 'copy', offer: this.#parts.offer });
   }
 
@@ -71,12 +77,7 @@ export class CopyFeed {
   }
 
   received(chunk: Uint8Array): void {
-    let fault = '';
-    const parsed = this.#reader.receive(chunk, (frame) => {
-      if (fault === '') fault = this.#take(frame);
-    });
-    if (!parsed) fault = 'it sent something that is no frame';
-    if (fault !== '') this.#parts.failed(fault);
+    this.#intake.received(chunk);
   }
 
   drained(): void {
@@ -85,7 +86,9 @@ export class CopyFeed {
   }
 
   closed(): void {
+    this.#intake.end();
     this.#teller?.close();
+    if (this.#follower !== undefined) this.#parts.followers.leave(this.#follower);
   }
 
   /** Answers what is wrong with a frame, or nothing. */
@@ -97,6 +100,10 @@ export class CopyFeed {
         return this.#taken(frame.sequence);
       case 'durable':
         return this.#durable(frame.epoch, frame.mark);
+      case 'takes':
+        return this.#takes(frame.isComing);
+      case 'settled':
+        return this.#follower?.settled(frame.id, frame.isHeld) === true ? '' : 'it speaks of what it was never offered';
       case 'refused':
         return frame.reason === '' ? 'it refused' : frame.reason;
       default:
@@ -121,6 +128,15 @@ export class CopyFeed {
     return '';
   }
 
+  /** A stand-by beside the copy takes what a follower does. */
+  #takes(isComing: boolean): string {
+    const { followers, store, node } = this.#parts;
+    this.#follower ??= followers.join(store.layer, node, (frame) => this.#send(frame));
+    this.#follower.takes(isComing);
+    if (this.#toldUpTo >= 0) this.#follower.begun();
+    return '';
+  }
+
   #sendContents(runs: Buffer): void {
     for (const { run, data } of this.#parts.data.of(runs)) {
       if (this.#untakenBytes + this.#barrierBytes > UNTAKEN_BYTES_MAX) return;
@@ -136,6 +152,7 @@ export class CopyFeed {
     this.#untaken.push(told);
     this.#told.push(told);
     this.#toldUpTo = mark.lastSequence;
+    this.#follower?.begun();
     if (this.#told.length > MARKS_MAX) this.#told.splice(0, MARKS_MAX / 2);
     const tableBytes = this.#parts.store.table.placedBlocks * ENTRY_BYTES_MAX;
     if (this.#untakenBytes > 2 * (UNTAKEN_BYTES_MAX + tableBytes)) this.#parts.failed('it does not keep up');
@@ -147,7 +164,6 @@ export class CopyFeed {
     const left = this.#untaken.findIndex(({ mark }) => mark.lastSequence > sequence);
     for (const { bytes } of this.#untaken.splice(0, left < 0 ? this.#untaken.length : left))
       this.#untakenBytes -= bytes;
-    this.#parts.heard();
     return '';
   }
 
@@ -163,7 +179,6 @@ export class CopyFeed {
     if (at < 0) return 'what it calls durable is not what the table was';
     this.#told.splice(0, at);
     this.#durableUpTo = mark.lastSequence;
-    this.#parts.heard();
     this.#parts.durable(mark.lastSequence);
     return '';
   }

@@ -9,17 +9,20 @@ import type { TrafficCause } from '../../wire/contracts/metrics.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { LayerBlocks } from '../image/layer-blocks.ts';
 import type { LayerShelf } from '../image/layer-shelf.ts';
-import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../peer/peer-frame.ts';
+import { FrameIntake, SILENCE_MS } from '../peer/frame-intake.ts';
+import { HeardOffers, type OfferTaker } from '../peer/heard-offers.ts';
+import { encodePeerFrame, type PeerFrame } from '../peer/peer-frame.ts';
 import type { Dial, PeerStream } from '../peer/peer-stream.ts';
-import { sameTable } from '../peer/table-follower.ts';
+import { sameTable, type TableSource } from '../peer/table-follower.ts';
 import { HEARTBEAT_MS } from '../peer/table-teller.ts';
 import type { Meter } from '../peer/traffic.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import { CopyFilling } from './copy-filling.ts';
 import { KeptTable } from './kept-table.ts';
 
-/** A writer that says nothing for so long is gone; it takes its copy for gone as well. */
-const SILENCE_MS = 3 * HEARTBEAT_MS;
+/** How much of the table, in time, a restarted copy hears again at most, if it had everything. */
+const NOTE_MS = 10_000;
+
 export interface CopyKeeperParts {
   readonly offer: CopyOffer;
   readonly layer: LayerBlocks;
@@ -32,20 +35,13 @@ export interface CopyKeeperParts {
   readonly log: Log;
 }
 
-/** Whom a stand-by may hear the writer's table from, instead of asking for it a second time. */
-export interface TableSource {
-  readonly isEqual: boolean;
-  /** Up to this sequence the own table was seen to equal the writer's. */
-  readonly afterSequence: number | undefined;
-  readonly ends: readonly EpochEnd[];
-  equals(closing: Closing): boolean;
-  marked(): Promise<void>;
-}
-
 /** One layer that is kept for its writer. */
 export class CopyKeeper implements TableSource {
   readonly #parts: CopyKeeperParts;
-  readonly #reader = new PeerFrameReader();
+  readonly #intake: FrameIntake;
+  readonly #offers = new HeardOffers((frame) => {
+    if (!this.isClosed) this.#send(frame);
+  });
   readonly #table: KeptTable;
   readonly #filling: CopyFilling;
   readonly #end = new AbortController();
@@ -56,12 +52,14 @@ export class CopyKeeper implements TableSource {
   #beganMs = 0;
   #saidSequence: number | undefined;
   #saidDigest = '';
-  #silence: Timer | undefined;
+  #notedMs: number | undefined;
   #sign: Timer | undefined;
   #change = Promise.withResolvers<void>();
 
   constructor(parts: CopyKeeperParts) {
     this.#parts = parts;
+    const take = (frame: PeerFrame): string => this.#take(frame);
+    this.#intake = new FrameIntake({ clock: parts.clock, take, failed: (reason) => this.#fail(reason) });
     this.#table = new KeptTable(parts.layer.store, parts.source);
     this.#filling = new CopyFilling({
       ...{ ...parts, table: this.#table, signal: this.#end.signal },
@@ -75,9 +73,11 @@ export class CopyKeeper implements TableSource {
     const { store } = this.#parts.layer;
     const { closing } = store.state;
     const isEqual = closing !== null && sameTable(store.table.mark, closing);
-    this.#watch();
+    // What a crash left of later changes comes anew with them; that nothing else differs the next mark's digest says.
+    const copied = store.state.copiedUpTo ?? undefined;
+    this.#intake.watch();
     this.#giveSigns();
-    this.#send({ type: 'follow', afterSequence: isEqual ? closing.lastSequence : undefined });
+    this.#send({ type: 'follow', afterSequence: isEqual ? closing.lastSequence : copied });
     this.#bringBelow().catch((error: unknown) => this.#fail(messageOf(error)));
   }
 
@@ -90,6 +90,18 @@ export class CopyKeeper implements TableSource {
     return this.#parts.offer.image;
   }
 
+  /** A stand-by is beside the copy, and hears what a follower does: the writer is told whether the image comes here. */
+  tellComing(taker: OfferTaker): void {
+    this.#offers.taker = taker;
+    this.#offers.tellComing();
+  }
+
+  /** Whether the layer is a part of what is kept. */
+  includes(layer: string): boolean {
+    const { stack } = this.#parts.offer;
+    return stack.layer === layer || stack.below.some((sealed) => sealed.layer === layer);
+  }
+
   /** Settles when it takes nothing any more. */
   get ended(): Promise<void> {
     return this.#ended.promise;
@@ -99,7 +111,12 @@ export class CopyKeeper implements TableSource {
     return this.#end.signal.aborted;
   }
 
-  /** Whether it was seen to have everything, at least once. */
+  /** Whether it had everything once, maybe in an earlier life: what was flushed then is here as it was, or newer. */
+  get wasWhole(): boolean {
+    return this.isInStep || typeof this.#parts.layer.store.state.copiedUpTo === 'number';
+  }
+
+  /** Whether it was seen to have everything on this stream. */
   get isInStep(): boolean {
     return !this.isClosed && this.#saidSequence !== undefined;
   }
@@ -128,15 +145,7 @@ export class CopyKeeper implements TableSource {
   received(chunk: Uint8Array): void {
     if (this.isClosed) return;
     this.#meter('pushed').bytesIn += chunk.length;
-    let fault = '';
-    let frames = 0;
-    const parsed = this.#reader.receive(chunk, (frame) => {
-      frames++;
-      if (fault === '') fault = this.#take(frame);
-    });
-    if (!parsed) fault = 'it sent something that is no frame';
-    if (fault !== '') this.#fail(fault);
-    else if (frames > 0) this.#watch();
+    this.#intake.received(chunk);
   }
 
   /** Ends it; what has come stays. */
@@ -144,7 +153,7 @@ export class CopyKeeper implements TableSource {
     if (this.isClosed) return;
     this.#end.abort();
     this.#ended.resolve();
-    this.#silence?.cancel();
+    this.#intake.end();
     this.#sign?.cancel();
     this.#filling.close();
     this.#parts.stream.close();
@@ -169,7 +178,7 @@ export class CopyKeeper implements TableSource {
         this.#poke();
         return '';
       default:
-        return `it sent a frame of type ${frame.type}`;
+        return this.#offers.take(frame);
     }
   }
 
@@ -196,7 +205,7 @@ export class CopyKeeper implements TableSource {
       const { mark, state } = this.#table;
       if (this.isClosed || mark === undefined) continue;
       this.#send({ type: 'taken', sequence: mark.lastSequence });
-      if (state === 'differs') this.#fail('the tables differ');
+      if (state === 'differs') await this.#differ();
       else if (state === 'lacking') this.#filling.fill();
       else if (this.#isBelowHere) await this.#say(mark);
       this.#changed();
@@ -216,11 +225,28 @@ export class CopyKeeper implements TableSource {
 
   async #say(mark: NonNullable<KeptTable['mark']>): Promise<void> {
     if (this.#saidSequence === mark.lastSequence && this.#saidDigest === mark.digest) return;
-    await this.#parts.layer.store.flush();
+    await this.#makeDurable(mark.lastSequence);
     if (this.isClosed) return;
     this.#saidSequence = mark.lastSequence;
     this.#saidDigest = mark.digest;
     this.#send({ type: 'durable', epoch: this.#parts.offer.epoch, mark });
+  }
+
+  /** Now and then with a note from where a restarted copy has to hear the table: each is as long as the layer's state. */
+  async #makeDurable(copiedUpTo: number): Promise<void> {
+    const { store } = this.#parts.layer;
+    const nowMs = this.#parts.clock.nowMs();
+    const isDue = this.#notedMs === undefined || nowMs - this.#notedMs >= NOTE_MS;
+    if (!isDue || store.state.role === 'sealed') return store.flush();
+    this.#notedMs = nowMs;
+    return store.commit({ state: { copiedUpTo } });
+  }
+
+  /** The whole is to be told the next time. */
+  async #differ(): Promise<void> {
+    const { store } = this.#parts.layer;
+    if (store.state.copiedUpTo !== undefined) await store.commit({ state: { copiedUpTo: null } });
+    this.#fail('the tables differ');
   }
 
   async #bringBelow(): Promise<void> {
@@ -260,11 +286,6 @@ export class CopyKeeper implements TableSource {
   #changed(): void {
     this.#change.resolve();
     this.#change = Promise.withResolvers();
-  }
-
-  #watch(): void {
-    this.#silence?.cancel();
-    this.#silence = this.#parts.clock.setTimer(SILENCE_MS, () => this.#fail(`nothing came for ${SILENCE_MS} ms`));
   }
 }
 

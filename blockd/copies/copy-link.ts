@@ -4,15 +4,13 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { CopyOffer } from '../../wire/contracts/layers.ts';
+import type { Followers } from '../peer/followers.ts';
 import type { Dial, PeerStream } from '../peer/peer-stream.ts';
-import { HEARTBEAT_MS } from '../peer/table-teller.ts';
 import type { Traffic } from '../peer/traffic.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { BarrierData } from './barrier-data.ts';
 import { CopyFeed } from './copy-feed.ts';
 
-/** A copy that says nothing for so long, though it was told something, is not there. */
-const SILENCE_MS = 3 * HEARTBEAT_MS;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 /** A store that did not take the offer for so long counts as one that cannot be reached; one that lacks something for so
@@ -30,6 +28,7 @@ export interface CopySubject {
 export interface CopyLinkParts {
   readonly node: string;
   readonly subject: CopySubject;
+  readonly followers: Followers;
   readonly dial: Dial;
   readonly clock: Clock;
   readonly log: Log;
@@ -137,19 +136,17 @@ export class CopyLink {
   }
 
   #begin(stream: PeerStream): CopyFeed {
-    const { clock } = this.#parts;
+    const { clock, followers } = this.#parts;
     const { store, data, traffic } = this.#subject;
     const feed = new CopyFeed({
-      ...{ store, data, traffic, clock, stream, node: this.node, offer: this.#subject.offer() },
+      ...{ store, data, followers, traffic, clock, stream, node: this.node, offer: this.#subject.offer() },
       accepted: () => this.#accepted(),
-      heard: () => this.#watch(),
       durable: (sequence) => this.#durable(sequence),
       failed: (reason) => this.#again(reason),
     });
     this.#stream = stream;
     this.#feed = feed;
     this.#dialledMs = clock.nowMs();
-    this.#watch();
     feed.offer();
     return feed;
   }
@@ -160,7 +157,6 @@ export class CopyLink {
     this.#lost = undefined;
     this.#isReachable = true;
     this.#reason = 'catching up';
-    this.#watch();
     this.#parts.changed();
   }
 
@@ -222,10 +218,5 @@ export class CopyLink {
       this.#isTimely = false;
       this.#parts.changed();
     });
-  }
-
-  #watch(): void {
-    this.#timer?.cancel();
-    this.#timer = this.#parts.clock.setTimer(SILENCE_MS, () => this.#again(`nothing came for ${SILENCE_MS} ms`));
   }
 }

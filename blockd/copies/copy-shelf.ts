@@ -29,7 +29,6 @@ export interface CopyShelfParts {
 export class CopyShelf {
   readonly #holder: CopyHolder;
   readonly #parts: CopyShelfParts;
-  readonly #copies = new Set<string>();
   readonly #keepers = new Map<string, CopyKeeper>();
 
   constructor(holder: CopyHolder, parts: CopyShelfParts) {
@@ -70,9 +69,9 @@ export class CopyShelf {
     };
   }
 
-  /** Whether the layer was kept as a part of a copy since the start: its blocks are promised, and not only cached. */
+  /** Whether a writer may count on the layer as a part of its copy: its blocks are promised, and not only cached. */
   isCopy(layer: string): boolean {
-    return this.#copies.has(layer);
+    return [...this.#keepers.values()].some((keeper) => !keeper.isClosed && keeper.includes(layer));
   }
 
   keeps(layer: string): boolean {
@@ -80,12 +79,13 @@ export class CopyShelf {
   }
 
   /**
-   * A stand-by wants the table: the keeper from which it may hear it, since it has everything of this writer. Another one
-   * ends: a table has one source at a time.
+   * A stand-by wants the table: the keeper from which it is to hear it, where this writer's copy is or was whole. By itself it
+   * would name blocks before their contents are here, and what was flushed would be gone. Another keeper ends: a table has
+   * one source at a time.
    */
   handOver(layer: string, source: string): CopyKeeper | undefined {
     const keeper = this.#keepers.get(layer);
-    if (keeper?.isInStep === true && keeper.source === source) return keeper;
+    if (keeper?.isClosed === false && keeper.wasWhole && keeper.source === source) return keeper;
     this.end(layer);
     return undefined;
   }
@@ -114,7 +114,6 @@ export class CopyShelf {
     for (const [kept, keeper] of this.#keepers) if (keeper.isClosed || keeper.image === offer.image) this.end(kept);
     const keeper = new CopyKeeper({ offer, layer, source, layers, stream, dial, clock, log });
     this.#keepers.set(offer.stack.layer, keeper);
-    for (const { layer: part } of [offer.stack, ...offer.stack.below]) this.#copies.add(part);
     log.info({ image: offer.image, layer: offer.stack.layer, node: source }, 'a copy is kept');
     return keeper;
   }
@@ -126,6 +125,10 @@ export class CopyShelf {
     const { layer: id, generation, below } = offer.stack;
     layers.refuseUnusable(id);
     layers.refuseRead(id);
+    for (const { layer: part } of [offer.stack, ...below]) {
+      const place = layers.records.pinnedElsewhere(part);
+      if (place !== undefined) throw new Error(`layer ${part} is pinned to ${place}`);
+    }
     const known = layers.find(id);
     const layer =
       known ??

@@ -7,10 +7,10 @@ import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import type { Member } from '../../wire/names.ts';
 import type { Answer, FlushSafety } from '../image/flush-safety.ts';
 import type { Image } from '../image/image.ts';
+import type { LayerShelf } from '../image/layer-shelf.ts';
 import type { PropagationBook } from '../image/propagation-book.ts';
 import { exportEnded } from '../image/request-gate.ts';
 import type { Dial } from '../peer/peer-stream.ts';
-import type { Traffic } from '../peer/traffic.ts';
 import { copyTargets, type FlushAnswer, flushAnswer, type StoreView, waitsAt } from '../propagation/flush-rule.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BarrierData } from './barrier-data.ts';
@@ -31,7 +31,7 @@ export interface ImageCopiesParts {
   readonly book: Pick<PropagationBook, 'of' | 'reachedOf' | 'reach'>;
   /** All members; this node too if it was told. */
   readonly members: () => readonly Member[];
-  readonly layers: { trafficOf(layer: string): Traffic };
+  readonly layers: Pick<LayerShelf, 'followers' | 'trafficOf' | 'records'>;
   readonly dial: Dial;
   readonly clock: Clock;
   readonly log: Log;
@@ -172,8 +172,16 @@ export class ImageCopies implements FlushSafety {
     });
   }
 
+  /** What is pinned has its copies at its place, or none. */
+  #candidates(): readonly Member[] {
+    const { members, layers, image } = this.#parts;
+    const { layer, state } = image.store;
+    const nodes = layers.records.nodesFor([layer, ...state.below.map((sealed) => sealed.layer)]);
+    return nodes === undefined ? members() : members().filter(({ node }) => nodes.includes(node));
+  }
+
   #places(): StoreView[] {
-    return this.#parts.members().map(({ node, cloud = node }) => {
+    return this.#candidates().map(({ node, cloud = node }) => {
       const link = this.#links.get(node);
       return {
         ...{ node, cloud, isReachable: link?.isReachable ?? true, durableSequence: link?.durableSequence ?? -1 },
@@ -185,7 +193,7 @@ export class ImageCopies implements FlushSafety {
   #choose(policy: CopyPolicy): void {
     const subject = this.#subjectOf(this.#parts.image.store);
     const targets = new Set(copyTargets(policy, this.#here(), this.#places()).map(({ node }) => node));
-    const members = new Set(this.#parts.members().map(({ node }) => node));
+    const members = new Set(this.#candidates().map(({ node }) => node));
     for (const [node, link] of this.#links) {
       // One that is away is looked for: it may be the only one that can be back in time.
       if (targets.has(node) || (!link.isReachable && members.has(node))) link.follow(subject);
@@ -195,8 +203,9 @@ export class ImageCopies implements FlushSafety {
   }
 
   #link(node: string, subject: CopySubject): CopyLink {
-    const { dial, clock, log } = this.#parts;
-    return new CopyLink({ node, subject, dial, clock, log, changed: () => this.review() });
+    const { layers, dial, clock, log } = this.#parts;
+    const { followers } = layers;
+    return new CopyLink({ node, subject, followers, dial, clock, log, changed: () => this.review() });
   }
 
   #drop(link: CopyLink): void {

@@ -177,10 +177,11 @@ export class KeptTable {
   /** `whole`: the table is the writer's at the newest mark, and all of it is here. `differs`: it must be told again. */
   get state(): 'whole' | 'lacking' | 'differs' {
     const { table } = this.#store;
-    const isLacking = this.#pending.size > 0 || table.hasMissing || this.#aheadOf > this.#applied;
-    if (this.#mark === undefined || isLacking) return 'lacking';
+    if (this.#mark === undefined || this.#pending.size > 0 || this.#aheadOf > this.#applied) return 'lacking';
     const own = table.mark;
-    return own.digest === this.#mark.digest && own.entries === this.#mark.entries ? 'whole' : 'differs';
+    // A wrong name that nobody has would be looked for without end.
+    if (own.digest !== this.#mark.digest || own.entries !== this.#mark.entries) return 'differs';
+    return table.hasMissing ? 'lacking' : 'whole';
   }
 
   /** Blocks that the writer says were never written. */

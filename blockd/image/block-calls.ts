@@ -121,7 +121,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       shelf.get(image).setPullRate(rateBytesPerSecond);
       return NOTHING;
     },
-    'propagation.set': ({ image, settings }) => reviewed(shelf, shelf.propagation.set(image, settings)),
+    'propagation.set': ({ image, settings }) => done(reviewed(shelf, shelf.propagation.set(image, settings))),
     'propagation.show': ({ image }) => {
       const { propagation } = shelf.get(image);
       return { settings: shelf.propagation.of(image), status: propagation.status() };
@@ -129,9 +129,9 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     'image.heat': async ({ image, cells }) => ({ heat: await shelf.get(image).propagation.heat(cells) }),
     'store.metrics': () => storeMetrics(shelf),
     'store.report': () => storeReport(shelf.layers, shelf.members.names),
-    'records.keep': async (records) => ({ mark: await shelf.layers.records.keep(records) }),
+    'records.keep': async (records) => ({ mark: await reviewed(shelf, shelf.layers.records.keep(records)) }),
     'records.show': () => ({ kept: shelf.layers.records.kept }),
-    'members.set': ({ members }) => reviewed(shelf, shelf.members.set(members)),
+    'members.set': ({ members }) => done(reviewed(shelf, shelf.members.set(members))),
   };
 }
 
@@ -175,10 +175,10 @@ async function done(step: Promise<void>): Promise<typeof NOTHING> {
 }
 
 /** What images' copies depend on has changed. */
-async function reviewed(shelf: ImageShelf, step: Promise<void>): Promise<typeof NOTHING> {
-  await step;
+async function reviewed<T>(shelf: ImageShelf, step: Promise<T>): Promise<T> {
+  const answer = await step;
   for (const host of shelf.hosts) host.copies.review();
-  return NOTHING;
+  return answer;
 }
 
 /** A hundred steps are progress enough. */

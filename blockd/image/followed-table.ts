@@ -4,10 +4,10 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
-import type { TableSource } from '../copies/copy-keeper.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
+import type { TableSource } from '../peer/table-follower.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { Image } from './image.ts';
 import type { ImageArrival } from './image-arrival.ts';
@@ -86,7 +86,13 @@ export class FollowedTable {
     const link: TableLink =
       keeper === undefined
         ? new FollowLink({ store, source, epochMin, equalUpTo: this.#heard?.equalUpTo, ...around })
-        : { follower: keeper, reason: '', tellComing: () => undefined, close: () => keeper.close() };
+        : {
+            follower: keeper,
+            reason: '',
+            tellComing: () => keeper.tellComing(this.#taker),
+            close: () => keeper.close(),
+          };
+    if (keeper !== undefined) link.tellComing();
     this.#following = { source, link };
     void keeper?.ended.then(() => {
       if (this.#link === link) this.#begin(source, epochMin);

@@ -33,6 +33,13 @@ export class RecordBook {
     return pin === undefined || pin.nodes.includes(this.#node) ? undefined : pin.place;
   }
 
+  /** The nodes that may have the layers, where one of them is pinned; undefined where none is. */
+  nodesFor(layers: readonly string[]): readonly string[] | undefined {
+    const pins = layers.flatMap((layer) => this.#pins.get(layer) ?? []);
+    const [first, ...others] = pins;
+    return first?.nodes.filter((node) => others.every(({ nodes }) => nodes.includes(node)));
+  }
+
   /** Whether the layer is pinned, to whatever place: no copy of it goes by itself. */
   isPinned(layer: string): boolean {
     return this.#pins.has(layer);

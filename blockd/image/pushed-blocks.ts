@@ -1,8 +1,8 @@
 // What another store offers of an image that it writes: taken only where the tables here name the very same versions, by
 // the same fetches as everything else, so that what comes is verified and installed under the block's lock (SOUNDNESS A6).
 import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
-import type { OfferTaker } from '../peer/follow-link.ts';
 import { blocksIn } from '../peer/frame-fields.ts';
+import type { OfferTaker } from '../peer/heard-offers.ts';
 import { DATA, type VersionRun } from '../table/version-run.ts';
 import type { WantedRun } from './block-fetcher.ts';
 import { IN_FILE } from './block-stack.ts';

@@ -2,17 +2,14 @@
 // lost or told something wrong. What it hears is made durable here within a second.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
-import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import type { VersionRun } from '../table/version-run.ts';
-import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
+import { FrameIntake } from './frame-intake.ts';
+import { HeardOffers, type OfferTaker } from './heard-offers.ts';
+import { encodePeerFrame, type PeerFrame } from './peer-frame.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
 import { TableFollower } from './table-follower.ts';
-import { HEARTBEAT_MS } from './table-teller.ts';
 import type { Meter, Traffic } from './traffic.ts';
 
-const SILENCE_MS = 3 * HEARTBEAT_MS;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 const BARRIER_MS = 1_000;
@@ -33,22 +30,12 @@ export interface FollowParts {
   readonly equalUpTo?: number | undefined;
 }
 
-/** Takes what is offered. */
-export interface OfferTaker {
-  readonly isComing: boolean;
-  take(layer: string, runs: readonly WantedRun[]): Promise<boolean>;
-  /** What the source says of blocks, before it is learnt. */
-  told(run: VersionRun): void;
-  /** Where the image is read, as in `heat-summary.ts`; false when that is rubbish. */
-  heardHeat(summary: Uint8Array): boolean;
-  heardMemory(memory: PropagationMemory): void;
-}
-
 /** Follows one layer at another store until it is closed. */
 export class FollowLink {
   readonly follower: TableFollower;
   readonly #parts: FollowParts;
-  #reader = new PeerFrameReader();
+  #intake: FrameIntake | undefined;
+  #offers: HeardOffers | undefined;
   #stream: PeerStream | undefined;
   #turn = 0;
   #retryMs = RETRY_MIN_MS;
@@ -76,16 +63,13 @@ export class FollowLink {
 
   /** Tells the other store anew whether the image is about to be written here. */
   tellComing(): void {
-    const { taker } = this.#parts;
-    if (taker === undefined || this.#stream === undefined) return;
-    const bytes = encodePeerFrame({ type: 'takes', isComing: taker.isComing });
-    this.#meter.bytesOut += bytes.length;
-    this.#stream.write(bytes);
+    this.#offers?.tellComing();
   }
 
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    this.#intake?.end();
     this.#barrier?.cancel();
     this.#stream?.close();
   }
@@ -96,7 +80,8 @@ export class FollowLink {
 
   #connect(): void {
     const turn = ++this.#turn;
-    this.#reader = new PeerFrameReader();
+    const take = (frame: PeerFrame): string => this.#take(frame);
+    this.#intake = new FrameIntake({ clock: this.#parts.clock, take, failed: (reason) => this.#again(reason) });
     const isCurrent = (): boolean => turn === this.#turn && !this.#closed;
     const events = {
       received: (chunk: Uint8Array) => isCurrent() && this.#received(chunk),
@@ -114,25 +99,16 @@ export class FollowLink {
 
   #opened(stream: PeerStream): void {
     this.#stream = stream;
-    const bytes = encodePeerFrame({ type: 'follow', afterSequence: this.follower.afterSequence });
-    this.#meter.bytesOut += bytes.length;
-    stream.write(bytes);
+    const send = (frame: PeerFrame): void => this.#send(stream, frame);
+    send({ type: 'follow', afterSequence: this.follower.afterSequence });
+    this.#offers = new HeardOffers(send, this.#parts.taker);
     this.tellComing();
-    this.#watch();
+    this.#intake?.watch();
   }
 
   #received(chunk: Uint8Array): void {
     this.#meter.bytesIn += chunk.length;
-    let fault = '';
-    let frames = 0;
-    const parsed = this.#reader.receive(chunk, (frame) => {
-      frames++;
-      if (fault === '') fault = this.#take(frame);
-    });
-    if (!parsed) fault = 'it sent something that is no frame';
-    if (fault !== '') this.#again(fault);
-    // Bytes alone are no sign of life: a frame that lies about its length would be waited for for hours.
-    else if (frames > 0) this.#watch();
+    this.#intake?.received(chunk);
   }
 
   /** Answers what is wrong with a frame, or nothing. */
@@ -147,27 +123,17 @@ export class FollowLink {
         return this.follower.entries(frame.runs) ? '' : 'it sent entries that cannot be';
       case 'mark':
         return this.#mark(frame);
-      case 'offer':
-        void this.#offered(frame);
-        return '';
-      case 'heat':
-        return (this.#parts.taker?.heardHeat(frame.summary) ?? true) ? '' : 'it sent no summary of reads of this image';
-      case 'memory':
-        this.#parts.taker?.heardMemory(frame.memory);
-        return '';
       case 'refused':
         return frame.reason;
       default:
-        return `it sent a frame of type ${frame.type}`;
+        return this.#offers?.take(frame) ?? `it sent a frame of type ${frame.type}`;
     }
   }
 
-  /** The answer belongs to the stream that brought the offer. */
-  async #offered({ id, layer, runs }: PeerFrame & { type: 'offer' }): Promise<void> {
-    const stream = this.#stream;
-    const isHeld = (await this.#parts.taker?.take(layer, runs)) ?? false;
-    if (stream === undefined || stream !== this.#stream || this.#closed) return;
-    const bytes = encodePeerFrame({ type: 'settled', id, isHeld });
+  /** On the stream that it belongs to, if that is open still. */
+  #send(stream: PeerStream, frame: PeerFrame): void {
+    if (stream !== this.#stream || this.#closed) return;
+    const bytes = encodePeerFrame(frame);
     this.#meter.bytesOut += bytes.length;
     stream.write(bytes);
   }
@@ -188,16 +154,12 @@ export class FollowLink {
       'the table is asked for again',
     );
     this.#turn++;
+    this.#intake?.end();
     this.#stream?.close();
     this.#stream = undefined;
     this.#timer?.cancel();
     this.#timer = this.#parts.clock.setTimer(this.#retryMs, () => this.#connect());
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
-  }
-
-  #watch(): void {
-    this.#timer?.cancel();
-    this.#timer = this.#parts.clock.setTimer(SILENCE_MS, () => this.#again(`nothing came for ${SILENCE_MS} ms`));
   }
 
   #armBarrier(): void {

@@ -9,6 +9,16 @@ import type { TableMark } from '../table/version-table.ts';
 /** Nodes that ever held blocks of one image; an entry's holder has 16 bits. */
 const HOLDERS_MAX = 16_384;
 
+/** What a stand-by hears the writer's table from. */
+export interface TableSource {
+  readonly isEqual: boolean;
+  /** Up to this sequence the own table was seen to equal the writer's. */
+  readonly afterSequence: number | undefined;
+  readonly ends: readonly EpochEnd[];
+  equals(closing: Closing): boolean;
+  marked(): Promise<void>;
+}
+
 /** The table of one image as another store tells it. */
 export class TableFollower {
   readonly #store: ImageStore;

@@ -34,6 +34,8 @@ export const StoreState = Type.Object({
   verified: Type.Boolean(),
   /** The transfer that froze this store, that it stands by for or that made it the writer. */
   migration: Type.Union([MigrationId, Type.Null()]),
+  /** Of a copy: everything up to it was here once as its writer has it; null when that is not sure any more. */
+  copiedUpTo: Type.Optional(Type.Union([Sequence, Type.Null()])),
   /** Whom a stand-by follows. */
   from: Type.Union([Endpoint, Type.Null()]),
   /** The upper layer that is being put into this one, which until then says the same only below it. */

@@ -1,0 +1,101 @@
+// What a copy hears when its writer comes back to it, and what a stand-by beside a copy hears.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type PeerFrame, PeerFrameReader } from '../../../../blockd/peer/peer-frame.ts';
+import { BLOCK_BYTES } from '../../../../blockd/table/block-version.ts';
+import { DATA, readRuns } from '../../../../blockd/table/version-run.ts';
+import { ALONE, BLOCKS, blockOf, CopyStores, contentAfter, SYNC } from './copy-stores.ts';
+
+const LOST = { kind: 'lose-all' } as const;
+const NOTED_MS = 11_000;
+
+async function written(stores: CopyStores, block: number, fill: number): Promise<void> {
+  await stores.image('a').write(block * BLOCK_BYTES, blockOf(fill), false);
+}
+
+function flushed(stores: CopyStores): Promise<void> {
+  return Promise.resolve(stores.image('a').flush());
+}
+
+/** All frames of copies that a node says from now on. */
+function listen(stores: CopyStores, node: string): PeerFrame[] {
+  const frames: PeerFrame[] = [];
+  const reader = new PeerFrameReader();
+  stores.tamper = (bytes, from) => {
+    // Each is written at once, and runs are only valid during the call.
+    if (from === node) reader.receive(bytes, (frame) => frames.push(structuredClone(frame)));
+    return bytes;
+  };
+  return frames;
+}
+
+function toldBlocks(frames: readonly PeerFrame[]): number {
+  return frames
+    .filter((frame) => frame.type === 'entries')
+    .flatMap(({ runs }) => Array.from(readRuns(Buffer.from(runs)), ({ count }) => count))
+    .reduce((sum, count) => sum + count, 0);
+}
+
+/** An image that is all written, and whose copy at b has noted that it has it. */
+async function copied(): Promise<CopyStores> {
+  const stores = await CopyStores.make(['a', 'b']);
+  await stores.openAtA(SYNC);
+  for (let block = 0; block < BLOCKS; block++) await written(stores, block, block + 1);
+  await flushed(stores);
+  await stores.clock.advance(NOTED_MS);
+  await written(stores, 0, 100);
+  await flushed(stores);
+  return stores;
+}
+
+test('a restarted copy hears only what changed since it had everything', async () => {
+  const stores = await copied();
+  await written(stores, 3, 101);
+  stores.kill('b');
+  const told = listen(stores, 'a');
+  await stores.start('b', stores.disk('b').afterCut(LOST));
+  const flush = flushed(stores);
+  await stores.clock.advance(5_000);
+  await flush;
+  assert.is(toldBlocks(told), 1);
+  assert.ok(told.some((frame) => frame.type === 'begin' && !frame.whole));
+  const there = await contentAfter(stores.disk('b'), LOST);
+  assert.equal([there[0], there[3], there[15]], [100, 101, 16]);
+});
+
+test('where its table turns out to differ it hears the whole, once', async () => {
+  const stores = await copied();
+  stores.kill('b');
+  await stores.start('b', stores.disk('b').afterCut(LOST));
+  const [layer] = stores.shelf('b').layers.all;
+  const other = { first: 7, count: 1, high: 1, low: 1, flags: DATA, holder: 0, sumAt: () => 1 };
+  layer?.store.table.learn(other, 0);
+  const told = listen(stores, 'a');
+  await stores.clock.advance(10_000);
+  await flushed(stores);
+  const begun = told.flatMap((frame) => (frame.type === 'begin' ? [frame.whole] : []));
+  assert.equal(begun, [false, true]);
+  assert.is((await contentAfter(stores.disk('b'), LOST))[7], 8);
+});
+
+test('a stand-by beside a copy is told what its propagation learnt, and how many copies there were', async () => {
+  const stores = await copied();
+  const host = await stores.shelf('b').ensure({ image: 'web', bytes: BLOCKS * BLOCK_BYTES, stack: ALONE, epoch: 2 });
+  const migration = '00000000000000aa';
+  const { signal } = new AbortController();
+  const told = listen(stores, 'a');
+  await host.standBy({ migration, epoch: 2, from: { node: 'a', address: '127.0.0.1' } }, signal);
+  await host.ready(signal);
+  await stores.clock.advance(3_000);
+  const memory = told.find((frame) => frame.type === 'memory');
+  assert.is(memory?.type === 'memory' && memory.memory.copies, 2);
+  assert.ok(told.some((frame) => frame.type === 'heat'));
+  const closing = await stores.image('a').freeze(migration);
+  await stores.calm();
+  assert.is(await host.verify(closing, signal), '');
+  await host.activate(migration);
+  assert.is(stores.shelf('b').propagation.reachedOf('web'), 2);
+  assert.ok(stores.shelf('b').propagation.memoryOf('web') !== undefined);
+});
+
+test.run();
