@@ -17,6 +17,7 @@ import {
 } from './catalogue.ts';
 import { CatalogueGuard } from './catalogue-guard.ts';
 import { layerCalls } from './catalogue-layer-calls.ts';
+import { layerPins, refuseCopiesElsewhere } from './catalogue-pins.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
 import { pinCalls } from './pin-calls.ts';
 import { rebuildCalls } from './rebuild-calls.ts';
@@ -51,7 +52,11 @@ export function catalogueCalls(store: CatalogueStore, stores?: StoreBook): Handl
     },
     'propagation.set': async ({ image, settings }) => {
       refuseUnsupported(image, settings);
-      return change(() => setPropagation(store.get(image), settings));
+      return change(() => {
+        const entry = store.get(image);
+        refuseCopiesElsewhere(entry.head, settings.policy, layerPins(store));
+        return setPropagation(entry, settings);
+      });
     },
     'propagation.show': async ({ image }) => {
       await store.refresh();

@@ -2,6 +2,7 @@
 // stub). A pin covers all layers of what is pinned. Pure functions; one that refuses throws and changes nothing.
 import { OperationError } from '../../common/errors.ts';
 import type { Head, Pin, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import type { LayerPin } from '../../wire/contracts/store-report.ts';
 import { type Entry, refuseBusy, refuseDoubt } from './catalogue.ts';
 import { layersOf } from './catalogue-layers.ts';
@@ -52,6 +53,25 @@ export function refuseConflict(layers: readonly string[], { place, nodes }: Pin,
   throw new OperationError('PIN_CONFLICT', `layer ${other.layer} of it is pinned to ${other.place}, not to ${place}`, {
     remedy: 'Unpin what pins it there first: look with supercloud image list and supercloud snapshot list.',
   });
+}
+
+/** Copies lie at the place of what is pinned, or nowhere. @throws OperationError COPIES_PINNED */
+export function refuseCopiesElsewhere(
+  head: Head,
+  policy: PropagationPolicy | undefined,
+  pins: readonly LayerPin[],
+): void {
+  const layers = layersOf(head);
+  const pin = pins.find(({ layer }) => layers.includes(layer));
+  if (pin === undefined || (policy?.mode !== 'sync' && policy?.mode !== 'sync-write')) return;
+  const { copies, scope } = policy;
+  if (scope === 'cloud' && pin.nodes.length >= copies) return;
+  const places = scope === 'cloud' ? `nodes: there are ${pin.nodes.length} of them` : 'clouds';
+  throw new OperationError(
+    'COPIES_PINNED',
+    `image ${head.image} is pinned to ${pin.place}, and its policy wants copies in ${copies} ${places}`,
+    { remedy: 'Ask for fewer copies within the cloud (--scope cloud), for another policy, or unpin what pins it.' },
+  );
 }
 
 /** Other images that stand on one of the layers: elsewhere they wait too where they need it. */

@@ -4,7 +4,15 @@ import type { catalogueContract } from '../../wire/contracts/catalogue.ts';
 import type { CatalogueGuard } from './catalogue-guard.ts';
 import { snapshotOf } from './catalogue-layer-calls.ts';
 import { layersOf } from './catalogue-layers.ts';
-import { layerPins, layersOfSnapshot, pinImage, pinSnapshot, refuseConflict, standingOn } from './catalogue-pins.ts';
+import {
+  layerPins,
+  layersOfSnapshot,
+  pinImage,
+  pinSnapshot,
+  refuseConflict,
+  refuseCopiesElsewhere,
+  standingOn,
+} from './catalogue-pins.ts';
 import type { CatalogueStore, Decided } from './catalogue-store.ts';
 
 type PinCall = 'pin.set' | 'pin.list';
@@ -32,7 +40,11 @@ export function pinCalls(
           heads: store.heads.filter((head) => head.image !== image?.head.image),
           snapshots: store.snapshots.filter((one) => one.snapshot !== snapshot?.snapshot),
         };
-        if (wanted !== undefined) refuseConflict(layers, wanted, others);
+        if (wanted !== undefined) {
+          refuseConflict(layers, wanted, others);
+          const pins = layers.map((layer) => ({ layer, ...wanted }));
+          for (const head of store.heads) refuseCopiesElsewhere(head, head.propagation?.policy, pins);
+        }
         const alsoHeld = wanted === undefined ? [] : standingOn(layers, store, image?.head.image ?? '');
         if (image !== undefined)
           return { change: { entries: [pinImage(image, wanted, holder)] }, answer: { alsoHeld } };

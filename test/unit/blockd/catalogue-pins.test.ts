@@ -52,6 +52,25 @@ test('the stores are told of how many copies each layer of an image is to be, by
   );
 });
 
+test('a pinned image gets no policy whose copies would lie elsewhere, and one with such a policy no pin', async () => {
+  const stand = await made();
+  const { calls } = stand;
+  const set = (copies: number, scope: 'cloud' | 'world'): Promise<unknown> => {
+    const policy = { mode: 'sync', copies, scope, whenDegraded: 'wait' } as const;
+    return Promise.resolve(
+      calls['propagation.set']({ image: 'web', settings: { ...DEFAULT_SETTINGS, policy } }, context),
+    );
+  };
+  await pin(stand, 'image', 'web', ALPHA);
+  assert.is(await codeFor(set(2, 'world')), 'COPIES_PINNED');
+  assert.is(await codeFor(set(3, 'cloud')), 'COPIES_PINNED');
+  await set(2, 'cloud');
+  await pin(stand, 'image', 'web', null);
+  await set(2, 'world');
+  assert.is(await codeFor(pin(stand, 'image', 'web', ALPHA)), 'COPIES_PINNED');
+  assert.is(await codeFor(pin(stand, 'snapshot', 'monday', ALPHA)), 'COPIES_PINNED', 'the image stands on it');
+});
+
 test('a pin covers every layer of what is pinned, also what comes to lie on top, and says who stands on it', async () => {
   const stand = await made();
   const { store, calls } = stand;
