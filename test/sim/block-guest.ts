@@ -3,7 +3,7 @@
 // full disk, and dies with its node.
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
-import { DiskHistory } from './block-history.ts';
+import { type Covered, DiskHistory } from './block-history.ts';
 import type { BlockNode } from './block-node.ts';
 import type { World } from './world.ts';
 
@@ -40,6 +40,10 @@ export class BlockGuest {
   readonly history: DiskHistory;
   /** Requests that were answered. */
   answered = 0;
+  /** What the answer to a flush, or to each change, means of copies at this moment. */
+  copiesMeantAt: () => 'nothing' | 'flush' | 'write' = () => 'nothing';
+  /** Hears of each answer that meant copies. */
+  copied: () => void = () => undefined;
   readonly #world: World;
   readonly #image: string;
   readonly #open = new Set<Request>();
@@ -225,16 +229,31 @@ export class BlockGuest {
       case 'flush': {
         const covered = this.history.cover();
         await device.flush();
-        if (isCurrent()) this.history.flushed(covered);
+        if (isCurrent()) this.#flushed(covered);
       }
     }
+  }
+
+  #flushed(covered: Covered): void {
+    this.history.flushed(covered);
+    if (this.copiesMeantAt() === 'nothing') return;
+    this.history.flushedOnCopies(covered);
+    this.copied();
+  }
+
+  #changed(offset: number, length: number, fua: boolean): void {
+    this.history.answered(offset, length, fua);
+    const meantAt = this.copiesMeantAt();
+    if (meantAt === 'nothing' || (meantAt === 'flush' && !fua)) return;
+    this.history.changedOnCopies(offset, length);
+    this.copied();
   }
 
   #finish(request: Request): void {
     this.#open.delete(request);
     this.answered++;
     const { kind, offset, length } = request;
-    if (isChange(request)) this.history.answered(offset, length, kind === 'fua');
+    if (isChange(request)) this.#changed(offset, length, kind === 'fua');
     if (this.#isPaused && this.#open.size === 0) this.#quiet.resolve();
   }
 }

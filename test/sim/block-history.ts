@@ -1,5 +1,6 @@
 // What one disk was told, by sector: everything that it may read as now (promise S1). A flush that was answered, and a
-// move, leave one content; what lost its power may have gone back to the last flush.
+// move, leave one content; what lost its power may have gone back to the last flush. And everything that its copies may be:
+// only answers that mean copies leave less of that.
 
 const SECTOR_BYTES = 512;
 
@@ -8,6 +9,8 @@ interface Sector {
   contents: Uint8Array[];
   /** Contents from here on were not answered yet. */
   answered: number;
+  /** Contents that a copy may have. */
+  copied: Uint8Array[];
 }
 
 /** Which content of each sector a flush covers. */
@@ -20,16 +23,18 @@ export class DiskHistory {
 
   constructor(bytes: number) {
     this.bytes = bytes;
-    this.#sectors = Array.from({ length: bytes / SECTOR_BYTES }, () => ({
-      contents: [new Uint8Array(SECTOR_BYTES)],
-      answered: 1,
-    }));
+    this.#sectors = Array.from({ length: bytes / SECTOR_BYTES }, () => {
+      const zeros = new Uint8Array(SECTOR_BYTES);
+      return { contents: [zeros], answered: 1, copied: [zeros] };
+    });
   }
 
   /** A change is asked for: its sectors are the old or the new until it is answered. */
   asked(offset: number, data: Uint8Array): void {
     this.#each(offset, data.length, (sector, at) => {
-      sector.contents.push(data.slice(at, at + SECTOR_BYTES));
+      const content = data.slice(at, at + SECTOR_BYTES);
+      sector.contents.push(content);
+      sector.copied.push(content);
     });
   }
 
@@ -55,6 +60,27 @@ export class DiskHistory {
     });
   }
 
+  /** The answer to a flush that covers this meant copies. */
+  flushedOnCopies(covered: Covered): void {
+    this.#sectors.forEach((sector, index) => {
+      const content = covered[index];
+      const at = content === undefined ? -1 : sector.copied.lastIndexOf(content);
+      if (at > 0) sector.copied = sector.copied.slice(at);
+    });
+  }
+
+  /** The answer to the newest change of these meant copies. */
+  changedOnCopies(offset: number, length: number): void {
+    this.#each(offset, length, (sector) => {
+      sector.copied = sector.copied.slice(-1);
+    });
+  }
+
+  /** What copies may have at this moment, to be compared later. */
+  onCopies(): CopiedContents {
+    return new CopiedContents(this.#sectors.map(({ copied }) => copied.slice()));
+  }
+
   /** Where a read differs from the newest answered content; -1 when it does not. For ranges that nothing changes now. */
   differsAt(offset: number, read: Uint8Array): number {
     let differs = -1;
@@ -77,6 +103,7 @@ export class DiskHistory {
       if (!mayBe.some((content) => isEqual(content, now)) && differs < 0) differs = at;
       sector.contents = [now];
       sector.answered = 1;
+      sector.copied.push(now);
     });
     return differs;
   }
@@ -87,6 +114,25 @@ export class DiskHistory {
       if (sector === undefined) throw new RangeError(`offset ${offset + at} is beyond the disk`);
       visit(sector, at);
     }
+  }
+}
+
+/** What each sector may be on a copy. */
+export class CopiedContents {
+  readonly #sectors: readonly (readonly Uint8Array[])[];
+
+  constructor(sectors: readonly (readonly Uint8Array[])[]) {
+    this.#sectors = sectors;
+  }
+
+  /** Whether what was read from the offset on, whole sectors, is a copy. */
+  hasCopy(offset: number, read: Uint8Array): boolean {
+    for (let at = 0; at < read.length; at += SECTOR_BYTES) {
+      const now = read.subarray(at, at + SECTOR_BYTES);
+      const mayBe = this.#sectors[(offset + at) / SECTOR_BYTES] ?? [];
+      if (!mayBe.some((content) => isEqual(content, now))) return false;
+    }
+    return true;
   }
 }
 

@@ -13,12 +13,13 @@ import {
 import { codeOf } from '../../common/errors.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { blockdContract, Closing } from '../../wire/contracts/blockd.ts';
+import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import type { BlockGuest } from './block-guest.ts';
 import type { BlockNode } from './block-node.ts';
 import { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
-const LAYER = 'l00000000000000aa';
+export const LAYER = 'l00000000000000aa';
 const CALL_TIMEOUT_MS = 4_000;
 const READY_TIMEOUT_MS = 20_000;
 const VERIFY_TIMEOUT_MS = 3_000;
@@ -39,15 +40,24 @@ export class BlockMover {
   readonly #guest: BlockGuest;
   readonly #image: string;
   readonly #process: SimProcess;
+  /** As openings and stand-bys bring it along; as by default without. */
+  readonly #settings: { readonly propagation?: PropagationSettings };
   #entry: Entry | undefined;
   #migrations = 0;
   #underWay = false;
 
-  constructor(world: World, nodes: readonly BlockNode[], guest: BlockGuest, image: string) {
+  constructor(
+    world: World,
+    nodes: readonly BlockNode[],
+    guest: BlockGuest,
+    image: string,
+    propagation?: PropagationSettings,
+  ) {
     this.#world = world;
     this.#nodes = nodes;
     this.#guest = guest;
     this.#image = image;
+    this.#settings = propagation === undefined ? {} : { propagation };
     this.#process = new SimProcess('mover', 'K', world.clock, () => undefined);
     this.#process.start();
   }
@@ -134,7 +144,7 @@ export class BlockMover {
     [this.#entry] = beginTransfer([this.#known], { migration, from: from.name, to: to.name });
     const { transfer, bytes, stack } = this.head;
     if (transfer === null) throw new TypeError('a transfer stands');
-    const standBy = { migration, image, bytes, stack, epoch: transfer.epoch, from: endpoint(from) };
+    const standBy = { migration, image, bytes, stack, epoch: transfer.epoch, from: endpoint(from), ...this.#settings };
     this.#world.point(`migration to ${to.name}`);
     let closings: Closing[] | undefined;
     try {
@@ -189,7 +199,8 @@ export class BlockMover {
     for (;;) {
       this.#entry = openEpoch(this.#known, node.name);
       const { bytes, stack, epoch, last, holder } = this.head;
-      const opening = { image: this.#image, bytes, stack, epoch, last, from: endpoint(this.#node(holder)) };
+      const from = endpoint(this.#node(holder));
+      const opening = { image: this.#image, bytes, stack, epoch, last, from, ...this.#settings };
       try {
         await this.#call(node, (calls) => calls['image.open'](opening, CONTEXT), READY_TIMEOUT_MS);
         return;

@@ -6,12 +6,12 @@ import { ImageShelf } from '../../blockd/image/image-shelf.ts';
 import type { ImageExport } from '../../blockd/image/served-image.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { PeerSession } from '../../blockd/peer/peer-session.ts';
-import type { PeerStream, StreamEvents } from '../../blockd/peer/peer-stream.ts';
+import type { PeerStream, StreamEvents, StreamPurpose } from '../../blockd/peer/peer-stream.ts';
 import type { Clock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { blockdContract } from '../../wire/contracts/blockd.ts';
-import { CrashDisk } from '../crash/crash-disk.ts';
+import { CrashDisk, type Loss } from '../crash/crash-disk.ts';
 import { type DiskManner, TimedDisk } from './block-disk.ts';
 import type { SimStreams } from './block-streams.ts';
 import { SimProcess } from './process.ts';
@@ -91,6 +91,11 @@ export class BlockNode {
     this.#disk = this.#disk.afterCut(loss);
   }
 
+  /** What its disk would have if its power failed now. */
+  diskAfter(pick: (losses: readonly Loss[]) => Loss): CrashDisk {
+    return this.#disk.afterCut(pick(this.#disk.losses()));
+  }
+
   powerOn(): void {
     this.process.start();
   }
@@ -113,7 +118,7 @@ export class BlockNode {
       log,
       node: this.name,
       state: '/state',
-      dial: (node, image, events) => this.#dial(node, image, events),
+      dial: (node, image, events, purpose) => this.#dial(node, image, events, purpose),
       serve,
       converter: new Converter({ disk, serve }),
       dropCached: inner.dropCached,
@@ -140,10 +145,16 @@ export class BlockNode {
     };
   }
 
-  #dial(node: string, layer: string, events: StreamEvents): Promise<PeerStream> {
+  #dial(node: string, layer: string, events: StreamEvents, purpose: StreamPurpose = 'blocks'): Promise<PeerStream> {
     const other = this.#others().find(({ name }) => name === node);
     if (other === undefined) return Promise.reject(new Error(`there is no node ${node}`));
-    return this.#streams.dial(this.process, other.process, events, (stream) => other.#accept(this.name, layer, stream));
+    const accept = (stream: PeerStream): StreamEvents | undefined =>
+      purpose === 'copies' ? other.#keep(this.name, stream) : other.#accept(this.name, layer, stream);
+    return this.#streams.dial(this.process, other.process, events, accept);
+  }
+
+  #keep(source: string, stream: PeerStream): StreamEvents | undefined {
+    return this.#isServing ? this.shelf.kept.accept(stream, source) : undefined;
   }
 
   /** As a daemon that listens only once it has found its images again. */

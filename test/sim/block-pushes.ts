@@ -10,14 +10,16 @@ import type { World } from './world.ts';
 
 const CALL_TIMEOUT_MS = 4_000;
 /** Everything goes, read or not. */
-const PROACTIVE: PropagationSettings = { ...DEFAULT_SETTINGS, policy: { mode: 'proactive' }, s: 0 };
+export const PROACTIVE: PropagationSettings = { ...DEFAULT_SETTINGS, policy: { mode: 'proactive' }, s: 0 };
 
 export class BlockPushes {
   readonly #world: World;
   readonly #nodes: readonly BlockNode[];
   readonly #process: SimProcess;
+  readonly #settings: PropagationSettings;
 
-  constructor(world: World, nodes: readonly BlockNode[]) {
+  constructor(world: World, nodes: readonly BlockNode[], settings: PropagationSettings) {
+    this.#settings = settings;
     this.#world = world;
     this.#nodes = nodes;
     this.#process = new SimProcess('pushes', 'K', world.clock, () => undefined);
@@ -36,7 +38,7 @@ export class BlockPushes {
   tell({ image, bytes, stack, epoch, writer, transfer }: Head): void {
     const source = this.#nodes.find(({ name }) => name === writer);
     if (source === undefined || transfer !== null) return;
-    this.#call(source, (calls) => calls['propagation.set']({ image, settings: PROACTIVE }, CONTEXT));
+    this.#call(source, (calls) => calls['propagation.set']({ image, settings: this.#settings }, CONTEXT));
     const order = { image, bytes, stack, epoch, from: endpoint(source) };
     for (const node of this.#nodes) {
       if (node !== source) this.#call(node, (calls) => calls['replica.follow'](order, CONTEXT));

@@ -1,5 +1,6 @@
 // Runs worlds of real stores by their seeds; one in fifty runs twice and must end alike.
-import { BLOCK_FAULTS, BlockWorld } from './block-world.ts';
+import type { CopyPolicy } from './block-copies.ts';
+import { BLOCK_FAULTS, type BlockPlan, BlockWorld } from './block-world.ts';
 import { drawLink } from './hold-faults.ts';
 import { Prng } from './prng.ts';
 
@@ -17,17 +18,38 @@ export interface BlockResult {
   readonly moves: number;
   /** That came before they were asked for, as far as the daemons that were up before the end know. */
   readonly pushedBlocks: number;
+  /** Moments at which the copies on all disks were compared with what they must be. */
+  readonly looks: number;
 }
 
-/** Blocks are pushed ahead in every second world. */
-function isPushedIn(seed: number): boolean {
-  return seed % 2 === 0;
+type BlockSums = Pick<BlockResult, 'answered' | 'moves' | 'pushedBlocks' | 'looks'>;
+
+/** Makes the draws of a policy others than those of its world's faults. */
+const POLICY_SEED = 2 ** 40;
+
+/** Blocks are pushed ahead in every second world; answers wait for no copies. */
+export function planWithoutCopies(seed: number): BlockPlan {
+  return { isPushed: seed % 2 === 0 };
+}
+
+/** The same under a policy with copies that the seed draws. */
+export function planWithCopies(seed: number): BlockPlan {
+  const draw = new Prng(seed + POLICY_SEED);
+  const mode = draw.pick<CopyPolicy['mode']>(['sync', 'sync', 'sync-write']);
+  const whenDegraded = draw.pick<CopyPolicy['whenDegraded']>(['wait', 'wait', 'continue']);
+  const policy = { mode, copies: draw.pick([2, 2, 3]), scope: 'world', whenDegraded } as const;
+  return { ...planWithoutCopies(seed), policy };
+}
+
+/** Every second pair of worlds has copies. */
+function planOf(seed: number): BlockPlan {
+  return seed % 4 < 2 ? planWithoutCopies(seed) : planWithCopies(seed);
 }
 
 /** One world under the faults that the seed draws. */
-export async function runBlockSeed(seed: number, isPushed = isPushedIn(seed)): Promise<BlockResult> {
+export async function runBlockSeed(seed: number, plan = planOf(seed)): Promise<BlockResult> {
   const draw = new Prng(seed);
-  const blocks = new BlockWorld(seed, drawLink(draw), isPushed);
+  const blocks = new BlockWorld(seed, drawLink(draw), plan);
   await blocks.begin();
   const lengthMs = draw.between(2_000, FAULTS_MS_MAX);
   for (let left = draw.integer(FAULTS_MAX + 1); left > 0; left--) {
@@ -40,7 +62,9 @@ export async function runBlockSeed(seed: number, isPushed = isPushedIn(seed)): P
   // A world that is broken may never come to rest.
   if (blocks.world.violations.length === 0) await blocks.settle(SETTLE_MS);
   const { violations, trace, fingerprint } = blocks.world;
-  return { seed, violations, trace, fingerprint, answered: blocks.guest.answered, moves: blocks.moves, pushedBlocks };
+  const { moves, guest, copies } = blocks;
+  const looks = copies?.looks ?? 0;
+  return { seed, violations, trace, fingerprint, answered: guest.answered, moves, pushedBlocks, looks };
 }
 
 /** Runs the seeds from `first` on; calls back for each that broke a promise or ended differently the second time. */
@@ -48,16 +72,17 @@ export async function runBlockSeeds(
   first: number,
   count: number,
   failed: (result: BlockResult) => void,
-  isPushed: (seed: number) => boolean = isPushedIn,
-): Promise<{ answered: number; moves: number; pushedBlocks: number }> {
-  const sum = { answered: 0, moves: 0, pushedBlocks: 0 };
+  plan: (seed: number) => BlockPlan = planOf,
+): Promise<BlockSums> {
+  const sum = { answered: 0, moves: 0, pushedBlocks: 0, looks: 0 };
   for (let seed = first; seed < first + count; seed++) {
-    const result = await runBlockSeed(seed, isPushed(seed));
+    const result = await runBlockSeed(seed, plan(seed));
     sum.answered += result.answered;
     sum.moves += result.moves;
     sum.pushedBlocks += result.pushedBlocks;
+    sum.looks += result.looks;
     if (result.violations.length > 0) failed(result);
-    else if (seed % REPEAT_EVERY === 0 && (await runBlockSeed(seed, isPushed(seed))).fingerprint !== result.fingerprint)
+    else if (seed % REPEAT_EVERY === 0 && (await runBlockSeed(seed, plan(seed))).fingerprint !== result.fingerprint)
       failed({ ...result, violations: ['two runs of one seed ended differently'] });
   }
   return sum;

@@ -2,10 +2,12 @@
 // one course of events.
 import { setImmediate as turn } from 'node:timers/promises';
 import { messageOf } from '../../common/errors.ts';
+import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
+import { BlockCopies, type CopyPolicy } from './block-copies.ts';
 import { BlockGuest } from './block-guest.ts';
-import { BlockMover } from './block-mover.ts';
+import { BlockMover, LAYER } from './block-mover.ts';
 import { BlockNode } from './block-node.ts';
-import { BlockPushes } from './block-pushes.ts';
+import { BlockPushes, PROACTIVE } from './block-pushes.ts';
 import { SimStreams } from './block-streams.ts';
 import type { LinkFaults } from './network.ts';
 import { World } from './world.ts';
@@ -31,6 +33,14 @@ const SLOWNESS = 200;
 export const BLOCK_FAULTS = ['kill', 'power', 'cut', 'one-way', 'freeze', 'full', 'slow'] as const;
 export type BlockFault = (typeof BLOCK_FAULTS)[number];
 
+/** What kind of world it is. */
+export interface BlockPlan {
+  /** The other nodes follow the writer, which then has a barrier every second, and get blocks ahead. */
+  readonly isPushed: boolean;
+  /** The policy with copies; undefined when answers wait for none. */
+  readonly policy?: CopyPolicy | undefined;
+}
+
 export class BlockWorld {
   readonly world: World;
   readonly guest: BlockGuest;
@@ -38,18 +48,21 @@ export class BlockWorld {
   readonly pushes: BlockPushes;
   readonly nodes: readonly BlockNode[];
   moves = 0;
+  readonly copies: BlockCopies | undefined;
   readonly #isPushed: boolean;
   #isOver = false;
 
-  /** `isPushed`: the other nodes follow the writer, which then has a barrier every second. */
-  constructor(seed: number, faults: LinkFaults, isPushed: boolean) {
+  constructor(seed: number, faults: LinkFaults, { isPushed, policy }: BlockPlan) {
     this.#isPushed = isPushed;
+    const settings: PropagationSettings | undefined = policy && { ...PROACTIVE, policy };
     this.world = new World(seed, faults);
     const streams = new SimStreams(this.world);
     this.nodes = NAMES.map((name) => new BlockNode(name, this.world, streams, () => this.nodes));
     this.guest = new BlockGuest(this.world, IMAGE, BLOCKS * BLOCK_BYTES);
-    this.mover = new BlockMover(this.world, this.nodes, this.guest, IMAGE);
-    this.pushes = new BlockPushes(this.world, this.nodes);
+    this.mover = new BlockMover(this.world, this.nodes, this.guest, IMAGE, settings);
+    this.pushes = new BlockPushes(this.world, this.nodes, settings ?? PROACTIVE);
+    if (policy !== undefined)
+      this.copies = new BlockCopies(this.world, this.nodes, this.guest, { image: IMAGE, layer: LAYER, policy });
   }
 
   /** Makes the disk and lets the guest and the mover begin. */
@@ -58,6 +71,7 @@ export class BlockWorld {
     const members = this.nodes.map(({ name }) => ({ node: name, address: '127.0.0.1' }));
     const told = this.nodes.map((node) => node.started.then(() => node.shelf.members.set(members)));
     await this.#finish(Promise.all(told));
+    if (this.copies !== undefined) await this.#finish(this.copies.begin());
     this.#look();
   }
 
@@ -113,6 +127,7 @@ export class BlockWorld {
     for (let events = 0; !until(); events++) {
       if (!this.world.clock.next(untilMs)) return false;
       await turn();
+      await this.copies?.judged();
       this.#check();
       if (events < EVENTS_MAX) continue;
       this.world.violate(`it does not come to rest: ${EVENTS_MAX} events`);
@@ -140,6 +155,7 @@ export class BlockWorld {
     if (!(await this.run(endMs, isCalm))) return this.world.violate('the guest does not run again');
     await this.#within(endMs, this.guest.pause(), 'the guest waits for an answer for ever');
     await this.#readsRight(endMs, 'at the end');
+    this.copies?.end();
     await this.#within(endMs, this.mover.independent(), 'it never becomes independent of other nodes');
     await this.#readsRight(endMs, 'without the other nodes');
   }
@@ -206,6 +222,8 @@ export class BlockWorld {
       else if (!this.#isOver && prng.chance(LOOK_MS / MOVE_EVERY_MS)) this.#move();
     }
     if (this.#isPushed && !this.#isOver && prng.chance(LOOK_MS / TELL_EVERY_MS)) this.pushes.tell(this.mover.head);
+    if (this.mover.isUnderWay) this.copies?.moving();
+    else this.copies?.look();
     clock.after(LOOK_MS, () => this.#look());
   }
 
@@ -216,7 +234,8 @@ export class BlockWorld {
   }
 
   #take(work: Promise<void>): void {
-    work.catch((error: unknown) => this.world.violate(`a step was refused: ${messageOf(error)}`));
+    const isOver = (): unknown => this.copies?.moving();
+    work.then(isOver, (error: unknown) => this.world.violate(`a step was refused: ${messageOf(error)}`));
   }
 
   /** What must hold after each event: one writer at most takes changes. */

@@ -59,8 +59,8 @@ const SUBJECTS: Readonly<Record<string, { readonly seeds: number; readonly run: 
   blocks: {
     seeds: 100,
     async run(first, count, failed) {
-      const { answered, moves, pushedBlocks } = await runBlockSeeds(first, count, failed);
-      return `${answered} requests answered, ${moves} moves, ${pushedBlocks} blocks pushed ahead`;
+      const { answered, moves, pushedBlocks, looks } = await runBlockSeeds(first, count, failed);
+      return `${answered} requests answered, ${moves} moves, ${pushedBlocks} blocks pushed ahead, ${looks} looks at copies`;
     },
   },
 };

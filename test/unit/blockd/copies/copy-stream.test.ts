@@ -2,20 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type PeerFrame, PeerFrameReader } from '../../../../blockd/peer/peer-frame.ts';
-import { BLOCK_BYTES } from '../../../../blockd/table/block-version.ts';
 import { DATA, readRuns } from '../../../../blockd/table/version-run.ts';
-import { ALONE, BLOCKS, blockOf, CopyStores, contentAfter, SYNC } from './copy-stores.ts';
+import { ALONE, BLOCKS, BYTES, CopyStores, contentAfter, flushed, LOST, SYNC, written } from './copy-stores.ts';
 
-const LOST = { kind: 'lose-all' } as const;
 const NOTED_MS = 11_000;
-
-async function written(stores: CopyStores, block: number, fill: number): Promise<void> {
-  await stores.image('a').write(block * BLOCK_BYTES, blockOf(fill), false);
-}
-
-function flushed(stores: CopyStores): Promise<void> {
-  return Promise.resolve(stores.image('a').flush());
-}
 
 /** All frames of copies that a node says from now on. */
 function listen(stores: CopyStores, node: string): PeerFrame[] {
@@ -80,7 +70,7 @@ test('where its table turns out to differ it hears the whole, once', async () =>
 
 test('a stand-by beside a copy is told what its propagation learnt, and how many copies there were', async () => {
   const stores = await copied();
-  const host = await stores.shelf('b').ensure({ image: 'web', bytes: BLOCKS * BLOCK_BYTES, stack: ALONE, epoch: 2 });
+  const host = await stores.shelf('b').ensure({ image: 'web', bytes: BYTES, stack: ALONE, epoch: 2 });
   const migration = '00000000000000aa';
   const { signal } = new AbortController();
   const told = listen(stores, 'a');

@@ -2,19 +2,8 @@
 // and from then on it holds, over a restart too (SOUNDNESS A13).
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BLOCK_BYTES } from '../../../../blockd/table/block-version.ts';
 import { isSettled } from '../manual-clock.ts';
-import { blockOf, CopyStores, SYNC } from './copy-stores.ts';
-
-const LOST = { kind: 'lose-all' } as const;
-
-async function written(stores: CopyStores, block: number, fill: number): Promise<void> {
-  await stores.image('a').write(block * BLOCK_BYTES, blockOf(fill), false);
-}
-
-function flushed(stores: CopyStores): Promise<void> {
-  return Promise.resolve(stores.image('a').flush());
-}
+import { CopyStores, flushed, LOST, SYNC, written } from './copy-stores.ts';
 
 test('while the copies form no flush waits, and that is said; from then on each does, also after a restart', async () => {
   const stores = await CopyStores.make(['a', 'b']);

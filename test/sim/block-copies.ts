@@ -1,0 +1,139 @@
+// What the copies of a simulated disk are held to (SOUNDNESS A13; promise S1): after each answer that meant copies, and at
+// every moment from then on, each block is on as many nodes' disks as the policy says, as it was flushed or newer, whatever
+// a power cut would leave of them.
+import { openLayer } from '../../blockd/store/image-files.ts';
+import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
+import { DATA, HERE } from '../../blockd/table/version-run.ts';
+import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
+import type { CrashDisk, Loss } from '../crash/crash-disk.ts';
+import type { BlockGuest } from './block-guest.ts';
+import type { CopiedContents } from './block-history.ts';
+import type { BlockNode } from './block-node.ts';
+import type { World } from './world.ts';
+
+const LAYERS = '/state/layers';
+/** Of the moments that could be looked at: each look recovers three disks. */
+const ANSWER_CHANCE = 0.15;
+const LOOK_CHANCE = 0.15;
+
+export type CopyPolicy = Extract<PropagationPolicy, { mode: 'sync' | 'sync-write' }>;
+
+/** Which disk, and under which policy. */
+export interface CopiedDisk {
+  readonly image: string;
+  readonly layer: string;
+  readonly policy: CopyPolicy;
+}
+
+/** What the disks would have if the power of all nodes failed at one moment. */
+interface Moment {
+  readonly when: string;
+  readonly contents: CopiedContents;
+  readonly disks: readonly CrashDisk[];
+}
+
+/** The judge of one disk's copies. */
+export class BlockCopies {
+  /** Moments that were judged. */
+  looks = 0;
+  readonly #world: World;
+  readonly #nodes: readonly BlockNode[];
+  readonly #guest: BlockGuest;
+  readonly #disk: CopiedDisk;
+  readonly #moments: Moment[] = [];
+  #isMeant = false;
+  #isOver = false;
+
+  constructor(world: World, nodes: readonly BlockNode[], guest: BlockGuest, disk: CopiedDisk) {
+    this.#world = world;
+    this.#nodes = nodes;
+    this.#guest = guest;
+    this.#disk = disk;
+    guest.copiesMeantAt = () => this.#meantAt();
+    guest.copied = () => {
+      this.#isMeant = true;
+      if (world.prng.chance(ANSWER_CHANCE)) this.#take('after an answer');
+    };
+  }
+
+  /** Every store keeps the catalogue's records, which say how many copies there are to be. */
+  async begin(): Promise<void> {
+    const { layer, policy } = this.#disk;
+    const mark = { incarnation: 1, serial: 1 };
+    const records = { mark, pins: [], copies: [{ layer, copies: policy.copies }], records: [] };
+    await Promise.all(this.#nodes.map((node) => node.started.then(() => node.shelf.layers.records.keep(records))));
+  }
+
+  /** At some moment. */
+  look(): void {
+    if (this.#isMeant && this.#world.prng.chance(LOOK_CHANCE)) this.#take('at some moment');
+  }
+
+  /**
+   * The disk moves. Where a stand-by hears the table by itself it names blocks before their contents are there, and its node
+   * counts for none of the copies until the next answer.
+   */
+  moving(): void {
+    this.#isMeant = false;
+  }
+
+  /** Whoever has the disk now may let the others' copies go. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  /** Settles when every moment that was taken was judged. */
+  async judged(): Promise<void> {
+    for (const moment of this.#moments.splice(0)) await this.#judge(moment);
+  }
+
+  /** What an answer means that the guest gets now: nothing while the copies form, or when it is said that there are fewer. */
+  #meantAt(): 'nothing' | 'flush' | 'write' {
+    const { image, policy } = this.#disk;
+    const host = this.#guest.node?.shelf.find(image);
+    const shown = host?.copies.show().copies;
+    if (host === undefined || shown === undefined || shown.forming || shown.degraded) return 'nothing';
+    return policy.mode === 'sync' ? 'flush' : 'write';
+  }
+
+  #take(when: string): void {
+    if (this.#isOver) return;
+    const { prng, clock } = this.#world;
+    const pick = (losses: readonly Loss[]): Loss =>
+      losses[prng.chance(0.5) ? 0 : prng.integer(losses.length)] ?? { kind: 'lose-all' };
+    this.looks++;
+    this.#moments.push({
+      when: `${when} (${clock.nowMs.toFixed(0)} ms)`,
+      contents: this.#guest.history.onCopies(),
+      disks: this.#nodes.map((node) => node.diskAfter(pick)),
+    });
+  }
+
+  async #judge({ when, contents, disks }: Moment): Promise<void> {
+    const { layer, policy } = this.#disk;
+    const blocks = this.#guest.history.bytes / BLOCK_BYTES;
+    const counts = new Array<number>(blocks).fill(0);
+    for (const disk of disks) {
+      for (const [block, read] of (await readAll(disk, layer)).entries()) {
+        if (read !== undefined && contents.hasCopy(block * BLOCK_BYTES, read)) counts[block] = (counts[block] ?? 0) + 1;
+      }
+    }
+    const block = counts.findIndex((count) => count < policy.copies);
+    if (block < 0) return;
+    this.#isOver = true;
+    this.#world.violate(`${when} block ${block} is on ${counts[block]} disks of ${policy.copies} (S1)`);
+  }
+}
+
+/** What a disk has of a layer, by block; nothing of blocks that are not there, or cannot be read. */
+async function readAll(disk: CrashDisk, layer: string): Promise<(Uint8Array | undefined)[]> {
+  const store = await openLayer(disk, LAYERS, layer, { dropCached: disk.dropCached });
+  if (store === undefined) return [];
+  return Array.from({ length: store.blocks }, (_, block) => {
+    const content = store.table.contentOf(block);
+    const into = new Uint8Array(BLOCK_BYTES);
+    if (content === 0 || content === HERE) return into;
+    if (content === DATA) return undefined;
+    return store.file.read(into, block * BLOCK_BYTES) ? into : undefined;
+  });
+}
