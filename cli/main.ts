@@ -29,8 +29,9 @@ const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summ
   bench: { script: 'test/bench/main.ts', summary: 'benchmarks beside the named peers' },
   crash: {
     script: 'test/real-crash/main.ts',
-    summary: 'a real block daemon killed at its system calls, and power cuts',
+    summary: 'real block daemons killed at their system calls, and power cuts',
   },
+  fuzz: { script: 'test/fuzz.ts', summary: 'changed sessions of NBD and of peers: --seeds N' },
   sim: { script: 'test/sim/run.ts', summary: 'the simulation: --seeds N, or --seed S to replay one' },
 };
 

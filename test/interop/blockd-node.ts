@@ -1,5 +1,6 @@
 // Real block daemons on loopback addresses, for tests: starts, kills and calls them. Not a test itself.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +13,15 @@ import type { Endpoint } from '../../wire/names.ts';
 import { BLOCKD_PORT } from '../../wire/ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../blockd/main.ts', import.meta.url));
-const READY_MS = 15_000;
+/** On a busy machine too. */
+const READY_MS = 60_000;
+
+/** How a daemon is started. */
+export interface StartOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** What it says is heard by nobody. */
+  readonly isQuiet?: boolean;
+}
 
 /** One daemon of a node, with the calls of its own node and of the controller. */
 export class BlockdNode {
@@ -72,11 +81,16 @@ export class BlockdNode {
     return this.#process !== undefined;
   }
 
+  /** Settles when the daemon that was started last has ended, however it did. */
+  async ended(): Promise<void> {
+    const child = this.#process;
+    if (child !== undefined && !hasEnded(child)) await once(child, 'exit');
+  }
+
   /** Starts the daemon and waits until it is ready. */
-  async start(): Promise<void> {
-    const child = spawn(process.execPath, [MAIN, '--config', join(this.directory, 'config.json')], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+  async start({ env, isQuiet = false }: StartOptions = {}): Promise<void> {
+    const words = [...process.execArgv, MAIN, '--config', join(this.directory, 'config.json')];
+    const child = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', isQuiet ? 'ignore' : 'inherit'] });
     this.#process = child;
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`blockd ${this.name} was not ready in time`)), READY_MS);
@@ -91,7 +105,7 @@ export class BlockdNode {
   /** Ends the daemon at once (`SIGKILL`) or in order. */
   async stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const child = this.#process;
-    if (child === undefined || child.exitCode !== null) return;
+    if (child === undefined || hasEnded(child)) return;
     const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     await exited;
@@ -135,4 +149,8 @@ export class BlockdNode {
       });
     });
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }

@@ -9,7 +9,8 @@ import { Prng } from '../sim/prng.ts';
 import { ToldHistory } from './disk-events.ts';
 import { ConnectionLost, NbdConnection, NbdFault } from './nbd-connection.ts';
 import { RandomLoad } from './random-load.ts';
-import { type Injection, STORING_CALLS, type StoringCall, socketOf, TracedBlockd } from './traced-blockd.ts';
+import { STORING_CALLS, type StoringCall } from './system-calls.ts';
+import { type Injection, socketOf, TracedBlockd } from './traced-blockd.ts';
 
 const MIB = 2 ** 20;
 /** Two extents of the activity log. */
@@ -27,11 +28,6 @@ const EFFECTS = ['signal=SIGKILL', 'signal=SIGKILL', 'signal=SIGKILL', 'error=EI
 /** How many calls a full disk refuses. */
 const FULL_CALLS_MAX = 8;
 const FLUSHES_AFTER_FAILURE = 3;
-/**
- * At its end the daemon syncs standard output and error (koffi does, and hangs when that fails): no thread's first two
- * calls are made to fail.
- */
-const UNFAILING_CALLS = 2;
 
 export interface KillsParts {
   readonly seed: number;
@@ -129,11 +125,10 @@ class KilledImage {
     // `write` is also how threads wake one another, which cannot fail.
     const known = STORING_CALLS.map((call) => ({ call, count: this.#counts.get(call.replace('?', '')) ?? 0 }));
     const isKill = effect === 'signal=SIGKILL';
-    const spared = isKill ? 0 : UNFAILING_CALLS;
-    const mayBe = known.filter(({ call, count }) => count > spared && (isKill || call !== 'write'));
-    const [first = { call: 'pwrite64' as StoringCall, count: 1 + spared }, ...others] = mayBe;
+    const mayBe = known.filter(({ call, count }) => count > 0 && (isKill || call !== 'write'));
+    const [first = { call: 'pwrite64' as StoringCall, count: 1 }, ...others] = mayBe;
     const { call, count } = this.#prng.pick([first, ...others]);
-    const nth = spared + 1 + this.#prng.integer(count - spared);
+    const nth = 1 + this.#prng.integer(count);
     const last = effect === 'error=ENOSPC' ? nth + this.#prng.integer(FULL_CALLS_MAX) : nth;
     return { call, effect, when: last === nth ? `${nth}` : `${nth}..${last}` };
   }

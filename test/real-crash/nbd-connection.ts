@@ -50,6 +50,10 @@ export class NbdConnection {
     return connection;
   }
 
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
   read(offset: number, length: number): Promise<Buffer> {
     return this.#request(COMMAND.READ, 0, offset, length);
   }

@@ -9,7 +9,7 @@ const PAGE_BYTES = 4096;
 const TORN_CHANCE = 0.1;
 
 /** One step of the log; a flush makes everything before it durable, a write with `fua` is so by itself. */
-type DiskStep = { readonly offset: number; readonly data: Buffer; readonly fua: boolean } | 'flush';
+export type DiskStep = { readonly offset: number; readonly data: Buffer; readonly fua: boolean } | 'flush';
 
 /** The disk as its users see it, with its log. */
 export class RecordedDisk implements NbdDevice {
@@ -93,22 +93,27 @@ export class CutDisk {
   after(position: number, prng: Prng): Buffer {
     const flushed = this.#log.lastIndexOf('flush', position - 1) + 1;
     for (; this.#at < flushed; this.#at++) apply(this.#durable, this.#log[this.#at]);
-    const disk = Buffer.from(this.#durable);
-    const keeps = prng.pick([0, 1, 0.5, 0.9, 0.1]);
-    for (const step of this.#log.slice(flushed, position)) {
-      if (step === 'flush') continue;
-      for (let at = 0; at < step.data.length; at += PAGE_BYTES) {
-        if (!step.fua && !prng.chance(keeps)) continue;
-        const page = step.data.subarray(at, at + PAGE_BYTES);
-        const isTorn = !step.fua && keeps < 1 && prng.chance(TORN_CHANCE);
-        const kept = isTorn ? SECTOR_BYTES * prng.integer(page.length / SECTOR_BYTES) : page.length;
-        page.copy(disk, step.offset + at, 0, kept);
-      }
-    }
-    return disk;
+    return afterCut(this.#durable, this.#log.slice(flushed, position), prng);
   }
 }
 
-function apply(disk: Buffer, step: DiskStep | undefined): void {
+/** A disk after a cut: what was durable, and of what was written since then some pages, some of them torn. */
+export function afterCut(durable: Buffer, since: readonly DiskStep[], prng: Prng): Buffer {
+  const disk = Buffer.from(durable);
+  const keeps = prng.pick([0, 1, 0.5, 0.9, 0.1]);
+  for (const step of since) {
+    if (step === 'flush') continue;
+    for (let at = 0; at < step.data.length; at += PAGE_BYTES) {
+      if (!step.fua && !prng.chance(keeps)) continue;
+      const page = step.data.subarray(at, at + PAGE_BYTES);
+      const isTorn = !step.fua && keeps < 1 && prng.chance(TORN_CHANCE);
+      const kept = isTorn ? SECTOR_BYTES * prng.integer(page.length / SECTOR_BYTES) : page.length;
+      page.copy(disk, step.offset + at, 0, kept);
+    }
+  }
+  return disk;
+}
+
+export function apply(disk: Buffer, step: DiskStep | undefined): void {
   if (step !== undefined && step !== 'flush') step.data.copy(disk, step.offset);
 }

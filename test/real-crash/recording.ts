@@ -49,7 +49,7 @@ export interface Recording {
 }
 
 /** A daemon that says when it serves. */
-class Program {
+export class Program {
   readonly #child: ReturnType<typeof spawn>;
 
   private constructor(child: ReturnType<typeof spawn>) {

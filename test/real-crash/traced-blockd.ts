@@ -6,25 +6,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Planted, planting } from '../planted/planted.ts';
+import { countCalls, STORING_CALLS, type StoringCall } from './system-calls.ts';
 
 const MAIN = fileURLToPath(new URL('../../blockd/alone-main.ts', import.meta.url));
 const THREADS = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
-
-/** System calls by which anything comes to be on a disk; a question mark where not every processor has it. */
-export const STORING_CALLS = [
-  'pwrite64',
-  'pwritev',
-  'write',
-  'fdatasync',
-  'fsync',
-  'fallocate',
-  'ftruncate',
-  '?rename',
-  'renameat',
-  '?unlink',
-  'unlinkat',
-] as const;
-export type StoringCall = (typeof STORING_CALLS)[number];
 
 /** What strace does at a call: `when` as in strace(1), "the Nth" or "from the Nth to the Mth". */
 export interface Injection {
@@ -123,14 +108,7 @@ export class TracedBlockd {
   /** How often a thread made each call, the busiest thread's; and whether a call was made to fail. After its end. */
   async seen(): Promise<{ counts: Map<string, number>; hasFailed: boolean }> {
     const text = await readFile(this.#trace, 'utf8');
-    const byThread = new Map<string, number>();
-    const counts = new Map<string, number>();
-    for (const [, thread = '', call = ''] of text.matchAll(/^(\d+) +(\w+)\(/gm)) {
-      const count = (byThread.get(`${thread} ${call}`) ?? 0) + 1;
-      byThread.set(`${thread} ${call}`, count);
-      counts.set(call, Math.max(counts.get(call) ?? 0, count));
-    }
-    return { counts, hasFailed: text.includes('(INJECTED)') };
+    return { counts: countCalls(text), hasFailed: text.includes('(INJECTED)') };
   }
 
   #untilServing(): Promise<void> {

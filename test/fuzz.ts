@@ -1,0 +1,93 @@
+// `supercloud fuzz`: the fuzz tests of every run again and again, from one seed to the next, each in a process of its own. A
+// seed that breaks a promise is printed with what its test says; the exit code is 1 then.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { formatMs } from '../common/progress.ts';
+
+/** One protocol's test, the variable that it takes its seed from, and how many inputs a seed gives. */
+interface Subject {
+  readonly file: string;
+  readonly variable: string;
+  readonly inputs: number;
+}
+
+const SUBJECTS: Readonly<Record<string, Subject>> = {
+  nbd: { file: 'unit/blockd/nbd-fuzz.test.ts', variable: 'NBD_FUZZ_SEED', inputs: 20_000 },
+  peers: { file: 'unit/blockd/peer-fuzz.test.ts', variable: 'PEER_FUZZ_SEED', inputs: 4_800 },
+};
+const SEEDS = 10;
+
+const HELP = `Usage: supercloud fuzz [options]
+
+Changed sessions of NBD and changed streams of peers; the exit code is 1 if one was answered otherwise than promised.
+
+Options:
+  --subject NAME   nbd or peers (default: both)
+  --seeds N        how many (default: ${SEEDS})
+  --seed S         the first (default: drawn from the clock, and printed)
+
+Examples:
+  supercloud fuzz
+  supercloud fuzz --subject nbd --seeds 500 --seed 1
+`;
+
+/** Runs the test of one seed. Answers what it said if it failed, else nothing. */
+function run({ file, variable }: Subject, seed: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL(file, import.meta.url))], {
+      env: { ...process.env, [variable]: `${seed}`, FORCE_COLOR: '0' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    const hear = (chunk: Buffer): void => {
+      said += chunk.toString();
+    };
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
+    child.once('error', reject);
+    child.once('close', (code) =>
+      resolve(code === 0 && /Total:\s+[1-9]/.test(said) ? '' : `${said}\nended with ${code}`),
+    );
+  });
+}
+
+async function fuzz(name: string, subject: Subject, first: number, seeds: number): Promise<void> {
+  const begunMs = performance.now();
+  let failures = 0;
+  for (let seed = first; seed < first + seeds; seed++) {
+    const said = await run(subject, seed);
+    if (said === '') continue;
+    failures++;
+    console.log(`${name}, seed ${seed}: ${said}`);
+  }
+  const end = failures === 0 ? 'no promise broken' : `${failures} seeds broke a promise`;
+  const inputs = (seeds * subject.inputs).toLocaleString('en');
+  console.log(
+    `${name}: ${inputs} inputs of ${seeds} seeds from ${first}: ${end}, ${formatMs(performance.now() - begunMs)}`,
+  );
+  if (failures > 0) process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      subject: { type: 'string' },
+      seeds: { type: 'string' },
+      seed: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const first = Number(values.seed ?? Date.now() % 2 ** 31);
+  for (const name of values.subject === undefined ? Object.keys(SUBJECTS) : [values.subject]) {
+    const subject = SUBJECTS[name];
+    if (subject === undefined) throw new Error(`there is no subject ${name}: ${Object.keys(SUBJECTS).join(', ')}`);
+    await fuzz(name, subject, first, Number(values.seeds ?? SEEDS));
+  }
+}
+
+await main();
