@@ -21,9 +21,9 @@ Examples:
   supercloud fuse --sockets /var/tmp/disks --at /mnt/disks
   qemu-img info /mnt/disks/web        mkfs.ext4 /mnt/disks/web && mount -o loop /mnt/disks/web /mnt/web
 
-Each NAME.sock of the directory is a file NAME of fixed size, also one that comes later. What was answered by fsync is
-durable. While blockd is away requests wait, then they fail (EIO). Ctrl-C or SIGTERM unmounts; what a killed one left is
-mended by the next start.`;
+Each NAME.sock of the directory is a file NAME of fixed size, also one that comes later; a snapshot is a read-only file
+IMAGE@SNAPSHOT at the nodes that have its layers. What was answered by fsync is durable. While blockd is away requests
+wait, then they fail (EIO). Ctrl-C or SIGTERM unmounts; what a killed one left is mended by the next start.`;
 
 interface Options {
   readonly sockets?: string;

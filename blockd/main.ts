@@ -40,9 +40,10 @@ await runDaemon('blockd', Config, async (config, { log }) => {
   await realDisk.makeDirectory(config.run);
   const listen = { address: config.address, port: NBD_PORT };
   const port = config.nbdPort === true ? await NbdPort.open({ listen, log, ...memberTls(identity) }) : undefined;
-  const serve: Serve = async (device, name, bytes) => {
-    const local = await exportDevice(device, { name, bytes }, join(config.run, `${name}.sock`), log);
-    return atPort(port, device, { name, bytes }, local);
+  const serve: Serve = async (device, name, bytes, isReadOnly = false) => {
+    const description = { name, bytes, isReadOnly };
+    const local = await exportDevice(device, description, join(config.run, `${name}.sock`), log);
+    return atPort(port, device, description, local);
   };
   const shelf: ImageShelf = new ImageShelf({
     disk: realDisk,

@@ -51,7 +51,11 @@ function allRecords(store: CatalogueStore): KeptRecords {
   const records = [...entries, ...others].flatMap(({ key, text }) =>
     text === undefined || isState(key) ? [] : [{ key, text }],
   );
-  return { mark: { incarnation, serial }, pins: layerPins(store), copies: layerCopies(store), records };
+  const kept = snapshots.map(({ snapshot, disks }) => ({
+    snapshot,
+    disks: disks.map(({ image, bytes, layers }) => ({ image, bytes, layers })),
+  }));
+  return { mark: { incarnation, serial }, pins: layerPins(store), copies: layerCopies(store), snapshots: kept, records };
 }
 
 /** The layers that are to be at several stores, each once, with the most that a policy asks for. */

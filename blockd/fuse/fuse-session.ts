@@ -188,8 +188,10 @@ export class FuseSession {
     const what = request.body.readUInt32LE(0);
     const isOwners = (what & (ATTRIBUTE.MODE | ATTRIBUTE.UID | ATTRIBUTE.GID)) !== 0;
     if (file === undefined || isOwners) return emptyAnswer(request, FUSE_ERROR.EPERM);
+    const isSize = (what & ATTRIBUTE.SIZE) !== 0;
+    if (isSize && file.link.isReadOnly) return emptyAnswer(request, FUSE_ERROR.EROFS);
     const { bytes } = this.#attributesOf(file);
-    const wanted = (what & ATTRIBUTE.SIZE) === 0 ? bytes : readLong(request.body, 16);
+    const wanted = isSize ? readLong(request.body, 16) : bytes;
     if (wanted !== bytes) return emptyAnswer(request, wanted > bytes ? FUSE_ERROR.EFBIG : FUSE_ERROR.EPERM);
     return this.#attributes(request);
   }

@@ -25,6 +25,7 @@ import { MemberBook } from './member-book.ts';
 import { PropagationBook } from './propagation-book.ts';
 import type { Serve } from './served-image.ts';
 import { ShelfCuts } from './shelf-cuts.ts';
+import { SnapshotExports } from './snapshot-exports.ts';
 import { StillImage, type StillOrder } from './still-image.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -67,6 +68,7 @@ export class ImageShelf {
   readonly #tops: ImageTops;
   readonly #turns = new ImageTurns();
   readonly #cuts: ImageCuts;
+  readonly #snapshots: SnapshotExports;
 
   constructor(parts: ShelfParts) {
     this.#parts = parts;
@@ -82,6 +84,7 @@ export class ImageShelf {
     this.merges = new LayerMerges(this, parts);
     this.#cuts = new ImageCuts({ layers, log });
     this.cuts = new ShelfCuts({ cuts: this.#cuts, ended, layers, tops: this.#tops, turns: this.#turns });
+    this.#snapshots = new SnapshotExports({ ...parts, layers });
     this.upkeep = new Upkeep({ ...parts, layers, kept, hosts: () => this.hosts, members });
   }
 
@@ -104,6 +107,7 @@ export class ImageShelf {
         .resume()
         .catch((error: unknown) => log.error({ err: error, image: layer.store.image }, 'an image is not served'));
     }
+    await this.#snapshots.start();
     await this.upkeep.start();
     void this.merges.resume();
   }
@@ -170,7 +174,7 @@ export class ImageShelf {
     const host = await this.#tops.forgetTop(layer);
     if (host !== undefined) await this.propagation.forget(host.name);
     this.kept.end(layer);
-    await this.layers.drop(layer);
+    await this.#snapshots.without(layer, () => this.layers.drop(layer));
   }
 
   /**
@@ -206,6 +210,7 @@ export class ImageShelf {
     this.kept.close();
     // One that cannot be closed in order must not keep the others from it.
     const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));
+    await this.#snapshots.stop();
     await this.layers.close();
     await this.propagation.written();
     const failed = stops.find((stop) => stop.status === 'rejected');

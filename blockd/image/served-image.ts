@@ -13,8 +13,8 @@ export interface ImageExport {
   close(): Promise<void>;
 }
 
-/** Starts the export of a device. */
-export type Serve = (device: NbdDevice, name: string, bytes: number) => Promise<ImageExport>;
+/** Starts the export of a device. `isReadOnly`: no client may change it. */
+export type Serve = (device: NbdDevice, name: string, bytes: number, isReadOnly?: boolean) => Promise<ImageExport>;
 
 /** How long a close waits for the export's clients to go. */
 const CLIENTS_GONE_MS = 10_000;

@@ -13,7 +13,7 @@ const TOOL_MS = 60_000;
 const run = promisify(execFile);
 
 /** A daemon that says when it serves. */
-class Daemon {
+export class Daemon {
   readonly #child: ChildProcess;
   #said = '';
 
@@ -52,6 +52,11 @@ class Daemon {
     this.#child.kill(signal);
     return (await exited)[0];
   }
+}
+
+/** A mount of a directory of sockets, whose requests wait so long for a server. */
+export function startMount(sockets: string, at: string, waitSeconds: number): Promise<Daemon> {
+  return Daemon.start(FUSE, ['--sockets', sockets, '--at', at, '--wait', `${waitSeconds}`]);
 }
 
 export class FuseStand {
@@ -111,7 +116,7 @@ export class FuseStand {
   }
 
   #newFuse(waitSeconds: number, at = this.at): Promise<Daemon> {
-    return Daemon.start(FUSE, ['--sockets', this.data, '--at', at, '--wait', `${waitSeconds}`]);
+    return startMount(this.data, at, waitSeconds);
   }
 
   /** Its exit code, once it ended by itself. */

@@ -21,6 +21,12 @@ export type LayerPin = Type.Static<typeof LayerPin>;
 export const LayerCopies = Type.Object({ layer: LayerId, copies: Type.Integer({ minimum: 2 }) });
 export type LayerCopies = Type.Static<typeof LayerCopies>;
 
+/** A snapshot as a store shows it: of each image the layers that it was, the newest first. */
+export const KeptSnapshot = Type.Object({
+  snapshot: Name,
+  disks: Type.Array(Type.Object({ image: Name, bytes: Bytes, layers: Type.Array(SealedLayer, { minItems: 1 }) })),
+});
+
 /** The catalogue's records as they were at a mark, which a store keeps and never reads: text under keys. */
 export const KeptRecords = Type.Object({
   mark: CatalogueMark,
@@ -28,6 +34,7 @@ export const KeptRecords = Type.Object({
   pins: Type.Array(LayerPin),
   /** Layers of which a policy wants copies, and how many. */
   copies: Type.Optional(Type.Array(LayerCopies)),
+  snapshots: Type.Optional(Type.Array(KeptSnapshot)),
   records: Type.Array(Type.Object({ key: Type.String(), text: Type.String() })),
 });
 export type KeptRecords = Type.Static<typeof KeptRecords>;

@@ -67,6 +67,8 @@ test('an image that is read-only is 0400, and opens for reading alone', async ()
   const handle = await kernel.open(node, O_RDONLY);
   assert.is((await kernel.ask(READ, node, readIn(handle, 0, 10))).body.length, 10);
   assert.is((await kernel.ask(WRITE, node, writeIn(handle, 0, Buffer.alloc(4)))).error, EROFS);
+  const size = fields(1 << 3, 0, handle, BigInt(SIZE - 1), Buffer.alloc(64));
+  assert.is((await kernel.ask(SETATTR, node, size)).error, EROFS);
 });
 
 test('the directory lists what is there when it is opened, in parts too', async () => {

@@ -11,15 +11,18 @@ import { ManualClock } from './manual-clock.ts';
 export interface Surroundings {
   readonly dial?: Dial;
   readonly clock?: ManualClock;
+  readonly serve?: Serve;
 }
+
+const quietServe: Serve = async (_device, name) => ({
+  path: `/${name}.sock`,
+  connections: 0,
+  close: async () => undefined,
+});
 
 /** What a start of the daemon finds. */
 export async function shelfOn(disk: CrashDisk, node: string, around: Surroundings = {}): Promise<ImageShelf> {
-  const serve: Serve = async (_device, name) => ({
-    path: `/${name}.sock`,
-    connections: 0,
-    close: async () => undefined,
-  });
+  const serve = around.serve ?? quietServe;
   const shelf = new ImageShelf({
     disk,
     clock: around.clock ?? new ManualClock(),
