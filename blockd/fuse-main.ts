@@ -22,8 +22,8 @@ Examples:
   qemu-img info /mnt/disks/web        mkfs.ext4 /mnt/disks/web && mount -o loop /mnt/disks/web /mnt/web
 
 Each NAME.sock of the directory is a file NAME of fixed size, also one that comes later; a snapshot is a read-only file
-IMAGE@SNAPSHOT at the nodes that have its layers. What was answered by fsync is durable. While blockd is away requests
-wait, then they fail (EIO). Ctrl-C or SIGTERM unmounts; what a killed one left is mended by the next start.`;
+IMAGE@SNAPSHOT at the nodes that have its layers. What was answered by fsync is durable. While blockd is away or
+silent requests wait, then they fail (EIO). Ctrl-C or SIGTERM unmounts; what a killed one left is mended by the next start.`;
 
 interface Options {
   readonly sockets?: string;
@@ -96,7 +96,7 @@ const program = new Command('supercloud fuse')
   .exitOverride()
   .option('--sockets <DIR>', "where blockd's sockets are: DIR of blockd --alone --data DIR")
   .option('--at <MOUNTPOINT>', 'where to mount; made where missing')
-  .option('--wait <SECONDS>', 'how long a request waits for a blockd that is away', seconds, WAIT_SECONDS)
+  .option('--wait <SECONDS>', 'how long a request waits for a blockd that is away or silent', seconds, WAIT_SECONDS)
   .addHelpText('after', EXAMPLES)
   .action(run);
 

@@ -56,6 +56,7 @@ export class FuseLoop {
       // An answer to a request that was given up meanwhile is refused (ENOENT), and so it is at the mount's end (ENODEV).
       answer: (bytes) => void writeNow(options.device, bytes),
       release: (message) => this.#pool.release(message),
+      abandon: (message) => this.#pool.abandon(message),
       nowSeconds,
     });
   }

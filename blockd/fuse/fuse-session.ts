@@ -59,6 +59,8 @@ export interface SessionEvents {
   answer(bytes: Buffer): void;
   /** A message that `handle` kept is free. */
   release(message: Buffer): void;
+  /** One is given away: who has it may look at it at any time. */
+  abandon(message: Buffer): void;
   nowSeconds(): number;
 }
 
@@ -251,7 +253,10 @@ export class FuseSession {
       message,
       dataAt: IN_HEADER_BYTES + WRITE_IN_BYTES,
     };
-    return this.#images.write(request, open.file, write, () => this.#events.release(message));
+    return this.#images.write(request, open.file, write, (isGivenUp) => {
+      if (isGivenUp) this.#events.abandon(message);
+      else this.#events.release(message);
+    });
   }
 
   #sync(request: Request): Buffer | undefined {

@@ -25,6 +25,9 @@ export interface ImageWrite {
   readonly isDurable: boolean;
 }
 
+/** The message of a write is free again; `isGivenUp`: nobody knows when it will be. */
+type Written = (isGivenUp: boolean) => void;
+
 /** The system's number for the server's error ("Error values"), 0 for none. */
 function errorOf(error: number, { link }: ImageFile): number {
   switch (error) {
@@ -73,7 +76,7 @@ export class ImageRequests {
   }
 
   /** As on a full disk: what lies behind the end is not written, and where nothing is left it is ENOSPC. */
-  write(to: Unique, file: ImageFile, write: ImageWrite, written: () => void): Buffer | undefined {
+  write(to: Unique, file: ImageFile, write: ImageWrite, written: Written): Buffer | undefined {
     const { offset, message, dataAt, isDurable } = write;
     const length = Math.min(write.length, bytesOf(file) - offset);
     if (write.length === 0) return writtenAnswer(to, 0);
@@ -87,8 +90,8 @@ export class ImageRequests {
       offset,
       length,
       payload: message.subarray(dataAt - REQUEST_BYTES, dataAt + length),
-      answered: (error) => {
-        written();
+      answered: (error, _reply, isGivenUp = false) => {
+        written(isGivenUp);
         file.changedSeconds = this.#nowSeconds();
         if (error === 0 && isDurable && !hasFua) this.#flush(file, answer);
         else answer(errorOf(error, file));

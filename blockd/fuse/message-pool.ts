@@ -28,4 +28,9 @@ export class MessagePool {
     this.#inUse.delete(part.buffer);
     this.#free.push(buffer);
   }
+
+  /** Gives a buffer away: whoever has it keeps it, and another may be taken for it. */
+  abandon(part: Buffer): void {
+    this.#inUse.delete(part.buffer);
+  }
 }

@@ -18,9 +18,10 @@ export interface ClientRequest {
   readonly payload?: Buffer | undefined;
   /**
    * The answer: 0 or one of NBD_ERROR, and SIMPLE_REPLY_BYTES of room before a read's data. `reply` may be overwritten,
-   * and is the session's again after the call.
+   * and is the session's again after the call. `isGivenUp`: it is nobody's answer, the server may still carry the request
+   * out, and its payload must not change any more.
    */
-  answered(error: number, reply: Buffer): void;
+  answered(error: number, reply: Buffer, isGivenUp?: boolean): void;
 }
 
 /** What a session tells its owner. */

@@ -1,9 +1,11 @@
-// The way to one export that outlives its server's restarts: requests wait while nobody serves, go on with the next
-// connection, and fail once they waited too long. It knows when answered writes may have been lost with a server. Time and
-// connections are handed in.
-import { COMMAND, COMMAND_FLAG, NBD_ERROR, SIMPLE_REPLY_BYTES, TRANSMISSION } from '../nbd/nbd-protocol.ts';
+// The way to one export that outlives its server's restarts: requests wait while nobody serves or the server is silent, go on
+// with the next connection, and fail once they waited too long. It knows when answered writes may have been lost with a
+// server. Time and connections are handed in.
+import { COMMAND, NBD_ERROR, SIMPLE_REPLY_BYTES, TRANSMISSION } from '../nbd/nbd-protocol.ts';
+import { GivenUpRequests } from './given-up.ts';
 import type { ExportFacts } from './nbd-client-handshake.ts';
 import { type ClientRequest, NbdClientSession } from './nbd-client-session.ts';
+import { TrackedRequest } from './tracked-request.ts';
 
 /** Between two tries to reach a server that is away. */
 const RETRY_MS = 100;
@@ -26,12 +28,10 @@ export interface Connection {
 /** Connects at once; undefined when nobody listens. */
 export type Dial = (events: ConnectionEvents) => Connection | undefined;
 
-interface Waiter {
+/** Somebody who wants the export's facts. */
+interface Asker {
   readonly sinceMs: number;
-  /** There is a connection; `isSame`: the image has the size that it had before. */
-  begin(facts: ExportFacts, isSame: boolean): void;
-  /** It waited too long. */
-  expire(): void;
+  told(facts: ExportFacts | undefined): void;
 }
 
 /** Of an answer that no server gave. */
@@ -50,7 +50,11 @@ export class NbdLink {
   #isToClose = false;
   #facts: ExportFacts | undefined;
   #nextTryMs = 0;
-  #waiting: Waiter[] = [];
+  /** All requests without an answer, the oldest first; those of them that are not sent yet; those that were failed. */
+  readonly #unanswered = new Set<TrackedRequest>();
+  #waiting: TrackedRequest[] = [];
+  readonly #givenUp = new GivenUpRequests();
+  #askers: Asker[] = [];
   /** Changes that were answered but not made durable with their answer, and how many of them a flush then covered. */
   #answeredChanges = 0;
   #flushedChanges = 0;
@@ -86,57 +90,91 @@ export class NbdLink {
   }
 
   get isIdle(): boolean {
-    return this.#waiting.length === 0 && (this.#session?.underWay.length ?? 0) === 0;
+    return this.#unanswered.size === 0 && this.#askers.length === 0;
   }
 
   /** Makes a request, now or once there is a server. */
   submit(request: ClientRequest): void {
-    const tracked = new Tracked(request, this);
-    if (this.#isUp) this.#session?.request(tracked);
-    else this.#wait(this.#waiterOf(tracked, NBD_ERROR.EIO));
+    const tracked = new TrackedRequest(request, this.#nowMs(), this);
+    this.#unanswered.add(tracked);
+    if (this.#isUp && this.#givenUp.allows(tracked)) this.#session?.request(tracked.begun());
+    else this.#wait(tracked);
   }
 
   /** Tells the export's facts once it is reached; undefined when it was not in time. */
   reach(told: (facts: ExportFacts | undefined) => void): void {
-    if (this.#isUp) told(this.#facts);
-    else this.#wait({ sinceMs: this.#nowMs(), begin: told, expire: () => told(undefined) });
+    if (this.#isUp) {
+      told(this.#facts);
+      return;
+    }
+    this.#askers.push({ sinceMs: this.#nowMs(), told });
+    this.#connect();
   }
 
-  /** When `tick` has something to do; undefined while nothing waits. */
+  /** When `tick` has something to do; undefined while nothing is waited for. */
   get timerMs(): number | undefined {
-    const [first] = this.#waiting;
-    if (first === undefined) return undefined;
-    const expiryMs = first.sinceMs + this.#waitMs;
+    const sinceMs = this.#oldestMs;
+    if (sinceMs === undefined) return undefined;
+    const expiryMs = sinceMs + this.#waitMs;
     return this.#connection === undefined ? Math.min(expiryMs, this.#nextTryMs) : expiryMs;
+  }
+
+  get #oldestMs(): number | undefined {
+    const asked = this.#askers[0]?.sinceMs;
+    for (const { sinceMs } of this.#unanswered) return Math.min(sinceMs, asked ?? sinceMs);
+    return asked;
   }
 
   /** Fails what waited too long, and tries to reach the server for the rest. */
   tick(): void {
-    const nowMs = this.#nowMs();
-    const isLate = ({ sinceMs }: Waiter): boolean => nowMs >= sinceMs + this.#waitMs;
-    const late = this.#waiting.filter(isLate);
-    this.#waiting = this.#waiting.filter((waiter) => !isLate(waiter));
-    for (const waiter of late) waiter.expire();
-    if (this.#waiting.length > 0) this.#connect();
+    const madeBeforeMs = this.#nowMs() - this.#waitMs;
+    const late = [...this.#unanswered].filter(({ sinceMs }) => sinceMs <= madeBeforeMs);
+    const unsent = new Set(this.#waiting);
+    this.#waiting = this.#waiting.filter((one) => !late.includes(one));
+    for (const one of late) if (!unsent.has(one)) this.#giveUp(one);
+    for (const one of late) this.#fail(one, this.#givenUp.has(one));
+    const lateAskers = this.#askers.filter(({ sinceMs }) => sinceMs <= madeBeforeMs);
+    this.#askers = this.#askers.filter((one) => !lateAskers.includes(one));
+    for (const { told } of lateAskers) told(undefined);
+    if (this.#waiting.length + this.#askers.length > 0) this.#connect();
     // A server that took the connection and never greeted is not waited for again.
-    else if (late.length > 0 && !this.#isUp) this.close();
+    else if (late.length + lateAskers.length > 0 && !this.#isUp) this.close();
+  }
+
+  /** The server is silent, or does not come to it: it may carry the request out yet. */
+  #giveUp(tracked: TrackedRequest): void {
+    if (this.#givenUp.size === 0) this.#say('the server does not answer: requests fail until it does');
+    this.#givenUp.add(tracked);
+  }
+
+  #fail(tracked: TrackedRequest, isGivenUp: boolean): void {
+    this.#unanswered.delete(tracked);
+    tracked.request.answered(tracked.lateError, NO_REPLY, isGivenUp);
   }
 
   /** Ends the connection; what is under way goes on with the next one, if anything asks for it. */
   close(): void {
     this.#connection?.close();
-    this.#lose(NBD_ERROR.EIO);
+    this.#lose();
   }
 
   /** A request is answered: those that the server did not want any more wait for the next one. */
-  settle(tracked: Tracked, error: number, reply: Buffer): void {
+  settle(tracked: TrackedRequest, error: number, reply: Buffer): void {
+    if (error === NBD_ERROR.ESHUTDOWN) this.#isToClose = true;
+    if (this.#givenUp.delete(tracked)) {
+      this.#goOn();
+      return;
+    }
     if (error === NBD_ERROR.ESHUTDOWN) {
-      this.#isToClose = true;
-      this.#waiting.push(this.#waiterOf(tracked, NBD_ERROR.ESHUTDOWN));
+      tracked.lateError = error;
+      this.#waiting.push(tracked);
       return;
     }
     if (error === 0 && tracked.isVolatileChange) this.#answeredChanges++;
-    if (error === 0 && tracked.type === COMMAND.FLUSH) this.#flushedChanges = tracked.coveredChanges;
+    if (error === 0 && tracked.type === COMMAND.FLUSH) {
+      this.#flushedChanges = Math.max(this.#flushedChanges, tracked.coveredChanges);
+    }
+    this.#unanswered.delete(tracked);
     tracked.request.answered(error, reply);
   }
 
@@ -144,19 +182,18 @@ export class NbdLink {
     return this.#answeredChanges;
   }
 
-  #waiterOf(tracked: Tracked, error: number): Waiter {
-    const expire = (): void => tracked.request.answered(error, NO_REPLY);
-    const begin: Waiter['begin'] = (_facts, isSame) => {
-      // Another image under the same name: what was meant for the old one must not touch it.
-      if (isSame) this.#session?.request(tracked.begun());
-      else expire();
-    };
-    return { sinceMs: this.#nowMs(), begin, expire };
+  #wait(tracked: TrackedRequest): void {
+    this.#waiting.push(tracked);
+    this.#connect();
   }
 
-  #wait(waiter: Waiter): void {
-    this.#waiting.push(waiter);
-    this.#connect();
+  /** Sends what waits and may be sent. */
+  #goOn(): void {
+    if (!this.#isUp || this.#isToClose) return;
+    for (const tracked of this.#waiting.splice(0)) {
+      if (this.#givenUp.allows(tracked)) this.#session?.request(tracked.begun());
+      else this.#waiting.push(tracked);
+    }
   }
 
   #connect(): void {
@@ -164,7 +201,7 @@ export class NbdLink {
     this.#nextTryMs = this.#nowMs() + RETRY_MS;
     const connection = this.#dial({
       receive: (input) => this.#receive(input),
-      lost: () => this.#lose(NBD_ERROR.EIO),
+      lost: () => this.#lose(),
     });
     if (connection === undefined) return;
     this.#connection = connection;
@@ -189,68 +226,23 @@ export class NbdLink {
     const isSame = this.#facts === undefined || this.#facts.bytes === facts.bytes;
     this.#facts = facts;
     this.#isUp = true;
-    for (const waiter of this.#waiting.splice(0)) waiter.begin(facts, isSame);
+    // Another image under the same name: what was meant for the old one must not touch it.
+    if (isSame) this.#goOn();
+    else for (const tracked of this.#waiting.splice(0)) this.#fail(tracked, false);
+    for (const { told } of this.#askers.splice(0)) told(facts);
   }
 
-  #lose(error: number): void {
+  #lose(): void {
     if (this.#connection === undefined) return;
-    const pending = this.#session?.underWay ?? [];
+    const pending = (this.#session?.underWay ?? []).filter((request) => request instanceof TrackedRequest);
     this.#connection = undefined;
     this.#session = undefined;
     this.#isUp = false;
     this.#isToClose = false;
     if (this.#answeredChanges > this.#flushedChanges) this.#losses++;
     this.#flushedChanges = this.#answeredChanges;
-    const again = pending.filter((request) => request instanceof Tracked);
-    this.#waiting.unshift(...again.map((tracked) => this.#waiterOf(tracked, error)));
-  }
-}
-
-/** A request on its way, which may be sent more than once. */
-class Tracked implements ClientRequest {
-  readonly request: ClientRequest;
-  readonly #link: NbdLink;
-  coveredChanges: number;
-
-  constructor(request: ClientRequest, link: NbdLink) {
-    this.request = request;
-    this.#link = link;
-    this.coveredChanges = link.answeredChanges;
-  }
-
-  /** It is sent now: a flush covers what was answered until here. */
-  begun(): this {
-    this.coveredChanges = this.#link.answeredChanges;
-    return this;
-  }
-
-  get type(): number {
-    return this.request.type;
-  }
-
-  get flags(): number {
-    return this.request.flags;
-  }
-
-  get offset(): number {
-    return this.request.offset;
-  }
-
-  get length(): number {
-    return this.request.length;
-  }
-
-  get payload(): Buffer | undefined {
-    return this.request.payload;
-  }
-
-  /** It changes the image, and a crash may take the change back. */
-  get isVolatileChange(): boolean {
-    const isChange = this.type === COMMAND.WRITE || this.type === COMMAND.WRITE_ZEROES || this.type === COMMAND.TRIM;
-    return isChange && (this.flags & COMMAND_FLAG.FUA) === 0;
-  }
-
-  answered(error: number, reply: Buffer): void {
-    this.#link.settle(this, error, reply);
+    const again = pending.filter((tracked) => !this.#givenUp.has(tracked));
+    this.#givenUp.clear();
+    this.#waiting.unshift(...again);
   }
 }

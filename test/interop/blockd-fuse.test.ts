@@ -260,6 +260,34 @@ test('what waited too long for blockd fails, and later requests are served again
   }
 });
 
+test('a blockd that stands still is waited for so long and no longer; then all is as before, and nothing acknowledged is lost', async () => {
+  const filled = (pattern: number): Buffer => Buffer.alloc(4096, pattern);
+  const file = await open(stand.file('log'), 'r+');
+  try {
+    await file.write(filled(21), 0, 4096, 0);
+    await file.sync();
+    await file.write(filled(22), 0, 4096, 4096);
+    stand.pauseBlockd();
+    const waiting = [readAt(file, 0, 4096), file.write(filled(23), 0, 4096, 8192), file.sync()];
+    assert.equal(await Promise.all(waiting.map(settled)), ['EIO', 'EIO', 'EIO']);
+    assert.is(await settled(file.write(filled(24), 0, 4096, 8192)), 'EIO', 'nor for a later one');
+    const later = file.write(filled(25), 0, 4096, 8192);
+    stand.goOnBlockd();
+    assert.is(await settled(later), 'done');
+    await file.sync();
+    for (const [pattern, at] of [
+      [21, 0],
+      [22, 4096],
+      [25, 8192],
+    ] as const) {
+      assert.ok((await readAt(file, at, 4096)).equals(filled(pattern)), `at ${at}`);
+    }
+  } finally {
+    stand.goOnBlockd();
+    await file.close();
+  }
+});
+
 test('a mount that runs is not taken over; one whose process was killed is mended by the next start', async () => {
   assert.match(await settled(stand.secondFuse()), /MOUNT_IN_USE/);
   assert.match(await settled(stand.secondFuse(stand.root)), /USAGE/);

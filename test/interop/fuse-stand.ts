@@ -45,6 +45,11 @@ export class Daemon {
     return this.#child.exitCode;
   }
 
+  /** Stops it where it is, or lets it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal);
+  }
+
   /** Ends it and answers its exit code; null after a kill. */
   async stop(signal: NodeJS.Signals): Promise<unknown> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child.exitCode;
@@ -104,6 +109,15 @@ export class FuseStand {
 
   async stopBlockd(signal: NodeJS.Signals): Promise<void> {
     await this.#blockd?.stop(signal);
+  }
+
+  /** As a machine does that has no time for it. */
+  pauseBlockd(): void {
+    this.#blockd?.signal('SIGSTOP');
+  }
+
+  goOnBlockd(): void {
+    this.#blockd?.signal('SIGCONT');
   }
 
   async startFuse(waitSeconds = 30): Promise<void> {

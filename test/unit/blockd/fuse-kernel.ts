@@ -38,6 +38,8 @@ export class FakeKernel {
   readonly links = new Map<string, NbdLink>();
   /** Messages that the session keeps. */
   kept = 0;
+  /** Messages that it gave away. */
+  abandoned = 0;
   readonly session: FuseSession;
   nowMs = 0;
   nowSeconds = STARTED_SECONDS;
@@ -55,6 +57,10 @@ export class FakeKernel {
     this.session = new FuseSession(new ImageDirectory(source, STARTED_SECONDS), OWNER, {
       answer: (bytes) => this.#take(Buffer.from(bytes)),
       release: () => void this.kept--,
+      abandon: () => {
+        this.kept--;
+        this.abandoned++;
+      },
       nowSeconds: () => this.nowSeconds,
     });
   }

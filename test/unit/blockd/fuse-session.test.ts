@@ -225,6 +225,26 @@ test('while the server is away requests wait, and what is looked up too; then th
   assert.is((await kernel.ask(READ, node, readIn(handle, 0, 4))).error, 0);
 });
 
+test('while the server stands still requests fail in their time, and are served again when it goes on', async () => {
+  const { kernel, node, handle } = await opened();
+  const server = kernel.server('web');
+  server.isSilent = true;
+  const write = kernel.send(WRITE, node, writeIn(handle, 0, Buffer.from('late')));
+  const sync = kernel.send(FSYNC, node, fields(handle, 0, 0));
+  await kernel.later(999);
+  assert.is(kernel.answerTo(write), undefined);
+  await kernel.later(1);
+  assert.equal([kernel.answerTo(write)?.error, kernel.answerTo(sync)?.error], [EIO, EIO]);
+  assert.equal([kernel.session.underWay, kernel.kept, kernel.abandoned], [0, 0, 1]);
+  const again = kernel.send(WRITE, node, writeIn(handle, 0, Buffer.from('kept')));
+  server.isSilent = false;
+  await kernel.pump();
+  assert.is(kernel.answerTo(again)?.error, 0);
+  assert.is((await kernel.ask(READ, node, readIn(handle, 0, 4))).body.toString(), 'kept');
+  assert.is((await kernel.ask(FSYNC, node, handle, 0, 0)).error, 0);
+  assert.equal([kernel.kept, kernel.abandoned], [0, 1]);
+});
+
 test('an fsync after a server went with unflushed writes fails once for each that has the file open', async () => {
   const { kernel, node, handle } = await opened();
   const other = await kernel.open(node);

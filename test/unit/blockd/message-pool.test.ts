@@ -30,4 +30,14 @@ test('a release that is told twice frees one buffer', () => {
   assert.is(drain(pool).length, 1);
 });
 
+test('a buffer that is given away is never given out again, and another takes its place', () => {
+  const pool = new MessagePool();
+  const [first = Buffer.alloc(0), ...others] = drain(pool);
+  pool.abandon(first.subarray(10));
+  const [fresh] = drain(pool);
+  assert.ok(fresh !== undefined && fresh !== first && !others.includes(fresh));
+  pool.release(first);
+  assert.ok(pool.isEmpty);
+});
+
 test.run();

@@ -1,50 +1,14 @@
 // Our NBD client against our own server's session: negotiation, requests, and what becomes of them when a server goes.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { COMMAND, COMMAND_FLAG, REQUEST_BYTES } from '../../../blockd/nbd/nbd-protocol.ts';
+import { COMMAND, COMMAND_FLAG } from '../../../blockd/nbd/nbd-protocol.ts';
 import { type ClientEvents, NbdClientSession } from '../../../blockd/nbd-client/nbd-client-session.ts';
 import { NbdLink } from '../../../blockd/nbd-client/nbd-link.ts';
+import { LinkStand, WAIT_MS } from './link-stand.ts';
 import { SIZE } from './nbd-client.ts';
-import { PairServer } from './nbd-pair.ts';
-
-const WAIT_MS = 1_000;
-
-interface Answer {
-  readonly error: number;
-  readonly data: string;
-}
-
-/** A link, its server, and a time that only the test moves. */
-class Stand {
-  readonly server = new PairServer();
-  readonly link: NbdLink;
-  readonly answers: Answer[] = [];
-  nowMs = 0;
-
-  constructor(name = 'web') {
-    this.link = new NbdLink(name, this.server.dial, WAIT_MS, () => this.nowMs);
-  }
-
-  ask(type: number, offset = 0, length = 0, flags = 0, fill = 0): void {
-    const payload = type === COMMAND.WRITE ? Buffer.alloc(REQUEST_BYTES + length, fill) : undefined;
-    const answered = (error: number, reply: Buffer): void =>
-      void this.answers.push({ error, data: reply.toString('hex', 16) });
-    this.link.submit({ type, flags, offset, length, payload, answered });
-  }
-
-  async later(ms: number): Promise<void> {
-    this.nowMs += ms;
-    if (this.link.timerMs !== undefined && this.link.timerMs <= this.nowMs) this.link.tick();
-    await this.server.pump();
-  }
-
-  get errors(): number[] {
-    return this.answers.map(({ error }) => error);
-  }
-}
 
 test('it reaches an export and is told its size', async () => {
-  const { link, server } = new Stand();
+  const { link, server } = new LinkStand();
   const told: unknown[] = [];
   link.reach((facts) => told.push(facts?.bytes));
   await server.pump();
@@ -55,7 +19,7 @@ test('it reaches an export and is told its size', async () => {
 });
 
 test('a server that knows no such name is asked for its default export', async () => {
-  const { link, server } = new Stand('other');
+  const { link, server } = new LinkStand('other');
   const told: unknown[] = [];
   link.reach((facts) => told.push(facts?.bytes));
   await server.pump();
@@ -64,7 +28,7 @@ test('a server that knows no such name is asked for its default export', async (
 
 test('reads, writes and flushes come through, however the bytes are cut', async () => {
   for (const cut of [1, 7, 15, 16, 17, 1000]) {
-    const stand = new Stand();
+    const stand = new LinkStand();
     stand.server.cutBytes = cut;
     stand.ask(COMMAND.WRITE, 100, 8, COMMAND_FLAG.FUA, 0xab);
     stand.ask(COMMAND.READ, 99, 10);
@@ -80,7 +44,7 @@ test('reads, writes and flushes come through, however the bytes are cut', async 
 });
 
 test('answers come in any order, each to its request', async () => {
-  const stand = new Stand();
+  const stand = new LinkStand();
   stand.server.device.bytes.fill(5, 0, 4);
   stand.ask(COMMAND.FLUSH);
   await stand.server.pump();
@@ -104,7 +68,7 @@ test('answers come in any order, each to its request', async () => {
 });
 
 test('errors are the server’s', async () => {
-  const stand = new Stand();
+  const stand = new LinkStand();
   stand.ask(COMMAND.READ, SIZE, 1);
   stand.ask(COMMAND.WRITE, SIZE - 1, 2);
   await stand.server.pump();
@@ -112,7 +76,7 @@ test('errors are the server’s', async () => {
 });
 
 test('what is under way when a server goes is asked of the next one', async () => {
-  const stand = new Stand();
+  const stand = new LinkStand();
   stand.server.device.held = Promise.withResolvers();
   stand.ask(COMMAND.READ, 0, 4);
   stand.ask(COMMAND.WRITE, 8, 4, 0, 7);
@@ -129,7 +93,7 @@ test('what is under way when a server goes is asked of the next one', async () =
 });
 
 test('it fails what waited too long, and reaches a server that comes later', async () => {
-  const stand = new Stand();
+  const stand = new LinkStand();
   stand.server.isThere = false;
   stand.ask(COMMAND.READ, 0, 4);
   const told: unknown[] = [];
@@ -165,7 +129,7 @@ test('a server that takes connections and never greets is given up', async () =>
 });
 
 test('it tries again and again while something waits, with a pause', async () => {
-  const stand = new Stand();
+  const stand = new LinkStand();
   stand.server.isThere = false;
   for (let asked = 0; asked < 5; asked++) stand.ask(COMMAND.FLUSH);
   for (let ms = 0; ms < WAIT_MS; ms += 10) await stand.later(10);
@@ -175,7 +139,7 @@ test('it tries again and again while something waits, with a pause', async () =>
 });
 
 test('a server that goes with answered changes unflushed is a loss; a flushed one and a durable change are none', async () => {
-  const stand = new Stand();
+  const stand = new LinkStand();
   const restart = async (): Promise<number> => {
     stand.server.die();
     stand.server.isThere = true;
@@ -200,7 +164,7 @@ test('a server that goes with answered changes unflushed is a loss; a flushed on
 });
 
 test('a flush covers what was answered before it was sent, and nothing that is answered beside it', async () => {
-  const stand = new Stand();
+  const stand = new LinkStand();
   stand.ask(COMMAND.READ, 0, 1);
   await stand.server.pump();
   const held = Promise.withResolvers<void>();
@@ -218,7 +182,7 @@ test('a flush covers what was answered before it was sent, and nothing that is a
 });
 
 test('a request that a closing server refuses waits for the next one, and fails as the server said', async () => {
-  const stand = new Stand();
+  const stand = new LinkStand();
   stand.ask(COMMAND.READ, 0, 1);
   await stand.server.pump();
   const refuse = async (): Promise<void> => {
@@ -242,7 +206,7 @@ test('a request that a closing server refuses waits for the next one, and fails 
 });
 
 test('an image of another size is not given what was meant for the first', async () => {
-  const stand = new Stand();
+  const stand = new LinkStand();
   stand.ask(COMMAND.READ, 0, 1);
   await stand.server.pump();
   stand.server.die();
