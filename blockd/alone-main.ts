@@ -104,6 +104,8 @@ function newShelf(data: string, log: Log, port: NbdPort | undefined, isReady: ()
     dial: () => Promise.reject(new OperationError('NO_NODE', 'this blockd is alone')),
     dropCached,
     serve,
+    // An image that is alone is served under the epoch of its start, and no other.
+    waitsForNoRoom: true,
     converter: new Converter({ disk: realDisk, serve }),
   });
 }

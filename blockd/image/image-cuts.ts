@@ -49,12 +49,14 @@ export class ImageCuts {
 
   /**
    * After a restart, before anyone is served: a cut for which all stood still is completed, any other is taken back.
-   * One that the disk refuses stands still until it is asked for again.
+   * One that the disk refuses stands still until it is asked for again. `late`: of these layers alone, which were opened
+   * later than the others; for theirs that stood still without them the cut was taken back.
    */
-  async recover(): Promise<void> {
+  async recover(late?: readonly LayerBlocks[]): Promise<void> {
     const stores = this.#parts.layers.all.map(({ store }) => store);
     const covered = coveredLayers(stores);
-    const standing = stores.filter(({ state }) => state.role === 'cutting');
+    const asked = late?.map(({ store }) => store) ?? stores;
+    const standing = asked.filter(({ state }) => state.role === 'cutting');
     // All verdicts first: what is done to one store must not change what another is taken for.
     const verdicts = standing.map((store) => ({
       store,

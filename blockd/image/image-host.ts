@@ -104,6 +104,12 @@ export class ImageHost {
     this.#below.renew();
   }
 
+  /** A layer below that was not to be had may be now. */
+  completeAgain(): void {
+    const { role, from } = this.image.store.state;
+    if (isOpen(role) && !this.image.isWhole) this.#below.begin(from?.node ?? '');
+  }
+
   /** A writer whose epoch was closed elsewhere gives way to a newer one. @throws OperationError IMAGE_OPEN, EPOCH_ENDED */
   async giveWay(epoch: number): Promise<void> {
     await this.#fenceIfOpen(epoch);

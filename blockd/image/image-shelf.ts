@@ -10,6 +10,7 @@ import type { Conversion, Converter } from '../convert/converter.ts';
 import { CopyShelf } from '../copies/copy-shelf.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { checkImageBytes, type OpenOptions } from '../store/image-files.ts';
+import { isFull } from '../store/store-journal.ts';
 import type { CacheLimits } from './cache-cap.ts';
 import { EndedLedger } from './ended-ledger.ts';
 import { coveredLayers, ImageCuts } from './image-cuts.ts';
@@ -23,6 +24,7 @@ import { LayerMerges } from './layer-merges.ts';
 import { LayerShelf } from './layer-shelf.ts';
 import { MemberBook } from './member-book.ts';
 import { PropagationBook } from './propagation-book.ts';
+import { RoomWait } from './room-wait.ts';
 import type { Serve } from './served-image.ts';
 import { ShelfCuts } from './shelf-cuts.ts';
 import { SnapshotExports } from './snapshot-exports.ts';
@@ -41,6 +43,8 @@ export interface ShelfParts {
   readonly serve: Serve;
   readonly dropCached: OpenOptions['dropCached'];
   readonly converter: Converter;
+  /** What a start had no room for stays as it is; otherwise it goes on under its epoch once there is room. */
+  readonly waitsForNoRoom?: true;
   /** Without it no cached block is let go of. */
   readonly cache?: CacheLimits;
 }
@@ -69,6 +73,7 @@ export class ImageShelf {
   readonly #turns = new ImageTurns();
   readonly #cuts: ImageCuts;
   readonly #snapshots: SnapshotExports;
+  readonly #roomWait: RoomWait;
 
   constructor(parts: ShelfParts) {
     this.#parts = parts;
@@ -85,12 +90,13 @@ export class ImageShelf {
     this.#cuts = new ImageCuts({ layers, log });
     this.cuts = new ShelfCuts({ cuts: this.#cuts, ended, layers, tops: this.#tops, turns: this.#turns });
     this.#snapshots = new SnapshotExports({ ...parts, layers });
+    this.#roomWait = new RoomWait({ ...parts, room: parts.cache?.room });
     this.upkeep = new Upkeep({ ...parts, layers, kept, hosts: () => this.hosts, members });
   }
 
   /** Opens every layer, then every image, and goes on where the daemon stopped. */
   async start(): Promise<void> {
-    const { disk, state, log } = this.#parts;
+    const { disk, state } = this.#parts;
     await disk.makeDirectory(state);
     await this.ended.load();
     await this.members.load();
@@ -98,18 +104,45 @@ export class ImageShelf {
     await this.layers.load();
     // What fails for one image must not keep the others from their guests.
     await this.#cuts.recover();
-    const covered = coveredLayers(this.layers.all.map(({ store }) => store));
-    const isTop = ({ store }: LayerBlocks): boolean =>
-      (isOpen(store.state.role) || store.state.role === 'replica') && !covered.has(store.layer);
-    for (const layer of this.layers.all.filter(isTop)) {
-      await this.#tops
-        .add(layer)
-        .resume()
-        .catch((error: unknown) => log.error({ err: error, image: layer.store.image }, 'an image is not served'));
+    for (const layer of this.#foundTops()) await this.#resume(layer);
+    for (const layer of this.#parts.waitsForNoRoom === true ? [] : this.layers.roomless) {
+      this.#roomWait.add(`layer ${layer}`, () => this.#openLate(layer));
     }
     await this.#snapshots.start();
     await this.upkeep.start();
     void this.merges.resume();
+  }
+
+  #foundTops(): LayerBlocks[] {
+    const covered = coveredLayers(this.layers.all.map(({ store }) => store));
+    return this.layers.all.filter(
+      ({ store }) => (isOpen(store.state.role) || store.state.role === 'replica') && !covered.has(store.layer),
+    );
+  }
+
+  async #resume(top: LayerBlocks): Promise<void> {
+    const { image } = top.store;
+    const host = this.#tops.add(top);
+    try {
+      await host.resume();
+    } catch (error) {
+      this.#parts.log.error({ err: error, image }, 'an image is not served');
+      if (isFull(error) && this.#parts.waitsForNoRoom !== true)
+        this.#roomWait.add(`image ${image}`, () => this.inTurn(image, () => host.resume()));
+    }
+  }
+
+  /** A layer for which the disk had no room at the start: its image goes on where the daemon stopped. */
+  async #openLate(layer: string): Promise<void> {
+    const late = await this.layers.openAgain(layer);
+    if (late === undefined) return;
+    const { image } = late.store;
+    await this.inTurn(image, async () => {
+      await this.#cuts.recover([late]);
+      const top = this.#foundTops().find(({ store }) => store.image === image);
+      if (top !== undefined && this.find(image) === undefined) await this.#resume(top);
+    });
+    for (const host of this.hosts) host.completeAgain();
   }
 
   get hosts(): readonly ImageHost[] {
@@ -207,6 +240,7 @@ export class ImageShelf {
 
   async close(): Promise<void> {
     this.upkeep.stop();
+    await this.#roomWait.stop();
     this.kept.close();
     // One that cannot be closed in order must not keep the others from it.
     const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));

@@ -20,6 +20,7 @@ import {
   openLayer,
 } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import { isFull } from '../store/store-journal.ts';
 import { RecordBook } from './kept-records.ts';
 import { LayerBlocks } from './layer-blocks.ts';
 import { LayerBringer, layerInUse } from './layer-bringer.ts';
@@ -52,6 +53,8 @@ export class LayerShelf {
   readonly #layers = new Map<string, LayerBlocks>();
   /** Layers whose files are here and could not be opened, with the reason. */
   readonly #unusable = new Map<string, unknown>();
+  /** Those of them that are being opened again. */
+  readonly #opening = new Map<string, Promise<unknown>>();
   /** How many exports and seedings read a layer at this moment. */
   readonly #readers = new Map<string, number>();
   readonly #traffic = new Map<string, Traffic>();
@@ -72,17 +75,47 @@ export class LayerShelf {
 
   /** Opens every layer; one that is bad keeps no other from its guests. */
   async load(): Promise<void> {
-    const { disk, log, dropCached } = this.#parts;
+    const { disk, log } = this.#parts;
     await disk.makeDirectory(this.directory);
     await this.records.load();
     for (const layer of await listLayers(disk, this.directory)) {
       try {
-        const store = await openLayer(disk, this.directory, layer, { dropCached });
-        if (store !== undefined) this.add(store);
+        await this.#open(layer);
       } catch (error) {
         this.#unusable.set(layer, error);
         log.error({ err: error, layer }, 'a layer cannot be used');
       }
+    }
+  }
+
+  async #open(layer: string): Promise<LayerBlocks | undefined> {
+    const { disk, dropCached } = this.#parts;
+    const store = await openLayer(disk, this.directory, layer, { dropCached });
+    return store === undefined ? undefined : this.add(store);
+  }
+
+  /** Of those that cannot be used, the ones for which the disk had no room. */
+  get roomless(): string[] {
+    return [...this.#unusable].flatMap(([layer, error]) => (isFull(error) ? [layer] : []));
+  }
+
+  /** Opens one that could not be used; undefined when it is gone. @throws OperationError, Error of the disk */
+  async openAgain(layer: string): Promise<LayerBlocks | undefined> {
+    if (!this.#unusable.has(layer)) return undefined;
+    const opening = this.#open(layer);
+    this.#opening.set(
+      layer,
+      opening.catch(() => undefined),
+    );
+    try {
+      const opened = await opening;
+      this.#unusable.delete(layer);
+      return opened;
+    } catch (error) {
+      this.#unusable.set(layer, error);
+      throw error;
+    } finally {
+      this.#opening.delete(layer);
     }
   }
 
@@ -110,7 +143,9 @@ export class LayerShelf {
     if (reason === undefined) return;
     const { node } = this.#parts;
     throw new OperationError('IMAGE_UNUSABLE', `layer ${layer} cannot be used at node ${node}: ${messageOf(reason)}`, {
-      remedy: 'Look at the disk of that node, then restart blockd there.',
+      remedy: isFull(reason)
+        ? 'Make room on the disk of that node: it is opened by itself then, or at the next start of a blockd that is alone.'
+        : 'Look at the disk of that node, then restart blockd there.',
       cause: reason,
     });
   }
@@ -131,6 +166,7 @@ export class LayerShelf {
   async drop(layer: string): Promise<void> {
     this.refuseRead(layer);
     this.#noteGone(layer);
+    await this.#opening.get(layer);
     const known = this.#layers.get(layer);
     this.#layers.delete(layer);
     this.#traffic.delete(layer);

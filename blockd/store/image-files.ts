@@ -105,11 +105,33 @@ export async function openLayer(
     await deleteLayer(disk, directory, layer);
     return undefined;
   }
-  const table = await loadTable(disk, paths, fold);
+  return openFolded(disk, paths, { ...options, dropCached, layer, fold, journal }).catch(async (error: unknown) => {
+    await journal.close();
+    throw error;
+  });
+}
+
+interface FoldedLayer extends OpenOptions, Pick<StoreParts, 'layer' | 'journal'> {
+  readonly fold: StoreFold;
+}
+
+async function openFolded(disk: Disk, paths: LayerPaths, layer: FoldedLayer): Promise<ImageStore> {
+  const table = await loadTable(disk, paths, layer.fold);
   const data = await disk.open(paths.data, 'write');
+  return openWith(disk, paths, { ...layer, table, data }).catch(async (error: unknown) => {
+    await data.close();
+    throw error;
+  });
+}
+
+async function openWith(
+  disk: Disk,
+  paths: LayerPaths,
+  { dropCached, fold, ...parts }: FoldedLayer & Pick<StoreParts, 'table' | 'data'>,
+): Promise<ImageStore> {
   if (fold.active.size > 0) await dropCached(paths.data);
   const tableNumber = fold.header.table;
-  const store = new ImageStore({ ...options, ...fold, disk, layer, paths, data, journal, table, tableNumber });
+  const store = new ImageStore({ ...parts, ...fold, disk, paths, tableNumber });
   await removeOldTables(disk, paths, fold.header.table);
   // A layer that is sealed was never written since, whatever was marked for a write that then went to the next one.
   if (fold.active.size > 0 && fold.state.role !== 'sealed') await renewActive(disk, store, fold);
