@@ -5,6 +5,7 @@ import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
 import type { Status } from '../wire/contracts/cluster-state.ts';
 import type { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+import { setCacheCap, showCaches } from './caches.ts';
 import type { CatalogueRebuild } from './catalogue-rebuild.ts';
 import type { Images } from './images.ts';
 import type { LayerSeeds } from './layer-seeds.ts';
@@ -162,6 +163,8 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       await migrations.cancel(vm);
       return {};
     },
+    'cache.show': ({ node }) => showCaches(members, rooms.log, node),
+    'cache.set': ({ node, capBytes }) => setCacheCap(members, node, capBytes),
     'metrics.show': ({ node }) => gatherMetrics(members, rooms.log, node),
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'status.watch': async (_params, { progress, signal }) => {

@@ -127,6 +127,8 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       return { settings: shelf.propagation.of(image), status: propagation.status() };
     },
     'image.heat': async ({ image, cells }) => ({ heat: await shelf.get(image).propagation.heat(cells) }),
+    'cache.show': () => shelf.upkeep.cache(),
+    'cache.set': ({ capBytes }) => shelf.upkeep.setCacheCap(capBytes),
     'store.metrics': () => storeMetrics(shelf),
     'store.report': () => storeReport(shelf.layers, shelf.members.names),
     'records.keep': async (records) => ({ mark: await reviewed(shelf, shelf.layers.records.keep(records)) }),

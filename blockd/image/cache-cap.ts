@@ -52,6 +52,7 @@ export class CacheCap {
   readonly #refusedUntil = new Map<string, number>();
   #turn = 0;
   #timer: Timer | undefined;
+  #isLooking = false;
   #isStopped = false;
 
   constructor(parts: CacheCapParts) {
@@ -63,6 +64,13 @@ export class CacheCap {
     if (!this.#isStopped) this.#timer = clock.setTimer(limits.lookMs ?? LOOK_MS, () => void this.#look());
   }
 
+  /** Does not wait for the next look. */
+  lookNow(): void {
+    if (this.#isLooking || this.#isStopped || this.#timer === undefined) return;
+    this.#timer.cancel();
+    void this.#look();
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
@@ -72,6 +80,7 @@ export class CacheCap {
   async #look(): Promise<void> {
     const { layers, log } = this.#parts;
     this.#turn++;
+    this.#isLooking = true;
     for (const { store } of layers()) store.file.use.turn = this.#turn;
     try {
       const excess = await this.#excess(bytesAtMost(layers()));
@@ -79,6 +88,7 @@ export class CacheCap {
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'cached blocks were not let go of');
     }
+    this.#isLooking = false;
     this.start();
   }
 

@@ -3,13 +3,16 @@
 import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk.ts';
-import { messageOf } from '../../common/errors.ts';
+import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { ScrubReport } from '../../wire/contracts/blockd.ts';
+import type { CacheState } from '../../wire/contracts/cache.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { keepQuestion } from '../peer/keep-question.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { CacheCap, type CacheLimits } from './cache-cap.ts';
+import { CacheSetting } from './cache-setting.ts';
+import { bytesAtMost } from './cached-regions.ts';
 import type { Image } from './image.ts';
 import type { ImageHost } from './image-host.ts';
 import { isOpen } from './image-roles.ts';
@@ -44,6 +47,8 @@ export class Upkeep {
   readonly #scrubs: ScrubLedger;
   readonly #scrub: Scrub;
   readonly #reclaim: Reclaim;
+  readonly #setting: CacheSetting;
+  readonly #cached: () => readonly LayerBlocks[];
   readonly #cap: CacheCap | undefined;
 
   constructor(parts: UpkeepParts) {
@@ -52,16 +57,26 @@ export class Upkeep {
     this.#scrubs = new ScrubLedger(disk, join(state, 'scrubs.json'));
     this.#scrub = new Scrub({ layers: () => layers.all, clock, log, done: (layer) => this.#scrubbed(layer) });
     const cached = (): LayerBlocks[] => cachedLayers(layers, hosts()).filter(({ store }) => !kept.isCopy(store.layer));
+    this.#cached = cached;
     this.#reclaim = new Reclaim({ layers: cached, clock, log });
+    const setting = new CacheSetting(disk, join(state, 'cache.json'), cache?.capBytes);
+    this.#setting = setting;
     if (cache === undefined) return;
     const ask = keepQuestion({ dial, clock });
     const others = (): string[] => members().filter((name) => name !== node);
     const keepers = (layer: string): number => layers.records.copiesOf(layer);
-    this.#cap = new CacheCap({ limits: cache, layers: cached, node, members: others, keepers, ask, clock, log });
+    const limits: CacheLimits = {
+      ...cache,
+      get capBytes() {
+        return setting.capBytes ?? undefined;
+      },
+    };
+    this.#cap = new CacheCap({ limits, layers: cached, node, members: others, keepers, ask, clock, log });
   }
 
   async start(): Promise<void> {
     await this.#scrubs.load();
+    await this.#setting.load();
     this.#scrub.start();
     this.#reclaim.start();
     this.#cap?.start();
@@ -71,6 +86,21 @@ export class Upkeep {
     this.#scrub.stop();
     this.#reclaim.stop();
     this.#cap?.stop();
+  }
+
+  /** What is only cached, and under which cap. @throws OperationError NO_CACHE where nothing is let go of */
+  async cache(): Promise<CacheState> {
+    const { cache } = this.#parts;
+    if (cache === undefined) throw new OperationError('NO_CACHE', 'this store lets go of nothing');
+    const { freeBytes, totalBytes } = await cache.room();
+    return { capBytes: this.#setting.capBytes, cachedBytes: bytesAtMost(this.#cached()), freeBytes, totalBytes };
+  }
+
+  /** From now on, also over a restart; what is beyond it goes at once. @throws Error of the disk, and nothing is changed */
+  async setCacheCap(capBytes: number | null): Promise<CacheState> {
+    await this.#setting.set(capBytes);
+    this.#cap?.lookNow();
+    return this.cache();
   }
 
   /** When the image's layers here were all read last, by the one that was not for longest; null when one never was. */

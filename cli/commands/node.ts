@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { formatTable } from '../../common/table.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { nodeCacheCommand } from './node-cache.ts';
 
 const list = command('list', 'the member nodes, their clouds and whether they are up', [
   'node list',
@@ -18,4 +19,7 @@ const list = command('list', 'the member nodes, their clouds and whether they ar
   }),
 );
 
-export const nodeCommand = new Command('node').description('member nodes').addCommand(list);
+export const nodeCommand = new Command('node')
+  .description('member nodes')
+  .addCommand(list)
+  .addCommand(nodeCacheCommand);

@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, Member, MigrationId, Name, Sequence } from '../names.ts';
+import { storeCacheCalls } from './cache.ts';
 import { HeatCells, HeatMap } from './heat.ts';
 import { Closing, ImageRole, LayerMerge, SealedLayer, Stack } from './layers.ts';
 import { StoreMetrics } from './metrics.ts';
@@ -305,6 +306,7 @@ export const blockdContract = contract('blockd', {
     Type.Object({ image: Name, cells: HeatCells }),
     Type.Object({ heat: Type.Union([HeatMap, Type.Null()]) }),
   ),
+  ...storeCacheCalls,
   /** What was counted here since the start. */
   'store.metrics': method(['controller', 'self'], Empty, StoreMetrics),
   /** What is here, for a catalogue that compares itself with it or is rebuilt from it. */

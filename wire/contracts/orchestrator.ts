@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, Ipv4, Mac, Name } from '../names.ts';
 import { ExportedFile, ExportFormat, ImageFormat, ScrubReport } from './blockd.ts';
+import { cacheCalls } from './cache.ts';
 import { Head, Leaving, Pin, Snapshot } from './catalogue.ts';
 import { ImageState, MigrationState, NodeState, PropagationView, Status, VmState } from './cluster-state.ts';
 import { StubEvent } from './events.ts';
@@ -19,8 +20,8 @@ const Count = Type.Integer({ minimum: 0 });
 const Progress = Type.Object({ doneBytes: Bytes, totalBytes: Bytes });
 const FileTarget = { node: Type.Optional(Name), path: Type.String(), format: ExportFormat };
 const Exported = Type.Object({ node: Name, file: ExportedFile });
-/** What is deleted is gone at once; these nodes have still to let go of its layers. */
-const Deleted = Type.Object({ waitsFor: Type.Array(Name) });
+/** What was ordered holds at once; these nodes have still to hear of it, or to let go of layers. */
+const WaitsFor = Type.Object({ waitsFor: Type.Array(Name) });
 
 /** The orchestrator's calls. */
 export const orchestratorContract = contract('orchestrator', {
@@ -48,7 +49,7 @@ export const orchestratorContract = contract('orchestrator', {
   }),
   'image.list': method(['operator'], Empty, Type.Object({ images: Type.Array(Head) })),
   'image.show': method(['operator'], Type.Object({ image: Name, heatCells: Type.Optional(HeatCells) }), ImageState),
-  'image.delete': method(['operator'], Type.Object({ image: Name }), Deleted, { timeoutMs: 60_000 }),
+  'image.delete': method(['operator'], Type.Object({ image: Name }), WaitsFor, { timeoutMs: 60_000 }),
   /** A new image on a snapshot; no block is copied. `disk`: which image of a snapshot of several. */
   'image.clone': method(['operator'], Type.Object({ image: Name, from: Name, disk: Type.Optional(Name) }), Head),
   /** Makes a closed image larger. */
@@ -90,7 +91,7 @@ export const orchestratorContract = contract('orchestrator', {
     { timeoutMs: 90_000 },
   ),
   'snapshot.list': method(['operator'], Empty, Type.Object({ snapshots: Type.Array(Snapshot) })),
-  'snapshot.delete': method(['operator'], Type.Object({ snapshot: Name }), Deleted, { timeoutMs: 60_000 }),
+  'snapshot.delete': method(['operator'], Type.Object({ snapshot: Name }), WaitsFor, { timeoutMs: 60_000 }),
   /** Writes a snapshot to a new file of a node that has all its blocks. */
   'snapshot.export': method(
     ['operator'],
@@ -98,6 +99,7 @@ export const orchestratorContract = contract('orchestrator', {
     Exported,
     { progress: Progress, timeoutMs: 0 },
   ),
+  ...cacheCalls,
   /** Has a node (default: where the image is open, or was closed last) read and compare all that it holds of an image. */
   'image.scrub': method(
     ['operator'],
@@ -109,11 +111,7 @@ export const orchestratorContract = contract('orchestrator', {
   'image.pull': method(['operator'], Type.Object({ image: Name, rateBytesPerSecond: Bytes }), Empty),
   'propagation.show': method(['operator'], Type.Object({ image: Name }), PropagationView),
   /** Kept at once; answers the nodes that write the image and will hear of it when they are back. */
-  'propagation.set': method(
-    ['operator'],
-    Type.Object({ image: Name, settings: PropagationSettings }),
-    Type.Object({ waitsFor: Type.Array(Name) }),
-  ),
+  'propagation.set': method(['operator'], Type.Object({ image: Name, settings: PropagationSettings }), WaitsFor),
   /**
    * The catalogue made again from what the stores say, or what that would come to. `accept`: images whose newest state may
    * be elsewhere, taken as they are.

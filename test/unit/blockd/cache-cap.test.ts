@@ -54,6 +54,19 @@ test('under the cap nobody is asked', async () => {
   assert.equal(held(stores.node('a')), SPREAD);
 });
 
+test('a look that is asked for does not wait for the next one', async () => {
+  const stores = await two(SPREAD, SPREAD);
+  const cap = stores.cap('a', 0);
+  cap.lookNow();
+  await stores.clock.advance(100);
+  assert.equal(held(stores.node('a')), SPREAD, 'it was not started');
+  cap.start();
+  cap.lookNow();
+  await stores.clock.advance(LOOK_MS - 1);
+  assert.equal(held(stores.node('a')), []);
+  cap.stop();
+});
+
 test('without a cap cached blocks go when the disk is nearly full, and only then', async () => {
   const stores = await two(SPREAD, SPREAD);
   const cap = stores.cap('a', undefined);

@@ -1,5 +1,6 @@
 // A node's store on a disk of the test's, with exports that nobody comes to and no other node. Not a test itself.
 import { Converter } from '../../../blockd/convert/converter.ts';
+import type { CacheLimits } from '../../../blockd/image/cache-cap.ts';
 import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import type { Serve } from '../../../blockd/image/served-image.ts';
 import type { Dial } from '../../../blockd/peer/peer-stream.ts';
@@ -12,6 +13,7 @@ export interface Surroundings {
   readonly dial?: Dial;
   readonly clock?: ManualClock;
   readonly serve?: Serve;
+  readonly cache?: CacheLimits;
 }
 
 const quietServe: Serve = async (_device, name) => ({
@@ -33,6 +35,7 @@ export async function shelfOn(disk: CrashDisk, node: string, around: Surrounding
     serve,
     converter: new Converter({ disk, serve }),
     dropCached: disk.dropCached,
+    ...(around.cache === undefined ? {} : { cache: around.cache }),
   });
   await shelf.start();
   return shelf;
