@@ -9,7 +9,7 @@ const sansIo = [
   '-protocol[.]ts$',
   '^blockd/catalogue/(catalogue(-records|-table)?|etcd-(messages|mirror))[.]ts$',
   '^blockd/(copies|propagation|table)/',
-  '^blockd/(nbd-client/|fuse/(fuse-answer|image-directory|image-requests|message-pool)[.]ts$)',
+  '^blockd/(nbd-client/|fuse/(file-attributes|fuse-answer|image-directory|image-requests|image-seeks|message-pool)[.]ts$)',
   '^sdnd/(pipeline|forwarding|flow-diff)[.]ts$',
   '^hypervisor/hold-(source|destination)[.]ts$',
   '^lab/wan/link[.]ts$',

@@ -75,6 +75,13 @@ export function writtenAnswer(to: Unique, count: number): Buffer {
   return writeHeader(bytes, to);
 }
 
+/** "fuse_lseek_out": where it is. */
+export function seekAnswer(to: Unique, offset: number): Buffer {
+  const bytes = answer(8);
+  writeLong(bytes, OUT_HEADER_BYTES, offset);
+  return writeHeader(bytes, to);
+}
+
 /** "fuse_init_out": `offered` are the kernel's flags, of which those that both sides know are taken. */
 export function initAnswer(to: Unique, offered: number): Buffer {
   const F = INIT_FLAG;

@@ -49,6 +49,7 @@ export class FuseLoop {
       list: () => this.#list(),
       has: (name: string) => isSocketPath(this.#pathOf(name)) && existsSync(this.#pathOf(name)),
       link: (name: string) => this.#newLink(name),
+      statusLink: (name: string) => this.#newLink(name, true),
     };
     const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
@@ -129,7 +130,7 @@ export class FuseLoop {
     return join(this.#options.sockets, `${name}${SOCKET_SUFFIX}`);
   }
 
-  #newLink(name: string): NbdLink {
+  #newLink(name: string, withStatus = false): NbdLink {
     const link = new NbdLink(
       name,
       (events) => {
@@ -140,6 +141,7 @@ export class FuseLoop {
       this.#options.waitMs,
       () => performance.now(),
       (trouble) => this.#say(name, trouble),
+      withStatus,
     );
     this.#links.push(link);
     return link;

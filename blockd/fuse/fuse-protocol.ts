@@ -36,6 +36,7 @@ export const OPCODE = {
   BATCH_FORGET: 42,
   FALLOCATE: 43,
   RENAME2: 45,
+  LSEEK: 46,
   TMPFILE: 51,
 } as const;
 
@@ -57,6 +58,9 @@ export const ATTRIBUTE = { MODE: 1 << 0, UID: 1 << 1, GID: 1 << 2, SIZE: 1 << 3 
 /** linux/falloc.h */
 export const FALLOCATE = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const;
 
+/** unistd.h: what the kernel does not find by itself. */
+export const SEEK = { DATA: 3, HOLE: 4 } as const;
+
 /** fcntl.h, as in "fuse_open_in" and "fuse_write_in". O_SYNC has O_DSYNC's bit. */
 export const OPEN_MODE = { ACCESS: 3, READ_ONLY: 0, DSYNC: 0o10000 } as const;
 
@@ -68,6 +72,7 @@ export const FUSE_ERROR = {
   EPERM: 1,
   ENOENT: 2,
   EIO: 5,
+  ENXIO: 6,
   EBADF: 9,
   ENOMEM: 12,
   EISDIR: 21,

@@ -1,5 +1,6 @@
 // The kernel's file system requests: the tree is one directory with a file per image, and nothing in it can be made,
 // removed, renamed or resized. Messages in, answers out; it opens nothing.
+import { fileAttributes, type Owner, rootAttributes } from './file-attributes.ts';
 import {
   type Attributes,
   attributesAnswer,
@@ -26,12 +27,9 @@ import {
   ROOT_NODE,
   WRITE_IN_BYTES,
 } from './fuse-protocol.ts';
-import type { ImageDirectory, ImageFile } from './image-directory.ts';
+import type { ImageDirectory } from './image-directory.ts';
 import { ImageRequests, type OpenImage } from './image-requests.ts';
-
-const DIRECTORY_MODE = FILE_TYPE.DIRECTORY | 0o500;
-const FILE_MODE = FILE_TYPE.REGULAR | 0o600;
-const READ_ONLY_MODE = FILE_TYPE.REGULAR | 0o400;
+import { ImageSeeks } from './image-seeks.ts';
 
 /** What would change the tree. */
 const CHANGES: ReadonlySet<number> = new Set([
@@ -46,12 +44,6 @@ const CHANGES: ReadonlySet<number> = new Set([
   OPCODE.RENAME2,
   OPCODE.TMPFILE,
 ]);
-
-/** Whose the files are. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** What a session tells and asks its owner. */
 export interface SessionEvents {
@@ -77,6 +69,7 @@ export class FuseSession {
   readonly #owner: Owner;
   readonly #events: SessionEvents;
   readonly #images: ImageRequests;
+  readonly #seeks: ImageSeeks;
   readonly #openFiles = new Map<number, OpenImage>();
   readonly #openDirectories = new Map<number, readonly DirectoryEntry[]>();
   #lastHandle = 0;
@@ -86,6 +79,7 @@ export class FuseSession {
     this.#directory = directory;
     this.#owner = owner;
     this.#events = events;
+    this.#seeks = new ImageSeeks((bytes) => this.#answer(bytes));
     this.#images = new ImageRequests(
       (bytes) => this.#answer(bytes),
       () => events.nowSeconds(),
@@ -131,6 +125,8 @@ export class FuseSession {
         return this.#sync(request);
       case OPCODE.FALLOCATE:
         return this.#allocate(request);
+      case OPCODE.LSEEK:
+        return this.#seek(request);
       default:
         return this.#answerNow(request);
     }
@@ -174,13 +170,15 @@ export class FuseSession {
     // Its size is the server's to tell.
     file.link.reach((facts) => {
       const isThere = facts !== undefined;
-      this.#answer(isThere ? entryAnswer(request, this.#attributesOf(file)) : emptyAnswer(request, FUSE_ERROR.EIO));
+      this.#answer(
+        isThere ? entryAnswer(request, fileAttributes(file, this.#owner)) : emptyAnswer(request, FUSE_ERROR.EIO),
+      );
     });
     return undefined;
   }
 
   #attributes(request: Request): Buffer {
-    const attributes = request.node === ROOT_NODE ? this.#rootAttributes() : this.#imageAttributes(request.node);
+    const attributes = this.#attributesOf(request.node);
     return attributes === undefined ? emptyAnswer(request, FUSE_ERROR.ENOENT) : attributesAnswer(request, attributes);
   }
 
@@ -192,7 +190,7 @@ export class FuseSession {
     if (file === undefined || isOwners) return emptyAnswer(request, FUSE_ERROR.EPERM);
     const isSize = (what & ATTRIBUTE.SIZE) !== 0;
     if (isSize && file.link.isReadOnly) return emptyAnswer(request, FUSE_ERROR.EROFS);
-    const { bytes } = this.#attributesOf(file);
+    const { bytes } = fileAttributes(file, this.#owner);
     const wanted = isSize ? readLong(request.body, 16) : bytes;
     if (wanted !== bytes) return emptyAnswer(request, wanted > bytes ? FUSE_ERROR.EFBIG : FUSE_ERROR.EPERM);
     return this.#attributes(request);
@@ -272,19 +270,19 @@ export class FuseSession {
     return this.#images.allocate(request, open.file, body.readUInt32LE(24), readLong(body, 8), readLong(body, 16));
   }
 
-  #imageAttributes(node: number): Attributes | undefined {
+  /** "fuse_lseek_in": handle, offset, whence. */
+  #seek(request: Request): Buffer | undefined {
+    const { body } = request;
+    const open = this.#openFiles.get(readLong(body, 0));
+    if (open === undefined) return emptyAnswer(request, FUSE_ERROR.EBADF);
+    const wanted = { whence: body.readUInt32LE(16), offset: readLong(body, 8) };
+    return this.#seeks.seek(request, open.file, this.#directory.statusLinkOf(open.file), wanted);
+  }
+
+  #attributesOf(node: number): Attributes | undefined {
+    if (node === ROOT_NODE) return rootAttributes(this.#directory.startedSeconds, this.#owner);
     const file = this.#directory.get(node);
-    return file === undefined ? undefined : this.#attributesOf(file);
-  }
-
-  #attributesOf({ node, link, changedSeconds }: ImageFile): Attributes {
-    const mode = link.isReadOnly ? READ_ONLY_MODE : FILE_MODE;
-    return { node, bytes: link.facts?.bytes ?? 0, mode, links: 1, changedSeconds, ...this.#owner };
-  }
-
-  #rootAttributes(): Attributes {
-    const changedSeconds = this.#directory.startedSeconds;
-    return { node: ROOT_NODE, bytes: 0, mode: DIRECTORY_MODE, links: 2, changedSeconds, ...this.#owner };
+    return file === undefined ? undefined : fileAttributes(file, this.#owner);
   }
 }
 

@@ -20,6 +20,8 @@ export interface ImageSource {
   list(): readonly string[];
   has(name: string): boolean;
   link(name: string): NbdLink;
+  /** A way of its own on which the server tells where there are holes. */
+  statusLink(name: string): NbdLink;
 }
 
 export class ImageDirectory {
@@ -27,6 +29,7 @@ export class ImageDirectory {
   readonly #startedSeconds: number;
   readonly #byName = new Map<string, ImageFile>();
   readonly #byNode = new Map<number, ImageFile>();
+  readonly #statusLinks = new Map<number, NbdLink>();
 
   constructor(source: ImageSource, startedSeconds: number) {
     this.#source = source;
@@ -50,6 +53,13 @@ export class ImageDirectory {
   /** One that was found before, also while its socket is away. */
   get(node: number): ImageFile | undefined {
     return this.#byNode.get(node);
+  }
+
+  /** Made when it is first asked for. */
+  statusLinkOf({ name, node }: ImageFile): NbdLink {
+    const known = this.#statusLinks.get(node) ?? this.#source.statusLink(name);
+    this.#statusLinks.set(node, known);
+    return known;
   }
 
   get known(): Iterable<ImageFile> {

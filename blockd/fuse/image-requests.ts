@@ -29,7 +29,7 @@ export interface ImageWrite {
 type Written = (isGivenUp: boolean) => void;
 
 /** The system's number for the server's error ("Error values"), 0 for none. */
-function errorOf(error: number, { link }: ImageFile): number {
+export function errorOf(error: number, { link }: ImageFile): number {
   switch (error) {
     case NBD_ERROR.EPERM:
       return link.isReadOnly ? FUSE_ERROR.EROFS : FUSE_ERROR.EPERM;

@@ -1,10 +1,20 @@
 // One connection to an NBD server as bytes: the negotiation, then any number of requests under way and their replies in
 // whatever order they come. Opens nothing and keeps no time. Replies are simple ones: their header has the 16 bytes that a
 // reply to the kernel's FUSE has, so that a read's data are handed on where they lie.
-import { COMMAND, REQUEST_BYTES, REQUEST_MAGIC, SIMPLE_REPLY_BYTES, SIMPLE_REPLY_MAGIC } from '../nbd/nbd-protocol.ts';
+import {
+  COMMAND,
+  REQUEST_BYTES,
+  REQUEST_MAGIC,
+  SIMPLE_REPLY_BYTES,
+  SIMPLE_REPLY_MAGIC,
+  STRUCTURED_REPLY_MAGIC,
+} from '../nbd/nbd-protocol.ts';
 import { type ExportFacts, NbdClientHandshake } from './nbd-client-handshake.ts';
+import { readChunk } from './status-replies.ts';
 
 const WORD = 2 ** 32;
+const NO_REPLY_OF_OURS = 'the server sent what is no reply to a request under way';
+const NO_EXTENTS = Buffer.alloc(SIMPLE_REPLY_BYTES);
 
 /** One request of a client ("Request message"); offset and length in bytes. */
 export interface ClientRequest {
@@ -38,13 +48,16 @@ export interface ClientEvents {
 export class NbdClientSession {
   readonly #events: ClientEvents;
   readonly #underWay = new Map<number, ClientRequest>();
+  /** What the chunks so far said of a request whose last one is yet to come. */
+  readonly #told = new Map<number, { error: number; extents: Buffer }>();
   #handshake: NbdClientHandshake | undefined;
   #cookie = 0;
   #hasFailed = false;
 
-  constructor(exportName: string, events: ClientEvents) {
+  /** `withStatus`: for BLOCK_STATUS alone, whose reply is what `extentsOf` reads. */
+  constructor(exportName: string, events: ClientEvents, withStatus = false) {
     this.#events = events;
-    this.#handshake = new NbdClientHandshake(exportName, (bytes) => events.send(bytes));
+    this.#handshake = new NbdClientHandshake(exportName, (bytes) => events.send(bytes), withStatus);
   }
 
   /** Those that were sent and not answered, oldest first. */
@@ -92,10 +105,11 @@ export class NbdClientSession {
 
   /** Bytes of the reply at `at`; 0 when it is not whole yet, or nothing that was asked for. */
   #reply(input: Buffer, at: number): number {
+    if (input.readUInt32BE(at) === STRUCTURED_REPLY_MAGIC) return this.#chunk(input, at);
     const cookie = input.readUInt32BE(at + 12);
     const request = input.readUInt32BE(at + 8) === 0 ? this.#underWay.get(cookie) : undefined;
     if (input.readUInt32BE(at) !== SIMPLE_REPLY_MAGIC || request === undefined) {
-      return this.#fail('the server sent what is no reply to a request under way');
+      return this.#fail(NO_REPLY_OF_OURS);
     }
     const error = input.readUInt32BE(at + 4);
     const hasData = request.type === COMMAND.READ && error === 0;
@@ -104,6 +118,25 @@ export class NbdClientSession {
     this.#underWay.delete(cookie);
     request.answered(error, input.subarray(at, at + bytes));
     return bytes;
+  }
+
+  /** As `#reply`, for a chunk: a status may come in several. */
+  #chunk(input: Buffer, at: number): number {
+    const chunk = readChunk(input, at);
+    if (chunk === 'more') return 0;
+    const request = chunk === 'bad' ? undefined : this.#underWay.get(chunk.cookie);
+    if (chunk === 'bad' || request?.type !== COMMAND.BLOCK_STATUS) return this.#fail(NO_REPLY_OF_OURS);
+    const before = this.#told.get(chunk.cookie);
+    const told = {
+      error: chunk.error || (before?.error ?? 0),
+      extents: chunk.extents ?? before?.extents ?? NO_EXTENTS,
+    };
+    this.#told.set(chunk.cookie, told);
+    if (!chunk.isLast) return chunk.bytes;
+    this.#told.delete(chunk.cookie);
+    this.#underWay.delete(chunk.cookie);
+    request.answered(told.error, told.extents);
+    return chunk.bytes;
   }
 
   #fail(reason: string): number {

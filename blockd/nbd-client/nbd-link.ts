@@ -4,7 +4,7 @@
 import { COMMAND, NBD_ERROR, SIMPLE_REPLY_BYTES, TRANSMISSION } from '../nbd/nbd-protocol.ts';
 import { GivenUpRequests } from './given-up.ts';
 import type { ExportFacts } from './nbd-client-handshake.ts';
-import { type ClientRequest, NbdClientSession } from './nbd-client-session.ts';
+import { type ClientEvents, type ClientRequest, NbdClientSession } from './nbd-client-session.ts';
 import { TrackedRequest } from './tracked-request.ts';
 
 /** Between two tries to reach a server that is away. */
@@ -44,6 +44,7 @@ export class NbdLink {
   readonly #waitMs: number;
   readonly #nowMs: () => number;
   readonly #say: (trouble: string) => void;
+  readonly #withStatus: boolean;
   #connection: Connection | undefined;
   #session: NbdClientSession | undefined;
   #isUp = false;
@@ -60,19 +61,21 @@ export class NbdLink {
   #flushedChanges = 0;
   #losses = 0;
 
-  /** `waitMs`: how long a request waits for a server. */
+  /** `waitMs`: how long a request waits for a server. `withStatus`: for BLOCK_STATUS alone. */
   constructor(
     name: string,
     dial: Dial,
     waitMs: number,
     nowMs: () => number,
     say: (trouble: string) => void = () => undefined,
+    withStatus = false,
   ) {
     this.#name = name;
     this.#dial = dial;
     this.#waitMs = waitMs;
     this.#nowMs = nowMs;
     this.#say = say;
+    this.#withStatus = withStatus;
   }
 
   /** What the export was when it was last reached. */
@@ -205,14 +208,15 @@ export class NbdLink {
     });
     if (connection === undefined) return;
     this.#connection = connection;
-    this.#session = new NbdClientSession(this.#name, {
+    const events: ClientEvents = {
       send: (bytes) => connection.send(bytes),
       ready: (facts) => this.#ready(facts),
       failed: (reason) => {
         this.#say(reason);
         this.#isToClose = true;
       },
-    });
+    };
+    this.#session = new NbdClientSession(this.#name, events, this.#withStatus);
   }
 
   #receive(input: Buffer): number {

@@ -53,6 +53,7 @@ export class FakeKernel {
       list: () => [...this.servers.keys()].sort(),
       has: (name: string) => this.servers.has(name),
       link: (name: string) => this.#link(name),
+      statusLink: (name: string) => this.#link(name, true),
     };
     this.session = new FuseSession(new ImageDirectory(source, STARTED_SECONDS), OWNER, {
       answer: (bytes) => this.#take(Buffer.from(bytes)),
@@ -118,9 +119,10 @@ export class FakeKernel {
     return body.readBigUInt64LE(0);
   }
 
-  #link(name: string): NbdLink {
-    const link = new NbdLink('web', this.server(name).dial, WAIT_MS, () => this.nowMs);
-    this.links.set(name, link);
+  #link(name: string, withStatus = false): NbdLink {
+    const quiet = (): void => undefined;
+    const link = new NbdLink('web', this.server(name).dial, WAIT_MS, () => this.nowMs, quiet, withStatus);
+    this.links.set(withStatus ? `${name}'s status` : name, link);
     return link;
   }
 
