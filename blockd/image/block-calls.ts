@@ -131,7 +131,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     'cache.set': ({ capBytes }) => shelf.upkeep.setCacheCap(capBytes),
     'store.metrics': () => storeMetrics(shelf),
     'store.report': () => storeReport(shelf.layers, shelf.members.names),
-    'records.keep': async (records) => ({ mark: await reviewed(shelf, shelf.layers.records.keep(records)) }),
+    'records.keep': async (records) => ({ mark: await reviewed(shelf, shelf.keepRecords(records)) }),
     'records.show': () => ({ kept: shelf.layers.records.kept }),
     'members.set': ({ members }) => done(reviewed(shelf, shelf.members.set(members))),
   };

@@ -6,6 +6,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing, ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Stack } from '../../wire/contracts/layers.ts';
+import type { CatalogueMark, KeptRecords } from '../../wire/contracts/store-report.ts';
 import type { Conversion, Converter } from '../convert/converter.ts';
 import { CopyShelf } from '../copies/copy-shelf.ts';
 import type { Dial } from '../peer/peer-stream.ts';
@@ -226,6 +227,13 @@ export class ImageShelf {
     throw new OperationError('IMAGE_NOT_OPEN', `image ${image} was never open under epoch ${epoch} at node ${node}`, {
       remedy: 'Give the epoch back to the catalogue.',
     });
+  }
+
+  /** Keeps the catalogue's records; snapshots are shown by them when it answers. @throws Error of the disk */
+  async keepRecords(records: KeptRecords): Promise<CatalogueMark> {
+    const mark = await this.layers.records.keep(records);
+    await this.#snapshots.reviewed;
+    return mark;
   }
 
   /** Does one step to an image at a time; steps of different images overlap. */

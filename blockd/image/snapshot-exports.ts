@@ -55,6 +55,11 @@ export class SnapshotExports {
     return this.#review();
   }
 
+  /** Settles once what is shown is what was named and here. */
+  get reviewed(): Promise<void> {
+    return this.#turn;
+  }
+
   /** Does something after which the layer may be gone: what is shown of it ends first. */
   async without<T>(layer: string, work: () => Promise<T>): Promise<T> {
     this.#leaving.add(layer);

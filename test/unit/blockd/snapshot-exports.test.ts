@@ -77,7 +77,6 @@ class Stand {
     }));
     const mark = { incarnation: 1, serial: ++this.#serial };
     await blockCalls(this.shelf)['records.keep']({ mark, pins: [], snapshots: all, records: [] }, context);
-    await this.reviewed();
   }
 
   /** What it begins by itself has ended. */
