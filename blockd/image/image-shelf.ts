@@ -72,6 +72,8 @@ export class ImageShelf {
   readonly #parts: ShelfParts;
   readonly #tops: ImageTops;
   readonly #turns = new ImageTurns();
+  /** By layers: one is dropped before it is opened late, or after its image is there. */
+  readonly #layerTurns = new ImageTurns();
   readonly #cuts: ImageCuts;
   readonly #snapshots: SnapshotExports;
   readonly #roomWait: RoomWait;
@@ -107,7 +109,7 @@ export class ImageShelf {
     await this.#cuts.recover();
     for (const layer of this.#foundTops()) await this.#resume(layer);
     for (const layer of this.#parts.waitsForNoRoom === true ? [] : this.layers.roomless) {
-      this.#roomWait.add(`layer ${layer}`, () => this.#openLate(layer));
+      this.#roomWait.add(`layer ${layer}`, () => this.#layerTurns.take(layer, () => this.#openLate(layer)));
     }
     await this.#snapshots.start();
     await this.upkeep.start();
@@ -204,11 +206,13 @@ export class ImageShelf {
   }
 
   /** Forgets a layer, and the image whose top it is. @throws OperationError LAYER_IN_USE; Error of the disk */
-  async drop(layer: string): Promise<void> {
-    const host = await this.#tops.forgetTop(layer);
-    if (host !== undefined) await this.propagation.forget(host.name);
-    this.kept.end(layer);
-    await this.#snapshots.without(layer, () => this.layers.drop(layer));
+  drop(layer: string): Promise<void> {
+    return this.#layerTurns.take(layer, async () => {
+      const host = await this.#tops.forgetTop(layer);
+      if (host !== undefined) await this.propagation.forget(host.name);
+      this.kept.end(layer);
+      await this.#snapshots.without(layer, () => this.layers.drop(layer));
+    });
   }
 
   /**

@@ -53,8 +53,6 @@ export class LayerShelf {
   readonly #layers = new Map<string, LayerBlocks>();
   /** Layers whose files are here and could not be opened, with the reason. */
   readonly #unusable = new Map<string, unknown>();
-  /** Those of them that are being opened again. */
-  readonly #opening = new Map<string, Promise<unknown>>();
   /** How many exports and seedings read a layer at this moment. */
   readonly #readers = new Map<string, number>();
   readonly #traffic = new Map<string, Traffic>();
@@ -102,20 +100,13 @@ export class LayerShelf {
   /** Opens one that could not be used; undefined when it is gone. @throws OperationError, Error of the disk */
   async openAgain(layer: string): Promise<LayerBlocks | undefined> {
     if (!this.#unusable.has(layer)) return undefined;
-    const opening = this.#open(layer);
-    this.#opening.set(
-      layer,
-      opening.catch(() => undefined),
-    );
     try {
-      const opened = await opening;
+      const opened = await this.#open(layer);
       this.#unusable.delete(layer);
       return opened;
     } catch (error) {
       this.#unusable.set(layer, error);
       throw error;
-    } finally {
-      this.#opening.delete(layer);
     }
   }
 
@@ -166,7 +157,6 @@ export class LayerShelf {
   async drop(layer: string): Promise<void> {
     this.refuseRead(layer);
     this.#noteGone(layer);
-    await this.#opening.get(layer);
     const known = this.#layers.get(layer);
     this.#layers.delete(layer);
     this.#traffic.delete(layer);

@@ -151,6 +151,28 @@ test('one that is dropped meanwhile does not come back', async () => {
   await shelf.close();
 });
 
+test('one that is dropped while it is opened again is there or is not, and nothing between', async () => {
+  let dropped = 0;
+  for (let turns = 95; turns < 395; turns += 3) {
+    const disk = await killed();
+    const clock = new ManualClock();
+    disk.isFull = true;
+    const shelf = await shelfOn(disk, 'a', { clock });
+    disk.isFull = false;
+    const advanced = clock.advance(MINUTE_MS);
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    const outcome = await shelf.drop(LAYER).then(() => 'dropped', codeOf);
+    await advanced;
+    await clock.advance(2 * MINUTE_MS);
+    const here = [shelf.find('web') !== undefined, shelf.layers.find(LAYER) !== undefined];
+    if (outcome === 'dropped') dropped++;
+    else assert.is(outcome, 'LAYER_IN_USE');
+    assert.equal(here, outcome === 'dropped' ? [false, false] : [true, true], `after ${turns} turns: ${outcome}`);
+    await shelf.close();
+  }
+  assert.ok(dropped > 10 && dropped < 90, `${dropped}`);
+});
+
 test('an image whose export finds no room is served once there is', async () => {
   const disk = await killed();
   const clock = new ManualClock();
