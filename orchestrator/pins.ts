@@ -43,14 +43,14 @@ export class Pins {
 
   /**
    * Answers the pin, the other images that stand on a layer of it, and the nodes elsewhere that have still to let go.
-   * @throws OperationError PIN_INCOMPLETE, PIN_CONFLICT, CLOUD_UNKNOWN, NO_SNAPSHOT, NO_IMAGE, IMAGE_OPEN
+   * @throws OperationError PIN_INCOMPLETE, PIN_CONFLICT, CLOUD_UNKNOWN, NO_SNAPSHOT, NO_IMAGE, IMAGE_OPEN, IMAGE_CHANGED
    */
   async pin(subject: PinSubject, to: string): Promise<{ pin: Pin; alsoHeld: string[]; stillAt: string[] }> {
     const { catalogue } = this.#parts.cluster.controller;
     const pin = this.#placeOf(to);
-    const { writer, layers } = await this.#neededFor(subject);
+    const { writer, layers, ...seen } = await this.#neededFor(subject);
     const holder = await this.#holderOf(subject, pin, layers, writer);
-    const { alsoHeld } = await catalogue.call('pin.set', { ...subject, pin, holder });
+    const { alsoHeld } = await catalogue.call('pin.set', { ...subject, pin, holder, ...seen });
     await this.#parts.watch.look();
     return { pin, alsoHeld, stillAt: await this.repeat() };
   }
@@ -154,14 +154,14 @@ export class Pins {
     return { place: members.length > 0 ? cloud : to, nodes };
   }
 
-  async #neededFor({ kind, name }: PinSubject): Promise<{ writer: string | null; layers: Needed[] }> {
+  async #neededFor({ kind, name }: PinSubject): Promise<{ writer: string | null; layers: Needed[]; epoch?: number }> {
     const { catalogue } = this.#parts.cluster.controller;
     if (kind === 'image') {
-      const { writer, stack, last } = await catalogue.call('image.head', { image: name });
+      const { writer, stack, last, epoch } = await catalogue.call('image.head', { image: name });
       const { layer } = stack;
       const top: Needed =
         writer === null ? { layer, entries: last.entries, digest: last.digest } : { layer, entries: 1 };
-      return { writer, layers: [top, ...stack.below] };
+      return { writer, epoch, layers: [top, ...stack.below] };
     }
     const { snapshots } = await catalogue.call('snapshot.list', {});
     const found = snapshots.find(({ snapshot }) => snapshot === name);

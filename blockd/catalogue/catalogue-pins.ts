@@ -13,12 +13,20 @@ export interface Named {
   readonly snapshots: readonly Snapshot[];
 }
 
-/** The image pinned, or free again. `holder`: who has all of it there. @throws OperationError IMAGE_UNCERTAIN, IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS */
-export function pinImage(entry: Entry, pin: Pin | undefined, holder: string): Entry {
+/**
+ * The image pinned, or free again. `holder`: who was seen to have all of it there, in the epoch `seenIn`.
+ * @throws OperationError IMAGE_UNCERTAIN, IMAGE_CHANGED, IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS
+ */
+export function pinImage(entry: Entry, pin: Pin | undefined, holder: string, seenIn = entry.head.epoch): Entry {
   const { pin: _, ...head } = entry.head;
   if (pin === undefined) return { ...entry, head };
   refuseDoubt(head);
   refuseBusy(head);
+  if (seenIn !== head.epoch) {
+    throw new OperationError('IMAGE_CHANGED', `image ${head.image} was opened while it was looked for`, {
+      remedy: 'Pin it again.',
+    });
+  }
   if (head.writer === null) return { ...entry, head: { ...head, holder, pin } };
   if (pin.nodes.includes(head.writer)) return { ...entry, head: { ...head, pin } };
   throw new OperationError(

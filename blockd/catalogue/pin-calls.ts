@@ -28,7 +28,7 @@ export function pinCalls(
       const { incarnation, serial } = store.state;
       return { mark: { incarnation, serial }, pins: layerPins(store) };
     },
-    'pin.set': ({ kind, name, pin, holder }) =>
+    'pin.set': ({ kind, name, pin, holder, epoch }) =>
       store.commit((): Decided<{ alsoHeld: string[] }> => {
         guard.building();
         const wanted = pin ?? undefined;
@@ -47,7 +47,7 @@ export function pinCalls(
         }
         const alsoHeld = wanted === undefined ? [] : standingOn(layers, store, image?.head.image ?? '');
         if (image !== undefined)
-          return { change: { entries: [pinImage(image, wanted, holder)] }, answer: { alsoHeld } };
+          return { change: { entries: [pinImage(image, wanted, holder, epoch)] }, answer: { alsoHeld } };
         return { change: { snapshots: [pinSnapshot(snapshotOf(store, name), wanted, holder)] }, answer: { alsoHeld } };
       }),
   };

@@ -186,6 +186,8 @@ export const catalogueContract = contract('catalogue', {
       name: Name,
       pin: Type.Union([Pin, Type.Null()]),
       holder: Name,
+      /** Of an image: the epoch that it was in when `holder` was seen to have all of it. */
+      epoch: Type.Optional(Epoch),
     }),
     Type.Object({ alsoHeld: Type.Array(Name) }),
   ),

@@ -137,4 +137,21 @@ test('an image that is open elsewhere is pinned only once it has moved', async (
   await pin(stand, 'image', 'web', BETA);
 });
 
+test('what was opened since it was seen at the place is not pinned there: it may be newer elsewhere', async () => {
+  const stand = await made();
+  const { store, calls } = stand;
+  const { epoch } = store.get('web').head;
+  const granted = await calls['epoch.open']({ image: 'web', node: 'b' }, context);
+  const generation = granted.stack.generation;
+  await calls['epoch.close'](
+    { image: 'web', node: 'b', closing: { ...closing('web', granted.epoch, 9), generation } },
+    context,
+  );
+  const order = { kind: 'image', name: 'web', pin: ALPHA, holder: 'a' } as const;
+  assert.is(await codeFor(calls['pin.set']({ ...order, epoch }, context)), 'IMAGE_CHANGED');
+  assert.equal([store.get('web').head.pin, store.get('web').head.holder], [undefined, 'b']);
+  await calls['pin.set']({ ...order, epoch: granted.epoch }, context);
+  assert.is(store.get('web').head.holder, 'a');
+});
+
 test.run();
