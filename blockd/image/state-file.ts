@@ -2,7 +2,7 @@
 // often or grows.
 import type { Static, TSchema } from 'typebox';
 import type { Disk } from '../../common/disk.ts';
-import { codeOf } from '../../common/errors.ts';
+import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
 
 /** One file of one schema. */
@@ -18,15 +18,28 @@ export class StateFile<S extends TSchema> {
     this.#check = new SchemaCheck(schema);
   }
 
-  /** What was written last; undefined when nothing was, or something of another format. @throws Error of the disk */
+  /**
+   * What was written last; undefined when nothing was, or something of another format.
+   * @throws OperationError STATE_DAMAGED; Error of the disk
+   */
   async read(): Promise<Static<S> | undefined> {
     try {
-      const text = Buffer.from(await this.#disk.readWhole(this.#path)).toString('utf8');
-      const value: unknown = JSON.parse(text);
+      const value = this.#parse(Buffer.from(await this.#disk.readWhole(this.#path)).toString('utf8'));
       return this.#check.accepts(value) ? value : undefined;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
+    }
+  }
+
+  #parse(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw new OperationError('STATE_DAMAGED', `${this.#path} is damaged: ${messageOf(cause)}`, {
+        remedy: 'Move it away and start again: no block is in it, and the controller tells what was.',
+        cause,
+      });
     }
   }
 
