@@ -4,6 +4,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { missingIn } from './block-range.ts';
+import { bringAll } from './bring-all.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { PullWindow, requestBlocks } from './pull-window.ts';
@@ -29,7 +30,7 @@ export interface SeedJob extends FillJob {
 /** @throws OperationError CANCELLED, BLOCKS_LOST, SIZE_DIFFERS; Error of the disk */
 export async function seedLayers(job: SeedJob, shelf: Pick<LayerShelf, 'bring'>, clock: Clock): Promise<void> {
   const { layers, source, signal } = job;
-  const brought = await Promise.all(layers.map((sealed) => shelf.bring(sealed, source, signal)));
+  const brought = await bringAll(shelf, layers, source, signal);
   await fillLayers(job, brought, clock);
   // What has come is durable with the answer.
   for (const { store } of brought) await store.flush();

@@ -2,6 +2,7 @@
 // requests wait for them. A stand-by is told of at once, an opening waits.
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
+import { bringAll } from './bring-all.ts';
 import type { Image } from './image.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { cancelled, settledBefore } from './settled-before.ts';
@@ -29,7 +30,7 @@ export class StackCompletion {
     const { image, layers } = this.#parts;
     while (!image.isWhole) {
       const { below } = image.store.state;
-      const brought = await Promise.all(below.map((sealed) => layers.bring(sealed, source, end)));
+      const brought = await bringAll(layers, below, source, end);
       // Two of them may have become one meanwhile.
       if (image.store.state.below === below) image.complete(brought);
     }
