@@ -3,7 +3,17 @@
 import { codeOf, messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { Leaving } from '../wire/contracts/catalogue.ts';
+import type { SealedLayer } from '../wire/contracts/layers.ts';
 import type { Cluster } from './cluster.ts';
+
+/** A layer that something needs, as it is by now. */
+interface NamedLayer {
+  readonly newest: SealedLayer;
+  /** A node that has it. */
+  readonly holder: string;
+}
+
+const NONE: ReadonlyMap<string, NamedLayer> = new Map();
 
 export class LayerSweep {
   readonly #cluster: Cluster;
@@ -37,21 +47,40 @@ export class LayerSweep {
   /** Asks the nodes that are up, and answers those that have not let go. */
   async sweepOf(leaving: readonly Leaving[]): Promise<string[]> {
     const nodes = [...new Set(leaving.flatMap((one) => one.nodes))].sort();
+    const lower = leaving.some(({ merge }) => merge !== undefined) ? await this.#named() : NONE;
     const waiting = await Promise.all(
       nodes.map(async (node) => {
-        const layers = leaving.filter((one) => one.nodes.includes(node)).map(({ layer }) => layer);
-        return (await this.#dropAll(node, layers)) ? [] : [node];
+        const layers = leaving.filter((one) => one.nodes.includes(node));
+        // In the order in which they were merged: each goes into what the ones before have made.
+        layers.sort((one, other) => (one.merge?.serial ?? 0) - (other.merge?.serial ?? 0));
+        return (await this.#dropAll(node, layers, lower)) ? [] : [node];
       }),
     );
     return waiting.flat();
   }
 
-  async #dropAll(node: string, layers: readonly string[]): Promise<boolean> {
+  /** Every layer that does not change, as it is by now, and a node that has it. */
+  async #named(): Promise<ReadonlyMap<string, NamedLayer>> {
+    const { catalogue } = this.#cluster.controller;
+    const [{ heads }, { snapshots }] = await Promise.all([
+      catalogue.call('image.list', {}),
+      catalogue.call('snapshot.list', {}),
+    ]);
+    const named = [
+      ...snapshots.flatMap(({ disks }) =>
+        disks.flatMap(({ layers, holder }) => layers.map((one) => ({ one, holder }))),
+      ),
+      ...heads.flatMap(({ stack, writer, holder }) => stack.below.map((one) => ({ one, holder: writer ?? holder }))),
+    ];
+    return new Map(named.map(({ one, holder }) => [one.layer, { newest: one, holder }]));
+  }
+
+  async #dropAll(node: string, layers: readonly Leaving[], lower: ReadonlyMap<string, NamedLayer>): Promise<boolean> {
     if (!this.#cluster.isUp(node)) return false;
     try {
-      for (const layer of layers) {
-        await this.#cluster.clients(node).blockd.call('layer.drop', { layer });
-        await this.#cluster.controller.catalogue.call('layer.gone', { layer, node });
+      for (const leaving of layers) {
+        if (!(await this.#letGo(node, leaving, lower))) return false;
+        await this.#cluster.controller.catalogue.call('layer.gone', { layer: leaving.layer, node });
       }
       return true;
     } catch (error) {
@@ -60,5 +89,19 @@ export class LayerSweep {
       else this.#log.warn({ node, reason }, 'a node has not let go of a layer yet');
       return false;
     }
+  }
+
+  /** Whether the node has let it go; of one that was merged it keeps the blocks, as long as something needs them. */
+  async #letGo(node: string, { layer, merge }: Leaving, lower: ReadonlyMap<string, NamedLayer>): Promise<boolean> {
+    const { blockd } = this.#cluster.clients(node);
+    const named = merge === undefined ? undefined : lower.get(merge.target);
+    if (merge === undefined || named === undefined) {
+      await blockd.call('layer.drop', { layer });
+      return true;
+    }
+    const { from, into, merged } = merge;
+    const { newest, holder } = named;
+    const order = { merge: { from, into, merged }, newest, source: this.#cluster.endpoint(holder) };
+    return (await blockd.call('layer.merge', order)).isDone;
   }
 }

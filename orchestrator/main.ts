@@ -15,6 +15,7 @@ import { BackgroundPulls } from './background-pulls.ts';
 import { CatalogueRebuild } from './catalogue-rebuild.ts';
 import { CatalogueWatch } from './catalogue-watch.ts';
 import { Images } from './images.ts';
+import { LayerMerging } from './layer-merging.ts';
 import { LayerSeeds } from './layer-seeds.ts';
 import { LayerSweep } from './layer-sweep.ts';
 import { MachineReports } from './machine-reports.ts';
@@ -70,6 +71,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const seeds = new LayerSeeds(shared);
   const propagation = new Propagation(shared);
   const scheduled = new ScheduledSnapshots({ ...shared, snapshots, seeds, stopping: signal });
+  const merging = new LayerMerging(shared);
   const startPull = pulls.startSoon.bind(pulls);
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
@@ -119,6 +121,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'snapshots finished': () => snapshots.tidy(),
     'propagation told': () => propagation.repeat(),
     'scheduled snapshots looked at': () => scheduled.look(),
+    'layers merged': () => merging.look(),
     'layers dropped': () => sweep.sweep(),
     'what is pinned elsewhere let go of': async () => void (await pins.repeat()),
     'background pulls looked at': async () => {

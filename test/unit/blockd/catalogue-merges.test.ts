@@ -77,7 +77,11 @@ test('every image and snapshot has the two as one, and the upper one leaves', ()
   );
   const leaves = { layer: layerName(2), nodes: NODES };
   assert.equal(leaving, [{ ...leaves, merge: { ...merge, merged: one, serial: 7, target: layerName(1) } }]);
-  assert.equal(mergeLayers(records(entries, snapshots, [...leaving]), { merge, nodes: NODES }), {}, 'the same again');
+  assert.equal(
+    mergeLayers(records([...entries], [...snapshots], [...leaving]), { merge, nodes: NODES }),
+    {},
+    'the same again',
+  );
 });
 
 test('what something needs by itself stays as it is', () => {
