@@ -6,6 +6,8 @@ import { addressOf, systemError } from './native-memory.ts';
 // linux/io_uring.h; the numbers of the system calls are the same on all machines.
 const SYS_SETUP = 425;
 const SYS_ENTER = 426;
+const SYS_REGISTER = 427;
+const REGISTER_EVENT = 4;
 const SETUP_CQSIZE = 1 << 3;
 const SETUP_COOP_TASKRUN = 1 << 8;
 const OFF_RINGS = 0;
@@ -26,10 +28,6 @@ const PROT_READ_WRITE = 3;
 const MAP_SHARED_POPULATE = 0x8001;
 
 const OP_READ = 22;
-const OP_WRITE = 23;
-/** The next entry begins when this one has ended, however it ended. */
-const HARD_LINK = 1 << 3;
-const NO_WORD_OF_SUCCESS = 1 << 6;
 const RWF_NOWAIT = 0x08;
 
 const libc = koffi.load('libc.so.6');
@@ -37,6 +35,7 @@ const callSetup = libc.func('long syscall(long number, uint32_t entries, uintptr
 const callEnter = libc.func(
   'long syscall(long number, int ring, uint32_t submit, uint32_t wait, uint32_t flags, uintptr_t mask, size_t bytes)',
 );
+const callRegister = libc.func('long syscall(long number, int ring, uint32_t what, uintptr_t with, uint32_t count)');
 const callMmap = libc.func('void *mmap(uintptr_t at, size_t bytes, int protection, int flags, int fd, int64_t offset)');
 /** It may be interrupted, or have no memory at this moment. */
 const TRIES_MAX = 100;
@@ -92,15 +91,24 @@ export class IoRing {
     return this.entries - (this.#tail - this.#submitted);
   }
 
-  /** Reads what is in the page cache, within `submit`. */
-  readCached(read: RingRead, id: number): void {
-    this.#fill(OP_READ, 0, read, RWF_NOWAIT, id);
+  /** The eventfd(2) is written to whenever something has ended. False where that is not allowed to us. */
+  signal(event: number): boolean {
+    return callRegister(SYS_REGISTER, this.#fd, REGISTER_EVENT, addressOf(Int32Array.of(event)), 1) === 0;
   }
 
-  /** Reads, and then writes one byte of `wake` to a pipe: its reader finds the outcome in the ring. Two entries. */
-  readThenWake(read: RingRead, id: number, pipe: number, wake: number): void {
-    this.#fill(OP_READ, HARD_LINK, read, 0, id);
-    this.#fill(OP_WRITE, NO_WORD_OF_SUCCESS, { fd: pipe, offset: 0, address: wake, bytes: 1 }, 0, id);
+  /** Reads what is in the page cache, within `submit`; of the rest it says so. */
+  readCached(read: RingRead, id: number): void {
+    this.#fill(read, RWF_NOWAIT, id);
+  }
+
+  /** Reads, if need be from the disk: ends within `submit` or later. */
+  read(read: RingRead, id: number): void {
+    this.#fill(read, 0, id);
+  }
+
+  /** Whether `takeDone` has something to tell. */
+  get hasDone(): boolean {
+    return this.#doneHead !== Atomics.load(this.#rings, this.#at.doneTail);
   }
 
   /** Hands over what was laid in. Answers how many entries, the last ones, the kernel would not take: they are gone. */
@@ -121,15 +129,15 @@ export class IoRing {
     const end = Atomics.load(this.#rings, this.#at.doneTail);
     for (; this.#doneHead !== end; this.#doneHead = (this.#doneHead + 1) | 0) {
       const at = this.#at.done + (this.#doneHead & this.#doneMask) * DONE_WORDS;
-      if (this.#rings[at + 1] === OP_READ) tell(this.#rings[at] ?? 0, this.#rings[at + 2] ?? 0);
+      tell(this.#rings[at] ?? 0, this.#rings[at + 2] ?? 0);
     }
     Atomics.store(this.#rings, this.#at.doneHead, end);
   }
 
-  #fill(operation: number, flags: number, { fd, offset, address, bytes }: RingRead, rwFlags: number, id: number): void {
+  #fill({ fd, offset, address, bytes }: RingRead, rwFlags: number, id: number): void {
     const at = (this.#tail & (this.entries - 1)) * ENTRY_WORDS;
     const queue = this.#queue;
-    queue[at] = operation | (flags << 8);
+    queue[at] = OP_READ;
     queue[at + 1] = fd;
     queue[at + 2] = offset;
     queue[at + 3] = offset / WORD;
@@ -138,7 +146,6 @@ export class IoRing {
     queue[at + 6] = bytes;
     queue[at + 7] = rwFlags;
     queue[at + 8] = id;
-    queue[at + 9] = operation;
     this.#tail++;
   }
 }

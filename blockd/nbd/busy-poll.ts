@@ -4,6 +4,9 @@
 
 /** A client that asks again within this of its reply waits for nothing but it. */
 const GAP_MAX_MS = 0.06;
+/** A disk in the same machine answers within this; asked in vain, it is not waited for in this way for some time. */
+const DISK_MAX_MS = 0.12;
+const REQUESTS_AFTER_VAIN = 64;
 /** Everybody else waits no longer than this for one client's turn to end. */
 const TURN_MAX_MS = 0.25;
 /** Requests in a row that have to come so soon before it is worth looking, after it was not. */
@@ -24,21 +27,31 @@ export class BusyPoll {
   woken(): void {
     const nowMs = this.#nowMs();
     this.#turnEndMs = nowMs + TURN_MAX_MS;
-    this.#quick = nowMs - this.#repliedMs <= GAP_MAX_MS * 2 ? this.#quick + 1 : 0;
+    this.#quick = nowMs - this.#repliedMs <= GAP_MAX_MS * 2 ? this.#quick + 1 : Math.min(this.#quick, 0);
   }
 
-  /** The replies have left. Calls `look` until it finds something, and answers that; 0 when it is time to sleep. */
-  next(look: () => number): number {
-    const startMs = this.#nowMs();
-    this.#repliedMs = startMs;
+  /** A reply has left. */
+  replied(): void {
+    this.#repliedMs = this.#nowMs();
+  }
+
+  /**
+   * All that came is under way. Calls `look` until it finds something, and answers that; 0 when it is time to sleep.
+   * `readsDisk`: a reply waits for it, and `look` sends that too.
+   */
+  next(look: () => number, readsDisk: () => boolean): number {
     if (this.#quick < QUICK_NEEDED) return 0;
-    const endMs = Math.min(startMs + GAP_MAX_MS, this.#turnEndMs);
-    for (let nowMs = startMs; nowMs < endMs; nowMs = this.#nowMs()) {
+    const startMs = this.#nowMs();
+    for (let nowMs = startMs; nowMs < this.#turnEndMs; nowMs = this.#nowMs()) {
+      const isDisk = readsDisk();
+      if (nowMs - Math.max(startMs, this.#repliedMs) >= (isDisk ? DISK_MAX_MS : GAP_MAX_MS)) {
+        this.#quick = isDisk ? -REQUESTS_AFTER_VAIN : 0;
+        return 0;
+      }
       const found = look();
       if (found > 0) return found;
     }
     // A turn that is over says nothing of the client.
-    if (endMs < this.#turnEndMs) this.#quick = 0;
     return 0;
   }
 }

@@ -6,6 +6,8 @@ import type { Request } from './nbd-request.ts';
 import type { ReplyBatch } from './reply-batch.ts';
 import type { Replies } from './simple-replies.ts';
 
+/** Reads in a row that the page cache had not: the next ones are not tried there first. */
+const COLD_NEEDED = 4;
 /** Rooms for what comes from the disk are used again: one of them for each read of up to this. */
 const ROOM_BYTES = 64 * 1024;
 const ROOMS_KEPT = 64;
@@ -26,8 +28,12 @@ export interface DirectParts {
   readonly reads: BatchReads;
   readonly batch: ReplyBatch;
   readonly replies: Replies;
+  /** The disk has been asked for a read; `landed` follows. */
+  readonly waits: (request: Request) => void;
+  /** It waits no longer, and was answered into the batch; or has to be answered another way. */
+  readonly landed: (request: Request, isAnswered: boolean) => void;
   /** Takes a request that could not be answered after all. */
-  readonly answerLater: (request: Request, direct: boolean) => void;
+  readonly answerLater: (request: Request) => void;
 }
 
 /** The reads of one connection. */
@@ -35,6 +41,9 @@ export class DirectReads {
   readonly #parts: DirectParts;
   readonly #rooms: Buffer[] = [];
   #added: DirectRead[] = [];
+  #coldInRow = 0;
+  #hasAsked = false;
+  #isClosed = false;
 
   constructor(parts: DirectParts) {
     this.#parts = parts;
@@ -46,6 +55,10 @@ export class DirectReads {
     const { device, reads, batch, replies } = this.#parts;
     const file = device.fileOf(request.offset, request.length);
     if (file === undefined) return false;
+    if (this.#coldInRow >= COLD_NEEDED && request.length <= ROOM_BYTES) {
+      this.#askDisk(request, file);
+      return true;
+    }
     if (!reads.hasRoom) this.finish();
     const start = batch.take(replies.dataOverhead + request.length);
     const body = start + replies.dataOverhead;
@@ -56,7 +69,13 @@ export class DirectReads {
 
   /** Reads, and writes the replies' headers; the others give their room back. */
   finish(): void {
-    if (this.#added.length === 0) return;
+    if (this.#added.length > 0) this.#finishAdded();
+    if (!this.#hasAsked) return;
+    this.#hasAsked = false;
+    if (this.#parts.reads.begin()) this.#coldInRow = 0;
+  }
+
+  #finishAdded(): void {
     const { batch, reads, replies, answerLater } = this.#parts;
     const added = this.#added;
     this.#added = [];
@@ -66,9 +85,13 @@ export class DirectReads {
       if (this.#isGood(read)) replies.writeDataHeader(read.start, read.request);
       else missed.push(read);
     }
+    this.#coldInRow = missed.length < added.length ? 0 : this.#coldInRow + missed.length;
     if (missed.length === 0) return;
     batch.closeGaps(missed.map(({ start, body, request }) => ({ start, bytes: body - start + request.length })));
-    for (const { request, place } of missed) answerLater(request, isCold(reads.outcome(place), request));
+    for (const { request, file, place } of missed) {
+      if (isCold(reads.outcome(place), request)) this.#askDisk(request, file);
+      else answerLater(request);
+    }
   }
 
   #isGood({ request, file, body, place }: DirectRead): boolean {
@@ -77,20 +100,31 @@ export class DirectReads {
     return reads.outcome(place) === length && device.isRead(file, offset, batch.bytes.subarray(body, body + length));
   }
 
-  /** Reads from the disk. False when the request has to be answered another way; true and it has been, into the batch. */
-  async readCold(request: Request, isClosed: () => boolean): Promise<boolean> {
-    const { device, reads, replies } = this.#parts;
+  /** The client is gone: what lands is nobody's. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** With the others of the chunk: `finish` begins them. */
+  #askDisk(request: Request, file: DirectFile): void {
     const { offset, length } = request;
-    const file = device.fileOf(offset, length);
-    if (file === undefined) return false;
     const room =
       (length <= ROOM_BYTES ? this.#rooms.pop() : undefined) ?? Buffer.allocUnsafeSlow(Math.max(ROOM_BYTES, length));
-    const into = room.subarray(0, length);
-    const had = await new Promise<number>((resolve) => reads.readLater(file.descriptor, offset, into, resolve));
-    const isGood = had === length && !isClosed() && device.isRead(file, offset, into);
-    if (isGood) replies.data(request, into);
-    if (room.length === ROOM_BYTES && this.#rooms.length < ROOMS_KEPT) this.#rooms.push(room);
-    return isGood;
+    const into = length === room.length ? room : room.subarray(0, length);
+    this.#hasAsked = true;
+    this.#parts.waits(request);
+    this.#parts.reads.readLater(file.descriptor, offset, into, (outcome) => {
+      const isGood = outcome === length && this.#answer(request, file, into);
+      if (room.length === ROOM_BYTES && this.#rooms.length < ROOMS_KEPT) this.#rooms.push(room);
+      this.#parts.landed(request, isGood);
+    });
+  }
+
+  #answer(request: Request, file: DirectFile, into: Uint8Array): boolean {
+    const { device, replies } = this.#parts;
+    if (this.#isClosed || !device.isRead(file, request.offset, into)) return false;
+    replies.data(request, into);
+    return true;
   }
 }
 

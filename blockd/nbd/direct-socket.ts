@@ -28,6 +28,13 @@ export interface DirectReceiver {
   readonly isPipelined: boolean;
 }
 
+/** Reads of the disk for whichever clients, as far as sockets have to do with them. */
+export interface LandingReads {
+  readonly areUnderWay: boolean;
+  /** Tells those whose reads have ended. */
+  land(): number;
+}
+
 /** The socket of one client. */
 export class DirectSocket {
   /** For its events and its end. */
@@ -35,14 +42,17 @@ export class DirectSocket {
   readonly #fd: number;
   readonly #buffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES);
   readonly #poll = new BusyPoll();
-  readonly #look = (): number => receiveNow(this.#fd, this.#buffer);
+  readonly #reads: LandingReads | undefined;
+  readonly #look = (): number => this.#lookOnce();
+  readonly #readsDisk = (): boolean => this.#reads?.areUnderWay === true;
   #receiver: DirectReceiver | undefined;
   #queued = 0;
   /** Bytes that were taken since the last flush. */
   #unflushed = 0;
 
   /** The accepted socket gives its handle up: Node lets only a handle's owner say where it is read into. */
-  constructor(accepted: Socket) {
+  constructor(accepted: Socket, reads?: LandingReads) {
+    this.#reads = reads;
     const handle: unknown = Reflect.get(accepted, '_handle');
     this.#fd = descriptorOf(handle);
     Reflect.set(accepted, '_handle', null);
@@ -61,6 +71,7 @@ export class DirectSocket {
   /** `sent`: the bytes may be overwritten. What a lost connection did not take counts as unsent for ever. */
   send(bytes: Buffer, sent: () => void): void {
     if (this.socket.destroyed) return;
+    this.#poll.replied();
     const taken = this.#queued === 0 ? sendNow(this.#fd, bytes) : 0;
     if (taken === bytes.length) {
       sent();
@@ -77,9 +88,7 @@ export class DirectSocket {
     const receiver = this.#receiver;
     if (receiver === undefined) return false;
     this.#poll.woken();
-    for (let count = bytes; count > 0; count = this.#awaitsReply(receiver) ? this.#poll.next(this.#look) : 0) {
-      this.#takeChunks(receiver, count);
-    }
+    for (let count = bytes; count > 0; count = this.#next(receiver)) this.#takeChunks(receiver, count);
     return !receiver.isFull;
   }
 
@@ -94,9 +103,16 @@ export class DirectSocket {
     this.#unflushed = 0;
   }
 
+  /** Whether the client has sent something, or the disk has answered: that leaves at once. */
+  #lookOnce(): number {
+    if (this.#readsDisk() && this.#reads?.land() !== 0) this.#receiver?.flush();
+    return this.#receiver?.isFull === true || this.socket.destroyed ? 0 : receiveNow(this.#fd, this.#buffer);
+  }
+
   /** The client may be about to send the next request: one that sends many at once is never waited for. */
-  #awaitsReply(receiver: DirectReceiver): boolean {
-    return !receiver.isPipelined && !receiver.isFull && !this.socket.destroyed;
+  #next(receiver: DirectReceiver): number {
+    if (receiver.isPipelined || receiver.isFull || this.socket.destroyed) return 0;
+    return this.#poll.next(this.#look, this.#readsDisk);
   }
 
   /** The rest of a large write goes where it is wanted. Whether it is worth looking for more behind it. */

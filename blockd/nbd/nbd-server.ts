@@ -52,7 +52,8 @@ export async function exportDevice(
 }
 
 function serve(accepted: Socket, device: NbdDevice, description: ExportDescription, log: Log): Socket {
-  const direct = new DirectSocket(accepted);
+  const reads = fileReads();
+  const direct = new DirectSocket(accepted, reads);
   const { socket } = direct;
   socket.on('error', (error) => log.debug({ err: error, image: description.name }, 'a disk client failed'));
   const session = new NbdSession(device, description, {
@@ -60,7 +61,7 @@ function serve(accepted: Socket, device: NbdDevice, description: ExportDescripti
     end: () => void socket.end(() => socket.destroy()),
     drop: () => void socket.destroy(),
     resume: () => void socket.resume(),
-    reads: fileReads(),
+    reads,
   });
   socket.once('close', () => session.close());
   direct.start(session);

@@ -55,9 +55,15 @@ export class NbdTransmission {
       : new SimpleReplies(device, batch);
     this.#replies = replies;
     if (reads === undefined || device.direct === undefined) return;
-    const answerLater = (request: Request, isCold: boolean): void =>
-      this.#await(request, isCold ? this.#readCold(request) : this.#readLater(request), request.length);
-    this.#direct = new DirectReads({ device: device.direct, reads, batch, replies, answerLater });
+    const answerLater = (request: Request): void => this.#await(request, this.#readLater(request), request.length);
+    const waits = ({ length }: Request): void => this.#enter(length);
+    const landed = (request: Request, isAnswered: boolean): void => {
+      this.#leave(request.length);
+      if (this.#closed) return;
+      if (isAnswered) this.#settled();
+      else answerLater(request);
+    };
+    this.#direct = new DirectReads({ device: device.direct, reads, batch, replies, waits, landed, answerLater });
   }
 
   get isIdle(): boolean {
@@ -77,6 +83,7 @@ export class NbdTransmission {
   /** Nothing more is replied. */
   close(): void {
     this.#closed = true;
+    this.#direct?.close();
   }
 
   /** Takes a request with its whole payload, which is not kept. */
@@ -116,11 +123,6 @@ export class NbdTransmission {
     return this.#device.zero(offset, length, fua, (request.flags & COMMAND_FLAG.NO_HOLE) !== 0);
   }
 
-  async #readCold(request: Request): Promise<Outcome> {
-    if ((await this.#direct?.readCold(request, () => this.#closed)) === true || this.#closed) return REPLIED;
-    return this.#readLater(request);
-  }
-
   async #readLater(request: Request): Promise<Outcome> {
     let tries = 0;
     do await this.#device.makeReadable(request.offset, request.length);
@@ -140,12 +142,20 @@ export class NbdTransmission {
     return REPLIED;
   }
 
-  #await(request: Request, answer: Promise<unknown>, bytes: number): void {
+  #enter(bytes: number): void {
     this.#waiting++;
     this.#waitingBytes += bytes;
+  }
+
+  #leave(bytes: number): void {
+    this.#waiting--;
+    this.#waitingBytes -= bytes;
+  }
+
+  #await(request: Request, answer: Promise<unknown>, bytes: number): void {
+    this.#enter(bytes);
     const settle = (reply: () => void): void => {
-      this.#waiting--;
-      this.#waitingBytes -= bytes;
+      this.#leave(bytes);
       if (this.#closed) return;
       reply();
       this.#settled();

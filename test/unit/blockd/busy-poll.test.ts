@@ -15,8 +15,30 @@ class Client {
     this.#poll.woken();
     for (let requests = 1; ; requests++) {
       const nextMs = requests < requestsMax ? this.nowMs + gapMs : Number.POSITIVE_INFINITY;
-      if (this.#poll.next(() => this.#look(nextMs)) === 0) return requests;
+      this.#poll.replied();
+      const none = (): boolean => false;
+      if (this.#poll.next(() => this.#look(nextMs), none) === 0) return requests;
     }
+  }
+
+  /** One request that the disk needs so long for, and then is asked again at once if the reply left in time. */
+  diskTurn(diskMs: number, gapMs = 0.02): boolean {
+    this.nowMs += gapMs;
+    this.#poll.woken();
+    const landMs = this.nowMs + diskMs;
+    let isLanded = false;
+    const look = (): number => {
+      const found = this.#look(landMs + gapMs);
+      if (!isLanded && this.nowMs >= landMs) {
+        isLanded = true;
+        this.#poll.replied();
+      }
+      return found;
+    };
+    const isFound = this.#poll.next(look, () => !isLanded) > 0;
+    this.nowMs = Math.max(this.nowMs, landMs);
+    this.#poll.replied();
+    return isFound;
   }
 
   #look(nextMs: number): number {
@@ -57,6 +79,22 @@ test('a client that has stopped asking is looked for once, and then the thread s
   client.looks = 0;
   for (let turn = 0; turn < 7; turn++) client.turn(0.02, 1);
   assert.is(client.looks, 0, 'it has to be quick several times again');
+});
+
+test('a disk that answers soon is waited for, and then the next request', () => {
+  const client = quickClient();
+  for (let turn = 0; turn < 5; turn++) assert.ok(client.diskTurn(0.1));
+});
+
+test('a disk that was waited for in vain is not waited for again for many requests', () => {
+  const client = quickClient();
+  assert.not(client.diskTurn(0.2));
+  assert.ok(client.looks > 100 && client.looks < 140, `${client.looks} looks`);
+  client.looks = 0;
+  for (let turn = 0; turn < 70; turn++) assert.not(client.diskTurn(0.05));
+  assert.is(client.looks, 0);
+  for (let turn = 0; turn < 3; turn++) client.diskTurn(0.05);
+  assert.ok(client.diskTurn(0.05), 'it is given another chance');
 });
 
 test('a slow client is never waited for', () => {

@@ -28,6 +28,10 @@ class ScriptedReads implements BatchReads {
   readonly cold = new Set<number>();
   readonly later: (() => void)[] = [];
   runs = 0;
+  asked = 0;
+  begins = 0;
+  /** Something of what is asked for later turns out to be in the page cache. */
+  isWarm = false;
   #added: (() => number)[] = [];
   #outcomes: number[] = [];
 
@@ -52,6 +56,13 @@ class ScriptedReads implements BatchReads {
   readLater(fd: number, offset: number, into: Uint8Array, done: (outcome: number) => void): void {
     const outcome = readSync(fd, into, 0, into.length, offset);
     this.later.push(() => done(outcome));
+    this.asked++;
+  }
+
+  /** What the page cache has is read at once, and told when it lands. */
+  begin(): boolean {
+    this.begins++;
+    return this.isWarm;
   }
 
   /** The disk has read what it was asked for. */
@@ -136,6 +147,25 @@ test('what waits for the disk is closed up in the batch, and follows when it has
     assert.ok(sent.subarray(HEADER_BYTES, HEADER_BYTES + BLOCK_BYTES).equals(block(9)));
     assert.is(wire.writes, before + 2, 'what landed in one turn left in one');
     assert.is(image.counters.reads, 4, 'each counts once');
+  }));
+
+test('a client whose reads are not in the page cache is not tried there first, until one is', () =>
+  withImage(async ({ session, wire, reads }) => {
+    for (let cold = 0; cold < 4; cold++) reads.cold.add(cold);
+    session.receive(Buffer.concat([read(0), read(1), read(2), read(3)]));
+    assert.equal([reads.runs, reads.asked, reads.begins], [1, 4, 1]);
+    await reads.land();
+    session.receive(Buffer.concat([read(0), read(1)]));
+    assert.equal([reads.runs, reads.asked, reads.begins], [1, 6, 2], 'handed over in one go');
+    await reads.land();
+    assert.is(wire.take().length, 6 * (HEADER_BYTES + BLOCK_BYTES));
+    reads.isWarm = true;
+    session.receive(read(2));
+    await reads.land();
+    reads.cold.clear();
+    session.receive(read(3));
+    assert.equal([reads.runs, reads.asked], [2, 7]);
+    assert.is(wire.take().length, 2 * (HEADER_BYTES + BLOCK_BYTES));
   }));
 
 test('in chunks a direct read is one chunk of data; holes and their neighbours take the other way', () =>

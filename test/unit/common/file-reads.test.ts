@@ -36,7 +36,10 @@ async function withFile(isCached: boolean, body: (reads: FileReads, fd: number) 
 }
 
 const later = (reads: FileReads, fd: number, offset: number, into: Uint8Array): Promise<number> =>
-  new Promise((resolve) => reads.readLater(fd, offset, into, resolve));
+  new Promise((resolve) => {
+    reads.readLater(fd, offset, into, resolve);
+    reads.begin();
+  });
 
 test('what is in the page cache is read in one run, each piece to its place', () =>
   withFile(true, async (reads, fd) => {
@@ -78,6 +81,21 @@ test('what is not in the page cache is not waited for; asked for later it comes,
     assert.ok([BLOCK, NOT_AT_ONCE].includes(reads.outcome(again)), 'a run meanwhile is told of its own reads only');
     assert.equal(new Set(await Promise.all(asked)), new Set([BLOCK]));
     for (const [index, block] of blocks.entries()) assert.ok(rooms[index]?.equals(content(block)), `block ${block}`);
+  }));
+
+test('who is told that some of it was in the page cache can have it at once', () =>
+  withFile(true, async (reads, fd) => {
+    const into = Buffer.alloc(BLOCK);
+    const outcomes: number[] = [];
+    reads.readLater(fd, 5 * BLOCK, into, (outcome) => outcomes.push(outcome));
+    assert.is(reads.areUnderWay, true);
+    assert.is(reads.begin(), true);
+    assert.equal(outcomes, [], 'not in the middle of a step');
+    assert.is(reads.land(), 1);
+    assert.equal(outcomes, [BLOCK]);
+    assert.ok(into.equals(content(5)));
+    assert.is(reads.areUnderWay, false);
+    assert.is(reads.land(), 0);
   }));
 
 test('a read ends with the file, and fails without one', () =>
