@@ -6,8 +6,11 @@ const BATCH_BYTES = 256 * 1024;
 const HEADERS_BYTES = 4096;
 /** Of the buffers that are used again: one for a batch, and those for one read of 1 or 2 MiB, which is qemu-img's largest. */
 const SIZES: readonly number[] = [BATCH_BYTES, 2 ** 20 + HEADERS_BYTES, 2 ** 21 + HEADERS_BYTES];
-/** A socket that takes nothing keeps the rest waiting; beyond it buffers are left to the garbage collector. */
-const SPARE_MAX = 4;
+/**
+ * What a client may leave unread, and one more: four or five of 1 MiB at a time are usual. The rest is left to the garbage
+ * collector, which is started the sooner, for all of the heap, the more it is told of such memory.
+ */
+const SPARE_BYTES_MAX = 9 * 2 ** 20;
 const NOTHING = Buffer.alloc(0);
 
 /** Hands bytes to the connection; `sent` is called when they may be overwritten. */
@@ -25,6 +28,7 @@ export class ReplyBatch {
   beforeFlush: () => void = () => undefined;
   readonly #send: SendBatch;
   readonly #spare: Buffer[] = [];
+  #spareBytes = 0;
   #buffer: Buffer | undefined;
   #used = 0;
 
@@ -75,8 +79,14 @@ export class ReplyBatch {
     this.#buffer = undefined;
     this.#used = 0;
     this.#send(bytes, () => {
-      if (SIZES.includes(buffer.length) && this.#spare.length < SPARE_MAX) this.#spare.push(buffer);
+      if (SIZES.includes(buffer.length)) this.#keep(buffer);
     });
+  }
+
+  #keep(buffer: Buffer): void {
+    if (this.#spareBytes + buffer.length > SPARE_BYTES_MAX) return;
+    this.#spareBytes += buffer.length;
+    this.#spare.push(buffer);
   }
 
   /** A new one of 1 MiB costs half as much again as all that is done with it: the kernel has to clear it. */
@@ -84,6 +94,7 @@ export class ReplyBatch {
     const size = SIZES.find((one) => one >= bytes) ?? bytes;
     const index = this.#spare.findIndex((buffer) => buffer.length === size);
     const [spare] = index < 0 ? [] : this.#spare.splice(index, 1);
+    this.#spareBytes -= spare?.length ?? 0;
     return spare ?? Buffer.allocUnsafeSlow(size);
   }
 }

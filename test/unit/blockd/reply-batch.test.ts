@@ -40,6 +40,14 @@ test('a small reply does not take the room of a large one, and the largest are n
   assert.is(reply(batch, MIB), large);
 });
 
+test('as many as are on their way at a time are all used again, beside those of small replies', () => {
+  const { batch, sent } = held();
+  const round = (): ArrayBufferLike[] => [16, ...Array<number>(6).fill(MIB)].map((bytes) => reply(batch, bytes));
+  const used = new Set(round());
+  for (const done of sent.splice(0)) done();
+  assert.equal(new Set(round()), used);
+});
+
 test('few are kept of a connection that was slow', () => {
   const { batch, sent } = held();
   const used = new Set(Array.from({ length: 20 }, () => reply(batch, 2 * MIB)));
