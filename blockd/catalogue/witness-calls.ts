@@ -55,7 +55,13 @@ function allRecords(store: CatalogueStore): KeptRecords {
     snapshot,
     disks: disks.map(({ image, bytes, layers }) => ({ image, bytes, layers })),
   }));
-  return { mark: { incarnation, serial }, pins: layerPins(store), copies: layerCopies(store), snapshots: kept, records };
+  return {
+    mark: { incarnation, serial },
+    pins: layerPins(store),
+    copies: layerCopies(store),
+    snapshots: kept,
+    records,
+  };
 }
 
 /** The layers that are to be at several stores, each once, with the most that a policy asks for. */
