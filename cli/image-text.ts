@@ -1,5 +1,5 @@
 // An image for a person: what it is, which version, who holds what of it, and how its blocks get elsewhere.
-import { formatBytes } from '../common/progress.ts';
+import { formatBytes, formatMs } from '../common/progress.ts';
 import { formatTable } from '../common/table.ts';
 import type { ImageLayer, ImageState } from '../wire/contracts/cluster-state.ts';
 import { describeCopies } from './commands/policy-words.ts';
@@ -25,7 +25,14 @@ export function describeImage(state: ImageState, columns?: number): string {
   ].join('\n');
 }
 
-function summaryOf({ head, stores }: ImageState): string[] {
+/** What would be lost with the disk of its writer now. */
+function describeRecovery({ place, rpoSeconds, lostMs, isLate, reason }: NonNullable<ImageState['recovery']>): string {
+  const lost = lostMs === null ? 'nothing is there yet' : `at most the last ${formatMs(lostMs)} would be lost`;
+  const verdict = isLate ? `; LATE, the RPO is ${rpoSeconds} s` : `, within the RPO of ${rpoSeconds} s`;
+  return `recovery at ${place}: ${lost}${verdict}${reason === '' ? '' : ` (${reason})`}`;
+}
+
+function summaryOf({ head, stores, recovery }: ImageState): string[] {
   const writer = stores.find(({ node }) => node === head.writer)?.store;
   const sequence = writer?.lastSequence ?? head.last.lastSequence;
   const usedBlocks = Math.max(0, ...stores.map(({ store }) => store.writtenBlocks));
@@ -36,6 +43,7 @@ function summaryOf({ head, stores }: ImageState): string[] {
     `version  epoch ${head.epoch}, sequence ${sequence}, generation ${head.stack.generation} of its layers`,
     `open at  ${head.writer ?? 'nowhere (closed)'}`,
     `policy   ${head.propagation?.policy.mode ?? 'on-demand'}`,
+    ...(recovery === null ? [] : [describeRecovery(recovery)]),
     ...(head.pin === undefined ? [] : [`pinned   to ${head.pin.place} (${head.pin.nodes.join(', ')})`]),
     ...(head.doubt === undefined ? [] : [`in doubt ${head.doubt}`]),
     ...stores.flatMap(({ store }) => (store.copies === undefined ? [] : describeCopies(store.copies))),

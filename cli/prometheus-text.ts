@@ -93,11 +93,23 @@ function addLayers(families: Families, scope: string, labels: Labels, metrics: B
   families.add('counter', `${scope}_peer_bytes_total`, 'Bytes of frames between nodes, TLS not counted', ...bytes);
 }
 
+/** Before an image's first point there is no lag to give. */
+function addRecovery(families: Families, recovery: NonNullable<ClusterMetrics['recovery']>): void {
+  for (const { image, rpoSeconds, lostMs } of recovery) {
+    const [labels, lost] = [{ image }, lostMs === null ? [] : [{ value: lostMs / 1000, labels: { image } }]];
+    families.add('gauge', 'image_recovery_rpo_seconds', 'What may be lost with the disk of the writer', {
+      value: rpoSeconds,
+      labels,
+    });
+    families.add('gauge', 'image_recovery_lost_seconds', 'What would be lost with it now', ...lost);
+  }
+}
+
 /** Whether a peer is in another cloud. */
 type WanOf = (peer: string) => boolean;
 
 /** The whole of it as one exposition. */
-export async function prometheusText({ nodes, members }: ClusterMetrics): Promise<string> {
+export async function prometheusText({ nodes, members, recovery = [] }: ClusterMetrics): Promise<string> {
   const cloudOf = new Map(members.map(({ node, cloud }) => [node, cloud]));
   const families = new Families();
   for (const { node, metrics } of nodes) {
@@ -108,5 +120,6 @@ export async function prometheusText({ nodes, members }: ClusterMetrics): Promis
     }
     addLayers(families, 'store', { node }, metrics.all, isWan);
   }
+  addRecovery(families, recovery);
   return AggregatorRegistry.aggregate([[...families.all]]).metrics();
 }

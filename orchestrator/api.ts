@@ -5,6 +5,7 @@ import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
 import type { Status } from '../wire/contracts/cluster-state.ts';
 import type { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+import type { AsyncPoints } from './async-points.ts';
 import { setCacheCap, showCaches } from './caches.ts';
 import type { CatalogueRebuild } from './catalogue-rebuild.ts';
 import type { Images } from './images.ts';
@@ -34,6 +35,7 @@ export interface Rooms {
   readonly pins: Pins;
   readonly stubs: StubEvents;
   readonly snapshots: Snapshots;
+  readonly points: AsyncPoints;
   readonly seeds: LayerSeeds;
   readonly propagation: Propagation;
   readonly sweep: LayerSweep;
@@ -99,7 +101,7 @@ export function watchStatus(
 /** The handlers of the contract. */
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
   const { members, images, rebuild, pins, stubs, snapshots, seeds, propagation, sweep, vms, migrations } = rooms;
-  const { network, reports, join } = rooms;
+  const { network, reports, join, points } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -118,7 +120,10 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'image.export': ({ image, ...target }, { progress, signal }) =>
       images.export(image, target, { onProgress: progress, signal }),
     'image.list': async () => ({ images: await images.heads() }),
-    'image.show': ({ image, heatCells }) => images.show(image, heatCells),
+    'image.show': async ({ image, heatCells }) => {
+      const [shown, made] = await Promise.all([images.show(image, heatCells), snapshots.list()]);
+      return { ...shown, recovery: points.stateOf(shown.head, made) };
+    },
     'image.delete': async ({ image }) => ({ waitsFor: await images.delete(image) }),
     'image.clone': ({ image, from, disk }) => snapshots.clone(image, from, disk),
     'image.resize': ({ image, bytes }) => snapshots.resize(image, bytes),
@@ -165,7 +170,14 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     },
     'cache.show': ({ node }) => showCaches(members, rooms.log, node),
     'cache.set': ({ node, capBytes }) => setCacheCap(members, node, capBytes),
-    'metrics.show': ({ node }) => gatherMetrics(members, rooms.log, node),
+    'metrics.show': async ({ node }) => {
+      const [gathered, heads, made] = await Promise.all([
+        gatherMetrics(members, rooms.log, node),
+        images.heads(),
+        snapshots.list(),
+      ]);
+      return { ...gathered, recovery: points.figures(heads, made) };
+    },
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'status.watch': async (_params, { progress, signal }) => {
       await watchStatus(rooms, progress, signal);

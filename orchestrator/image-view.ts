@@ -8,7 +8,7 @@ import type { Cluster } from './cluster.ts';
 /** Head, layers and every reachable store's view; where it is read and written in so many cells, if asked for. */
 export async function viewImage(cluster: Cluster, head: Head, heatCells?: number): Promise<ImageState> {
   const { image, stack, writer } = head;
-  const shown: ImageState = { head, stores: [], layers: [], heat: null, unreachable: [] };
+  const shown: ImageState = { head, stores: [], layers: [], heat: null, recovery: null, unreachable: [] };
   const holders = new Map<string, ImageLayer['holders']>();
   const heat = heatCells === undefined || writer === null ? null : heatAt(cluster, image, writer, heatCells);
   await Promise.all(

@@ -11,6 +11,7 @@ import { Ipv4 } from '../wire/names.ts';
 import { JOIN_PORT, ORCHESTRATOR_PORT } from '../wire/ports.ts';
 import { Admission } from './admission.ts';
 import { apiHandlers, type Rooms, watchStatus } from './api.ts';
+import { AsyncPoints } from './async-points.ts';
 import { BackgroundPulls } from './background-pulls.ts';
 import { CatalogueRebuild } from './catalogue-rebuild.ts';
 import { CatalogueWatch } from './catalogue-watch.ts';
@@ -35,6 +36,8 @@ import { WatchedCluster } from './watched-cluster.ts';
 
 /** How soon what was not reached is tried again, and a restarted daemon is told what it should know. */
 const HOUSEKEEPING_INTERVAL_MS = 5_000;
+/** The shortest RPO is a second. */
+const POINTS_INTERVAL_MS = 1_000;
 
 const Config = Type.Object({
   state: Type.String(),
@@ -71,6 +74,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const seeds = new LayerSeeds(shared);
   const propagation = new Propagation(shared);
   const scheduled = new ScheduledSnapshots({ ...shared, snapshots, seeds, stopping: signal });
+  const points = new AsyncPoints({ ...shared, snapshots, seeds, stopping: signal });
   const merging = new LayerMerging(shared);
   const startPull = pulls.startSoon.bind(pulls);
   const migrations = new Migrations({ ...shared, startPull });
@@ -92,6 +96,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     pins,
     stubs,
     snapshots,
+    points,
     seeds,
     propagation,
     sweep,
@@ -132,6 +137,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
       await stubs.tidy();
     },
   };
+  void patience.repeat('recovery points of async images looked at', POINTS_INTERVAL_MS, () => points.look());
   for (const [name, job] of Object.entries(jobs)) void patience.repeat(name, HOUSEKEEPING_INTERVAL_MS, job);
   return {
     async close() {

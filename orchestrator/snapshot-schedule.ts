@@ -4,12 +4,20 @@ import type { SnapshotSchedule } from '../wire/contracts/propagation.ts';
 
 /** `-20261125-203000` fits behind it into a name of 40 characters. */
 const IMAGE_LENGTH_MAX = 24;
+const PARTS = /-([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2})([0-9]{2})([0-9]{2})$/;
 const STAMP = /^-[0-9]{8}-[0-9]{6}$/;
 
 /** What a scheduled snapshot is called: its image and the second in which it was ordered, in UTC. */
 export function scheduledName(image: string, wallMs: number): string {
   const [day = '', time = ''] = new Date(wallMs).toISOString().split('T');
   return `${stem(image)}-${day.replaceAll('-', '')}-${time.slice(0, 8).replaceAll(':', '')}`;
+}
+
+/** When it was ordered, in ms since 1970: nothing that it has is older, whenever the catalogue heard of it. */
+export function stampMs({ snapshot, atMs }: Pick<Snapshot, 'snapshot' | 'atMs'>): number {
+  const [, year, month, day, hour, minute, second] = PARTS.exec(snapshot) ?? [];
+  const ordered = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(ordered) ? atMs : Math.min(ordered, atMs);
 }
 
 /** Those of the snapshots that the schedule has made of an image, the oldest first. */

@@ -5,7 +5,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { CopiesShown } from '../../wire/contracts/blockd.ts';
 import type { CopyScope, PropagationPolicy, SnapshotSchedule } from '../../wire/contracts/propagation.ts';
 
-const MODES = ['on-demand', 'proactive', 'sync', 'sync-write'] as const;
+const MODES = ['on-demand', 'proactive', 'sync', 'sync-write', 'async'] as const;
 type Mode = (typeof MODES)[number];
 
 /** As typed. */
@@ -14,10 +14,13 @@ export interface PolicyOptions {
   readonly copies?: number;
   readonly scope?: CopyScope;
   readonly whenDegraded?: 'wait' | 'continue';
+  readonly rpo?: number;
+  readonly place?: string;
 }
 
 const COPIES_MIN = 2;
 const COPIES_MAX = 16;
+const RPO_SECONDS_MAX = 86_400;
 
 function copies(text: string): number {
   const value = Number(text);
@@ -25,12 +28,18 @@ function copies(text: string): number {
   throw new InvalidArgumentError(`'${text}' is no number of copies from ${COPIES_MIN} to ${COPIES_MAX}.`);
 }
 
+function rpo(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= RPO_SECONDS_MAX) return value;
+  throw new InvalidArgumentError(`'${text}' is no number of seconds from 1 to ${RPO_SECONDS_MAX}.`);
+}
+
 /** The options of `propagation set`. */
 export function policyOptions(): Option[] {
   return [
     new Option(
       '--policy <policy>',
-      'on-demand: blocks cross when they are read; proactive: ahead of that; sync: a flush waits for copies; sync-write: each write does',
+      'on-demand: blocks cross when they are read; proactive: ahead of that; sync: a flush waits for copies; sync-write: each write does; async: recovery points at another place',
     ).choices(MODES),
     new Option(
       '--copies <n>',
@@ -44,12 +53,20 @@ export function policyOptions(): Option[] {
       '--when-degraded <what>',
       'without enough stores: wait for them, or continue with fewer and say so',
     ).choices(['wait', 'continue']),
+    new Option('--rpo <seconds>', "async: at most so much is lost with the writer's disk").argParser(rpo),
+    new Option('--place <cloud>', 'async: where the recovery points are'),
   ];
 }
 
 /** The policy that is asked for; undefined when none is. @throws OperationError USAGE */
 export function policyOf(before: PropagationPolicy, options: PolicyOptions): PropagationPolicy | undefined {
   const { policy = before.mode, copies: number, scope, whenDegraded } = options;
+  if (policy === 'async') return asyncOf(before, options);
+  if ((options.rpo ?? options.place) !== undefined) {
+    throw new OperationError('USAGE', `policy ${policy} has no recovery points`, {
+      remedy: 'Say --policy async with --rpo and --place.',
+    });
+  }
   const isOfCopies = policy === 'sync' || policy === 'sync-write';
   if (!isOfCopies && (number ?? scope ?? whenDegraded) !== undefined) {
     throw new OperationError('USAGE', `policy ${policy} has no copies`, {
@@ -66,6 +83,22 @@ export function policyOf(before: PropagationPolicy, options: PolicyOptions): Pro
     scope: scope ?? known.scope,
     whenDegraded: whenDegraded ?? known.whenDegraded,
   };
+}
+
+/** @throws OperationError USAGE */
+function asyncOf(before: PropagationPolicy, options: PolicyOptions): PropagationPolicy | undefined {
+  const { copies: number, scope, whenDegraded, rpo: seconds, place: where, policy } = options;
+  if ((number ?? scope ?? whenDegraded) !== undefined) {
+    throw new OperationError('USAGE', 'policy async has no copies', { remedy: 'Say --rpo and --place.' });
+  }
+  if ((policy ?? seconds ?? where) === undefined) return undefined;
+  const known = before.mode === 'async' ? before : undefined;
+  const rpoSeconds = seconds ?? known?.rpoSeconds;
+  const place = where ?? known?.place;
+  if (rpoSeconds !== undefined && place !== undefined) return { mode: 'async', rpoSeconds, place };
+  throw new OperationError('USAGE', 'policy async needs --rpo and --place', {
+    remedy: 'For example: --policy async --rpo 30 --place beta.',
+  });
 }
 
 const DEFAULT_COPIES = { copies: 2, scope: 'world', whenDegraded: 'wait' } as const;
@@ -122,7 +155,8 @@ export function schedule(text: string): SnapshotSchedule | null {
 const SCHEDULE = /^([0-9]{1,6})([smhd]):([a-z][a-z0-9-]{0,39}):([0-9]{1,4})$/;
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 const EVERY_SECONDS_MIN = 60;
-const KEEP_MAX = 1_000;
+/** Each that is kept is a layer of the image's stack, which has 64 at most. */
+const KEEP_MAX = 60;
 
 /** The schedule for a person, in a line or none. */
 export function describeSchedule(snapshots: SnapshotSchedule | null): string[] {

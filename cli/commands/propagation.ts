@@ -81,6 +81,7 @@ const set = command('set', 'change that, also while a VM writes the image; what 
   'propagation set web --rate none --money none --price none --transitions none',
   'propagation set web --policy sync --copies 2 --scope world --when-degraded continue',
   'propagation set web --snapshots 6h:beta:7',
+  'propagation set web --policy async --rpo 30 --place beta',
   'propagation set web --policy on-demand',
 ])
   .argument('<image>', 'its name')

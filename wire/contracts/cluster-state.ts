@@ -110,6 +110,21 @@ export const ImageLayer = Type.Object({
 });
 export type ImageLayer = Type.Static<typeof ImageLayer>;
 
+/** How an image under `async` stands: what would be lost with its writer's disk. Times in ms, moments since 1970. */
+const RecoveryState = Type.Object({
+  place: Name,
+  rpoSeconds: Type.Number(),
+  /** The moment of the newest point that is whole at the place; null before the first. */
+  safeAtMs: Type.Union([Type.Number(), Type.Null()]),
+  /** Its age, 0 if nothing was written since; null as before. */
+  lostMs: Type.Union([Type.Number(), Type.Null()]),
+  /** The RPO is not kept now. */
+  isLate: Type.Boolean(),
+  /** Why the last attempt at a point failed, in a sentence; or empty. */
+  reason: Type.String(),
+});
+export type RecoveryState = Type.Static<typeof RecoveryState>;
+
 /** An image with its head and what each store that can be reached says of it. */
 export const ImageState = Type.Object({
   head: Head,
@@ -118,6 +133,8 @@ export const ImageState = Type.Object({
   layers: Type.Array(ImageLayer),
   /** At its writer; null where it has none, cannot be asked or notes nothing, or when no cells were asked for. */
   heat: Type.Union([HeatMap, Type.Null()]),
+  /** Under `async`. */
+  recovery: Type.Union([RecoveryState, Type.Null()]),
   unreachable: Type.Array(Name),
 });
 export type ImageState = Type.Static<typeof ImageState>;

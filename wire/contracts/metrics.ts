@@ -67,5 +67,9 @@ export const ClusterMetrics = Type.Object({
   nodes: Type.Array(Type.Object({ node: Name, metrics: StoreMetrics })),
   members: Type.Array(Type.Object({ node: Name, cloud: Name })),
   unreachable: Type.Array(Name),
+  /** Of images under `async`: what would be lost with their writers' disks, in ms; null before their first point. */
+  recovery: Type.Optional(
+    Type.Array(Type.Object({ image: Name, rpoSeconds: Count, lostMs: Type.Union([Type.Number(), Type.Null()]) })),
+  ),
 });
 export type ClusterMetrics = Type.Static<typeof ClusterMetrics>;

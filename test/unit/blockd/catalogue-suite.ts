@@ -22,6 +22,8 @@ export interface StoreStand {
 }
 
 /** Enough for every call to have met every other in most of their states. */
+/** Beside it no other policy makes recovery points. */
+const SCHEDULE = { everySeconds: 60, place: 'b', keep: 2 };
 const STEPS = 400;
 const CHANCE_OF_REOPENING = 0.03;
 const MIGRATION = '00000000000000aa';
@@ -93,7 +95,7 @@ export function catalogueStoreSuite(name: string, stand: () => Promise<StoreStan
     await calls['propagation.set']({ image: 'web', settings }, context);
     const policy = { mode: 'async', rpoSeconds: 60, place: 'b' } as const;
     const refused = Promise.resolve(
-      calls['propagation.set']({ image: 'web', settings: { ...settings, policy } }, context),
+      calls['propagation.set']({ image: 'web', settings: { ...settings, policy, snapshots: SCHEDULE } }, context),
     );
     assert.is((await refusal(refused)).code, 'POLICY_UNSUPPORTED');
     await calls['epoch.open']({ image: 'web', node: 'a' }, context);

@@ -61,7 +61,12 @@ test('what was told is known after a restart, until the image leaves', async () 
 test('a policy that cannot be kept is refused by name, changes nothing and opens nothing', async () => {
   const shelf = await made(new CrashDisk());
   const calls = blockCalls(shelf);
-  const settings: PropagationSettings = { ...PROACTIVE, policy: { mode: 'async', rpoSeconds: 60, place: 'b' } };
+  const snapshots = { everySeconds: 60, place: 'b', keep: 2 };
+  const settings: PropagationSettings = {
+    ...PROACTIVE,
+    policy: { mode: 'async', rpoSeconds: 60, place: 'b' },
+    snapshots,
+  };
   const error = await refusal(Promise.resolve(calls['propagation.set']({ image: 'web', settings }, context)));
   assert.is(error.code, 'POLICY_UNSUPPORTED');
   assert.match(error.message, 'web');

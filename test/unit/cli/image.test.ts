@@ -29,6 +29,7 @@ const STATE: ImageState = {
     { ...{ layer: below.layer, bytes: 8_192, isTop: false, lastSequence: 5 }, holders: [] },
   ],
   heat: null,
+  recovery: null,
   unreachable: ['gamma'],
 };
 
@@ -42,6 +43,18 @@ test('version, use, policy and who holds what', () => {
   assert.match(text, /\(top\) +41\.0 kB +28\.7 kB +9 +alpha \(all\), beta \(4 of 7\)/);
   assert.match(text, /heat {4}not noted/);
   assert.match(text, /not reached: gamma/);
+});
+
+test('under async what would be lost now, and whether that is too much', () => {
+  const recovery = { place: 'gamma', rpoSeconds: 30, safeAtMs: 1, lostMs: 12_000, isLate: false, reason: '' };
+  assert.match(
+    describeImage({ ...STATE, recovery }),
+    /recovery at gamma: .*12.* would be lost, within the RPO of 30 s/,
+  );
+  const late = { ...recovery, lostMs: 45_000, isLate: true, reason: 'the link is down' };
+  assert.match(describeImage({ ...STATE, recovery: late }), /LATE, the RPO is 30 s \(the link is down\)/);
+  const first = { ...recovery, safeAtMs: null, lostMs: null, isLate: true };
+  assert.match(describeImage({ ...STATE, recovery: first }), /nothing is there yet; LATE/);
 });
 
 test('a map is as wide as the terminal and no wider, without colours where there is no terminal', () => {

@@ -77,4 +77,15 @@ test('Prometheus gets every family once, with all nodes in it', async () => {
   assert.is(new Set(types).size, types.length);
 });
 
+test('of images under async what may be lost, and what would be now', async () => {
+  const recovery = [
+    { image: 'web', rpoSeconds: 30, lostMs: 12_500 },
+    { image: 'log', rpoSeconds: 60, lostMs: null },
+  ];
+  const text = await prometheusText({ ...CLUSTER, recovery });
+  assert.match(text, 'supercloud_image_recovery_lost_seconds{image="web"} 12.5');
+  assert.match(text, 'supercloud_image_recovery_rpo_seconds{image="log"} 60');
+  assert.not.match(text, 'supercloud_image_recovery_lost_seconds{image="log"}');
+});
+
 test.run();

@@ -26,10 +26,23 @@ test('what is not said stays, or is two copies in two clouds that are waited for
   });
 });
 
+test('recovery points by policy say how much may be lost, and where they are', () => {
+  const known = { mode: 'async', rpoSeconds: 30, place: 'beta' } as const;
+  assert.equal(policyOf(DEMAND, { policy: 'async', rpo: 30, place: 'beta' }), known);
+  assert.equal(policyOf(known, { rpo: 60 }), { ...known, rpoSeconds: 60 });
+  assert.equal(policyOf(known, { place: 'gamma' }), { ...known, place: 'gamma' });
+  assert.is(policyOf(known, {}), undefined);
+  assert.equal(policyOf(known, { policy: 'on-demand' }), DEMAND);
+  assert.throws(() => policyOf(DEMAND, { policy: 'async', rpo: 30 }), isUsage);
+  assert.throws(() => policyOf(DEMAND, { policy: 'async', rpo: 30, place: 'beta', copies: 2 }), isUsage);
+  assert.throws(() => policyOf(DEMAND, { rpo: 30 }), isUsage);
+  assert.is(describePolicy(known), 'async: at most 30 s are lost, shipped to beta');
+});
+
 test('a schedule is how often, where and how many', () => {
   assert.equal(schedule('6h:beta:7'), { everySeconds: 21_600, place: 'beta', keep: 7 });
   assert.is(schedule('none'), null);
-  for (const text of ['', '30s:beta:7', '6h:beta:0', '6h:beta', '6w:beta:7', '6h:Beta:7', '6h:beta:1001']) {
+  for (const text of ['', '30s:beta:7', '6h:beta:0', '6h:beta', '6w:beta:7', '6h:Beta:7', '6h:beta:61']) {
     assert.throws(
       () => schedule(text),
       (error: unknown) => error instanceof InvalidArgumentError,

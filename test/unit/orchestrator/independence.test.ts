@@ -33,7 +33,7 @@ test('it is noted within the minute in which figures are followed, and kept', as
   says(stand, { dependsOn: [] });
   await stand.until(() => stand.migration().independentMs !== null);
   const { independentMs } = stand.migration();
-  assert.ok(Number(independentMs) >= 10_000 && Number(independentMs) < 12_000, String(independentMs));
+  assert.ok(Number(independentMs) >= 10_000 && Number(independentMs) < 60_000, String(independentMs));
   await stand.stop();
   await stand.start();
   assert.is(stand.migration().independentMs, independentMs);

@@ -1,8 +1,8 @@
 // When layers are sealed so that no more than the RPO is lost.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type RecoveryView, recoveryStep } from '../../../../blockd/propagation/recovery-points.ts';
-import { Prng } from '../../../sim/prng.ts';
+import { type RecoveryView, recoveryStep } from '../../../orchestrator/recovery-step.ts';
+import { Prng } from '../../sim/prng.ts';
 
 test('the first point is sealed at once, and until it has arrived everything would be lost', () => {
   const view: RecoveryView = { rpoMs: 30_000, safeAtMs: undefined, shippingSinceMs: undefined, lastShipMs: 0 };
