@@ -92,9 +92,11 @@ export class TableFollower {
 
   /** What the writer's table is now; false when ours differs, and the whole must be asked for. */
   mark(mark: TableMark): boolean {
-    this.#store.table.lastSequence = mark.lastSequence;
+    const { table, state } = this.#store;
+    const isOlder = state.role === 'sealed' && mark.lastSequence < table.lastSequence;
+    if (!isOlder) table.lastSequence = mark.lastSequence;
     const own = this.#store.table.mark;
-    const isEqual = own.digest === mark.digest && own.entries === mark.entries;
+    const isEqual = !isOlder && own.digest === mark.digest && own.entries === mark.entries;
     this.#equalUpTo = isEqual ? mark.lastSequence : undefined;
     this.#change.resolve();
     this.#change = Promise.withResolvers();

@@ -2,6 +2,8 @@
 // nothing that only one store had is lost, and in the end each is one.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { MergeOrder } from '../../../blockd/image/layer-merges.ts';
+import { codeOf } from '../../../common/errors.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { BLOCKS, MergingWorld } from './merging-world.ts';
 import type { Node } from './stores-between.ts';
@@ -67,6 +69,77 @@ test('random worlds of writes, snapshots, moves and merges, with stores that are
     merged += world.merged;
   }
   assert.ok(merged > WORLDS, `${merged} merges`);
+});
+
+/** An image of three layers that was written at a and is open at b, which has its tables; and the order to merge two. */
+async function movedImage(): Promise<{ world: MergingWorld; order: MergeOrder }> {
+  const world = await MergingWorld.make();
+  await world.write(0, 10);
+  await world.write(2, 12);
+  await world.cut(false);
+  await world.write(1, 11);
+  await world.write(2, 22);
+  await world.cut(false);
+  await world.move('b');
+  await world.merge();
+  const [left] = world.leaving;
+  const [newest] = world.stack.below;
+  if (left?.merge === undefined || newest === undefined) throw new Error('nothing was merged');
+  const { from, into, merged } = left.merge;
+  return { world, order: { merge: { from, into, merged }, newest, source: 'a' } };
+}
+
+test('who has merged asks one that has not by the name that the block has there', async () => {
+  const { world } = await movedImage();
+  await world.sweep('b');
+  assert.equal(world.leaving[0]?.nodes, ['a', 'c']);
+  for (const block of [0, 1, 2]) await world.read(block);
+});
+
+test('who has not merged is answered by one that has, under the old name', async () => {
+  const { world, order } = await movedImage();
+  await world.sweep('a');
+  assert.is(world.stores.at('a').layers.find(order.merge.from.layer), undefined);
+  for (const block of [0, 1, 2]) await world.read(block);
+});
+
+test('a stream on which the layer was there is not answered from its files when it is merged', async () => {
+  const { world, order } = await movedImage();
+  const { dialled } = world.stores;
+  const streams = (): number => dialled.filter((one) => one === `a ${order.merge.from.layer}`).length;
+  await world.read(1);
+  const before = streams();
+  await world.sweep('a');
+  await world.read(2);
+  assert.is(streams(), before + 1, 'it begins anew');
+});
+
+test('an order from before the merge makes nothing anew, and takes nothing back', async () => {
+  const { world, order } = await movedImage();
+  for (const node of NODES) await world.sweep(node);
+  const { layers } = world.stores.at('a');
+  const { signal } = new AbortController();
+  const { from, into } = order.merge;
+  for (const sealed of [from, into]) {
+    const outcome = layers.bring(sealed, 'b', signal).catch((error: unknown) => codeOf(error));
+    assert.is(await outcome, 'LAYER_MERGED');
+  }
+  assert.is(layers.find(from.layer), undefined);
+});
+
+test('one that has merged takes nothing from a table of before', async () => {
+  const { world, order } = await movedImage();
+  await world.sweep('b');
+  const { layers } = world.stores.at('b');
+  const before = layers.find(order.newest.layer)?.store.table.mark;
+  const end = new AbortController();
+  const { lastSequence } = order.newest;
+  const later = { ...order.newest, lastSequence: lastSequence + 9, digest: 'ab'.repeat(16) };
+  const outcome = layers.bring(later, 'a', end.signal).catch((error: unknown) => codeOf(error));
+  await world.stores.clock.advance(10_000);
+  end.abort();
+  assert.is(await outcome, 'CANCELLED');
+  assert.equal(layers.find(order.newest.layer)?.store.table.mark, before);
 });
 
 test.run();

@@ -22,4 +22,21 @@ test('versions beyond the end of a closed epoch are refused, and nothing of them
   assert.is(store.table.epochAt(0), 3);
 });
 
+test('nothing older than what was proven is learnt: it is the layer before a merge', async () => {
+  const { store } = await smallImage();
+  const proven = new TableFollower(store, 'b');
+  assert.ok(proven.begin(true, BLOCKS, []));
+  assert.ok(proven.entries(tableWith(9)));
+  proven.mark({ ...store.table.mark, lastSequence: 9 });
+  await store.commit({ state: { role: 'sealed' } });
+  const { mark } = store.table;
+  const follower = new TableFollower(store, 'c');
+  assert.ok(follower.begin(true, BLOCKS, []));
+  assert.not(follower.entries(tableWith(8)));
+  assert.not(follower.entries(runsOf(new VersionTable(BLOCKS))), 'nor that it was never written');
+  assert.not(follower.mark({ ...mark, lastSequence: 8 }));
+  assert.equal(store.table.mark, mark);
+  assert.ok(follower.entries(tableWith(9)));
+});
+
 test.run();
