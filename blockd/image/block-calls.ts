@@ -80,9 +80,12 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       shelf.inTurn(known.image, async () => {
         const open = shelf.find(known.image);
         if (open !== undefined && open.image.store.state.role !== 'replica') return NOTHING;
-        // A copy hears everything already, and each block's name only with its content.
-        if (shelf.kept.keeps(known.stack.layer)) return NOTHING;
-        if (shelf.layers.records.pinnedElsewhere(known.stack.layer) !== undefined) return NOTHING;
+        const { layer } = known.stack;
+        const { records } = shelf.layers;
+        // A copy hears everything already, and each block's name only with its content; where a policy wants copies a name
+        // without it would take the place of what was flushed.
+        if (shelf.kept.keeps(layer) || records.copiesOf(layer) > 1) return NOTHING;
+        if (records.pinnedElsewhere(layer) !== undefined) return NOTHING;
         shelf.layers.refuseGone(known.stack.layer);
         await shelf.members.add(from);
         (await shelf.ensure(known)).followAhead(from.node, known.epoch);
