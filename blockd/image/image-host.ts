@@ -127,6 +127,7 @@ export class ImageHost {
     const ends = isHere ? this.#table.ends : await this.#table.fetch(last, from.node, end);
     await this.#below.complete(from.node, end);
     await this.image.open(epoch, last, null, ends);
+    this.propagation.takeOver();
     this.propagation.begin();
     return this.#served.begin();
   }

@@ -94,6 +94,14 @@ export class ImagePropagation {
     this.#look();
   }
 
+  /** Keeps what another node has said that was learnt there; to be called before `begin`. */
+  takeOver(): void {
+    const { arrival, book, image } = this.#parts;
+    if (arrival.memory === undefined) return;
+    book.remember(image.store.image, arrival.memory);
+    book.reach(image.store.image, arrival.memory.copies ?? 1);
+  }
+
   /** It is not any more; what was offered is settled by nobody. */
   end(): void {
     if (this.#timer === undefined) return;
@@ -171,13 +179,10 @@ export class ImagePropagation {
 
   /** The image has come from another node. */
   #arrive(): void {
-    const { arrival, book, clock, image, prefer } = this.#parts;
+    const { arrival, clock, image, prefer } = this.#parts;
     const { usefulBlocks: useful, wastedBlocks: wasted, missedBlocks: missed } = this.counters;
     this.#countedBefore = { useful, wasted, missed };
-    if (arrival.memory !== undefined) {
-      book.remember(image.store.image, arrival.memory);
-      book.reach(image.store.image, arrival.memory.copies ?? 1);
-    }
+    this.takeOver();
     if (arrival.hottest !== undefined) prefer(arrival.hottest);
     this.#arrivalNotes = arrival.arrived(clock.nowMs(), () => this.#propagator);
     image.notes = this.#arrivalNotes;

@@ -6,6 +6,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing, ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Stack } from '../../wire/contracts/layers.ts';
+import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import type { CatalogueMark, KeptRecords } from '../../wire/contracts/store-report.ts';
 import type { Conversion, Converter } from '../convert/converter.ts';
 import { CopyShelf } from '../copies/copy-shelf.ts';
@@ -85,7 +86,8 @@ export class ImageShelf {
     this.members = new MemberBook(disk, join(state, 'members.json'));
     this.propagation = new PropagationBook(disk, join(state, 'propagation.json'));
     const members = (): string[] => this.members.names;
-    this.layers = new LayerShelf({ ...parts, members, directory: join(state, 'layers') });
+    const memoryOf = (image: string): PropagationMemory | undefined => this.propagation.memoryFor(image);
+    this.layers = new LayerShelf({ ...parts, members, memoryOf, directory: join(state, 'layers') });
     this.kept = new CopyShelf(this, parts);
     const { layers, kept, ended, propagation: book } = this;
     this.#tops = new ImageTops({ ...parts, layers, kept, book, members: () => this.members.all });

@@ -6,6 +6,7 @@ import type { Disk } from '../../common/disk.ts';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import { Followers } from '../peer/followers.ts';
 import { PeerBlocks } from '../peer/peer-blocks.ts';
 import type { PeerSessionParts } from '../peer/peer-session.ts';
@@ -40,6 +41,8 @@ export interface LayerShelfParts {
   readonly dropCached: OpenOptions['dropCached'];
   /** The members' names. */
   readonly members: () => readonly string[];
+  /** What an image's propagation has learnt while it was written here. */
+  readonly memoryOf: (image: string) => PropagationMemory | undefined;
 }
 
 /** The layers of one store. */
@@ -238,7 +241,9 @@ export class LayerShelf {
     const store = this.#holding(layer);
     const traffic = store === undefined ? new Traffic() : this.trafficOf(store.layer);
     const isMerged = store !== undefined && store.layer !== layer;
-    return { store, isMerged, isStale: () => this.#holding(layer) !== store, traffic, followers: this.followers };
+    const isStale = (): boolean => this.#holding(layer) !== store;
+    const memory = (): PropagationMemory | undefined => store && this.#parts.memoryOf(store.image);
+    return { store, isMerged, isStale, traffic, followers: this.followers, memory };
   }
 
   /** The store that has the layer's blocks: its own, or that of the one that it was merged into. */

@@ -66,6 +66,12 @@ export class PropagationBook {
     return this.#memories.get(image);
   }
 
+  /** For another node where the image is opened after it was closed here. */
+  memoryFor(image: string): PropagationMemory | undefined {
+    const memory = this.#memories.get(image);
+    return memory && { ...memory, copies: this.reachedOf(image) };
+  }
+
   /** Keeps it some time soon; what a kill or a disk takes is learnt again. */
   remember(image: string, memory: PropagationMemory): void {
     this.#memories.set(image, memory);

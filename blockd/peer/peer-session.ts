@@ -1,6 +1,7 @@
 // The serving end of one stream from another store: answers fetches by version equality and tells a follower the table.
 // A state machine over frames; only what is durable leaves it (SOUNDNESS A2).
 import type { Clock } from '../../common/clock.ts';
+import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BlockAnswers } from './block-answers.ts';
@@ -23,6 +24,8 @@ export interface PeerSessionParts {
   readonly traffic: Traffic;
   /** Where stores are noted that follow and take what is offered to them. */
   readonly followers: Followers;
+  /** What was learnt of the layer's image while it was written here. */
+  readonly memory?: () => PropagationMemory | undefined;
   readonly clock: Clock;
   readonly stream: PeerStream;
 }
@@ -75,9 +78,18 @@ export class PeerSession {
 
   /** Whether it was a word of a follower, on what it takes or on what it was offered. Where nothing is followed none counts. */
   #heardOfOffers(frame: PeerFrame): boolean {
-    if (frame.type === 'takes') this.#follower?.takes(frame.isComing);
+    if (frame.type === 'takes') this.#takes(frame.isComing);
     if (frame.type === 'settled') return this.#follower?.settled(frame.id, frame.isHeld) ?? false;
     return frame.type === 'takes';
+  }
+
+  /** A store that takes over what is closed here hears now what a stand-by hears from a writer. */
+  #takes(isComing: boolean): void {
+    if (this.#follower === undefined) return;
+    this.#follower.takes(isComing);
+    const { store, memory } = this.#parts;
+    const learnt = store?.state.role === 'replica' ? memory?.() : undefined;
+    if (learnt !== undefined) this.#sendEntries({ type: 'memory', memory: learnt });
   }
 
   #fetch(id: number, runs: readonly WantedRun[]): void {

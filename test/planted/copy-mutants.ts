@@ -39,10 +39,10 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a cache lets a copy go that one other store keeps, where a policy wants more',
-    room: 'blockd/image/upkeep.ts',
-    find: 'layers.records.copiesOf(layer);',
-    replace: 'Math.min(1, layers.records.copiesOf(layer));',
-    by: 'sim/block-copies',
+    room: 'blockd/image/cache-cap.ts',
+    find: 'if (this.#needed <= 1) return kept;',
+    replace: 'if (this.#needed > 0) return kept;',
+    by: 'unit/blockd/cache-cap',
   },
   {
     name: 'a writer that was restarted forgets that its flushes wait for copies',

@@ -3,7 +3,19 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type PeerFrame, PeerFrameReader } from '../../../../blockd/peer/peer-frame.ts';
 import { DATA, readRuns } from '../../../../blockd/table/version-run.ts';
-import { ALONE, BLOCKS, BYTES, CopyStores, contentAfter, flushed, LOST, SYNC, written } from './copy-stores.ts';
+import {
+  ALONE,
+  BLOCKS,
+  BYTES,
+  CopyStores,
+  contentAfter,
+  flushed,
+  LAYER,
+  LOST,
+  type Node,
+  SYNC,
+  written,
+} from './copy-stores.ts';
 
 const NOTED_MS = 11_000;
 
@@ -27,8 +39,8 @@ function toldBlocks(frames: readonly PeerFrame[]): number {
 }
 
 /** An image that is all written, and whose copy at b has noted that it has it. */
-async function copied(): Promise<CopyStores> {
-  const stores = await CopyStores.make(['a', 'b']);
+async function copied(nodes: readonly Node[] = ['a', 'b']): Promise<CopyStores> {
+  const stores = await CopyStores.make(nodes);
   await stores.openAtA(SYNC);
   for (let block = 0; block < BLOCKS; block++) await written(stores, block, block + 1);
   await flushed(stores);
@@ -87,5 +99,35 @@ test('a stand-by beside a copy is told what its propagation learnt, and how many
   assert.is(stores.shelf('b').propagation.reachedOf('web'), 2);
   assert.ok(stores.shelf('b').propagation.memoryOf('web') !== undefined);
 });
+
+test('an image that is closed and opened elsewhere takes along what was learnt', async () => {
+  const stores = await copied(['a', 'b', 'c']);
+  const shelf = stores.shelf('a');
+  await stores.clock.advance(3_000);
+  const last = await shelf.endEpoch('web', LAYER, 1);
+  await stores.open('c', ALONE, 2, last, SYNC);
+  const { propagation } = stores.shelf('c');
+  assert.equal(propagation.memoryOf('web')?.tuner, shelf.propagation.memoryOf('web')?.tuner);
+  assert.ok(shelf.propagation.memoryOf('web') !== undefined);
+  assert.is(propagation.reachedOf('web'), 2);
+});
+
+test('a store of an image whose policy wants copies follows nobody ahead: names alone would hide what was flushed', async () => {
+  const stores = await CopyStores.make(['a', 'b']);
+  const context = { peer: { node: 'k', role: 'controller' }, progress: () => undefined, signal: NEVER } as const;
+  await stores.openAtA({ mode: 'on-demand' });
+  const keep = async (serial: number, copies: number[]): Promise<unknown> => {
+    const mark = { incarnation: 1, serial };
+    const told = copies.map((count) => ({ layer: LAYER, copies: count }));
+    await stores.calls('b')['records.keep']({ mark, pins: [], copies: told, records: [] }, context);
+    const from = { node: 'a', address: '127.0.0.1' };
+    await stores.calls('b')['replica.follow']({ image: 'web', bytes: BYTES, stack: ALONE, epoch: 1, from }, context);
+    return stores.shelf('b').find('web')?.name;
+  };
+  assert.is(await keep(1, [2]), undefined);
+  assert.is(await keep(2, []), 'web');
+});
+
+const NEVER = new AbortController().signal;
 
 test.run();
