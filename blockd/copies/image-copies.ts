@@ -17,6 +17,7 @@ import { BarrierData } from './barrier-data.ts';
 import { isWriter } from './copy-feed.ts';
 import { CopyLink, type CopySubject } from './copy-link.ts';
 import { FlushWaits } from './flush-waits.ts';
+import { OwnCopy } from './own-copy.ts';
 
 /** A member and where it is; one of which nobody said is a cloud of its own. */
 interface Place {
@@ -44,12 +45,14 @@ export class ImageCopies implements FlushSafety {
   readonly #parts: ImageCopiesParts;
   readonly #links = new Map<string, CopyLink>();
   readonly #waits = new FlushWaits();
+  readonly #own: OwnCopy;
   #subject: CopySubject | undefined;
   #isDegraded = false;
   #isReviewing = false;
 
   constructor(parts: ImageCopiesParts) {
     this.#parts = parts;
+    this.#own = new OwnCopy(parts.image);
     parts.image.safety = this;
     parts.image.gate.watcher = () => this.review();
     this.review();
@@ -90,7 +93,7 @@ export class ImageCopies implements FlushSafety {
     if (policy === undefined || !this.#isWritten) return {};
     const { image } = this.#parts;
     const { safeOn } = this.#answerTo(image.store.durableSequence);
-    const lacksSome = image.stack.layers.some(({ store }) => store.table.hasMissing);
+    const isWhole = this.#own.isWhole;
     const stores = Array.from(this.#links.values(), ({ node, isReachable, durableSequence, reason }) => ({
       ...{ node, reachable: isReachable, reason },
       durableSequence: durableSequence ?? null,
@@ -99,8 +102,8 @@ export class ImageCopies implements FlushSafety {
     return {
       copies: {
         ...{ copies, degraded: this.#isDegraded, waitingFlushes: this.#waits.count, stores },
-        safeOn: lacksSome ? safeOn - 1 : safeOn,
-        forming: lacksSome || this.#promised < copies,
+        safeOn: isWhole ? safeOn : safeOn - 1,
+        forming: !isWhole || this.#promised < copies,
       },
     };
   }
@@ -125,6 +128,8 @@ export class ImageCopies implements FlushSafety {
     const { book, image } = this.#parts;
     const policy = this.#policy;
     if (policy === undefined || !this.#isWritten) return;
+    // Asked for, so that it becomes so.
+    void this.#own.isWhole;
     const { safeOn } = flushAnswer(policy, this.#here(), this.#views(), 0);
     book.reach(image.store.image, Math.min(policy.copies, safeOn));
   }
@@ -215,6 +220,7 @@ export class ImageCopies implements FlushSafety {
 
   #closeLinks(): void {
     for (const link of this.#links.values()) this.#drop(link);
+    this.#own.reset();
     this.#subject = undefined;
     this.#isDegraded = false;
   }
