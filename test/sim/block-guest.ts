@@ -99,9 +99,11 @@ export class BlockGuest {
     this.#hasLostPower = true;
   }
 
-  /** Starts after that: the disk is from now on what it reads as. */
+  /** Starts after that: the disk is from now on what it reads as. Nothing comes of it if the power fails again meanwhile. */
   async start(): Promise<void> {
-    const at = this.history.restarted(await this.readAll());
+    const read = await this.#readIn(this.#life);
+    if (read === undefined) return;
+    const at = this.history.restarted(read);
     if (at >= 0) this.#world.violate(`after a power cut the disk at ${at} is nothing that it may be (S1)`);
     this.#hasLostPower = false;
     this.resume();
@@ -126,8 +128,16 @@ export class BlockGuest {
 
   /** Reads the whole disk where it runs now, as after a start: no other request is open. */
   async readAll(): Promise<Uint8Array> {
+    const read = await this.#readIn(this.#life);
+    if (read === undefined) throw new Error('the guest is gone');
+    return read;
+  }
+
+  /** Undefined when that life is over before everything was read. */
+  async #readIn(life: number): Promise<Uint8Array | undefined> {
     const { bytes } = this.history;
     for (;;) {
+      if (life !== this.#life) return undefined;
       const device = this.#device();
       const into = new Uint8Array(bytes);
       if (device === undefined) await this.#after(RETRY_MS);
