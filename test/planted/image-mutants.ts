@@ -18,7 +18,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a block is given before it is durable',
-    room: 'blockd/peer/peer-session.ts',
+    room: 'blockd/peer/block-answers.ts',
     find: 'if (table === undefined || table.isChanged(block)) return false;',
     replace: 'if (table === undefined) return false;',
     by: 'unit/blockd/peers',
@@ -26,7 +26,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a table that is not the image is told to followers',
     room: 'blockd/peer/peer-session.ts',
-    find: 'const reason = this.#teller === undefined ? refusal(store)',
+    find: 'const reason = this.#teller === undefined ? refusal(store, isMerged)',
     replace: 'const reason = this.#teller === undefined ? undefined',
     by: 'unit/blockd/peers',
   },
@@ -40,8 +40,8 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'versions beyond the end of a closed epoch are accepted',
     room: 'blockd/peer/table-follower.ts',
-    find: 'if (isTail(run.high, run.low, this.#ends)) return false;',
-    replace: '',
+    find: 'if (isTail(run.high, run.low, this.#ends) || this.#isOlder(run)) return false;',
+    replace: 'if (this.#isOlder(run)) return false;',
     by: 'unit/blockd/table-follower',
   },
   {

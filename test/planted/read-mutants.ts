@@ -13,8 +13,8 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     name: 'of a direct read of several blocks only the first is compared',
     room: 'blockd/store/block-file.ts',
-    find: 'if (checksumOf(one) !== this.#table.sumOf(first + at / BLOCK_BYTES)) return false;',
-    replace: 'return checksumOf(one) === this.#table.sumOf(first + at / BLOCK_BYTES);',
+    find: 'if (checksumAt(blocks, at) !== this.#table.sumOf(first + at / BLOCK_BYTES)) return false;',
+    replace: 'return checksumAt(blocks, at) === this.#table.sumOf(first + at / BLOCK_BYTES);',
     by: 'unit/blockd/direct-reads',
   },
   {
@@ -49,8 +49,10 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     name: 'what the disk gave of a read is taken for all of it',
     room: 'blockd/nbd/direct-reads.ts',
-    find: 'const isGood = had === length && !isClosed() && device.isRead(file, offset, into);',
-    replace: 'const isGood = had > 0 && !isClosed() && device.isRead(file, offset, into.subarray(0, had));',
+    find: 'const isGood = outcome === length && this.#answer(request, file, into);',
+    replace:
+      'const had = outcome > 0 && this.#parts.device.isRead(file, offset, into.subarray(0, outcome)); ' +
+      'if (had) this.#parts.replies.data(request, into); const isGood = had;',
     by: 'unit/blockd/direct-reads',
   },
   {

@@ -80,6 +80,13 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/image-disk',
   },
   {
+    name: 'an extent is marked before the disk hears of rot in it',
+    room: 'blockd/store/extent-marks.ts',
+    find: 'await this.#spoilt.settle(marked, journal);',
+    replace: '',
+    by: 'unit/blockd/rot',
+  },
+  {
     name: 'what is read is not compared with its checksum',
     room: 'blockd/store/block-file.ts',
     find: 'if (checksumAt(blocks, at) === this.#table.sumOf(block)) continue;',
