@@ -216,6 +216,7 @@ export class ImageStore {
   /** One barrier: what is in memory now becomes durable, then known. */
   async #pass(change: StoreChange): Promise<void> {
     const isCheckpoint = this.#checkpoints.isDue && (await this.#checkpoints.begin());
+    if (isCheckpoint) await this.spoilt.lookAgain();
     const runs = this.table.takeChanges();
     const mark = this.table.mark;
     const tell = this.#listeners.prepare(runs);

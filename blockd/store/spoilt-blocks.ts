@@ -70,6 +70,11 @@ export class SpoiltBlocks {
     }
   }
 
+  /** Before the whole table goes to the disk: what is missing in memory alone would be so for good. Never rejects. */
+  async lookAgain(): Promise<void> {
+    if (this.#extents.size > 0) await this.#settleNow(() => [...this.#extents]).catch(() => undefined);
+  }
+
   /** Never rejects: of a store that has failed nothing more is told, and where there is no room the next finding tells. */
   async #tellAll(): Promise<void> {
     this.#isTelling = true;
@@ -87,11 +92,16 @@ export class SpoiltBlocks {
 
   /** Of an extent that is idle nothing need be told yet. */
   async #tell(extent: number): Promise<void> {
-    const { active, flush, journal, zeros } = this.#parts;
+    const { active, flush } = this.#parts;
     if (active.isActive(extent)) await flush();
+    await this.#settleNow(() => (active.isActive(extent) ? [extent] : []));
+  }
+
+  async #settleNow(extents: () => readonly number[]): Promise<void> {
+    const { journal, zeros } = this.#parts;
     let runs: Buffer = Buffer.alloc(0);
     await journal.inTurn(async (turn) => {
-      if (active.isActive(extent)) runs = await this.settle([extent], turn);
+      runs = await this.settle(extents(), turn);
     });
     // Whatever differs from zeros there would be taken for a write now.
     for (const { first, count } of readRuns(runs)) await zeros.clearOthers(first, first + count);
