@@ -1,56 +1,30 @@
 // `supercloud blockd --alone` on a TCP port: what nbdinfo and qemu-io see of its images by TLS, with the certificate of a member
 // and without, and without TLS on loopback.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Identity } from '../../common/identity.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import { member, stranger } from '../unit/common/members.ts';
+import { member } from '../unit/common/members.ts';
+import { fails, saveClients, saveForGnutls, tool } from './gnutls-files.ts';
 
 const BYTES = 16 * 2 ** 20;
-const TOOL_MS = 30_000;
-const run = promisify(execFile);
 
 let root: string;
 
 test.before(async () => {
   await ensurePackages(['qemu-utils', 'libnbd-bin'], new ProgressLine());
   root = await mkdtemp(join(tmpdir(), 'nbd-tls-'));
-  await saveForGnutls('member', await member('b'));
-  await saveForGnutls('stranger', { ...(await stranger('b')), authority: (await member('b')).authority });
+  await saveClients(root);
 });
 
 test.after(() => rm(root, { recursive: true, force: true }));
-
-/** The names under which libnbd and QEMU look for a client's files. */
-async function saveForGnutls(name: string, { key, certificate, authority }: Identity): Promise<void> {
-  const directory = join(root, name);
-  await mkdir(directory);
-  await writeFile(join(directory, 'client-key.pem'), key);
-  await writeFile(join(directory, 'client-cert.pem'), certificate);
-  await writeFile(join(directory, 'ca-cert.pem'), authority);
-}
-
-async function tool(command: string, ...args: string[]): Promise<string> {
-  const { stdout } = await run(command, args, { timeout: TOOL_MS });
-  return stdout;
-}
-
-async function fails(command: string, ...args: string[]): Promise<void> {
-  const outcome = await tool(command, ...args).then(
-    () => 'it worked',
-    () => 'failed',
-  );
-  assert.is(outcome, 'failed');
-}
 
 const ALONE = fileURLToPath(new URL('../../blockd/alone-main.ts', import.meta.url));
 
@@ -88,11 +62,7 @@ async function freePort(): Promise<number> {
 
 test('blockd --alone serves its images on a port by TLS: nbdinfo lists them, qemu-io writes, strangers see nothing', async () => {
   const server = join(root, 'server');
-  const { key, certificate, authority } = await member('localhost');
-  await mkdir(server);
-  await writeFile(join(server, 'server-key.pem'), key);
-  await writeFile(join(server, 'server-cert.pem'), certificate);
-  await writeFile(join(server, 'ca-cert.pem'), authority);
+  await saveForGnutls(server, 'server', await member('localhost'));
   const port = await freePort();
   const child = await startAlone('--listen', `127.0.0.1:${port}`, '--tls', server);
   try {

@@ -1,10 +1,8 @@
 // An image served over TCP to members: what nbdinfo, nbdcopy and qemu-img see with a member's certificate and without.
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deviceOf } from '../../blockd/image/image-device.ts';
@@ -13,15 +11,13 @@ import { NbdPort } from '../../blockd/nbd/nbd-port.ts';
 import { createLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { realDisk } from '../../common/disk.ts';
-import type { Identity } from '../../common/identity.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { imageOf, LAYER } from '../unit/blockd/small-image.ts';
-import { member, quiet, stranger } from '../unit/common/members.ts';
+import { member, quiet } from '../unit/common/members.ts';
+import { fails, saveClients, tool } from './gnutls-files.ts';
 
 const BYTES = 16 * 2 ** 20;
-const TOOL_MS = 30_000;
-const run = promisify(execFile);
 
 let root: string;
 let served: NbdPort;
@@ -43,8 +39,7 @@ test.before(async () => {
   const listen = { address: '127.0.0.1', port: 0 };
   served = await NbdPort.open({ listen, log: quiet, ...memberTls(await member('localhost')) });
   served.add(deviceOf(image), { name: 'web', bytes: BYTES });
-  await saveForGnutls('member', await member('b'));
-  await saveForGnutls('stranger', { ...(await stranger('b')), authority: (await member('b')).authority });
+  await saveClients(root);
 });
 
 test.after(async () => {
@@ -53,30 +48,8 @@ test.after(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-/** The names under which libnbd and QEMU look for a client's files. */
-async function saveForGnutls(name: string, { key, certificate, authority }: Identity): Promise<void> {
-  const directory = join(root, name);
-  await mkdir(directory);
-  await writeFile(join(directory, 'client-key.pem'), key);
-  await writeFile(join(directory, 'client-cert.pem'), certificate);
-  await writeFile(join(directory, 'ca-cert.pem'), authority);
-}
-
 function uri(certificates: string): string {
   return `nbds://localhost:${served.port}/web?tls-certificates=${join(root, certificates)}`;
-}
-
-async function tool(command: string, ...args: string[]): Promise<string> {
-  const { stdout } = await run(command, args, { timeout: TOOL_MS });
-  return stdout;
-}
-
-async function fails(command: string, ...args: string[]): Promise<void> {
-  const outcome = await tool(command, ...args).then(
-    () => 'it worked',
-    () => 'failed',
-  );
-  assert.is(outcome, 'failed');
 }
 
 test('nbdinfo comes in with a member’s certificate', async () => {
