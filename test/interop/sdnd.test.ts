@@ -7,7 +7,8 @@ import { codeOf } from '../../common/errors.ts';
 import { runIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
-import { ADDRESS, type Host, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
+import { OverlayHosts } from './overlay-hosts.ts';
+import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
 
 /** Installed equals wanted again within 5 s (PROMISES N5); the rest is for a machine that does much else. */
 const MENDED_WITHIN_MS = 20_000;
@@ -17,14 +18,8 @@ const COUNTERS_LATE_MS = 800;
 const MIGRATION = '00000000000000a1';
 
 const net = new ThreeSwitches();
-const hosts = new Map<string, Host>();
+const hosts = new OverlayHosts(net);
 const overlay = suite('overlay on Open vSwitch');
-
-function host(name: string): Host {
-  const found = hosts.get(name);
-  if (found === undefined) throw new TypeError(`there is no host ${name}`);
-  return found;
-}
 
 async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
   for (let waitedMs = 0; waitedMs <= MENDED_WITHIN_MS; waitedMs += POLL_MS) {
@@ -40,19 +35,6 @@ async function flowsBecome(node: NodeName, wanted: readonly string[]): Promise<v
   await eventually(`the flows of ${node}`, isThere).catch(async (error: unknown) => {
     assert.equal(await flows(node), wanted, String(error));
   });
-}
-
-/** How many of the pings came back. A switch on a busy machine may take a second for the first frame of a flow. */
-async function pings(from: string, to: string, count = 5, options: readonly string[] = []): Promise<number> {
-  const words = ['-n', '-q', '-i', '0.01', '-W', '2', '-c', String(count), ...options, host(to).ip];
-  const text = await runIn(host(from).namespace, 'sh', ['-c', `ping ${words.join(' ')} || true`]);
-  return Number(/(\d+) received/.exec(text)?.[1] ?? Number.NaN);
-}
-
-/** Frames that a host has received. */
-async function received(name: string): Promise<number> {
-  const text = await runIn(host(name).namespace, 'cat', ['/proc/self/net/dev']);
-  return Number(/eth0:\s*\d+\s+(\d+)/.exec(text)?.[1] ?? Number.NaN);
 }
 
 /** Frames that a switch has sent by its tunnel port. */
@@ -71,18 +53,6 @@ async function differences(): Promise<string[]> {
   return switches.flatMap((one) => [...(one.connected ? [] : [`${one.node} is not connected`]), ...one.differences]);
 }
 
-function binding(owner: string, node: NodeName, port: string, epoch: number): Binding {
-  const { mac, ip } = host(owner);
-  return { owner, mac, ip, node, port, epoch };
-}
-
-async function addGuest(owner: string, node: NodeName, last: number, namespaceRole = owner): Promise<void> {
-  const mac = `02:88:00:00:00:${last.toString(16).padStart(2, '0')}`;
-  hosts.set(namespaceRole, await net.addHost(namespaceRole, node, portName(owner), mac, `10.88.0.${last}`));
-  const { port } = await net.agent(node, 'port.attach', { owner, mac });
-  assert.is(port, portName(owner));
-}
-
 /** A frame as a neighbour of the tunnel, or a fenced node, could send it: out of `node`'s switch into the tunnel. */
 function inject(node: NodeName, to: NodeName, tunnelId: number, frame: { from: string; to: string }): Promise<string> {
   const hex = (mac: string): string => mac.replaceAll(':', '');
@@ -97,35 +67,35 @@ overlay.before(async () => {
     const { switches } = await net.sdnd('switch.verify', {});
     return switches.filter(({ connected }) => connected).length === NODES.length;
   });
-  await addGuest('web', 'alpha', 10);
-  await addGuest('app', 'alpha', 11);
-  await addGuest('db', 'beta', 12);
-  hosts.set('visitor', await net.addHost('visitor', 'gamma', 'visitor0', '02:88:00:00:00:c8', '10.88.0.200'));
+  await hosts.addGuest('web', 'alpha', 10);
+  await hosts.addGuest('app', 'alpha', 11);
+  await hosts.addGuest('db', 'beta', 12);
+  hosts.add('visitor', await net.addHost('visitor', 'gamma', 'visitor0', '02:88:00:00:00:c8', '10.88.0.200'));
   await net.switch('gamma').addPort({ port: 'visitor0' });
 });
 overlay.after(() => net.stop());
 
 overlay('an agent port passes nothing until its agent opens it', async () => {
   await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
-  await net.sdnd('binding.set', { binding: binding('web', 'alpha', portName('web'), 1) });
-  await net.sdnd('binding.set', { binding: binding('app', 'alpha', portName('app'), 1) });
-  await net.sdnd('binding.set', { binding: binding('db', 'beta', portName('db'), 1) });
-  await net.sdnd('binding.set', { binding: binding('visitor', 'gamma', 'visitor0', 1) });
-  assert.is(await pings('visitor', 'web', 2), 0);
+  await net.sdnd('binding.set', { binding: hosts.binding('web', 'alpha', portName('web'), 1) });
+  await net.sdnd('binding.set', { binding: hosts.binding('app', 'alpha', portName('app'), 1) });
+  await net.sdnd('binding.set', { binding: hosts.binding('db', 'beta', portName('db'), 1) });
+  await net.sdnd('binding.set', { binding: hosts.binding('visitor', 'gamma', 'visitor0', 1) });
+  assert.is(await hosts.pings('visitor', 'web', 2), 0);
   await net.agent('alpha', 'port.open', { owner: 'web' });
   await net.agent('alpha', 'port.open', { owner: 'app' });
   await net.agent('beta', 'port.open', { owner: 'db' });
-  assert.is(await pings('visitor', 'web'), 5);
+  assert.is(await hosts.pings('visitor', 'web'), 5);
   assert.equal(await differences(), []);
 });
 
 overlay('every host reaches every other, by the switch and by the tunnel', async () => {
-  for (const from of hosts.keys()) {
-    for (const to of hosts.keys()) {
+  for (const from of hosts.names) {
+    for (const to of hosts.names) {
       if (from === to) continue;
       // The first frame to a node may be dropped while the switch asks for the MAC address of its underlay.
-      await pings(from, to, 1);
-      assert.is(await pings(from, to, 2), 2, `${from} to ${to}`);
+      await hosts.pings(from, to, 1);
+      assert.is(await hosts.pings(from, to, 2), 2, `${from} to ${to}`);
     }
   }
 });
@@ -133,8 +103,8 @@ overlay('every host reaches every other, by the switch and by the tunnel', async
 overlay('a dead controller costs nothing: ARP is answered; its restart changes no flow', async () => {
   const before = await Promise.all(NODES.map(flows));
   await net.killController();
-  await runIn(host('visitor').namespace, 'ip', ['neigh', 'flush', 'dev', 'eth0']);
-  assert.is(await pings('visitor', 'web'), 5);
+  await runIn(hosts.host('visitor').namespace, 'ip', ['neigh', 'flush', 'dev', 'eth0']);
+  assert.is(await hosts.pings('visitor', 'web'), 5);
   await net.startController();
   await eventually('all switches are back', async () => (await differences()).length === 0);
   assert.equal(await Promise.all(NODES.map(flows)), before);
@@ -147,35 +117,35 @@ overlay('a dead controller costs nothing: ARP is answered; its restart changes n
 });
 
 overlay('a guest sends only from its own addresses', async () => {
-  const { namespace, mac } = host('app');
+  const { namespace, mac } = hosts.host('app');
   await runIn(namespace, 'ip', ['address', 'add', '10.88.0.99/24', 'dev', 'eth0']);
-  const ignored = await received('db');
-  assert.is(await pings('app', 'db', 3, ['-I', '10.88.0.99']), 0);
-  const neighbour = ['neigh', 'replace', host('db').ip, 'lladdr', host('db').mac, 'dev', 'eth0'];
+  const ignored = await hosts.received('db');
+  assert.is(await hosts.pings('app', 'db', 3, ['-I', '10.88.0.99']), 0);
+  const neighbour = ['neigh', 'replace', hosts.host('db').ip, 'lladdr', hosts.host('db').mac, 'dev', 'eth0'];
   await runIn(namespace, 'ip', ['link', 'set', 'eth0', 'address', '02:88:00:00:00:77']);
   await runIn(namespace, 'ip', neighbour);
-  assert.is(await pings('app', 'db', 3), 0);
-  assert.is(await received('db'), ignored);
+  assert.is(await hosts.pings('app', 'db', 3), 0);
+  assert.is(await hosts.received('db'), ignored);
   await runIn(namespace, 'ip', ['link', 'set', 'eth0', 'address', mac]);
   await runIn(namespace, 'ip', ['address', 'del', '10.88.0.99/24', 'dev', 'eth0']);
-  assert.is(await pings('app', 'db', 3), 3);
+  assert.is(await hosts.pings('app', 'db', 3), 3);
 });
 
 overlay('from the tunnel only to local guests, from the right node and tenant', async () => {
-  const web = host('web').mac;
+  const web = hosts.host('web').mac;
   await sleep(COUNTERS_LATE_MS);
   const beta = await tunnelled('beta');
-  const before = { db: await received('db'), visitor: await received('visitor') };
+  const before = { db: await hosts.received('db'), visitor: await hosts.received('visitor') };
   const direct = (1 << 3) | 1;
   await inject('alpha', 'beta', direct, { from: web, to: '02:88:00:00:00:ee' });
   await inject('alpha', 'beta', direct, { from: web, to: 'ff:ff:ff:ff:ff:ff' });
-  await inject('alpha', 'beta', direct, { from: web, to: host('visitor').mac });
-  await inject('alpha', 'beta', direct, { from: host('visitor').mac, to: host('db').mac });
-  await inject('alpha', 'beta', (2 << 3) | 1, { from: web, to: host('db').mac });
-  await inject('alpha', 'beta', direct, { from: web, to: host('db').mac });
-  await eventually('the good frame arrives', async () => (await received('db')) > before.db);
-  assert.is(await received('db'), before.db + 1);
-  assert.is(await received('visitor'), before.visitor);
+  await inject('alpha', 'beta', direct, { from: web, to: hosts.host('visitor').mac });
+  await inject('alpha', 'beta', direct, { from: hosts.host('visitor').mac, to: hosts.host('db').mac });
+  await inject('alpha', 'beta', (2 << 3) | 1, { from: web, to: hosts.host('db').mac });
+  await inject('alpha', 'beta', direct, { from: web, to: hosts.host('db').mac });
+  await eventually('the good frame arrives', async () => (await hosts.received('db')) > before.db);
+  assert.is(await hosts.received('db'), before.db + 1);
+  assert.is(await hosts.received('visitor'), before.visitor);
   await sleep(COUNTERS_LATE_MS);
   assert.is(await tunnelled('beta'), beta);
 });
@@ -189,35 +159,35 @@ overlay('a flow deleted by hand comes back, a stranger goes, a gate is put right
   await beta.ofctl('add-flow', ['cookie=0x200000000000000,table=4,priority=200,reg1=4242 actions=output:4242']);
   assert.not.equal(await flows('beta'), wanted);
   await flowsBecome('beta', wanted);
-  assert.is(await pings('visitor', 'db'), 5);
+  assert.is(await hosts.pings('visitor', 'db'), 5);
 });
 
 overlay('a migration: local switching by the gates, then the others by the controller', async () => {
   const answers = async (): Promise<number[]> => [
-    await pings('app', 'web', 3),
-    await pings('db', 'web', 3),
-    await pings('visitor', 'web', 3),
+    await hosts.pings('app', 'web', 3),
+    await hosts.pings('db', 'web', 3),
+    await hosts.pings('visitor', 'web', 3),
   ];
-  await addGuest('web', 'beta', 10, 'web-beta');
-  const to = binding('web', 'beta', portName('web'), 2);
+  await hosts.addGuest('web', 'beta', 10, 'web-beta');
+  const to = hosts.binding('web', 'beta', portName('web'), 2);
   await net.sdnd('migration.prepare', { migration: MIGRATION, to });
   assert.equal(await answers(), [3, 3, 3]);
-  const quiet = await received('web-beta');
+  const quiet = await hosts.received('web-beta');
 
   await net.agent('alpha', 'port.close', { owner: 'web' });
-  const closed = await received('web');
+  const closed = await hosts.received('web');
   assert.equal(await answers(), [0, 0, 0]);
-  assert.is(await received('web'), closed);
-  assert.is(await received('web-beta'), quiet);
+  assert.is(await hosts.received('web'), closed);
+  assert.is(await hosts.received('web-beta'), quiet);
 
   await net.agent('beta', 'port.open', { owner: 'web' });
   // Only the switches whose agents turned a gate have followed: the visitor's waits for the controller.
   assert.equal(await answers(), [3, 3, 0]);
-  assert.ok((await received('web-beta')) >= quiet + 6);
+  assert.ok((await hosts.received('web-beta')) >= quiet + 6);
 
   await net.sdnd('migration.complete', { migration: MIGRATION });
   assert.equal(await answers(), [3, 3, 3]);
-  assert.is(await received('web'), closed);
+  assert.is(await hosts.received('web'), closed);
   await net.sdnd('migration.complete', { migration: MIGRATION });
   assert.equal(await differences(), []);
 });
@@ -231,29 +201,29 @@ overlay('an older epoch is refused, and so is another guest with the same addres
     }
     return undefined;
   };
-  assert.is(await code(binding('web', 'alpha', portName('web'), 1)), 'EPOCH_STALE');
-  assert.is(await code({ ...binding('web', 'alpha', 'thief0', 9), owner: 'thief' }), 'ADDRESS_TAKEN');
+  assert.is(await code(hosts.binding('web', 'alpha', portName('web'), 1)), 'EPOCH_STALE');
+  assert.is(await code({ ...hosts.binding('web', 'alpha', 'thief0', 9), owner: 'thief' }), 'ADDRESS_TAKEN');
 });
 
 overlay('a move back loses no ping but those of the hold, with a switch that cannot be reached', async () => {
   const back = '00000000000000a2';
-  await net.sdnd('migration.prepare', { migration: back, to: binding('web', 'alpha', portName('web'), 3) });
+  await net.sdnd('migration.prepare', { migration: back, to: hosts.binding('web', 'alpha', portName('web'), 3) });
   await net.switch('gamma').ovsVsctl(['del-controller', 'br-int']);
-  const running = pings('db', 'web', 150);
+  const running = hosts.pings('db', 'web', 150);
   await sleep(300);
   await net.agent('beta', 'port.close', { owner: 'web' });
   await net.agent('alpha', 'port.open', { owner: 'web' });
   await net.sdnd('migration.complete', { migration: back });
   assert.ok((await running) >= 147, 'a hold of some 10 ms costs a ping or two of 10 ms');
-  assert.is(await pings('visitor', 'web', 2), 0);
+  assert.is(await hosts.pings('visitor', 'web', 2), 0);
   await net.setController('gamma');
-  await eventually('gamma has followed', async () => (await pings('visitor', 'web', 2)) === 2);
+  await eventually('gamma has followed', async () => (await hosts.pings('visitor', 'web', 2)) === 2);
 });
 
 overlay('a prepared migration that is cancelled leaves nothing', async () => {
   const before = await Promise.all(NODES.map(flows));
   const migration = '00000000000000a3';
-  await net.sdnd('migration.prepare', { migration, to: binding('web', 'beta', portName('web'), 4) });
+  await net.sdnd('migration.prepare', { migration, to: hosts.binding('web', 'beta', portName('web'), 4) });
   assert.not.equal(await Promise.all(NODES.map(flows)), before);
   await net.sdnd('migration.cancel', { migration });
   assert.equal(await Promise.all(NODES.map(flows)), before);
@@ -265,10 +235,10 @@ overlay('a killed switch and a killed agent come back with gates and flows as th
   process.kill(await net.switch('alpha').switchPid(), 'SIGKILL');
   await net.switch('alpha').startSwitch();
   await eventually('the controller has been there', async () => (await flows('alpha')).length > 5);
-  assert.is(await pings('db', 'web', 2), 0);
+  assert.is(await hosts.pings('db', 'web', 2), 0);
   await net.startAgent('alpha');
   await flowsBecome('alpha', before);
-  await eventually('pings are answered', async () => (await pings('db', 'web', 2)) === 2);
+  await eventually('pings are answered', async () => (await hosts.pings('db', 'web', 2)) === 2);
 });
 
 overlay('a port is made as a tap device without IPv6, and goes without a trace', async () => {
@@ -302,7 +272,7 @@ overlay('ten turns of a gate are timed, and leave it open', async () => {
   }
   const median = tookMs.sort((a, b) => a - b)[10];
   process.stdout.write(`  port.close/open: median ${median?.toFixed(1)} ms, worst ${tookMs.at(-1)?.toFixed(1)} ms\n`);
-  assert.is(await pings('db', 'web', 2), 2);
+  assert.is(await hosts.pings('db', 'web', 2), 2);
 });
 
 overlay.run();

@@ -1,0 +1,58 @@
+// Hosts on the overlay of three switches, in place of guests and their users: what they send and what reaches them. Not a
+// test itself.
+import * as assert from 'uvu/assert';
+import { runIn } from '../../lab/namespace.ts';
+import { portName } from '../../sdnd/guest-ports.ts';
+import type { Binding } from '../../wire/contracts/sdnd.ts';
+import type { Host, NodeName, ThreeSwitches } from './three-switches.ts';
+
+/** Hosts by name. */
+export class OverlayHosts {
+  readonly #net: ThreeSwitches;
+  readonly #hosts = new Map<string, Host>();
+
+  constructor(net: ThreeSwitches) {
+    this.#net = net;
+  }
+
+  get names(): string[] {
+    return [...this.#hosts.keys()];
+  }
+
+  host(name: string): Host {
+    const found = this.#hosts.get(name);
+    if (found === undefined) throw new TypeError(`there is no host ${name}`);
+    return found;
+  }
+
+  add(name: string, host: Host): void {
+    this.#hosts.set(name, host);
+  }
+
+  /** A host in place of a guest, at a port that its node's agent has made; `role` where the guest has one elsewhere. */
+  async addGuest(owner: string, node: NodeName, last: number, role = owner): Promise<void> {
+    const mac = `02:88:00:00:00:${last.toString(16).padStart(2, '0')}`;
+    this.add(role, await this.#net.addHost(role, node, portName(owner), mac, `10.88.0.${last}`));
+    const { port } = await this.#net.agent(node, 'port.attach', { owner, mac });
+    assert.is(port, portName(owner));
+  }
+
+  /** The owner's addresses at a port. */
+  binding(owner: string, node: NodeName, port: string, epoch: number): Binding {
+    const { mac, ip } = this.host(owner);
+    return { owner, mac, ip, node, port, epoch };
+  }
+
+  /** How many of the pings came back. A switch on a busy machine may take a second for the first frame of a flow. */
+  async pings(from: string, to: string, count = 5, options: readonly string[] = []): Promise<number> {
+    const words = ['-n', '-q', '-i', '0.01', '-W', '2', '-c', String(count), ...options, this.host(to).ip];
+    const text = await runIn(this.host(from).namespace, 'sh', ['-c', `ping ${words.join(' ')} || true`]);
+    return Number(/(\d+) received/.exec(text)?.[1] ?? Number.NaN);
+  }
+
+  /** Frames that a host has received. */
+  async received(name: string): Promise<number> {
+    const text = await runIn(this.host(name).namespace, 'cat', ['/proc/self/net/dev']);
+    return Number(/eth0:\s*\d+\s+(\d+)/.exec(text)?.[1] ?? Number.NaN);
+  }
+}
