@@ -214,6 +214,7 @@ export class ImageShelf {
       if (host !== undefined) await this.propagation.forget(host.name);
       this.kept.end(layer);
       await this.#snapshots.without(layer, () => this.layers.drop(layer));
+      await this.#tops.renewOver(layer);
     });
   }
 

@@ -105,6 +105,16 @@ export class ImageTops {
     return host;
   }
 
+  /** A layer has left: an image that stands on it without being open begins anew, and asks for it when it needs it. */
+  async renewOver(layer: string): Promise<void> {
+    const isOver = ({ image }: ImageHost): boolean => image.store.state.below.some((sealed) => sealed.layer === layer);
+    for (const host of this.all.filter((one) => isOver(one) && !isOpen(one.image.store.state.role))) {
+      const top = this.#parts.layers.find(host.image.store.layer);
+      await this.#forget(host);
+      if (top !== undefined && this.find(host.name) === undefined) this.add(top);
+    }
+  }
+
   async #loosen(host: ImageHost): Promise<void> {
     const { store } = host.image;
     await this.#forget(host);

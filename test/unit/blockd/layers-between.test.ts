@@ -76,6 +76,26 @@ test('a layer whose table is not the proven one is waited for, not taken', async
   assert.is(stores.at('b').layers.find(ALONE.layer)?.store.state.role, 'loose');
 });
 
+test('an image that is not open and loses a layer from under it takes the next one that comes, not its memory of it', async () => {
+  const stores = await openAtA();
+  await stores.write('a', 0, 1);
+  const stack = await cutAt(stores, 'a');
+  const known = { image: 'web', bytes: BYTES, stack, epoch: 1 };
+  const follow = async (): Promise<void> => {
+    (await stores.at('b').ensure(known)).followAhead('a', 1);
+    await stores.clock.advance(10_000);
+  };
+  await follow();
+  assert.ok(stores.at('b').get('web').image.isWhole);
+  await stores.at('b').drop(ALONE.layer);
+  assert.not(stores.at('b').get('web').image.isWhole);
+  await follow();
+  const last = await stores.at('a').endEpoch('web', stack.layer, 1);
+  await stores.open('b', { stack, epoch: 2, last, from: 'a' });
+  assert.is(await stores.read('b', 0), 1);
+  assert.is(stores.at('b').layers.find(ALONE.layer)?.fetchedBlocks.demand, 1, 'into the layer that this store has');
+});
+
 test('seeding brings every block at its rate, and ends with its caller', async () => {
   const stores = await openAtA();
   for (let block = 0; block < 16; block += 2) await stores.write('a', block, 1);
