@@ -1,6 +1,6 @@
 // What every command shares: the options --json and --context, and the way to the cluster. A command only asks and prints.
-import { writeFile } from 'node:fs/promises';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
+import { jsonText, writeJsonFile } from '../common/json-file.ts';
 import { connectOrchestrator, type OrchestratorClient } from './context.ts';
 
 /** Options that every command has. `json` is true for standard output, or a file's name. */
@@ -18,12 +18,19 @@ export function command(name: string, summary: string, examples: readonly string
     .addHelpText('after', `\nExamples:\n${examples.map((example) => `  supercloud ${example}`).join('\n')}`);
 }
 
+/** A line on the word that --json has taken for its file's, where one is missing; nothing otherwise. */
+export function swallowed(error: unknown, args: readonly string[]): string {
+  const word = args[args.indexOf('--json') + 1];
+  const isMissing = error instanceof CommanderError && error.code === 'commander.missingArgument';
+  if (!isMissing || !args.includes('--json') || word === undefined) return '';
+  return `(--json took '${word}' for a file's name: say --json last, or --json=FILE)\n`;
+}
+
 /** Prints text for a person, or the value as JSON where that was asked for. */
 export async function print(options: CommonOptions, value: unknown, text: string): Promise<void> {
-  const json = `${JSON.stringify(value, null, 2)}\n`;
-  if (typeof options.json === 'string') await writeFile(options.json, json);
-  if (options.json === true) process.stdout.write(json);
+  if (options.json === true) process.stdout.write(jsonText(value));
   else process.stdout.write(text === '' ? '' : `${text}\n`);
+  if (typeof options.json === 'string') writeJsonFile(options.json, value);
 }
 
 /** Runs a call against the cluster of the context and closes the connection whatever happens. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { exitCodeOf } from '../common/error-report.ts';
 import { runChecks } from './check.ts';
+import { swallowed } from './command.ts';
 import { catalogueCommand } from './commands/catalogue.ts';
 import { initCommand, joinCommand, tokenCommand } from './commands/cluster.ts';
 import { imageCommand } from './commands/image.ts';
@@ -50,6 +51,12 @@ function runProgram(script: string, args: readonly string[]): Promise<number> {
   });
 }
 
+/** What is wrong with words, and how it ends, is said of every command below one as of that one. */
+function inherit(parent: Command): Command {
+  for (const child of parent.commands) inherit(child.copyInheritedSettings(parent));
+  return parent;
+}
+
 function build(): Command {
   const program = new Command('supercloud')
     .description('One virtual cloud over rented machines: a running VM moves live from one provider to another.')
@@ -73,14 +80,21 @@ function build(): Command {
       if ((await runChecks(ROOT)).length > 0) process.exitCode = 1;
     });
   for (const [name, { summary }] of Object.entries(PROGRAMS)) program.command(name).description(summary);
-  return program;
+  return inherit(program);
 }
 
 async function main(args: readonly string[]): Promise<void> {
   // Another program has its own options and its own help: its words are not looked at here.
   const other = PROGRAMS[args[0] ?? ''];
   if (other !== undefined) process.exitCode = await runProgram(other.script, args.slice(1));
-  else await build().parseAsync([...args], { from: 'user' });
+  else {
+    await build()
+      .parseAsync([...args], { from: 'user' })
+      .catch((error: unknown) => {
+        process.stderr.write(swallowed(error, args));
+        throw error;
+      });
+  }
 }
 
 try {

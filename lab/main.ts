@@ -1,8 +1,8 @@
 // `supercloud lab`: three clouds on this machine, a VM that is moved round them live, and then yours to try.
-import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { exitCodeOf, reportError } from '../common/error-report.ts';
 import { OperationError } from '../common/errors.ts';
+import { jsonText, writeJsonFile } from '../common/json-file.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
 import type { GuestKind } from './guest/build.ts';
 import { labPackages, prepareWithProgress, visitorPackages } from './guests.ts';
@@ -68,9 +68,9 @@ async function goRound(lab: Lab, round: Round, options: Options): Promise<Leg[]>
     for (const to of ROUND) legs.push(await round.leg(to));
   }
   const figures = { image: options.image, legs, held: allHeld(legs) };
-  if (typeof options.json === 'string') writeFileSync(options.json, `${JSON.stringify(figures, null, 2)}\n`);
-  if (options.json === true) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+  if (options.json === true) process.stdout.write(jsonText(figures));
   else process.stdout.write(`\n${roundTable(legs)}\n\n`);
+  if (typeof options.json === 'string') writeJsonFile(options.json, figures);
   if (!figures.held) process.stderr.write(`not every check held; logs are in ${lab.run.path}\n`);
   return legs;
 }

@@ -1,12 +1,13 @@
 // `supercloud lab wan`: shows the WAN of the running lab and changes it, through the lab's own door. It only asks and
 // prints; what a link does with its settings is the emulator's business.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { parseByteSize } from '../common/byte-size.ts';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
+import { jsonText, writeJsonFile } from '../common/json-file.ts';
 import { formatBytes, formatMs } from '../common/progress.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
 import { formatTable } from '../common/table.ts';
@@ -161,9 +162,8 @@ function exactness({ worstLatenessMs, meanLatenessMs, overruns, realTime }: WanV
 async function run(clouds: readonly string[], words: WanWords): Promise<void> {
   const order = orderOf(clouds, words);
   const view = await askWan(doorOf(words.context ?? process.env.SUPERCLOUD_CONTEXT ?? CURRENT_CONTEXT), order);
-  const json = `${JSON.stringify(view, null, 2)}\n`;
-  if (typeof words.json === 'string') writeFileSync(words.json, json);
-  process.stdout.write(words.json === true ? json : `${wanTable(view)}\n`);
+  process.stdout.write(words.json === true ? jsonText(view) : `${wanTable(view)}\n`);
+  if (typeof words.json === 'string') writeJsonFile(words.json, view);
 }
 
 const { delayMs, rateMbit, lossPercent } = LINK_LIMITS;

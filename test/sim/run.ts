@@ -1,6 +1,8 @@
 // Runs the simulation by subject and seed. Each seed is one world; a seed that breaks a promise is printed and makes the
 // exit code 1. One in a hundred holds runs twice and must end alike.
-import { parseArgs } from 'node:util';
+import { Command, Option } from 'commander';
+import { wholeNumber } from '../../cli/commands/numbers.ts';
+import { exitCodeOf } from '../../common/error-report.ts';
 import { runBlockSeeds } from './block-run.ts';
 import { drawLink, swarm } from './hold-faults.ts';
 import { type HoldCast, HoldWorld } from './hold-world.ts';
@@ -65,47 +67,30 @@ const SUBJECTS: Readonly<Record<string, { readonly seeds: number; readonly run: 
   },
 };
 
-const HELP = `Usage: supercloud sim [options]
-
-Worlds that break in every way that their seeds draw; the exit code is 1 if a promise was broken in one.
-
-Options:
-  --subject NAME   hold: the hold of a migration and its crash table; blocks: real stores, their guest and its
-                   moves (default: both)
-  --seeds N        how many (default: hold 2000, blocks 100)
-  --seed S         the first; alone, only that one, with its story
-
+const EXAMPLES = `
 Examples:
   supercloud sim
   supercloud sim --subject blocks --seeds 1000
-  supercloud sim --subject hold --seed 17
-`;
+  supercloud sim --subject hold --seed 17`;
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      subject: { type: 'string' },
-      seeds: { type: 'string' },
-      seed: { type: 'string' },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
-  const replays = values.seed !== undefined && values.seeds === undefined;
-  for (const name of values.subject === undefined ? Object.keys(SUBJECTS) : [values.subject]) {
-    const subject = SUBJECTS[name];
-    if (subject === undefined) throw new Error(`there is no subject ${name}: ${Object.keys(SUBJECTS).join(', ')}`);
-    const count = replays ? 1 : Number(values.seeds ?? subject.seeds);
-    const first = Number(values.seed ?? 1);
+interface Options {
+  readonly subject?: string;
+  readonly seeds?: number;
+  readonly seed?: number;
+}
+
+async function run({ subject: only, seeds, seed }: Options): Promise<void> {
+  const replays = seed !== undefined && seeds === undefined;
+  for (const [name, subject] of Object.entries(SUBJECTS)) {
+    if (only !== undefined && name !== only) continue;
+    const count = replays ? 1 : (seeds ?? subject.seeds);
+    const first = seed ?? 1;
     const startedMs = performance.now();
     let failures = 0;
-    const said = await subject.run(first, count, ({ seed, violations, trace }) => {
+    const said = await subject.run(first, count, ({ seed: broken, violations, trace }) => {
       failures += 1;
       if (failures > 20) return;
-      console.log(`${name}, seed ${seed}: ${violations.join('; ')}`);
+      console.log(`${name}, seed ${broken}: ${violations.join('; ')}`);
       if (replays) console.log(trace.join('\n'));
     });
     const end = failures === 0 ? 'no promise broken' : `${failures} seeds broke a promise`;
@@ -113,6 +98,27 @@ async function main(): Promise<void> {
     console.log(`${name}: ${count} seeds from ${first} in ${tookMs} ms: ${said}; ${end}`);
     if (failures > 0) process.exitCode = 1;
   }
+}
+
+async function main(): Promise<void> {
+  const subjects = new Option(
+    '--subject <name>',
+    'hold: the hold of a migration and its crash table; blocks: real stores, their guest and its moves (default: both)',
+  );
+  await new Command('supercloud sim')
+    .description(
+      'worlds that break in every way that their seeds draw; the exit code is 1 if a promise was broken in one',
+    )
+    .addOption(subjects.choices(Object.keys(SUBJECTS)))
+    .option('--seeds <count>', 'how many (default: hold 2000, blocks 100)', wholeNumber)
+    .option('--seed <number>', 'the first; alone, only that one, with its story', wholeNumber)
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .action(run)
+    .parseAsync(process.argv.slice(2), { from: 'user' })
+    .catch((error: unknown) => {
+      process.exitCode = exitCodeOf(error);
+    });
 }
 
 if (import.meta.main) await main();
