@@ -78,11 +78,6 @@ export class FileReads implements BatchReads {
     return this.#later.begin();
   }
 
-  /** Some of what is to be read later is under way. */
-  get areUnderWay(): boolean {
-    return this.#later.areUnderWay;
-  }
-
   /** Tells whoever's reads have ended: how many. The event loop does it too; nobody may be in the middle of a step. */
   land(): number {
     return this.#later.land();

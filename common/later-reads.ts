@@ -42,8 +42,7 @@ export class LaterReads {
     return reads !== undefined && ring?.signal(reads.#event.descriptor) === true ? reads : undefined;
   }
 
-  /** Whether the disk, or what `begin` has not handed over yet, is waited for. */
-  get areUnderWay(): boolean {
+  get #areUnderWay(): boolean {
     return this.#freeIds.length < UNDER_WAY_MAX || this.#waiting.length > 0;
   }
 
@@ -78,7 +77,7 @@ export class LaterReads {
     this.#ring.takeDone(this.#tell);
     const ended = this.#ended;
     if (this.#waiting.length > 0) this.begin();
-    if (!this.areUnderWay) this.#event.hold(false);
+    if (!this.#areUnderWay) this.#event.hold(false);
     return ended;
   }
 

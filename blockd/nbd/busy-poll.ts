@@ -4,8 +4,10 @@
 
 /** A client that asks again within this of its reply waits for nothing but it. */
 const GAP_MAX_MS = 0.06;
-/** A disk in the same machine answers within this; asked in vain, it is not waited for in this way for some time. */
+/** A disk in the same machine mostly answers within this. */
 const DISK_MAX_MS = 0.12;
+/** A disk that answered in time so often may be waited for half as often in vain; then it is not, for some time. */
+const CREDIT_MAX = 6;
 const REQUESTS_AFTER_VAIN = 64;
 /** Everybody else waits no longer than this for one client's turn to end. */
 const TURN_MAX_MS = 0.25;
@@ -18,6 +20,7 @@ export class BusyPoll {
   #quick = 0;
   #repliedMs = Number.NEGATIVE_INFINITY;
   #turnEndMs = 0;
+  #credit = 0;
 
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
@@ -42,10 +45,13 @@ export class BusyPoll {
   next(look: () => number, readsDisk: () => boolean): number {
     if (this.#quick < QUICK_NEEDED) return 0;
     const startMs = this.#nowMs();
+    let wasDisk = false;
     for (let nowMs = startMs; nowMs < this.#turnEndMs; nowMs = this.#nowMs()) {
       const isDisk = readsDisk();
+      if (wasDisk && !isDisk) this.#credit = Math.min(this.#credit + 1, CREDIT_MAX);
+      wasDisk = isDisk;
       if (nowMs - Math.max(startMs, this.#repliedMs) >= (isDisk ? DISK_MAX_MS : GAP_MAX_MS)) {
-        this.#quick = isDisk ? -REQUESTS_AFTER_VAIN : 0;
+        this.#inVain(isDisk);
         return 0;
       }
       const found = look();
@@ -53,5 +59,12 @@ export class BusyPoll {
     }
     // A turn that is over says nothing of the client.
     return 0;
+  }
+
+  #inVain(isDisk: boolean): void {
+    if (isDisk) this.#credit -= 2;
+    if (isDisk && this.#credit >= 0) return;
+    this.#quick = isDisk ? -REQUESTS_AFTER_VAIN : 0;
+    this.#credit = 0;
   }
 }

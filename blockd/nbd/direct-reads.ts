@@ -43,11 +43,17 @@ export class DirectReads {
   #added: DirectRead[] = [];
   #coldInRow = 0;
   #hasAsked = false;
+  #underWay = 0;
   #isClosed = false;
 
   constructor(parts: DirectParts) {
     this.#parts = parts;
     parts.batch.beforeFlush = () => this.finish();
+  }
+
+  /** The disk has been asked for some. */
+  get areUnderWay(): boolean {
+    return this.#underWay > 0;
   }
 
   /** Takes a read that will be answered before the batch is sent, or handed on then. False for one of another kind. */
@@ -112,8 +118,10 @@ export class DirectReads {
       (length <= ROOM_BYTES ? this.#rooms.pop() : undefined) ?? Buffer.allocUnsafeSlow(Math.max(ROOM_BYTES, length));
     const into = length === room.length ? room : room.subarray(0, length);
     this.#hasAsked = true;
+    this.#underWay++;
     this.#parts.waits(request);
     this.#parts.reads.readLater(file.descriptor, offset, into, (outcome) => {
+      this.#underWay--;
       const isGood = outcome === length && this.#answer(request, file, into);
       if (room.length === ROOM_BYTES && this.#rooms.length < ROOMS_KEPT) this.#rooms.push(room);
       this.#parts.landed(request, isGood);

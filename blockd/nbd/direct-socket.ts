@@ -26,11 +26,12 @@ export interface DirectReceiver {
   readonly isFull: boolean;
   /** The client sends requests without waiting for replies: it is worth looking for more at once. */
   readonly isPipelined: boolean;
+  /** A reply waits for the disk. */
+  readonly readsDisk: boolean;
 }
 
 /** Reads of the disk for whichever clients, as far as sockets have to do with them. */
 export interface LandingReads {
-  readonly areUnderWay: boolean;
   /** Tells those whose reads have ended. */
   land(): number;
 }
@@ -44,7 +45,7 @@ export class DirectSocket {
   readonly #poll = new BusyPoll();
   readonly #reads: LandingReads | undefined;
   readonly #look = (): number => this.#lookOnce();
-  readonly #readsDisk = (): boolean => this.#reads?.areUnderWay === true;
+  readonly #readsDisk = (): boolean => this.#receiver?.readsDisk === true;
   #receiver: DirectReceiver | undefined;
   #queued = 0;
   /** Bytes that were taken since the last flush. */
@@ -105,7 +106,7 @@ export class DirectSocket {
 
   /** Whether the client has sent something, or the disk has answered: that leaves at once. */
   #lookOnce(): number {
-    if (this.#readsDisk() && this.#reads?.land() !== 0) this.#receiver?.flush();
+    if (this.#readsDisk() && (this.#reads?.land() ?? 0) > 0) this.#receiver?.flush();
     return this.#receiver?.isFull === true || this.socket.destroyed ? 0 : receiveNow(this.#fd, this.#buffer);
   }
 

@@ -95,6 +95,10 @@ export class NbdSession {
     return this.#chunkRequests > 1;
   }
 
+  get readsDisk(): boolean {
+    return this.#transmission?.readsDisk === true;
+  }
+
   /** Takes a received chunk, which may be overwritten after the call. */
   receive(chunk: Buffer): void {
     this.take(chunk);

@@ -70,6 +70,11 @@ export class NbdTransmission {
     return this.#waiting === 0;
   }
 
+  /** Some reply waits for the disk, and for nothing else. */
+  get readsDisk(): boolean {
+    return this.#direct?.areUnderWay === true;
+  }
+
   /** So much waits that no further request should be taken. */
   get isFull(): boolean {
     return this.#waiting >= WAITING_MAX || this.#waitingBytes >= WAITING_BYTES_MAX;

@@ -97,6 +97,16 @@ test('a disk that was waited for in vain is not waited for again for many reques
   assert.ok(client.diskTurn(0.05), 'it is given another chance');
 });
 
+test('a disk that was in time more often than not is waited for again after it was late', () => {
+  const client = quickClient();
+  for (let turn = 0; turn < 5; turn++) client.diskTurn(0.05);
+  assert.not(client.diskTurn(0.2));
+  assert.not(client.diskTurn(0.2));
+  for (let turn = 0; turn < 3; turn++) assert.ok(client.diskTurn(0.05));
+  for (let turn = 0; turn < 3; turn++) client.diskTurn(0.2);
+  assert.not(client.diskTurn(0.05), 'late too often');
+});
+
 test('a slow client is never waited for', () => {
   const client = new Client();
   for (let turn = 0; turn < 50; turn++) assert.is(client.turn(0.2), 1);

@@ -157,7 +157,9 @@ test('a client whose reads are not in the page cache is not tried there first, u
     await reads.land();
     session.receive(Buffer.concat([read(0), read(1)]));
     assert.equal([reads.runs, reads.asked, reads.begins], [1, 6, 2], 'handed over in one go');
+    assert.is(session.readsDisk, true);
     await reads.land();
+    assert.is(session.readsDisk, false);
     assert.is(wire.take().length, 6 * (HEADER_BYTES + BLOCK_BYTES));
     reads.isWarm = true;
     session.receive(read(2));
