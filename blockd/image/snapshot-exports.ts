@@ -29,6 +29,7 @@ interface SnapshotDisk {
 
 interface Running {
   readonly disk: SnapshotDisk;
+  readonly stack: readonly LayerBlocks[];
   readonly served: ImageExport;
 }
 
@@ -91,11 +92,10 @@ export class SnapshotExports {
 
   async #reviewNow(): Promise<void> {
     const named = this.#named();
-    for (const [name, { disk, served }] of this.#running) {
-      const now = named.get(name);
-      if (now !== undefined && isSame(now, disk) && this.#layersOf(now) !== undefined) continue;
+    for (const [name, running] of this.#running) {
+      if (this.#mayStay(running, named.get(name))) continue;
       this.#running.delete(name);
-      await served.close();
+      await running.served.close();
     }
     for (const [name, disk] of named) if (!this.#running.has(name)) await this.#begin(name, disk);
     for (const name of this.#refused) if (!named.has(name)) this.#refused.delete(name);
@@ -103,6 +103,16 @@ export class SnapshotExports {
     if (this.#running.size < named.size && !this.#isStopped) {
       this.#timer = this.#parts.clock.setTimer(LOOK_MS, () => void this.#review());
     }
+  }
+
+  /**
+   * Of layers that are being merged the two say what the one will say, and are read until that is here: a snapshot does not
+   * go meanwhile.
+   */
+  #mayStay({ disk, stack }: Running, now: SnapshotDisk | undefined): boolean {
+    const isHere = (one: LayerBlocks): boolean => this.#found(one.store.layer) === one;
+    if (now === undefined || !stack.every(isHere)) return false;
+    return isSame(now, disk) || (isMergeOf(now, disk) && this.#layersOf(now) === undefined);
   }
 
   /** By the exports' names. */
@@ -115,12 +125,13 @@ export class SnapshotExports {
 
   async #begin(name: string, disk: SnapshotDisk): Promise<void> {
     const { serve, clock, log } = this.#parts;
-    const [top, ...below] = this.#layersOf(disk) ?? [];
+    const stack = this.#layersOf(disk) ?? [];
+    const [top, ...below] = stack;
     if (top === undefined) return;
     const reads = new ImageReads({ top, below, clock });
     reads.gate.set('open');
     try {
-      this.#running.set(name, { disk, served: await serve(readOnlyDeviceOf(reads), name, disk.bytes, true) });
+      this.#running.set(name, { disk, stack, served: await serve(readOnlyDeviceOf(reads), name, disk.bytes, true) });
     } catch (error) {
       if (!this.#refused.has(name)) log.warn({ snapshot: name, reason: messageOf(error) }, 'a snapshot is not served');
       this.#refused.add(name);
@@ -130,15 +141,25 @@ export class SnapshotExports {
   /** The newest first; undefined unless all are here as they were sealed. */
   #layersOf(disk: SnapshotDisk): LayerBlocks[] | undefined {
     const found = disk.layers.flatMap(({ layer, digest }) => {
-      const one = this.#leaving.has(layer) ? undefined : this.#parts.layers.find(layer);
+      const one = this.#found(layer);
       const isProven = one?.store.state.role === 'sealed' && one.store.table.mark.digest === digest;
       return one !== undefined && isProven ? [one] : [];
     });
     return found.length === disk.layers.length ? found : undefined;
   }
+
+  #found(layer: string): LayerBlocks | undefined {
+    return this.#leaving.has(layer) ? undefined : this.#parts.layers.find(layer);
+  }
 }
 
 function isSame(one: SnapshotDisk, other: SnapshotDisk): boolean {
-  const idsOf = ({ layers }: SnapshotDisk): string => layers.map(({ layer }) => layer).join();
-  return one.bytes === other.bytes && idsOf(one) === idsOf(other);
+  const proofsOf = ({ layers }: SnapshotDisk): string => layers.map(({ layer, digest }) => `${layer} ${digest}`).join();
+  return one.bytes === other.bytes && proofsOf(one) === proofsOf(other);
+}
+
+/** A merge leaves the upper layer's id out; a snapshot that was made anew under the name has one that was not there. */
+function isMergeOf(now: SnapshotDisk, before: SnapshotDisk): boolean {
+  const ids = before.layers.map(({ layer }) => layer);
+  return now.bytes === before.bytes && now.layers.every(({ layer }) => ids.includes(layer));
 }

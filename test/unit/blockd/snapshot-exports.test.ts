@@ -162,6 +162,27 @@ test('a layer that is dropped takes what is shown of it along first', async () =
   await stand.shelf.close();
 });
 
+test('while its layers are merged a snapshot stays, and goes over to what they became; one made anew does not', async () => {
+  const stand = await Stand.make();
+  const cuts = [{ image: 'web', layer: layerName(4) }];
+  const { sealed } = await blockCalls(stand.shelf)['image.cut']({ cut: 'c000000000000002', cuts }, context);
+  const upper = sealed[0]?.sealed ?? stand.sealed;
+  await stand.keep({ monday: [upper, stand.sealed] });
+  const served = stand.exports.get('web@monday');
+  const merged = { ...stand.sealed, digest: 'f'.repeat(32) };
+  await stand.keep({ monday: [merged] });
+  assert.ok(served !== undefined && stand.exports.get('web@monday') === served);
+  const into = Buffer.alloc(1);
+  assert.ok(served?.device.tryRead(0, into, true));
+  assert.is(into[0], 2);
+  await stand.keep({ monday: [stand.sealed] });
+  const next = stand.exports.get('web@monday');
+  assert.ok(next !== undefined && next !== served, 'it is here');
+  await stand.keep({ monday: [{ ...upper, layer: OTHER }] });
+  assert.equal(stand.snapshots, []);
+  await stand.shelf.close();
+});
+
 test('what cannot be served keeps no other from it', async () => {
   const stand = await Stand.make();
   stand.refused.add('web@long');
