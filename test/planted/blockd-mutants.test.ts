@@ -3,13 +3,14 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { COPY_MUTANTS } from './copy-mutants.ts';
 import { IMAGE_MUTANTS } from './image-mutants.ts';
+import { MERGE_MUTANTS } from './merge-mutants.ts';
 import { type Mutant, runMutant } from './mutant-run.ts';
 import { READ_MUTANTS } from './read-mutants.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
 
 const AT_ONCE = 2;
 
-const mutants = [...STORE_MUTANTS, ...IMAGE_MUTANTS, ...READ_MUTANTS, ...COPY_MUTANTS];
+const mutants = [...STORE_MUTANTS, ...IMAGE_MUTANTS, ...READ_MUTANTS, ...COPY_MUTANTS, ...MERGE_MUTANTS];
 const left = [...mutants];
 const caught = new Map<Mutant, Promise<string>>();
 
