@@ -17,7 +17,7 @@ import { Traffic } from '../../../blockd/peer/traffic.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { checksumOf } from '../../../blockd/table/block-checksum.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/table/block-version.ts';
-import { codeOf } from '../../../common/errors.ts';
+import { codeOf, messageOf } from '../../../common/errors.ts';
 import { createLog } from '../../../common/log.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { seededRandom } from '../common/seeded-random.ts';
@@ -32,8 +32,9 @@ const FOLLOWED = 300;
 const FETCHED = 300;
 const OFFERED = 200;
 const CHANGES_MAX = 4;
-/** Long enough for every retry and every patience of both sides. */
-const LONG_MS = 120_000;
+/** Long enough for every retry and every patience of both sides, 17 s for each of eight answers that were changed. */
+const LONG_MS = 300_000;
+const STEP_MS = 5_000;
 const log = createLog('test', 'silent');
 
 type Random = () => number;
@@ -114,7 +115,7 @@ async function inputOf(index: number, work: () => Promise<void> | void): Promise
   try {
     await work();
   } catch (error) {
-    throw new Error(`PEER_FUZZ_SEED=${seed}, input ${index}`, { cause: error });
+    throw new Error(`PEER_FUZZ_SEED=${seed}, input ${index}: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -176,7 +177,7 @@ test(`${FOLLOWED} changed tables: none is taken for the writer's, the true one h
         await standby.flush();
         await clock.advance(200);
       }
-      await clock.advance(LONG_MS);
+      for (let ms = 0; ms < LONG_MS && !link.follower.equals(closing); ms += STEP_MS) await clock.advance(STEP_MS);
       assert.ok(link.follower.equals(closing), link.reason);
       for (let block = 0; block < BLOCKS; block++) assert.is(standby.table.sumOf(block), store.table.sumOf(block));
       link.close();
