@@ -73,7 +73,7 @@ export class ImageShelf {
   readonly #parts: ShelfParts;
   readonly #tops: ImageTops;
   readonly #turns = new ImageTurns();
-  /** By layers: one is dropped before it is opened late, or after its image is there. */
+  /** By layers: one is dropped before it is opened late or imported, or after its image is there. */
   readonly #layerTurns = new ImageTurns();
   readonly #cuts: ImageCuts;
   readonly #snapshots: SnapshotExports;
@@ -190,11 +190,16 @@ export class ImageShelf {
     this.#tops.add(await this.layers.create({ image, layer, bytes, isOrigin: true }));
   }
 
-  /** @throws OperationError IMAGE_EXISTS, IMAGE_REFUSED, BAD_SIZE, CANCELLED; Error of the disk; nothing is left then */
-  async import(job: FileImport): Promise<ImageHost> {
-    await this.#tops.makeWay(job.image, job.layer);
-    const { directory } = this.layers;
-    return this.#tops.add(this.layers.add(await importImage({ ...this.#parts, directory }, job)));
+  /**
+   * Whoever gives it up and has its layer dropped waits for its end: it would come after that otherwise, and stay.
+   * @throws OperationError IMAGE_EXISTS, IMAGE_REFUSED, BAD_SIZE, CANCELLED; Error of the disk; nothing is left then
+   */
+  import(job: FileImport): Promise<ImageHost> {
+    return this.#layerTurns.take(job.layer, async () => {
+      await this.#tops.makeWay(job.image, job.layer);
+      const { directory } = this.layers;
+      return this.#tops.add(this.layers.add(await importImage({ ...this.#parts, directory }, job)));
+    });
   }
 
   /**

@@ -21,4 +21,17 @@ test('a layer that is here and cannot be used is not denied: its blocks may be t
   assert.ok(broken.layers.served(layerName(2)) !== undefined, 'what is not here is denied still');
 });
 
+test('a layer that is dropped while the last of it is imported is gone once both are over', async () => {
+  const disk = new CrashDisk();
+  await disk.replace('/uploads/disk.raw', Buffer.alloc(4 * BLOCK_BYTES, 7));
+  const shelf = await shelfOn(disk, 'a');
+  const drops: Promise<void>[] = [];
+  const job = { image: 'web', layer: LAYER, path: '/uploads/disk.raw', signal: new AbortController().signal };
+  await shelf.import({ ...job, progress: () => void drops.push(shelf.drop(LAYER)) });
+  await Promise.all(drops);
+  assert.is(drops.length, 1);
+  assert.is(shelf.find('web'), undefined);
+  assert.equal(await disk.list('/state/layers'), []);
+});
+
 test.run();

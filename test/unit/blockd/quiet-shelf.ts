@@ -33,7 +33,7 @@ export async function shelfOn(disk: CrashDisk, node: string, around: Surrounding
     state: '/state',
     dial: around.dial ?? (() => Promise.reject(new Error('unreachable'))),
     serve,
-    converter: new Converter({ disk, serve }),
+    converter: new Converter({ disk, serve, room: async () => ({ freeBytes: 1e12, totalBytes: 1e12 }) }),
     dropCached: disk.dropCached,
     ...(around.cache === undefined ? {} : { cache: around.cache }),
   });
