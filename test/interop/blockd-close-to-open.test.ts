@@ -1,55 +1,41 @@
 // Close-to-open (promise S7) between real daemons under a real catalogue, with qemu-io as the client: an open that begins
 // after the answer to a close sees that state, wherever it is; one that comes too early, or with an older state, is refused.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { catalogueCalls } from '../../blockd/catalogue/catalogue-calls.ts';
 import { LevelStore } from '../../blockd/catalogue/level-store.ts';
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
-import { ProgressLine } from '../../common/progress.ts';
-import { ensurePackages } from '../../lab/host-packages.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
 import { refusal } from '../refusal.ts';
 import { context } from '../unit/blockd/catalogue-suite.ts';
-import { BlockdNode } from './blockd-node.ts';
+import type { BlockdNode } from './blockd-node.ts';
+import { BlockdNodes, EMPTY } from './blockd-nodes.ts';
 
 const BYTES = 16 * 2 ** 20;
 const LAYER = 'l00000000000000aa';
 /** An open waits for the store that closed the image; a test gives it up. */
 const GIVEN_UP_MS = 3_000;
 
-let root: string;
+let nodes: BlockdNodes;
 let store: LevelStore;
 let catalogue: ReturnType<typeof catalogueCalls>;
 let a: BlockdNode;
 let b: BlockdNode;
 
 test.before(async () => {
-  await ensurePackages(['qemu-utils'], new ProgressLine());
-  root = await mkdtemp(join(tmpdir(), 'close-to-open-'));
-  store = await LevelStore.open(join(root, 'heads'));
+  nodes = await BlockdNodes.start([
+    { name: 'a', address: '127.0.0.61' },
+    { name: 'b', address: '127.0.0.62' },
+  ]);
+  [a, b] = [nodes.node('a'), nodes.node('b')];
+  store = await LevelStore.open(join(nodes.root, 'heads'));
   catalogue = catalogueCalls(store);
-  const authority = await createAuthority();
-  const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
-  a = await BlockdNode.make(authority, controller, root, 'a', '127.0.0.61');
-  b = await BlockdNode.make(authority, controller, root, 'b', '127.0.0.62');
-  const members = [a.endpoint, b.endpoint];
-  for (const node of [a, b]) {
-    await node.start();
-    await node.controller.call('members.set', { members });
-  }
 });
 
 test.after(async () => {
-  for (const node of [a, b]) {
-    await node.stop('SIGKILL');
-    node.close();
-  }
   await store.close();
-  await rm(root, { recursive: true, force: true });
+  await nodes.stop();
 });
 
 function grant(node: BlockdNode): Promise<Head> {
@@ -77,8 +63,8 @@ async function record(node: BlockdNode, closing: Closing): Promise<void> {
 
 test('what A wrote is not to be had at B before A has closed, and all of it is there after', async () => {
   await a.controller.call('image.create', { image: 'web', layer: LAYER, bytes: BYTES });
-  const closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
-  await catalogue['image.add']({ image: 'web', layer: LAYER, bytes: BYTES, holder: 'a', closing }, context);
+  const added = { image: 'web', layer: LAYER, bytes: BYTES, holder: 'a', closing: EMPTY };
+  await catalogue['image.add'](added, context);
   const first = await grant(a);
   await openAs(first, a);
   await a.io('write -P 0x11 0 1M', 'write -P 0x12 2000000 1234', 'flush', 'write -P 0x13 4M 64k', 'write -z 0 8k');

@@ -11,19 +11,17 @@ import { createAuthority, issueIdentity } from '../../common/authority.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import type { Closing } from '../../wire/contracts/blockd.ts';
 import { BlockdNode } from './blockd-node.ts';
+import { openNew } from './blockd-nodes.ts';
 
 const MIB = 2 ** 20;
 const BYTES = 64 * MIB;
 const DISK_BYTES = 8 * MIB;
 /** The journal's last page has room for some records yet. */
 const FLUSHES_MAX = 200;
-const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
 const run = promisify(execFile);
 
 const STACK = { layer: 'l00000000000000aa', generation: 1, below: [] };
-const OPENING = { image: 'web', bytes: BYTES, stack: STACK };
 
 let root: string;
 let node: BlockdNode;
@@ -36,8 +34,7 @@ test.before(async () => {
   const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
   node = await BlockdNode.make(authority, controller, root, 'a', '127.0.0.4');
   await node.start();
-  await node.controller.call('image.create', { image: 'web', layer: STACK.layer, bytes: BYTES });
-  await node.controller.call('image.open', { ...OPENING, epoch: 1, last: EMPTY, from: node.endpoint });
+  await openNew(node, { bytes: BYTES, stack: STACK });
   await node.io('write -P 1 0 1M', 'flush');
 });
 

@@ -1,17 +1,16 @@
 // Images of layers on real daemons, with qemu-io as the guest: cut while written, moved and moved back, cloned, seeded,
 // exported, dropped; and exactly which blocks cross the link.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
 import { codeOf } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
+import type { StoreImage } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer, Stack } from '../../wire/contracts/layers.ts';
-import { BlockdNode } from './blockd-node.ts';
+import type { BlockdNode } from './blockd-node.ts';
+import { BlockdNodes, EMPTY, moveImage, openNew } from './blockd-nodes.ts';
 
 const MIB = 2 ** 20;
 const BYTES = 16 * MIB;
@@ -23,9 +22,8 @@ const [FIRST, SECOND, THIRD, CLONE, LARGER] = [1, 2, 3, 4, 5].map((n) => `l${`${
   string,
   string,
 ];
-const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
 
-let root: string;
+let nodes: BlockdNodes;
 let a: BlockdNode;
 let b: BlockdNode;
 let c: BlockdNode;
@@ -34,27 +32,16 @@ let stack: Stack = { layer: FIRST, generation: 1, below: [] };
 let snapshot: SealedLayer[] = [];
 
 test.before(async () => {
-  await ensurePackages(['qemu-utils', 'bubblewrap'], new ProgressLine());
-  root = await mkdtemp(join(tmpdir(), 'layers-'));
-  const authority = await createAuthority();
-  const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
-  a = await BlockdNode.make(authority, controller, root, 'a', '127.0.0.21');
-  b = await BlockdNode.make(authority, controller, root, 'b', '127.0.0.22');
-  c = await BlockdNode.make(authority, controller, root, 'c', '127.0.0.23');
-  const members = [a.endpoint, b.endpoint, c.endpoint];
-  for (const node of [a, b, c]) {
-    await node.start();
-    await node.controller.call('members.set', { members });
-  }
+  await ensurePackages(['bubblewrap'], new ProgressLine());
+  nodes = await BlockdNodes.start([
+    { name: 'a', address: '127.0.0.21' },
+    { name: 'b', address: '127.0.0.22' },
+    { name: 'c', address: '127.0.0.23' },
+  ]);
+  [a, b, c] = [nodes.node('a'), nodes.node('b'), nodes.node('c')];
 });
 
-test.after(async () => {
-  for (const node of [a, b, c]) {
-    await node.stop('SIGKILL');
-    node.close();
-  }
-  await rm(root, { recursive: true, force: true });
-});
+test.after(() => nodes?.stop());
 
 function show(node: BlockdNode, image = 'web'): Promise<StoreImage> {
   return node.controller.call('image.show', { image });
@@ -81,21 +68,12 @@ async function cut(node: BlockdNode, id: string, layer: string): Promise<void> {
   stack = { layer, generation: stack.generation + 1, below: [made.sealed, ...stack.below] };
 }
 
-async function move(from: BlockdNode, to: BlockdNode, migration: string, epoch: number): Promise<void> {
-  const standBy = { migration, image: 'web', bytes: BYTES, stack, epoch, from: from.endpoint };
-  await to.controller.call('standby.start', standBy);
-  await to.controller.call('standby.ready', { migration });
-  const { closings } = await from.self.call('writer.freeze', { migration, images: ['web'] });
-  const verdict = await to.self.call('standby.verify', { migration, closings, timeoutMs: 5_000 });
-  assert.equal(verdict, { equal: true, reason: '' });
-  await to.self.call('standby.activate', { migration });
-  await from.self.call('writer.release', { migration });
+function move(from: BlockdNode, to: BlockdNode, migration: string, epoch: number): Promise<void> {
+  return moveImage(from, to, { bytes: BYTES, stack }, { migration, epoch });
 }
 
 test('an image is cut under its writer, and survives kill -9 with both layers', async () => {
-  await a.controller.call('image.create', { image: 'web', layer: FIRST, bytes: BYTES });
-  const opening = { image: 'web', bytes: BYTES, stack, epoch: 1, last: EMPTY, from: a.endpoint };
-  await a.controller.call('image.open', opening);
+  await openNew(a, { bytes: BYTES, stack });
   await a.io('write -P 0x11 0 1M', 'write -P 0x12 8M 64k');
   await cut(a, 'c000000000000001', SECOND);
   snapshot = stack.below;
@@ -176,7 +154,7 @@ test('a seeded snapshot needs nobody else, and goes out as a file', async () => 
   assert.equal([told[0], told.at(-1)], [0, 1]);
   await a.stop('SIGKILL');
   await b.stop('SIGKILL');
-  const path = join(root, 'out.raw');
+  const path = join(nodes.root, 'out.raw');
   const still = { image: 'web', bytes: BYTES, layers: snapshot, path, format: 'raw' as const };
   await c.controller.call('image.export', still);
   const made = await readFile(path);

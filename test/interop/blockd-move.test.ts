@@ -1,12 +1,9 @@
 // An image moves between two real daemons and back, with qemu-io as the guest: what is read, what crosses the link.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
-import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
-import { BlockdNode } from './blockd-node.ts';
+import type { StoreImage } from '../../wire/contracts/blockd.ts';
+import type { BlockdNode } from './blockd-node.ts';
+import { BlockdNodes, moveImage, openNew } from './blockd-nodes.ts';
 
 const MIB = 2 ** 20;
 const BYTES = 64 * MIB;
@@ -14,33 +11,22 @@ const FIRST_MOVE = 'a000000000000001';
 const SECOND_MOVE = 'a000000000000002';
 /** How long a hold waits for its block daemon. */
 const PATIENCE_MS = 6_000;
-const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
+const LAYER = 'l00000000000000aa';
+const KNOWN = { bytes: BYTES, stack: { layer: LAYER, generation: 1, below: [] } };
 
-const STACK = { layer: 'l00000000000000aa', generation: 1, below: [] };
-const OPENING = { image: 'web', bytes: BYTES, stack: STACK };
-
-let root: string;
+let nodes: BlockdNodes;
 let a: BlockdNode;
 let b: BlockdNode;
 
 test.before(async () => {
-  root = await mkdtemp(join(tmpdir(), 'blockd-'));
-  const authority = await createAuthority();
-  const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
-  a = await BlockdNode.make(authority, controller, root, 'a', '127.0.0.1');
-  b = await BlockdNode.make(authority, controller, root, 'b', '127.0.0.2');
-  await Promise.all([a.start(), b.start()]);
-  const members = [a.endpoint, b.endpoint];
-  await a.controller.call('members.set', { members });
-  await b.controller.call('members.set', { members });
+  nodes = await BlockdNodes.start([
+    { name: 'a', address: '127.0.0.1' },
+    { name: 'b', address: '127.0.0.2' },
+  ]);
+  [a, b] = [nodes.node('a'), nodes.node('b')];
 });
 
-test.after(async () => {
-  await Promise.all([a.stop('SIGKILL'), b.stop('SIGKILL')]);
-  a.close();
-  b.close();
-  await rm(root, { recursive: true, force: true });
-});
+test.after(() => nodes?.stop());
 
 function show(node: BlockdNode): Promise<StoreImage> {
   return node.controller.call('image.show', { image: 'web' });
@@ -54,25 +40,13 @@ async function assertFails(call: Promise<unknown>): Promise<void> {
   assert.is(outcome, 'failed');
 }
 
-/** The whole hold: stand-by, freeze, verify, activate, release. */
-async function move(from: BlockdNode, to: BlockdNode, migration: string, epoch: number): Promise<Closing> {
-  const standBy = { migration, image: 'web', bytes: BYTES, stack: STACK, epoch, from: from.endpoint };
-  await to.controller.call('standby.start', standBy);
-  await to.controller.call('standby.ready', { migration });
-  await from.io('write -P 0x77 60M 4k');
-  const { closings } = await from.self.call('writer.freeze', { migration, images: ['web'] });
-  const verdict = await to.self.call('standby.verify', { migration, closings, timeoutMs: 5_000 });
-  assert.equal(verdict, { equal: true, reason: '' });
-  await to.self.call('standby.activate', { migration });
-  await from.self.call('writer.release', { migration });
-  const [closing] = closings;
-  if (closing === undefined) throw new Error('no closing');
-  return closing;
+/** Moves the image, which is written until the hold begins. */
+function move(from: BlockdNode, to: BlockdNode, migration: string, epoch: number): Promise<void> {
+  return moveImage(from, to, KNOWN, { migration, epoch, beforeHold: () => from.io('write -P 0x77 60M 4k') });
 }
 
 test('what was written at A is read at B, fetched on demand', async () => {
-  await a.controller.call('image.create', { image: 'web', layer: STACK.layer, bytes: BYTES });
-  await a.controller.call('image.open', { ...OPENING, epoch: 1, last: EMPTY, from: a.endpoint });
+  await openNew(a, KNOWN);
   await a.io('write -P 0x11 0 1M', 'write -P 0x22 5000000 1234', 'write -P 0x33 10M 64k', 'write -z 10M 8k', 'flush');
   await move(a, b, FIRST_MOVE, 2);
   await b.io(
@@ -141,7 +115,7 @@ test('the pull makes the image independent; then A may be gone', async () => {
   assert.equal((await show(b)).dependsOn, []);
   await a.stop('SIGKILL');
   await b.io('read -P 0x33 10248k 56k');
-  const closing = await b.controller.call('image.close', { image: 'web', layer: STACK.layer, epoch: 4 });
+  const closing = await b.controller.call('image.close', { image: 'web', layer: LAYER, epoch: 4 });
   assert.is(closing.epoch, 4);
 });
 

@@ -1,15 +1,12 @@
 // Blocks that are pushed ahead between real daemons, with qemu-io as the guest: what is there before the image moves, what
 // caps and lost places do, and settings that change meanwhile.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
 import type { Result } from '../../wire/contract.ts';
-import type { blockdContract, Closing, StoreImage } from '../../wire/contracts/blockd.ts';
+import type { blockdContract, StoreImage } from '../../wire/contracts/blockd.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
-import { BlockdNode } from './blockd-node.ts';
+import type { BlockdNode } from './blockd-node.ts';
+import { BlockdNodes, moveImage, openNew } from './blockd-nodes.ts';
 
 const MIB = 2 ** 20;
 const BYTES = 64 * MIB;
@@ -17,7 +14,6 @@ const BLOCK_BYTES = 4_096;
 const LAYER = 'l00000000000000aa';
 const STACK = { layer: LAYER, generation: 1, below: [] };
 const KNOWN = { image: 'web', bytes: BYTES, stack: STACK };
-const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
 /** Everything goes, read or not, most of it to b. */
 const PROACTIVE: PropagationSettings = {
   ...{ policy: { mode: 'proactive' }, k: 1_000, s: 0, rateBytesPerSecond: null, money: null },
@@ -29,7 +25,7 @@ const ON_DEMAND: PropagationSettings = { ...PROACTIVE, policy: { mode: 'on-deman
 const LONG_MS = 60_000;
 
 interface Stand {
-  readonly root: string;
+  readonly nodes: BlockdNodes;
   readonly a: BlockdNode;
   readonly b: BlockdNode;
   readonly c: BlockdNode;
@@ -38,28 +34,15 @@ interface Stand {
 const test = suite<Stand>('blocks pushed ahead');
 
 test.before.each(async (context) => {
-  const root = await mkdtemp(join(tmpdir(), 'blockd-push-'));
-  const authority = await createAuthority();
-  const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
-  const [a, b, c] = await Promise.all([
-    BlockdNode.make(authority, controller, root, 'a', '127.0.0.1'),
-    BlockdNode.make(authority, controller, root, 'b', '127.0.0.2'),
-    BlockdNode.make(authority, controller, root, 'c', '127.0.0.3'),
+  const nodes = await BlockdNodes.start([
+    { name: 'a', address: '127.0.0.1' },
+    { name: 'b', address: '127.0.0.2' },
+    { name: 'c', address: '127.0.0.3' },
   ]);
-  Object.assign(context, { root, a, b, c });
-  const nodes = [a, b, c];
-  await Promise.all(nodes.map((node) => node.start()));
-  const members = nodes.map(({ endpoint }) => endpoint);
-  await Promise.all(nodes.map((node) => node.controller.call('members.set', { members })));
+  Object.assign(context, { nodes, a: nodes.node('a'), b: nodes.node('b'), c: nodes.node('c') });
 });
 
-test.after.each(async ({ root, a, b, c }) => {
-  for (const node of [a, b, c]) {
-    await node.stop('SIGKILL');
-    node.close();
-  }
-  await rm(root, { recursive: true, force: true });
-});
+test.after.each(({ nodes }) => nodes.stop());
 
 const show = (node: BlockdNode): Promise<StoreImage> => node.controller.call('image.show', { image: 'web' });
 
@@ -81,8 +64,7 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
 
 /** 8 MiB that were written in an earlier epoch, so that no block waits for a sweep; b follows. */
 async function written({ a, b }: Stand, settings: PropagationSettings): Promise<void> {
-  await a.controller.call('image.create', { image: 'web', layer: LAYER, bytes: BYTES });
-  await a.controller.call('image.open', { ...KNOWN, epoch: 1, last: EMPTY, from: a.endpoint });
+  await openNew(a, KNOWN);
   await a.io('write -P 0x11 0 8M', 'flush');
   const last = await a.controller.call('image.close', { image: 'web', layer: LAYER, epoch: 1 });
   await a.controller.call('image.open', { ...KNOWN, epoch: 2, last, from: a.endpoint, propagation: settings });
@@ -100,15 +82,8 @@ test('what was pushed ahead is there when the image moves: nothing is fetched', 
   await a.io('read -P 0x11 0 8M');
   await until('all is at b', async () => (await pushedTo(b)) === 2_048);
   await until('a has heard so', async () => (await status(a)).counters.pushedBlocks === 2_048);
-  const migration = 'a000000000000001';
-  await b.controller.call('standby.start', { ...KNOWN, migration, epoch: 3, from: a.endpoint });
-  await b.controller.call('standby.ready', { migration });
-  await a.io('write -P 0x22 1M 64k');
-  const { closings } = await a.self.call('writer.freeze', { migration, images: ['web'] });
-  const verdict = await b.self.call('standby.verify', { migration, closings, timeoutMs: 5_000 });
-  assert.equal(verdict, { equal: true, reason: '' });
-  await b.self.call('standby.activate', { migration });
-  await a.self.call('writer.release', { migration });
+  const beforeHold = (): Promise<unknown> => a.io('write -P 0x22 1M 64k');
+  await moveImage(a, b, KNOWN, { migration: 'a000000000000001', epoch: 3, beforeHold });
   await b.io('read -P 0x11 0 1M', 'read -P 0x22 1M 64k', 'read -P 0x11 2M 6M');
   // What was written last may have come by the announcement or on demand, never more.
   const { fetchedOnDemandBlocks } = (await show(b)).counters;

@@ -1,63 +1,28 @@
 // What two real daemons tell of an image that moves between them, with qemu-io as the guest: hits, misses, and bytes by
 // the other node and by cause, the same at both ends.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
-import { ProgressLine } from '../../common/progress.ts';
-import { ensurePackages } from '../../lab/host-packages.ts';
-import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { BlockMetrics } from '../../wire/contracts/metrics.ts';
-import { BlockdNode } from './blockd-node.ts';
+import type { BlockdNode } from './blockd-node.ts';
+import { BlockdNodes, moveImage, openNew } from './blockd-nodes.ts';
 
 const BYTES = 64 * 2 ** 20;
-const MIGRATION = 'a000000000000001';
-const EMPTY: Closing = { image: 'web', epoch: 0, lastSequence: 0, entries: 0, digest: '0'.repeat(32), generation: 1 };
-const STACK = { layer: 'l00000000000000aa', generation: 1, below: [] };
+const KNOWN = { bytes: BYTES, stack: { layer: 'l00000000000000aa', generation: 1, below: [] } };
 
-let root: string;
+let nodes: BlockdNodes;
 let a: BlockdNode;
 let b: BlockdNode;
 
 test.before(async () => {
-  await ensurePackages(['qemu-utils'], new ProgressLine());
-  root = await mkdtemp(join(tmpdir(), 'seeing-'));
-  const authority = await createAuthority();
-  const controller = await issueIdentity(authority, { node: 'k', role: 'controller' });
-  a = await BlockdNode.make(authority, controller, root, 'a', '127.0.0.41');
-  b = await BlockdNode.make(authority, controller, root, 'b', '127.0.0.42');
-  await Promise.all([a.start(), b.start()]);
-  const members = [
-    { ...a.endpoint, cloud: 'alpha' },
-    { ...b.endpoint, cloud: 'beta' },
-  ];
-  for (const node of [a, b]) await node.controller.call('members.set', { members });
-  await a.controller.call('image.create', { image: 'web', layer: STACK.layer, bytes: BYTES });
-  const opening = { image: 'web', bytes: BYTES, stack: STACK, epoch: 1, last: EMPTY, from: a.endpoint };
-  await a.controller.call('image.open', opening);
+  nodes = await BlockdNodes.start([
+    { name: 'a', address: '127.0.0.41', cloud: 'alpha' },
+    { name: 'b', address: '127.0.0.42', cloud: 'beta' },
+  ]);
+  [a, b] = [nodes.node('a'), nodes.node('b')];
+  await openNew(a, KNOWN);
 });
 
-test.after(async () => {
-  for (const node of [a, b]) {
-    await node.stop('SIGKILL');
-    node.close();
-  }
-  await rm(root, { recursive: true, force: true });
-});
-
-/** The whole hold: stand-by, freeze, verify, activate, release. */
-async function move(): Promise<void> {
-  const standBy = { migration: MIGRATION, image: 'web', bytes: BYTES, stack: STACK, epoch: 2, from: a.endpoint };
-  await b.controller.call('standby.start', standBy);
-  await b.controller.call('standby.ready', { migration: MIGRATION });
-  const { closings } = await a.self.call('writer.freeze', { migration: MIGRATION, images: ['web'] });
-  const verdict = await b.self.call('standby.verify', { migration: MIGRATION, closings, timeoutMs: 30_000 });
-  assert.equal(verdict, { equal: true, reason: '' });
-  await b.self.call('standby.activate', { migration: MIGRATION });
-  await a.self.call('writer.release', { migration: MIGRATION });
-}
+test.after(() => nodes?.stop());
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 2_000; tries++) {
@@ -84,7 +49,7 @@ const bytesOf = ({ traffic }: BlockMetrics, peer: string, cause: string): [bytes
 
 test('reads of what came count as misses once and as hits from then on; both ends count the same bytes', async () => {
   await a.io('write -P 0x11 0 1M', 'flush');
-  await move();
+  await moveImage(a, b, KNOWN, { migration: 'a000000000000001', epoch: 2 });
   const before = await metricsOf(b);
   await b.io('read -P 0x11 0 64k', 'read -P 0x11 512k 4k');
   const missed = await metricsOf(b);
