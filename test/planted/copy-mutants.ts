@@ -24,13 +24,6 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     by: 'sim/block-copies',
   },
   {
-    name: 'a copy that lacks blocks calls itself whole',
-    room: 'blockd/copies/kept-table.ts',
-    find: "return table.hasMissing ? 'lacking' : 'whole';",
-    replace: "return 'whole';",
-    by: 'sim/block-copies',
-  },
-  {
     name: 'a copy writes where no mark says that it may',
     room: 'blockd/copies/told-batch.ts',
     find: 'if (!store.active.touch(first, end)) return store.activate(first, end);',

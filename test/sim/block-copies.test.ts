@@ -4,13 +4,13 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { planWithCopies, runBlockSeeds } from './block-run.ts';
 
-const SEEDS = 16;
-const FIRST = 1;
+/** In the first three planted bugs show that are rare (`test/planted/copy-mutants.ts`). */
+const SEEDS = [23, 32, 41, ...Array.from({ length: 13 }, (_, index) => index + 1)];
 
-test(`${SEEDS} worlds: what was answered under a policy with copies is on as many disks, and stays there`, async () => {
+test(`${SEEDS.length} worlds: what was answered under a policy with copies is on as many disks, and stays there`, async () => {
   const failures: string[] = [];
   let looks = 0;
-  for (let seed = FIRST; seed < FIRST + SEEDS && failures.length === 0; seed++) {
+  for (const seed of SEEDS) {
     const sums = await runBlockSeeds(
       seed,
       1,
@@ -18,9 +18,10 @@ test(`${SEEDS} worlds: what was answered under a policy with copies is on as man
       planWithCopies,
     );
     looks += sums.looks;
+    if (failures.length > 0) break;
   }
   assert.equal(failures, []);
-  assert.ok(looks > 10 * SEEDS, `${looks} looks at copies`);
+  assert.ok(looks > 10 * SEEDS.length, `${looks} looks at copies`);
 });
 
 test.run();

@@ -13,8 +13,8 @@ import type { World } from './world.ts';
 
 const LAYERS = '/state/layers';
 /** Of the moments that could be looked at: each look recovers three disks. */
-const ANSWER_CHANCE = 0.15;
-const LOOK_CHANCE = 0.15;
+const ANSWER_CHANCE = 0.3;
+const LOOK_CHANCE = 0.5;
 
 export type CopyPolicy = Extract<PropagationPolicy, { mode: 'sync' | 'sync-write' }>;
 
