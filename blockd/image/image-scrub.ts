@@ -28,8 +28,10 @@ export async function scrubImage(job: ImageScrubJob, clock: Clock, log: Log): Pr
   const totalBytes = layers.reduce((sum, layer) => sum + heldBlocks(layer), 0) * BLOCK_BYTES;
   const healings: Promise<Healing>[] = [];
   let checkedBlocks = 0;
+  let unreadBlocks = 0;
   progress(0, totalBytes);
   for (const layer of layers) {
+    const unreadBefore = unreadBlocks;
     for (let from = 0; ; ) {
       if (signal.aborted) throw new OperationError('CANCELLED', `the scrub of image ${job.image} was given up`);
       const step = await scrubNext(layer, from, log);
@@ -37,17 +39,18 @@ export async function scrubImage(job: ImageScrubJob, clock: Clock, log: Log): Pr
       if (step === undefined) break;
       from = step.end;
       checkedBlocks += step.checkedBlocks;
+      unreadBlocks += step.unreadBlocks;
       healings.push(...step.rotten.map((block) => heal(layer, block, log)));
       progress(Math.min(totalBytes, checkedBlocks * BLOCK_BYTES), totalBytes);
       await pause(clock);
     }
-    await job.done(layer.store.layer);
+    if (unreadBlocks === unreadBefore) await job.done(layer.store.layer);
   }
   const ended = await endsOf(healings, clock, signal);
   const count = (how: Healing): number => ended.filter((one) => one === how).length;
   const [healedBlocks, lostBlocks] = [count('healed'), count('lost')];
   const waitingBlocks = healings.length - healedBlocks - lostBlocks;
-  return { checkedBlocks, rottenBlocks: healings.length, healedBlocks, lostBlocks, waitingBlocks };
+  return { checkedBlocks, unreadBlocks, rottenBlocks: healings.length, healedBlocks, lostBlocks, waitingBlocks };
 }
 
 /** Those that have ended within the time. */

@@ -16,6 +16,8 @@ export type ScrubbedLayer = Pick<LayerBlocks, 'store' | 'fetch'>;
 export interface ScrubStep {
   readonly end: number;
   readonly checkedBlocks: number;
+  /** Of which nothing is known, for the reason in the log. */
+  readonly unreadBlocks: number;
   readonly rotten: readonly number[];
 }
 
@@ -29,11 +31,11 @@ export async function scrubNext({ store }: ScrubbedLayer, from: number, log: Log
   if (first === undefined || failure !== undefined) return undefined;
   const end = table.endOfContent(first, Math.min(blocks, first + STEP_BLOCKS));
   try {
-    return { end, checkedBlocks: end - first, rotten: await store.file.findSpoilt(first, end) };
+    return { end, checkedBlocks: end - first, unreadBlocks: 0, rotten: await store.file.findSpoilt(first, end) };
   } catch (error) {
     const { layer, image } = store;
     log.warn({ layer, image, first, end, reason: messageOf(error) }, 'blocks were not scrubbed');
-    return { end, checkedBlocks: 0, rotten: [] };
+    return { end, checkedBlocks: 0, unreadBlocks: end - first, rotten: [] };
   }
 }
 

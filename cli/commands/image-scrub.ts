@@ -7,9 +7,10 @@ const BLOCK_BYTES = 4096;
 
 /** What a scrub found, in one line. */
 export function describeScrub(image: string, node: string, report: ScrubReport): string {
-  const { checkedBlocks, rottenBlocks, healedBlocks, lostBlocks, waitingBlocks } = report;
-  const checked = `image ${image} at ${node}: ${formatBytes(checkedBlocks * BLOCK_BYTES)} read`;
-  if (rottenBlocks === 0) return `${checked}, all as written`;
+  const { checkedBlocks, unreadBlocks, rottenBlocks, healedBlocks, lostBlocks, waitingBlocks } = report;
+  const unread = unreadBlocks > 0 ? `, ${unreadBlocks} blocks COULD NOT BE READ (see blockd's log at ${node})` : '';
+  const checked = `image ${image} at ${node}: ${formatBytes(checkedBlocks * BLOCK_BYTES)} read${unread}`;
+  if (rottenBlocks === 0) return `${checked}, ${unread === '' ? 'all' : 'what was read is'} as written`;
   const lost = lostBlocks > 0 ? `, ${lostBlocks} LOST (no node has a good copy)` : '';
   const waiting = waitingBlocks > 0 ? `, ${waitingBlocks} wait for a node that may have them` : '';
   return `${checked}, ${rottenBlocks} blocks rotten: ${healedBlocks} healed from other nodes${lost}${waiting}`;
@@ -30,6 +31,6 @@ export const scrubCommand = command(
         client.call('image.scrub', order, { onProgress: (p) => line.update(p) }),
       );
       await print(options, { image, node, ...report }, describeScrub(image, node, report));
-      if (report.lostBlocks > 0) process.exitCode = 1;
+      if (report.lostBlocks > 0 || report.unreadBlocks > 0) process.exitCode = 1;
     }),
   );

@@ -81,9 +81,13 @@ export const StoreImage = Type.Object({
 });
 export type StoreImage = Type.Static<typeof StoreImage>;
 
-/** What a scrub found: `waiting` are rotten blocks whose holders did not answer yet, `lost` those that nobody has. */
+/**
+ * What a scrub found: `waiting` are rotten blocks whose holders did not answer yet, `lost` those that nobody has, `unread`
+ * blocks of which nothing is known, since their file could not be looked at (blockd's log says why).
+ */
 export const ScrubReport = Type.Object({
   checkedBlocks: Count,
+  unreadBlocks: Count,
   rottenBlocks: Count,
   healedBlocks: Count,
   lostBlocks: Count,

@@ -46,11 +46,13 @@ function scrub({ image, clock }: SmallImage): Scrubbing {
   return { report: scrubImage(job, clock, log), told, done, end };
 }
 
+const WELL = { unreadBlocks: 0, rottenBlocks: 0, healedBlocks: 0, lostBlocks: 0, waitingBlocks: 0 };
+
 test('what is as written is counted, and told as it goes', async () => {
   const small = await spoilt([]);
   const { report, told, done } = scrub(small);
   await small.clock.advance(0);
-  assert.equal(await report, { checkedBlocks: 8, rottenBlocks: 0, healedBlocks: 0, lostBlocks: 0, waitingBlocks: 0 });
+  assert.equal(await report, { ...WELL, checkedBlocks: 8 });
   assert.equal(told.at(-1), [8 * BLOCK_BYTES, 8 * BLOCK_BYTES]);
   assert.equal(done, [LAYER]);
 });
@@ -67,8 +69,17 @@ test('what rotted or cannot be read is healed by whoever has it, and lost where 
   small.source.deny();
   await small.clock.advance(0);
   small.source.deny();
-  assert.equal(await report, { checkedBlocks: 8, rottenBlocks: 2, healedBlocks: 1, lostBlocks: 1, waitingBlocks: 0 });
+  assert.equal(await report, { ...WELL, checkedBlocks: 8, rottenBlocks: 2, healedBlocks: 1, lostBlocks: 1 });
   assert.ok(small.store.file.isSound(2));
+});
+
+test('a layer whose file cannot be looked at is not said to be well, nor to have been read', async () => {
+  const small = await spoilt([]);
+  small.store.file.findSpoilt = () => Promise.reject(new Error('file closed'));
+  const { report, done } = scrub(small);
+  await small.clock.advance(0);
+  assert.equal(await report, { ...WELL, checkedBlocks: 0, unreadBlocks: 8 });
+  assert.equal(done, []);
 });
 
 test('a holder that does not answer is waited for half a minute, and the block is fetched later all the same', async () => {
@@ -112,9 +123,11 @@ test('the date is that of the layer that was read longest ago, and outlives the 
 });
 
 test('a person is told in one line', () => {
-  const none = { checkedBlocks: 256, rottenBlocks: 0, healedBlocks: 0, lostBlocks: 0, waitingBlocks: 0 };
+  const none = { ...WELL, checkedBlocks: 256 };
   assert.match(describeScrub('web', 'a', none), /^image web at a: 1\.0 MB read, all as written$/);
   const some = { ...none, rottenBlocks: 4, healedBlocks: 2, lostBlocks: 1, waitingBlocks: 1 };
+  const unread = describeScrub('web', 'a', { ...none, unreadBlocks: 3 });
+  assert.match(unread, /1\.0 MB read, 3 blocks COULD NOT BE READ \(.*\), what was read is as written$/);
   assert.match(describeScrub('web', 'a', some), /4 blocks rotten: 2 healed from other nodes, 1 LOST .*, 1 wait for/);
 });
 
