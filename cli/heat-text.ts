@@ -47,9 +47,12 @@ export function describeHeat(map: HeatMap | null, columns = COLUMNS_DEFAULT): st
     return 'heat    not noted: the image is not open, its node cannot be asked, or there is no other to tell';
   const { cellBlocks, reads, writes } = map;
   const width = cellColumns(columns);
-  const most = (events: readonly number[]): string => `${Math.round(Math.max(...events))}`;
+  const most = (events: readonly number[], name: string): string => {
+    const count = Math.round(Math.max(...events));
+    return `${count} ${name}${count === 1 ? '' : 's'}`;
+  };
   return [
-    `heat    ${formatBytes(cellBlocks * BLOCK_BYTES)} a character; █: ${most(reads)} reads, ${most(writes)} writes; each lighter shade a quarter`,
+    `heat    ${formatBytes(cellBlocks * BLOCK_BYTES)} a character; █: ${most(reads, 'read')}, ${most(writes, 'write')}; each lighter shade a quarter`,
     ...linesOf('reads', reads, width, 'cyan'),
     ...linesOf('writes', writes, width, 'yellow'),
   ].join('\n');

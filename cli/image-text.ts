@@ -32,14 +32,23 @@ function describeRecovery({ place, rpoSeconds, lostMs, isLate, reason }: NonNull
   return `recovery at ${place}: ${lost}${verdict}${reason === '' ? '' : ` (${reason})`}`;
 }
 
-function summaryOf({ head, stores, recovery }: ImageState): string[] {
+/** An image that no store has had open yet is what its layers are, of which one may hide another's blocks. */
+function usedOf({ head, stores, layers }: ImageState): string {
+  const written = layers.map(({ holders }) => Math.max(0, ...holders.map(({ layer }) => layer.writtenBlocks)));
+  const inLayers = written.reduce((sum, blocks) => sum + blocks, 0);
+  const blocks = Math.max(0, ...stores.map(({ store }) => store.writtenBlocks));
+  const usedBytes = Math.min(head.bytes, BLOCK_BYTES * (stores.length > 0 ? blocks : inLayers));
+  const percent = Math.round((100 * usedBytes) / Math.max(1, head.bytes));
+  return `${stores.length > 0 ? '' : 'up to '}${formatBytes(usedBytes)} of it used (${percent} %)`;
+}
+
+function summaryOf(state: ImageState): string[] {
+  const { head, stores, recovery } = state;
   const writer = stores.find(({ node }) => node === head.writer)?.store;
   const sequence = writer?.lastSequence ?? head.last.lastSequence;
-  const usedBlocks = Math.max(0, ...stores.map(({ store }) => store.writtenBlocks));
-  const percent = Math.round((100 * usedBlocks * BLOCK_BYTES) / Math.max(1, head.bytes));
   return [
     `name     ${head.image}`,
-    `size     ${formatBytes(head.bytes)}, ${inBytes(usedBlocks)} of it used (${percent} %)`,
+    `size     ${formatBytes(head.bytes)}, ${usedOf(state)}`,
     `version  epoch ${head.epoch}, sequence ${sequence}, generation ${head.stack.generation} of its layers`,
     `open at  ${head.writer ?? 'nowhere (closed)'}`,
     `policy   ${head.propagation?.policy.mode ?? 'on-demand'}`,
@@ -59,6 +68,7 @@ function describeStores({ stores }: ImageState): string {
     ],
     ...[{ title: 'SCRUBBED' }, { title: 'DEPENDS ON' }],
   ];
+  if (stores.length === 0) return 'no node that can be asked has had it open yet';
   const rows = stores.map(({ node, store }) => [
     ...[node, store.role, inBytes(store.writtenBlocks), inBytes(store.localBlocks)],
     ...[`${store.counters.reads}`, `${store.counters.writes}`],

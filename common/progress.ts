@@ -59,7 +59,7 @@ export class ProgressLine {
   }
 
   #describe({ doneBytes, totalBytes, detail }: ProgressValue, nowMs: number): string {
-    const parts = detail === undefined ? [] : [detail];
+    const parts = detail === undefined || detail === '' ? [] : [detail];
     if (doneBytes !== undefined) {
       const rate = (doneBytes * 1_000) / Math.max(1, nowMs - this.#startedMs);
       const left = totalBytes === undefined ? Number.POSITIVE_INFINITY : totalBytes - doneBytes;
@@ -67,7 +67,7 @@ export class ProgressLine {
       parts.push(`${formatBytes(doneBytes)}${of}`, `${formatBytes(rate)}/s`);
       if (rate > 0 && Number.isFinite(left)) parts.push(`${formatMs((left * 1_000) / rate)} left`);
     }
-    return parts.join(', ');
+    return parts.length > 0 ? parts.join(', ') : `${formatMs(nowMs - this.#startedMs)} so far`;
   }
 
   #write(detail: string): void {

@@ -38,7 +38,9 @@ export class CatalogueTable {
   get(image: string): Entry {
     const entry = this.#entries.get(image);
     if (entry !== undefined) return entry;
-    throw new OperationError('NO_IMAGE', `there is no image ${image}`, { remedy: 'List the images.' });
+    throw new OperationError('NO_IMAGE', `there is no image ${image}`, {
+      remedy: 'supercloud image list has those that there are.',
+    });
   }
 
   get snapshots(): Snapshot[] {

@@ -12,8 +12,9 @@ const VERDICTS: Readonly<Record<RebuiltImage['verdict'], string>> = {
   conflict: 'CONFLICT',
 };
 
-function describe(report: RebuildReport): string {
-  const { behind, isDone, images, snapshots, unnamed, notes } = report;
+/** The whole report for a person. */
+export function describeRebuild(report: RebuildReport): string {
+  const { behind, images, snapshots, unnamed, notes } = report;
   const rows = images.map(({ image, verdict, node, reason, isAccepted }) => [
     ...[image, isAccepted ? 'accepted' : VERDICTS[verdict], node, reason],
   ]);
@@ -26,8 +27,15 @@ function describe(report: RebuildReport): string {
     lines.push(`layer ${layer} (made for ${image}) at ${nodes.join(', ')} is named by nothing, and stays there`);
   }
   lines.push(...notes.map((note) => `note: ${note}`), ...images.flatMap(acceptable));
-  lines.push('', isDone ? 'this is done' : 'nothing is changed yet: say --yes to make these records');
+  lines.push('', conclusion(report));
   return lines.join('\n');
+}
+
+function conclusion({ behind, isDone, images }: RebuildReport): string {
+  if (isDone) return 'this is done';
+  if (behind === '' && images.every(({ verdict }) => verdict === 'known'))
+    return 'the records are as the stores say: there is nothing to do';
+  return 'nothing is changed yet: say --yes to make these records';
 }
 
 function acceptable({ image, wouldLose, isAccepted }: RebuiltImage): string[] {
@@ -53,7 +61,7 @@ const rebuild = command('rebuild', 'make the records of all images again from wh
     withOrchestrator(options, async (client) => {
       const order = { execute: options.yes === true, accept: options.accept ?? [] };
       const report = await client.call('catalogue.rebuild', order);
-      await print(options, report, describe(report));
+      await print(options, report, describeRebuild(report));
     }),
   );
 

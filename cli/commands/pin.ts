@@ -18,7 +18,7 @@ export function pinCommands(kind: 'image' | 'snapshot'): [pin: Command, unpin: C
     .action((name: string, options: CommonOptions & { to: string }) =>
       withOrchestrator(options, async (client) => {
         const made = await client.call('pin.set', { kind, name, to: options.to });
-        await print(options, made, describe(kind, name, made));
+        await print(options, made, describePin(kind, name, made));
       }),
     );
   const unpin = command('unpin', `let ${article(kind)} go anywhere again; whoever waited for it goes on`, [
@@ -34,9 +34,12 @@ export function pinCommands(kind: 'image' | 'snapshot'): [pin: Command, unpin: C
   return [pin, unpin];
 }
 
-function describe(kind: string, name: string, { pin, alsoHeld, stillAt }: Pinned): string {
+/** What was pinned, and what that means for others, a line each. */
+export function describePin(kind: string, name: string, { pin, alsoHeld, stillAt }: Pinned): string {
   const lines = [`${kind} ${name} is pinned to ${pin?.place} (${pin?.nodes.join(', ')})`];
-  if (alsoHeld.length > 0) lines.push(`${alsoHeld.join(', ')} stand on it: elsewhere they wait where they need it`);
+  const [only] = alsoHeld;
+  if (alsoHeld.length === 1) lines.push(`image ${only} stands on it too: elsewhere it waits where it needs it`);
+  if (alsoHeld.length > 1) lines.push(`${alsoHeld.join(', ')} stand on it too: elsewhere they wait where they need it`);
   if (stillAt.length > 0) lines.push(`${stillAt.join(', ')} will let go of it later`);
   return lines.join('\n');
 }

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { formatMs } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
-import type { VmState } from '../../wire/contracts/cluster-state.ts';
+import type { MigrationState, VmState } from '../../wire/contracts/cluster-state.ts';
 import type { StubEvent } from '../../wire/contracts/events.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { describeDependence, describeMigration, describeSteps } from './migrate.ts';
@@ -31,13 +31,18 @@ function describeVm(vm: VmState, events: readonly StubEvent[]): string {
   return said.map(([name, value]) => `${name.padEnd(15)} ${value}`).join('\n');
 }
 
+/** In a few words; the hold's time only of one that had its hold. */
+export function lastMigration({ step, to, holdMs }: Pick<MigrationState, 'step' | 'to' | 'holdMs'>): string {
+  return step === 'moved' ? `moved, hold ${formatMs(holdMs)}` : `to ${to}: ${step}`;
+}
+
 const list = command('list', 'the VMs and where they run', ['vm list']).action((options: CommonOptions) =>
   withOrchestrator(options, async (client) => {
     const { vms } = await client.call('vm.list', {});
     const columns = ['VM', 'CLOUD', 'STATE', 'ADDRESS', 'SIZE', 'LAST MIGRATION'].map((title) => ({ title }));
     const rows = vms.map((vm) => [
       ...[vm.vm, vm.cloud, vm.state, vm.spec.ip, `${vm.spec.cpus} vCPU ${vm.spec.memoryMB} MB`],
-      vm.migration === null ? '' : `${vm.migration.step}, hold ${formatMs(vm.migration.holdMs)}`,
+      vm.migration === null ? '' : lastMigration(vm.migration),
     ]);
     await print(options, vms, formatTable(columns, rows));
   }),

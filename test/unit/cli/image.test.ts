@@ -57,6 +57,16 @@ test('under async what would be lost now, and whether that is too much', () => {
   assert.match(describeImage({ ...STATE, recovery: first }), /nothing is there yet; LATE/);
 });
 
+test('a clone that nobody has opened has what its layers have', () => {
+  const under = {
+    ...{ layer: below.layer, bytes: 8_192, isTop: false, lastSequence: 5 },
+    holders: [{ node: 'alpha', layer: layerAt(below.layer, 7) }],
+  };
+  const text = describeImage({ ...STATE, head: { ...STATE.head, writer: null }, stores: [], layers: [under] });
+  assert.match(text, /size {5}41\.0 kB, up to 28\.7 kB of it used \(70 %\)/);
+  assert.match(text, /no node that can be asked has had it open yet/);
+});
+
 test('a map is as wide as the terminal and no wider, without colours where there is no terminal', () => {
   for (const columns of [20, 33, 80, 211]) {
     const cells = heatCells(columns);

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describeSteps } from '../../../cli/commands/migrate.ts';
+import { lastMigration } from '../../../cli/commands/vm.ts';
 
 test('steps stand in the order of their beginnings, a bar between those that overlap', () => {
   const stepTimes = [
@@ -17,6 +18,11 @@ test('steps stand in the order of their beginnings, a bar between those that ove
     'precheck 80 ms, port 150 ms | standby 110 ms | tables 400 ms, memory 6.0 s, hold 200 ms',
   );
   assert.is(describeSteps({ stepTimes: [] }), '');
+});
+
+test('a list of VMs has the hold only of a migration that had one', () => {
+  assert.is(lastMigration({ step: 'memory', to: 'beta', holdMs: 0 }), 'to beta: memory');
+  assert.is(lastMigration({ step: 'moved', to: 'beta', holdMs: 250 }), 'moved, hold 250 ms');
 });
 
 test.run();
