@@ -14,15 +14,36 @@ const TURN_MAX_MS = 0.25;
 /** Requests in a row that have to come so soon before it is worth looking, after it was not. */
 const QUICK_NEEDED = 8;
 
+/** Who was the only one to ask for so long is taken to be alone. */
+const ALONE_MS = 2;
+
+/** The clients of one thread: nobody is waited for while another one asks too. */
+export class AskingClients {
+  #latest: BusyPoll | undefined;
+  #sinceMs = 0;
+
+  /** Notes that the client asks. Whether it is alone. */
+  asks(client: BusyPoll, nowMs: number): boolean {
+    if (this.#latest !== client) this.#sinceMs = nowMs;
+    this.#latest = client;
+    return nowMs - this.#sinceMs >= ALONE_MS;
+  }
+}
+
+const ofThisThread = new AskingClients();
+
 /** One connection's. The clock is in milliseconds, and never goes back. */
 export class BusyPoll {
+  readonly #clients: AskingClients;
   readonly #nowMs: () => number;
+  #isAlone = false;
   #quick = 0;
   #repliedMs = Number.NEGATIVE_INFINITY;
   #turnEndMs = 0;
   #credit = 0;
 
-  constructor(nowMs: () => number = () => performance.now()) {
+  constructor(clients = ofThisThread, nowMs: () => number = () => performance.now()) {
+    this.#clients = clients;
     this.#nowMs = nowMs;
   }
 
@@ -30,6 +51,7 @@ export class BusyPoll {
   woken(): void {
     const nowMs = this.#nowMs();
     this.#turnEndMs = nowMs + TURN_MAX_MS;
+    this.#isAlone = this.#clients.asks(this, nowMs);
     this.#quick = nowMs - this.#repliedMs <= GAP_MAX_MS * 2 ? this.#quick + 1 : Math.min(this.#quick, 0);
   }
 
@@ -43,7 +65,7 @@ export class BusyPoll {
    * `readsDisk`: a reply waits for it, and `look` sends that too.
    */
   next(look: () => number, readsDisk: () => boolean): number {
-    if (this.#quick < QUICK_NEEDED) return 0;
+    if (this.#quick < QUICK_NEEDED || !this.#isAlone) return 0;
     const startMs = this.#nowMs();
     let wasDisk = false;
     for (let nowMs = startMs; nowMs < this.#turnEndMs; nowMs = this.#nowMs()) {

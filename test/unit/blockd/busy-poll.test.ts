@@ -1,13 +1,19 @@
 // When a client's next request is looked for, and when the thread goes to sleep instead.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BusyPoll } from '../../../blockd/nbd/busy-poll.ts';
+import { AskingClients, BusyPoll } from '../../../blockd/nbd/busy-poll.ts';
 
 /** A client that asks so long after each reply; each look takes a microsecond. */
 class Client {
   nowMs = 1_000;
   looks = 0;
-  readonly #poll = new BusyPoll(() => this.nowMs);
+  readonly #poll: BusyPoll;
+
+  /** It has been alone among the clients for long. */
+  constructor(clients = new AskingClients()) {
+    this.#poll = new BusyPoll(clients, () => this.nowMs);
+    clients.asks(this.#poll, 0);
+  }
 
   /** Woken, then request after request as long as they are found: how many there were. */
   turn(gapMs: number, requestsMax = 100): number {
@@ -111,6 +117,21 @@ test('a slow client is never waited for', () => {
   const client = new Client();
   for (let turn = 0; turn < 50; turn++) assert.is(client.turn(0.2), 1);
   assert.is(client.looks, 0);
+});
+
+test('nobody is waited for while another client asks too, and again soon after that one has stopped', () => {
+  const clients = new AskingClients();
+  const other = new BusyPoll(clients, () => client.nowMs);
+  const client = new Client(clients);
+  for (let turn = 0; turn < 50; turn++) {
+    other.woken();
+    assert.is(client.turn(0.02, 100), 1);
+  }
+  assert.is(client.looks, 0);
+  for (let turn = 0; turn < 90; turn++) assert.is(client.turn(0.02, 100), 1, `turn ${turn}`);
+  client.nowMs += 0.2;
+  for (let turn = 0; turn < 8; turn++) client.turn(0.02, 1);
+  assert.ok(client.turn(0.02, 100) > 1);
 });
 
 test.run();
