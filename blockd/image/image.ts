@@ -55,10 +55,14 @@ export class Image extends ImageRequests {
     return { image, epoch, ...this.store.table.mark, generation };
   }
 
-  /** Becomes the writer of a granted epoch; all layers are here, their tables compared with the last closing and proofs. */
+  /**
+   * Becomes the writer of a granted epoch; all layers are here, their tables compared with the last closing and proofs.
+   * Extents that were marked for a copy go idle with it: what a newer name left in them is nobody's write (SOUNDNESS A3).
+   */
   async open(epoch: number, last: Closing, migration: string | null, ends: readonly EpochEnd[] = []): Promise<void> {
     const state = { ...IDLE, role: 'writer', epoch, migration, closing: null } as const;
-    await this.store.commit({ reserve: true, state: { ...state, ends: mergeEnds(this.store.state.ends, ends, last) } });
+    const allEnds = mergeEnds(this.store.state.ends, ends, last);
+    await this.store.commit({ clean: true, reserve: true, state: { ...state, ends: allEnds } });
     this.gate.set('open');
   }
 

@@ -185,11 +185,12 @@ async function renewActive(disk: Disk, store: ImageStore, fold: StoreFold): Prom
   if (sequence === undefined) throw damaged(store.image, 'its write numbers are used up');
   const version = { epoch: fold.state.epoch, sequence };
   const sumOf = (block: number): number => store.file.sumOf(block);
-  const isSameRun = fold.kernelRun === disk.kernelRun;
+  // What else differs from zeros than a client's writes, a store that is none's left there itself: its table stays as it was.
+  const hasWrites = fold.state.role === 'writer' && fold.kernelRun === disk.kernelRun;
   for (const extent of fold.active) {
     const [first, end] = blocksOfExtent(extent, store.blocks);
     store.table.renew(first, end, version, sumOf);
-    if (isSameRun) store.table.adoptWrites(first, end, version, sumOf);
+    if (hasWrites) store.table.adoptWrites(first, end, version, sumOf);
   }
   await store.commit({ clean: true });
 }

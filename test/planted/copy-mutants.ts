@@ -58,4 +58,18 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     replace: 'if (place === part) throw new Error(',
     by: 'unit/blockd/copies/pinned-copies',
   },
+  {
+    name: "what a store left of a copy is taken for a write of the image's client",
+    room: 'blockd/image/image.ts',
+    find: 'await this.store.commit({ clean: true, reserve: true,',
+    replace: 'await this.store.commit({ reserve: true,',
+    by: 'unit/blockd/copies/opened-copy',
+  },
+  {
+    name: 'a store that is no writer takes what it finds for a write',
+    room: 'blockd/store/image-files.ts',
+    find: "const hasWrites = fold.state.role === 'writer' && fold.kernelRun",
+    replace: 'const hasWrites = fold.kernelRun',
+    by: 'unit/blockd/copies/opened-copy',
+  },
 ];

@@ -110,7 +110,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'after a kill first writes are forgotten',
     room: 'blockd/store/image-files.ts',
-    find: 'if (isSameRun) store.table.adoptWrites(first, end, version, sumOf);',
+    find: 'if (hasWrites) store.table.adoptWrites(first, end, version, sumOf);',
     replace: '',
     by: 'crash/kills',
   },
