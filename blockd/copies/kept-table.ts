@@ -138,6 +138,8 @@ export class KeptTable {
     for (let block = first; block < first + count; block++) {
       const pending = this.#pending.get(block);
       if (pending === undefined || pending.high !== high || pending.low !== low) continue;
+      // What was told before and is yet to be applied would hide its name; it is asked for again.
+      if (this.#isUnderWay(block)) continue;
       this.#pending.delete(block);
       this.#learn(block, { ...pending, holder: this.#store.holderIndex(node) });
     }
@@ -177,7 +179,10 @@ export class KeptTable {
   /** `whole`: the table is the writer's at the newest mark, and all of it is here. `differs`: it must be told again. */
   get state(): 'whole' | 'lacking' | 'differs' {
     const { table } = this.#store;
-    if (this.#mark === undefined || this.#pending.size > 0 || this.#aheadOf > this.#applied) return 'lacking';
+    // What was asked for and has come during a round of work is in no table yet.
+    const isComing = this.#steps.some(({ mark }) => mark === undefined);
+    const isLacking = isComing || this.#pending.size > 0 || this.#aheadOf > this.#applied;
+    if (this.#mark === undefined || isLacking) return 'lacking';
     const own = table.mark;
     // A wrong name that nobody has would be looked for without end.
     if (own.digest !== this.#mark.digest || own.entries !== this.#mark.entries) return 'differs';

@@ -6,21 +6,47 @@ import { FETCH_BLOCKS_MAX } from '../../../../blockd/peer/frame-fields.ts';
 import { createLayer } from '../../../../blockd/store/image-files.ts';
 import { BLOCK_BYTES } from '../../../../blockd/table/block-version.ts';
 import { DATA, HERE, RunWriter } from '../../../../blockd/table/version-run.ts';
+import { type TableMark, VersionTable } from '../../../../blockd/table/version-table.ts';
 import { CrashDisk } from '../../../crash/crash-disk.ts';
+import { learn, sumOf } from '../learnt.ts';
+import { blockOf } from './copy-stores.ts';
 
 const BLOCKS = 4 * FETCH_BLOCKS_MAX;
 const NOBODY = (): boolean => false;
 
+const FIRST = { first: 0, count: 1, high: 256 } as const;
+
+/** A copy of which nothing is here yet. */
+async function fresh(): Promise<KeptTable> {
+  const layer = { image: 'web', layer: 'l00000000000000aa', bytes: BLOCKS * BLOCK_BYTES, isOrigin: false };
+  const store = await createLayer(new CrashDisk(), '/layers', { ...layer, state: { role: 'loose' } });
+  const table = new KeptTable(store, 'a');
+  assert.is(table.begin(BLOCKS, []), '');
+  return table;
+}
+
 /** A copy of an image of one version, as an import leaves it, that lacks all of it. */
 async function lackingAll(): Promise<KeptTable> {
-  const disk = new CrashDisk();
-  const fresh = { image: 'web', layer: 'l00000000000000aa', bytes: BLOCKS * BLOCK_BYTES, isOrigin: false };
-  const table = new KeptTable(await createLayer(disk, '/layers', { ...fresh, state: { role: 'loose' } }), 'a');
+  const table = await fresh();
   const runs = new RunWriter();
   for (let block = 0; block < BLOCKS; block++) runs.add(block, 1, 256, 1, DATA | HERE, 0, 9);
-  assert.is(table.begin(BLOCKS, []), '');
   assert.is(table.entries(runs.finish()), '');
   return table;
+}
+
+/** Its writer's whole barrier: the first block is full of one byte. */
+function told(table: KeptTable, low: number, fill: number): void {
+  const runs = new RunWriter();
+  runs.add(0, 1, FIRST.high, low, DATA | HERE, 0, sumOf(fill));
+  assert.is(table.entries(runs.finish()), '');
+  table.marked(markOf(low, fill));
+}
+
+/** What the writer's table is then. */
+function markOf(low: number, fill: number): TableMark {
+  const writers = new VersionTable(BLOCKS);
+  learn(writers, 0, [FIRST.high, low], 0, { fill });
+  return { ...writers.mark, lastSequence: low };
 }
 
 test('however long the runs are of which it lacks something, it asks for so many blocks at a time', async () => {
@@ -31,6 +57,30 @@ test('however long the runs are of which it lacks something, it asks for so many
     { first: 1_000, count: 500, high: 256, low: 1 },
     { first: 1_501, count: 500, high: 256, low: 1 },
   ]);
+});
+
+test('while what it asked for is yet to be put into the table that is no other one than the writer has', async () => {
+  const table = await fresh();
+  told(table, 1, 7);
+  await table.apply(() => true);
+  assert.is(table.state, 'lacking');
+  table.arrived({ ...FIRST, low: 1 }, blockOf(7));
+  assert.is(table.state, 'lacking');
+  await table.apply(() => true);
+  assert.is(table.state, 'whole');
+});
+
+test('the name of what is to be had elsewhere is not hidden by what was told before it', async () => {
+  const table = await fresh();
+  table.content({ ...FIRST, low: 1 }, blockOf(7));
+  told(table, 1, 7);
+  told(table, 2, 8);
+  table.elsewhere({ ...FIRST, low: 2 }, 'c');
+  await table.apply(() => true);
+  assert.equal(table.wanted(9, NOBODY), [{ ...FIRST, low: 2 }]);
+  table.elsewhere({ ...FIRST, low: 2 }, 'c');
+  assert.is(table.state, 'lacking', 'it is known by name, and is yet to come');
+  assert.equal(table.wanted(9, NOBODY), []);
 });
 
 test.run();
