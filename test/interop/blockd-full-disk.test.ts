@@ -1,6 +1,8 @@
 // A real daemon on a file system that is full: its client hears ENOSPC, nothing that was flushed is lost, and it goes on
 // once there is room.
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { watch } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +10,7 @@ import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createAuthority, issueIdentity } from '../../common/authority.ts';
-import { codeOf, messageOf } from '../../common/errors.ts';
+import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { BlockdNode } from './blockd-node.ts';
@@ -81,6 +83,41 @@ test('a flushed write for whose record there is no room is ENOSPC, and goes thro
   await node.stop('SIGKILL');
   await node.start();
   await node.io(`read -P ${patternOf(flushes - 1)} 0 4k`, 'read -P 9 4k 4k', 'read -P 1 8k 1016k', 'read -P 2 20M 1M');
+});
+
+/** Waits until the image is served; its socket is made anew then. */
+async function untilServed(work: () => Promise<void>): Promise<void> {
+  const changes = watch(join(node.directory, 'run'));
+  try {
+    let changed = once(changes, 'change');
+    await work();
+    while ((await fault('read 0 4k')) !== '') {
+      await changed;
+      changed = once(changes, 'change');
+    }
+  } finally {
+    changes.close();
+  }
+}
+
+test('a daemon that starts on a full disk says what it cannot serve, and serves it by itself once there is room', async () => {
+  await fill();
+  let said = '';
+  let flushes = 0;
+  for (; said === '' && flushes < FLUSHES_MAX; flushes++) said = await fault(`write -f -P ${patternOf(flushes)} 0 4k`);
+  assert.match(said, /No space left/);
+  await node.stop('SIGKILL');
+  await node.start();
+  const refusal = await node.controller.call('image.show', { image: 'web' }).catch((error: unknown) => error);
+  assert.is(codeOf(refusal), 'IMAGE_UNUSABLE');
+  assert.match(refusal instanceof OperationError ? refusal.remedy : '', /Make room/);
+  await untilServed(() => rm(filler()));
+  // Of the write that was refused either content may be there.
+  const patterns = [patternOf(flushes - 1), patternOf(flushes)];
+  const outcomes = await Promise.all(patterns.map((pattern) => fault(`read -P ${pattern} 0 4k`)));
+  assert.ok(outcomes.includes(''));
+  await node.io('read -P 9 4k 4k', 'read -P 1 8k 1016k', 'read -P 2 20M 1M');
+  await node.io('write -P 8 0 1M', 'flush', 'read -P 8 0 1M');
 });
 
 test.run();

@@ -1,5 +1,5 @@
 // Images as files of a real mount, with the programs that use files: dd, qemu-img, fio, mkfs.ext4 and a loop mount; and
-// deaths of either daemon.
+// ends of the mount.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -148,6 +148,23 @@ async function dataBytes(): Promise<number> {
   );
 }
 
+test('a program that asks for holes finds them', async () => {
+  const file = stand.file('log');
+  await stand.tool('fallocate', '-p', '-o', '0', '-l', '16M', file);
+  const source = join(stand.root, 'holes');
+  await writeFile(source, randomBytes(MIB));
+  await stand.tool('dd', `if=${source}`, `of=${file}`, 'bs=1M', 'seek=4', 'conv=notrunc,fsync', 'status=none');
+  const map = JSON.parse(await stand.tool('qemu-img', 'map', '--output=json', '-f', 'raw', file));
+  assert.equal(
+    map.map(({ start, length, data: isData }: Record<string, unknown>) => [start, length, isData]),
+    [
+      [0, 4 * MIB, false],
+      [4 * MIB, MIB, true],
+      [5 * MIB, 11 * MIB, false],
+    ],
+  );
+});
+
 test('an image cannot be made, removed, grown or cut, and has an end', async () => {
   assert.match(await stand.fault('truncate', '-s', '1M', stand.file('log')), /Operation not permitted/);
   assert.match(await stand.fault('truncate', '-s', '1G', stand.file('log')), /File too large/);
@@ -210,83 +227,6 @@ async function untilListed(...names: readonly string[]): Promise<void> {
     changes.close();
   }
 }
-
-test('requests wait while blockd is away, and go on with the next one', async () => {
-  const file = await open(stand.file('log'), 'r+');
-  try {
-    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      await file.write(Buffer.alloc(4096, 1), 0, 4096, 8192);
-      await file.sync();
-      await stand.stopBlockd(signal);
-      const read = readAt(file, 8192, 4096);
-      const write = file.write(Buffer.alloc(4096, 2), 0, 4096, 0);
-      await stand.startBlockd();
-      assert.ok((await read).equals(Buffer.alloc(4096, 1)), signal);
-      await write;
-      await file.sync();
-      await stand.io('log', 'read -P 2 0 4096');
-    }
-  } finally {
-    await file.close();
-  }
-});
-
-test('an fsync after blockd died with unflushed writes says so once', async () => {
-  const file = await open(stand.file('log'), 'r+');
-  try {
-    await file.write(Buffer.alloc(4096, 3), 0, 4096, 0);
-    await stand.stopBlockd('SIGKILL');
-    await stand.startBlockd();
-    assert.is(await settled(file.sync()), 'EIO');
-    await file.write(Buffer.alloc(4096, 4), 0, 4096, 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-});
-
-test('what waited too long for blockd fails, and later requests are served again', async () => {
-  await stand.stopFuse('SIGTERM');
-  await stand.startFuse(1);
-  const file = await open(stand.file('log'), 'r+');
-  try {
-    await stand.stopBlockd('SIGTERM');
-    const waiting = [readAt(file, 0, 4096), file.write(Buffer.alloc(MIB)), file.sync()];
-    assert.equal(await Promise.all(waiting.map(settled)), ['EIO', 'EIO', 'EIO']);
-    await stand.startBlockd();
-    assert.is((await readAt(file, 0, 4096)).length, 4096);
-  } finally {
-    await file.close();
-  }
-});
-
-test('a blockd that stands still is waited for so long and no longer; then all is as before, and nothing acknowledged is lost', async () => {
-  const filled = (pattern: number): Buffer => Buffer.alloc(4096, pattern);
-  const file = await open(stand.file('log'), 'r+');
-  try {
-    await file.write(filled(21), 0, 4096, 0);
-    await file.sync();
-    await file.write(filled(22), 0, 4096, 4096);
-    stand.pauseBlockd();
-    const waiting = [readAt(file, 0, 4096), file.write(filled(23), 0, 4096, 8192), file.sync()];
-    assert.equal(await Promise.all(waiting.map(settled)), ['EIO', 'EIO', 'EIO']);
-    assert.is(await settled(file.write(filled(24), 0, 4096, 8192)), 'EIO', 'nor for a later one');
-    const later = file.write(filled(25), 0, 4096, 8192);
-    stand.goOnBlockd();
-    assert.is(await settled(later), 'done');
-    await file.sync();
-    for (const [pattern, at] of [
-      [21, 0],
-      [22, 4096],
-      [25, 8192],
-    ] as const) {
-      assert.ok((await readAt(file, at, 4096)).equals(filled(pattern)), `at ${at}`);
-    }
-  } finally {
-    stand.goOnBlockd();
-    await file.close();
-  }
-});
 
 test('a mount that runs is not taken over; one whose process was killed is mended by the next start', async () => {
   assert.match(await settled(stand.secondFuse()), /MOUNT_IN_USE/);

@@ -89,4 +89,17 @@ test('a copy beyond the cap is let go of, and fetched again when the image comes
   await a.io('read -P 0x11 0 1M', 'read -P 0x22 1M 64k', `read -P 0x11 1088k ${WRITTEN - 1088 * 1024}`);
 });
 
+test('a cap that is set while the daemon runs is kept to at once, and over a restart', async () => {
+  const before = await b.controller.call('cache.show', {});
+  assert.equal([before.capBytes, before.cachedBytes], [null, WRITTEN]);
+  assert.ok(before.freeBytes > 0 && before.freeBytes <= before.totalBytes);
+  assert.is((await b.controller.call('cache.set', { capBytes: MIB })).capBytes, MIB);
+  await until(async () => (await b.controller.call('cache.show', {})).cachedBytes <= MIB);
+  assert.ok((await show(b)).localBlocks * 4096 <= MIB);
+  await b.stop('SIGKILL');
+  await b.start();
+  assert.is((await b.self.call('cache.show', {})).capBytes, MIB);
+  await a.io('read -P 0x11 0 1M', 'read -P 0x22 1M 64k', `read -P 0x11 1088k ${WRITTEN - 1088 * 1024}`);
+});
+
 test.run();

@@ -28,7 +28,7 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     room: 'blockd/copies/told-batch.ts',
     find: 'if (!store.active.touch(first, end)) return store.activate(first, end);',
     replace: '',
-    by: 'sim/block-copies',
+    by: 'unit/blockd/copies/opened-copy',
   },
   {
     name: 'a cache lets a copy go that one other store keeps, where a policy wants more',

@@ -63,8 +63,9 @@ export const READ_MUTANTS: readonly Mutant[] = [
     and: [
       {
         room: 'blockd/store/block-file.ts',
-        find: 'if (checksumOf(one) !== this.#table.sumOf(first + at / BLOCK_BYTES)) return false;',
-        replace: 'if (checksumOf(one) !== this.#table.sumOf(first + at / BLOCK_BYTES) && one[0] !== 0) return false;',
+        find: 'if (checksumAt(blocks, at) !== this.#table.sumOf(first + at / BLOCK_BYTES)) return false;',
+        replace:
+          'if (checksumAt(blocks, at) !== this.#table.sumOf(first + at / BLOCK_BYTES) && blocks[at] !== 0) return false;',
       },
     ],
     by: 'unit/blockd/direct-reads',

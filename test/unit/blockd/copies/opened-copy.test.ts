@@ -40,6 +40,29 @@ async function overtaken(disk: CrashDisk): Promise<{ store: ImageStore; closing:
   return { store, closing: { image: 'web', epoch: 1, generation: 1, ...store.table.mark } };
 }
 
+test('a kill between a new content and its record leaves a copy the content, under a version of its own', async () => {
+  const disk = new CrashDisk();
+  const store = await standbyStore(disk);
+  const kept = new KeptTable(store, 'a');
+  assert.is(kept.begin(BLOCKS, []), '');
+  for (const [sequence, fill] of [
+    [1, 7],
+    [2, 9],
+  ] as const) {
+    for (const first of [OVERWRITTEN, ZEROED])
+      kept.content({ first, count: 1, high: 256, low: sequence }, blockOf(fill));
+    assert.is(kept.entries(entries(sequence, fill, DATA | HERE)), '');
+    kept.marked({ ...MARK, lastSequence: sequence });
+    await kept.apply(() => true);
+    if (sequence === 1) await store.flush();
+  }
+  const again = await reopen(disk);
+  for (const block of [OVERWRITTEN, ZEROED]) {
+    assert.ok(again.file.isSound(block), 'what was flushed, or what is newer');
+    assert.is(again.table.sumOf(block), sumOf(9));
+  }
+});
+
 test('after it was opened for writing a kill of its daemon brings nothing older back (A3, A7)', async () => {
   const disk = new CrashDisk();
   const { store, closing } = await overtaken(disk);
