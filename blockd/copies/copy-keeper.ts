@@ -18,7 +18,7 @@ import { HEARTBEAT_MS } from '../peer/table-teller.ts';
 import type { Meter } from '../peer/traffic.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import { CopyFilling } from './copy-filling.ts';
-import { KeptTable } from './kept-table.ts';
+import { KeptTable, wasWhole } from './kept-table.ts';
 
 /** How much of the table, in time, a restarted copy hears again at most, if it had everything. */
 const NOTE_MS = 10_000;
@@ -46,6 +46,7 @@ export class CopyKeeper implements TableSource {
   readonly #filling: CopyFilling;
   readonly #end = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
+  readonly #wasWhole: boolean;
   #isBelowHere = false;
   #isWorking = false;
   #hasMore = false;
@@ -60,6 +61,7 @@ export class CopyKeeper implements TableSource {
     this.#parts = parts;
     const take = (frame: PeerFrame): string => this.#take(frame);
     this.#intake = new FrameIntake({ clock: parts.clock, take, failed: (reason) => this.#fail(reason) });
+    this.#wasWhole = wasWhole(parts.layer.store);
     this.#table = new KeptTable(parts.layer.store, parts.source);
     this.#filling = new CopyFilling({
       ...{ ...parts, table: this.#table, signal: this.#end.signal },
@@ -113,7 +115,7 @@ export class CopyKeeper implements TableSource {
 
   /** Whether it had everything once, maybe in an earlier life: what was flushed then is here as it was, or newer. */
   get wasWhole(): boolean {
-    return this.isInStep || typeof this.#parts.layer.store.state.copiedUpTo === 'number';
+    return this.isInStep || this.#wasWhole;
   }
 
   /** Whether it was seen to have everything on this stream. */

@@ -16,7 +16,17 @@ export interface CopyHolder {
   /** One step to an image at a time. */
   inTurn<T>(image: string, step: () => Promise<T>): Promise<T>;
   /** What is done with the image here besides. */
-  find(image: string): { followNoMore(): void } | undefined;
+  find(image: string): CopiedHost | undefined;
+}
+
+/** An image that is here besides its copy. */
+interface CopiedHost {
+  followNoMore(): void;
+  /** Where a stand-by hears its writer's table. */
+  readonly table: {
+    mayHearCopy(layer: string, source: string): boolean;
+    hearCopy(source: string): void;
+  };
 }
 
 export interface CopyShelfParts {
@@ -108,18 +118,19 @@ export class CopyShelf {
   ): Promise<CopyKeeper | undefined> {
     const { dial, clock, log } = this.#parts;
     const { layers } = this.#holder;
-    const layer = await this.#holder.inTurn(offer.image, () => this.#prepare(offer));
+    const layer = await this.#holder.inTurn(offer.image, () => this.#prepare(offer, source));
     if (isClosed()) return undefined;
     // A writer that dials anew has given its earlier stream up; so has one whose image was cut.
     for (const [kept, keeper] of this.#keepers) if (keeper.isClosed || keeper.image === offer.image) this.end(kept);
     const keeper = new CopyKeeper({ offer, layer, source, layers, stream, dial, clock, log });
     this.#keepers.set(offer.stack.layer, keeper);
     log.info({ image: offer.image, layer: offer.stack.layer, node: source }, 'a copy is kept');
-    return keeper;
+    this.#holder.find(offer.image)?.table.hearCopy(source);
+    return keeper.isClosed ? undefined : keeper;
   }
 
   /** The layer, made if it is not here; its own numbers are none that the writer could give. */
-  async #prepare(offer: CopyOffer): Promise<LayerBlocks> {
+  async #prepare(offer: CopyOffer, source: string): Promise<LayerBlocks> {
     const { layers } = this.#holder;
     const { image, bytes, lastSequence, epoch } = offer;
     const { layer: id, generation, below } = offer.stack;
@@ -137,10 +148,13 @@ export class CopyShelf {
         state: { role: 'loose', generation, below },
       }));
     // A replica that heard of the writer's table by itself would name blocks before their contents are here.
-    this.#holder.find(image)?.followNoMore();
+    const host = this.#holder.find(image);
+    host?.followNoMore();
     const { store } = layer;
     const { role, ends } = store.state;
-    if (!mayKeep(role) && role !== 'sealed') throw new Error(`layer ${id} is ${role} here`);
+    // Refused until its stand-by ends, the writer's flushes would wait as long, and the guest's stop for them.
+    const isBeside = host?.table.mayHearCopy(id, source) === true;
+    if (!mayKeep(role) && role !== 'sealed' && !isBeside) throw new Error(`layer ${id} is ${role} here`);
     if (store.bytes !== bytes) throw new Error(`layer ${id} has ${store.bytes} bytes here, not ${bytes}`);
     if (ends.some((end) => end.epoch >= epoch)) throw new Error(`epoch ${epoch} of image ${image} has ended`);
     // One that never changes again only has to say that it is all here.

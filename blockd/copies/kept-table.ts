@@ -1,6 +1,7 @@
 // A writer's table as a copy takes it over: a block changes here with its content in hand, so that what was durable here
 // stays readable until what replaces it is (SOUNDNESS A13). A state machine; it asks nobody for anything.
 import type { WantedRun } from '../image/block-fetcher.ts';
+import { sameTable } from '../peer/table-follower.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES, type EpochEnd, isTail } from '../table/block-version.ts';
@@ -251,4 +252,10 @@ export class KeptTable {
   #isUnderWay(block: number): boolean {
     return this.#open.has(block) || this.#steps.some(({ batch }) => batch.has(block));
   }
+}
+
+/** Whether a layer was a whole copy once, or is what its writer closed here with: nothing that was flushed then is missing. */
+export function wasWhole({ table, state }: ImageStore): boolean {
+  if (typeof state.copiedUpTo === 'number') return true;
+  return state.closing !== null && sameTable(table.mark, state.closing) && !table.hasMissing;
 }

@@ -5,6 +5,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
+import { wasWhole } from '../copies/kept-table.ts';
 import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import type { TableSource } from '../peer/table-follower.ts';
@@ -42,6 +43,7 @@ interface TableLink {
 /** Whose table is followed, and how. */
 interface Following {
   readonly source: string;
+  readonly epochMin: number;
   readonly link: TableLink;
 }
 
@@ -93,7 +95,7 @@ export class FollowedTable {
             close: () => keeper.close(),
           };
     if (keeper !== undefined) link.tellComing();
-    this.#following = { source, link };
+    this.#following = { source, epochMin, link };
     void keeper?.ended.then(() => {
       if (this.#link === link) this.#begin(source, epochMin);
     });
@@ -103,6 +105,21 @@ export class FollowedTable {
   followAhead(source: string, epochMin: number): void {
     this.follow(source, epochMin);
     this.#lapse = this.#parts.clock.setTimer(FOLLOW_MS, () => this.end());
+  }
+
+  /** Whether a stand-by hears this layer from the node, and has been a whole copy of it: it may be one again. */
+  mayHearCopy(layer: string, source: string): boolean {
+    const { store } = this.#parts.image;
+    const isHeard = store.layer === layer && this.#following?.source === source;
+    return isHeard && store.state.role === 'standby' && wasWhole(store);
+  }
+
+  /** A copy of what it hears is kept here from now on: it is heard instead of a stream of the table's own. */
+  hearCopy(source: string): void {
+    const following = this.#following;
+    if (following?.source !== source) return;
+    this.end();
+    this.#begin(source, following.epochMin);
   }
 
   end(): void {

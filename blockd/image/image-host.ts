@@ -87,6 +87,10 @@ export class ImageHost {
     return this.image.store.image;
   }
 
+  get table(): Pick<FollowedTable, 'mayHearCopy' | 'hearCopy'> {
+    return this.#table;
+  }
+
   /** Goes on where the daemon stopped. */
   async resume(): Promise<void> {
     const { role, from, verified } = this.image.store.state;

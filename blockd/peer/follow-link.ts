@@ -72,6 +72,7 @@ export class FollowLink {
     this.#intake?.end();
     this.#barrier?.cancel();
     this.#stream?.close();
+    this.follower.lookAgain();
   }
 
   get #meter(): Meter {

@@ -98,8 +98,7 @@ export class TableFollower {
     const own = this.#store.table.mark;
     const isEqual = !isOlder && own.digest === mark.digest && own.entries === mark.entries;
     this.#equalUpTo = isEqual ? mark.lastSequence : undefined;
-    this.#change.resolve();
-    this.#change = Promise.withResolvers();
+    this.lookAgain();
     return isEqual;
   }
 
@@ -118,7 +117,13 @@ export class TableFollower {
     return this.isEqual && sameTable(own, closing);
   }
 
-  /** Settles at the next mark. */
+  /** Whoever waits for a mark looks again: another source may be heard by now. */
+  lookAgain(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
+  }
+
+  /** Settles at the next mark, or when this one is heard no more. */
   marked(): Promise<void> {
     return this.#change.promise;
   }
