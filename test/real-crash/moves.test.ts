@@ -18,7 +18,7 @@ async function check(strikes: 'kill' | 'cut'): Promise<void> {
   const told = await runMoves({ seed, moves: MOVES, strikes, violated: (what) => violations.push(what) });
   console.log(`seed ${seed}: ${sayMoves(told)}`);
   assert.equal(violations, [], `seed ${seed}`);
-  assert.is(told.moved + told.refused + told.heldUp, MOVES);
+  assert.is(told.moved + told.refused, MOVES);
   assert.ok(told.sources + told.destinations > 1, 'some strikes hit');
 }
 
