@@ -171,12 +171,8 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'cache.show': ({ node }) => showCaches(members, rooms.log, node),
     'cache.set': ({ node, capBytes }) => setCacheCap(members, node, capBytes),
     'metrics.show': async ({ node }) => {
-      const [gathered, heads, made] = await Promise.all([
-        gatherMetrics(members, rooms.log, node),
-        images.heads(),
-        snapshots.list(),
-      ]);
-      return { ...gathered, recovery: points.figures(heads, made) };
+      const [gathered, recovery] = await Promise.all([gatherMetrics(members, rooms.log, node), points.figures()]);
+      return { ...gathered, ...recovery };
     },
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'status.watch': async (_params, { progress, signal }) => {

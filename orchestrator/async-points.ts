@@ -61,12 +61,21 @@ export class AsyncPoints {
     return { place, rpoSeconds, safeAtMs, lostMs, isLate, reason: this.#courses.get(head.image)?.reason ?? '' };
   }
 
-  /** Of every image that has this policy, for metrics. */
-  figures(heads: readonly Head[], snapshots: readonly Snapshot[]): NonNullable<ClusterMetrics['recovery']> {
-    return heads.flatMap((head) => {
-      const state = this.stateOf(head, snapshots);
-      return state === null ? [] : [{ image: head.image, rpoSeconds: state.rpoSeconds, lostMs: state.lostMs }];
-    });
+  /** Of every image that has this policy, for metrics; nothing while the catalogue does not answer. */
+  async figures(): Promise<Pick<ClusterMetrics, 'recovery'>> {
+    const { cluster, snapshots, log } = this.#parts;
+    try {
+      const { heads } = await cluster.controller.catalogue.call('image.list', {});
+      const made = await snapshots.list();
+      const recovery = heads.flatMap((head) => {
+        const state = this.stateOf(head, made);
+        return state === null ? [] : [{ image: head.image, rpoSeconds: state.rpoSeconds, lostMs: state.lostMs }];
+      });
+      return { recovery };
+    } catch (error) {
+      log.info({ reason: messageOf(error) }, 'how old recovery points are is not known now');
+      return {};
+    }
   }
 
   #look(head: Head, made: readonly Snapshot[]): void {
@@ -78,19 +87,18 @@ export class AsyncPoints {
       this.#tell(head.image, course, false);
       return;
     }
-    const nowMs = this.#parts.clock.wallMs();
     const { seal, isLate } = recoveryStep(
       {
         rpoMs: policy.rpoSeconds * 1_000,
         safeAtMs: safe === undefined ? undefined : stampMs(safe),
-        shippingSinceMs: course.underWay === undefined ? undefined : nowMs,
+        isShipping: course.underWay !== undefined,
         lastShipMs: course.lastShipMs,
       },
-      nowMs,
+      this.#parts.clock.wallMs(),
     );
     // The first one is late before it can be there.
     this.#tell(head.image, course, isLate && safe !== undefined);
-    if (seal && course.underWay === undefined) this.#begin(head, policy, made, course);
+    if (seal) this.#begin(head, policy, made, course);
   }
 
   #begin(head: Head, policy: AsyncPolicy, made: readonly Snapshot[], course: Course): void {

@@ -4,7 +4,7 @@
 import type { Clock } from '../../common/clock.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import { checksumOf } from '../table/block-checksum.ts';
+import { checksumAt } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { BlockRun } from '../table/run-search.ts';
 import { DATA } from '../table/version-run.ts';
@@ -227,7 +227,7 @@ export class BlockFetcher {
     const sound = (index: number): boolean => {
       const block = run.first + index;
       if (!this.#isWanted(run, block)) return false;
-      if (checksumOf(blocksOf(data, index, index + 1)) === this.#parts.store.table.sumOf(block)) return true;
+      if (checksumAt(data, index * BLOCK_BYTES) === this.#parts.store.table.sumOf(block)) return true;
       bad.push({ ...run, first: block, count: 1 });
       return false;
     };

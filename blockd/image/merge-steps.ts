@@ -41,6 +41,8 @@ export async function moveBlocks(lower: ImageStore, upper: ImageStore, pause: ()
     const held = upper.table.nextHeld(from, upper.blocks, STEP_BLOCKS);
     if (held === undefined) break;
     from = held.first + held.count;
+    // Guests wait for this thread: it reads what the page cache has.
+    await upper.file.warm(held.first, from);
     while (lower.zeros.isBusy(held.first, from)) await lower.zeros.punched;
     moveRun(lower, upper, held);
     const before = looked;
@@ -54,7 +56,10 @@ export async function moveBlocks(lower: ImageStore, upper: ImageStore, pause: ()
 /** In one step, which is the blocks' lock; a block that turns out to be spoilt is left to its other holders. */
 function moveRun(lower: ImageStore, upper: ImageStore, { first, count, high, low }: BlockRun): void {
   const isWanted = (block: number): boolean =>
-    lower.table.equals(block, high, low) && lower.table.contentOf(block) === DATA && !lower.table.isChanged(block);
+    upper.table.allInFile(block, block + 1) &&
+    lower.table.equals(block, high, low) &&
+    lower.table.contentOf(block) === DATA &&
+    !lower.table.isChanged(block);
   for (let block = first; block < first + count; ) {
     let until = block;
     while (until < first + count && isWanted(until)) until++;

@@ -49,7 +49,7 @@ export class PeerSession {
     const send = (bytes: Uint8Array, done?: () => void): void => {
       this.#served.bytesOut += this.#write(bytes, done);
     };
-    this.#answers = new BlockAnswers({ store: parts.store, send, isFull: () => this.#isFull || this.#isEnded });
+    this.#answers = new BlockAnswers({ store: parts.store, send, isFull: () => this.#isFull || this.#endIfStale() });
   }
 
   received(chunk: Uint8Array): void {
@@ -113,7 +113,7 @@ export class PeerSession {
   }
 
   /** The layer is another store by now: the other side begins anew, and asks that one. */
-  get #isEnded(): boolean {
+  #endIfStale(): boolean {
     if (this.#parts.isStale?.() !== true) return false;
     this.#parts.stream.close();
     return true;
@@ -133,7 +133,13 @@ export class PeerSession {
       if (frame.type === 'mark') follower.begun();
     };
     this.#follower = follower;
-    this.#teller = new TableTeller({ store, afterSequence, clock, send, isFull: () => this.#isFull || this.#isEnded });
+    this.#teller = new TableTeller({
+      store,
+      afterSequence,
+      clock,
+      send,
+      isFull: () => this.#isFull || this.#endIfStale(),
+    });
   }
 
   get #served(): Meter {

@@ -124,8 +124,7 @@ export class BlockFile {
       const middle = Math.floor((first + end) / 2);
       return [...(await this.sumsOf(first, middle)), ...(await this.sumsOf(middle, end))];
     }
-    const at = (index: number): Buffer => data.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES);
-    return Array.from({ length: end - first }, (_, index) => checksumOf(at(index)));
+    return Array.from({ length: end - first }, (_, index) => checksumAt(data, index * BLOCK_BYTES));
   }
 
   /**

@@ -1,12 +1,11 @@
 // Images as files of a real mount whose blockd is away for a while, died, or stands still: what waits, what fails, and that
 // all is as before afterwards.
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { codeOf, messageOf } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import { FuseStand } from './fuse-stand.ts';
+import { FuseStand, readAt, settled } from './fuse-stand.ts';
 import { isInside, runInside } from './own-namespaces.ts';
 
 const MIB = 2 ** 20;
@@ -23,17 +22,6 @@ test.before(async () => {
 test.after(async () => {
   await stand.remove();
 });
-
-const settled = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: unknown) => codeOf(error) ?? messageOf(error),
-  );
-
-async function readAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, offset);
-  return buffer.subarray(0, bytesRead);
-}
 
 test('requests wait while blockd is away, and go on with the next one', async () => {
   const file = await open(stand.file('log'), 'r+');

@@ -10,12 +10,12 @@ import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createAuthority, issueIdentity } from '../../common/authority.ts';
-import { codeOf, messageOf } from '../../common/errors.ts';
+import { messageOf } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { BlockdNode } from './blockd-node.ts';
-import { type Daemon, startMount } from './fuse-stand.ts';
+import { type Daemon, settled, startMount } from './fuse-stand.ts';
 import { isInside, runInside } from './own-namespaces.ts';
 
 const MIB = 2 ** 20;
@@ -64,12 +64,6 @@ test.after(async () => {
 });
 
 const at = (...names: readonly string[]): string => join(root, 'mount', ...names);
-
-const settled = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: unknown) => codeOf(error) ?? messageOf(error),
-  );
 
 /** What is on top never changes again. */
 async function cut(id: string, layer: string): Promise<void> {

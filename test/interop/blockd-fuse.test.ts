@@ -4,14 +4,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { watch } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { codeOf, messageOf } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import { FuseStand } from './fuse-stand.ts';
+import { FuseStand, readAt, settled } from './fuse-stand.ts';
 import { isInside, runInside } from './own-namespaces.ts';
 
 const MIB = 2 ** 20;
@@ -30,20 +29,9 @@ test.after(async () => {
   await stand.remove();
 });
 
-const settled = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: unknown) => codeOf(error) ?? messageOf(error),
-  );
-
 async function mounts(): Promise<string[]> {
   const lines = (await readFile('/proc/self/mounts', 'utf8')).split('\n');
   return lines.filter((line) => line.includes('fuse.supercloud'));
-}
-
-async function readAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, offset);
-  return buffer.subarray(0, bytesRead);
 }
 
 test('each image is a file of its size, private, under one mount', async () => {

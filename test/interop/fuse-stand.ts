@@ -1,11 +1,12 @@
 // A blockd without a cluster and a FUSE mount over it, on a small file system of their own, for tests. Not a test itself.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rmdir } from 'node:fs/promises';
+import { type FileHandle, mkdir, mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { codeOf, messageOf } from '../../common/errors.ts';
 
 const BLOCKD = fileURLToPath(new URL('../../blockd/alone-main.ts', import.meta.url));
 const FUSE = fileURLToPath(new URL('../../blockd/fuse-main.ts', import.meta.url));
@@ -161,4 +162,18 @@ export class FuseStand {
   async io(image: string, ...commands: readonly string[]): Promise<void> {
     await this.tool('qemu-io', '-f', 'raw', ...commands.flatMap((one) => ['-c', one]), this.uri(image));
   }
+}
+
+/** How it ended: 'done', or the error's code. */
+export function settled(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'done',
+    (error: unknown) => codeOf(error) ?? messageOf(error),
+  );
+}
+
+/** What the file has there: fewer bytes at its end. */
+export async function readAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, offset);
+  return buffer.subarray(0, bytesRead);
 }

@@ -13,6 +13,7 @@ import {
 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { SAMPLE_PORT as port } from '../unit/openflow/sample-port.ts';
 import { ovsPrint } from './ovs-print.ts';
 
 const mac = ethAddress('02:00:00:00:00:01');
@@ -28,20 +29,6 @@ const INSTRUCTIONS: readonly Instruction[] = [
 
 const INSTRUCTIONS_TEXT =
   'meter:3,output:3,output:4,clear_actions,write_actions(output:5),write_metadata:0x5/0x7,goto_table:9';
-
-const port = {
-  portNo: 2,
-  hwAddress: ethAddress('02:11:22:33:44:55'),
-  name: 'vx0',
-  config: 1,
-  state: 4,
-  current: 0x2820,
-  advertised: 0,
-  supported: 0,
-  peer: 0,
-  currentKbps: 10_000_000,
-  maxKbps: 0,
-};
 
 const portText = `2(vx0): addr:02:11:22:33:44:55
      config:     PORT_DOWN

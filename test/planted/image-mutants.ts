@@ -57,7 +57,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
       },
       {
         room: 'blockd/image/block-fetcher.ts',
-        find: 'if (checksumOf(blocksOf(data, index, index + 1)) === this.#parts.store.table.sumOf(block)) return true;',
+        find: 'if (checksumAt(data, index * BLOCK_BYTES) === this.#parts.store.table.sumOf(block)) return true;',
         replace: 'if (data.length > 0) return true;',
       },
     ],
@@ -73,7 +73,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'what comes is not compared with its checksum',
     room: 'blockd/image/block-fetcher.ts',
-    find: 'if (checksumOf(blocksOf(data, index, index + 1)) === this.#parts.store.table.sumOf(block)) return true;',
+    find: 'if (checksumAt(data, index * BLOCK_BYTES) === this.#parts.store.table.sumOf(block)) return true;',
     replace: 'if (data.length > 0) return true;',
     by: 'unit/blockd/rot',
   },

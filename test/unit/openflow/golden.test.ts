@@ -1,8 +1,9 @@
 // What a session says beside flows (features, roles, packets, ports) beside its bytes, which were written by hand.
 
-import { ethAddress, output, PortNumber } from '@openflow/ofp';
+import { output, PortNumber } from '@openflow/ofp';
 import { test } from 'uvu';
 import { bytesOf, golden } from './golden-bytes.ts';
+import { SAMPLE_PORT as port } from './sample-port.ts';
 
 golden(
   'hello with a version bitmap',
@@ -102,20 +103,6 @@ golden(
    0000 0010 00000005 ffff 000000000000
    aabbcc`,
 );
-
-const port = {
-  portNo: 2,
-  hwAddress: ethAddress('02:11:22:33:44:55'),
-  name: 'vx0',
-  config: 1,
-  state: 4,
-  current: 0x2820,
-  advertised: 0,
-  supported: 0,
-  peer: 0,
-  currentKbps: 10_000_000,
-  maxKbps: 0,
-};
 
 const portHex = `00000002 00000000 021122334455 0000
    76783000 00000000 00000000 00000000

@@ -136,6 +136,17 @@ test('nothing is safe before the first point, and an image that is closed as it 
   assert.equal([stand.state.lostMs, stand.state.isLate], [0, false]);
 });
 
+test('figures of all such images for metrics, and none while the catalogue does not answer', async () => {
+  const stand = new Stand();
+  await stand.run(RPO_SECONDS / 2);
+  const { recovery } = await stand.points.figures();
+  assert.equal(recovery, [{ image: 'web', rpoSeconds: RPO_SECONDS, lostMs: stand.state.lostMs }]);
+  stand.cluster.catalogue.answers['image.list'] = () => {
+    throw new OperationError('CONNECTION_LOST', 'the catalogue is down');
+  };
+  assert.equal(await stand.points.figures(), {});
+});
+
 test('the place that has the image itself is no other place', async () => {
   const stand = new Stand();
   stand.image = { ...stand.image, writer: 'beta' };
