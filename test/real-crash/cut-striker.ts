@@ -2,6 +2,7 @@
 // itself.
 import { join } from 'node:path';
 import type { BlockdNode } from '../interop/blockd-node.ts';
+import type { Planted } from '../planted/planted.ts';
 import type { Prng } from '../sim/prng.ts';
 import { type PoweredHome, PoweredHomes } from './powered-home.ts';
 import type { Held, Side, Striker } from './striker.ts';
@@ -9,7 +10,16 @@ import type { Held, Side, Striker } from './striker.ts';
 /** How many steps each side's disk takes in a move in which nothing happens. */
 export type SideSteps = Map<Side, number>;
 
+/** A node that had no power has another run of its kernel; here all have the same kernel. */
+const RUN = 'SUPERCLOUD_TEST_KERNEL_RUN';
+const OWN_RUNS: Planted = {
+  room: 'common/disk.ts',
+  find: "return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();",
+  replace: `return process.env.${RUN} ?? '';`,
+};
+
 export class CutStriker implements Striker {
+  readonly plants = [OWN_RUNS];
   readonly #root: string;
   readonly #prng: Prng;
   readonly #steps: SideSteps;
@@ -63,9 +73,10 @@ export class CutStriker implements Striker {
     };
   }
 
-  async revive(name: string): Promise<void> {
+  async revive(name: string): Promise<NodeJS.ProcessEnv> {
     const home = this.#home(name);
     if (!home.disk.hasPower) await home.restore(this.#prng);
+    return { [RUN]: `${home.disk.restores}` };
   }
 
   end(): Promise<void> {

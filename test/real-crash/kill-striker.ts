@@ -9,6 +9,7 @@ import type { Held, Side, Striker } from './striker.ts';
 export type SideCounts = Map<Side, CallCounts>;
 
 export class KillStriker implements Striker {
+  readonly plants = [];
   readonly #root: string;
   readonly #prng: Prng;
   readonly #counts: SideCounts;
@@ -46,8 +47,8 @@ export class KillStriker implements Striker {
     };
   }
 
-  async revive(): Promise<void> {
-    // It starts as it is.
+  async revive(): Promise<NodeJS.ProcessEnv> {
+    return {};
   }
 
   async end(): Promise<void> {

@@ -16,6 +16,7 @@ export class MortalDisk implements NbdDevice {
   #since: DiskStep[] = [];
   #mode: Mode = 'alive';
   #steps = 0;
+  #restores = 0;
   #cutAt = Number.POSITIVE_INFINITY;
   #onCut: () => void = () => undefined;
   #letGo = Promise.withResolvers<void>();
@@ -29,6 +30,11 @@ export class MortalDisk implements NbdDevice {
   /** Writes and flushes since it was made. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /** How often its power came back. */
+  get restores(): number {
+    return this.#restores;
   }
 
   get hasPower(): boolean {
@@ -59,6 +65,7 @@ export class MortalDisk implements NbdDevice {
     this.#since = [];
     this.#letGo = Promise.withResolvers();
     this.#mode = 'alive';
+    this.#restores++;
   }
 
   tryRead(offset: number, into: Uint8Array): boolean {

@@ -1,11 +1,13 @@
 // Moves and snapshots of a disk between two real block daemons, one of which is struck at a moment that the seed draws, or both
-// are: in the hold and around it, while the stand-by follows, while a layer is cut and seeded, while blocks are pulled. Not a
-// test itself.
+// are: in the hold and around it, while the stand-by follows, while a copy is kept, while a layer is cut and seeded, while blocks are
+// pulled. Not a test itself.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DEFAULT_SETTINGS } from '../../blockd/propagation/default-settings.ts';
 import { createAuthority, issueIdentity } from '../../common/authority.ts';
 import { messageOf } from '../../common/errors.ts';
+import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import { BlockdNode } from '../interop/blockd-node.ts';
 import { type Planted, planting } from '../planted/planted.ts';
 import { Prng } from '../sim/prng.ts';
@@ -17,7 +19,7 @@ import type { Held, Side, Striker } from './striker.ts';
 
 const IMAGE_BYTES = 6 * 2 ** 20;
 /** Then another image begins, and with it other daemons. */
-const MOVES_PER_IMAGE = 20;
+const MOVES_PER_IMAGE = 6;
 const SIDES: readonly [readonly Side[], ...(readonly Side[])[]] = [
   ['source'],
   ['destination'],
@@ -27,9 +29,17 @@ const SIDES: readonly [readonly Side[], ...(readonly Side[])[]] = [
 ];
 /** Of moves that come to their decision; the others' guests have to go on where they are. */
 const REFUSES_CHANCE = 0.25;
+/** Of an image: its flushes wait for nobody, or for the other store too, or blocks are pushed there ahead. */
+const POLICIES: readonly [PropagationPolicy, ...PropagationPolicy[]] = [
+  { mode: 'on-demand' },
+  { mode: 'sync', copies: 2, scope: 'world', whenDegraded: 'wait' },
+  { mode: 'proactive' },
+];
 const SNAPSHOT_CHANCE = 0.3;
 const PULL_CHANCE = 0.4;
 const LOOK_CHANCE = 0.3;
+/** Of one move with all that belongs to it, on a busy machine too. */
+const MOVE_MAX_MS = 120_000;
 /** The count of calls is per thread. */
 const THREADS = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
 
@@ -39,6 +49,8 @@ export interface MovesParts {
   /** `kill`: a daemon dies at a system call. `cut`: its node's power goes. */
   readonly strikes: 'kill' | 'cut';
   readonly plants?: readonly Planted[];
+  /** What comes after a broken promise may wait for what is not there any more: then the run is over. */
+  readonly endsWhenBroken?: true;
   readonly violated: (what: string) => void;
 }
 
@@ -46,6 +58,8 @@ export interface MovesParts {
 export interface MovesTold {
   moved: number;
   refused: number;
+  /** Taken back, since the guest's flushes waited too long for the other store. */
+  heldUp: number;
   snapshots: number;
   /** Strikes that hit. */
   sources: number;
@@ -54,23 +68,29 @@ export interface MovesTold {
 }
 
 /** In one line. */
-export function sayMoves({ moved, refused, snapshots, sources, destinations, answered }: MovesTold): string {
+export function sayMoves({ moved, refused, heldUp, snapshots, sources, destinations, answered }: MovesTold): string {
   const struck = `${sources} sources and ${destinations} destinations struck`;
-  return `${moved} moved, ${refused} stayed, ${snapshots} snapshots; ${struck}; ${answered} requests answered`;
+  return `${moved} moved, ${refused} stayed, ${heldUp} held up, ${snapshots} snapshots; ${struck}; ${answered} requests answered`;
 }
 
 /** Makes the moves one after the other and says what they were. Wants addresses of its own. */
 export async function runMoves(parts: MovesParts): Promise<MovesTold> {
-  const told: MovesTold = { moved: 0, refused: 0, snapshots: 0, sources: 0, destinations: 0, answered: 0 };
+  const told: MovesTold = { moved: 0, refused: 0, heldUp: 0, snapshots: 0, sources: 0, destinations: 0, answered: 0 };
   const prng = new Prng(parts.seed);
   const root = await mkdtemp(join(tmpdir(), 'moves-'));
   const [counts, steps]: [SideCounts, SideSteps] = [new Map(), new Map()];
   try {
-    for (let done = 0; done < parts.moves; done += MOVES_PER_IMAGE) {
+    let isBroken = false;
+    const violated = (what: string): void => {
+      isBroken = true;
+      parts.violated(what);
+    };
+    const isOver = (): boolean => isBroken && parts.endsWhenBroken === true;
+    for (let done = 0; done < parts.moves && !isOver(); done += MOVES_PER_IMAGE) {
       const own = await mkdtemp(join(root, 'image-'));
       const isKill = parts.strikes === 'kill';
       const striker = isKill ? new KillStriker(own, prng, counts) : await CutStriker.begin(own, prng, steps);
-      const struck = new StruckMoves({ ...parts, root: own, prng, told, striker });
+      const struck = new StruckMoves({ ...parts, root: own, prng, told, striker, violated, isOver });
       await struck.run(Math.min(MOVES_PER_IMAGE, parts.moves - done));
     }
   } finally {
@@ -84,6 +104,7 @@ interface StruckParts extends Pick<MovesParts, 'plants' | 'violated'> {
   readonly prng: Prng;
   readonly told: MovesTold;
   readonly striker: Striker;
+  readonly isOver: () => boolean;
 }
 
 /** The moves of one image. */
@@ -96,22 +117,26 @@ class StruckMoves {
   }
 
   async run(moves: number): Promise<void> {
-    const { root, prng, told, striker, plants = [] } = this.#parts;
+    const { root, prng, told, striker, isOver, plants = [] } = this.#parts;
     const violated = (what: string): void => this.#parts.violated(`${this.#where}: ${what}`);
     const nodes = await this.#nodes();
     const guest = new MovingGuest({ prng, image: IMAGE, bytes: IMAGE_BYTES, violated });
-    const env = { ...planting(plants), ...THREADS, NODE_COMPILE_CACHE: join(root, '..', 'compiled') };
+    const planted = planting([...striker.plants, ...plants]);
+    const env = { ...planted, ...THREADS, NODE_COMPILE_CACHE: join(root, '..', 'compiled') };
     const start = async (node: BlockdNode): Promise<void> => {
-      await striker.revive(node.name);
-      await node.start({ env, isQuiet: true });
+      const own = await striker.revive(node.name);
+      await node.start({ env: { ...env, ...own }, isQuiet: true });
     };
-    const disk = new MovingDisk({ nodes, bytes: IMAGE_BYTES, guest, start, violated });
+    const policy = prng.pick(POLICIES);
+    const propagation = { ...DEFAULT_SETTINGS, policy };
+    const disk = new MovingDisk({ nodes, bytes: IMAGE_BYTES, guest, propagation, start, violated });
     try {
       await disk.begin();
-      for (let move = 1; move <= moves; move++) await this.#one(disk, guest);
+      for (let move = 1; move <= moves && !isOver(); move++) await inTime(this.#one(disk, guest), disk);
     } catch (error) {
       violated(`it does not come to its end: ${messageOf(error)}`);
     } finally {
+      guest.end();
       await disk.end();
       for (const node of nodes) node.close();
       await striker.end();
@@ -142,7 +167,7 @@ class StruckMoves {
       told.snapshots++;
     }
     const end = await disk.move(!isPeace && prng.chance(REFUSES_CHANCE));
-    told[end]++;
+    told[end === 'held up' ? 'heldUp' : end]++;
     if (isPeace && end !== 'moved')
       this.#parts.violated(`${this.#where}: the move was refused, though nothing happened`);
     if (isPeace || prng.chance(PULL_CHANCE)) await disk.pull(() => guest.look());
@@ -158,5 +183,18 @@ class StruckMoves {
     return this.#parts.striker.hold(node, side, () => {
       if (disk.writer === node) guest.losePower();
     });
+  }
+}
+
+/** @throws Error when a move takes too long, with what it waits for */
+async function inTime(move: Promise<void>, disk: MovingDisk): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`a move hangs: it waits for ${disk.doing}`)), MOVE_MAX_MS);
+  });
+  try {
+    await Promise.race([move, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

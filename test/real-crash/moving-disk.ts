@@ -4,6 +4,7 @@
 import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Stack } from '../../wire/contracts/layers.ts';
+import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import type { BlockdNode } from '../interop/blockd-node.ts';
 import type { MovingGuest } from './moving-guest.ts';
 
@@ -17,6 +18,8 @@ const RETRY_MS = 50;
 const TRIES_MAX = 1_200;
 /** What a hold waits for a stand-by's table. */
 const VERIFY_MS = 5_000;
+/** What a migration waits for its guest to stand still: a flush that takes longer has it taken back. */
+const QUIET_MS = 20_000;
 const MIGRATION_DIGITS = 16;
 const LAYER_DIGITS = 16;
 const RATE = 1e9;
@@ -35,13 +38,14 @@ export interface MovingParts {
   readonly nodes: readonly [BlockdNode, BlockdNode];
   readonly bytes: number;
   readonly guest: MovingGuest;
+  readonly propagation: PropagationSettings;
   /** Starts a daemon, or starts it again. */
   readonly start: (node: BlockdNode) => Promise<void>;
   readonly violated: (what: string) => void;
 }
 
 /** What became of a move. */
-export type MoveEnd = 'moved' | 'refused';
+export type MoveEnd = 'moved' | 'refused' | 'held up';
 
 /** The disk and the daemons that it moves between. */
 export class MovingDisk {
@@ -51,10 +55,16 @@ export class MovingDisk {
   #migrations = 0;
   #stack: Stack = { layer: LAYER, generation: 1, below: [] };
   #isOver = false;
+  #doing = '';
   readonly #watches: Promise<void>[] = [];
 
   constructor(parts: MovingParts) {
     this.#parts = parts;
+  }
+
+  /** What it is waiting for. */
+  get doing(): string {
+    return this.#doing;
   }
 
   get writer(): BlockdNode {
@@ -67,15 +77,15 @@ export class MovingDisk {
 
   /** Starts the daemons, makes the image at the first and opens it there. */
   async begin(): Promise<void> {
-    const { nodes, bytes, start } = this.#parts;
+    const { nodes, bytes, start, propagation } = this.#parts;
     for (const node of nodes) await start(node);
     for (const node of nodes) this.#watches.push(this.#watch(node));
-    const members = nodes.map(({ endpoint }) => endpoint);
+    const members = nodes.map(({ endpoint }) => ({ ...endpoint, cloud: `cloud-${endpoint.node}` }));
     for (const node of nodes) await this.#insist(() => node.controller.call('members.set', { members }));
     const { controller, endpoint } = this.writer;
     await this.#insist(() => controller.call('image.create', { image: IMAGE, layer: LAYER, bytes }));
     const epoch = ++this.#epoch;
-    const opening = { image: IMAGE, bytes, stack: this.#stack, epoch, last: EMPTY, from: endpoint };
+    const opening = { image: IMAGE, bytes, stack: this.#stack, epoch, last: EMPTY, from: endpoint, propagation };
     await this.#insist(() => controller.call('image.open', opening));
     this.#parts.guest.comeTo(this.writer.socket);
   }
@@ -94,25 +104,38 @@ export class MovingDisk {
     const cut = generation.toString(16).padStart(LAYER_DIGITS, '0');
     const loaded = this.#parts.guest.use();
     const order = { cut, cuts: [{ image: IMAGE, layer }] };
+    this.#doing = 'a cut';
     const { sealed } = await this.#insist(() => writer.controller.call('image.cut', order, { timeoutMs: CALL_MS }));
     this.#stack = { layer, generation: generation + 1, below: [...sealed.map((one) => one.sealed), ...below] };
+    this.#doing = 'a seed';
     const seed = { layers: this.#stack.below, from: writer.endpoint, rateBytesPerSecond: RATE };
     await this.#insist(() => other.controller.call('layer.seed', seed, { timeoutMs: CALL_MS }));
+    this.#doing = 'the load beside a snapshot';
     await loaded;
   }
 
   /** Moves it under its guest's load; `refuses`: its memory does not come over, and it stays. */
   async move(refuses: boolean): Promise<MoveEnd> {
-    const { guest, bytes } = this.#parts;
+    const { guest, bytes, propagation } = this.#parts;
     const [from, to] = [this.writer, this.other];
     const migration = (++this.#migrations).toString(16).padStart(MIGRATION_DIGITS, '0');
     const epoch = ++this.#epoch;
-    const standBy = { migration, image: IMAGE, bytes, stack: this.#stack, epoch, from: from.endpoint };
+    const standBy = { migration, image: IMAGE, bytes, stack: this.#stack, epoch, from: from.endpoint, propagation };
     const loaded = guest.use();
+    this.#doing = 'a stand-by';
     await this.#insist(() => to.controller.call('standby.start', standBy));
-    await this.#insist(() => to.controller.call('standby.ready', { migration }, { timeoutMs: CALL_MS }));
-    await loaded;
-    await guest.rest();
+    const quiet = this.#quiet(to, migration, loaded);
+    if (!(await settledWithin(QUIET_MS, quiet))) {
+      await this.#takeBack(migration, from, to);
+      this.#doing = 'the flushes of a guest that stays';
+      await quiet.catch(() => undefined);
+      await loaded;
+      await guest.rest();
+      await this.#checkWriters([this.writer]);
+      return 'held up';
+    }
+    await quiet;
+    this.#doing = 'a decision';
     const { closings } = await this.#insist(() => from.self.call('writer.freeze', { migration, images: [IMAGE] }));
     // Its guest stands still; whoever writes all the same waits for the decision.
     const stray = guest.stray();
@@ -135,6 +158,7 @@ export class MovingDisk {
   /** Everything comes to where the disk is; then the other daemon is not needed any more, and stands still meanwhile. */
   async pull(meanwhile: () => Promise<void>): Promise<void> {
     const { writer, other } = this;
+    this.#doing = 'a pull';
     await this.#insist(() => writer.controller.call('pull.set', { image: IMAGE, rateBytesPerSecond: RATE }));
     for (let tries = 0; (await this.#dependsOn(writer)) > 0; tries++) {
       if (tries === TRIES_MAX) throw new Error('the pull does not come to its end');
@@ -142,12 +166,26 @@ export class MovingDisk {
       await this.#insist(() => writer.controller.call('pull.set', { image: IMAGE, rateBytesPerSecond: RATE }));
       await pause(RETRY_MS);
     }
+    this.#doing = 'reads while the other daemon stands still';
     other.pause();
+    let isOver = false;
+    // A writer that dies may have forgotten what it had pulled since its last flush: then it needs the other one again.
+    void writer.ended().then(() => !isOver && other.goOn());
     try {
       await meanwhile();
     } finally {
+      isOver = true;
       other.goOn();
     }
+  }
+
+  /** The table is over there, and the guest stands still. */
+  async #quiet(to: BlockdNode, migration: string, loaded: Promise<void>): Promise<void> {
+    this.#doing = "a stand-by's table";
+    await this.#insist(() => to.controller.call('standby.ready', { migration }, { timeoutMs: CALL_MS }));
+    this.#doing = "the guest's load and its flush";
+    await loaded;
+    await this.#parts.guest.rest();
   }
 
   async #dependsOn(node: BlockdNode): Promise<number> {
@@ -214,11 +252,30 @@ export class MovingDisk {
       if (this.#isOver) return;
       try {
         await this.#parts.start(node);
+        // The end came while it started, and found nobody to stop.
+        if (this.#isOver) await node.stop('SIGKILL');
       } catch (error) {
         if (!this.#isOver) this.#parts.violated(`it does not start again: ${messageOf(error)}`);
         return;
       }
     }
+  }
+}
+
+/** Whether it settled, either way, in time. */
+async function settledWithin(ms: number, promise: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  try {
+    return await Promise.race([settled, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -30,6 +30,7 @@ export class MovingGuest {
   #losses = 0;
   #strays = 0;
   #flushes = 0;
+  #isOver = false;
 
   constructor(parts: GuestParts) {
     this.#parts = parts;
@@ -50,6 +51,12 @@ export class MovingGuest {
   comeTo(socket: string): void {
     this.#disk = undefined;
     this.#socket = socket;
+  }
+
+  /** It asks for nothing more, and waits for nobody. */
+  end(): void {
+    this.#isOver = true;
+    this.#disk?.close();
   }
 
   /** Its node has no power: it is gone, and with it what was not flushed. */
@@ -78,7 +85,7 @@ export class MovingGuest {
         return;
       } catch (error) {
         this.#judgeEnd(error);
-        if (tries === TRIES_MAX) throw error;
+        if (tries === TRIES_MAX || this.#isOver) throw error;
       }
     }
   }
@@ -113,7 +120,7 @@ export class MovingGuest {
   }
 
   #judgeEnd(end: unknown): void {
-    if (end === undefined) return;
+    if (end === undefined || this.#isOver) return;
     if (!(end instanceof ConnectionLost)) this.#parts.violated(`a request failed: ${messageOf(end)}`);
     this.#mustLook = true;
     this.#disk = undefined;
@@ -130,7 +137,7 @@ export class MovingGuest {
       } catch (error) {
         this.#disk?.close();
         this.#disk = undefined;
-        if (tries === TRIES_MAX || error instanceof NbdFault) throw error;
+        if (tries === TRIES_MAX || this.#isOver || error instanceof NbdFault) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }

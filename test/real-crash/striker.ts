@@ -1,5 +1,6 @@
 // Whatever may befall one of the daemons between which a disk moves, at a moment that a seed draws. Not a test itself.
 import type { BlockdNode } from '../interop/blockd-node.ts';
+import type { Planted } from '../planted/planted.ts';
 
 export type Side = 'source' | 'destination';
 
@@ -19,7 +20,9 @@ export interface Striker {
   stateOf(name: string): Promise<string | undefined>;
   /** `lost`: told when the daemon's node lost its power, and with it what was not flushed. */
   hold(node: BlockdNode, side: Side, lost: () => void): Promise<Held>;
-  /** Before a daemon that died is started again. */
-  revive(name: string): Promise<void>;
+  /** What its daemons need. */
+  readonly plants: readonly Planted[];
+  /** Before a daemon is started, the first time too; answers what it finds in its environment. */
+  revive(name: string): Promise<NodeJS.ProcessEnv>;
   end(): Promise<void>;
 }

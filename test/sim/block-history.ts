@@ -92,17 +92,18 @@ export class DiskHistory {
   }
 
   /**
-   * The power was lost, or only the daemon died, and then it keeps all that was answered: the disk is what it reads as now.
-   * Answers where that is nothing that it may be; -1 if nowhere.
+   * The power was lost, or only the daemon died, and then it keeps all that was answered: the disk is what it reads as now,
+   * and what was not flushed is still not. Answers where that is nothing that it may be; -1 if nowhere.
    */
   restarted(read: Uint8Array, keeps: 'flushed' | 'answered' = 'flushed'): number {
     let differs = -1;
     this.#each(0, this.bytes, (sector, at) => {
       const now = read.slice(at, at + SECTOR_BYTES);
-      const mayBe = keeps === 'flushed' ? sector.contents : sector.contents.slice(sector.answered - 1);
-      if (!mayBe.some((content) => isEqual(content, now)) && differs < 0) differs = at;
-      sector.contents = [now];
-      sector.answered = 1;
+      const newest = sector.contents.findLastIndex((content) => isEqual(content, now));
+      const isWell = newest >= (keeps === 'flushed' ? 0 : sector.answered - 1);
+      if (!isWell && differs < 0) differs = at;
+      sector.contents = keeps === 'answered' && isWell ? sector.contents.slice(0, newest + 1) : [now];
+      sector.answered = sector.contents.length;
       sector.copied.push(now);
     });
     return differs;
