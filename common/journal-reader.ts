@@ -47,9 +47,13 @@ async function cutTail(file: DiskFile, goodBytes: number): Promise<void> {
   await file.datasync();
 }
 
+/** A start opens many journals of one schema, and compiling it takes a millisecond. */
+const checks = new WeakMap<TSchema, SchemaCheck<TSchema>>();
+
 /** The records of all payloads, in order. @throws OperationError JOURNAL_UNREADABLE where they are not of the schema */
 export function recordsOf<S extends TSchema>(payloads: readonly Uint8Array[], schema: S, path: string): Static<S>[] {
-  const check = new SchemaCheck(Type.Array(schema));
+  const check = checks.get(schema) ?? new SchemaCheck(Type.Array(schema));
+  checks.set(schema, check);
   return payloads.flatMap((payload) => {
     const decoded = decodeMessagePack(payload);
     if (!decoded.ok) throw unreadable(path, decoded.fault);
