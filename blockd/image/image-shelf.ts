@@ -33,7 +33,7 @@ import { SnapshotExports } from './snapshot-exports.ts';
 import { StillImage, type StillOrder } from './still-image.ts';
 import { Upkeep } from './upkeep.ts';
 
-export interface ShelfParts {
+export interface ShelfParts extends Pick<OpenOptions, 'dropCached' | 'checkpointBytes'> {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;
@@ -43,7 +43,6 @@ export interface ShelfParts {
   readonly state: string;
   readonly dial: Dial;
   readonly serve: Serve;
-  readonly dropCached: OpenOptions['dropCached'];
   readonly converter: Converter;
   /** What a start had no room for stays as it is; otherwise it goes on under its epoch once there is room. */
   readonly waitsForNoRoom?: true;

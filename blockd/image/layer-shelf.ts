@@ -30,7 +30,7 @@ import { type FillJob, fillLayers, type SeedJob, seedLayers } from './layer-seed
 /** Layers that were dropped and are remembered: a call that was under way comes seconds later. */
 const GONE_MAX = 1_024;
 
-export interface LayerShelfParts {
+export interface LayerShelfParts extends Pick<OpenOptions, 'dropCached' | 'checkpointBytes'> {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,7 +38,6 @@ export interface LayerShelfParts {
   readonly node: string;
   readonly directory: string;
   readonly dial: Dial;
-  readonly dropCached: OpenOptions['dropCached'];
   /** The members' names. */
   readonly members: () => readonly string[];
   /** What an image's propagation has learnt while it was written here. */
@@ -90,8 +89,8 @@ export class LayerShelf {
   }
 
   async #open(layer: string): Promise<LayerBlocks | undefined> {
-    const { disk, dropCached } = this.#parts;
-    const store = await openLayer(disk, this.directory, layer, { dropCached });
+    const { disk, dropCached, checkpointBytes } = this.#parts;
+    const store = await openLayer(disk, this.directory, layer, { dropCached, checkpointBytes });
     return store === undefined ? undefined : this.add(store);
   }
 
@@ -146,7 +145,8 @@ export class LayerShelf {
 
   /** @throws Error of the disk */
   async create(fresh: NewLayer): Promise<LayerBlocks> {
-    return this.add(await createLayer(this.#parts.disk, this.directory, fresh));
+    const { disk, checkpointBytes } = this.#parts;
+    return this.add(await createLayer(disk, this.directory, { ...fresh, checkpointBytes }));
   }
 
   add(store: ImageStore): LayerBlocks {

@@ -36,7 +36,7 @@ export async function listLayers(disk: Disk, directory: string): Promise<string[
 }
 
 /** What a new layer starts with: nothing, or the data file that an import has filled and its table. */
-export interface NewLayer {
+export interface NewLayer extends Pick<StoreParts, 'checkpointBytes'> {
   readonly image: string;
   readonly layer: string;
   readonly bytes: number;
@@ -53,7 +53,7 @@ export interface NewLayer {
 
 /** Makes a layer; it exists when this answers, and does not after a crash before. @throws Error of the disk */
 export async function createLayer(disk: Disk, directory: string, fresh: NewLayer): Promise<ImageStore> {
-  const { image, layer, reservedBelow = 1 } = fresh;
+  const { image, layer, reservedBelow = 1, checkpointBytes } = fresh;
   const paths = layerPaths(directory, layer);
   const table = fresh.table ?? new VersionTable(blocksOf(fresh.bytes));
   table.lastSequence = Math.max(table.lastSequence, fresh.lastSequence ?? 0);
@@ -70,7 +70,7 @@ export async function createLayer(disk: Disk, directory: string, fresh: NewLayer
   ]);
   // The entries stand in the table file already.
   table.settle(table.takeChanges(), true);
-  const parts = { disk, layer, paths, data, journal, table, tableNumber, state };
+  const parts = { disk, layer, paths, data, journal, table, tableNumber, state, checkpointBytes };
   return new ImageStore({ ...parts, holders: [''], reservedBelow, active: new Set() });
 }
 

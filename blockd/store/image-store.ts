@@ -40,7 +40,7 @@ export interface StoreParts {
   readonly reservedBelow: number;
   readonly active: ReadonlySet<number>;
   /** A journal longer than this is replaced by a checkpoint; for tests. */
-  readonly checkpointBytes?: number;
+  readonly checkpointBytes?: number | undefined;
 }
 
 /** A layer's durable side. All calls but those that answer a promise are synchronous and change memory only. */

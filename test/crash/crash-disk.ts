@@ -2,6 +2,7 @@
 // kept, lost or torn at its sectors, names only as far as their directory was synced.
 import type { Disk, DiskFile, OpenMode } from '../../common/disk.ts';
 import { BadPages } from './bad-pages.ts';
+import { FileContent } from './file-content.ts';
 import { replaceBySteps } from './replaced-file.ts';
 
 const SECTOR_BYTES = 512;
@@ -10,34 +11,49 @@ const PAGE_BYTES = 4096;
 
 /** One change of a file's content since its last sync. */
 interface Change {
-  apply(content: Buffer): Buffer;
+  apply(content: FileContent): void;
   /** The bytes that it changes; undefined for a change of size. */
   readonly range: { readonly start: number; readonly end: number } | undefined;
 }
 
 class Inode {
-  durable: Buffer = Buffer.alloc(0);
-  content: Buffer = Buffer.alloc(0);
+  readonly durable: FileContent;
+  #content: FileContent;
   pending: Change[] = [];
+
+  constructor(durable = new FileContent()) {
+    this.durable = durable;
+    this.#content = durable.copy();
+  }
+
+  get content(): FileContent {
+    return this.#content;
+  }
 
   change(change: Change): void {
     this.pending.push(change);
-    this.content = change.apply(this.content);
+    change.apply(this.#content);
   }
 
-  /** What the platter has once all of `pending` reached it: not what a sync that failed has lost. */
-  get written(): Buffer {
-    return this.pending.reduce((content, change) => change.apply(content), this.durable);
+  /** What the platter has once so many of `pending` reached it: not what a sync that failed has lost. */
+  written(changes = this.pending.length): FileContent {
+    const content = this.durable.copy();
+    for (const change of this.pending.slice(0, changes)) change.apply(content);
+    return content;
   }
 
   sync(): void {
-    this.durable = this.written;
+    for (const change of this.pending) change.apply(this.durable);
     this.pending = [];
   }
 
   /** A sync that fails: Linux takes the pages for clean, shows them still and writes them never. */
   loseSync(): void {
     this.pending = [];
+  }
+
+  dropCached(): void {
+    this.#content = this.written();
   }
 }
 
@@ -105,9 +121,8 @@ export class CrashDisk implements Disk {
     const pending = this.#pending();
     const copies = new Map<Inode, Inode>();
     for (const [name, inode] of names) {
-      const copy = copies.get(inode) ?? new Inode();
+      const copy = copies.get(inode) ?? new Inode(contentAfter(inode, pending, loss));
       copies.set(inode, copy);
-      copy.durable = copy.content = contentAfter(inode, pending, loss);
       disk.#names.set(name, copy);
       disk.#durableNames.set(name, copy);
     }
@@ -116,8 +131,7 @@ export class CrashDisk implements Disk {
 
   /** The kernel forgets the clean pages of a file. */
   readonly dropCached = async (path: string): Promise<void> => {
-    const inode = this.#names.get(path);
-    if (inode !== undefined) inode.content = inode.written;
+    this.#names.get(path)?.dropCached();
   };
 
   async open(path: string, mode: OpenMode): Promise<DiskFile> {
@@ -131,7 +145,7 @@ export class CrashDisk implements Disk {
   async readWhole(path: string): Promise<Uint8Array> {
     const inode = this.#names.get(path);
     if (inode === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
-    return Buffer.from(inode.content);
+    return Buffer.from(inode.content.bytes);
   }
 
   replace(path: string, bytes: Uint8Array): Promise<void> {
@@ -172,7 +186,7 @@ export class CrashDisk implements Disk {
   #file(path: string, inode: Inode): DiskFile {
     const read = (buffer: Uint8Array, offset: number): number => {
       this.badPages.read(path, offset, buffer.length);
-      const part = inode.content.subarray(offset, offset + buffer.length);
+      const part = inode.content.bytes.subarray(offset, offset + buffer.length);
       buffer.set(part);
       return part.length;
     };
@@ -191,7 +205,7 @@ export class CrashDisk implements Disk {
       allocate: async () => this.#throwIfFull(),
       punch: (offset, bytes) => this.#step(() => inode.change(writing(Buffer.alloc(bytes), offset))),
       truncate: (bytes) => this.#step(() => inode.change(truncation(bytes))),
-      size: async () => inode.content.length,
+      size: async () => inode.content.bytes.length,
       close: async () => undefined,
     };
   }
@@ -248,42 +262,28 @@ export class CrashDisk implements Disk {
  * What the platter has. A page cache writes a sector as it is at that moment: where a write did not reach the disk, no
  * later one of the same sector did.
  */
-function contentAfter(inode: Inode, pending: readonly { inode: Inode; change: Change }[], loss: Loss): Buffer {
-  if (loss.kind === 'lose-all') return inode.durable;
+function contentAfter(inode: Inode, pending: readonly { inode: Inode; change: Change }[], loss: Loss): FileContent {
+  if (loss.kind === 'lose-all') return inode.durable.copy();
   const lost = loss.kind === 'lose-part' ? pending[loss.index] : undefined;
-  const { written } = inode;
+  const written = inode.written();
   if (loss.kind !== 'lose-part' || lost?.inode !== inode) return written;
-  const before = inode.pending
-    .slice(0, inode.pending.indexOf(lost.change))
-    .reduce((content, change) => change.apply(content), inode.durable);
+  const before = inode.written(inode.pending.indexOf(lost.change)).bytes;
   const start = Math.floor(loss.start / SECTOR_BYTES) * SECTOR_BYTES;
-  const end = Math.min(Math.ceil(loss.end / SECTOR_BYTES) * SECTOR_BYTES, written.length);
-  const content = Buffer.from(written);
-  content.fill(0, start, end);
-  before.subarray(start, end).copy(content, start);
-  return content;
+  const end = Math.min(Math.ceil(loss.end / SECTOR_BYTES) * SECTOR_BYTES, written.bytes.length);
+  const left = Buffer.alloc(Math.max(0, end - start));
+  left.set(before.subarray(start, end));
+  written.write(left, start);
+  return written;
 }
 
 function writing(buffer: Uint8Array, offset: number): Change {
-  const bytes = Buffer.from(buffer);
+  const bytes = new Uint8Array(buffer);
   return {
     range: { start: offset, end: offset + bytes.length },
-    apply(content) {
-      const grown = Buffer.alloc(Math.max(content.length, offset + bytes.length));
-      content.copy(grown);
-      bytes.copy(grown, offset);
-      return grown;
-    },
+    apply: (content) => content.write(bytes, offset),
   };
 }
 
 function truncation(size: number): Change {
-  return {
-    apply(content) {
-      const resized = Buffer.alloc(size);
-      content.copy(resized);
-      return resized;
-    },
-    range: undefined,
-  };
+  return { apply: (content) => content.resize(size), range: undefined };
 }

@@ -31,8 +31,9 @@ export class DiskHistory {
 
   /** A change is asked for: its sectors are the old or the new until it is answered. */
   asked(offset: number, data: Uint8Array): void {
+    const copy = data.slice();
     this.#each(offset, data.length, (sector, at) => {
-      const content = data.slice(at, at + SECTOR_BYTES);
+      const content = copy.subarray(at, at + SECTOR_BYTES);
       sector.contents.push(content);
       sector.copied.push(content);
     });

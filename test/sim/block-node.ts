@@ -21,6 +21,13 @@ const log = createLog('sim', 'silent');
 /** A daemon is up again so long after it died, unless its node has no power. */
 const RESTART_MS = 100;
 
+interface Around {
+  readonly world: World;
+  readonly streams: SimStreams;
+  readonly others: () => readonly BlockNode[];
+  readonly checkpointBytes: number | undefined;
+}
+
 /** One node's block daemon. */
 export class BlockNode {
   readonly name: string;
@@ -31,18 +38,17 @@ export class BlockNode {
   /** Guests at exports, by image. */
   readonly attached = new Set<string>();
   readonly #world: World;
-  readonly #streams: SimStreams;
-  readonly #others: () => readonly BlockNode[];
+  readonly #around: Around;
   #disk = new CrashDisk();
   #shelf: ImageShelf | undefined;
   #isServing = false;
   #started: Promise<void> = new Promise(() => undefined);
 
-  constructor(name: string, world: World, streams: SimStreams, others: () => readonly BlockNode[]) {
+  constructor(name: string, around: Around) {
+    const { world } = around;
     this.name = name;
     this.#world = world;
-    this.#streams = streams;
-    this.#others = others;
+    this.#around = around;
     this.process = new SimProcess(`blockd ${name}`, name, world.clock, () => this.#boot());
     this.process.start();
   }
@@ -104,7 +110,7 @@ export class BlockNode {
     this.process.crash();
     this.exports.clear();
     this.attached.clear();
-    this.#streams.died(this.process, hasPower);
+    this.#around.streams.died(this.process, hasPower);
   }
 
   #boot(): void {
@@ -122,6 +128,7 @@ export class BlockNode {
       serve,
       converter: new Converter({ disk, serve }),
       dropCached: inner.dropCached,
+      checkpointBytes: this.#around.checkpointBytes,
       // Everything that is only cached goes, as soon as another node keeps it.
       cache: { capBytes: 0, lookMs: 300, room: async () => ({ freeBytes: 1, totalBytes: 1 }) },
     });
@@ -146,11 +153,11 @@ export class BlockNode {
   }
 
   #dial(node: string, layer: string, events: StreamEvents, purpose: StreamPurpose = 'blocks'): Promise<PeerStream> {
-    const other = this.#others().find(({ name }) => name === node);
+    const other = this.#around.others().find(({ name }) => name === node);
     if (other === undefined) return Promise.reject(new Error(`there is no node ${node}`));
     const accept = (stream: PeerStream): StreamEvents | undefined =>
       purpose === 'copies' ? other.#keep(this.name, stream) : other.#accept(this.name, layer, stream);
-    return this.#streams.dial(this.process, other.process, events, accept);
+    return this.#around.streams.dial(this.process, other.process, events, accept);
   }
 
   #keep(source: string, stream: PeerStream): StreamEvents | undefined {

@@ -26,6 +26,7 @@ type BlockSums = Pick<BlockResult, 'answered' | 'moves' | 'pushedBlocks' | 'look
 
 /** Makes the draws of a policy others than those of its world's faults. */
 const POLICY_SEED = 2 ** 40;
+const JOURNAL_SEED = 2 ** 41;
 
 /** Blocks are pushed ahead in every second world; answers wait for no copies. */
 export function planWithoutCopies(seed: number): BlockPlan {
@@ -41,9 +42,10 @@ export function planWithCopies(seed: number): BlockPlan {
   return { ...planWithoutCopies(seed), policy };
 }
 
-/** Every second pair of worlds has copies. */
-function planOf(seed: number): BlockPlan {
-  return seed % 4 < 2 ? planWithoutCopies(seed) : planWithCopies(seed);
+/** Every second pair of worlds has copies; in three of four, journals come to their checkpoints. */
+export function planOf(seed: number): BlockPlan {
+  const checkpointBytes = new Prng(seed + JOURNAL_SEED).pick([undefined, 1024, 8 * 1024, 32 * 1024]);
+  return { ...(seed % 4 < 2 ? planWithoutCopies(seed) : planWithCopies(seed)), checkpointBytes };
 }
 
 /** One world under the faults that the seed draws. */

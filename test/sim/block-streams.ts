@@ -62,7 +62,7 @@ class Pair {
     const direction = this.#directions[from];
     const delayMs = this.#world.prng.between(DELAY_MS_MIN, DELAY_MS_MAX);
     direction.lastAtMs = Math.max(direction.lastAtMs, this.#world.clock.nowMs + delayMs);
-    for (const piece of this.#pieces(Uint8Array.from(bytes))) {
+    for (const piece of this.#pieces(new Uint8Array(bytes))) {
       direction.queue.push({ bytes: piece, atMs: direction.lastAtMs });
     }
     direction.queuedBytes += bytes.length;

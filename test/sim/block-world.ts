@@ -39,6 +39,8 @@ export interface BlockPlan {
   readonly isPushed: boolean;
   /** The policy with copies; undefined when answers wait for none. */
   readonly policy?: CopyPolicy | undefined;
+  /** A journal longer than this is replaced by a checkpoint; without it none comes to one. */
+  readonly checkpointBytes?: number | undefined;
 }
 
 export class BlockWorld {
@@ -52,12 +54,13 @@ export class BlockWorld {
   readonly #isPushed: boolean;
   #isOver = false;
 
-  constructor(seed: number, faults: LinkFaults, { isPushed, policy }: BlockPlan) {
+  constructor(seed: number, faults: LinkFaults, { isPushed, policy, checkpointBytes }: BlockPlan) {
     this.#isPushed = isPushed;
     const settings: PropagationSettings | undefined = policy && { ...PROACTIVE, policy };
     this.world = new World(seed, faults);
     const streams = new SimStreams(this.world);
-    this.nodes = NAMES.map((name) => new BlockNode(name, this.world, streams, () => this.nodes));
+    const around = { world: this.world, streams, others: () => this.nodes, checkpointBytes };
+    this.nodes = NAMES.map((name) => new BlockNode(name, around));
     this.guest = new BlockGuest(this.world, IMAGE, BLOCKS * BLOCK_BYTES);
     this.mover = new BlockMover(this.world, this.nodes, this.guest, IMAGE, settings);
     this.pushes = new BlockPushes(this.world, this.nodes, settings ?? PROACTIVE);

@@ -3,9 +3,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CachedCopies } from '../../blockd/store/cached-copies.ts';
 import { VersionTable } from '../../blockd/table/version-table.ts';
-import { type BlockResult, planWithoutCopies, runBlockSeeds } from './block-run.ts';
+import { type BlockResult, planOf, planWithoutCopies, runBlockSeeds } from './block-run.ts';
+import type { BlockPlan } from './block-world.ts';
 
 const SEEDS = 30;
+const WITH_CHECKPOINTS = 12;
 
 /** Planted bugs are looked for where nobody follows: a followed writer has a barrier every second, which hides them. */
 async function broken(first: number, count: number, enough = Number.POSITIVE_INFINITY): Promise<string[]> {
@@ -27,6 +29,14 @@ test(`${SEEDS} worlds: no read is wrong, no flushed write is lost, nobody writes
   const { pushedBlocks } = await runBlockSeeds(1, SEEDS, failed, planWithoutCopies);
   assert.equal(failures, []);
   assert.ok(pushedBlocks > SEEDS, `${pushedBlocks} blocks were pushed ahead`);
+});
+
+test(`${WITH_CHECKPOINTS} worlds in which journals are replaced by checkpoints, under faults and moves`, async () => {
+  const failures: string[] = [];
+  const failed = (result: BlockResult): unknown => failures.push(describe(result));
+  const plan = (seed: number): BlockPlan => ({ ...planOf(seed), checkpointBytes: 1024 });
+  await runBlockSeeds(101, WITH_CHECKPOINTS, failed, plan);
+  assert.equal(failures, []);
 });
 
 test('a store that forgets what a killed daemon had written is found out', async () => {
