@@ -50,13 +50,22 @@ function summaryOf(state: ImageState): string[] {
     `name     ${head.image}`,
     `size     ${formatBytes(head.bytes)}, ${usedOf(state)}`,
     `version  epoch ${head.epoch}, sequence ${sequence}, generation ${head.stack.generation} of its layers`,
-    `open at  ${head.writer ?? 'nowhere (closed)'}`,
+    `open at  ${head.writer ?? describeReaders(state.readers)}`,
     `policy   ${head.propagation?.policy.mode ?? 'on-demand'}`,
     ...(recovery === null ? [] : [describeRecovery(recovery)]),
     ...(head.pin === undefined ? [] : [`pinned   to ${head.pin.place} (${head.pin.nodes.join(', ')})`]),
     ...(head.doubt === undefined ? [] : [`in doubt ${head.doubt}`]),
     ...stores.flatMap(({ store }) => (store.copies === undefined ? [] : describeCopies(store.copies))),
   ];
+}
+
+/** Of an image that nobody writes: who reads it. */
+function describeReaders(readers: ImageState['readers']): string {
+  if (readers.length === 0) return 'nowhere (closed)';
+  const each = readers.map(({ node, clients }) =>
+    clients === null ? `${node} (not reached)` : `${node} (${clients} ${clients === 1 ? 'client' : 'clients'})`,
+  );
+  return `${each.join(', ')}, for reading`;
 }
 
 function describeStores({ stores }: ImageState): string {

@@ -14,7 +14,7 @@ export interface AddressClaim {
 export class Admission {
   readonly #state: State;
   readonly #turn = new Turn();
-  /** Images that are being made, deleted or exported, which takes many calls. */
+  /** Images that are being made, deleted, exported or opened, which takes many calls. */
   readonly #busyImages = new Map<string, string>();
 
   constructor(state: State) {
@@ -29,7 +29,7 @@ export class Admission {
   /** Keeps an image for one long piece of work. @throws OperationError IMAGE_BUSY, IMAGE_OPEN */
   async withImage<T>(
     image: string,
-    doing: 'made' | 'deleted' | 'exported' | 'resized',
+    doing: 'made' | 'deleted' | 'exported' | 'resized' | 'opened',
     work: () => Promise<T>,
   ): Promise<T> {
     await this.inTurn(() => {

@@ -18,6 +18,7 @@ import type { Migrations } from './migrations.ts';
 import type { Network } from './network.ts';
 import type { Pins } from './pins.ts';
 import type { Propagation } from './propagation.ts';
+import type { Readers } from './readers.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { State } from './state.ts';
 import type { StubEvents } from './stub-events.ts';
@@ -31,6 +32,7 @@ export interface Rooms {
   readonly state: State;
   readonly members: Members;
   readonly images: Images;
+  readonly readers: Readers;
   readonly rebuild: CatalogueRebuild;
   readonly pins: Pins;
   readonly stubs: StubEvents;
@@ -100,7 +102,8 @@ export function watchStatus(
 
 /** The handlers of the contract. */
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
-  const { members, images, rebuild, pins, stubs, snapshots, seeds, propagation, sweep, vms, migrations } = rooms;
+  const { members, images, readers, rebuild, pins, stubs, snapshots, seeds, propagation, sweep, vms, migrations } =
+    rooms;
   const { network, reports, join, points } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
@@ -119,6 +122,8 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       images.create(image, node, source, { onProgress: progress, signal }),
     'image.export': ({ image, ...target }, { progress, signal }) =>
       images.export(image, target, { onProgress: progress, signal }),
+    'image.open': ({ image, at }) => readers.open(image, at),
+    'image.close': async ({ image, at }) => ({ waitsFor: await readers.close(image, at) }),
     'image.list': async () => ({ images: await images.heads() }),
     'image.show': async ({ image, heatCells }) => {
       const [shown, made] = await Promise.all([images.show(image, heatCells), snapshots.list()]);

@@ -8,7 +8,9 @@ import type { Cluster } from './cluster.ts';
 /** Head, layers and every reachable store's view; where it is read and written in so many cells, if asked for. */
 export async function viewImage(cluster: Cluster, head: Head, heatCells?: number): Promise<ImageState> {
   const { image, stack, writer } = head;
-  const shown: ImageState = { head, stores: [], layers: [], heat: null, recovery: null, unreachable: [] };
+  const shown: ImageState = {
+    ...{ head, stores: [], layers: [], heat: null, recovery: null, readers: [], unreachable: [] },
+  };
   const holders = new Map<string, ImageLayer['holders']>();
   const heat = heatCells === undefined || writer === null ? null : heatAt(cluster, image, writer, heatCells);
   await Promise.all(
@@ -28,6 +30,7 @@ export async function viewImage(cluster: Cluster, head: Head, heatCells?: number
     }),
   );
   shown.heat = await heat;
+  shown.readers = await Promise.all((head.readers ?? []).map((node) => clientsAt(cluster, image, node)));
   shown.stores.sort((a, b) => a.node.localeCompare(b.node));
   const top = shown.stores.find(({ node }) => node === writer)?.store;
   const lastSequence = top?.lastSequence ?? head.last.lastSequence;
@@ -37,6 +40,15 @@ export async function viewImage(cluster: Cluster, head: Head, heatCells?: number
     shown.layers.push({ layer, bytes, isTop: layer === stack.layer, lastSequence: one.lastSequence, holders: at });
   }
   return shown;
+}
+
+async function clientsAt(cluster: Cluster, image: string, node: string): Promise<ImageState['readers'][number]> {
+  try {
+    const { readers } = await cluster.clients(node).blockd.call('reader.list', {});
+    return { node, clients: readers.find((one) => one.image === image)?.clients ?? 0 };
+  } catch {
+    return { node, clients: null };
+  }
 }
 
 async function heatAt(cluster: Cluster, image: string, node: string, cells: number): Promise<HeatMap | null> {

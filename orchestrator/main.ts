@@ -26,6 +26,7 @@ import { Network } from './network.ts';
 import { Patience } from './patience.ts';
 import { Pins } from './pins.ts';
 import { Propagation } from './propagation.ts';
+import { Readers } from './readers.ts';
 import { ScheduledSnapshots } from './scheduled-snapshots.ts';
 import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
@@ -69,6 +70,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const images = new Images(shared);
   const pins = new Pins({ ...shared, watch });
   const stubs = new StubEvents(base);
+  const readers = new Readers(shared);
   const rebuild = new CatalogueRebuild({ ...shared, watch });
   const snapshots = new Snapshots(shared);
   const seeds = new LayerSeeds(shared);
@@ -92,6 +94,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     state,
     members,
     images,
+    readers,
     rebuild,
     pins,
     stubs,
@@ -126,6 +129,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'snapshots finished': () => snapshots.tidy(),
     'propagation told': () => propagation.repeat(),
     'scheduled snapshots looked at': () => scheduled.look(),
+    'readers looked at': () => readers.tidy(),
     'layers merged': () => merging.look(),
     'layers dropped': () => sweep.sweep(),
     'what is pinned elsewhere let go of': async () => void (await pins.repeat()),

@@ -5,7 +5,7 @@ import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { VmState } from '../wire/contracts/cluster-state.ts';
 import type { MachineSpec } from '../wire/contracts/hypervisor.ts';
-import type { Admission } from './admission.ts';
+import { type Admission, imageOpen } from './admission.ts';
 import type { Cluster } from './cluster.ts';
 import { DiskClosing } from './disk-closing.ts';
 import type { Images } from './images.ts';
@@ -102,7 +102,7 @@ export class Vms {
 
   /**
    * Boots a VM on an image that nobody has open. A failure takes away what was made and says what failed.
-   * @throws OperationError VM_EXISTS, IMAGE_OPEN, IMAGE_BUSY, ADDRESS_TAKEN, NO_ROOM, LEFT_OVER and those of the node
+   * @throws OperationError VM_EXISTS, IMAGE_OPEN, IMAGE_READ, IMAGE_BUSY, ADDRESS_TAKEN, NO_ROOM, LEFT_OVER and those of the node
    */
   async create(request: VmRequest): Promise<VmState> {
     const { vm, image } = request;
@@ -122,9 +122,10 @@ export class Vms {
     // Said first, since it is the likelier mistake: the image of a VM that exists is open.
     this.#parts.admission.checkName(vm);
     const head = await this.#parts.images.head(image);
-    if (head.writer === null) return head;
-    throw new OperationError('IMAGE_OPEN', `image ${image} is in use at ${head.writer}`, {
-      remedy: 'use another image, or delete the VM that uses it',
+    if (head.writer !== null) throw imageOpen(image, `at ${head.writer}`);
+    if (head.readers === undefined) return head;
+    throw new OperationError('IMAGE_READ', `image ${image} is open for reading at ${head.readers.join(', ')}`, {
+      remedy: `close it there first: supercloud image close ${image} --at ${head.readers[0]}`,
     });
   }
 

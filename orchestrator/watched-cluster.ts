@@ -11,6 +11,9 @@ import type { MemberRecord } from './state.ts';
 
 type Catalogue = typeof catalogueContract;
 
+/** After these the node has the newest records when they are answered. */
+const TOLD: readonly MethodName<Catalogue>[] = ['epoch.open', 'reader.open', 'reader.close'];
+
 export class WatchedCluster implements Cluster {
   readonly #cluster: Cluster;
   readonly controller: ControllerDaemons;
@@ -62,8 +65,8 @@ class ComparedCatalogue implements Calls<Catalogue> {
     options?: CallOptions<Progress<Catalogue, N>>,
   ): Promise<Result<Catalogue, N>> {
     const result = await this.#compared(name, params, options);
-    // Who opens an image knows what is pinned before it does.
-    if (name === 'epoch.open' && 'node' in params) await this.#watch.keep(params.node);
+    // Who opens an image knows what is pinned before it does, and who reads it.
+    if (TOLD.includes(name) && 'node' in params) await this.#watch.keep(params.node);
     return result;
   }
 

@@ -18,6 +18,7 @@ import {
 import { CatalogueGuard } from './catalogue-guard.ts';
 import { layerCalls } from './catalogue-layer-calls.ts';
 import { layerPins, refuseCopiesElsewhere } from './catalogue-pins.ts';
+import { closeReading, openReading } from './catalogue-readers.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
 import { pinCalls } from './pin-calls.ts';
 import { rebuildCalls } from './rebuild-calls.ts';
@@ -67,6 +68,12 @@ export function catalogueCalls(store: CatalogueStore, stores?: StoreBook): Handl
         guard.granting(node);
         return openEpoch(store.get(image), node);
       }),
+    'reader.open': ({ image, node }) =>
+      change(() => {
+        guard.granting(node);
+        return openReading(store.get(image), node);
+      }),
+    'reader.close': ({ image, node }) => change(() => closeReading(store.get(image), node)),
     'epoch.close': ({ image, node, closing }) => change(() => closeEpoch(store.get(image), node, closing)),
     'epoch.abandon': ({ image, node, epoch }) => change(() => abandonEpoch(store.get(image), node, epoch)),
     'transfer.begin': ({ images, ...order }) =>

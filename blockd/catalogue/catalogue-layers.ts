@@ -4,7 +4,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { Closing, CutImage } from '../../wire/contracts/blockd.ts';
 import type { Head, Leaving, Snapshot, SnapshotDisk } from '../../wire/contracts/catalogue.ts';
 import { BELOW_MAX, type SealedLayer } from '../../wire/contracts/layers.ts';
-import { type Entry, isOpen, refuseBusy, refuseDoubt } from './catalogue.ts';
+import { type Entry, isOpen, refuseBusy, refuseDoubt, refuseReaders } from './catalogue.ts';
 
 /** Of a table without entries. */
 const NO_ENTRIES = { entries: 0, digest: '0'.repeat(32) } as const;
@@ -88,13 +88,14 @@ export function cloneImage(known: Entry | undefined, snapshot: Snapshot, { image
   return { head, granted: 0 };
 }
 
-/** A closed image under a larger top. @throws OperationError IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS, SHRINK_REFUSED, STACK_FULL */
+/** A closed image under a larger top. @throws OperationError IMAGE_OPEN, IMAGE_READ, TRANSFER_STANDS, CUT_STANDS, SHRINK_REFUSED, STACK_FULL */
 export function resizeImage(entry: Entry, layer: string, bytes: number): Entry {
   const { head } = entry;
   if (head.stack.layer === layer && head.bytes === bytes) return entry;
   refuseDoubt(head);
   refuseBusy(head);
   if (head.writer !== null) throw isOpen(head);
+  refuseReaders(head);
   if (bytes <= head.bytes) {
     throw new OperationError('SHRINK_REFUSED', `image ${head.image} has ${head.bytes} bytes; ${bytes} are not more`, {
       remedy: 'An image only grows; to make it smaller, copy its files into a new one.',
@@ -130,7 +131,7 @@ function coverHead(head: Head, layer: string, bytes: number, sealed: SealedLayer
 }
 
 /** The top of a closed image as it was closed. */
-function sealedOf({ stack, bytes, last }: Head): SealedLayer {
+export function sealedOf({ stack, bytes, last }: Head): SealedLayer {
   const { lastSequence, entries, digest } = last;
   return { layer: stack.layer, bytes, lastSequence, entries, digest };
 }

@@ -4,7 +4,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { Head, Pin, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import type { LayerPin } from '../../wire/contracts/store-report.ts';
-import { type Entry, refuseBusy, refuseDoubt } from './catalogue.ts';
+import { type Entry, refuseBusy, refuseDoubt, refuseReaders } from './catalogue.ts';
 import { layersOf } from './catalogue-layers.ts';
 
 /** What layers are named by. */
@@ -15,7 +15,7 @@ export interface Named {
 
 /**
  * The image pinned, or free again. `holder`: who was seen to have all of it there, in the epoch `seenIn`.
- * @throws OperationError IMAGE_UNCERTAIN, IMAGE_CHANGED, IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS
+ * @throws OperationError IMAGE_UNCERTAIN, IMAGE_CHANGED, IMAGE_OPEN, IMAGE_READ, TRANSFER_STANDS, CUT_STANDS
  */
 export function pinImage(entry: Entry, pin: Pin | undefined, holder: string, seenIn = entry.head.epoch): Entry {
   const { pin: _, ...head } = entry.head;
@@ -27,6 +27,7 @@ export function pinImage(entry: Entry, pin: Pin | undefined, holder: string, see
       remedy: 'Pin it again.',
     });
   }
+  if (head.readers?.some((node) => !pin.nodes.includes(node)) === true) refuseReaders(head);
   if (head.writer === null) return { ...entry, head: { ...head, holder, pin } };
   if (pin.nodes.includes(head.writer)) return { ...entry, head: { ...head, pin } };
   throw new OperationError(

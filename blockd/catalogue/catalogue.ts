@@ -57,10 +57,11 @@ export function addImage(known: Entry | undefined, { image, layer, bytes, holder
   return { head, granted: closing.epoch };
 }
 
-/** @throws OperationError IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS */
+/** @throws OperationError IMAGE_OPEN, IMAGE_READ, TRANSFER_STANDS, CUT_STANDS */
 export function checkRemovable({ head }: Entry): void {
   refuseBusy(head);
   if (head.writer !== null) throw isOpen(head);
+  refuseReaders(head);
 }
 
 /** Changes how the image's blocks get to other places, whoever writes it meanwhile. */
@@ -68,13 +69,14 @@ export function setPropagation(entry: Entry, propagation: PropagationSettings): 
   return { ...entry, head: { ...entry.head, propagation } };
 }
 
-/** Grants the next epoch; the node that has it already gets the same. @throws OperationError IMAGE_UNCERTAIN, IMAGE_OPEN, TRANSFER_STANDS, CUT_STANDS */
+/** Grants the next epoch; the node that has it already gets the same. @throws OperationError IMAGE_UNCERTAIN, IMAGE_OPEN, IMAGE_READ, TRANSFER_STANDS, CUT_STANDS */
 export function openEpoch(entry: Entry, node: string): Entry {
   const { head } = entry;
   refuseDoubt(head);
   refuseBusy(head);
   if (head.writer === node) return entry;
   if (head.writer !== null) throw isOpen(head);
+  refuseReaders(head);
   const epoch = nextEpoch(entry);
   return { head: { ...head, epoch, writer: node }, granted: epoch };
 }
@@ -188,8 +190,16 @@ export function refuseDoubt({ image, doubt }: Head): void {
   });
 }
 
+/** Who reads a closed image is not written under. @throws OperationError IMAGE_READ */
+export function refuseReaders({ image, readers = [] }: Head): void {
+  if (readers.length === 0) return;
+  throw new OperationError('IMAGE_READ', `image ${image} is open for reading at ${readers.join(' and ')}`, {
+    remedy: `Close it there first: ${readers.map((node) => `supercloud image close ${image} --at ${node}`).join('; ')}`,
+  });
+}
+
 /** What is pinned moves to its place, or within it, and nowhere else. @throws OperationError PINNED */
-function refuseElsewhere({ image, pin }: Head, to: string): void {
+export function refuseElsewhere({ image, pin }: Head, to: string): void {
   if (pin === undefined || pin.nodes.includes(to)) return;
   throw new OperationError('PINNED', `image ${image} is pinned to ${pin.place}, and node ${to} is not there`, {
     remedy: `Move its VM to ${pin.place}, or unpin the image.`,

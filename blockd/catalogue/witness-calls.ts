@@ -4,6 +4,7 @@ import type { catalogueContract } from '../../wire/contracts/catalogue.ts';
 import type { KeptRecords, LayerCopies } from '../../wire/contracts/store-report.ts';
 import { layersOf } from './catalogue-layers.ts';
 import { layerPins } from './catalogue-pins.ts';
+import { readersOf } from './catalogue-readers.ts';
 import { isState, recordsOf } from './catalogue-records.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
 import type { StoreBook } from './store-book.ts';
@@ -60,6 +61,7 @@ function allRecords(store: CatalogueStore): KeptRecords {
     pins: layerPins(store),
     copies: layerCopies(store),
     snapshots: kept,
+    readers: store.heads.flatMap(readersOf),
     records,
   };
 }

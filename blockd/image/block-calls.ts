@@ -62,9 +62,17 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
         await shelf.propagation.set(image, propagation);
         // Who writes here takes nothing from an earlier writer any more.
         shelf.kept.end(stack.layer);
+        await shelf.endReading(image, epoch);
         const host = await shelf.ensure({ image, bytes, stack, epoch });
         return { socket: await host.open(opening, signal) };
       }),
+    'image.read': ({ image, bytes, stack, ...opening }, { signal }) =>
+      shelf.inTurn(image, async () => {
+        await shelf.members.add(opening.from);
+        const known = { image, bytes, stack, epoch: opening.epoch };
+        return { socket: await shelf.read(known, opening, signal) };
+      }),
+    'reader.list': () => ({ readers: [...shelf.readers] }),
     'image.close': ({ image, layer, epoch }) => shelf.inTurn(image, () => shelf.endEpoch(image, layer, epoch)),
     'image.cut': async ({ cut, cuts }) => ({ sealed: await shelf.cuts.cut({ id: cut, images: cuts }) }),
     'cut.cancel': async ({ cut, images }) => ({ sealed: await shelf.cuts.cancel(cut, images) }),
@@ -73,6 +81,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
         shelf.ended.checkMigration(standBy.migration);
         await shelf.members.add(standBy.from);
         await shelf.propagation.set(image, propagation);
+        await shelf.endReading(image, standBy.epoch);
         const host = await shelf.ensure({ image, bytes, stack, epoch: standBy.epoch });
         return { socket: await host.standBy(standBy, signal) };
       }),

@@ -8,7 +8,7 @@ import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { wasWhole } from '../copies/kept-table.ts';
 import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
-import type { TableSource } from '../peer/table-follower.ts';
+import { sameTable, type TableSource } from '../peer/table-follower.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { Image } from './image.ts';
 import type { ImageArrival } from './image-arrival.ts';
@@ -159,6 +159,8 @@ export class FollowedTable {
 
   /** Gets the table that a closing describes, and how earlier epochs ended. @throws OperationError TABLE_DIFFERS, CANCELLED */
   async fetch(last: Closing, source: string, end: AbortSignal): Promise<readonly EpochEnd[]> {
+    this.end();
+    if (sameTable(this.#parts.image.store.table.mark, last)) return this.ends;
     if (source === this.#parts.node) {
       throw new OperationError(
         'TABLE_DIFFERS',

@@ -5,18 +5,17 @@ import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
-import type { Endpoint } from '../../wire/names.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { ImageCopies } from '../copies/image-copies.ts';
 import type { Dial } from '../peer/peer-stream.ts';
-import { sameTable } from '../peer/table-follower.ts';
+import type { EpochEnd } from '../table/block-version.ts';
 import { BackgroundPull } from './background-pull.ts';
 import { FollowedTable } from './followed-table.ts';
 import type { Image } from './image.ts';
 import { ImageArrival } from './image-arrival.ts';
 import { type ImageFigures, showImage } from './image-figures.ts';
 import { ImagePropagation, type ImagePropagationParts } from './image-propagation.ts';
-import { checkEpoch, isOpen, notWriter } from './image-roles.ts';
+import { checkEpoch, isOpen, notWriter, type Opening, type StandBy } from './image-roles.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { FollowerWay } from './push-way.ts';
 import { type Serve, ServedImage } from './served-image.ts';
@@ -33,20 +32,6 @@ export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'book
   readonly dial: Dial;
   readonly log: Log;
   readonly serve: Serve;
-}
-
-/** A granted opening for writing. */
-export interface Opening {
-  readonly epoch: number;
-  readonly last: Closing;
-  readonly from: Endpoint;
-}
-
-/** A granted stand-by. */
-export interface StandBy {
-  readonly migration: string;
-  readonly epoch: number;
-  readonly from: Endpoint;
 }
 
 /** One image at this node. */
@@ -121,19 +106,27 @@ export class ImageHost {
   }
 
   /** @throws OperationError IMAGE_OPEN, EPOCH_ENDED, TABLE_DIFFERS, CANCELLED */
-  async open({ epoch, last, from }: Opening, signal: AbortSignal): Promise<string> {
+  async open(opening: Opening, signal: AbortSignal): Promise<string> {
     const { role, epoch: ownEpoch } = this.image.store.state;
-    if (role === 'writer' && ownEpoch === epoch) return this.#served.begin();
-    const end = this.#endOf(signal);
-    await this.giveWay(epoch);
-    this.#table.end();
-    const isHere = sameTable(this.image.store.table.mark, last);
-    const ends = isHere ? this.#table.ends : await this.#table.fetch(last, from.node, end);
-    await this.#below.complete(from.node, end);
-    await this.image.open(epoch, last, null, ends);
+    if (role === 'writer' && ownEpoch === opening.epoch) return this.#served.begin();
+    const ends = await this.#bring(opening, signal);
+    await this.image.open(opening.epoch, opening.last, null, ends);
     this.propagation.takeOver();
     this.propagation.begin();
     return this.#served.begin();
+  }
+
+  /** Its tables are here as they were closed, for somebody who reads it. @throws as `open` */
+  async rest(opening: Opening, signal: AbortSignal): Promise<void> {
+    await this.image.rest(opening.last, await this.#bring(opening, signal));
+  }
+
+  async #bring({ epoch, last, from }: Opening, signal: AbortSignal): Promise<readonly EpochEnd[]> {
+    const end = this.#endOf(signal);
+    await this.giveWay(epoch);
+    const ends = await this.#table.fetch(last, from.node, end);
+    await this.#below.complete(from.node, end);
+    return ends;
   }
 
   /** Whether the image has the role for the migration, durably or soon. */

@@ -1,7 +1,22 @@
-// What an image's role at this store lets happen, and the refusals that say so.
+// The roles that an image is granted at this store, what they let happen, and the refusals that say so.
 import { OperationError } from '../../common/errors.ts';
-import type { ImageRole } from '../../wire/contracts/blockd.ts';
+import type { Closing, ImageRole } from '../../wire/contracts/blockd.ts';
+import type { Endpoint } from '../../wire/names.ts';
 import type { StoreState } from '../store/store-record.ts';
+
+/** A granted opening: for writing under the epoch, or for reading before it. */
+export interface Opening {
+  readonly epoch: number;
+  readonly last: Closing;
+  readonly from: Endpoint;
+}
+
+/** A granted stand-by. */
+export interface StandBy {
+  readonly migration: string;
+  readonly epoch: number;
+  readonly from: Endpoint;
+}
 
 /** Whether somebody writes, or is about to: the layers must stay as they are. */
 export function isOpen(role: ImageRole): boolean {

@@ -18,7 +18,7 @@ import { EndedLedger } from './ended-ledger.ts';
 import { coveredLayers, ImageCuts } from './image-cuts.ts';
 import type { ImageHost } from './image-host.ts';
 import { type FileImport, importImage } from './image-import.ts';
-import { isOpen, otherTop } from './image-roles.ts';
+import { isOpen, type Opening, otherTop } from './image-roles.ts';
 import { ImageTops } from './image-tops.ts';
 import { ImageTurns } from './image-turns.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
@@ -29,7 +29,7 @@ import { PropagationBook } from './propagation-book.ts';
 import { RoomWait } from './room-wait.ts';
 import type { Serve } from './served-image.ts';
 import { ShelfCuts } from './shelf-cuts.ts';
-import { SnapshotExports } from './snapshot-exports.ts';
+import { type ReaderShown, StillExports } from './still-exports.ts';
 import { StillImage, type StillOrder } from './still-image.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -75,7 +75,7 @@ export class ImageShelf {
   /** By layers: one is dropped before it is opened late or imported, or after its image is there. */
   readonly #layerTurns = new ImageTurns();
   readonly #cuts: ImageCuts;
-  readonly #snapshots: SnapshotExports;
+  readonly #stills: StillExports;
   readonly #roomWait: RoomWait;
 
   constructor(parts: ShelfParts) {
@@ -93,7 +93,7 @@ export class ImageShelf {
     this.merges = new LayerMerges(this, parts);
     this.#cuts = new ImageCuts({ layers, log });
     this.cuts = new ShelfCuts({ cuts: this.#cuts, ended, layers, tops: this.#tops, turns: this.#turns });
-    this.#snapshots = new SnapshotExports({ ...parts, layers });
+    this.#stills = new StillExports({ ...parts, layers });
     this.#roomWait = new RoomWait({ ...parts, room: parts.cache?.room });
     this.upkeep = new Upkeep({ ...parts, layers, kept, hosts: () => this.hosts, members });
   }
@@ -112,7 +112,7 @@ export class ImageShelf {
     for (const layer of this.#parts.waitsForNoRoom === true ? [] : this.layers.roomless) {
       this.#roomWait.add(`layer ${layer}`, () => this.#layerTurns.take(layer, () => this.#openLate(layer)));
     }
-    await this.#snapshots.start();
+    await this.#stills.start();
     await this.upkeep.start();
     void this.merges.resume();
   }
@@ -217,7 +217,7 @@ export class ImageShelf {
       const host = await this.#tops.forgetTop(layer);
       if (host !== undefined) await this.propagation.forget(host.name);
       this.kept.end(layer);
-      await this.#snapshots.without(layer, () => this.layers.drop(layer));
+      await this.#stills.without(layer, () => this.layers.drop(layer));
       await this.#tops.renewOver(layer);
     });
   }
@@ -240,10 +240,30 @@ export class ImageShelf {
     });
   }
 
-  /** Keeps the catalogue's records; snapshots are shown by them when it answers. @throws Error of the disk */
+  /**
+   * Serves a closed image to readers, as it was closed, once the records that are kept here say so; answers the socket.
+   * @throws OperationError those of an opening; READER_UNKNOWN
+   */
+  async read(known: KnownImage, opening: Opening, signal: AbortSignal): Promise<string> {
+    const host = await this.ensure(known);
+    await host.rest(opening, signal);
+    return this.#stills.reading(known.image);
+  }
+
+  /** Who writes here from the epoch on takes the place of who read before. */
+  endReading(image: string, epoch: number): Promise<void> {
+    return this.#stills.endReading(image, epoch);
+  }
+
+  /** The images that are open for reading here, with their clients. */
+  get readers(): readonly ReaderShown[] {
+    return this.#stills.readers;
+  }
+
+  /** Keeps the catalogue's records; what they have shown is shown when it answers. @throws Error of the disk */
   async keepRecords(records: KeptRecords): Promise<CatalogueMark> {
     const mark = await this.layers.records.keep(records);
-    await this.#snapshots.reviewed;
+    await this.#stills.reviewed;
     return mark;
   }
 
@@ -263,7 +283,7 @@ export class ImageShelf {
     this.kept.close();
     // One that cannot be closed in order must not keep the others from it.
     const stops = await Promise.allSettled(this.hosts.map((host) => host.stop()));
-    await this.#snapshots.stop();
+    await this.#stills.stop();
     await this.layers.close();
     await this.propagation.written();
     const failed = stops.find((stop) => stop.status === 'rejected');

@@ -66,6 +66,11 @@ export class Image extends ImageRequests {
     this.gate.set('open');
   }
 
+  /** Stays as it is and may be read: its table is the one that was closed last, durably. */
+  async rest(last: Closing, ends: readonly EpochEnd[]): Promise<void> {
+    await this.store.commit({ clean: true, state: { ends: mergeEnds(this.store.state.ends, ends, last) } });
+  }
+
   /** Follows a writer: requests wait until `open`. */
   async standBy(epoch: number, migration: string, from: Endpoint): Promise<void> {
     await this.store.commit({ state: { role: 'standby', epoch, migration, from, verified: false } });

@@ -11,6 +11,7 @@ import type { OrchestratorClient } from '../context.ts';
 import { heatCells } from '../heat-text.ts';
 import { describeImage } from '../image-text.ts';
 import { withSpooledInput } from '../spooled-input.ts';
+import { closeCommand, openCommand } from './image-reading.ts';
 import { scrubCommand } from './image-scrub.ts';
 import { byteSize, wholeNumber } from './numbers.ts';
 import { pinCommands } from './pin.ts';
@@ -44,7 +45,7 @@ const list = command('list', 'the images, or what deleted ones have left', ['ima
         head.image,
         formatBytes(head.bytes),
         `${head.epoch}`,
-        head.writer ?? 'closed',
+        head.writer ?? (head.readers === undefined ? 'closed' : `${head.readers.join(', ')} (reading)`),
       ]);
       await print(options, images, formatTable(columns, rows));
     }),
@@ -231,6 +232,8 @@ export const imageCommand = new Command('image')
   .addCommand(cloneCommand)
   .addCommand(resize)
   .addCommand(seed)
+  .addCommand(openCommand)
+  .addCommand(closeCommand)
   .addCommand(exportTo)
   .addCommand(remove)
   .addCommand(scrubCommand)

@@ -2,8 +2,9 @@
 import { element, withAttributes } from './element.js';
 import { bytes } from './units.js';
 
-function openAt({ writer, holder, transfer }) {
-  const at = writer ?? `closed; the newest is at ${holder}`;
+function openAt({ writer, holder, transfer, readers }) {
+  const closed = `closed; the newest is at ${holder}`;
+  const at = writer ?? (readers === undefined ? closed : `${readers.join(', ')}, for reading`);
   return transfer === null ? at : `${at}, reserved for ${transfer.to}`;
 }
 

@@ -7,6 +7,7 @@ import { HeatCells, HeatMap } from './heat.ts';
 import { Closing, ImageRole, LayerMerge, SealedLayer, Stack } from './layers.ts';
 import { StoreMetrics } from './metrics.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
+import { storeReaderCalls } from './readers.ts';
 import { CatalogueMark, KeptRecords, StoreReport } from './store-report.ts';
 
 export { Closing, ImageRole } from './layers.ts';
@@ -311,6 +312,7 @@ export const blockdContract = contract('blockd', {
     Type.Object({ heat: Type.Union([HeatMap, Type.Null()]) }),
   ),
   ...storeCacheCalls,
+  ...storeReaderCalls,
   /** What was counted here since the start. */
   'store.metrics': method(['controller', 'self'], Empty, StoreMetrics),
   /** What is here, for a catalogue that compares itself with it or is rebuilt from it. */

@@ -37,6 +37,8 @@ export const Head = Type.Object({
   doubt: Type.Optional(Type.String()),
   /** Elsewhere it is a stub: it may be opened there, and every request waits until its VM has moved to the place. */
   pin: Type.Optional(Pin),
+  /** The nodes that have it open for reading, while nobody writes it; without it none has. */
+  readers: Type.Optional(Type.Array(Name, { minItems: 1 })),
 });
 export type Head = Type.Static<typeof Head>;
 
@@ -105,6 +107,10 @@ export const catalogueContract = contract('catalogue', {
   'image.head': method(['controller'], Type.Object({ image: Name }), Head),
   /** Grants the next epoch to one node; refused while another holds it or a transfer stands. */
   'epoch.open': method(['controller'], Type.Object({ image: Name, node: Name }), Head),
+  /** Opens a closed image for reading at one more node: until that is closed no epoch begins. May be repeated. */
+  'reader.open': method(['controller'], Type.Object({ image: Name, node: Name }), Head),
+  /** The node reads it no more. May be repeated. */
+  'reader.close': method(['controller'], Type.Object({ image: Name, node: Name }), Head),
   /** Records how an epoch ended; refused unless that epoch is the head's and the node its writer. */
   'epoch.close': method(['controller'], Type.Object({ image: Name, node: Name, closing: Closing }), Head),
   /** Gives an epoch back that its node never wrote under: the head's closing and holder stay, the number is burnt. */

@@ -135,6 +135,8 @@ export const ImageState = Type.Object({
   heat: Type.Union([HeatMap, Type.Null()]),
   /** Under `async`. */
   recovery: Type.Union([RecoveryState, Type.Null()]),
+  /** Where it is open for reading, and how many clients it has there; null of a node that cannot be asked. */
+  readers: Type.Array(Type.Object({ node: Name, clients: Type.Union([Count, Type.Null()]) })),
   unreachable: Type.Array(Name),
 });
 export type ImageState = Type.Static<typeof ImageState>;

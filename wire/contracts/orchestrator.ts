@@ -11,6 +11,7 @@ import { HeatCells } from './heat.ts';
 import { Capabilities } from './hypervisor.ts';
 import { ClusterMetrics } from './metrics.ts';
 import { PropagationSettings } from './propagation.ts';
+import { readerCalls } from './readers.ts';
 import { RebuildReport } from './rebuild.ts';
 import { SwitchState } from './sdnd.ts';
 
@@ -100,6 +101,7 @@ export const orchestratorContract = contract('orchestrator', {
     { progress: Progress, timeoutMs: 0 },
   ),
   ...cacheCalls,
+  ...readerCalls,
   /** Has a node (default: where the image is open, or was closed last) read and compare all that it holds of an image. */
   'image.scrub': method(
     ['operator'],

@@ -27,6 +27,17 @@ export const KeptSnapshot = Type.Object({
   disks: Type.Array(Type.Object({ image: Name, bytes: Bytes, layers: Type.Array(SealedLayer, { minItems: 1 }) })),
 });
 
+/** A closed image as a node reads it: its layers, the newest first; those that say nothing are left out. */
+export const KeptReader = Type.Object({
+  image: Name,
+  node: Name,
+  bytes: Bytes,
+  /** The newest that was granted before: an opening for writing under a later one ends the reading. */
+  epoch: Epoch,
+  layers: Type.Array(SealedLayer, { minItems: 1 }),
+});
+export type KeptReader = Type.Static<typeof KeptReader>;
+
 /** The catalogue's records as they were at a mark, which a store keeps and never reads: text under keys. */
 export const KeptRecords = Type.Object({
   mark: CatalogueMark,
@@ -35,6 +46,7 @@ export const KeptRecords = Type.Object({
   /** Layers of which a policy wants copies, and how many. */
   copies: Type.Optional(Type.Array(LayerCopies)),
   snapshots: Type.Optional(Type.Array(KeptSnapshot)),
+  readers: Type.Optional(Type.Array(KeptReader)),
   records: Type.Array(Type.Object({ key: Type.String(), text: Type.String() })),
 });
 export type KeptRecords = Type.Static<typeof KeptRecords>;

@@ -30,6 +30,7 @@ const STATE: ImageState = {
   ],
   heat: null,
   recovery: null,
+  readers: [],
   unreachable: ['gamma'],
 };
 

@@ -1,8 +1,10 @@
-// Snapshots whose layers are at this node, each disk of one a read-only export IMAGE@SNAPSHOT: they come with the
-// catalogue's records and with their layers, and end with either. What of their blocks is elsewhere is fetched on demand.
+// What nobody changes and this node shows, read-only: snapshots whose layers are here, each disk of one as IMAGE@SNAPSHOT,
+// and closed images that the catalogue has opened for reading here, as IMAGE. They come with the catalogue's records and
+// with their layers, and end with either. What of their blocks is elsewhere is fetched on demand.
 import type { Clock, Timer } from '../../common/clock.ts';
-import { messageOf } from '../../common/errors.ts';
+import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
+import type { ImageRole } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { readOnlyDeviceOf } from './image-device.ts';
 import { ImageReads } from './image-reads.ts';
@@ -13,30 +15,44 @@ import type { ImageExport, Serve } from './served-image.ts';
 /** How soon layers are looked for again of which some are not here; one that was cut or seeded meanwhile is shown then. */
 const LOOK_MS = 5_000;
 
-export interface SnapshotExportsParts {
+/** Roles of layers that nobody writes: those of a snapshot, and of an image that is closed besides. */
+const OF_SNAPSHOT: readonly ImageRole[] = ['sealed'];
+const OF_IMAGE: readonly ImageRole[] = ['sealed', 'replica', 'loose'];
+
+export interface StillExportsParts {
+  /** This node's name. */
+  readonly node: string;
   readonly layers: Pick<LayerShelf, 'find' | 'records'>;
   readonly serve: Serve;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** One disk of a snapshot. */
-interface SnapshotDisk {
+/** An image that is open for reading here, and how many clients it has. */
+export interface ReaderShown {
   readonly image: string;
+  readonly clients: number;
+}
+
+/** One disk that stays as it is. */
+interface StillDisk {
   readonly bytes: number;
   readonly layers: readonly SealedLayer[];
+  readonly roles: readonly ImageRole[];
 }
 
 interface Running {
-  readonly disk: SnapshotDisk;
+  readonly disk: StillDisk;
   readonly stack: readonly LayerBlocks[];
   readonly served: ImageExport;
 }
 
-/** The snapshots of one store. */
-export class SnapshotExports {
-  readonly #parts: SnapshotExportsParts;
+/** What one store shows. */
+export class StillExports {
+  readonly #parts: StillExportsParts;
   readonly #running = new Map<string, Running>();
+  /** By image: from which epoch on it was opened for writing here. */
+  readonly #written = new Map<string, number>();
   /** Layers that are being dropped. */
   readonly #leaving = new Set<string>();
   /** Told of once. */
@@ -46,7 +62,7 @@ export class SnapshotExports {
   #unwatch: () => void = () => undefined;
   #isStopped = false;
 
-  constructor(parts: SnapshotExportsParts) {
+  constructor(parts: StillExportsParts) {
     this.#parts = parts;
   }
 
@@ -73,6 +89,29 @@ export class SnapshotExports {
     }
   }
 
+  /** The socket of an image that is open for reading here. @throws OperationError READER_UNKNOWN */
+  async reading(image: string): Promise<string> {
+    await this.#review();
+    const running = this.#running.get(image);
+    if (running !== undefined) return running.served.path;
+    throw new OperationError('READER_UNKNOWN', `image ${image} is not open for reading at node ${this.#parts.node}`, {
+      remedy: "Open it there again: the catalogue's records had not come.",
+    });
+  }
+
+  /** Readings of the image from before that epoch end, also those that older records name later. */
+  endReading(image: string, epoch: number): Promise<void> {
+    this.#written.set(image, epoch);
+    return this.#review();
+  }
+
+  get readers(): ReaderShown[] {
+    return this.#readings().flatMap(([image]) => {
+      const served = this.#running.get(image)?.served;
+      return served === undefined ? [] : [{ image, clients: served.connections }];
+    });
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#unwatch();
@@ -85,7 +124,7 @@ export class SnapshotExports {
     this.#turn = this.#turn
       .then(() => this.#reviewNow())
       .catch((error: unknown) =>
-        this.#parts.log.warn({ reason: messageOf(error) }, 'snapshots are not shown as they are'),
+        this.#parts.log.warn({ reason: messageOf(error) }, 'what is only to be read is not shown as it is'),
       );
     return this.#turn;
   }
@@ -109,21 +148,30 @@ export class SnapshotExports {
    * Of layers that are being merged the two say what the one will say, and are read until that is here: a snapshot does not
    * go meanwhile.
    */
-  #mayStay({ disk, stack }: Running, now: SnapshotDisk | undefined): boolean {
+  #mayStay({ disk, stack }: Running, now: StillDisk | undefined): boolean {
     const isHere = (one: LayerBlocks): boolean => this.#found(one.store.layer) === one;
     if (now === undefined || !stack.every(isHere)) return false;
     return isSame(now, disk) || (isMergeOf(now, disk) && this.#layersOf(now) === undefined);
   }
 
   /** By the exports' names. */
-  #named(): Map<string, SnapshotDisk> {
+  #named(): Map<string, StillDisk> {
     const snapshots = this.#isStopped ? [] : (this.#parts.layers.records.kept?.snapshots ?? []);
-    return new Map(
-      snapshots.flatMap(({ snapshot, disks }) => disks.map((disk) => [`${disk.image}@${snapshot}`, disk])),
+    const disks = snapshots.flatMap(({ snapshot, disks }) =>
+      disks.map(({ image, ...disk }): [string, StillDisk] => [`${image}@${snapshot}`, { ...disk, roles: OF_SNAPSHOT }]),
     );
+    return new Map([...disks, ...this.#readings()]);
   }
 
-  async #begin(name: string, disk: SnapshotDisk): Promise<void> {
+  #readings(): [string, StillDisk][] {
+    const readers = this.#isStopped ? [] : (this.#parts.layers.records.kept?.readers ?? []);
+    const isOpen = (image: string, epoch: number): boolean => epoch >= (this.#written.get(image) ?? 0);
+    return readers
+      .filter(({ node, image, epoch }) => node === this.#parts.node && isOpen(image, epoch))
+      .map(({ image, bytes, layers }) => [image, { bytes, layers, roles: OF_IMAGE }]);
+  }
+
+  async #begin(name: string, disk: StillDisk): Promise<void> {
     const { serve, clock, log } = this.#parts;
     const stack = this.#layersOf(disk) ?? [];
     const [top, ...below] = stack;
@@ -133,19 +181,21 @@ export class SnapshotExports {
     try {
       this.#running.set(name, { disk, stack, served: await serve(readOnlyDeviceOf(reads), name, disk.bytes, true) });
     } catch (error) {
-      if (!this.#refused.has(name)) log.warn({ snapshot: name, reason: messageOf(error) }, 'a snapshot is not served');
+      if (!this.#refused.has(name))
+        log.warn({ name, reason: messageOf(error) }, 'what is only to be read is not served');
       this.#refused.add(name);
     }
   }
 
-  /** The newest first; undefined unless all are here as they were sealed. */
-  #layersOf(disk: SnapshotDisk): LayerBlocks[] | undefined {
-    const found = disk.layers.flatMap(({ layer, digest }) => {
+  /** The newest first; undefined unless all are here as they were named. */
+  #layersOf({ layers, roles }: StillDisk): LayerBlocks[] | undefined {
+    const found = layers.flatMap(({ layer, digest }) => {
       const one = this.#found(layer);
-      const isProven = one?.store.state.role === 'sealed' && one.store.table.mark.digest === digest;
-      return one !== undefined && isProven ? [one] : [];
+      const isProven =
+        one !== undefined && roles.includes(one.store.state.role) && one.store.table.mark.digest === digest;
+      return isProven ? [one] : [];
     });
-    return found.length === disk.layers.length ? found : undefined;
+    return found.length === layers.length ? found : undefined;
   }
 
   #found(layer: string): LayerBlocks | undefined {
@@ -153,13 +203,13 @@ export class SnapshotExports {
   }
 }
 
-function isSame(one: SnapshotDisk, other: SnapshotDisk): boolean {
-  const proofsOf = ({ layers }: SnapshotDisk): string => layers.map(({ layer, digest }) => `${layer} ${digest}`).join();
+function isSame(one: StillDisk, other: StillDisk): boolean {
+  const proofsOf = ({ layers }: StillDisk): string => layers.map(({ layer, digest }) => `${layer} ${digest}`).join();
   return one.bytes === other.bytes && proofsOf(one) === proofsOf(other);
 }
 
 /** A merge leaves the upper layer's id out; a snapshot that was made anew under the name has one that was not there. */
-function isMergeOf(now: SnapshotDisk, before: SnapshotDisk): boolean {
+function isMergeOf(now: StillDisk, before: StillDisk): boolean {
   const ids = before.layers.map(({ layer }) => layer);
   return now.bytes === before.bytes && now.layers.every(({ layer }) => ids.includes(layer));
 }
