@@ -6,8 +6,19 @@ import koffi from 'koffi';
 const addresses = new WeakMap<ArrayBufferLike, number>();
 const names = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]));
 
+/** The one that was asked for last: a buffer's blocks are asked for one after the other. */
+let last: Uint8Array | Uint32Array | Int32Array = new Uint8Array(0);
+let lastAddress = 0;
+
 /** The address of the buffer's first byte. */
 export function addressOf(bytes: Uint8Array | Uint32Array | Int32Array): number {
+  if (bytes === last) return lastAddress;
+  last = bytes;
+  lastAddress = lookedUp(bytes);
+  return lastAddress;
+}
+
+function lookedUp(bytes: Uint8Array | Uint32Array | Int32Array): number {
   const { buffer } = bytes;
   let base = addresses.get(buffer);
   if (base === undefined) {

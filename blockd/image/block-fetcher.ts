@@ -244,7 +244,7 @@ export class BlockFetcher {
     const { store } = this.#parts;
     store.file.install(data, first * BLOCK_BYTES);
     const count = data.length / BLOCK_BYTES;
-    for (let block = first; block < first + count; block++) store.table.arrived(block);
+    store.table.arrived(first, first + count);
     this.fetchedBlocks[cause] += count;
   }
 

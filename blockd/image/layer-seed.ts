@@ -45,9 +45,11 @@ class Seed {
   readonly #job: FillJob;
   readonly #layers: readonly LayerBlocks[];
   readonly #clock: Clock;
-  readonly #underWay = new Set<Promise<void>>();
   readonly #window: PullWindow;
   readonly #beganMs: number;
+  #underWay = 0;
+  /** Of whoever waits until one less is under way. A race of all those would cost each of them a promise each time. */
+  #ended = Promise.withResolvers<void>();
   #askedBytes = 0;
   #toldMs = 0;
   #failure: unknown;
@@ -63,7 +65,7 @@ class Seed {
   async run(): Promise<void> {
     this.#tell();
     for (const layer of this.#layers) await this.#fetchAll(layer);
-    while (this.#underWay.size > 0) await this.#one();
+    while (this.#underWay > 0) await this.#one();
     this.#throwIfOver();
     this.#tell();
   }
@@ -84,21 +86,23 @@ class Seed {
   #begin(layer: LayerBlocks, first: number, end: number): void {
     const bytes = missingIn(layer.store.table, first, end) * BLOCK_BYTES;
     this.#askedBytes += bytes;
-    const one = this.#window
+    this.#underWay++;
+    this.#window
       .during(bytes, !layer.isAsked(first, end), () => layer.fetch(first, end, 'background'))
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
       .finally(() => {
-        this.#underWay.delete(one);
+        this.#underWay--;
+        this.#ended.resolve();
+        this.#ended = Promise.withResolvers();
         if (this.#clock.nowMs() - this.#toldMs >= TOLD_MS) this.#tell();
       });
-    this.#underWay.add(one);
   }
 
   /** Waits for one of those under way; a holder that cannot be reached is waited for no longer than the caller does. */
   async #one(): Promise<void> {
-    await settledBefore(this.#job.signal, Promise.race(this.#underWay));
+    await settledBefore(this.#job.signal, this.#ended.promise);
     this.#throwIfOver();
   }
 

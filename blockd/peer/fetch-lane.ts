@@ -46,6 +46,8 @@ export class FetchLane {
   #retryMs = RETRY_MIN_MS;
   #timer: Timer | undefined;
   #outage = false;
+  /** Of a frame that is not whole yet. */
+  #uncountedBytes = 0;
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
@@ -121,6 +123,7 @@ export class FetchLane {
 
   #lost(reason: string): void {
     this.#stream = undefined;
+    this.#count();
     this.#timer?.cancel();
     if (this.#closed || this.#requests.size === 0) return;
     if (!this.#outage) this.#parts.waiting(reason);
@@ -136,7 +139,7 @@ export class FetchLane {
   }
 
   #received(chunk: Uint8Array): void {
-    this.#meter.bytesIn += chunk.length;
+    this.#uncountedBytes += chunk.length;
     this.#retryMs = RETRY_MIN_MS;
     if (this.#outage) this.#parts.resumed();
     this.#outage = false;
@@ -146,9 +149,17 @@ export class FetchLane {
       frames++;
       isSound = isSound && this.#take(frame);
     });
+    if (frames > 0 || !parsed) this.#count();
     if (!parsed || !isSound) this.#stream?.close();
     // Bytes alone are no answer: a frame that lies about its length would be waited for for ever.
     else if (frames > 0) this.#watch();
+  }
+
+  /** With each frame, not with each chunk: finding the meter takes longer than a chunk's bytes. */
+  #count(): void {
+    if (this.#uncountedBytes === 0) return;
+    this.#meter.bytesIn += this.#uncountedBytes;
+    this.#uncountedBytes = 0;
   }
 
   #take(frame: PeerFrame): boolean {

@@ -130,7 +130,8 @@ export class PeerFrameReader {
     for (let at = 0; at < chunk.length; ) {
       const need = this.#frameBytes();
       this.#makeRoom(need);
-      const part = chunk.subarray(at, at + need - this.#used);
+      const isWhole = at === 0 && chunk.length <= need - this.#used;
+      const part = isWhole ? chunk : chunk.subarray(at, at + need - this.#used);
       this.#buffer.set(part, this.#used);
       this.#used += part.length;
       at += part.length;

@@ -102,17 +102,39 @@ export class BlockEntries {
     this.census.count(block, chunk, at, 1);
   }
 
-  /** `HERE` comes, or goes, which is no change for the disk. Blocks that are counted have a place. */
-  setHere(block: number, isHere: boolean): void {
+  /** `HERE` comes to those blocks from `first` to before `end` that are only `DATA`. Neighbours mostly share a holder. */
+  comeHere(first: number, end: number): void {
+    let holder = 0;
+    let count = 0;
+    for (let block = first; block < end; block++) {
+      const slot = this.slab.slotOf(block);
+      if (slot < 0) continue;
+      const chunk = this.slab.chunkOf(slot);
+      const at = this.slab.indexOf(slot);
+      const flags = chunk.flags[at] ?? 0;
+      if ((flags & CONTENT) !== DATA) continue;
+      this.capture?.keep(slot);
+      chunk.flags[at] = flags | HERE;
+      this.#changed.note(block, chunk, at);
+      const from = chunk.holder[at] ?? 0;
+      if (from !== holder && count > 0) {
+        this.census.move(holder, count);
+        count = 0;
+      }
+      holder = from;
+      count++;
+    }
+    if (count > 0) this.census.move(holder, count);
+  }
+
+  /** `HERE` goes from a block that has both, which is no change for the disk. */
+  goElsewhere(block: number): void {
     const slot = this.slab.makeSlot(block);
     this.capture?.keep(slot);
     const chunk = this.slab.chunkOf(slot);
     const at = this.slab.indexOf(slot);
-    const flags = chunk.flags[at] ?? 0;
-    if (((flags & HERE) !== 0) === isHere) return;
-    chunk.flags[at] = flags ^ HERE;
-    this.census.move(chunk.holder[at] ?? 0, isHere);
-    if (isHere) this.#changed.note(block, chunk, at);
+    chunk.flags[at] = (chunk.flags[at] ?? 0) & ~HERE;
+    this.census.move(chunk.holder[at] ?? 0, -1);
   }
 
   /** The blocks whose entries changed since the last call, in order; good until the next change. */

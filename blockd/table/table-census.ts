@@ -52,13 +52,13 @@ export class TableCensus {
     else this.#countElsewhere(chunk.holder[at] ?? 0, by);
   }
 
-  /** The content of a block that is counted comes here, or goes; its version stays, and so does the digest. */
-  move(holder: number, isHere: boolean): void {
-    this.#local += isHere ? 1 : -1;
-    this.#countElsewhere(holder, isHere ? -1 : 1);
+  /** The content of so many counted blocks comes here, or goes where it is negative; versions stay, and so does the digest. */
+  move(holder: number, blocks: number): void {
+    this.#local += blocks;
+    this.#countElsewhere(holder, -blocks);
   }
 
-  #countElsewhere(holder: number, by: 1 | -1): void {
+  #countElsewhere(holder: number, by: number): void {
     const count = (this.#elsewhere.get(holder) ?? 0) + by;
     if (count === 0) this.#elsewhere.delete(holder);
     else this.#elsewhere.set(holder, count);

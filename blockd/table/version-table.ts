@@ -138,9 +138,9 @@ export class VersionTable {
     this.lastSequence = Math.max(this.lastSequence, version.sequence);
   }
 
-  /** The content of the block's newest version has come; the caller has compared version and checksum. */
-  arrived(block: number): void {
-    if (this.contentOf(block) === DATA) this.#entries.setHere(block, true);
+  /** The contents of the blocks' newest versions have come; the caller has compared versions and checksums. */
+  arrived(first: number, end = first + 1): void {
+    this.#entries.comeHere(first, end);
   }
 
   /**
@@ -148,7 +148,7 @@ export class VersionTable {
    * the next start finds it again.
    */
   spoilt(block: number): void {
-    if (this.contentOf(block) === CONTENT) this.#entries.setHere(block, false);
+    if (this.contentOf(block) === CONTENT) this.#entries.goElsewhere(block);
   }
 
   /** The content is let go of: who wants it asks the holder (this store's index). Unlike `spoilt`, the disk is told. */

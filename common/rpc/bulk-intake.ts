@@ -17,7 +17,8 @@ export class BulkIntake {
     this.onread = {
       buffer,
       callback: (bytes) => {
-        const chunk = buffer.subarray(0, bytes);
+        // Most records are full, and a view costs as much as a record's copy.
+        const chunk = bytes === BUFFER_BYTES ? buffer : buffer.subarray(0, bytes);
         if (this.#take === undefined) this.#held.push(Buffer.from(chunk));
         else this.#take(chunk);
         return true;

@@ -98,6 +98,31 @@ test('what arrives, or is spoilt, is counted at its new place once, and the dige
   assert.equal([table.mark.digest, table.mark.entries], [digest, entries]);
 });
 
+test('a range that arrives is counted by each holder; what is no missing data stays as it is', () => {
+  const table = new VersionTable(40);
+  for (const [block, holder] of [
+    [1, 7],
+    [2, 7],
+    [3, 5],
+    [20, 7],
+    [21, 5],
+    [30, 7],
+  ] as const)
+    learn(table, block, words(1, 9), holder);
+  learn(table, 4, words(1, 9), 7, { data: false });
+  table.takeChanges();
+  table.arrived(0, 30);
+  assert.equal(table.census(), { local: 6, elsewhere: new Map([[7, 1]]) });
+  assert.equal([table.contentOf(4), table.contentOf(5), table.contentOf(30)], [HERE, 0, DATA]);
+  const changed = [...readRuns(table.takeChanges())].map(({ first, count }) => [first, count]);
+  assert.equal(changed, [
+    [1, 2],
+    [3, 1],
+    [20, 1],
+    [21, 1],
+  ]);
+});
+
 test('a wrong checksum or kind that was told under the right version is set right by the next word', () => {
   const table = new VersionTable(2);
   learn(table, 0, words(1, 9), 7, { fill: 8 });
