@@ -32,7 +32,7 @@ const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summ
     script: 'test/real-crash/main.ts',
     summary: 'real block daemons killed at their system calls, and power cuts',
   },
-  fuzz: { script: 'test/fuzz.ts', summary: 'changed sessions of NBD and of peers: --seeds N' },
+  fuzz: { script: 'test/fuzz.ts', summary: 'changed sessions and messages of every protocol: --seeds N' },
   sim: { script: 'test/sim/run.ts', summary: 'the simulation: --seeds N, or --seed S to replay one' },
 };
 

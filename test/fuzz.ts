@@ -4,26 +4,34 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatMs } from '../common/progress.ts';
+import { SEED_WORD, TIMES_WORD } from './fuzz-inputs.ts';
 
-/** One protocol's test, the variable that it takes its seed from, and how many inputs a seed gives. */
+/** One protocol's test, and how many inputs an everyday run of it takes. */
 interface Subject {
   readonly file: string;
-  readonly variable: string;
   readonly inputs: number;
 }
 
 const SUBJECTS: Readonly<Record<string, Subject>> = {
-  nbd: { file: 'unit/blockd/nbd-fuzz.test.ts', variable: 'NBD_FUZZ_SEED', inputs: 20_000 },
-  peers: { file: 'unit/blockd/peer-fuzz.test.ts', variable: 'PEER_FUZZ_SEED', inputs: 4_800 },
+  nbd: { file: 'unit/blockd/nbd-fuzz.test.ts', inputs: 20_000 },
+  peers: { file: 'unit/blockd/peer-fuzz.test.ts', inputs: 4_800 },
+  messagepack: { file: 'unit/common/messagepack.test.ts', inputs: 20_000 },
+  records: { file: 'unit/common/record.test.ts', inputs: 20_000 },
+  frames: { file: 'unit/blockd/peer-frame.test.ts', inputs: 20_000 },
+  openflow: { file: 'unit/openflow/round-trip.test.ts', inputs: 40_000 },
 };
 const SEEDS = 10;
+/** As often as in an everyday run: a process takes longer to start than for its first ten thousand sessions. */
+const TIMES = 10;
 
 const HELP = `Usage: supercloud fuzz [options]
 
-Changed sessions of NBD and changed streams of peers; the exit code is 1 if one was answered otherwise than promised.
+Changed sessions of NBD, streams of peers and messages of the other protocols; the exit code is 1 if one was answered
+otherwise than promised.
 
 Options:
-  --subject NAME   nbd or peers (default: both)
+  --subject NAME   ${Object.keys(SUBJECTS).join(', ')} (default: all)
+  --times N        inputs of a seed, in everyday runs of its test (default: ${TIMES})
   --seeds N        how many (default: ${SEEDS})
   --seed S         the first (default: drawn from the clock, and printed)
 
@@ -33,10 +41,10 @@ Examples:
 `;
 
 /** Runs the test of one seed. Answers what it said if it failed, else nothing. */
-function run({ file, variable }: Subject, seed: number): Promise<string> {
+function run({ file }: Subject, seed: number, times: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL(file, import.meta.url))], {
-      env: { ...process.env, [variable]: `${seed}`, FORCE_COLOR: '0' },
+      env: { ...process.env, [SEED_WORD]: `${seed}`, [TIMES_WORD]: `${times}`, FORCE_COLOR: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let said = '';
@@ -52,17 +60,23 @@ function run({ file, variable }: Subject, seed: number): Promise<string> {
   });
 }
 
-async function fuzz(name: string, subject: Subject, first: number, seeds: number): Promise<void> {
+interface Seeds {
+  readonly first: number;
+  readonly seeds: number;
+  readonly times: number;
+}
+
+async function fuzz(name: string, subject: Subject, { first, seeds, times }: Seeds): Promise<void> {
   const begunMs = performance.now();
   let failures = 0;
   for (let seed = first; seed < first + seeds; seed++) {
-    const said = await run(subject, seed);
+    const said = await run(subject, seed, times);
     if (said === '') continue;
     failures++;
     console.log(`${name}, seed ${seed}: ${said}`);
   }
   const end = failures === 0 ? 'no promise broken' : `${failures} seeds broke a promise`;
-  const inputs = (seeds * subject.inputs).toLocaleString('en');
+  const inputs = (seeds * times * subject.inputs).toLocaleString('en');
   console.log(
     `${name}: ${inputs} inputs of ${seeds} seeds from ${first}: ${end}, ${formatMs(performance.now() - begunMs)}`,
   );
@@ -74,6 +88,7 @@ async function main(): Promise<void> {
     options: {
       subject: { type: 'string' },
       seeds: { type: 'string' },
+      times: { type: 'string' },
       seed: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -86,7 +101,11 @@ async function main(): Promise<void> {
   for (const name of values.subject === undefined ? Object.keys(SUBJECTS) : [values.subject]) {
     const subject = SUBJECTS[name];
     if (subject === undefined) throw new Error(`there is no subject ${name}: ${Object.keys(SUBJECTS).join(', ')}`);
-    await fuzz(name, subject, first, Number(values.seeds ?? SEEDS));
+    await fuzz(name, subject, {
+      first,
+      seeds: Number(values.seeds ?? SEEDS),
+      times: Number(values.times ?? TIMES),
+    });
   }
 }
 

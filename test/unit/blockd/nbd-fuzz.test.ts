@@ -3,11 +3,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
+import { fuzzInputs, fuzzSeed } from '../../fuzz-inputs.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { settle } from './manual-clock.ts';
 import { clientFlags, FakeDevice, go, metaQuery, option, request, SIZE, Wire } from './nbd-client.ts';
 
-const INPUTS = 20_000;
+const INPUTS = fuzzInputs(20_000);
 const CHANGES_MAX = 4;
 const BLOCK = 4096;
 const GREETING_BYTES = 18;
@@ -108,7 +109,7 @@ function agreed(sent: Buffer): boolean {
 }
 
 test(`${INPUTS} changed sessions are answered or ended, and never throw`, async () => {
-  const seed = Number(process.env.NBD_FUZZ_SEED ?? Date.now() % 2 ** 31);
+  const seed = fuzzSeed();
   const random = seededRandom(seed);
   const device = new FakeDevice();
   device.zeros.add(1);

@@ -4,6 +4,7 @@ import { AnswerRoom } from '../../../blockd/peer/answer-room.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
 import { NEW_TUNER } from '../../../blockd/propagation/s-tuner.ts';
 import { RunWriter } from '../../../blockd/table/version-run.ts';
+import { fuzzInputs, fuzzSeed } from '../../fuzz-inputs.ts';
 
 const RUN = { first: 7, count: 2, high: 256, low: 4_000_000_000 };
 const LAYER = 'l00112233445566aa';
@@ -121,13 +122,15 @@ test('rubbish is refused, and none of it costs memory or an exception', () => {
 });
 
 test('mutated frames are frames or refused, never an exception', () => {
-  let seed = 12345;
+  const streamed = Buffer.concat(FRAMES.filter((frame) => frame.type !== 'blocks').map(encodePeerFrame));
+  const inputs = fuzzInputs(20_000);
+  let seed = fuzzSeed(12345);
   const random = (below: number): number => {
     seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
     return Math.floor((seed / 2 ** 32) * below);
   };
-  for (let round = 0; round < 20_000; round++) {
-    const stream = Buffer.concat(FRAMES.filter((frame) => frame.type !== 'blocks').map(encodePeerFrame));
+  for (let round = 0; round < inputs; round++) {
+    const stream = Buffer.from(streamed);
     for (let flips = 0; flips < 3; flips++) stream[random(stream.length)] = random(256);
     readAll(stream.subarray(0, random(stream.length)));
   }

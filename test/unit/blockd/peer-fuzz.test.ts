@@ -20,17 +20,18 @@ import { BLOCK_BYTES, SEQUENCE_MAX } from '../../../blockd/table/block-version.t
 import { codeOf, messageOf } from '../../../common/errors.ts';
 import { createLog } from '../../../common/log.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
+import { fuzzInputs, fuzzSeed } from '../../fuzz-inputs.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { memoryStream } from './memory-stream.ts';
 import { BLOCKS, LAYER, reopen, smallImage, standbyStore } from './small-image.ts';
 import { runsOf } from './table-runs.ts';
 
-const seed = Number(process.env.PEER_FUZZ_SEED ?? Date.now() % 2 ** 31);
-const SERVED = 4_000;
-const FOLLOWED = 300;
-const FETCHED = 300;
-const OFFERED = 200;
+const seed = fuzzSeed();
+const SERVED = fuzzInputs(4_000);
+const FOLLOWED = fuzzInputs(300);
+const FETCHED = fuzzInputs(300);
+const OFFERED = fuzzInputs(200);
 const CHANGES_MAX = 4;
 /** Long enough for every retry and every patience of both sides, 17 s for each of eight answers that were changed. */
 const LONG_MS = 300_000;
@@ -115,7 +116,7 @@ async function inputOf(index: number, work: () => Promise<void> | void): Promise
   try {
     await work();
   } catch (error) {
-    throw new Error(`PEER_FUZZ_SEED=${seed}, input ${index}: ${messageOf(error)}`, { cause: error });
+    throw new Error(`seed ${seed}, input ${index}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeMessagePack } from '../../../common/messagepack.ts';
 import { decodeRecord, encodeRecord, FRAME_BYTES_MAX, type RpcRecord } from '../../../common/rpc/record.ts';
+import { fuzzInputs, fuzzSeed } from '../../fuzz-inputs.ts';
 import { seededRandom } from './seeded-random.ts';
 
 const records: RpcRecord[] = [
@@ -51,9 +52,10 @@ test('a record over the limit is not made', () => {
 });
 
 test('changed bytes are a record or a fault, and never an exception', () => {
-  const random = seededRandom(7);
+  const inputs = fuzzInputs(20_000);
+  const random = seededRandom(fuzzSeed(7));
   const originals = records.map(bytesOf);
-  for (let round = 0; round < 20_000; round += 1) {
+  for (let round = 0; round < inputs; round += 1) {
     const bytes = Uint8Array.from(originals[round % originals.length] ?? []);
     for (let i = 0; i <= random() * 3; i += 1) bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
     const decoded = decodeRecord(bytes);

@@ -4,6 +4,7 @@
 import { type Bad, type Decoded, decode, encode, MessageReader } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { fuzzInputs, fuzzSeed } from '../../fuzz-inputs.ts';
 import { MESSAGE_TYPES, randomMessage } from './message-generator.ts';
 import { Random } from './random.ts';
 
@@ -53,9 +54,10 @@ test('a message whose length is cut to any byte is read or bad, and never throws
 });
 
 test('damaged messages never throw, and what is still read can be written and reads the same', () => {
-  const random = new Random(4);
+  const inputs = fuzzInputs(20_000);
+  const random = new Random(fuzzSeed(4));
   const seen = { message: 0, bad: 0, more: 0 };
-  for (let i = 0; i < 20_000; i++) {
+  for (let i = 0; i < inputs; i++) {
     const bytes = encode(randomMessage(random, random.pick(MESSAGE_TYPES)), i);
     for (let hit = 0; hit <= random.below(3); hit++) bytes[4 + random.below(bytes.length - 4)] = random.bits(8);
     if (random.chance(0.1)) bytes[1] = random.below(32);
@@ -70,8 +72,9 @@ test('damaged messages never throw, and what is still read can be written and re
 });
 
 test('rubbish never throws', () => {
-  const random = new Random(5);
-  for (let i = 0; i < 20_000; i++) {
+  const inputs = fuzzInputs(20_000);
+  const random = new Random(fuzzSeed(5) + 1);
+  for (let i = 0; i < inputs; i++) {
     const bytes = random.bytes(8 + random.below(120));
     const view = new DataView(bytes.buffer);
     view.setUint8(0, 4);
