@@ -75,8 +75,8 @@ export function openEpoch(entry: Entry, node: string): Entry {
   refuseDoubt(head);
   refuseBusy(head);
   if (head.writer === node) return entry;
-  if (head.writer !== null) throw isOpen(head);
   refuseReaders(head);
+  if (head.writer !== null) throw isOpen(head);
   const epoch = nextEpoch(entry);
   return { head: { ...head, epoch, writer: node }, granted: epoch };
 }
@@ -210,7 +210,9 @@ export function refuseElsewhere({ image, pin }: Head, to: string): void {
 export function refuseBusy(head: Head): void {
   refuseTransfer(head);
   if (head.cut === null) return;
-  throw new OperationError('CUT_STANDS', `snapshot ${head.cut.snapshot} of image ${head.image} is under way`, {
+  const { snapshot } = head.cut;
+  const what = snapshot === undefined ? 'a larger size' : `snapshot ${snapshot}`;
+  throw new OperationError('CUT_STANDS', `${what} of image ${head.image} is under way`, {
     remedy: 'Wait for it; the controller finishes it or takes it back as soon as its node answers.',
   });
 }
