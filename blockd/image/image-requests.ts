@@ -72,7 +72,8 @@ export class ImageRequests extends ImageReads {
     if (
       !this.gate.mayChange ||
       this.store.zeros.isBusy(first, end) ||
-      this.#missingEdges(offset, data.length).length > 0
+      this.#missingEdges(offset, data.length).length > 0 ||
+      this.#hidesUntold(offset, data)
     )
       return undefined;
     if (!this.store.active.touch(first, end)) return undefined;
@@ -113,21 +114,48 @@ export class ImageRequests extends ImageReads {
 
   async #writeLater(offset: number, data: Uint8Array, fua: boolean): Promise<void> {
     let done = this.#tryWrite(offset, data);
-    for (; done === undefined; done = this.#tryWrite(offset, data)) await this.#obstacle(offset, data.length);
+    for (; done === undefined; done = this.#tryWrite(offset, data)) await this.#obstacle(offset, data);
     if (this.#isFlushed(fua)) await this.#flushed();
     else if (done === 'untold') await this.#barrier();
   }
 
   /** Waits for the first thing that a write of this range has to wait for. */
-  async #obstacle(offset: number, length: number): Promise<void> {
+  async #obstacle(offset: number, data: Uint8Array): Promise<void> {
     const first = blockOf(offset);
-    const end = endBlockOf(offset + length);
-    const [missing] = this.#missingEdges(offset, length);
+    const end = endBlockOf(offset + data.length);
+    const [missing] = this.#missingEdges(offset, data.length);
     if (!this.gate.mayChange) await this.gate.changed();
     else if (missing !== undefined) await this.fetch(missing, missing + 1, 'demand');
     else if (this.store.zeros.isBusy(first, end)) await this.store.zeros.punched;
+    else if (this.#hidesUntold(offset, data)) await this.#barrier();
     else if (!this.store.active.touch(first, end)) await this.store.activate(first, end);
     else await this.store.reserve();
+  }
+
+  /** Whether the write puts zeros over what is only in the file yet: see `#isUntoldIn`. */
+  #hidesUntold(offset: number, data: Uint8Array): boolean {
+    for (let at = 0; at < data.length; ) {
+      const block = blockOf(offset + at);
+      const next = Math.min((block + 1) * BLOCK_BYTES - offset, data.length);
+      if (data[at] === 0 && this.#isUntoldIn(block, block + 1) && isZeros(data.subarray(at, next))) return true;
+      at = next;
+    }
+    return false;
+  }
+
+  /**
+   * Whether no record says of some block yet that its data is in the top's file. Zeros there, before the record that says
+   * so, and a kill of the daemon would leave the table's older word on it, though something newer was answered: a record
+   * comes first.
+   */
+  #isUntoldIn(first: number, end: number): boolean {
+    const { table } = this.store;
+    for (let block = first; block < end; ) {
+      const next = table.endOfContent(block, end);
+      if (table.contentOf(block) === IN_FILE) for (; block < next; block++) if (table.isChanged(block)) return true;
+      block = next;
+    }
+    return false;
   }
 
   /**
@@ -163,6 +191,7 @@ export class ImageRequests extends ImageReads {
   async #zeroObstacle(first: number, end: number): Promise<void> {
     if (!this.gate.mayChange) await this.gate.changed();
     else if (this.store.zeros.isBusy(first, end)) await this.store.zeros.punched;
+    else if (this.#isUntoldIn(first, end)) await this.#barrier();
     else if (!this.#touchData(first, end)) await this.store.activate(first, end);
     else await this.store.reserve();
   }
@@ -182,7 +211,8 @@ export class ImageRequests extends ImageReads {
   /** A zero is a version without data (SOUNDNESS A14); blocks that are zeros already keep theirs. */
   #tryZeroBlocks(first: number, end: number): boolean {
     this.throwIfFailed();
-    if (!this.gate.mayChange || this.store.zeros.isBusy(first, end) || !this.#touchData(first, end)) return false;
+    if (!this.gate.mayChange || this.store.zeros.isBusy(first, end)) return false;
+    if (this.#isUntoldIn(first, end) || !this.#touchData(first, end)) return false;
     const sequence = this.store.takeSequence();
     if (sequence === undefined) return false;
     const version = { epoch: this.store.state.epoch, sequence };
@@ -218,4 +248,8 @@ export class ImageRequests extends ImageReads {
   #barrier(): Answer {
     return this.store.flush();
   }
+}
+
+function isZeros(bytes: Uint8Array): boolean {
+  return Buffer.compare(bytes, ZEROS.subarray(0, bytes.length)) === 0;
 }

@@ -129,6 +129,14 @@ export class CrashDisk implements Disk {
     return disk;
   }
 
+  /** The disk as a process finds it whose forerunner was killed at the step before which the power would have gone. */
+  afterKill(): CrashDisk {
+    const disk = new CrashDisk(this.kernelRun);
+    disk.#names = this.#names;
+    disk.#durableNames = this.#durableNames;
+    return disk;
+  }
+
   /** The kernel forgets the clean pages of a file. */
   readonly dropCached = async (path: string): Promise<void> => {
     this.#names.get(path)?.dropCached();

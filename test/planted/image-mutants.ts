@@ -121,6 +121,20 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     by: 'crash/blockd',
   },
   {
+    name: 'what was answered is gone with a kill while zeros are put over it',
+    room: 'blockd/image/image-requests.ts',
+    find: 'if (data[at] === 0 && this.#isUntoldIn(block, block + 1) && isZeros(data.subarray(at, next))) return true;',
+    replace: '',
+    by: 'crash/kills',
+  },
+  {
+    name: 'what was answered is gone with a kill while its room is given back',
+    room: 'blockd/image/image-requests.ts',
+    find: 'if (this.#isUntoldIn(first, end) || !this.#touchData(first, end)) return false;',
+    replace: 'if (!this.#touchData(first, end)) return false;',
+    by: 'crash/kills',
+  },
+  {
     name: 'a first write of zeros over data is gone with a kill',
     room: 'blockd/image/image-requests.ts',
     find: "return this.#isFlushed(fua) ? this.#flushed() : done === 'untold' ? this.#barrier() : undefined;",
