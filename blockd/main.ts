@@ -6,6 +6,7 @@ import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';
 import { diskRoom } from '../common/disk-room.ts';
 import { loadIdentity } from '../common/identity.ts';
+import { IdleProcessors } from '../common/idle-processors.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
 import { Bytes, Ipv4 } from '../wire/names.ts';
@@ -56,6 +57,7 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     serve,
     converter: new Converter({ disk: realDisk, serve }),
     cache: { capBytes: config.cacheCapBytes, room: () => diskRoom(config.state) },
+    processor: new IdleProcessors(),
   });
   await shelf.start();
   const server = await startRpcServer({

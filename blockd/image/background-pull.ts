@@ -1,11 +1,13 @@
 // Fetches what is missing here while nobody asks for it, at a stated rate, until the image depends on no other node; first
 // what was read most where the image comes from, as far as that is known. Never faster than the rate, never more under way
-// than the path takes without a queue, and never ahead of what a guest waits for (its lane is another).
+// than the path takes without a queue, and never ahead of what a guest waits for (its lane is another). What was not used
+// where the image comes from helps no guest soon: it stands back behind the guest's own work (`pull-pace.ts`).
 import type { Clock, Timer } from '../../common/clock.ts';
 import { PullOrder, type PullRange } from '../propagation/pull-order.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { missingIn } from './block-range.ts';
 import type { Image } from './image.ts';
+import type { PullPace } from './pull-pace.ts';
 import { PullWindow, requestBlocks } from './pull-window.ts';
 
 /** What an idle pull may send at once when it goes on, in ms of its rate. */
@@ -21,12 +23,15 @@ export class BackgroundPull {
   #creditBytes = 0;
   #creditedMs = 0;
   readonly #window: PullWindow;
+  readonly #pace: Pick<PullPace, 'share'>;
   #order: PullOrder;
+  #isThrough = false;
   #timer: Timer | undefined;
 
-  constructor(image: Image, clock: Clock) {
+  constructor(image: Image, clock: Clock, pace: Pick<PullPace, 'share'>) {
     this.#image = image;
     this.#clock = clock;
+    this.#pace = pace;
     this.#window = new PullWindow(clock);
     this.#order = new PullOrder(image.store.blocks);
   }
@@ -42,8 +47,14 @@ export class BackgroundPull {
     this.#bytesPerMs = bytesPerSecond / 1000;
     this.#creditedMs = this.#clock.nowMs();
     this.#creditBytes = 0;
+    this.#isThrough = false;
     this.#order.restart();
     this.#step();
+  }
+
+  /** Whether it has not been through everything yet since it was given its rate. */
+  get isUnderWay(): boolean {
+    return this.#bytesPerMs > 0 && !this.#isThrough;
   }
 
   #step(): void {
@@ -68,6 +79,7 @@ export class BackgroundPull {
     const countMax = requestBlocks(this.#bytesPerMs * 1_000);
     const range = this.#order.next((from, end) => stack.nextMissing(from, end, 1)?.first, countMax);
     if (range === undefined) {
+      this.#isThrough = true;
       const rest = stack.nextMissing(0, store.blocks, 1);
       this.#order.restart();
       if (rest !== undefined && this.#window.underWayBytes === 0) this.#wait(LATER_MS);
@@ -79,10 +91,10 @@ export class BackgroundPull {
   }
 
   /** What fails is looked for again once the rest has been gone through. */
-  #fetch({ first, end }: PullRange): void {
+  #fetch({ first, end, isHot }: PullRange): void {
     const { stack } = this.#image;
     const bytes = missingIn(stack, first, end) * BLOCK_BYTES;
-    this.#creditBytes -= bytes;
+    this.#creditBytes -= isHot ? bytes : bytes / this.#pace.share;
     const step = (): void => this.#step();
     this.#window
       .during(bytes, !stack.isAsked(first, end), () => this.#image.fetch(first, end, 'background'))

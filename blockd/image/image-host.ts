@@ -17,6 +17,7 @@ import { type ImageFigures, showImage } from './image-figures.ts';
 import { ImagePropagation, type ImagePropagationParts } from './image-propagation.ts';
 import { checkEpoch, isOpen, notWriter, type Opening, type StandBy } from './image-roles.ts';
 import type { LayerShelf } from './layer-shelf.ts';
+import { PullPace, type SpareProcessor } from './pull-pace.ts';
 import { FollowerWay } from './push-way.ts';
 import { type Serve, ServedImage } from './served-image.ts';
 import { cancelled } from './settled-before.ts';
@@ -32,6 +33,8 @@ export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'book
   readonly dial: Dial;
   readonly log: Log;
   readonly serve: Serve;
+  /** Without it background work never stands back. */
+  readonly processor?: SpareProcessor;
 }
 
 /** One image at this node. */
@@ -52,7 +55,8 @@ export class ImageHost {
   constructor(parts: HostParts) {
     this.image = parts.image;
     this.#parts = parts;
-    this.#pull = new BackgroundPull(parts.image, parts.clock);
+    const pace = new PullPace(parts.image, parts.clock, parts.processor);
+    this.#pull = new BackgroundPull(parts.image, parts.clock, pace);
     const arrival = new ImageArrival(parts.image);
     this.#table = new FollowedTable({ ...parts, arrival });
     this.#below = new StackCompletion(parts);
@@ -60,12 +64,8 @@ export class ImageHost {
     this.#served = new ServedImage(parts);
     this.copies = new ImageCopies(parts);
     const way = new FollowerWay(parts.image, parts.layers.followers);
-    this.propagation = new ImagePropagation({
-      ...parts,
-      way,
-      arrival,
-      prefer: (hottest) => this.#pull.prefer(hottest),
-    });
+    const pull = this.#pull;
+    this.propagation = new ImagePropagation({ ...parts, way, arrival, pace, pull });
   }
 
   get name(): string {

@@ -15,9 +15,11 @@ import { PushPlaces } from '../propagation/push-places.ts';
 import type { PushRun } from '../propagation/push-queue.ts';
 import { afterFirstMinute } from '../propagation/s-tuner.ts';
 import { DATA } from '../table/version-run.ts';
+import type { BackgroundPull } from './background-pull.ts';
 import type { Image } from './image.ts';
 import type { ImageArrival } from './image-arrival.ts';
 import type { PropagationBook } from './propagation-book.ts';
+import { PaceTurns, type PullPace } from './pull-pace.ts';
 
 /** While something is to be pushed, as the propagator wants it. */
 const BUSY_MS = 100;
@@ -26,6 +28,9 @@ const IDLE_MS = 1_000;
 
 /** Groups of blocks that one step of a survey or a heat map looks at, as one look of the propagator does: a millisecond. */
 const SURVEY_GROUPS = 2 ** 13;
+/** A move takes its time, in which the guest goes on: the next place is told again, where that takes no time on the link. */
+const AGAIN_MS = 2_000;
+const AGAIN_BYTES_MAX = 16 * 1024;
 /** How much of what was learnt a kill may take. */
 const REMEMBER_MS = 600_000;
 
@@ -54,8 +59,10 @@ export interface ImagePropagationParts {
   readonly way: PushWay;
   /** What was pushed here before the image came. */
   readonly arrival: ImageArrival;
-  /** Has the background pull take these regions first. */
-  readonly prefer: (hottest: Uint32Array) => void;
+  /** Of pushes for which no move has been announced. */
+  readonly pace: Pick<PullPace, 'share'>;
+  /** Brings the image here: what goes elsewhere comes after that. */
+  readonly pull: Pick<BackgroundPull, 'isUnderWay' | 'prefer'>;
 }
 
 /** One image's; it does nothing until the image is written here. */
@@ -73,8 +80,13 @@ export class ImagePropagation {
   #source = '';
   #announced: string | undefined;
   #survey: HeatSurvey | undefined;
+  /** When it is surveyed again, while a move is announced. */
+  #surveyMs = 0;
   #beganMs = 0;
   #rememberedMs = 0;
+  readonly #turns = new PaceTurns();
+  /** Whether blocks may be pushed in this look. */
+  #isTurn = true;
   /** Told of requests until ten minutes after the image came, and what was counted before that. */
   #arrivalNotes: AccessNotes | undefined;
   #countedBefore = { useful: 0, wasted: 0, missed: 0 };
@@ -151,10 +163,18 @@ export class ImagePropagation {
     const nowMs = this.#parts.clock.nowMs();
     this.#count(nowMs);
     this.#announce(nowMs);
+    this.#isTurn = this.#turns.take(this.#parts.pace.share);
     for (const order of propagator?.tick(nowMs) ?? []) this.#push(order);
+    this.#isTurn = true;
     if (nowMs - this.#rememberedMs >= REMEMBER_MS) this.#remember();
     const isBusy = this.#survey !== undefined || propagator?.isBusy(nowMs) === true;
     this.#timer = this.#parts.clock.setTimer(isBusy ? BUSY_MS : IDLE_MS, () => this.#look());
+  }
+
+  /** In as many looks as the pace lets, and not while the image still comes here; an announced place waits for neither. */
+  #mayPushTo(place: string): boolean {
+    const { way, pull } = this.#parts;
+    return way.mayTake(place) && (way.comingTo() === place || (this.#isTurn && !pull.isUnderWay));
   }
 
   /** What the next place will need: at once what was learnt, and where the image is read as soon as that is added up. */
@@ -166,24 +186,29 @@ export class ImagePropagation {
     if (coming !== this.#announced) {
       this.#announced = coming;
       propagator.announce(coming);
-      this.#survey = coming === undefined ? undefined : new HeatSurvey(propagator.heat);
+      this.#survey = undefined;
+      this.#surveyMs = nowMs;
       if (coming === undefined) return;
       const copies = this.#parts.book.reachedOf(this.#parts.image.store.image);
       const memory = { ...propagator.memoryFor(coming, nowMs - this.#beganMs), copies };
       way.tell(coming, { type: 'memory', memory });
     }
-    if (coming === undefined || this.#survey?.step(SURVEY_GROUPS) !== true) return;
-    way.tell(coming, { type: 'heat', summary: Buffer.from(this.#survey.summary()) });
+    if (coming === undefined) return;
+    if (nowMs >= this.#surveyMs) this.#survey ??= new HeatSurvey(propagator.heat);
+    if (this.#survey?.step(SURVEY_GROUPS) !== true) return;
+    const summary = Buffer.from(this.#survey.summary());
+    way.tell(coming, { type: 'heat', summary });
     this.#survey = undefined;
+    this.#surveyMs = summary.length > AGAIN_BYTES_MAX ? Number.POSITIVE_INFINITY : nowMs + AGAIN_MS;
   }
 
   /** The image has come from another node. */
   #arrive(): void {
-    const { arrival, clock, image, prefer } = this.#parts;
+    const { arrival, clock, image, pull } = this.#parts;
     const { usefulBlocks: useful, wastedBlocks: wasted, missedBlocks: missed } = this.counters;
     this.#countedBefore = { useful, wasted, missed };
     this.takeOver();
-    if (arrival.hottest !== undefined) prefer(arrival.hottest);
+    if (arrival.hottest !== undefined) pull.prefer(arrival.hottest);
     this.#arrivalNotes = arrival.arrived(clock.nowMs(), () => this.#propagator);
     image.notes = this.#arrivalNotes;
   }
@@ -237,14 +262,14 @@ export class ImagePropagation {
   }
 
   #make(): Propagator {
-    const { image, node, clock, way, book } = this.#parts;
+    const { image, node, clock, book } = this.#parts;
     const { blocks, layer, state } = image.store;
     const memory = book.memoryOf(image.store.image);
     return new Propagator({
       ...{ blocks, place: node, nowMs: clock.nowMs() },
       hasData: (block) => (image.stack.contentOf(block) & DATA) !== 0,
       isHeld: (place, block) => this.#isHeld(place, block),
-      mayTake: (place) => way.mayTake(place),
+      mayTake: (place) => this.#mayPushTo(place),
       random: drawsFrom(Number.parseInt(layer.slice(-8), 16) + state.epoch),
       ...(memory === undefined ? {} : { memory }),
     });

@@ -26,6 +26,7 @@ import { LayerMerges } from './layer-merges.ts';
 import { LayerShelf } from './layer-shelf.ts';
 import { MemberBook } from './member-book.ts';
 import { PropagationBook } from './propagation-book.ts';
+import type { SpareProcessor } from './pull-pace.ts';
 import { RoomWait } from './room-wait.ts';
 import type { Serve } from './served-image.ts';
 import { ShelfCuts } from './shelf-cuts.ts';
@@ -48,6 +49,8 @@ export interface ShelfParts extends Pick<OpenOptions, 'dropCached' | 'checkpoint
   readonly waitsForNoRoom?: true;
   /** Without it no cached block is let go of. */
   readonly cache?: CacheLimits;
+  /** Without it background work never stands back. */
+  readonly processor?: SpareProcessor;
 }
 
 /** An image as its opener knows it. */

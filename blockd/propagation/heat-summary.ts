@@ -1,5 +1,6 @@
-// What a destination is told of a source's reads, so that it fetches the hottest first: per region of 64 blocks a level
-// of how often it was read, two bytes for most regions. A codec and the survey that fills it; rubbish is refused.
+// What a destination is told of a source's requests, so that it fetches the hottest first: per region of 64 blocks a level
+// of how often it was read, the lowest for one that was only written; two bytes for most regions. A codec and the survey
+// that fills it; rubbish is refused.
 
 import { GROUP_BLOCKS } from '../table/group-index.ts';
 import type { BlockHeat } from './block-heat.ts';
@@ -26,6 +27,7 @@ export class HeatSurvey {
   #cursor = 0;
   #region = -1;
   #reads = 0;
+  #writes = 0;
 
   constructor(heat: BlockHeat) {
     this.#heat = heat;
@@ -55,14 +57,19 @@ export class HeatSurvey {
     const region = Math.floor(first / REGION_BLOCKS);
     if (region !== this.#region) this.#close(region);
     const slot = this.#heat.index.slotOf(first);
-    for (let at = 0; at < GROUP_BLOCKS; at++) this.#reads += this.#heat.readsOf(slot + at);
+    for (let at = 0; at < GROUP_BLOCKS; at++) {
+      this.#reads += this.#heat.readsOf(slot + at);
+      this.#writes += this.#heat.writesOf(slot + at);
+    }
   }
 
   #close(region: number): void {
-    const level = heatLevelOf(this.#reads / this.#heat.unit);
+    // What was written lately is worked with: it comes behind what is read, and before what nobody touches.
+    const level = Math.max(heatLevelOf(this.#reads / this.#heat.unit), this.#writes > 0 ? 1 : 0);
     if (level > 0) this.#regions[level]?.push(this.#region);
     this.#region = region;
     this.#reads = 0;
+    this.#writes = 0;
   }
 }
 

@@ -1,14 +1,15 @@
-// In which order a destination fetches in the background what is missing: the regions that were read most at the source,
-// then the rest as it lies. Pure; what is missing it asks.
+// In which order a destination fetches in the background what is missing: the regions that were used at the source, those
+// read most first, then the rest as it lies. Pure; what is missing it asks.
 import { REGION_BLOCKS } from './heat-summary.ts';
 
 /** The first missing block at or after `from`, before `end`. */
 export type NextMissing = (from: number, end: number) => number | undefined;
 
-/** Neighbouring blocks, the first of which is missing. */
+/** Neighbouring blocks, the first of which is missing. `isHot`: the summary has them. */
 export interface PullRange {
   readonly first: number;
   readonly end: number;
+  readonly isHot: boolean;
 }
 
 /** Goes through an image once; `restart` begins anew. */
@@ -36,17 +37,17 @@ export class PullOrder {
     while (this.#rank < this.#hottest.length) {
       const end = Math.min(this.#regionStart() + REGION_BLOCKS, this.#blocks);
       const first = nextMissing(this.#cursor, end);
-      if (first !== undefined) return this.#passed(first, Math.min(first + countMax, end));
+      if (first !== undefined) return this.#passed(first, Math.min(first + countMax, end), true);
       this.#rank++;
       this.#cursor = this.#regionStart();
     }
     const first = nextMissing(this.#cursor, this.#blocks);
-    return first === undefined ? undefined : this.#passed(first, Math.min(first + countMax, this.#blocks));
+    return first === undefined ? undefined : this.#passed(first, Math.min(first + countMax, this.#blocks), false);
   }
 
-  #passed(first: number, end: number): PullRange {
+  #passed(first: number, end: number, isHot: boolean): PullRange {
     this.#cursor = end;
-    return { first, end };
+    return { first, end, isHot };
   }
 
   #regionStart(): number {

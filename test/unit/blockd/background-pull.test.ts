@@ -28,7 +28,8 @@ async function pulling(missing: readonly number[]) {
   });
   for (const block of missing) learn(store.table, block, [256, 1], store.holderIndex('b'));
   await image.open(2, { ...image.closing(), epoch: 1 }, null);
-  const pull = new BackgroundPull(image, clock);
+  const pace = { share: 1 };
+  const pull = new BackgroundPull(image, clock, pace);
   /** Lets the pull run, answering each request; the blocks in the order in which they were asked for. */
   const run = async (): Promise<number[]> => {
     const asked: number[] = [];
@@ -42,7 +43,7 @@ async function pulling(missing: readonly number[]) {
     }
     return asked;
   };
-  return { pull, run, store, image, source, clock };
+  return { pull, pace, run, store, image, source, clock };
 }
 
 test('without a word it goes from the first block to the last', async () => {
@@ -58,6 +59,37 @@ test('what was read most at the source comes first, then the rest', async () => 
   pull.setRate(1e6);
   assert.equal(await run(), [200, 70, 3, 130]);
   assert.is(store.table.census().elsewhere.size, 0);
+});
+
+test('what was used at the source comes at the rate, the rest at the share that the pace leaves', async () => {
+  const { pull, pace, source, clock } = await pulling(Array.from({ length: BLOCKS }, (_, block) => block));
+  const cameIn = async (ms: number): Promise<number> => {
+    let blocks = 0;
+    for (let at = 0; at < ms; at += 10) {
+      await clock.advance(10);
+      for (; source.asked.length > 0; source.give(9)) blocks += source.asked[0]?.runs[0]?.count ?? 0;
+    }
+    return blocks;
+  };
+  pace.share = 1 / 8;
+  pull.prefer(Uint32Array.of(2));
+  pull.setRate(64 * BLOCK_BYTES);
+  assert.is(await cameIn(1_000), 64, 'a second for the region that was used');
+  assert.is(await cameIn(8_000), 64, 'eight for the next');
+  pace.share = 1;
+  assert.is(await cameIn(3_000), 128);
+  assert.not(pull.isUnderWay);
+});
+
+test('it is under way until it has been through everything once', async () => {
+  const { pull, source, clock } = await pulling([3]);
+  assert.not(pull.isUnderWay);
+  pull.setRate(1e6);
+  await clock.advance(1);
+  assert.ok(pull.isUnderWay);
+  source.give(9);
+  await clock.advance(1_000);
+  assert.not(pull.isUnderWay);
 });
 
 test('neighbours are asked for in one request, in however many versions they are', async () => {

@@ -65,6 +65,8 @@ interface Stand extends SmallImage {
   readonly arrival: ImageArrival;
   readonly remembered: PropagationMemory[];
   readonly preferred: Uint32Array[];
+  readonly pull: { isUnderWay: boolean };
+  readonly pace: { share: number };
   settings: PropagationSettings;
   members: readonly Member[];
 }
@@ -84,9 +86,11 @@ async function stand(settings: PropagationSettings = PROACTIVE, atB: readonly nu
   };
   const preferred: Uint32Array[] = [];
   const prefer = (hottest: Uint32Array): void => void preferred.push(hottest);
-  const parts = { ...small, node: 'a', way, members: () => told.members, book, arrival, prefer };
+  const pull = { isUnderWay: false, prefer };
+  const pace = { share: 1 };
+  const parts = { ...small, node: 'a', way, members: () => told.members, book, arrival, pull, pace };
   const propagation = new ImagePropagation(parts);
-  return Object.assign(told, { ...small, way, arrival, remembered, preferred, propagation });
+  return Object.assign(told, { ...small, way, arrival, remembered, preferred, pull, pace, propagation });
 }
 
 /** Blocks that are worth a push. */
@@ -134,6 +138,53 @@ test('on demand nothing goes, until the policy is changed while the image is wri
   one.settings = PROACTIVE;
   await one.clock.advance(SWEPT_MS);
   assert.is(one.way.blocks, 4);
+});
+
+test('while the image still comes here nothing goes elsewhere, unless a move is announced', async () => {
+  const one = await stand();
+  one.pull.isUnderWay = true;
+  one.propagation.begin();
+  await use(one, 0, 4);
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 0);
+  one.way.coming = 'b';
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 4);
+});
+
+test('what is pushed ahead stands back with the pace; an announced move does not wait', async () => {
+  const one = await stand();
+  one.pace.share = 0;
+  one.propagation.begin();
+  await use(one, 0, 4);
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 0);
+  one.pace.share = 1 / 8;
+  await one.clock.advance(SWEPT_MS);
+  assert.is(one.way.blocks, 4);
+  one.pace.share = 0;
+  one.way.coming = 'b';
+  await use(one, 4, 4);
+  await one.clock.advance(1_000);
+  assert.is(one.way.blocks, 8);
+});
+
+test('the next place is told again where the image is used, as long as it is coming', async () => {
+  const one = await stand({ ...PROACTIVE, policy: { mode: 'on-demand' } });
+  one.propagation.begin();
+  const summaries = (): number => one.way.told.filter(([, { type }]) => type === 'heat').length;
+  one.way.coming = 'b';
+  await one.clock.advance(1_000);
+  assert.is(summaries(), 1);
+  await use(one, 0, 1);
+  await one.clock.advance(4_000);
+  const last = one.way.told.at(-1)?.[1];
+  assert.equal(last?.type === 'heat' ? [...(decodeHeat(BLOCKS, last.summary) ?? [])] : undefined, [0]);
+  one.way.coming = undefined;
+  await one.clock.advance(1_000);
+  const told = summaries();
+  await one.clock.advance(20_000);
+  assert.is(summaries(), told);
 });
 
 test('a store that stands alone notes nothing; one that gets members does', async () => {

@@ -12,6 +12,9 @@ import {
 import { PullOrder } from '../../../../blockd/propagation/pull-order.ts';
 import { Prng } from '../../../sim/prng.ts';
 
+/** What the lowest level begins with. */
+const LEAST_HEAT = 1 / 16;
+
 function summaryOf(heat: BlockHeat): Uint8Array {
   const survey = new HeatSurvey(heat);
   while (!survey.step(7));
@@ -40,11 +43,17 @@ test('regions come hottest first, by all their reads; cold ones are left out (pr
       heat.addRead(block);
       reads.set(block, (reads.get(block) ?? 0) + 1);
     }
-    for (let write = 0; write < 100; write++) heat.addWrite(prng.integer(blocks));
+    const written = Array.from({ length: 100 }, () => prng.integer(blocks));
+    for (const block of written) heat.addWrite(block);
     const sums = new Map<number, number>();
     for (const [block, count] of reads) {
       const region = Math.floor(block / REGION_BLOCKS);
       sums.set(region, (sums.get(region) ?? 0) + count);
+    }
+    // What was only written is behind all that was read more than that, and before what nobody touched.
+    for (const block of written) {
+      const region = Math.floor(block / REGION_BLOCKS);
+      sums.set(region, Math.max(sums.get(region) ?? 0, LEAST_HEAT));
     }
     const levels = Array.from(sums, ([region, sum]) => [region, heatLevelOf(sum)] as const);
     const wanted = levels.sort(([one, level], [other, otherLevel]) => otherLevel - level || one - other);
