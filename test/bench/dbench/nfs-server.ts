@@ -1,11 +1,11 @@
 // An NFS server in one of the lab's clouds: nfs-ganesha, and the port mapper by which QEMU's NFS version 3 finds it. Both
 // live in the cloud's network and in a mount namespace of their own, where what they write beside the export is forgotten.
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cloud } from '../../../lab/cloud.ts';
 import { runCommand, spawnIn } from '../../../lab/namespace.ts';
+import { endGroup } from './process-group.ts';
 
 export const NFS_PACKAGES = ['nfs-ganesha', 'nfs-ganesha-vfs', 'rpcbind', 'qemu-block-extra'];
 
@@ -13,7 +13,8 @@ const NFS_PORT = 2049;
 const MOUNT_PORT = 20_048;
 const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 100;
-const STOP_TIMEOUT_MS = 10_000;
+/** Ganesha takes longer to end by itself than anybody wants to wait; nothing that it has is needed any more. */
+const STOP_GRACE_MS = 2_000;
 /** What ganesha logs once it serves. */
 const READY = 'NFS SERVER INITIALIZED';
 
@@ -55,7 +56,10 @@ export class NfsServer {
     const [configuration, log] = [`${directory}/ganesha.conf`, `${directory}/ganesha.log`];
     writeFileSync(configuration, configurationOf(`${directory}/export`));
     const words = ['--mount', 'sh', '-c', SCRIPT, 'sh', configuration, log];
-    const child = spawnIn(cloud.namespace, 'unshare', words, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawnIn(cloud.namespace, 'unshare', words, {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      detached: true,
+    });
     const server = new NfsServer(cloud, directory, child);
     try {
       await server.#ready();
@@ -82,13 +86,7 @@ export class NfsServer {
 
   /** Ends both and removes the export. */
   async stop(): Promise<void> {
-    if (!this.#hasEnded) {
-      const ended = once(this.#child, 'exit');
-      this.#child.kill('SIGTERM');
-      const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-      await ended;
-      clearTimeout(timer);
-    }
+    await endGroup(this.#child, STOP_GRACE_MS);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }
