@@ -2,7 +2,7 @@
 // else, without a thread for each. Where the kernel allows no io_uring there is none of this.
 import koffi from 'koffi';
 import { IoRing } from './io-ring.ts';
-import { LaterReads } from './later-reads.ts';
+import { LARGE_BYTES, LaterReads } from './later-reads.ts';
 import { addressOf } from './native-memory.ts';
 
 /** Requests of one client's chunk: QEMU has 16 under way, fio what it is told. */
@@ -13,6 +13,8 @@ export const NOT_AT_ONCE = -(koffi.os.errno.EAGAIN ?? 0);
 
 /** Reads of files by their descriptors, many at once. Offsets and lengths in bytes. */
 export interface BatchReads {
+  /** A read of at least so much is done beside this thread by `readLater`, even if the page cache has it. */
+  readonly largeBytes: number;
   /** Whether `add` may be called before the next `run`. */
   readonly hasRoom: boolean;
   /** One read of what is in the page cache, into `into` from `at` on, which stays until `run`: its place among the outcomes. */
@@ -29,6 +31,7 @@ export interface BatchReads {
 
 /** The reads of one thread. */
 export class FileReads implements BatchReads {
+  readonly largeBytes = LARGE_BYTES;
   readonly #ring: IoRing;
   readonly #later: LaterReads;
   readonly #outcomes = new Int32Array(ENTRIES);

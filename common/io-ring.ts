@@ -28,6 +28,8 @@ const PROT_READ_WRITE = 3;
 const MAP_SHARED_POPULATE = 0x8001;
 
 const OP_READ = 22;
+/** IOSQE_ASYNC, beside the operation in an entry's first word. */
+const BY_WORKER = 1 << 12;
 const RWF_NOWAIT = 0x08;
 
 const libc = koffi.load('libc.so.6');
@@ -98,17 +100,19 @@ export class IoRing {
 
   /** Reads what is in the page cache, within `submit`; of the rest it says so. */
   readCached(read: RingRead, id: number): void {
-    this.#fill(read, RWF_NOWAIT, id);
+    this.#fill(OP_READ, read, RWF_NOWAIT, id);
   }
 
-  /** Reads, if need be from the disk: ends within `submit` or later. */
-  read(read: RingRead, id: number): void {
-    this.#fill(read, 0, id);
+  /** Reads, if need be from the disk: ends within `submit` or later. `byWorker`: a thread of the kernel's does it all. */
+  read(read: RingRead, id: number, byWorker: boolean): void {
+    this.#fill(byWorker ? OP_READ | BY_WORKER : OP_READ, read, 0, id);
   }
 
-  /** Whether `takeDone` has something to tell. */
-  get hasDone(): boolean {
-    return this.#doneHead !== Atomics.load(this.#rings, this.#at.doneTail);
+  /** Whether any of these has ended, of which `takeDone` has not told yet. */
+  hasEnded(ids: readonly number[]): boolean {
+    const end = Atomics.load(this.#rings, this.#at.doneTail);
+    for (let at = this.#doneHead; at !== end; at = (at + 1) | 0) if (ids.includes(this.#idAt(at))) return true;
+    return false;
   }
 
   /** Hands over what was laid in. Answers how many entries, the last ones, the kernel would not take: they are gone. */
@@ -134,10 +138,14 @@ export class IoRing {
     Atomics.store(this.#rings, this.#at.doneHead, end);
   }
 
-  #fill({ fd, offset, address, bytes }: RingRead, rwFlags: number, id: number): void {
+  #idAt(done: number): number {
+    return this.#rings[this.#at.done + (done & this.#doneMask) * DONE_WORDS] ?? 0;
+  }
+
+  #fill(operation: number, { fd, offset, address, bytes }: RingRead, rwFlags: number, id: number): void {
     const at = (this.#tail & (this.entries - 1)) * ENTRY_WORDS;
     const queue = this.#queue;
-    queue[at] = OP_READ;
+    queue[at] = operation;
     queue[at + 1] = fd;
     queue[at + 2] = offset;
     queue[at + 3] = offset / WORD;

@@ -1,13 +1,15 @@
 // One accepted connection of a unix socket, read into one buffer that is used again and answered by send(2) itself: Node's
 // streams cost more than a small request does. What the socket does not take at once goes the streams' way.
 import { Socket } from 'node:net';
-import { receiveNow, sendNow } from '../../common/socket-calls.ts';
+import { growSendRoom, receiveNow, sendNow } from '../../common/socket-calls.ts';
 import { BusyPoll } from './busy-poll.ts';
 
 /** What one call reads at most from a client. */
 const RECEIVE_BYTES = 512 * 1024;
 /** Chunks of one client before the others have their turn. */
 const CHUNKS_MAX = 4;
+/** Replies that the client has not taken yet and the kernel has: two of 1 MiB, so that one is sent in one call. */
+const SEND_BYTES = 2 * 2 ** 20;
 /** As much of one payload as a socket of the usual 208 KiB gives in so many calls: 1 or 2 MB. */
 const PARTS_MAX = 8;
 /** Replies wait for no more than this, so that the client has some to go on with. */
@@ -56,6 +58,7 @@ export class DirectSocket {
     this.#reads = reads;
     const handle: unknown = Reflect.get(accepted, '_handle');
     this.#fd = descriptorOf(handle);
+    growSendRoom(this.#fd, SEND_BYTES);
     Reflect.set(accepted, '_handle', null);
     accepted.destroy();
     const onread = { buffer: this.#buffer, callback: (bytes: number) => this.#take(bytes) };

@@ -92,7 +92,7 @@ export class NbdSession {
 
   /** The client sends on without waiting for replies, as far as the last chunk told. */
   get isPipelined(): boolean {
-    return this.#chunkRequests > 1;
+    return this.#chunkRequests > 1 || this.#transmission?.readsBeside === true;
   }
 
   get readsDisk(): boolean {

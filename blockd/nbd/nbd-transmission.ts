@@ -75,6 +75,11 @@ export class NbdTransmission {
     return this.#direct?.areUnderWay === true;
   }
 
+  /** Large reads are on their way beside others: the client will have their replies before it asks again. */
+  get readsBeside(): boolean {
+    return this.#direct?.areBeside === true;
+  }
+
   /** So much waits that no further request should be taken. */
   get isFull(): boolean {
     return this.#waiting >= WAITING_MAX || this.#waitingBytes >= WAITING_BYTES_MAX;

@@ -53,6 +53,16 @@ export class ReplyBatch {
     return start;
   }
 
+  /** A buffer for one reply alone, while others are collected; `post` or `keep` follows. */
+  lend(bytes: number): Buffer {
+    return this.#fresh(bytes);
+  }
+
+  /** Sends a reply in a buffer that was lent, beside what is collected. */
+  post(buffer: Buffer, bytes: number): void {
+    this.#send(buffer.subarray(0, bytes), () => this.keep(buffer));
+  }
+
   /** Takes back so much of the end of what was taken. */
   giveBack(bytes: number): void {
     this.#used -= bytes;
@@ -78,13 +88,12 @@ export class ReplyBatch {
     const bytes = buffer.subarray(0, this.#used);
     this.#buffer = undefined;
     this.#used = 0;
-    this.#send(bytes, () => {
-      if (SIZES.includes(buffer.length)) this.#keep(buffer);
-    });
+    this.#send(bytes, () => this.keep(buffer));
   }
 
-  #keep(buffer: Buffer): void {
-    if (this.#spareBytes + buffer.length > SPARE_BYTES_MAX) return;
+  /** To be used again, if it is of a size that is. */
+  keep(buffer: Buffer): void {
+    if (!SIZES.includes(buffer.length) || this.#spareBytes + buffer.length > SPARE_BYTES_MAX) return;
     this.#spareBytes += buffer.length;
     this.#spare.push(buffer);
   }

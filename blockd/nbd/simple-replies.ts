@@ -16,8 +16,8 @@ export interface Replies {
   tryRead(request: Request, mayWait: boolean): boolean;
   /** Bytes before the data of a reply that is all data. */
   readonly dataOverhead: number;
-  /** Writes what stands before the data of such a reply, whose room begins at `start`. */
-  writeDataHeader(start: number, request: Request): void;
+  /** Writes what stands before the data of such a reply, whose room begins at `start` of the bytes. */
+  writeDataHeader(bytes: Buffer, start: number, request: Request): void;
   /** Adds such a reply. */
   data(request: Request, data: Uint8Array): void;
   /** Answers NBD_CMD_BLOCK_STATUS from what is known now. */
@@ -57,13 +57,13 @@ export class SimpleReplies implements Replies {
     return isRead;
   }
 
-  writeDataHeader(start: number, request: Request): void {
-    writeSimpleReply(this.#batch.bytes, start, request, 0);
+  writeDataHeader(bytes: Buffer, start: number, request: Request): void {
+    writeSimpleReply(bytes, start, request, 0);
   }
 
   data(request: Request, data: Uint8Array): void {
     const start = this.#batch.take(SIMPLE_REPLY_BYTES + data.length);
-    this.writeDataHeader(start, request);
+    this.writeDataHeader(this.#batch.bytes, start, request);
     this.#batch.bytes.set(data, start + SIMPLE_REPLY_BYTES);
   }
 

@@ -67,15 +67,14 @@ export class StructuredReplies implements Replies {
     return isRead;
   }
 
-  writeDataHeader(start: number, request: Request): void {
-    const { bytes } = this.#batch;
+  writeDataHeader(bytes: Buffer, start: number, request: Request): void {
     writeHeader(bytes, start, request, CHUNK.OFFSET_DATA, 8 + request.length, CHUNK_DONE);
     writeOffset(bytes, start + CHUNK_HEADER_BYTES, request.offset);
   }
 
   data(request: Request, data: Uint8Array): void {
     const start = this.#batch.take(DATA_OVERHEAD_BYTES + data.length);
-    this.writeDataHeader(start, request);
+    this.writeDataHeader(this.#batch.bytes, start, request);
     this.#batch.bytes.set(data, start + DATA_OVERHEAD_BYTES);
   }
 

@@ -49,10 +49,15 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     name: 'what the disk gave of a read is taken for all of it',
     room: 'blockd/nbd/direct-reads.ts',
-    find: 'const isGood = outcome === length && this.#answer(request, file, into);',
-    replace:
-      'const had = outcome > 0 && this.#parts.device.isRead(file, offset, into.subarray(0, outcome)); ' +
-      'if (had) this.#parts.replies.data(request, into); const isGood = had;',
+    find: 'const isGood = isWhole && device.isRead(file, request.offset, into);',
+    replace: 'const isGood = outcome > 0 && device.isRead(file, request.offset, into.subarray(0, outcome));',
+    by: 'unit/blockd/direct-reads',
+  },
+  {
+    name: 'a large read beside another is sent from where the disk has not read it',
+    room: 'blockd/nbd/direct-reads.ts',
+    find: 'this.#ask(request, file, room.subarray(replies.dataOverhead, bytes), (isGood) => {',
+    replace: 'this.#ask(request, file, Buffer.from(room.subarray(replies.dataOverhead, bytes)), (isGood) => {',
     by: 'unit/blockd/direct-reads',
   },
   {

@@ -24,12 +24,14 @@ const block = (fill: number, blocks = 1): Buffer => Buffer.alloc(blocks * BLOCK_
 /** Reads with the disk's word left to the test. */
 class ScriptedReads implements BatchReads {
   hasRoom = true;
+  largeBytes = Number.POSITIVE_INFINITY;
   /** Blocks that are not in the page cache. */
   readonly cold = new Set<number>();
   readonly later: (() => void)[] = [];
   runs = 0;
   asked = 0;
   begins = 0;
+  readonly order: string[] = [];
   /** Something of what is asked for later turns out to be in the page cache. */
   isWarm = false;
   #added: (() => number)[] = [];
@@ -45,6 +47,7 @@ class ScriptedReads implements BatchReads {
 
   run(): void {
     this.runs++;
+    this.order.push('run');
     this.#outcomes = this.#added.splice(0).map((read) => read());
   }
 
@@ -62,6 +65,7 @@ class ScriptedReads implements BatchReads {
   /** What the page cache has is read at once, and told when it lands. */
   begin(): boolean {
     this.begins++;
+    this.order.push('begin');
     return this.isWarm;
   }
 
@@ -169,6 +173,57 @@ test('a client whose reads are not in the page cache is not tried there first, u
     assert.equal([reads.runs, reads.asked], [2, 7]);
     assert.is(wire.take().length, 2 * (HEADER_BYTES + BLOCK_BYTES));
   }));
+
+test('of large reads one is done here and a few beside it, which begin first and need no copy', () =>
+  withImage(async ({ session, wire, reads, image }) => {
+    reads.largeBytes = 2 * BLOCK_BYTES;
+    const large = HEADER_BYTES + 2 * BLOCK_BYTES;
+    session.receive(read(0, 2));
+    assert.is(session.isPipelined, false);
+    assert.equal([reads.runs, reads.asked], [1, 0], 'a lone one');
+    session.receive(Buffer.concat([read(2), read(0, 2), read(2, 2), read(1, 2), read(3)]));
+    assert.equal(reads.order.splice(0), ['run', 'begin', 'run']);
+    assert.is(reads.asked, 2);
+    assert.is(session.isPipelined, true);
+    assert.is(wire.take().length, 2 * large + 2 * (HEADER_BYTES + BLOCK_BYTES));
+    session.receive(read(3));
+    assert.is(session.isPipelined, true, 'there is more to come');
+    wire.take();
+    await reads.land();
+    assert.is(session.isPipelined, false);
+    const sent = wire.take();
+    assert.is(sent.length, 2 * large);
+    for (const at of [0, large]) {
+      assert.is(sent.readUInt32BE(at), 0x67446698);
+      assert.ok(sent.subarray(at + HEADER_BYTES, at + large).equals(block(9, 2)));
+    }
+    session.receive(Buffer.concat(Array.from({ length: 8 }, () => read(0, 2))));
+    assert.is(reads.asked, 2 + 4);
+    await reads.land();
+    assert.is(wire.take().length, 8 * large);
+    assert.is(image.counters.reads, 1 + 5 + 1 + 8);
+  }));
+
+test('a large read beside another is answered with what was written meanwhile, and never with rot', () =>
+  withImage(
+    async ({ session, wire, reads, rot, source }) => {
+      reads.largeBytes = 2 * BLOCK_BYTES;
+      const structured = 28 + 2 * BLOCK_BYTES;
+      await rot(3);
+      session.receive(Buffer.concat([read(0, 2), read(0, 2), read(2, 2)]));
+      session.receive(request(1, BLOCK_BYTES, BLOCK_BYTES, 0, block(7)));
+      wire.take();
+      await reads.land();
+      await until(() => source.asked.length === 1 && wire.sentBytes >= structured);
+      const written = wire.take();
+      assert.is(written.length, structured);
+      assert.ok(written.subarray(28).equals(Buffer.concat([block(9), block(7)])));
+      source.give(9);
+      await until(() => wire.sentBytes > 0);
+      assert.ok(wire.take().subarray(28).equals(block(9, 2)));
+    },
+    [option(8)],
+  ));
 
 test('in chunks a direct read is one chunk of data; holes and their neighbours take the other way', () =>
   withImage(

@@ -10,6 +10,8 @@ import { FileReads, NOT_AT_ONCE } from '../../../common/file-reads.ts';
 const BLOCK = 4096;
 const BLOCKS = 1024;
 const EBADF = -9;
+/** Some seconds. */
+const TURNS_MAX = 1_000_000;
 /** Of a disk: nothing is dropped from a tmpfs. */
 const PARENT = '/var/tmp';
 
@@ -94,6 +96,29 @@ test('who is told that some of it was in the page cache can have it at once', ()
     assert.equal(outcomes, [BLOCK]);
     assert.ok(into.equals(content(5)));
     assert.is(reads.land(), 0);
+  }));
+
+test('a large read is done beside this thread, small ones around it too, and each comes whole to its place', () =>
+  withFile(true, async (reads, fd) => {
+    const large = Buffer.alloc(BLOCKS * BLOCK);
+    const outcomes: number[] = [];
+    reads.readLater(fd, 0, large, (outcome) => outcomes.push(outcome));
+    assert.is(reads.begin(), false, 'nobody knows whether the page cache had it');
+    const rooms = Array.from({ length: 40 }, () => Buffer.alloc(BLOCK));
+    const small = await Promise.all(rooms.map((room, block) => later(reads, fd, block * BLOCK, room)));
+    assert.equal(new Set(small), new Set([BLOCK]));
+    for (const [block, room] of rooms.entries()) assert.ok(room.equals(content(block)), `block ${block}`);
+    const again = Buffer.alloc(large.length);
+    assert.is(await later(reads, fd, 0, again), again.length);
+    for (let turn = 0; outcomes.length === 0; turn++) {
+      assert.ok(turn < TURNS_MAX, 'it never came');
+      await new Promise(setImmediate);
+    }
+    assert.equal(outcomes, [large.length]);
+    for (let block = 0; block < BLOCKS; block++) {
+      assert.ok(large.subarray(block * BLOCK, (block + 1) * BLOCK).equals(content(block)), `block ${block}`);
+    }
+    assert.ok(again.equals(large));
   }));
 
 test('a read ends with the file, and fails without one', () =>
