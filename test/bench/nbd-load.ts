@@ -32,6 +32,8 @@ export interface Sample {
   readonly p99Us: number;
   /** The server's processor time per operation, of the cold reader's too where there is one. */
   readonly cpuUs: number;
+  /** The client's own per operation: with one thread it does no more of them than fill a processor. */
+  readonly clientUs: number;
   /** The hot reader's without the cold one. */
   readonly aloneP99Us?: number;
 }
@@ -42,7 +44,17 @@ const Side = Type.Object({
   bw_bytes: Type.Number(),
   clat_ns: Type.Object({ percentile: Type.Optional(Type.Record(Type.String(), Type.Number())) }),
 });
-const report = new SchemaCheck(Type.Object({ jobs: Type.Array(Type.Object({ read: Side, write: Side })) }));
+/** Processor time in per cent of a run time in ms. */
+const Job = Type.Object({
+  read: Side,
+  write: Side,
+  usr_cpu: Type.Number(),
+  sys_cpu: Type.Number(),
+  job_runtime: Type.Number(),
+});
+const report = new SchemaCheck(Type.Object({ jobs: Type.Array(Job) }));
+/** bash(1) says what its command took, in seconds of processor for itself and for the kernel. */
+const TIMED = ['-c', 'TIMEFORMAT="%U %S"; time "$@"', 'bash', 'qemu-img'] as const;
 
 interface Span {
   readonly seconds: number;
@@ -65,9 +77,12 @@ export function parseFio(text: string): { total: number; sample: Omit<Sample, 'c
   if (!report.accepts(value)) throw new OperationError('FIO', `what fio said: ${report.fault(value)}`);
   const [job] = value.jobs;
   const side = job === undefined || job.read.total_ios > 0 ? job?.read : job.write;
-  if (side === undefined || side.total_ios === 0) throw new OperationError('FIO', 'fio did nothing');
+  if (job === undefined || side === undefined || side.total_ios === 0) {
+    throw new OperationError('FIO', 'fio did nothing');
+  }
   const p99Us = (side.clat_ns.percentile?.['99.000000'] ?? Number.NaN) / 1_000;
-  return { total: side.total_ios, sample: { perSecond: side.iops, bytesPerSecond: side.bw_bytes, p99Us } };
+  const clientUs = ((job.usr_cpu + job.sys_cpu) * job.job_runtime * 10) / side.total_ios;
+  return { total: side.total_ios, sample: { perSecond: side.iops, bytesPerSecond: side.bw_bytes, p99Us, clientUs } };
 }
 
 async function output(command: string, words: readonly string[]): Promise<string> {
@@ -117,7 +132,7 @@ async function beside(load: NbdCase, server: NbdServer, seconds: number): Promis
   const [coldText, hotText] = await Promise.all([cold, hot]);
   const { total, sample } = parseFio(hotText);
   const cpuUs = ((await processorUs(server.pid)) - beforeUs) / (total + parseFio(coldText).total);
-  return { ...sample, cpuUs, aloneP99Us: alone.p99Us };
+  return { ...sample, cpuUs, clientUs: Number.NaN, aloneP99Us: alone.p99Us };
 }
 
 function qemuImgWords({ depth, blockBytes, rw }: NbdCase, { uri }: NbdServer, count: number): string[] {
@@ -128,11 +143,18 @@ function qemuImgWords({ depth, blockBytes, rw }: NbdCase, { uri }: NbdServer, co
 async function qemuImg(load: NbdCase, server: NbdServer, seconds: number): Promise<Sample> {
   const count = QEMU_IMG_PER_SECOND * seconds;
   const beforeUs = await processorUs(server.pid);
-  const text = await output('qemu-img', qemuImgWords(load, server, count));
-  const took = Number(/completed in ([\d.]+) seconds/.exec(text)?.[1]);
+  const { stdout, stderr } = await run('bash', [...TIMED, ...qemuImgWords(load, server, count)], LIMITS);
+  const took = Number(/completed in ([\d.]+) seconds/.exec(stdout)?.[1]);
+  const clientUs = (clientSeconds(stderr) * 1e6) / count;
   const cpuUs = ((await processorUs(server.pid)) - beforeUs) / count;
   const perSecond = count / took;
-  return { perSecond, bytesPerSecond: perSecond * load.blockBytes, p99Us: Number.NaN, cpuUs };
+  return { perSecond, bytesPerSecond: perSecond * load.blockBytes, p99Us: Number.NaN, cpuUs, clientUs };
+}
+
+/** What bash said behind all that the command said itself. */
+function clientSeconds(said: string): number {
+  const [, user, system] = /([\d.]+) ([\d.]+)\s*$/.exec(said) ?? [];
+  return Number(user) + Number(system);
 }
 
 /** One measurement of a case at a server. */

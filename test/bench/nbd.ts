@@ -9,7 +9,16 @@ import { formatTable } from '../../common/table.ts';
 import { CASES, type NbdCase } from './nbd-cases.ts';
 import { countCalls, measure, warm } from './nbd-load.ts';
 import { type NbdServer, SERVERS, type ServerName, startServers } from './nbd-servers.ts';
-import { type CaseResult, figureOf, hotRatio, ratiosOf, type Verdict, verdictsOf } from './nbd-verdict.ts';
+import {
+  type CaseResult,
+  ceilingOf,
+  figureOf,
+  hotRatio,
+  perProcessor,
+  ratiosOf,
+  type Verdict,
+  verdictsOf,
+} from './nbd-verdict.ts';
 
 /** Of a disk: nothing is dropped from a tmpfs, which /tmp may be. */
 const PARENT = '/var/tmp';
@@ -86,17 +95,29 @@ function row(result: CaseResult, name: ServerName): string[] {
       figure(({ cpuUs }) => cpuUs),
       1,
     ),
+    shown(perProcessor(result, name), 2),
     shown(result.calls.get(name), 2),
   ];
 }
 
+/** The most that this client shows of any server. */
+function ceilingRow(result: CaseResult): string[] {
+  const perSecond = ceilingOf(result);
+  const ratio = perSecond / figureOf(result, 'nbdkit file', (sample) => sample.perSecond);
+  const isBulk = result.load.kind === 'warm' && !result.load.rw.startsWith('rand');
+  const rate = isBulk ? `${shown((perSecond * result.load.blockBytes) / 1e6, 0)} MB/s` : `${shown(perSecond, 0)} IOPS`;
+  return ['', 'the client at its limit', rate, shown(ratio, 2), '', '', '', '', '', ''];
+}
+
+function rowsOf(result: CaseResult): string[][] {
+  const rows = SERVERS.map((name) => row(result, name));
+  return Number.isNaN(ceilingOf(result)) ? rows : [...rows, ceilingRow(result)];
+}
+
 function table(results: readonly CaseResult[]): string {
-  const titles = ['median', 'x nbdkit', 'x qemu-nbd', 'p99 us', 'x alone', 'CPU us/op', 'calls/op'];
+  const titles = ['median', 'x nbdkit', 'x qemu-nbd', 'p99 us', 'x alone', 'CPU us/op', 'x per CPU', 'calls/op'];
   const columns = [{ title: 'case' }, { title: 'server' }, ...titles.map((title) => ({ title, figures: true }))];
-  return formatTable(
-    columns,
-    results.flatMap((result) => SERVERS.map((name) => row(result, name))),
-  );
+  return formatTable(columns, results.flatMap(rowsOf));
 }
 
 function tell(results: readonly CaseResult[], verdicts: readonly Verdict[]): void {
