@@ -21,7 +21,9 @@ export function describeImage(state: ImageState, columns?: number): string {
     '',
     describeHeat(heat, columns),
     ...(unreachable.length > 0 ? [`not reached: ${unreachable.join(', ')}`] : []),
-    ...(head.cut === null ? [] : ['a snapshot of it is being made']),
+    ...(head.cut === null
+      ? []
+      : [`a ${head.cut.bytes === undefined ? 'snapshot' : 'larger size'} of it is being made`]),
   ].join('\n');
 }
 

@@ -36,7 +36,9 @@ function machineHandlers({
   machines,
   migrations,
   journal,
-}: AgentParts): Part<'node.capabilities' | 'machine.list' | 'machine.create' | 'machine.delete' | 'machine.console'> {
+}: AgentParts): Part<
+  'node.capabilities' | 'machine.list' | 'machine.create' | 'machine.delete' | 'machine.resize' | 'machine.console'
+> {
   return {
     'node.capabilities': () => capabilities,
     'machine.list': async () => ({ machines: await machines.list() }),
@@ -50,6 +52,12 @@ function machineHandlers({
       await journal.admit(term);
       migrations.refuseIfMoving(vm);
       await machines.delete(vm);
+      return {};
+    },
+    'machine.resize': async ({ term, vm, image, bytes }) => {
+      await journal.admit(term);
+      migrations.refuseIfMoving(vm);
+      await machines.resize(vm, image, bytes);
       return {};
     },
     'machine.console': async ({ vm }) => ({ text: await machines.console(vm) }),

@@ -131,6 +131,8 @@ export interface Machine {
   pause(): Promise<void>;
   /** Asks the guest to switch itself off and waits for the process to end; rejects at the timeout, guest untouched. */
   powerdown(options?: WaitOptions): Promise<void>;
+  /** A disk's export has become larger, and let its clients go: the guest sees the size. Again is no error. */
+  growDisk(diskIndex: number, bytes: number): Promise<void>;
   /** Ends the process, whatever it does, and removes its pid file and sockets. Again is no error. */
   destroy(): Promise<void>;
   /** Lets go of a machine that goes on by itself; `Driver.adopt` takes it up again. No event comes after it. */

@@ -119,6 +119,22 @@ export class Machines {
     if (this.record(vm)) await this.#parts.journal.append({ kind: 'gone', vm });
   }
 
+  /** One of its images is larger now. @throws OperationError NO_MACHINE, EXPORT_BUSY; HypervisorError */
+  async resize(vm: string, image: string, bytes: number): Promise<void> {
+    const { journal, neighbours } = this.#parts;
+    const record = this.record(vm);
+    const index = record?.spec.disks.findIndex((disk) => disk.image === image) ?? -1;
+    if (record === undefined || index < 0)
+      throw new OperationError('NO_MACHINE', `no VM ${vm} with image ${image} is on this node`);
+    const machine = await this.find(vm);
+    if (machine !== undefined) {
+      await neighbours.renewExport(image);
+      await machine.growDisk(index, bytes);
+    }
+    const disks = record.spec.disks.map((disk) => (disk.image === image ? { ...disk, bytes } : disk));
+    await journal.append({ ...record, spec: { ...record.spec, disks } });
+  }
+
   async list(): Promise<ListedMachine[]> {
     const records = [...this.#parts.journal.state.machines.values()];
     return Promise.all(records.map((record) => this.#stateOf(record)));

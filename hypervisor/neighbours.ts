@@ -73,6 +73,11 @@ export class Neighbours {
     return this.#blockd.call('standby.verify', params, options);
   }
 
+  /** The image's clients come again, and see its size. @throws OperationError EXPORT_BUSY */
+  renewExport(image: string): Promise<unknown> {
+    return this.#blockd.call('export.renew', { image });
+  }
+
   /** Makes sure that the VM's port is there; in the order of what else concerns it. */
   attachPort(owner: string, mac: string): Promise<unknown> {
     const options = { timeoutMs: LOCAL_TIMEOUT_MS };

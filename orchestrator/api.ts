@@ -8,6 +8,7 @@ import type { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import type { AsyncPoints } from './async-points.ts';
 import { setCacheCap, showCaches } from './caches.ts';
 import type { CatalogueRebuild } from './catalogue-rebuild.ts';
+import type { ImageGrowth } from './image-growth.ts';
 import type { Images } from './images.ts';
 import type { LayerSeeds } from './layer-seeds.ts';
 import type { LayerSweep } from './layer-sweep.ts';
@@ -32,6 +33,7 @@ export interface Rooms {
   readonly state: State;
   readonly members: Members;
   readonly images: Images;
+  readonly growth: ImageGrowth;
   readonly readers: Readers;
   readonly rebuild: CatalogueRebuild;
   readonly pins: Pins;
@@ -104,7 +106,7 @@ export function watchStatus(
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
   const { members, images, readers, rebuild, pins, stubs, snapshots, seeds, propagation, sweep, vms, migrations } =
     rooms;
-  const { network, reports, join, points } = rooms;
+  const { network, reports, join, points, growth } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -131,7 +133,7 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     },
     'image.delete': async ({ image }) => ({ waitsFor: await images.delete(image) }),
     'image.clone': ({ image, from, disk }) => snapshots.clone(image, from, disk),
-    'image.resize': ({ image, bytes }) => snapshots.resize(image, bytes),
+    'image.resize': ({ image, bytes }) => growth.resize(image, bytes),
     'image.seed': async (order, { progress, signal }) => ({
       nodes: await seeds.seed(order, { onProgress: progress, signal }),
     }),

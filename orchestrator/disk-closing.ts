@@ -19,9 +19,13 @@ export class DiskClosing {
     const head = heads.find((one) => one.image === image);
     if (head?.writer !== node) return;
     if (head.cut !== null) {
-      throw new OperationError('CUT_STANDS', `snapshot ${head.cut.snapshot} of image ${image} is under way`, {
-        remedy: 'it is finished or taken back within seconds once its node answers; try again then',
-      });
+      throw new OperationError(
+        'CUT_STANDS',
+        `a cut of image ${image} is under way (${head.cut.snapshot ?? 'for a larger size'})`,
+        {
+          remedy: 'it is finished or taken back within seconds once its node answers; try again then',
+        },
+      );
     }
     const { epoch } = head;
     const closing = await this.#closingOf(head, node);

@@ -15,6 +15,7 @@ import { AsyncPoints } from './async-points.ts';
 import { BackgroundPulls } from './background-pulls.ts';
 import { CatalogueRebuild } from './catalogue-rebuild.ts';
 import { CatalogueWatch } from './catalogue-watch.ts';
+import { ImageGrowth } from './image-growth.ts';
 import { Images } from './images.ts';
 import { LayerMerging } from './layer-merging.ts';
 import { LayerSeeds } from './layer-seeds.ts';
@@ -70,6 +71,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const images = new Images(shared);
   const pins = new Pins({ ...shared, watch });
   const stubs = new StubEvents(base);
+  const growth = new ImageGrowth(shared);
   const readers = new Readers(shared);
   const rebuild = new CatalogueRebuild({ ...shared, watch });
   const snapshots = new Snapshots(shared);
@@ -94,6 +96,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     state,
     members,
     images,
+    growth,
     readers,
     rebuild,
     pins,
@@ -127,6 +130,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'failed migrations taken back': () => migrations.tidy(),
     'VMs taken away': () => vms.tidy(),
     'snapshots finished': () => snapshots.tidy(),
+    'resizes finished': () => growth.tidy(),
     'propagation told': () => propagation.repeat(),
     'scheduled snapshots looked at': () => scheduled.look(),
     'readers looked at': () => readers.tidy(),

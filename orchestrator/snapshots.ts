@@ -143,13 +143,6 @@ export class Snapshots {
     });
   }
 
-  /** Makes a closed image larger. @throws OperationError IMAGE_OPEN, IMAGE_BUSY, SHRINK_REFUSED */
-  resize(image: string, bytes: number): Promise<Head> {
-    return this.#parts.admission.withImage(image, 'resized', () =>
-      this.#cluster.controller.catalogue.call('image.resize', { image, layer: newLayerId(), bytes }),
-    );
-  }
-
   /** Writes a snapshot to a new file of a node that has all its blocks. @throws OperationError NO_SNAPSHOT, SAY_DISK and others */
   async export(
     snapshot: string,

@@ -7,8 +7,10 @@ import { checkRemovable, type Entry } from './catalogue.ts';
 import type { CatalogueGuard } from './catalogue-guard.ts';
 import {
   abortSnapshot,
+  beginGrowth,
   beginSnapshot,
   cloneImage,
+  finishGrowth,
   finishSnapshot,
   layersOf,
   leavingOf,
@@ -22,6 +24,8 @@ type LayerCall =
   | 'image.remove'
   | 'image.clone'
   | 'image.resize'
+  | 'growth.begin'
+  | 'growth.finish'
   | 'snapshot.begin'
   | 'snapshot.finish'
   | 'snapshot.abort'
@@ -61,6 +65,12 @@ export function layerCalls(
         guard.building();
         return resizeImage(store.get(image), layer, bytes);
       }),
+    'growth.begin': ({ image, ...order }) =>
+      change(() => {
+        guard.building();
+        return beginGrowth(store.get(image), order);
+      }),
+    'growth.finish': ({ image, cut, sealed }) => change(() => finishGrowth(store.get(image), cut, sealed)),
     'snapshot.begin': (order) =>
       store.commit(() => {
         guard.building();

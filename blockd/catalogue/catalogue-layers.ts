@@ -96,13 +96,42 @@ export function resizeImage(entry: Entry, layer: string, bytes: number): Entry {
   refuseBusy(head);
   if (head.writer !== null) throw isOpen(head);
   refuseReaders(head);
-  if (bytes <= head.bytes) {
-    throw new OperationError('SHRINK_REFUSED', `image ${head.image} has ${head.bytes} bytes; ${bytes} are not more`, {
-      remedy: 'An image only grows; to make it smaller, copy its files into a new one.',
-    });
-  }
+  refuseShrinking(head, bytes);
   refuseFull(head);
   return { ...entry, head: coverHead(head, layer, bytes, sealedOf(head)) };
+}
+
+export interface GrowthOrder {
+  readonly cut: string;
+  readonly generation: number;
+  readonly layer: string;
+  readonly bytes: number;
+}
+
+/**
+ * Commits an open image to a cut above which it is larger; again the same for one that stands.
+ * @throws OperationError IMAGE_UNCERTAIN, TRANSFER_STANDS, CUT_STANDS, NOT_WRITER, SHRINK_REFUSED, STACK_CHANGED, STACK_FULL
+ */
+export function beginGrowth(entry: Entry, { cut, generation, layer, bytes }: GrowthOrder): Entry {
+  const { head } = entry;
+  if (head.cut?.id === cut) return entry;
+  refuseDoubt(head);
+  refuseBusy(head);
+  if (head.writer === null) {
+    throw new OperationError('NOT_WRITER', `image ${head.image} was closed meanwhile`, { remedy: 'Order it again.' });
+  }
+  refuseShrinking(head, bytes);
+  refuseOtherGeneration(head, generation);
+  refuseFull(head);
+  return { ...entry, head: { ...head, cut: { id: cut, layer, bytes } } };
+}
+
+/** The image with its larger top, as its node has cut it. @throws OperationError CLOSING_MISSING, OTHER_STACK */
+export function finishGrowth(entry: Entry, cut: string, sealed: readonly CutImage[]): Entry {
+  const { head } = entry;
+  if (head.cut?.id !== cut) return entry;
+  const { layer, bytes = head.bytes } = head.cut;
+  return { ...entry, head: coverHead(head, layer, bytes, sealedBy(head, sealed)) };
 }
 
 /** Those of the layers that no image, cut or snapshot names, to be asked of the nodes. */
@@ -162,6 +191,13 @@ function refuseOtherGeneration({ image, stack }: Head, generation: number): void
   if (stack.generation === generation) return;
   throw new OperationError('STACK_CHANGED', `the layers of image ${image} have changed meanwhile`, {
     remedy: 'Order it again.',
+  });
+}
+
+function refuseShrinking(head: Head, bytes: number): void {
+  if (bytes > head.bytes) return;
+  throw new OperationError('SHRINK_REFUSED', `image ${head.image} has ${head.bytes} bytes; ${bytes} are not more`, {
+    remedy: 'An image only grows; to make it smaller, copy its files into a new one.',
   });
 }
 

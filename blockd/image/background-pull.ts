@@ -41,6 +41,11 @@ export class BackgroundPull {
     this.#order = new PullOrder(this.#image.store.blocks, hottest);
   }
 
+  /** The image has another size. */
+  renew(): void {
+    this.#order = new PullOrder(this.#image.store.blocks);
+  }
+
   /** 0 pauses; blocks that are under way still come. */
   setRate(bytesPerSecond: number): void {
     this.#timer?.cancel();

@@ -75,6 +75,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     'reader.list': () => ({ readers: [...shelf.readers] }),
     'image.close': ({ image, layer, epoch }) => shelf.inTurn(image, () => shelf.endEpoch(image, layer, epoch)),
     'image.cut': async ({ cut, cuts }) => ({ sealed: await shelf.cuts.cut({ id: cut, images: cuts }) }),
+    'export.renew': ({ image }) => done(shelf.get(image).served.renew()),
     'cut.cancel': async ({ cut, images }) => ({ sealed: await shelf.cuts.cancel(cut, images) }),
     'standby.start': ({ image, bytes, stack, propagation, ...standBy }, { signal }) =>
       shelf.inTurn(image, async () => {

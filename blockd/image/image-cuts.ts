@@ -5,7 +5,7 @@ import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { CutImage } from '../../wire/contracts/blockd.ts';
 import { BELOW_MAX, type SealedLayer } from '../../wire/contracts/layers.ts';
-import type { NewLayer } from '../store/image-files.ts';
+import { checkImageBytes, type NewLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { Cut } from '../store/store-record.ts';
 import type { Image } from './image.ts';
@@ -31,7 +31,7 @@ export class ImageCuts {
    */
   async cut(cut: Cut, images: readonly Image[]): Promise<CutImage[]> {
     const left = images.filter((image) => !wasCut(image, cut));
-    for (const image of left) checkCuttable(image);
+    for (const image of left) checkCuttable(image, cut);
     // Some were done when the disk had no room for the others, which have stood still since.
     if (left.length < images.length && !left.every((image) => standsStill(image, cut))) throw torn(cut);
     if (left.length > 0) await this.#cut(cut, left, left.length === images.length);
@@ -138,12 +138,13 @@ async function seal(store: ImageStore): Promise<void> {
 
 /** The layer above one that stands still: of the same epoch, its numbers beyond all that were ever used below. */
 function newTop(store: ImageStore, cut: Cut): NewLayer {
-  const { image, state, bytes, table, reservedBelow } = store;
+  const { image, state, table, reservedBelow } = store;
   const wanted = cut.images.find((one) => one.image === image);
   if (wanted === undefined) throw new Error(`cut ${cut.id} is not of image ${image}`);
   const { generation, below } = state;
+  const { layer, bytes = store.bytes } = wanted;
   return {
-    ...{ image, layer: wanted.layer, bytes, isOrigin: false, reservedBelow, lastSequence: table.lastSequence },
+    ...{ image, layer, bytes, isOrigin: false, reservedBelow, lastSequence: table.lastSequence },
     state: {
       ...{ ...state, role: 'writer', closing: null, cut },
       ...{ generation: generation + 1, below: [sealedOf(store), ...below] },
@@ -159,8 +160,15 @@ function standsStill({ store, gate }: Image, cut: Pick<Cut, 'id'>): boolean {
   return store.state.role === 'cutting' && store.state.cut?.id === cut.id && gate.mode === 'frozen';
 }
 
-function checkCuttable({ store }: Image): void {
-  const { image, state } = store;
+function checkCuttable({ store }: Image, { images }: Cut): void {
+  const { image, state, bytes } = store;
+  const wanted = images.find((one) => one.image === image)?.bytes ?? bytes;
+  checkImageBytes(image, wanted);
+  if (wanted < bytes) {
+    throw new OperationError('SHRINK_REFUSED', `image ${image} has ${bytes} bytes here; ${wanted} are fewer`, {
+      remedy: 'An image only grows.',
+    });
+  }
   if (state.role !== 'writer' && state.role !== 'cutting') {
     throw new OperationError('NOT_WRITER', `cannot cut image ${image}: it is a ${state.role} here`, {
       remedy: 'Ask the catalogue which node writes it.',

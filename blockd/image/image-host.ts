@@ -42,12 +42,12 @@ export class ImageHost {
   readonly image: Image;
   readonly propagation: ImagePropagation;
   readonly copies: ImageCopies;
+  readonly served: ServedImage;
   readonly #parts: HostParts;
   readonly #pull: BackgroundPull;
   readonly #table: FollowedTable;
   readonly #below: StackCompletion;
   readonly #proof: StandByProof;
-  readonly #served: ServedImage;
   /** The migration for which a role is being taken at this moment. */
   #underWay: string | undefined;
   #interruption = new AbortController();
@@ -61,7 +61,7 @@ export class ImageHost {
     this.#table = new FollowedTable({ ...parts, arrival });
     this.#below = new StackCompletion(parts);
     this.#proof = new StandByProof({ image: parts.image, table: this.#table, below: this.#below });
-    this.#served = new ServedImage(parts);
+    this.served = new ServedImage(parts);
     this.copies = new ImageCopies(parts);
     const way = new FollowerWay(parts.image, parts.layers.followers);
     const pull = this.#pull;
@@ -80,7 +80,7 @@ export class ImageHost {
   async resume(): Promise<void> {
     const { role, from, verified } = this.image.store.state;
     if (!isOpen(role)) return;
-    await this.#served.begin();
+    await this.served.begin();
     if (role === 'standby' && from !== null && !verified) this.#table.follow(from.node);
     this.#below.begin(from?.node ?? '');
     if (role !== 'standby') this.propagation.begin();
@@ -108,12 +108,12 @@ export class ImageHost {
   /** @throws OperationError IMAGE_OPEN, EPOCH_ENDED, TABLE_DIFFERS, CANCELLED */
   async open(opening: Opening, signal: AbortSignal): Promise<string> {
     const { role, epoch: ownEpoch } = this.image.store.state;
-    if (role === 'writer' && ownEpoch === opening.epoch) return this.#served.begin();
+    if (role === 'writer' && ownEpoch === opening.epoch) return this.served.begin();
     const ends = await this.#bring(opening, signal);
     await this.image.open(opening.epoch, opening.last, null, ends);
     this.propagation.takeOver();
     this.propagation.begin();
-    return this.#served.begin();
+    return this.served.begin();
   }
 
   /** Its tables are here as they were closed, for somebody who reads it. @throws as `open` */
@@ -146,7 +146,7 @@ export class ImageHost {
       await this.giveWay(epoch);
       await this.image.standBy(epoch, migration, from);
     }
-    const path = await this.#served.begin();
+    const path = await this.served.begin();
     if (end.aborted) throw cancelled(`the table of image ${this.name} was given up`);
     this.#table.follow(from.node);
     this.#below.begin(from.node);
@@ -185,7 +185,7 @@ export class ImageHost {
     this.propagation.end();
     this.#endWaits();
     await this.image.abandon();
-    await this.#served.end();
+    await this.served.end();
   }
 
   /** Whether the table equals the closing, and durably so, within the time; else in one sentence why not. */
@@ -199,7 +199,7 @@ export class ImageHost {
     if (state.role === 'writer' && state.migration === migration) return;
     await this.image.open(state.epoch, this.#proof.verified(migration), migration);
     this.propagation.begin(state.from?.node);
-    await this.#served.begin();
+    await this.served.begin();
   }
 
   /** @throws OperationError NOT_WRITER */
@@ -217,7 +217,7 @@ export class ImageHost {
   async release(): Promise<void> {
     await this.image.end();
     this.propagation.end();
-    await this.#served.end();
+    await this.served.end();
   }
 
   /**
@@ -230,11 +230,19 @@ export class ImageHost {
     if (state.role === 'replica' && state.closing?.epoch === epoch) return state.closing;
     if (state.epoch < epoch) return undefined;
     if (state.role !== 'writer' || state.epoch !== epoch) throw notWriter('close', state, epoch);
-    await this.#served.clientsGone();
+    await this.served.clientsGone();
     const last = await this.image.end();
     this.propagation.end();
-    await this.#served.end();
+    await this.served.end();
     return last;
+  }
+
+  /** It has another size: what was sized by the old one begins anew, and clients that come see it. */
+  grow(): void {
+    this.propagation.end();
+    this.#pull.renew();
+    this.propagation.begin();
+    this.served.grow();
   }
 
   setPullRate(bytesPerSecond: number): void {
@@ -246,7 +254,7 @@ export class ImageHost {
     this.#pull.setRate(0);
     this.propagation.end();
     this.#endWaits();
-    await this.#served.end();
+    await this.served.end();
     this.image.gate.set('ended');
   }
 

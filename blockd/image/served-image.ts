@@ -1,15 +1,20 @@
 // The export of one image: begun once, ended when its clients have gone or are told to.
-import type { Clock } from '../../common/clock.ts';
+import { type Clock, deadline } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { NbdDevice } from '../nbd/nbd-device.ts';
 import type { Image } from './image.ts';
 import { deviceOf } from './image-device.ts';
 import type { LayerShelf } from './layer-shelf.ts';
+import { settledBefore } from './settled-before.ts';
 
 /** A running export; the real one is a unix socket. */
 export interface ImageExport {
   readonly path: string;
   readonly connections: number;
+  /** Clients that come from now on see this size. Absent where no image ever gets another one. */
+  grow?(bytes: number): void;
+  /** Lets the clients that are there go once they have their answers; settles when they have gone. */
+  release?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -18,6 +23,8 @@ export type Serve = (device: NbdDevice, name: string, bytes: number, isReadOnly?
 
 /** How long a close waits for the export's clients to go. */
 const CLIENTS_GONE_MS = 10_000;
+/** How long a renewal waits for answers that clients still wait for. */
+const RELEASED_MS = 10_000;
 const POLL_MS = 50;
 
 interface ServedParts {
@@ -57,6 +64,19 @@ export class ServedImage {
     for (const unwatch of this.#unwatch) unwatch();
     this.#unwatch = [];
     await running?.close();
+  }
+
+  grow(): void {
+    this.#export?.grow?.(this.#image.store.bytes);
+  }
+
+  /** @throws OperationError EXPORT_BUSY when a client still waits for an answer; it will go all the same */
+  async renew(): Promise<void> {
+    const released = this.#export?.release?.() ?? Promise.resolve();
+    if (await settledBefore(deadline(this.#clock, RELEASED_MS), released)) return;
+    throw new OperationError('EXPORT_BUSY', `a client of image ${this.#image.store.image} waits for an answer`, {
+      remedy: 'Try again; another node may be asked for the block.',
+    });
   }
 
   #watchPins(): void {

@@ -28,9 +28,11 @@ export class ShelfCuts {
   cut(cut: Cut): Promise<CutImage[]> {
     const { turns, ended, cuts } = this.#parts;
     const names = cut.images.map(({ image }) => image);
-    return turns.takeAll(names, () => {
+    return turns.takeAll(names, async () => {
       ended.checkCut(cut.id);
-      return cuts.cut(cut, this.#imagesOf(names));
+      const sealed = await cuts.cut(cut, this.#imagesOf(names));
+      for (const { image, bytes } of cut.images) if (bytes !== undefined) this.#parts.tops.get(image).grow();
+      return sealed;
     });
   }
 

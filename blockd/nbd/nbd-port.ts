@@ -5,7 +5,7 @@ import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from
 import { type Listen, listenOn } from '../../common/rpc/listen.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import type { ExportDescription } from './nbd-handshake.ts';
-import type { NbdExport } from './nbd-server.ts';
+import { type NbdExport, releaseAll } from './nbd-server.ts';
 import { type ExportOffer, NbdSession } from './nbd-session.ts';
 import { type ClientLog, type TurnedAway, turnedAway } from './turned-away.ts';
 
@@ -29,6 +29,8 @@ export interface NbdPortParts {
 export interface PortExport {
   /** Its clients. */
   readonly connections: number;
+  /** Lets them go once they have their answers. */
+  release(): Promise<void>;
   /** Ends it and its clients. */
   close(): void;
 }
@@ -40,6 +42,7 @@ export class NbdPort {
   readonly #offers = new Map<string, ExportOffer>();
   /** All connections, and where each went. */
   readonly #sockets = new Map<Socket, string>();
+  readonly #sessions = new Map<Socket, NbdSession>();
   readonly #turnedAway: TurnedAway;
   port = 0;
 
@@ -68,6 +71,10 @@ export class NbdPort {
     return {
       get connections() {
         return clients().length;
+      },
+      release: () => {
+        const there = clients();
+        return releaseAll(new Map([...this.#sessions].filter(([socket]) => there.includes(socket))));
       },
       close: () => {
         if (this.#offers.get(name) === offer) this.#offers.delete(name);
@@ -126,10 +133,12 @@ export class NbdPort {
       ...(tls === undefined ? {} : { startTls: startTls(tls) }),
     };
     const session = new NbdSession(first.device, first.description, connection, others);
+    this.#sessions.set(raw, session);
     raw.setNoDelay(true);
     raw.on('error', (error) => log.debug({ err: error }, 'a remote disk client failed'));
     raw.once('close', () => {
       clearTimeout(entry);
+      this.#sessions.delete(raw);
       session.close();
     });
     raw.on('data', read);
@@ -155,18 +164,24 @@ export class NbdPort {
   }
 }
 
-/** The export of a unix socket, on the port too where there is one. */
+/** The export of a unix socket, on the port too where there is one; both offer the description, whose size may grow. */
 export function atPort(
   port: NbdPort | undefined,
   device: NbdDevice,
-  description: ExportDescription,
+  description: ExportDescription & { bytes: number },
   local: NbdExport,
-): NbdExport {
+): NbdExport & { grow(bytes: number): void } {
   const remote = port?.add(device, description);
   return {
     path: local.path,
     get connections() {
       return local.connections + (remote?.connections ?? 0);
+    },
+    grow: (bytes) => {
+      description.bytes = bytes;
+    },
+    release: async () => {
+      await Promise.all([local.release(), remote?.release()]);
     },
     close: () => {
       remote?.close();

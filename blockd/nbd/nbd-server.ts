@@ -1,5 +1,6 @@
 // The unix socket of one image's export: connections in, sessions served, all ended with the export. The only room of
 // NBD that touches sockets. Never decides anything about the image.
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { fileReads } from '../../common/file-reads.ts';
@@ -16,6 +17,8 @@ const CONNECTIONS_MAX = 16;
 export interface NbdExport {
   readonly path: string;
   readonly connections: number;
+  /** Lets the clients go once they have their answers; settles when they have gone. New ones may come. */
+  release(): Promise<void>;
   /** Ends all connections; the socket's file is gone when it answers. */
   close(): Promise<void>;
 }
@@ -27,31 +30,37 @@ export async function exportDevice(
   path: string,
   log: Log,
 ): Promise<NbdExport> {
-  const sockets = new Set<Socket>();
+  const sessions = new Map<Socket, NbdSession>();
   const away = turnedAway(log, `the export of image ${description.name}`, CONNECTIONS_MAX);
   await rm(path, { force: true });
   // Paused, the accepted handle can be given to another socket before anything is read from it.
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
-    if (sockets.size >= CONNECTIONS_MAX) {
+    if (sessions.size >= CONNECTIONS_MAX) {
       away.note();
       accepted.destroy();
       return;
     }
-    const socket = serve(accepted, device, description, log);
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    const { socket, session } = serve(accepted, device, description, log);
+    sessions.set(socket, session);
+    socket.once('close', () => sessions.delete(socket));
   });
   await listen(server, path);
   return {
     path,
     get connections() {
-      return sockets.size;
+      return sessions.size;
     },
-    close: () => closeAll(server, sockets, path),
+    release: () => releaseAll(sessions),
+    close: () => closeAll(server, [...sessions.keys()], path),
   };
 }
 
-function serve(accepted: Socket, device: NbdDevice, description: ExportDescription, log: Log): Socket {
+interface Served {
+  readonly socket: Socket;
+  readonly session: NbdSession;
+}
+
+function serve(accepted: Socket, device: NbdDevice, description: ExportDescription, log: Log): Served {
   const reads = fileReads();
   const direct = new DirectSocket(accepted, reads);
   const { socket } = direct;
@@ -65,7 +74,7 @@ function serve(accepted: Socket, device: NbdDevice, description: ExportDescripti
   });
   socket.once('close', () => session.close());
   direct.start(session);
-  return socket;
+  return { socket, session };
 }
 
 function listen(server: Server, path: string): Promise<void> {
@@ -78,7 +87,16 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-async function closeAll(server: Server, sockets: ReadonlySet<Socket>, path: string): Promise<void> {
+/** Those that are there now. */
+export async function releaseAll(sessions: ReadonlyMap<Socket, NbdSession>): Promise<void> {
+  const gone = Array.from(sessions, async ([socket, session]) => {
+    session.release();
+    if (!socket.closed) await once(socket, 'close');
+  });
+  await Promise.all(gone);
+}
+
+async function closeAll(server: Server, sockets: readonly Socket[], path: string): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   for (const socket of sockets) socket.destroy();
   await closed;

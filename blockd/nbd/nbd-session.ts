@@ -173,6 +173,11 @@ export class NbdSession {
     this.#transmission?.close();
   }
 
+  /** The client is to come again: what it has asked is answered, and nothing more is taken of it. */
+  release(): void {
+    if (!this.#ending && !this.#ended) this.#disconnect();
+  }
+
   #negotiate(handshake: NbdHandshake, input: Buffer): number {
     const { used, next } = handshake.receive(input);
     if (next === 'drop') this.#end();

@@ -10,7 +10,11 @@ const Count = Type.Integer({ minimum: 0 });
 const EpochEnds = Type.Array(Type.Object({ epoch: Epoch, lastSequence: Sequence }));
 
 /** One cut: all images that get a new top in it, at once or not at all (SOUNDNESS A15). */
-const Cut = Type.Object({ id: CutId, images: Type.Array(Type.Object({ image: Name, layer: LayerId })) });
+const Cut = Type.Object({
+  id: CutId,
+  /** With `bytes`: how large the image is above it. */
+  images: Type.Array(Type.Object({ image: Name, layer: LayerId, bytes: Type.Optional(Bytes) })),
+});
 export type Cut = Type.Static<typeof Cut>;
 
 /** How the layer stands at this store, apart from its blocks. */

@@ -186,15 +186,21 @@ const cloneCommand = command('clone', 'a new image on top of a snapshot; nothing
     withOrchestrator(options, (client) => clone(client, options, image, options.from, options.disk)),
   );
 
-const resize = command('resize', 'make a closed image larger', ['image resize web --size 20G'])
+const resize = command('resize', 'make an image larger, also under a running VM, which sees it at once', [
+  'image resize web --size 20G',
+])
   .argument('<image>', 'its name')
   .requiredOption('--size <bytes>', 'its size from now on (512M, 1G)', byteSize)
   .action((image: string, options: CommonOptions & { size: number }) =>
     withOrchestrator(options, async (client) => {
       const head = await client.call('image.resize', { image, bytes: options.size });
-      await print(options, head, `image ${image} has ${formatBytes(head.bytes)} from its next start on`);
+      await print(options, head, describeSize(head));
     }),
   );
+
+function describeSize({ image, bytes, writer }: Head): string {
+  return `image ${image} has ${formatBytes(bytes)}${writer === null ? ' from its next start on' : ''}`;
+}
 
 const seed = command('seed', 'bring what is read only of an image, or a snapshot, to clouds ahead of its VMs', [
   'image seed monday --to beta,gamma',

@@ -14,7 +14,8 @@ import {
   type WaitOptions,
 } from '../driver.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
-import { diskIndex } from './command-line.ts';
+import { diskIndex, diskNodeName } from './command-line.ts';
+import { growDisk } from './disk-growth.ts';
 import { MachineListeners } from './machine-listeners.ts';
 import { machineState } from './migration-settings.ts';
 import { OutgoingMigration } from './outgoing-migration.ts';
@@ -107,6 +108,10 @@ export class QemuMachine implements Machine {
         cutoff.removeEventListener('abort', onAbort);
       }
     });
+  }
+
+  growDisk(index: number, bytes: number): Promise<void> {
+    return this.named('growDisk', () => growDisk(this.qmp, diskNodeName(index), bytes));
   }
 
   async destroy(): Promise<void> {

@@ -93,6 +93,9 @@ export interface QmpCommands {
   migrate: { arguments: { uri: string }; return: NoReturn };
   'migrate-incoming': { arguments: { uri: string }; return: NoReturn };
   'migrate-continue': { arguments: { state: 'pre-switchover' }; return: NoReturn };
+  block_resize: { arguments: { 'node-name': string; size: number }; return: NoReturn };
+  /** The monitor for people: answers what it prints, also of a command that failed. */
+  'human-monitor-command': { arguments: { 'command-line': string }; return: string };
   migrate_cancel: { arguments: NoArguments; return: NoReturn };
   /** Times in ms. */
   'announce-self': {

@@ -115,6 +115,9 @@ export type StoreLayer = Type.Static<typeof StoreLayer>;
 export const CutImage = Type.Object({ image: Name, sealed: SealedLayer });
 export type CutImage = Type.Static<typeof CutImage>;
 
+/** The layer to be on top of an image, and how large the image is to be if that is another size. */
+const CutOrder = Type.Object({ image: Name, layer: LayerId, bytes: Type.Optional(Bytes) });
+
 /** What a disk file that comes in may be. `vhd` is Microsoft's older format, `ova` a tar with one disk in it. */
 export const ImageFormat = Type.Union([
   Type.Literal('raw'),
@@ -271,14 +274,17 @@ export const blockdContract = contract('blockd', {
   /**
    * Puts a new, empty layer on top of each of the images that are open for writing here, all in one moment in which writes
    * wait and none fails; what was on top never changes again. Either all are cut or none is, also over a crash. Repeating
-   * the same answers the same. CUT_ENDED: it was cancelled here before.
+   * the same answers the same. CUT_ENDED: it was cancelled here before. With `bytes` the image has that size from then on:
+   * clients see it when they connect again.
    */
   'image.cut': method(
     ['controller'],
-    Type.Object({ cut: CutId, cuts: Type.Array(Type.Object({ image: Name, layer: LayerId })) }),
+    Type.Object({ cut: CutId, cuts: Type.Array(CutOrder) }),
     Type.Object({ sealed: Type.Array(CutImage) }),
     { timeoutMs: 60_000 },
   ),
+  /** Lets the export's clients go once they have their answers, so that they come again and see its size. EXPORT_BUSY */
+  'export.renew': method(['self'], Type.Object({ image: Name }), Empty, { timeoutMs: 30_000 }),
   /** No cut of this id takes effect here any more; says what it did if it has already. */
   'cut.cancel': method(
     ['controller'],

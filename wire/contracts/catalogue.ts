@@ -14,6 +14,15 @@ const Empty = Type.Object({});
 export const Pin = Type.Object({ place: Name, nodes: Type.Array(Name, { minItems: 1 }) });
 export type Pin = Type.Static<typeof Pin>;
 
+/** What a cut is for: a snapshot, or a larger size. */
+const HeadCut = Type.Object({
+  id: CutId,
+  snapshot: Type.Optional(Name),
+  /** The top that there will be. */
+  layer: LayerId,
+  bytes: Type.Optional(Bytes),
+});
+
 /** An image's head: the newest granted epoch, who may write under it, how the earlier ones ended. */
 export const Head = Type.Object({
   image: Name,
@@ -30,7 +39,7 @@ export const Head = Type.Object({
   transfer: Type.Union([Type.Object({ migration: MigrationId, from: Name, to: Name, epoch: Epoch }), Type.Null()]),
   stack: Stack,
   /** While a cut stands, no epoch begins or ends and no transfer begins: its top may be another at its node already. */
-  cut: Type.Union([Type.Object({ id: CutId, snapshot: Name, layer: LayerId }), Type.Null()]),
+  cut: Type.Union([HeadCut, Type.Null()]),
   /** How its blocks get to other places; without it as by default. */
   propagation: Type.Optional(PropagationSettings),
   /** Why the records of the image may not be its newest, in a sentence: nobody opens it until that is settled. */
@@ -150,6 +159,14 @@ export const catalogueContract = contract('catalogue', {
   ),
   /** The cut was not made and never will be: its node said so. May be repeated. */
   'snapshot.abort': method(['controller'], Type.Object({ cut: CutId }), Empty),
+  /** Commits an open image to a cut above which it is larger; ended by `growth.finish`, or by `snapshot.abort`. */
+  'growth.begin': method(
+    ['controller'],
+    Type.Object({ cut: CutId, image: Name, generation: Type.Integer({ minimum: 1 }), layer: LayerId, bytes: Bytes }),
+    Head,
+  ),
+  /** The cut was made, as the image's node says. May be repeated. */
+  'growth.finish': method(['controller'], Type.Object({ cut: CutId, image: Name, sealed: Type.Array(CutImage) }), Head),
   /** All of it is durable at another node. May be repeated, also for another place. */
   'snapshot.arrived': method(['controller'], Type.Object({ snapshot: Name, recovery: RecoveryPoint }), Snapshot),
   'snapshot.list': method(['controller'], Empty, Type.Object({ snapshots: Type.Array(Snapshot) })),

@@ -101,6 +101,10 @@ export const hypervisorContract = contract('hypervisor', {
     { timeoutMs: 60_000 },
   ),
   'machine.delete': method(['controller'], Type.Object({ term: Count, vm: Name }), Empty, { timeoutMs: 30_000 }),
+  /** Its image has become larger: QEMU and the guest are told. Refused while it moves; repeating it is safe. */
+  'machine.resize': method(['controller'], Type.Object({ term: Count, vm: Name, image: Name, bytes: Bytes }), Empty, {
+    timeoutMs: 60_000,
+  }),
   /** The last lines of the guest's serial console. */
   'machine.console': method(['controller'], Type.Object({ vm: Name }), Type.Object({ text: Type.String() })),
   /** Destination: starts a machine that waits for the memory stream and never starts by itself. */

@@ -53,8 +53,8 @@ export const orchestratorContract = contract('orchestrator', {
   'image.delete': method(['operator'], Type.Object({ image: Name }), WaitsFor, { timeoutMs: 60_000 }),
   /** A new image on a snapshot; no block is copied. `disk`: which image of a snapshot of several. */
   'image.clone': method(['operator'], Type.Object({ image: Name, from: Name, disk: Type.Optional(Name) }), Head),
-  /** Makes a closed image larger. */
-  'image.resize': method(['operator'], Type.Object({ image: Name, bytes: Bytes }), Head),
+  /** Makes an image larger; where a VM runs on it, its guest sees that at once. */
+  'image.resize': method(['operator'], Type.Object({ image: Name, bytes: Bytes }), Head, { timeoutMs: 150_000 }),
   /** Brings the read-only layers of a snapshot or an image to nodes (or clouds) with all blocks; answers the nodes. */
   'image.seed': method(
     ['operator'],

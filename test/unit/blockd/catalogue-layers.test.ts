@@ -215,4 +215,27 @@ test('a layer leaves when nothing names it any more, and not before (A21)', asyn
   assert.not(catalogue.store.leaving.some(({ layer }) => layer === layerName(1)));
 });
 
+test('an open image grows by a cut of its node; it is as it was if that was not made', async (catalogue) => {
+  const { calls } = catalogue;
+  const order = { cut: CUT, image: 'web', generation: 1, layer: layerName(9), bytes: 16_384 };
+  assert.is(await codeFrom(() => calls['growth.begin'](order, context)), 'NOT_WRITER', 'a closed one is resized');
+  await calls['epoch.open']({ image: 'web', node: 'a' }, context);
+  assert.is(await codeFrom(() => calls['growth.begin']({ ...order, bytes: 8_192 }, context)), 'SHRINK_REFUSED');
+  const stale = { ...order, generation: 2 };
+  assert.is(await codeFrom(() => calls['growth.begin'](stale, context)), 'STACK_CHANGED');
+  const begun = await calls['growth.begin'](order, context);
+  assert.equal(await calls['growth.begin'](order, context), begun, 'again');
+  assert.equal([begun.bytes, begun.cut], [8_192, { id: CUT, layer: layerName(9), bytes: 16_384 }]);
+  const move = { migration: MIGRATION, images: ['web'], from: 'a', to: 'b' };
+  assert.is(await codeFrom(() => calls['transfer.begin'](move, context)), 'CUT_STANDS');
+  await calls['snapshot.abort']({ cut: CUT }, context);
+  assert.equal([(await headOf(catalogue, 'web')).bytes, (await headOf(catalogue, 'web')).cut], [8_192, null]);
+  await calls['growth.begin'](order, context);
+  const finish = { cut: CUT, image: 'web', sealed: [sealed('web', layerName(1))] };
+  const head = await calls['growth.finish'](finish, context);
+  assert.equal([head.bytes, head.writer, head.stack.layer, head.stack.generation], [16_384, 'a', layerName(9), 2]);
+  assert.equal(head.stack.below[0]?.bytes, 8_192);
+  assert.equal(await calls['growth.finish'](finish, context), head, 'again');
+});
+
 test.run();

@@ -274,7 +274,7 @@ async function randomCall(store: CatalogueStore, seed: number): Promise<unknown>
       return calls['snapshot.begin']({ cut: migration, snapshot: `s${random.integer(4)}`, cuts }, context);
     },
     () => {
-      const { id, snapshot } = head?.cut ?? { id: migration, snapshot: 's1' };
+      const { id = migration, snapshot = 's1' } = head?.cut ?? {};
       return calls['snapshot.finish']({ cut: id, snapshot, sealed: [], atMs: 1 }, context);
     },
     () => calls['snapshot.abort']({ cut: head?.cut?.id ?? migration }, context),

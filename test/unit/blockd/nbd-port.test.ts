@@ -93,7 +93,8 @@ test('an export that ends takes its own clients along, and the others stay', asy
 
 test('an export of both kinds counts both kinds of clients, and ends both', async () => {
   const ended: string[] = [];
-  const local = { path: '/x.sock', connections: 2, close: async () => void ended.push('local') };
+  const release = async (): Promise<void> => undefined;
+  const local = { path: '/x.sock', connections: 2, release, close: async () => void ended.push('local') };
   const both = atPort(port, new FakeDevice(), { name: 'web', bytes: SIZE }, local);
   const socket = await enter('web');
   assert.is(both.connections, 3);

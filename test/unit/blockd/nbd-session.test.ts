@@ -273,4 +273,22 @@ test('the rest of a payload may be put where it goes; headers and what is refuse
   assert.is(session.payloadRoom, undefined, 'it is only skipped');
 });
 
+test('a client that is to come again gets its answers; what it sends then is not carried out', async () => {
+  const { session, device, wire } = started();
+  device.held = Promise.withResolvers();
+  const { held } = device;
+  session.receive(request(1, 0, 4, 0, Buffer.from('kept')));
+  session.release();
+  session.receive(request(1, 0, 4, 0, Buffer.from('late')));
+  assert.not(wire.ended);
+  held.resolve();
+  await settle();
+  assert.equal(errors(wire.take()), [0]);
+  assert.ok(wire.ended);
+  assert.equal([device.calls.length, device.bytes.toString('latin1', 0, 4)], [1, 'kept']);
+  const { session: idle, wire: other } = started();
+  idle.release();
+  assert.ok(other.ended, 'one that waits for nothing goes at once');
+});
+
 test.run();
