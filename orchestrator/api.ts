@@ -150,7 +150,11 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       return {};
     },
     'propagation.show': ({ image }) => propagation.show(image),
-    'propagation.set': async ({ image, settings }) => ({ waitsFor: await propagation.set(image, settings) }),
+    'propagation.set': async ({ image, settings }) => {
+      const waitsFor = await propagation.set(image, settings);
+      points.wake();
+      return { waitsFor };
+    },
     'pin.set': async ({ to, ...subject }) => {
       if (to !== null) return pins.pin(subject, to);
       await pins.unpin(subject);

@@ -23,9 +23,14 @@ interface Course {
   isLate: boolean;
 }
 
+/** While no image has this policy the catalogue is asked no more often, but for `wake`: whoever sets one calls that. */
+const UNUSED_LOOK_MS = 5_000;
+
 export class AsyncPoints {
   readonly #parts: PointParts;
   readonly #courses = new Map<string, Course>();
+  /** Until then no image is looked for. */
+  #quietUntilMs = 0;
 
   constructor(parts: PointParts) {
     this.#parts = parts;
@@ -33,14 +38,24 @@ export class AsyncPoints {
 
   /** Begins what is due; meant to be repeated each second. Waits for nothing that takes long. */
   async look(): Promise<void> {
+    const { clock } = this.#parts;
+    if (clock.nowMs() < this.#quietUntilMs) return;
     const { heads } = await this.#parts.cluster.controller.catalogue.call('image.list', {});
     const meant = heads.filter((head) => policyOf(head) !== undefined);
     for (const image of this.#courses.keys()) {
       if (!meant.some((head) => head.image === image)) this.#courses.delete(image);
     }
-    if (meant.length === 0) return;
+    if (meant.length === 0) {
+      this.#quietUntilMs = clock.nowMs() + UNUSED_LOOK_MS;
+      return;
+    }
     const snapshots = await this.#parts.snapshots.list();
     for (const head of meant) this.#look(head, scheduledOf(head.image, snapshots));
+  }
+
+  /** A policy was set: the next look sees it. */
+  wake(): void {
+    this.#quietUntilMs = 0;
   }
 
   /** Settles when nothing is under way; for tests. */

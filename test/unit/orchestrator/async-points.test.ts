@@ -166,4 +166,25 @@ test('a point is as old as its order, whenever the catalogue heard of it', () =>
   assert.is(stampMs({ snapshot: 'monday', atMs: 7 }), 7);
 });
 
+test('while no image has the policy the catalogue is asked each five seconds, and at once when one was set', async () => {
+  const stand = new Stand();
+  const { propagation: meant, ...plain } = stand.image;
+  stand.image = plain;
+  const asked = (): number => stand.cluster.count('catalogue image.list');
+  for (let second = 0; second < 10; second++) {
+    await stand.points.look();
+    stand.clock.turn(SECOND_MS);
+  }
+  assert.is(asked(), 2);
+  await stand.points.look();
+  stand.image = { ...plain, ...(meant === undefined ? {} : { propagation: meant }) };
+  stand.clock.turn(SECOND_MS);
+  await stand.points.look();
+  assert.is(stand.snapshots.length, 0);
+  stand.points.wake();
+  await stand.points.look();
+  await stand.points.settled();
+  assert.is(stand.snapshots.length, 1);
+});
+
 test.run();
