@@ -2,7 +2,9 @@
 // seed that breaks a promise is printed with what its test says; the exit code is 1 then.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command, Option } from 'commander';
+import { wholeNumber } from '../cli/commands/numbers.ts';
+import { exitCodeOf } from '../common/error-report.ts';
 import { formatMs } from '../common/progress.ts';
 import { SEED_WORD, TIMES_WORD } from './fuzz-inputs.ts';
 
@@ -24,24 +26,20 @@ const SEEDS = 10;
 /** As often as in an everyday run: a process takes longer to start than for its first ten thousand sessions. */
 const TIMES = 10;
 
-const HELP = `Usage: supercloud fuzz [options]
-
-Changed sessions of NBD, streams of peers and messages of the other protocols; the exit code is 1 if one was answered
-otherwise than promised.
-
-Options:
-  --subject NAME   ${Object.keys(SUBJECTS).join(', ')} (default: all)
-  --times N        inputs of a seed, in everyday runs of its test (default: ${TIMES})
-  --seeds N        how many (default: ${SEEDS})
-  --seed S         the first (default: drawn from the clock, and printed)
-
+const EXAMPLES = `
 Examples:
   supercloud fuzz
-  supercloud fuzz --subject nbd --seeds 500 --seed 1
-`;
+  supercloud fuzz --subject nbd --seeds 500 --seed 1`;
+
+interface Options {
+  readonly subject?: string;
+  readonly seeds: number;
+  readonly times: number;
+  readonly seed?: number;
+}
 
 /** Runs the test of one seed. Answers what it said if it failed, else nothing. */
-function run({ file }: Subject, seed: number, times: number): Promise<string> {
+function runSeed({ file }: Subject, seed: number, times: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL(file, import.meta.url))], {
       env: { ...process.env, [SEED_WORD]: `${seed}`, [TIMES_WORD]: `${times}`, FORCE_COLOR: '0' },
@@ -70,7 +68,7 @@ async function fuzz(name: string, subject: Subject, { first, seeds, times }: See
   const begunMs = performance.now();
   let failures = 0;
   for (let seed = first; seed < first + seeds; seed++) {
-    const said = await run(subject, seed, times);
+    const said = await runSeed(subject, seed, times);
     if (said === '') continue;
     failures++;
     console.log(`${name}, seed ${seed}: ${said}`);
@@ -83,30 +81,24 @@ async function fuzz(name: string, subject: Subject, { first, seeds, times }: See
   if (failures > 0) process.exitCode = 1;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      subject: { type: 'string' },
-      seeds: { type: 'string' },
-      times: { type: 'string' },
-      seed: { type: 'string' },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
-  const first = Number(values.seed ?? Date.now() % 2 ** 31);
-  for (const name of values.subject === undefined ? Object.keys(SUBJECTS) : [values.subject]) {
-    const subject = SUBJECTS[name];
-    if (subject === undefined) throw new Error(`there is no subject ${name}: ${Object.keys(SUBJECTS).join(', ')}`);
-    await fuzz(name, subject, {
-      first,
-      seeds: Number(values.seeds ?? SEEDS),
-      times: Number(values.times ?? TIMES),
-    });
+async function run({ subject: only, seeds, times, seed: first = Date.now() % 2 ** 31 }: Options): Promise<void> {
+  for (const [name, subject] of Object.entries(SUBJECTS)) {
+    if (only === undefined || only === name) await fuzz(name, subject, { first, seeds, times });
   }
 }
 
-await main();
+await new Command('supercloud fuzz')
+  .description(
+    'changed sessions of NBD, streams of peers and messages of the other protocols; the exit code is 1 if one was answered otherwise than promised',
+  )
+  .addOption(new Option('--subject <name>', 'of which protocol (default: all)').choices(Object.keys(SUBJECTS)))
+  .option('--times <count>', 'inputs of a seed, in everyday runs of its test', wholeNumber, TIMES)
+  .option('--seeds <count>', 'how many', wholeNumber, SEEDS)
+  .option('--seed <number>', 'the first (default: drawn from the clock, and printed)', wholeNumber)
+  .addHelpText('after', EXAMPLES)
+  .exitOverride()
+  .action(run)
+  .parseAsync(process.argv.slice(2), { from: 'user' })
+  .catch((error: unknown) => {
+    process.exitCode = exitCodeOf(error);
+  });

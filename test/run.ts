@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
 import { runChecks } from '../cli/check.ts';
 import { reportError } from '../common/error-report.ts';
+import { OperationError } from '../common/errors.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
 import { labPackages } from '../lab/guests.ts';
 import { checkHost } from '../lab/host-check.ts';
@@ -143,11 +144,19 @@ Examples:
   supercloud test unit/openflow interop/nbd
 `;
 
+/** A word that no file's path can contain would pass for a run in which nothing failed. */
+function refuseOptions(words: readonly string[]): void {
+  const option = words.find((word) => word.startsWith('-'));
+  if (option === undefined) return;
+  throw new OperationError('USAGE', `unknown option '${option}'`, { remedy: 'supercloud test --help has examples.' });
+}
+
 const args = process.argv.slice(2);
 if (args.includes('--help') || args.includes('-h')) {
   process.stdout.write(HELP);
 } else {
   try {
+    refuseOptions(args);
     const { passed, failed } = await runAll(args);
     process.stdout.write(`${passed} passed, ${failed} failed\n`);
     process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

@@ -1,6 +1,8 @@
 // `supercloud crash`: the long form of the real crashes: a block daemon killed or failed at its system calls, and power cuts
 // under a recorded ext4. Each broken promise is a line; the exit code is 1 then.
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
+import { wholeNumber } from '../../cli/commands/numbers.ts';
+import { exitCodeOf } from '../../common/error-report.ts';
 import { formatMs, ProgressLine } from '../../common/progress.ts';
 import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
@@ -13,24 +15,14 @@ const KILLS = 100;
 const CUTS = 200;
 const MOVES = 40;
 
-const HELP = `Usage: supercloud crash [options]
-
-Real block daemons under a client that writes and flushes. The exit code is 1 if a promise was broken.
-
-Options:
-  --kills N   lives that are killed at their Nth storing system call, or in which that call fails
-  --cuts N    power cuts: its ext4 lies on a disk that is recorded, is mounted as the cut left it, and opened
-  --moves N   moves and snapshots of a disk between two daemons, one of which is killed at a system call, or both are
-  --outages N the same, but a node's power goes at a step of its disk
-  --seed S    what all are drawn from (default: drawn from the clock, and printed)
-  Without any of them: ${KILLS} kills, ${CUTS} cuts, ${MOVES} moves and as many outages.
+const EXAMPLES = `
+Without any count: ${KILLS} kills, ${CUTS} cuts, ${MOVES} moves and as many outages.
 
 Examples:
   supercloud crash
   supercloud crash --kills 1000 --seed 7
   supercloud crash --cuts 1000
-  supercloud crash --moves 500 --outages 500
-`;
+  supercloud crash --moves 500 --outages 500`;
 
 interface Wanted {
   readonly kills: number;
@@ -40,28 +32,11 @@ interface Wanted {
   readonly seed: number;
 }
 
-function wanted(args: string[]): Wanted | undefined {
-  const { values } = parseArgs({
-    args,
-    options: {
-      kills: { type: 'string' },
-      cuts: { type: 'string' },
-      moves: { type: 'string' },
-      outages: { type: 'string' },
-      seed: { type: 'string' },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (values.help) return undefined;
-  const { kills, cuts, moves, outages } = values;
-  const isPlain = [kills, cuts, moves, outages].every((count) => count === undefined);
-  return {
-    kills: Number(kills ?? (isPlain ? KILLS : 0)),
-    cuts: Number(cuts ?? (isPlain ? CUTS : 0)),
-    moves: Number(moves ?? (isPlain ? MOVES : 0)),
-    outages: Number(outages ?? (isPlain ? MOVES : 0)),
-    seed: Number(values.seed ?? Date.now() % 2 ** 31),
-  };
+/** What is not named is left out; without any count everything is wanted. */
+function wantedOf({ seed = Date.now() % 2 ** 31, ...counts }: Partial<Wanted>): Wanted {
+  const isPlain = Object.keys(counts).length === 0;
+  const { kills, cuts, moves, outages } = isPlain ? { kills: KILLS, cuts: CUTS, moves: MOVES, outages: MOVES } : counts;
+  return { kills: kills ?? 0, cuts: cuts ?? 0, moves: moves ?? 0, outages: outages ?? 0, seed };
 }
 
 async function run({ kills, cuts, moves, outages, seed }: Wanted): Promise<void> {
@@ -93,14 +68,35 @@ async function run({ kills, cuts, moves, outages, seed }: Wanted): Promise<void>
   if (broken > 0) process.exitCode = 1;
 }
 
-const args = process.argv.slice(2);
-const what = wanted(args);
-if (what === undefined) process.stdout.write(HELP);
-else if (isInside) {
-  await bringLoopbackUp();
-  await run(what);
-} else {
-  checkHost();
-  await ensurePackages(['strace', 'e2fsprogs'], new ProgressLine());
-  await runInside(import.meta.url, args, { addresses: true });
+async function main(args: string[]): Promise<void> {
+  await new Command('supercloud crash')
+    .description(
+      'real block daemons under a client that writes and flushes; the exit code is 1 if a promise was broken',
+    )
+    .option(
+      '--kills <count>',
+      'lives killed at their Nth storing system call, or in which that call fails',
+      wholeNumber,
+    )
+    .option('--cuts <count>', 'power cuts: its ext4 is mounted as the cut left it, and opened', wholeNumber)
+    .option('--moves <count>', 'moves and snapshots of a disk between two daemons that are killed', wholeNumber)
+    .option('--outages <count>', "the same, but a node's power goes at a step of its disk", wholeNumber)
+    .option('--seed <number>', 'what all are drawn from (default: drawn from the clock, and printed)', wholeNumber)
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .action(async (options: Partial<Wanted>) => {
+      if (isInside) {
+        await bringLoopbackUp();
+        return run(wantedOf(options));
+      }
+      checkHost();
+      await ensurePackages(['strace', 'e2fsprogs'], new ProgressLine());
+      await runInside(import.meta.url, args, { addresses: true });
+    })
+    .parseAsync(args, { from: 'user' })
+    .catch((error: unknown) => {
+      process.exitCode = exitCodeOf(error);
+    });
 }
+
+await main(process.argv.slice(2));
