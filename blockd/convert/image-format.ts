@@ -3,6 +3,7 @@
 import type { ImageFormat } from '../../wire/contracts/blockd.ts';
 import { type ForeignBytes, refused } from './foreign-bytes.ts';
 import { inspectQcow2 } from './qcow2-header.ts';
+import { refuseOtherThanRaw } from './raw-marks.ts';
 import { inspectVhd, inspectVhdx } from './vhd-header.ts';
 import { inspectVmdk } from './vmdk-header.ts';
 
@@ -39,7 +40,7 @@ const OTHERS: readonly { readonly at: number; readonly bytes: string; readonly n
 const START_BYTES = 512;
 const FOOTER_BYTES = 512;
 
-/** The format by the file's bytes; raw when it has the mark of none. @throws OperationError IMAGE_REFUSED */
+/** The format by the file's bytes; raw when it has the mark of none, and begins as a raw disk does. @throws OperationError IMAGE_REFUSED */
 export async function recognise(source: ForeignBytes): Promise<ImageFormat> {
   const start = (await source.read(0, START_BYTES)).toString('latin1');
   const known = MAGICS.find(({ at, bytes }) => start.startsWith(bytes, at));
@@ -49,7 +50,9 @@ export async function recognise(source: ForeignBytes): Promise<ImageFormat> {
     throw refused(`it is a ${other.name} file, not a disk`, 'Unpack or convert it first; or say --format raw.');
   }
   const end = await source.read(Math.max(0, source.bytes - FOOTER_BYTES), FOOTER_BYTES);
-  return end.toString('latin1', 0, 8) === 'conectix' ? 'vhd' : 'raw';
+  if (end.toString('latin1', 0, 8) === 'conectix') return 'vhd';
+  await refuseOtherThanRaw(source);
+  return 'raw';
 }
 
 /** The disk's bytes of a file that is safe to convert. @throws OperationError IMAGE_REFUSED */

@@ -83,7 +83,7 @@ const create = command('create', 'make an image, empty or from a disk file', [
   .option('--node <node>', 'the node, or its cloud, that stores it first')
   .option('--from <snapshot>', 'on top of a snapshot instead, without copying (as image clone)')
   .option('--file <file>', 'a disk file of that node; - reads standard input, at that node')
-  .addOption(new Option('--format <format>', 'what the file is (default: recognised)').choices(IMAGE_FORMATS))
+  .addOption(new Option('--format <format>', 'what the file is (default: by its bytes)').choices(IMAGE_FORMATS))
   .option('--size <bytes>', 'an empty image of this size (512M, 1G)', byteSize)
   .action((image: string, options: CreateOptions) =>
     withOrchestrator(options, async (client) => {

@@ -19,6 +19,7 @@ import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import type { Closing, ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import { refusal } from '../refusal.ts';
 import { BlockdNode } from './blockd-node.ts';
 import { ovf, qcow2, tar, vhdFooter, vmdk, vmdkDescriptor } from './convert-files.ts';
 
@@ -67,6 +68,8 @@ async function makeDisk(path: string): Promise<void> {
   for (const offset of [0, 7 * MIB + 512, 20 * MIB, RAW_BYTES - 5000]) {
     await file.write(randomBytes(300_000).subarray(0, RAW_BYTES - offset), 0, undefined, offset);
   }
+  // As of a disk with a partition table.
+  await file.write(Buffer.from('55aa', 'hex'), 0, 2, 510);
   await file.close();
 }
 
@@ -132,6 +135,18 @@ test('a raw file and an OVA come in as they are', async () => {
     ]),
   );
   await roundTrip('ova', path('vm.ova'));
+});
+
+test('a file of no known kind becomes a disk only if it is said to be one', async () => {
+  await writeFile(path('notes.img'), 'not a disk'.repeat(512));
+  const order = { image: 'notes', layer: LAYER, path: path('notes.img') };
+  const refused = await refusal(node.controller.call('image.import', order));
+  assert.equal(
+    [refused.code, refused.remedy],
+    ['IMAGE_REFUSED', 'If it is a raw disk all the same, say --format raw.'],
+  );
+  await node.controller.call('image.import', { ...order, format: 'raw' });
+  await node.controller.call('layer.drop', { layer: LAYER });
 });
 
 test('a closed image goes out in each format, once', async () => {

@@ -66,7 +66,8 @@ async function tool(command: string, ...args: string[]): Promise<string> {
 test('a raw disk comes in, its empty blocks stay unwritten', async () => {
   const told: number[] = [];
   const onProgress = (value: { doneBytes: number }): void => void told.push(value.doneBytes);
-  const closing = await node.controller.call('image.import', { image: 'web', layer: LAYER, path: raw }, { onProgress });
+  const order = { image: 'web', layer: LAYER, path: raw, format: 'raw' } as const;
+  const closing = await node.controller.call('image.import', order, { onProgress });
   assert.is(closing.entries, 4 * 2);
   assert.is(told.at(-1), RAW_BYTES);
   await node.controller.call('image.open', {

@@ -67,7 +67,7 @@ test('a raw disk leaves the guests their room, and nothing of itself', async ({ 
   writeFileSync(path, Buffer.alloc(MIB, 7));
   const layers = join(directory, 'layers');
   await realDisk.makeDirectory(layers);
-  const job = { image: 'web', layer: LAYER, path, progress: () => undefined, signal: signal() };
+  const job = { image: 'web', layer: LAYER, path, format: 'raw' as const, progress: () => undefined, signal: signal() };
   const place = { disk: realDisk, directory: layers };
   const full = converter(served, 64 * MIB);
   assert.is((await refusal(importImage({ ...place, converter: full }, job))).code, 'ENOSPC');

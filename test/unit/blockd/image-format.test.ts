@@ -55,7 +55,16 @@ const CASES: readonly (readonly [string, Buffer, RegExp])[] = [
   ['a vhdx that is cut off', Buffer.from(`vhdxfile${'\0'.repeat(1000)}`), /region table at 196608 is beyond/],
   ['a gzip file', Buffer.from('\x1f\x8b\x08', 'latin1'), /gzip file, not a disk/],
   ['a VDI', Buffer.concat([Buffer.alloc(64), Buffer.from('\x7f\x10\xda\xbe', 'latin1')]), /VDI/],
-  ['anything else', Buffer.from('anything'), /taken as raw/],
+  ['a text', Buffer.from('anything'), /no disk format known here/],
+  ['noise in whole sectors', Buffer.alloc(MIB, 'noise'), /no disk format known here/],
+  ['zeros that are no whole sectors', Buffer.alloc(MIB + 1), /no disk format known here/],
+  ['nothing at all', Buffer.alloc(0), /taken as raw/],
+  ['an empty disk', Buffer.alloc(MIB), /taken as raw/],
+  ['a disk with partitions', marked(510, '\x55\xaa'), /taken as raw/],
+  ['a disk with a GPT', marked(512, 'EFI PART'), /taken as raw/],
+  ['an ext4', marked(1080, '\x53\xef'), /taken as raw/],
+  ['a btrfs', marked(65_600, '_BHRfS_M'), /taken as raw/],
+  ['a mark at another place', marked(1081, '\x53\xef'), /no disk format known here/],
   ['an honest ova', ova('disk.vmdk', 'disk.vmdk'), /taken as ova/],
   ['an ova with ../ in a name', ova('../disk.vmdk', '../disk.vmdk'), /not a plain file name/],
   ['an ova with an absolute name', ova('/etc/shadow', '/etc/shadow'), /not a plain file name/],
@@ -69,6 +78,13 @@ const CASES: readonly (readonly [string, Buffer, RegExp])[] = [
   ['an ova with comments', ovaOf(`<!-- <Disk -->${ovf('disk.vmdk').toString()}<!-- -->`), /taken as ova/],
   ['an ova that is cut off', ova('disk.vmdk', 'disk.vmdk').subarray(0, 8000), /beyond the archive's end/],
 ];
+
+/** A disk of noise but for a tool's mark. */
+function marked(at: number, mark: string): Buffer {
+  const disk = Buffer.alloc(MIB, 'noise');
+  disk.write(mark, at, 'latin1');
+  return disk;
+}
 
 function ova(name: string, named: string): Buffer {
   return tar([
