@@ -44,11 +44,11 @@ function hasBothOrNone({ top, layers }: Chain, from: SealedLayer, into: SealedLa
   return upper < 0 ? lower < 0 : lower === upper + 1;
 }
 
-function chainOf({ stack, writer, holder, transfer, cut, doubt, pin }: Head): Chain {
-  const isFixed = transfer !== null || cut !== null || doubt !== undefined || pin !== undefined;
+function chainOf({ stack, writer, holder, transfer, cut, doubt }: Head): Chain {
+  const isFixed = transfer !== null || cut !== null || doubt !== undefined;
   return { top: stack.layer, layers: stack.below, holder: writer ?? holder, isFixed };
 }
 
-function chainsOf({ disks, pin }: Snapshot): Chain[] {
-  return disks.map(({ layers, holder }) => ({ top: undefined, layers, holder, isFixed: pin !== undefined }));
+function chainsOf({ disks }: Snapshot): Chain[] {
+  return disks.map(({ layers, holder }) => ({ top: undefined, layers, holder, isFixed: false }));
 }

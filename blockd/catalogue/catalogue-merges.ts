@@ -35,8 +35,7 @@ export function mergeLayers(records: MergeRecords, { merge, nodes }: MergeReques
     refuseNeeded([head.stack, ...head.stack.below], merge);
     refuseOther(head.stack.below, merge);
   }
-  for (const { snapshot, pin, disks } of snapshots) {
-    if (pin !== undefined) throw busy(`snapshot ${snapshot} is pinned to ${pin.place}`);
+  for (const { disks } of snapshots) {
     for (const { layers } of disks.filter((disk) => names(disk.layers, merge))) {
       refuseNeeded(layers, merge);
       refuseOther(layers, merge);
@@ -117,11 +116,11 @@ function refuseOther(layers: readonly SealedLayer[], merge: LayerMerge): void {
   if (!hasBoth) throw needed(merge, 'they are others by now, or one of them is being written');
 }
 
-function refuseBusy({ image, transfer, cut, doubt, pin }: Head): void {
+/** A pin is no hindrance: it covers both wherever they are named, has one place, and covers what they become. */
+function refuseBusy({ image, transfer, cut, doubt }: Head): void {
   if (transfer !== null) throw busy(`image ${image} is being moved`);
   if (cut !== null) throw busy(`image ${image} is being cut`);
   if (doubt !== undefined) throw busy(`image ${image} is uncertain: ${doubt}`);
-  if (pin !== undefined) throw busy(`image ${image} is pinned to ${pin.place}`);
 }
 
 function needed({ from, into }: LayerMerge, why: string): OperationError {

@@ -37,7 +37,6 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     },
     'merge.plan': async ({ from, into }) => ({ merged: await shelf.merges.plan(from, into) }),
     'layer.merge': async ({ merge, newest, source }) => {
-      shelf.layers.records.refusePinned(merge.from.layer);
       await shelf.members.add(source);
       return { isDone: await shelf.merges.merge({ merge, newest, source: source.node }) };
     },

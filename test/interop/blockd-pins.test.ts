@@ -2,9 +2,14 @@
 // until the image has moved to its place or the pin is gone.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { realClock } from '../../common/clock.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
+import { Admission } from '../../orchestrator/admission.ts';
+import { LayerMerging } from '../../orchestrator/layer-merging.ts';
+import { LayerSweep } from '../../orchestrator/layer-sweep.ts';
 import { Pins } from '../../orchestrator/pins.ts';
+import { Snapshots } from '../../orchestrator/snapshots.ts';
 import type { StoreImage } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
 import { refusal } from '../refusal.ts';
@@ -44,8 +49,8 @@ async function open(node: BlockdNode): Promise<Head> {
   return head;
 }
 
-async function close(node: BlockdNode, { epoch }: Head): Promise<void> {
-  const closing = await node.controller.call('image.close', { image: 'web', layer: LAYER, epoch });
+async function close(node: BlockdNode, { epoch, stack }: Head): Promise<void> {
+  const closing = await node.controller.call('image.close', { image: 'web', layer: stack.layer, epoch });
   await stand.client.call('epoch.close', { image: 'web', node: node.name, closing });
 }
 
@@ -117,9 +122,44 @@ test('moved to its place it goes on there, and does not move away', async () => 
   if (head !== undefined) await close(a, head);
 });
 
+test('layers that nothing needs by themselves any more are merged at the place, and nowhere else', async () => {
+  const { cluster, state } = stand;
+  const shared = { cluster, log: quiet, clock: realClock };
+  const sweep = new LayerSweep(shared);
+  const snapshots = new Snapshots({ ...shared, sweep, admission: new Admission(state) });
+  const merging = new LayerMerging({ ...shared, sweep });
+  await snapshots.create('monday', ['web']);
+  await open(a);
+  await a.io('write -P 0x33 64k 64k', 'flush');
+  await snapshots.create('tuesday', ['web']);
+  await a.io('write -P 0x44 128k 64k', 'flush');
+  await snapshots.create('friday', ['web']);
+  for (const snapshot of ['monday', 'tuesday']) await snapshots.delete(snapshot);
+  for (let looks = 0; looks < LOOKS_MAX; looks++) {
+    await stand.watch.look();
+    await merging.look();
+    await sweep.sweep();
+    const { leaving } = await stand.client.call('layer.leaving', {});
+    const { stack } = await stand.client.call('image.head', { image: 'web' });
+    if (leaving.length === 0 && stack.below.length === 1) break;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  const head = await stand.client.call('image.head', { image: 'web' });
+  assert.is(head.stack.below.length, 1);
+  await stand.watch.look();
+  const { pins: covered } = await stand.client.call('pin.list', {});
+  const named = [head.stack.layer, ...head.stack.below.map(({ layer }) => layer)];
+  assert.equal(covered.map(({ layer }) => layer).sort(), named.sort());
+  assert.equal((await a.controller.call('layer.list', {})).layers.length, 2);
+  await pins.repeat();
+  for (const one of [b, c]) assert.equal((await one.controller.call('layer.list', {})).layers, [], one.name);
+  await a.io('read -P 0x22 0 64k', 'read -P 0x33 64k 64k', 'read -P 0x44 128k 64k', 'read -P 0x11 192k 832k');
+  await close(a, head);
+});
+
 test('who waits elsewhere when the pin is taken away goes on, with what was written at the place', async () => {
   const head = await open(c);
-  const read = c.io('read -P 0x22 0 64k', 'read -P 0x11 64k 960k');
+  const read = c.io('read -P 0x22 0 64k', 'read -P 0x33 64k 64k', 'read -P 0x44 128k 64k', 'read -P 0x11 192k 832k');
   const { localBlocks } = await untilWaiting(c);
   assert.is(localBlocks, 0);
   await pins.unpin(WEB);

@@ -101,17 +101,29 @@ test('what something needs by itself stays as it is', () => {
   );
 });
 
-test('an image that moves, is cut, uncertain or pinned is let alone', () => {
+test('an image that moves, is cut or uncertain is let alone; a pin goes on to what the layers become', () => {
   const busy: Partial<Head>[] = [
     { transfer: { migration: 'a000000000000001', from: 'a', to: 'b', epoch: 2 } },
     { cut: { id: 'c000000000000001', snapshot: 'monday', layer: layerName(6) } },
     { doubt: 'why' },
-    { pin: { place: 'x', nodes: ['a'] } },
   ];
   for (const other of busy)
     assert.is(refusal(records([image('web', 9, [...web.head.stack.below], other)])), 'LAYER_BUSY');
-  const pinned = snapshot('monday', [sealed(2), sealed(1)], { pin: { place: 'x', nodes: ['a'] } });
-  assert.is(refusal(records([web], [pinned])), 'LAYER_BUSY');
+  const pin = { place: 'x', nodes: ['a'] };
+  const pinned = snapshot('monday', [sealed(2), sealed(1)], { pin });
+  const { entries = [], snapshots = [] } = mergeLayers(
+    records([image('web', 9, [...web.head.stack.below], { pin })], [pinned]),
+    { merge, nodes: NODES },
+  );
+  const named = [
+    ...entries.map(({ head }) => head.stack.below),
+    ...snapshots.map(({ disks }) => disks[0]?.layers ?? []),
+  ];
+  assert.equal(
+    named.map((layers) => layers.map(({ layer }) => layer)),
+    [[layerName(3), layerName(1)], [layerName(1)]],
+  );
+  assert.equal([entries[0]?.head.pin, snapshots[0]?.pin], [pin, pin]);
 });
 
 test('layers of two sizes stay apart', () => {
