@@ -13,7 +13,7 @@ import type { Cluster } from './cluster.ts';
 export class Propagation {
   readonly #cluster: Cluster;
   readonly #log: Log;
-  /** What each image's writer was told last, by this process. */
+  /** What was told of each image last, by this process, and whom. */
   readonly #told = new Map<string, string>();
 
   constructor(options: { cluster: Cluster; log: Log }) {
@@ -38,8 +38,7 @@ export class Propagation {
   async set(image: string, settings: PropagationSettings): Promise<string[]> {
     for (const place of placesOf(settings)) this.#cluster.nodeOf(place);
     const head = await this.#cluster.controller.catalogue.call('propagation.set', { image, settings });
-    const isTold = await this.#tell(head);
-    return isTold || head.writer === null ? [] : [head.writer];
+    return this.#tell(head);
   }
 
   /** Tells writers what they have not heard from this process, where they are there. Meant to be repeated. */
@@ -50,7 +49,7 @@ export class Propagation {
     for (const image of this.#told.keys()) if (!names.has(image)) this.#told.delete(image);
     await Promise.all(
       open.map(async (head) => {
-        if (await this.#tell(head)) await this.#followers(head);
+        if ((await this.#tell(head)).length === 0) await this.#followers(head);
       }),
     );
   }
@@ -85,18 +84,27 @@ export class Propagation {
     }
   }
 
-  /** Whether the writer knows the head's settings. Never rejects. */
-  async #tell({ image, writer, epoch, propagation }: Head): Promise<boolean> {
-    if (writer === null || propagation === undefined) return true;
-    const word = JSON.stringify([writer, epoch, propagation]);
-    if (this.#told.get(image) === word) return true;
-    if (!this.#cluster.isUp(writer)) return false;
+  /**
+   * Tells the writer the head's settings, and where the image is being moved to: its guest's flushes wait there for what
+   * is wanted now. Answers who does not know them yet. Never rejects.
+   */
+  async #tell({ image, writer, epoch, transfer, propagation }: Head): Promise<string[]> {
+    if (writer === null || propagation === undefined) return [];
+    const nodes = transfer === null ? [writer] : [writer, transfer.to];
+    const word = JSON.stringify([nodes, epoch, propagation]);
+    if (this.#told.get(image) === word) return [];
+    const told = await Promise.all(nodes.map((node) => this.#tellAt(node, image, propagation)));
+    if (!told.includes(false)) this.#told.set(image, word);
+    return nodes.filter((_, at) => told[at] === false);
+  }
+
+  async #tellAt(node: string, image: string, settings: PropagationSettings): Promise<boolean> {
+    if (!this.#cluster.isUp(node)) return false;
     try {
-      await this.#cluster.clients(writer).blockd.call('propagation.set', { image, settings: propagation });
-      this.#told.set(image, word);
+      await this.#cluster.clients(node).blockd.call('propagation.set', { image, settings });
       return true;
     } catch (error) {
-      this.#log.warn({ image, node: writer, reason: messageOf(error) }, 'its propagation is told later');
+      this.#log.warn({ image, node, reason: messageOf(error) }, 'its propagation is told later');
       return false;
     }
   }

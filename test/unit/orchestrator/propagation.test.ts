@@ -62,6 +62,22 @@ test('a new writer is told again', async () => {
   assert.is(cluster.count('beta blockd propagation.set'), 1);
 });
 
+test('while an image is moved both ends hear of a change, and the new writer again', async () => {
+  const { cluster, propagation } = stand();
+  const transfer = { migration: '00000000000000aa', from: 'alpha', to: 'beta', epoch: 2 };
+  cluster.catalogue.answers['propagation.set'] = ({ image, settings }) =>
+    head({ image, writer: 'alpha', epoch: 1, transfer, propagation: settings });
+  assert.equal(await propagation.set('web', PROACTIVE), []);
+  assert.equal([cluster.count(TOLD), cluster.count('beta blockd propagation.set')], [1, 1]);
+  cluster.clients('beta').isAway = true;
+  assert.equal(await propagation.set('web', { ...PROACTIVE, s: 2 }), ['beta']);
+  cluster.clients('beta').isAway = false;
+  const moved = head({ writer: 'beta', epoch: 2, propagation: PROACTIVE });
+  cluster.catalogue.answers['image.list'] = () => ({ heads: [moved] });
+  await propagation.repeat();
+  assert.is(cluster.count('beta blockd propagation.set'), 3);
+});
+
 test('the nodes that the writer would push to follow it, and nobody else does', async () => {
   const { cluster, propagation } = stand();
   const to = (node: string) => ({ node, ...{ probability: 0.5, missingBlocks: 1, follows: false } });
