@@ -13,11 +13,20 @@ export interface Owner {
   readonly gid: number;
 }
 
-export function fileAttributes({ node, link, changedSeconds }: ImageFile, owner: Owner): Attributes {
+/** `usedBytes`: what of it is no hole. */
+export function fileAttributes({ node, link, changedSeconds }: ImageFile, owner: Owner, usedBytes: number): Attributes {
   const mode = link.isReadOnly ? READ_ONLY_MODE : FILE_MODE;
-  return { node, bytes: link.facts?.bytes ?? 0, mode, links: 1, changedSeconds, ...owner };
+  return { node, bytes: link.facts?.bytes ?? 0, usedBytes, mode, links: 1, changedSeconds, ...owner };
 }
 
 export function rootAttributes(startedSeconds: number, owner: Owner): Attributes {
-  return { node: ROOT_NODE, bytes: 0, mode: DIRECTORY_MODE, links: 2, changedSeconds: startedSeconds, ...owner };
+  return {
+    node: ROOT_NODE,
+    bytes: 0,
+    usedBytes: 0,
+    mode: DIRECTORY_MODE,
+    links: 2,
+    changedSeconds: startedSeconds,
+    ...owner,
+  };
 }

@@ -26,6 +26,8 @@ export interface Unique {
 export interface Attributes {
   readonly node: number;
   readonly bytes: number;
+  /** What of them is no hole. */
+  readonly usedBytes: number;
   readonly mode: number;
   readonly links: number;
   readonly uid: number;
@@ -116,10 +118,10 @@ export function entryAnswer(to: Unique, attributes: Attributes): Buffer {
 }
 
 function writeAttributes(bytes: Buffer, at: number, attributes: Attributes): void {
-  const { node, bytes: size, mode, links, uid, gid, changedSeconds } = attributes;
+  const { node, bytes: size, usedBytes, mode, links, uid, gid, changedSeconds } = attributes;
   writeLong(bytes, at, node);
   writeLong(bytes, at + 8, size);
-  writeLong(bytes, at + 16, Math.ceil(size / SECTOR_BYTES));
+  writeLong(bytes, at + 16, Math.ceil(usedBytes / SECTOR_BYTES));
   for (const time of [24, 32, 40]) writeLong(bytes, at + time, changedSeconds);
   bytes.writeUInt32LE(mode, at + 60);
   bytes.writeUInt32LE(links, at + 64);

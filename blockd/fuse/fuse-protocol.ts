@@ -40,6 +40,20 @@ export const OPCODE = {
   TMPFILE: 51,
 } as const;
 
+/** What would change the tree. */
+export const TREE_CHANGES: ReadonlySet<number> = new Set([
+  OPCODE.CREATE,
+  OPCODE.MKNOD,
+  OPCODE.MKDIR,
+  OPCODE.SYMLINK,
+  OPCODE.LINK,
+  OPCODE.UNLINK,
+  OPCODE.RMDIR,
+  OPCODE.RENAME,
+  OPCODE.RENAME2,
+  OPCODE.TMPFILE,
+]);
+
 /** Flags of "fuse_init_in" and "fuse_init_out". */
 export const INIT_FLAG = {
   ASYNC_READ: 1 << 0,

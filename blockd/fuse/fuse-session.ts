@@ -25,25 +25,13 @@ import {
   OPEN_FLAG,
   OPEN_MODE,
   ROOT_NODE,
+  TREE_CHANGES,
   WRITE_IN_BYTES,
 } from './fuse-protocol.ts';
-import type { ImageDirectory } from './image-directory.ts';
+import type { ImageDirectory, ImageFile } from './image-directory.ts';
 import { ImageRequests, type OpenImage } from './image-requests.ts';
 import { ImageSeeks } from './image-seeks.ts';
-
-/** What would change the tree. */
-const CHANGES: ReadonlySet<number> = new Set([
-  OPCODE.CREATE,
-  OPCODE.MKNOD,
-  OPCODE.MKDIR,
-  OPCODE.SYMLINK,
-  OPCODE.LINK,
-  OPCODE.UNLINK,
-  OPCODE.RMDIR,
-  OPCODE.RENAME,
-  OPCODE.RENAME2,
-  OPCODE.TMPFILE,
-]);
+import { ImageSpace } from './image-space.ts';
 
 /** What a session tells and asks its owner. */
 export interface SessionEvents {
@@ -70,6 +58,7 @@ export class FuseSession {
   readonly #events: SessionEvents;
   readonly #images: ImageRequests;
   readonly #seeks: ImageSeeks;
+  readonly #space: ImageSpace;
   readonly #openFiles = new Map<number, OpenImage>();
   readonly #openDirectories = new Map<number, readonly DirectoryEntry[]>();
   #lastHandle = 0;
@@ -79,6 +68,7 @@ export class FuseSession {
     this.#directory = directory;
     this.#owner = owner;
     this.#events = events;
+    this.#space = new ImageSpace(() => events.nowSeconds());
     this.#seeks = new ImageSeeks((bytes) => this.#answer(bytes));
     this.#images = new ImageRequests(
       (bytes) => this.#answer(bytes),
@@ -119,6 +109,8 @@ export class FuseSession {
     switch (request.opcode) {
       case OPCODE.READ:
         return this.#read(request);
+      case OPCODE.GETATTR:
+        return this.#getAttributes(request);
       case OPCODE.LOOKUP:
         return this.#lookup(request);
       case OPCODE.FSYNC:
@@ -136,8 +128,6 @@ export class FuseSession {
     switch (request.opcode) {
       case OPCODE.INIT:
         return init(request);
-      case OPCODE.GETATTR:
-        return this.#attributes(request);
       case OPCODE.SETATTR:
         return this.#setAttributes(request);
       case OPCODE.OPEN:
@@ -159,7 +149,7 @@ export class FuseSession {
         return emptyAnswer(request);
       default:
         // Of the others the kernel does some in its own way, or tells the caller, and mostly does not ask again.
-        return emptyAnswer(request, CHANGES.has(request.opcode) ? FUSE_ERROR.EPERM : FUSE_ERROR.ENOSYS);
+        return emptyAnswer(request, TREE_CHANGES.has(request.opcode) ? FUSE_ERROR.EPERM : FUSE_ERROR.ENOSYS);
     }
   }
 
@@ -170,11 +160,19 @@ export class FuseSession {
     // Its size is the server's to tell.
     file.link.reach((facts) => {
       const isThere = facts !== undefined;
-      this.#answer(
-        isThere ? entryAnswer(request, fileAttributes(file, this.#owner)) : emptyAnswer(request, FUSE_ERROR.EIO),
-      );
+      this.#answer(isThere ? entryAnswer(request, this.#fileAttributes(file)) : emptyAnswer(request, FUSE_ERROR.EIO));
     });
     return undefined;
+  }
+
+  /** Only the first one of an image waits until it is known how much of it is no hole. */
+  #getAttributes(request: Request): Buffer | undefined {
+    const file = this.#directory.get(request.node);
+    if (file === undefined) return this.#attributes(request);
+    const isKnown = this.#space.knows(file);
+    const seen = isKnown ? undefined : (): void => this.#answer(this.#attributes(request));
+    this.#space.look(file, () => this.#directory.statusLinkOf(file), seen);
+    return isKnown ? this.#attributes(request) : undefined;
   }
 
   #attributes(request: Request): Buffer {
@@ -190,7 +188,7 @@ export class FuseSession {
     if (file === undefined || isOwners) return emptyAnswer(request, FUSE_ERROR.EPERM);
     const isSize = (what & ATTRIBUTE.SIZE) !== 0;
     if (isSize && file.link.isReadOnly) return emptyAnswer(request, FUSE_ERROR.EROFS);
-    const { bytes } = fileAttributes(file, this.#owner);
+    const { bytes } = this.#fileAttributes(file);
     const wanted = isSize ? readLong(request.body, 16) : bytes;
     if (wanted !== bytes) return emptyAnswer(request, wanted > bytes ? FUSE_ERROR.EFBIG : FUSE_ERROR.EPERM);
     return this.#attributes(request);
@@ -279,10 +277,14 @@ export class FuseSession {
     return this.#seeks.seek(request, open.file, this.#directory.statusLinkOf(open.file), wanted);
   }
 
+  #fileAttributes(file: ImageFile): Attributes {
+    return fileAttributes(file, this.#owner, this.#space.usedBytes(file));
+  }
+
   #attributesOf(node: number): Attributes | undefined {
     if (node === ROOT_NODE) return rootAttributes(this.#directory.startedSeconds, this.#owner);
     const file = this.#directory.get(node);
-    return file === undefined ? undefined : fileAttributes(file, this.#owner);
+    return file === undefined ? undefined : this.#fileAttributes(file);
   }
 }
 

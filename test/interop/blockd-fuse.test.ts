@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ProgressLine } from '../../common/progress.ts';
@@ -15,6 +16,7 @@ import { isInside, runInside } from './own-namespaces.ts';
 
 const MIB = 2 ** 20;
 const IMAGE_BYTES = 256 * MIB;
+const SECTOR_BYTES = 512;
 
 let stand: FuseStand;
 
@@ -124,8 +126,20 @@ test('an ext4 on a loop device over the file is sound, and what it discards is g
     await stand.tool('umount', at);
   }
   assert.ok((await dataBytes()) <= filled - 39 * MIB, 'the hole came through');
+  await untilCounted(await dataBytes());
   await stand.tool('e2fsck', '-f', '-n', stand.file('web'));
 });
+
+/** What stat(2) counts is as of a moment ago, and looked at anew when somebody asks. @throws Error after ten seconds */
+async function untilCounted(bytes: number): Promise<void> {
+  let counted = -1;
+  for (let tries = 0; tries < 100; tries++) {
+    counted = (await stat(stand.file('web'))).blocks * SECTOR_BYTES;
+    if (counted === bytes) return;
+    await delay(100);
+  }
+  throw new Error(`${counted} bytes are counted of ${bytes}`);
+}
 
 /** Bytes of the image web that are not a hole. */
 async function dataBytes(): Promise<number> {
