@@ -58,6 +58,12 @@ export class ProgressLine {
     this.#write(this.#describe(value, nowMs));
   }
 
+  /** A sentence of its own; the step goes on below it. */
+  note(text: string): void {
+    this.#stream.write(`${this.#stream.isTTY ? '\r\x1b[2K' : ''}${text}\n`);
+    this.#shownMs = 0;
+  }
+
   #describe({ doneBytes, totalBytes, detail }: ProgressValue, nowMs: number): string {
     const parts = detail === undefined || detail === '' ? [] : [detail];
     if (doneBytes !== undefined) {

@@ -1,4 +1,5 @@
 // What a migration cost, read from the daemons that moved the bytes. Figures only: nothing here decides anything.
+import { formatBytes } from '../common/progress.ts';
 import type { StoreImage } from '../wire/contracts/blockd.ts';
 import type { MemoryProgress } from '../wire/contracts/hypervisor.ts';
 import type { MigrationRecord } from './state.ts';
@@ -42,14 +43,32 @@ export function storageFigures(
   return { ...record, ...sum };
 }
 
+/** A quiet guest needs three or four passes, and the last one's limit is at its highest after sixteen. */
+const CONVERGED_PASSES = 16;
+
 /** The memory stream's progress as the record shows it. */
 export function memoryFigures(record: MigrationRecord, progress: MemoryProgress, nowMs: number): MigrationRecord {
+  const { hint: _, ...before } = record;
+  const hint = hintOf(record.vm, progress);
   return {
-    ...record,
+    ...before,
+    ...(hint === undefined ? {} : { hint }),
     step: progress.phase === 'memory' ? 'memory' : 'hold',
     memoryBytes: progress.transferredBytes,
     remainingBytes: progress.remainingBytes,
     rateBytesPerSecond: progress.rateBytesPerSecond,
     totalMs: nowMs - record.startedAtMs,
   };
+}
+
+/** Of a guest that changes its memory as fast as it is sent: without a word it would be waited for for ever. */
+function hintOf(
+  vm: string,
+  { phase, iteration, dirtyBytesPerSecond, rateBytesPerSecond }: MemoryProgress,
+): string | undefined {
+  if (phase !== 'memory' || iteration <= CONVERGED_PASSES || dirtyBytesPerSecond < rateBytesPerSecond) return undefined;
+  return (
+    `VM ${vm} changes ${formatBytes(dirtyBytesPerSecond)} of its memory a second and ${formatBytes(rateBytesPerSecond)} are sent: ` +
+    `this does not end by itself. Stop it (supercloud migrate ${vm} --cancel) and order it with a larger --bandwidth or none, or let the VM do less`
+  );
 }

@@ -3,12 +3,13 @@ import { OperationError } from '../../common/errors.ts';
 import { formatBytes, formatMs, ProgressLine } from '../../common/progress.ts';
 import type { MigrationState } from '../../wire/contracts/cluster-state.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { interruptible } from '../interruption.ts';
 import { wholeNumber } from './numbers.ts';
 
 /** One line on how a migration went or goes. */
 export function describeMigration(m: MigrationState): string {
   if (m.step === 'failed') return `${m.from} -> ${m.to} failed: ${m.reason}`;
-  if (m.step !== 'moved') return `${m.from} -> ${m.to}, ${m.step} ${m.reason}`.trimEnd();
+  if (m.step !== 'moved') return `${m.from} -> ${m.to}, ${m.step} ${m.reason || (m.hint ?? '')}`.trimEnd();
   const bytes = `memory ${formatBytes(m.memoryBytes)}, blocks ${formatBytes(m.blockBytes)}`;
   return `${m.from} -> ${m.to} in ${formatMs(m.totalMs)}, hold ${formatMs(m.holdMs)}, ${bytes}`;
 }
@@ -32,9 +33,15 @@ export function describeDependence(m: MigrationState): string {
   return `other nodes still; ${m.dependsOnSourceBlocks} blocks were only at ${m.from} when last counted`;
 }
 
-function showProgress(line: ProgressLine, m: MigrationState): void {
-  const bytes = { doneBytes: m.memoryBytes, totalBytes: m.memoryBytes + m.remainingBytes };
-  line.update({ detail: m.step, ...(m.step === 'memory' ? bytes : {}) });
+/** How far it is, and once what a person should know of it. */
+function progressOn(line: ProgressLine): (state: MigrationState) => void {
+  let hint = '';
+  return (m) => {
+    const bytes = { doneBytes: m.memoryBytes, totalBytes: m.memoryBytes + m.remainingBytes };
+    line.update({ detail: m.step, ...(m.step === 'memory' ? bytes : {}) });
+    if (hint === '' && m.hint !== undefined) line.note(m.hint);
+    hint = m.hint ?? hint;
+  };
 }
 
 interface MigrateOptions extends CommonOptions {
@@ -48,9 +55,17 @@ async function move(vm: string, to: string, options: MigrateOptions): Promise<vo
     const line = new ProgressLine();
     const rate = options.bandwidth === undefined ? {} : { maxBandwidthBytesPerSecond: options.bandwidth * 125_000 };
     line.begin(`migrate ${vm} to ${to}`);
+    const interruption = {
+      signals: process,
+      stop: () => client.call('migration.cancel', { vm }),
+      say: (text: string) => line.note(text),
+      leave: (code: number) => process.exit(code),
+      leftRunning: `the migration of ${vm} goes on: supercloud vm show ${vm}; supercloud migrate ${vm} --cancel stops it`,
+    };
     try {
       const call = { vm, to, ...rate };
-      const moved = await client.call('vm.migrate', call, { onProgress: (state) => showProgress(line, state) });
+      const order = (): Promise<MigrationState> => client.call('vm.migrate', call, { onProgress: progressOn(line) });
+      const moved = await interruptible(interruption, order);
       line.end();
       await print(options, moved, describeMigration(moved));
     } catch (error) {
@@ -67,11 +82,11 @@ async function cancel(vm: string, options: MigrateOptions): Promise<void> {
   });
 }
 
-export const migrateCommand = command('migrate', 'move a running VM to another cloud', [
-  'migrate web --to beta',
-  'migrate web --to gamma --bandwidth 100',
-  'migrate web --cancel',
-])
+export const migrateCommand = command(
+  'migrate',
+  'move a running VM to another cloud; Ctrl-C stops that, and the VM runs on where it was',
+  ['migrate web --to beta', 'migrate web --to gamma --bandwidth 100', 'migrate web --cancel'],
+)
   .argument('<vm>', 'its name')
   .option('--to <cloud>', 'where to')
   .option('--bandwidth <Mbit/s>', 'at most so much for the memory', wholeNumber)

@@ -1,15 +1,19 @@
 // What must be refused or survived in a running lab: each a sentence, and the VM runs on where it was.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HYPERVISOR } from '../../lab/daemons.ts';
 import { runSupercloud } from '../../lab/program.ts';
 import { GUEST } from '../../lab/topology.ts';
 import { refusal } from '../refusal.ts';
-import { ClusterStand, qemus } from './stand.ts';
+import { ClusterStand, qemus, until } from './stand.ts';
 
 const { vm } = GUEST;
 /** Slow enough that a migration is under way for as long as a test needs it. */
 const SLOW_BYTES_PER_SECOND = 1_500_000;
+const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 let stand: ClusterStand;
 
 test.before(async () => {
@@ -62,6 +66,22 @@ test('a second migration of the same VM, and cancelling the first', async () => 
   assert.is((await refusal(operator.call('vm.delete', { vm }))).code, 'VM_BUSY');
   await operator.call('migration.cancel', { vm });
   assert.match((await ended)?.message ?? '', 'cancelled by the operator');
+  await stand.assertRunsAt('alpha');
+});
+
+test('Ctrl-C at the command line stops the migration', async () => {
+  const words = ['migrate', vm, '--to', 'beta', '--bandwidth', '12', '--context', `${stand.lab.run.path}/context.json`];
+  const child = spawn(process.execPath, [CLI, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const ended = once(child, 'exit');
+  await until('its memory goes', async () => (/memory/.test(said) ? '' : said), 30_000);
+  child.kill('SIGINT');
+  assert.equal(await ended, [1, null]);
+  assert.match(said, /stopping it; Ctrl-C again leaves it as it is/);
+  assert.match(said, /cancelled by the operator/);
   await stand.assertRunsAt('alpha');
 });
 

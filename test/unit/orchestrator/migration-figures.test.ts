@@ -1,8 +1,9 @@
 // A migration's figures are differences of counters; a counter that began anew never makes one negative.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { baselineOf, storageFigures } from '../../../orchestrator/migration-figures.ts';
+import { baselineOf, memoryFigures, storageFigures } from '../../../orchestrator/migration-figures.ts';
 import type { StoreImage } from '../../../wire/contracts/blockd.ts';
+import type { MemoryProgress } from '../../../wire/contracts/hypervisor.ts';
 import { migrationRecord } from './records.ts';
 
 function store(counters: Partial<StoreImage['counters']>, dependsOn: StoreImage['dependsOn'] = []): StoreImage {
@@ -36,6 +37,21 @@ test('what crossed since the order, and what still hangs on the source', () => {
 test('a restarted daemon counts from 0: no negative figure', () => {
   const before = new Map([['web', baselineOf(store({ blockBytesIn: 100 }))]]);
   assert.is(storageFigures(migrationRecord(), [store({ blockBytesIn: 1 })], before).blockBytes, 0);
+});
+
+test('a guest that changes its memory as fast as it is sent is told of, once many passes have not helped', () => {
+  const progress: MemoryProgress = {
+    ...{ phase: 'memory', transferredBytes: 9, remainingBytes: 9, totalBytes: 9, iteration: 17 },
+    ...{ rateBytesPerSecond: 1_500_000, dirtyBytesPerSecond: 2_100_000 },
+  };
+  const hinted = memoryFigures(migrationRecord(), progress, 1);
+  assert.match(
+    hinted.hint ?? '',
+    /VM web changes 2\.1 MB of its memory a second and 1\.5 MB are sent.*--cancel.*--bandwidth/,
+  );
+  for (const change of [{ iteration: 16 }, { dirtyBytesPerSecond: 1_400_000 }, { phase: 'hold' as const }]) {
+    assert.not.ok('hint' in memoryFigures(hinted, { ...progress, ...change }, 1), JSON.stringify(change));
+  }
 });
 
 test.run();
