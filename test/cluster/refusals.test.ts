@@ -77,7 +77,7 @@ test('Ctrl-C at the command line stops the migration', async () => {
     said += chunk.toString();
   });
   const ended = once(child, 'exit');
-  await until('its memory goes', async () => (/memory/.test(said) ? '' : said), 30_000);
+  await until('its memory goes', async () => (/memory/.test(said) ? '' : `it said: ${said}`), 30_000);
   child.kill('SIGINT');
   assert.equal(await ended, [1, null]);
   assert.match(said, /stopping it; Ctrl-C again leaves it as it is/);

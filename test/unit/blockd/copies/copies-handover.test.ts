@@ -75,6 +75,23 @@ test('a cut changes the layer under a waiting flush: it is answered when all lay
   assert.equal([below[0], below[1], above[1]], [7, 8, 9]);
 });
 
+test('an image that grows under its flushes has copies of what is new too', async () => {
+  const stores = await CopyStores.make(['a', 'b']);
+  await stores.openAtA(SYNC);
+  await written(stores, 0, 7);
+  await flushed(stores);
+  const top = 'l0000000000000002';
+  const bytes = 2 * BLOCKS * BLOCK_BYTES;
+  await stores.shelf('a').cuts.cut({ id: '00000000000000c1', images: [{ image: 'web', layer: top, bytes }] });
+  await written(stores, BLOCKS + 1, 9);
+  const flush = flushed(stores);
+  await stores.clock.advance(5_000);
+  await flush;
+  const kept = stores.shelf('b').layers.find(top)?.store;
+  assert.equal([kept?.bytes, kept?.table.allInFile(BLOCKS + 1, BLOCKS + 2)], [bytes, true]);
+  assert.is((await contentAfter(stores.disk('b'), LOST))[0], 7);
+});
+
 test('the copy may be opened for writing when its writer is gone, and the old writer is told no', async () => {
   const stores = await CopyStores.make(['a', 'b']);
   await stores.openAtA(SYNC);
