@@ -16,7 +16,7 @@ export const openCommand = command(
       const { node, socket } = opened;
       const text = [
         `image ${image} is open for reading at ${node}: nbd+unix:///${image}?socket=${socket}`,
-        `(no VM can have it until: supercloud image close ${image} --at ${node})`,
+        `(no VM can have it until: supercloud image close ${image} --at ${node}; closed by itself after 15 min without a client)`,
       ];
       await print(options, { image, ...opened }, text.join('\n'));
     }),

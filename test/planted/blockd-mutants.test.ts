@@ -6,11 +6,12 @@ import { IMAGE_MUTANTS } from './image-mutants.ts';
 import { MERGE_MUTANTS } from './merge-mutants.ts';
 import { type Mutant, runMutant } from './mutant-run.ts';
 import { READ_MUTANTS } from './read-mutants.ts';
+import { READING_MUTANTS } from './reading-mutants.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
 
 const AT_ONCE = 2;
 
-const mutants = [...STORE_MUTANTS, ...IMAGE_MUTANTS, ...READ_MUTANTS, ...COPY_MUTANTS, ...MERGE_MUTANTS];
+const mutants = [STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS].flat();
 const left = [...mutants];
 const caught = new Map<Mutant, Promise<string>>();
 

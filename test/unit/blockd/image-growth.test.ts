@@ -107,6 +107,18 @@ test('again the same is well; a smaller size, or half a block, is refused and no
   await stand.shelf.close();
 });
 
+test('a growth that a stop broke off is completed at the next start, with its size', async () => {
+  const stand = await Stand.make();
+  await stand.shelf.get('web').image.standStill({ id: CUT, images: [{ image: 'web', layer: TOP, bytes: 2 * BYTES }] });
+  await stand.shelf.close();
+  await stand.start();
+  assert.equal([stand.offered, await stand.read(8)], [2 * BYTES, [0, 0, 0, 1, 0, 0, 0, 0]]);
+  const [sealed] = (await stand.calls['cut.cancel']({ cut: CUT, images: ['web'] }, context)).sealed;
+  assert.equal([sealed?.sealed.layer, sealed?.sealed.bytes], [BASE, BYTES]);
+  await stand.write(7, 2);
+  await stand.shelf.close();
+});
+
 test('its clients are waited for, and one that waits for an answer is told of', async () => {
   const stand = await Stand.make();
   const renewed = stand.calls['export.renew']({ image: 'web' }, context);

@@ -1,0 +1,47 @@
+// Bugs to plant in what has an image open for reading, and in what becomes larger under its clients. Not a test itself.
+import type { Mutant } from './mutant-run.ts';
+
+export const READING_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'an image is opened for writing while others read it',
+    room: 'blockd/catalogue/catalogue.ts',
+    find: '  refuseReaders(head);\n  if (head.writer !== null) throw isOpen(head);\n  const epoch',
+    replace: '  if (head.writer !== null) throw isOpen(head);\n  const epoch',
+    by: 'unit/blockd/catalogue-readers',
+  },
+  {
+    name: 'an image is opened for reading while it is written',
+    room: 'blockd/catalogue/catalogue-readers.ts',
+    find: '  if (head.writer !== null) throw isOpen(head);\n',
+    replace: '',
+    by: 'unit/blockd/catalogue-readers',
+  },
+  {
+    name: 'an image is read under who has opened it for writing at the same node',
+    room: 'blockd/image/block-calls.ts',
+    find: '        await shelf.endReading(image, epoch);\n',
+    replace: '',
+    by: 'unit/blockd/reader-exports',
+  },
+  {
+    name: 'readers are shown a table that is not the one that was closed',
+    room: 'blockd/image/still-exports.ts',
+    find: ' && one.store.table.mark.digest === digest',
+    replace: ' && digest !== undefined',
+    by: 'unit/blockd/snapshot-exports',
+  },
+  {
+    name: 'a client that was let go has what it sent later carried out',
+    room: 'blockd/nbd/nbd-session.ts',
+    find: '  take(chunk: Buffer): void {\n    if (this.#ending || this.#ended) return;',
+    replace: '  take(chunk: Buffer): void {\n    if (this.#ended) return;\n    this.#ending = false;',
+    by: 'unit/blockd/nbd-session',
+  },
+  {
+    name: 'a growth that a stop broke off forgets its size',
+    room: 'blockd/image/image-cuts.ts',
+    find: 'const { layer, bytes = store.bytes } = wanted;',
+    replace: 'const { layer } = wanted;\n  const { bytes } = store;',
+    by: 'unit/blockd/image-growth',
+  },
+];
