@@ -137,7 +137,10 @@ test('a read that may not wait has what is in the page cache, and nothing of wha
     await file.warm(MIB, MIB);
     assert.is(file.tryReadSync(buffer, MIB), MIB);
     assert.ok(buffer.equals(Buffer.alloc(MIB, 7)));
-    assert.is(file.tryReadSync(Buffer.alloc(bytes - MIB), MIB), undefined, 'only the beginning is there');
+    // Only the beginning is there; but a read makes the kernel read ahead, and a fast disk may be there first.
+    const rest = Buffer.alloc(bytes - MIB);
+    const had = file.tryReadSync(rest, MIB);
+    assert.ok(had === undefined || (had === rest.length && rest.every((byte) => byte === 7)));
     await file.warm(bytes - MIB, 10 * MIB);
     assert.is(file.tryReadSync(buffer, bytes - BLOCK), BLOCK, 'short at the end of the file');
     assert.is(file.tryReadSync(buffer, bytes), 0);
