@@ -127,9 +127,15 @@ export class ImageRequests extends ImageReads {
     if (!this.gate.mayChange) await this.gate.changed();
     else if (missing !== undefined) await this.fetch(missing, missing + 1, 'demand');
     else if (this.store.zeros.isBusy(first, end)) await this.store.zeros.punched;
-    else if (this.#hidesUntold(offset, data)) await this.#barrier();
+    else if (this.#hidesUntold(offset, data)) await this.#tell();
     else if (!this.store.active.touch(first, end)) await this.store.activate(first, end);
     else await this.store.reserve();
+  }
+
+  /** A record of everything so far; where there is no room for it, followers are told once there is. */
+  async #tell(): Promise<void> {
+    this.armBarrier();
+    await this.#barrier();
   }
 
   /** Whether the write puts zeros over what is only in the file yet: see `#isUntoldIn`. */
@@ -191,7 +197,7 @@ export class ImageRequests extends ImageReads {
   async #zeroObstacle(first: number, end: number): Promise<void> {
     if (!this.gate.mayChange) await this.gate.changed();
     else if (this.store.zeros.isBusy(first, end)) await this.store.zeros.punched;
-    else if (this.#isUntoldIn(first, end)) await this.#barrier();
+    else if (this.#isUntoldIn(first, end)) await this.#tell();
     else if (!this.#touchData(first, end)) await this.store.activate(first, end);
     else await this.store.reserve();
   }

@@ -26,7 +26,13 @@ test('a layer that is dropped while the last of it is imported is gone once both
   await disk.replace('/uploads/disk.raw', Buffer.alloc(4 * BLOCK_BYTES, 7));
   const shelf = await shelfOn(disk, 'a');
   const drops: Promise<void>[] = [];
-  const job = { image: 'web', layer: LAYER, path: '/uploads/disk.raw', signal: new AbortController().signal };
+  const job = {
+    image: 'web',
+    layer: LAYER,
+    path: '/uploads/disk.raw',
+    format: 'raw' as const,
+    signal: new AbortController().signal,
+  };
   await shelf.import({ ...job, progress: () => void drops.push(shelf.drop(LAYER)) });
   await Promise.all(drops);
   assert.is(drops.length, 1);
