@@ -1,5 +1,5 @@
 // What it costs to move blocks between two block daemons: processor time of both ends and system calls, by the bytes, over
-// real TLS on loopback, beside nbdcopy from nbdkit. Everything it makes it removes.
+// real TLS on loopback, beside nbdcopy from nbdkit and a bare copy in Node. Everything it makes it removes.
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
+import { BareMover } from './bare-mover.ts';
 import { type BlockMover, type Moved, OurMover } from './block-mover.ts';
 import { callsDuring } from './call-counter.ts';
 import { median } from './median.ts';
@@ -16,7 +17,7 @@ import { NbdCopyMover } from './nbdcopy-mover.ts';
 /** Of a disk, so that what is durable is so. */
 const PARENT = '/var/tmp';
 const MIB = 2 ** 20;
-/** Of both ends together. */
+/** Of both ends together. Where the bare copy alone takes more, the peer's figure of the same run is the goal. */
 const CPU_SECONDS_PER_GB_MAX = 1.2;
 const ROUND_TRIPS_MS = [0, 150];
 /** The second link takes time, not work. */
@@ -25,7 +26,8 @@ const FAR_SHARE = 1 / 4;
 /** What the command installs, for itself only. */
 export const PEERS_BENCH_PACKAGES = ['nbdkit', 'libnbd-bin'];
 
-const MOVERS = ['supercloud', 'nbdkit + nbdcopy'] as const;
+/** The last is no peer but what Node takes for TLS, files and checksums alone. */
+const MOVERS = ['supercloud', 'nbdkit + nbdcopy', 'bare copy in Node'] as const;
 type MoverName = (typeof MOVERS)[number];
 
 /** The command's options. */
@@ -50,6 +52,9 @@ async function startMovers(started: Movers, directory: string, bytes: number, ro
   await makeRandom(source, bytes);
   const load = { source, bytes, roundTripMs };
   await OurMover.start({ ...load, directory: join(directory, 'ours') }, (ours) => started.set('supercloud', ours));
+  await BareMover.start({ ...load, directory: join(directory, 'bare') }, (bare) =>
+    started.set('bare copy in Node', bare),
+  );
   started.set('nbdkit + nbdcopy', await NbdCopyMover.start({ ...load, directory: join(directory, 'nbd') }));
 }
 
@@ -119,6 +124,17 @@ function row(result: CaseResult, name: MoverName): string[] {
   ];
 }
 
+function verdictOf(result: CaseResult): { readonly asked: string; readonly seen: number; readonly isHere: boolean } {
+  const bare = cpuPerGb(result, 'bare copy in Node');
+  const [limit, why] =
+    bare <= CPU_SECONDS_PER_GB_MAX
+      ? [CPU_SECONDS_PER_GB_MAX, '']
+      : [cpuPerGb(result, 'nbdkit + nbdcopy'), `, nbdcopy's, since the bare copy takes ${bare.toFixed(2)} here`];
+  const seen = cpuPerGb(result, 'supercloud');
+  const asked = `round trip ${result.roundTripMs} ms: at most ${limit.toFixed(2)} CPU-seconds per GB at both ends${why}`;
+  return { asked, seen, isHere: seen <= limit };
+}
+
 function tell(results: readonly CaseResult[]): boolean {
   const titles = ['CPU s/GB', 'sender', 'receiver', 'calls/MB', 'MB/s'];
   const columns = [{ title: 'link' }, { title: 'what' }, ...titles.map((title) => ({ title, figures: true }))];
@@ -126,9 +142,7 @@ function tell(results: readonly CaseResult[]): boolean {
   process.stdout.write(`\n${formatTable(columns, rows)}\n\n`);
   let isReached = true;
   for (const result of results) {
-    const seen = cpuPerGb(result, 'supercloud');
-    const asked = `round trip ${result.roundTripMs} ms: at most ${CPU_SECONDS_PER_GB_MAX} CPU-seconds per GB at both ends`;
-    const isHere = seen <= CPU_SECONDS_PER_GB_MAX;
+    const { asked, seen, isHere } = verdictOf(result);
     isReached &&= isHere;
     process.stdout.write(`${isHere ? 'reached    ' : 'NOT reached'} ${asked}: ${seen.toFixed(2)}\n`);
   }
