@@ -1,32 +1,55 @@
-// An image that becomes larger under its running VM, in a running lab: the guest sees it, loses nothing, and moves with it.
+// Images in a running lab: closed, one is read at several nodes, as a person orders it; under its running VM it becomes larger:
+// the guest sees that, loses nothing, and moves with it.
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ProgressLine } from '../../common/progress.ts';
 import { HYPERVISOR } from '../../lab/daemons.ts';
 import { type GuestStatus, guestProblems } from '../../lab/guest/status.ts';
+import { ensurePackages } from '../../lab/host-packages.ts';
+import { runSupercloud } from '../../lab/program.ts';
 import { GUEST } from '../../lab/topology.ts';
+import type { MachineSpec } from '../../wire/contracts/hypervisor.ts';
 import { refusal } from '../refusal.ts';
 import { ClusterStand, until } from './stand.ts';
 
 const { vm, image } = GUEST;
+const tool = promisify(execFile);
+/** What a program prints. */
+const run = async (command: string, words: readonly string[]): Promise<string> => (await tool(command, words)).stdout;
 const SECTOR_BYTES = 512;
 const MIB = 2 ** 20;
 let stand: ClusterStand;
+let spec: MachineSpec;
 let bytes = 0;
 
 test.before(async () => {
+  await ensurePackages(['libnbd-bin'], new ProgressLine());
   stand = await ClusterStand.start();
-  // The same VM anew, with a kernel that says on its console what it notices.
-  const { operator } = stand;
-  const { spec } = await operator.call('vm.show', { vm });
-  const { memoryMB, cpus, ip, mac, boot } = spec;
-  await operator.call('vm.delete', { vm });
-  const loud = { ...boot, commandLine: `${boot.commandLine} ignore_loglevel` };
-  await operator.call('vm.create', { vm, cloud: 'alpha', image, memoryMB, cpus, ip, mac, boot: loud });
-  await untilWell();
+  spec = (await stand.operator.call('vm.show', { vm })).spec;
   bytes = spec.disks[0]?.bytes ?? 0;
+  await stand.operator.call('vm.delete', { vm });
 });
 
 test.after(() => stand?.stop());
+
+/** As a person types it, on the controller's node. */
+function supercloud(...words: readonly string[]): Promise<string> {
+  return runSupercloud(stand.lab.cloud('alpha').namespace, [
+    ...words,
+    '--context',
+    `${stand.lab.run.path}/context.json`,
+  ]);
+}
+
+/** The VM, with a kernel that says on its console what it notices. */
+async function boot(): Promise<void> {
+  const { memoryMB, cpus, ip, mac, boot: from } = spec;
+  const loud = { ...from, commandLine: `${from.commandLine} ignore_loglevel` };
+  await stand.operator.call('vm.create', { vm, cloud: 'alpha', image, memoryMB, cpus, ip, mac, boot: loud });
+  await untilWell();
+}
 
 /** Until the guest answers from memory and disk, with nothing lost. */
 function untilWell(): Promise<void> {
@@ -54,6 +77,25 @@ async function goesOn(then: GuestStatus): Promise<void> {
   const now = await stand.visitor.ask('status');
   assert.equal([guestProblems(now), now.bootId], [[], then.bootId]);
 }
+
+test('closed, it is open for reading at two nodes by the command line, and no VM can have it until both have closed', async () => {
+  for (const node of ['beta', 'gamma']) {
+    const { socket } = JSON.parse(await supercloud('image', 'open', image, '--at', node, '--json'));
+    const uri = `nbd+unix:///${image}?socket=${socket}`;
+    const { is_read_only, 'export-size': size } = JSON.parse(await run('nbdinfo', ['--json', uri])).exports[0];
+    assert.equal([is_read_only, size], [true, bytes]);
+  }
+  assert.match(
+    await supercloud('image', 'show', image),
+    /open at {2}beta \(0 clients\), gamma \(0 clients\), for reading/,
+  );
+  assert.match(await supercloud('image', 'list'), /beta, gamma \(reading\)/);
+  assert.is((await refusal(boot())).code, 'IMAGE_READ');
+  assert.match(await supercloud('image', 'close', image, '--at', 'beta'), /is not open for reading there/);
+  assert.is((await refusal(boot())).code, 'IMAGE_READ');
+  await supercloud('image', 'close', image, '--at', 'gamma');
+  await boot();
+});
 
 test('the guest sees the new size at once and loses nothing; a smaller one is refused', async () => {
   const { operator } = stand;

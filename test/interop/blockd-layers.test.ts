@@ -1,5 +1,7 @@
 // Images of layers on real daemons, with qemu-io as the guest: cut while written, moved and moved back, cloned, seeded,
 // exported, dropped; and exactly which blocks cross the link.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -15,7 +17,9 @@ import { BlockdNodes, EMPTY, moveImage, openNew } from './blockd-nodes.ts';
 const MIB = 2 ** 20;
 const BYTES = 16 * MIB;
 const LARGER_BYTES = 20 * MIB;
-const [FIRST, SECOND, THIRD, CLONE, LARGER] = [1, 2, 3, 4, 5].map((n) => `l${`${n}`.padStart(16, '0')}`) as [
+const GROWN_BYTES = 30 * MIB;
+const [FIRST, SECOND, THIRD, CLONE, LARGER, GROWN] = [1, 2, 3, 4, 5, 6].map((n) => `l${`${n}`.padStart(16, '0')}`) as [
+  string,
   string,
   string,
   string,
@@ -142,6 +146,29 @@ test('a larger top over a closed image reads zeros beyond the old end', async ()
   await b.controller.call('image.open', opening);
   await b.io('read -P 0x34 300 100', 'read -P 0x33 4M 32k', 'read -P 0 15M 5M', 'write -P 0x55 16000k 1M', 'flush');
   await b.io('read -P 0x55 16000k 1M');
+});
+
+test('it grows under a client: that one goes on as it was, the next one has the new size, and so has one after a kill', async () => {
+  const early = spawn('qemu-io', ['-f', 'raw', '-t', 'none', `nbd+unix:///web?socket=${b.socket}`]);
+  const ended = once(early, 'exit');
+  let said = '';
+  early.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  early.stdin.write('length\n');
+  while (!/20 MiB/.test(said)) await once(early.stdout, 'data');
+  const grown = { image: 'web', layer: GROWN, bytes: GROWN_BYTES };
+  await b.controller.call('image.cut', { cut: 'c000000000000003', cuts: [grown] });
+  early.stdin.end('write -P 0x66 100k 4k\nread -P 0x55 16000k 1M\nread -P 0x66 100k 4k\nlength\nquit\n');
+  assert.equal(await ended, [0, null]);
+  assert.not.match(said, /failed|error/i);
+  assert.match(said, /20 MiB.*20 MiB/s, 'its own size stays what it was');
+  const all = ['read -P 0x55 16000k 1M', 'read -P 0x66 100k 4k', 'read -P 0x33 4M 32k', 'read -P 0x77 29M 1M'];
+  await b.io('read -P 0 20M 10M', 'write -P 0x77 29M 1M', 'flush', ...all);
+  await b.stop('SIGKILL');
+  await b.start();
+  await b.io('read -P 0 20M 9M', ...all);
+  assert.is((await show(b)).bytes, GROWN_BYTES);
 });
 
 test('a seeded snapshot needs nobody else, and goes out as a file', async () => {
