@@ -43,8 +43,10 @@ export function storageFigures(
   return { ...record, ...sum };
 }
 
-/** A quiet guest needs three or four passes, and the last one's limit is at its highest after sixteen. */
-const CONVERGED_PASSES = 16;
+/** A quiet guest needs three or four passes; from the second on it is known how fast it changes its memory. */
+const CONVERGED_PASSES = 4;
+/** The most that the last pass may take in the end. */
+const LAST_PASS_MAX_SECONDS = 0.5;
 
 /** The memory stream's progress as the record shows it. */
 export function memoryFigures(record: MigrationRecord, progress: MemoryProgress, nowMs: number): MigrationRecord {
@@ -64,11 +66,13 @@ export function memoryFigures(record: MigrationRecord, progress: MemoryProgress,
 /** Of a guest that changes its memory as fast as it is sent: without a word it would be waited for for ever. */
 function hintOf(
   vm: string,
-  { phase, iteration, dirtyBytesPerSecond, rateBytesPerSecond }: MemoryProgress,
+  { phase, iteration, dirtyBytesPerSecond, rateBytesPerSecond, remainingBytes }: MemoryProgress,
 ): string | undefined {
-  if (phase !== 'memory' || iteration <= CONVERGED_PASSES || dirtyBytesPerSecond < rateBytesPerSecond) return undefined;
+  const isLong = remainingBytes > rateBytesPerSecond * LAST_PASS_MAX_SECONDS;
+  if (phase !== 'memory' || iteration <= CONVERGED_PASSES || !isLong) return undefined;
+  if (dirtyBytesPerSecond < rateBytesPerSecond) return undefined;
   return (
     `VM ${vm} changes ${formatBytes(dirtyBytesPerSecond)} of its memory a second and ${formatBytes(rateBytesPerSecond)} are sent: ` +
-    `this does not end by itself. Stop it (supercloud migrate ${vm} --cancel) and order it with a larger --bandwidth or none, or let the VM do less`
+    `as long as that is so this does not end. Stop it (supercloud migrate ${vm} --cancel) and order it with a larger --bandwidth or none, or let the VM do less`
   );
 }
