@@ -25,8 +25,11 @@ export interface BatchReads {
   outcome(place: number): number;
   /** For the next `begin`, of what may have to come from the disk; `done` is told by `land`, as `outcome` says. */
   readLater(fd: number, offset: number, into: Uint8Array, done: (outcome: number) => void): void;
-  /** Hands over what is to be read later. Whether some of it was in the page cache. */
-  begin(): boolean;
+  /**
+   * Hands over what is to be read later. Whether some of it was in the page cache. `isShared`: other clients wait for a
+   * processor too.
+   */
+  begin(isShared: boolean): boolean;
 }
 
 /** The reads of one thread. */
@@ -77,8 +80,8 @@ export class FileReads implements BatchReads {
     this.#later.add(fd, offset, into, done);
   }
 
-  begin(): boolean {
-    return this.#later.begin();
+  begin(isShared: boolean): boolean {
+    return this.#later.begin(isShared);
   }
 
   /** Tells whoever's reads have ended: how many. The event loop does it too; nobody may be in the middle of a step. */

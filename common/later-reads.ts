@@ -31,6 +31,7 @@ export class LaterReads {
   readonly #tell = (id: number, outcome: number): void => this.#end(id, outcome);
   #ended = 0;
   #wasByWorker = false;
+  #isShared = false;
 
   private constructor(ring: IoRing, refused: number) {
     this.#ring = ring;
@@ -57,9 +58,10 @@ export class LaterReads {
 
   /**
    * Hands over what was added, in one system call. Whether some of it was found in the page cache: nobody knows that of
-   * what a worker reads.
+   * what a worker reads. `isShared`: other clients wait for a processor too.
    */
-  begin(): boolean {
+  begin(isShared: boolean): boolean {
+    this.#isShared = isShared;
     const begun: number[] = [];
     const here: number[] = [];
     for (let id = this.#freeIds.at(-1); id !== undefined; id = this.#freeIds.at(-1)) {
@@ -80,10 +82,13 @@ export class LaterReads {
     return this.#ring.hasEnded(here);
   }
 
-  /** Of small reads every other one, where there are others: a lone one would only wait for the worker to be woken. */
+  /**
+   * Of small reads every other one, where there are others: a lone one would only wait for the worker to be woken. The
+   * workers would keep another client's requests from a processor.
+   */
   #isForWorker(bytes: number): boolean {
     if (bytes >= LARGE_BYTES) return true;
-    this.#wasByWorker = !this.#wasByWorker && this.#underWayCount > 1;
+    this.#wasByWorker = !this.#isShared && !this.#wasByWorker && this.#underWayCount > 1;
     return this.#wasByWorker;
   }
 
@@ -92,7 +97,7 @@ export class LaterReads {
     this.#ended = 0;
     this.#ring.takeDone(this.#tell);
     const ended = this.#ended;
-    if (this.#waiting.length > 0) this.begin();
+    if (this.#waiting.length > 0) this.begin(this.#isShared);
     if (this.#underWayCount === 0 && this.#waiting.length === 0) this.#event.hold(false);
     return ended;
   }

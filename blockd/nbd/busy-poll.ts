@@ -47,6 +47,11 @@ export class BusyPoll {
     this.#nowMs = nowMs;
   }
 
+  /** Nobody else asks, as far as its last request told. */
+  get isAlone(): boolean {
+    return this.#isAlone;
+  }
+
   /** The event loop was woken by a request. */
   woken(): void {
     const nowMs = this.#nowMs();

@@ -29,6 +29,8 @@ interface DirectRead {
 export interface DirectParts {
   readonly device: DirectDevice;
   readonly reads: BatchReads;
+  /** Others wait for the same thread. */
+  readonly isShared: () => boolean;
   readonly batch: ReplyBatch;
   readonly replies: Replies;
   /** The disk has been asked for a read; `landed` follows. */
@@ -100,7 +102,8 @@ export class DirectReads {
   #beginAsked(): void {
     if (!this.#hasAsked) return;
     this.#hasAsked = false;
-    if (this.#parts.reads.begin()) this.#coldInRow = 0;
+    const { reads, isShared } = this.#parts;
+    if (reads.begin(isShared())) this.#coldInRow = 0;
   }
 
   #finishAdded(): void {

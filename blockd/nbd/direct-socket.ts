@@ -66,6 +66,11 @@ export class DirectSocket {
     this.socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
   }
 
+  /** No other client of this thread asks for anything. */
+  get isAlone(): boolean {
+    return this.#poll.isAlone;
+  }
+
   /** Begins to receive. */
   start(receiver: DirectReceiver): void {
     this.#receiver = receiver;
@@ -113,9 +118,10 @@ export class DirectSocket {
     return this.#receiver?.isFull === true || this.socket.destroyed ? 0 : receiveNow(this.#fd, this.#buffer);
   }
 
-  /** The client may be about to send the next request: one that sends many at once is never waited for. */
+  /** The client may be about to send the next request: not waited for while the disk or the ring's threads have several. */
   #next(receiver: DirectReceiver): number {
-    if (receiver.isPipelined || receiver.isFull || this.socket.destroyed) return 0;
+    const isBusy = receiver.isPipelined && receiver.readsDisk;
+    if (isBusy || receiver.isFull || this.socket.destroyed) return 0;
     return this.#poll.next(this.#look, this.#readsDisk);
   }
 

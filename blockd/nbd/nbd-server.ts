@@ -71,6 +71,7 @@ function serve(accepted: Socket, device: NbdDevice, description: ExportDescripti
     drop: () => void socket.destroy(),
     resume: () => void socket.resume(),
     reads,
+    isShared: () => !direct.isAlone,
   });
   socket.once('close', () => session.close());
   direct.start(session);

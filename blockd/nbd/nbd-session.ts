@@ -13,6 +13,8 @@ export interface NbdConnection {
   readonly send: SendBatch;
   /** Present: the device's files may be read by this. */
   readonly reads?: BatchReads | undefined;
+  /** Whether other clients wait for the same thread; not if absent. */
+  isShared?(): boolean;
   /** Ends it after what was sent; nothing more is received. */
   end(): void;
   /** Ends it at once: the client broke the protocol. */
@@ -193,6 +195,7 @@ export class NbdSession {
       agreement: handshake.agreement,
       batch: this.#replies,
       reads: this.#connection.reads,
+      isShared: () => this.#connection.isShared?.() === true,
       settled: () => {
         this.#flushSoon();
         this.#goOn();

@@ -31,6 +31,8 @@ export interface TransmissionParts {
   readonly batch: ReplyBatch;
   /** Whoever reads files in batches, where the kernel lets anyone. */
   readonly reads: BatchReads | undefined;
+  /** Others wait for the same thread. */
+  readonly isShared: () => boolean;
   /** Called after each request that had to wait, once its reply is in the batch. */
   readonly settled: () => void;
 }
@@ -46,7 +48,7 @@ export class NbdTransmission {
   #waitingBytes = 0;
   #closed = false;
 
-  constructor({ device, agreement, batch, reads, settled }: TransmissionParts) {
+  constructor({ device, agreement, batch, reads, isShared, settled }: TransmissionParts) {
     this.#device = device;
     this.#agreement = agreement;
     this.#settled = settled;
@@ -63,7 +65,8 @@ export class NbdTransmission {
       if (isAnswered) this.#settled();
       else answerLater(request);
     };
-    this.#direct = new DirectReads({ device: device.direct, reads, batch, replies, waits, landed, answerLater });
+    const parts = { device: device.direct, reads, isShared, batch, replies, waits, landed, answerLater };
+    this.#direct = new DirectReads(parts);
   }
 
   get isIdle(): boolean {

@@ -63,9 +63,9 @@ class ScriptedReads implements BatchReads {
   }
 
   /** What the page cache has is read at once, and told when it lands. */
-  begin(): boolean {
+  begin(isShared: boolean): boolean {
     this.begins++;
-    this.order.push('begin');
+    this.order.push(isShared ? 'begin among others' : 'begin');
     return this.isWarm;
   }
 
@@ -162,15 +162,20 @@ test('a client whose reads are not in the page cache is not tried there first, u
     session.receive(Buffer.concat([read(0), read(1)]));
     assert.equal([reads.runs, reads.asked, reads.begins], [1, 6, 2], 'handed over in one go');
     assert.is(session.readsDisk, true);
+    assert.is(reads.order.at(-1), 'begin');
+    wire.shared = true;
+    session.receive(read(2));
+    assert.is(reads.order.at(-1), 'begin among others');
+    wire.shared = false;
     await reads.land();
     assert.is(session.readsDisk, false);
-    assert.is(wire.take().length, 6 * (HEADER_BYTES + BLOCK_BYTES));
+    assert.is(wire.take().length, 7 * (HEADER_BYTES + BLOCK_BYTES));
     reads.isWarm = true;
     session.receive(read(2));
     await reads.land();
     reads.cold.clear();
     session.receive(read(3));
-    assert.equal([reads.runs, reads.asked], [2, 7]);
+    assert.equal([reads.runs, reads.asked], [2, 8]);
     assert.is(wire.take().length, 2 * (HEADER_BYTES + BLOCK_BYTES));
   }));
 

@@ -96,6 +96,8 @@ export class Wire implements NbdConnection {
   dropped = false;
   resumed = 0;
   reads: BatchReads | undefined;
+  /** Whether others wait for the thread. */
+  shared = false;
   /** While the client reads nothing: what is told once it does. */
   unread: (() => void)[] | undefined;
 
@@ -119,6 +121,10 @@ export class Wire implements NbdConnection {
 
   resume(): void {
     this.resumed++;
+  }
+
+  isShared(): boolean {
+    return this.shared;
   }
 
   take(): Buffer {

@@ -40,7 +40,7 @@ async function withFile(isCached: boolean, body: (reads: FileReads, fd: number) 
 const later = (reads: FileReads, fd: number, offset: number, into: Uint8Array): Promise<number> =>
   new Promise((resolve) => {
     reads.readLater(fd, offset, into, resolve);
-    reads.begin();
+    reads.begin(false);
   });
 
 test('what is in the page cache is read in one run, each piece to its place', () =>
@@ -90,7 +90,7 @@ test('who is told that some of it was in the page cache can have it at once', ()
     const into = Buffer.alloc(BLOCK);
     const outcomes: number[] = [];
     reads.readLater(fd, 5 * BLOCK, into, (outcome) => outcomes.push(outcome));
-    assert.is(reads.begin(), true);
+    assert.is(reads.begin(false), true);
     assert.equal(outcomes, [], 'not in the middle of a step');
     assert.is(reads.land(), 1);
     assert.equal(outcomes, [BLOCK]);
@@ -98,12 +98,25 @@ test('who is told that some of it was in the page cache can have it at once', ()
     assert.is(reads.land(), 0);
   }));
 
+test('while others wait for a processor too, small reads are left to nobody else', () =>
+  withFile(true, async (reads, fd) => {
+    for (let round = 0; round < 20; round++) {
+      const outcomes: number[] = [];
+      const rooms = Array.from({ length: 10 }, () => Buffer.alloc(BLOCK));
+      for (const [block, room] of rooms.entries())
+        reads.readLater(fd, block * BLOCK, room, (one) => outcomes.push(one));
+      assert.is(reads.begin(true), true);
+      assert.is(reads.land(), rooms.length, 'all were in the page cache');
+      assert.equal(new Set(outcomes), new Set([BLOCK]));
+    }
+  }));
+
 test('a large read is done beside this thread, small ones around it too, and each comes whole to its place', () =>
   withFile(true, async (reads, fd) => {
     const large = Buffer.alloc(BLOCKS * BLOCK);
     const outcomes: number[] = [];
     reads.readLater(fd, 0, large, (outcome) => outcomes.push(outcome));
-    assert.is(reads.begin(), false, 'nobody knows whether the page cache had it');
+    assert.is(reads.begin(false), false, 'nobody knows whether the page cache had it');
     const rooms = Array.from({ length: 40 }, () => Buffer.alloc(BLOCK));
     const small = await Promise.all(rooms.map((room, block) => later(reads, fd, block * BLOCK, room)));
     assert.equal(new Set(small), new Set([BLOCK]));
