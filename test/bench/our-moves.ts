@@ -15,8 +15,8 @@ import type { Sample, Subject } from './samples.ts';
 
 /** The bytes of a move are counted from the order until a minute after the guest runs: the goal's definition. */
 const COUNT_MS = 60_000;
-/** A GB at the pull's own rate takes a minute and a half. */
-const INDEPENDENT_TIMEOUT_MS = 300_000;
+/** A GB at the pull's own rate takes a minute and a half, and eight times that while it stands back. */
+const INDEPENDENT_TIMEOUT_MS = 900_000;
 const INDEPENDENT_POLL_MS = 500;
 
 type Keep = (subject: Subject, sample: Sample) => void;
