@@ -2,71 +2,17 @@
 // kept, lost or torn at its sectors, names only as far as their directory was synced.
 import type { Disk, DiskFile, OpenMode } from '../../common/disk.ts';
 import { BadPages } from './bad-pages.ts';
-import { FileContent } from './file-content.ts';
+import { type Change, contentAfter, Inode, type Loss, truncation, writing } from './inode.ts';
 import { replaceBySteps } from './replaced-file.ts';
 
 const SECTOR_BYTES = 512;
 /** A kernel takes a write page by page. */
 const PAGE_BYTES = 4096;
 
-/** One change of a file's content since its last sync. */
-interface Change {
-  apply(content: FileContent): void;
-  /** The bytes that it changes; undefined for a change of size. */
-  readonly range: { readonly start: number; readonly end: number } | undefined;
-}
-
-class Inode {
-  readonly durable: FileContent;
-  #content: FileContent;
-  pending: Change[] = [];
-
-  constructor(durable = new FileContent()) {
-    this.durable = durable;
-    this.#content = durable.copy();
-  }
-
-  get content(): FileContent {
-    return this.#content;
-  }
-
-  change(change: Change): void {
-    this.pending.push(change);
-    change.apply(this.#content);
-  }
-
-  /** What the platter has once so many of `pending` reached it: not what a sync that failed has lost. */
-  written(changes = this.pending.length): FileContent {
-    const content = this.durable.copy();
-    for (const change of this.pending.slice(0, changes)) change.apply(content);
-    return content;
-  }
-
-  sync(): void {
-    for (const change of this.pending) change.apply(this.durable);
-    this.pending = [];
-  }
-
-  /** A sync that fails: Linux takes the pages for clean, shows them still and writes them never. */
-  loseSync(): void {
-    this.pending = [];
-  }
-
-  dropCached(): void {
-    this.#content = this.written();
-  }
-}
-
 /** The step at which the power failed. */
 export class PowerCut extends Error {
   readonly code = 'POWER_CUT';
 }
-
-/** What became of the unsynced changes: all lost, all kept, or all kept but (a part of) one. */
-export type Loss =
-  | { readonly kind: 'lose-all' }
-  | { readonly kind: 'keep-all' }
-  | { readonly kind: 'lose-part'; readonly index: number; readonly start: number; readonly end: number };
 
 /** A tree of files with one directory level that matters: names and contents have their own durability. */
 export class CrashDisk implements Disk {
@@ -84,6 +30,8 @@ export class CrashDisk implements Disk {
   /** What a read of the platter waits for, or fails with. */
   warming: (path: string) => Promise<void> = async () => undefined;
   readonly badPages = new BadPages();
+  /** What each step that does not block its caller waits for before it is taken; others may overtake it then. */
+  turn: (() => Promise<void> | undefined) | undefined;
   /** Syncs of these files fail. */
   failsSync: (path: string) => boolean = () => false;
 
@@ -129,11 +77,17 @@ export class CrashDisk implements Disk {
     return disk;
   }
 
-  /** The disk as a process finds it whose forerunner was killed at the step before which the power would have gone. */
+  /** The disk after its daemon was killed: the kernel runs on with all that it had taken. */
   afterKill(): CrashDisk {
     const disk = new CrashDisk(this.kernelRun);
-    disk.#names = this.#names;
-    disk.#durableNames = this.#durableNames;
+    const copies = new Map<Inode, Inode>();
+    const copyOf = (inode: Inode): Inode => {
+      const copy = copies.get(inode) ?? inode.copy();
+      copies.set(inode, copy);
+      return copy;
+    };
+    for (const [name, inode] of this.#names) disk.#names.set(name, copyOf(inode));
+    for (const [name, inode] of this.#durableNames) disk.#durableNames.set(name, copyOf(inode));
     return disk;
   }
 
@@ -246,6 +200,8 @@ export class CrashDisk implements Disk {
 
   /** Takes a step, or never answers: after a power cut nothing goes on. */
   async #step(act: () => void): Promise<void> {
+    const turn = this.turn?.();
+    if (turn !== undefined) await turn;
     if (this.#isCut()) return new Promise(() => undefined);
     act();
   }
@@ -264,34 +220,4 @@ export class CrashDisk implements Disk {
     this.steps++;
     return false;
   }
-}
-
-/**
- * What the platter has. A page cache writes a sector as it is at that moment: where a write did not reach the disk, no
- * later one of the same sector did.
- */
-function contentAfter(inode: Inode, pending: readonly { inode: Inode; change: Change }[], loss: Loss): FileContent {
-  if (loss.kind === 'lose-all') return inode.durable.copy();
-  const lost = loss.kind === 'lose-part' ? pending[loss.index] : undefined;
-  const written = inode.written();
-  if (loss.kind !== 'lose-part' || lost?.inode !== inode) return written;
-  const before = inode.written(inode.pending.indexOf(lost.change)).bytes;
-  const start = Math.floor(loss.start / SECTOR_BYTES) * SECTOR_BYTES;
-  const end = Math.min(Math.ceil(loss.end / SECTOR_BYTES) * SECTOR_BYTES, written.bytes.length);
-  const left = Buffer.alloc(Math.max(0, end - start));
-  left.set(before.subarray(start, end));
-  written.write(left, start);
-  return written;
-}
-
-function writing(buffer: Uint8Array, offset: number): Change {
-  const bytes = new Uint8Array(buffer);
-  return {
-    range: { start: offset, end: offset + bytes.length },
-    apply: (content) => content.write(bytes, offset),
-  };
-}
-
-function truncation(size: number): Change {
-  return { apply: (content) => content.resize(size), range: undefined };
 }

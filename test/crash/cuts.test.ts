@@ -7,8 +7,9 @@ import { StillImage } from '../../blockd/image/still-image.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { codeOf } from '../../common/errors.ts';
 import { shelfOn } from '../unit/blockd/quiet-shelf.ts';
-import { CrashDisk, type Loss } from './crash-disk.ts';
+import { CrashDisk } from './crash-disk.ts';
 import { enumerate, sequences } from './image-crashes.ts';
+import type { Loss } from './inode.ts';
 
 const BYTES = 4 * BLOCK_BYTES;
 const NAMES = ['web', 'data'] as const;

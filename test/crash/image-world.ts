@@ -7,9 +7,9 @@ import { LayerBlocks } from '../../blockd/image/layer-blocks.ts';
 import { createLayer, type NewLayer, openLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
-import { realClock } from '../../common/clock.ts';
 import { codeOf } from '../../common/errors.ts';
 import { createLog } from '../../common/log.ts';
+import { ManualClock } from '../unit/blockd/manual-clock.ts';
 import { runsOf } from '../unit/blockd/table-runs.ts';
 import { CrashDisk } from './crash-disk.ts';
 import { ImageModel } from './image-model.ts';
@@ -57,13 +57,13 @@ const source = {
   },
 };
 
+/** For it no time passes: barriers come when somebody asks for them. */
 function imageOf(stores: readonly ImageStore[]): Image {
-  const layers = stores.map(
-    (store) => new LayerBlocks({ store, source, clock: realClock, node: 'a', members: () => [] }),
-  );
+  const clock = new ManualClock();
+  const layers = stores.map((store) => new LayerBlocks({ store, source, clock, node: 'a', members: () => [] }));
   const [top, ...below] = layers;
   if (top === undefined) throw new Error('an image has a layer');
-  return new Image({ top, below, clock: realClock });
+  return new Image({ top, below, clock });
 }
 
 /** Opens the image as a daemon does at its start. */
@@ -102,7 +102,7 @@ async function cover(disk: CrashDisk, model: ImageModel, image: Image): Promise<
     all: [],
     create: async (fresh: NewLayer) => {
       const store = await createLayer(disk, DIRECTORY, fresh);
-      return new LayerBlocks({ store, source, clock: realClock, node: 'a', members: () => [] });
+      return new LayerBlocks({ store, source, clock: new ManualClock(), node: 'a', members: () => [] });
     },
     drop: async () => undefined,
   };

@@ -8,7 +8,8 @@ import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { codeOf } from '../../common/errors.ts';
 import { isSettled, ManualClock } from '../unit/blockd/manual-clock.ts';
 import { shelfOn } from '../unit/blockd/quiet-shelf.ts';
-import { CrashDisk, type Loss } from './crash-disk.ts';
+import { CrashDisk } from './crash-disk.ts';
+import type { Loss } from './inode.ts';
 
 const BLOCKS = 8;
 const BYTES = BLOCKS * BLOCK_BYTES;

@@ -31,6 +31,20 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/image-disk',
   },
   {
+    name: 'a restart goes on with a journal whose name a power cut takes away',
+    room: 'blockd/store/image-files.ts',
+    find: '  await disk.syncDirectory(dirname(path));\n',
+    replace: '',
+    by: 'crash/two-clients',
+  },
+  {
+    name: 'a flush waits for no barrier that another client began',
+    room: 'blockd/store/image-store.ts',
+    find: '    return this.#running?.done;\n',
+    replace: '    return undefined;\n',
+    by: 'crash/two-clients',
+  },
+  {
     name: 'a failed sync of the data is retried into success',
     room: 'blockd/store/store-journal.ts',
     find: "return cause instanceof OperationError && cause.code === 'ENOSPC' ? cause : this.#fail(cause);",

@@ -15,7 +15,7 @@ import { realClock } from '../../common/clock.ts';
 import { type Disk, realDisk } from '../../common/disk.ts';
 import { messageOf } from '../../common/errors.ts';
 import { createLog } from '../../common/log.ts';
-import { checkSums } from '../crash/image-model.ts';
+import { checkSums } from '../crash/told-versions.ts';
 import type { Planted } from '../planted/planted.ts';
 import { Prng } from '../sim/prng.ts';
 import { ToldHistory } from './disk-events.ts';

@@ -3,6 +3,7 @@
 import { Command, Option } from 'commander';
 import { wholeNumber } from '../../cli/commands/numbers.ts';
 import { exitCodeOf } from '../../common/error-report.ts';
+import { crashCourses } from '../crash/client-courses.ts';
 import { runBlockSeeds } from './block-run.ts';
 import { drawLink, swarm } from './hold-faults.ts';
 import { type HoldCast, HoldWorld } from './hold-world.ts';
@@ -65,6 +66,13 @@ const SUBJECTS: Readonly<Record<string, { readonly seeds: number; readonly run: 
       return `${answered} requests answered, ${moves} moves, ${pushedBlocks} blocks pushed ahead, ${looks} looks at copies`;
     },
   },
+  clients: {
+    seeds: 200,
+    async run(first, count, failed) {
+      const crashes = await crashCourses(first, count, (seed, why) => failed({ seed, violations: [why], trace: [] }));
+      return `${crashes} crashes`;
+    },
+  },
 };
 
 const EXAMPLES = `
@@ -103,14 +111,15 @@ async function run({ subject: only, seeds, seed }: Options): Promise<void> {
 async function main(): Promise<void> {
   const subjects = new Option(
     '--subject <name>',
-    'hold: the hold of a migration and its crash table; blocks: real stores, their guest and its moves (default: both)',
+    'hold: the hold of a migration and its crash table; blocks: real stores, their guest and its moves; clients: ' +
+      'crashes of a store that two clients use at once (default: all)',
   );
   await new Command('supercloud sim')
     .description(
       'worlds that break in every way that their seeds draw; the exit code is 1 if a promise was broken in one',
     )
     .addOption(subjects.choices(Object.keys(SUBJECTS)))
-    .option('--seeds <count>', 'how many (default: hold 2000, blocks 100)', wholeNumber)
+    .option('--seeds <count>', 'how many (default: hold 2000, blocks 100, clients 200)', wholeNumber)
     .option('--seed <number>', 'the first; alone, only that one, with its story', wholeNumber)
     .addHelpText('after', EXAMPLES)
     .exitOverride()

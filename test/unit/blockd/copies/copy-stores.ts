@@ -13,7 +13,8 @@ import type { CallContext, Handlers } from '../../../../common/rpc/server.ts';
 import type { blockdContract, Closing } from '../../../../wire/contracts/blockd.ts';
 import type { Stack } from '../../../../wire/contracts/layers.ts';
 import type { PropagationPolicy } from '../../../../wire/contracts/propagation.ts';
-import { CrashDisk, type Loss } from '../../../crash/crash-disk.ts';
+import { CrashDisk } from '../../../crash/crash-disk.ts';
+import type { Loss } from '../../../crash/inode.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { shelfOn } from '../quiet-shelf.ts';
 
