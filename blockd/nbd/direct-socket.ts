@@ -118,10 +118,9 @@ export class DirectSocket {
     return this.#receiver?.isFull === true || this.socket.destroyed ? 0 : receiveNow(this.#fd, this.#buffer);
   }
 
-  /** The client may be about to send the next request: not waited for while the disk or the ring's threads have several. */
+  /** The client may be about to send the next request: one that sends many at once is never waited for. */
   #next(receiver: DirectReceiver): number {
-    const isBusy = receiver.isPipelined && receiver.readsDisk;
-    if (isBusy || receiver.isFull || this.socket.destroyed) return 0;
+    if (receiver.isPipelined || receiver.isFull || this.socket.destroyed) return 0;
     return this.#poll.next(this.#look, this.#readsDisk);
   }
 
