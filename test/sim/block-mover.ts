@@ -45,6 +45,8 @@ export class BlockMover {
   #entry: Entry | undefined;
   #migrations = 0;
   #underWay = false;
+  /** Where the disk is being closed: its guest is gone, what it had not flushed is not durable yet. */
+  closing: BlockNode | undefined;
 
   constructor(
     world: World,
@@ -104,9 +106,11 @@ export class BlockMover {
       }
       this.#guest.leave();
       const { epoch } = this.head;
+      this.closing = from;
       const closing = await this.#persist(from, (calls) =>
         calls['image.close']({ image: this.#image, layer: LAYER, epoch }, CONTEXT),
       );
+      this.closing = undefined;
       this.#world.point('closed');
       this.#entry = closeEpoch(this.#known, from.name, closing);
       await this.#openAt(to);

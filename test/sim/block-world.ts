@@ -210,7 +210,7 @@ export class BlockWorld {
 
   #cutPower(node: BlockNode): void {
     if (node.process.isDown) return;
-    if (this.guest.node === node) this.guest.losePower();
+    if (this.guest.node === node || this.mover.closing === node) this.guest.losePower();
     node.cutPower();
     this.world.clock.after(this.world.prng.between(500, DARK_MS_MAX), () => node.powerOn());
   }
