@@ -28,17 +28,18 @@ export class ImageModel {
     return fork;
   }
 
-  /** A change begins: from now on its sectors may read as before or as after it. */
-  change(offset: number, data: Uint8Array): void {
+  /** A change begins: from now on its sectors may read as before or as after it. Answers the content after it. */
+  change(offset: number, data: Uint8Array): Buffer {
     this.#content = Buffer.from(this.#content);
     this.#content.set(data, offset);
     this.#eachSector(offset, data.length, (sector) => this.#allowed[sector]?.add(sectorOf(this.#content, sector)));
+    return this.#content;
   }
 
-  /** What was changed in the range is durable. */
-  flushed(offset = 0, length = this.bytes): void {
+  /** What was changed in the range is durable; `upTo`: to that content: what was asked for later may have been done since. */
+  flushed(offset = 0, length = this.bytes, upTo = this.#content): void {
     this.#eachSector(offset, length, (sector) => {
-      this.#allowed[sector] = new Set([sectorOf(this.#content, sector)]);
+      this.#allowed[sector] = new Set([sectorOf(upTo, sector), sectorOf(this.#content, sector)]);
     });
   }
 

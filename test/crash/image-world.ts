@@ -186,10 +186,10 @@ async function failureOf(image: Image): Promise<unknown> {
 
 /** Writes; the model knows before the image does. */
 export async function change({ model, image }: World, offset: number, data: Buffer, fua: boolean): Promise<void> {
-  model.change(offset, data);
+  const changed = model.change(offset, data);
   await image.write(offset, data, fua);
   model.used(image.store.table.lastSequence);
-  if (fua) model.flushed(offset, data.length);
+  if (fua) model.flushed(offset, data.length, changed);
 }
 
 async function publish({ model, image }: World): Promise<void> {
@@ -211,8 +211,9 @@ export async function runAll(world: World, steps: readonly Step[], kind: Kind): 
     await settle();
     world.model.used(world.image.store.table.lastSequence);
     // What is durable may be told at any time, and names its content from now on.
-    const { table } = world.image.store;
-    if (!table.hasChanges) world.model.published(runsOf(table), world.image);
+    const { table, durableSequence } = world.image.store;
+    const isDurable = !table.hasChanges && table.lastSequence <= durableSequence;
+    if (isDurable) world.model.published(runsOf(table), world.image);
   }
 }
 
