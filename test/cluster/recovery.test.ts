@@ -11,7 +11,7 @@ import type { RecoveryState } from '../../wire/contracts/cluster-state.ts';
 import { ClusterStand, qemus, until } from './stand.ts';
 
 const { vm, image } = GUEST;
-const RPO_SECONDS = 20;
+const RPO_SECONDS = 12;
 /** Of the RPO: so much is at stake when the node is lost. */
 const LATE_SHARE = 0.6;
 const FIRST_POINT_MS = 180_000;
