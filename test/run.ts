@@ -35,7 +35,7 @@ const KINDS: readonly Kind[] = [
   { folder: 'sim', parallel: 2, limitMs: 240_000 },
   { folder: 'crash', parallel: 2, limitMs: 180_000 },
   { folder: 'planted', parallel: 1, limitMs: 600_000 },
-  { folder: 'real-crash', parallel: 1, limitMs: 360_000, asLab: true, packages: ['strace', 'e2fsprogs'] },
+  { folder: 'real-crash', parallel: 2, limitMs: 360_000, asLab: true, packages: ['strace', 'e2fsprogs'] },
   { folder: 'interop', parallel: 1, limitMs: 240_000, asLab: true, packages: [...LAB_PACKAGES, ...JUDGES] },
   { folder: 'cluster', parallel: 1, limitMs: 600_000, asLab: true, packages: LAB_PACKAGES },
   {
