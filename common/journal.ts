@@ -57,7 +57,8 @@ export class Journal<T> {
   }
 
   /**
-   * Opens or makes a journal and reads it. An unfinished append at its end is cut off.
+   * Opens or makes a journal and reads it. An unfinished append at its end is cut off. What a process that was killed had
+   * appended, or put into an older journal's place, counts when it is read: it is made durable first.
    * @throws OperationError JOURNAL_DAMAGED when good records follow bad bytes, JOURNAL_UNREADABLE when it is of another
    * format or its records are not what the schema says; nothing is changed then
    */
@@ -65,6 +66,8 @@ export class Journal<T> {
     await disk.remove(path + REWRITE_SUFFIX);
     const file = await disk.open(path, 'write');
     try {
+      await file.datasync();
+      await disk.syncDirectory(dirname(path));
       const { payloads, goodBytes, tornBytes } = await readJournal(disk, file, path);
       const records = recordsOf(payloads, schema, path);
       return { journal: new Journal<Static<S>>(disk, path, file, goodBytes), records, tornBytes };

@@ -1,6 +1,6 @@
 // Where a layer's files lie, how it comes to be and how it is found again after a stop of any kind. A layer exists exactly
 // when its journal has a header; everything else of its id is left over and removed.
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Disk } from '../../common/disk.ts';
 import { OperationError } from '../../common/errors.ts';
 import { Journal } from '../../common/journal.ts';
@@ -96,7 +96,6 @@ export async function openLayer(
   { dropCached, ...options }: OpenOptions,
 ): Promise<ImageStore | undefined> {
   const paths = layerPaths(directory, layer);
-  await syncJournal(disk, paths.journal);
   await dropCached(paths.journal);
   const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord);
   const fold = foldRecords(records);
@@ -146,20 +145,6 @@ export async function deleteLayer(disk: Disk, directory: string, layer: string):
   for (const name of await disk.list(directory)) {
     if (name.startsWith(`${layer}.`)) await disk.remove(join(directory, name));
   }
-}
-
-/**
- * What a process that was killed had appended counts when it is read: it is made durable first, and so is the name of a
- * journal that it had put into an older one's place. What comes next would be in a file that a power cut takes away.
- */
-async function syncJournal(disk: Disk, path: string): Promise<void> {
-  const file = await disk.open(path, 'write');
-  try {
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await disk.syncDirectory(dirname(path));
 }
 
 async function loadTable(disk: Disk, paths: LayerPaths, fold: StoreFold): Promise<VersionTable> {

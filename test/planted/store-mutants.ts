@@ -32,8 +32,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a restart goes on with a journal whose name a power cut takes away',
-    room: 'blockd/store/image-files.ts',
-    find: '  await disk.syncDirectory(dirname(path));\n',
+    room: 'common/journal.ts',
+    find: '      await disk.syncDirectory(dirname(path));\n',
     replace: '',
     by: 'crash/two-clients',
   },

@@ -8,15 +8,21 @@ import type { BlockPlan } from './block-world.ts';
 
 const SEEDS = 30;
 const WITH_CHECKPOINTS = 12;
+/** For a planted bug, up to the first that shows it. */
+const SEARCHED_SEEDS = 200;
 
-/** Planted bugs are looked for where nobody follows: a followed writer has a barrier every second, which hides them. */
-async function broken(first: number, count: number, enough = Number.POSITIVE_INFINITY): Promise<string[]> {
-  const failures: string[] = [];
-  const failed = (result: BlockResult): unknown => failures.push(describe(result));
-  for (let seed = first; seed < first + count && failures.length < enough; seed++) {
+/**
+ * Whether one of some seeds shows a planted bug: where nobody follows, for a followed writer has a barrier every second,
+ * which hides it.
+ */
+async function isFound(first: number): Promise<boolean> {
+  let isBroken = false;
+  const failed = (): void => {
+    isBroken = true;
+  };
+  for (let seed = first; seed < first + SEARCHED_SEEDS && !isBroken; seed++)
     await runBlockSeeds(seed, 1, failed, () => ({ isPushed: false }));
-  }
-  return failures;
+  return isBroken;
 }
 
 function describe({ seed, violations }: BlockResult): string {
@@ -43,7 +49,7 @@ test('a store that forgets what a killed daemon had written is found out', async
   const { adoptWrites } = VersionTable.prototype;
   VersionTable.prototype.adoptWrites = () => undefined;
   try {
-    assert.ok((await broken(1, SEEDS)).length > 0);
+    assert.ok(await isFound(1));
   } finally {
     VersionTable.prototype.adoptWrites = adoptWrites;
   }
@@ -53,7 +59,7 @@ test('a store that promises to keep what it has not got is found out', async () 
   const { promises } = CachedCopies.prototype;
   CachedCopies.prototype.promises = () => true;
   try {
-    assert.ok((await broken(1001, SEEDS, 1)).length > 0);
+    assert.ok(await isFound(1001));
   } finally {
     CachedCopies.prototype.promises = promises;
   }

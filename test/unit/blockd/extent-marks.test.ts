@@ -24,13 +24,14 @@ interface Marked {
 /** Marks on a new journal; its syncs wait for the promise. */
 async function fresh(synced: Promise<void> = Promise.resolve()): Promise<Marked> {
   const disk = new FaultyDisk();
-  await Journal.open(disk, PATH, StoreRecord);
   const open = disk.open.bind(disk);
+  let waitsFor = Promise.resolve();
   disk.open = async (path, mode) => {
     const file = await open(path, mode);
-    return { ...file, datasync: () => synced.then(() => file.datasync()) };
+    return { ...file, datasync: () => waitsFor.then(() => file.datasync()) };
   };
   const { journal } = await Journal.open(disk, PATH, StoreRecord);
+  waitsFor = synced;
   const active = new ActiveExtents(EXTENTS * EXTENT_BLOCKS);
   const data = await disk.open('/images/web.data', 'write');
   const zeros = new ZeroBlocks(new VersionTable(active.blocks), data, () => false);
