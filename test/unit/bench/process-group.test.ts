@@ -17,7 +17,7 @@ async function started(script: string): Promise<{ leader: ChildProcess; other: n
 }
 
 test('a leader that ends when it is told takes what it started along', async () => {
-  const { leader, other, gone } = await started('sleep 60 & echo $!; trap "exit 3" TERM; wait');
+  const { leader, other, gone } = await started('trap "exit 3" TERM; sleep 60 & echo $!; wait');
   await endGroup(leader, 60_000);
   await gone;
   assert.is(leader.exitCode, 3);
