@@ -6,6 +6,7 @@ import { BLOCKD, CONTROLLER, type DaemonKind, HYPERVISOR, SWITCH_AGENT } from '.
 import { type OpenVswitch, startOpenVswitch } from './open-vswitch.ts';
 import { runSupercloud } from './program.ts';
 import { type CloudPlan, PREFIX } from './topology.ts';
+import { openTunnelDoor, TUNNEL_UPLINK } from './tunnel-door.ts';
 
 /** The device by which a cloud reaches the WAN. */
 export const UPLINK = 'up0';
@@ -53,12 +54,14 @@ export class Cloud {
 
   /** Starts the switch; its controller is named once the node has an identity. */
   async startSwitch(): Promise<void> {
+    await openTunnelDoor(this.namespace, UPLINK);
     this.#openVswitch = await startOpenVswitch({
       namespace: this.namespace,
       runDirectory: `${this.directories.run}/ovs`,
       underlayAddress: `${this.plan.address}/${PREFIX}`,
       underlayMac: this.plan.mac,
-      uplink: UPLINK,
+      uplink: TUNNEL_UPLINK,
+      isForTunnels: true,
     });
   }
 

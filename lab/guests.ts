@@ -11,6 +11,7 @@ const LAB_PACKAGES = [
   'iproute2',
   'ethtool',
   'iputils-ping',
+  'nftables',
   'procps',
   'openvswitch-switch',
   'qemu-system-x86',

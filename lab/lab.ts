@@ -93,11 +93,9 @@ export class Lab {
     const namespaces = [...this.clouds.map(({ namespace }) => namespace), wan, this.visitorNamespace];
     this.run.addNamespaces(namespaces);
     await createNamespaces(namespaces);
-    // The uplink's MAC address is its own: with the bridge's the kernel would take each frame at the uplink already, and
-    // once more from the switch.
     await createVethPairs(
       this.clouds.map(({ plan, namespace }) => [
-        { namespace, device: UPLINK },
+        { namespace, device: UPLINK, mac: plan.mac, address: `${plan.address}/${PREFIX}` },
         { namespace: wan, device: plan.cloud },
       ]),
     );

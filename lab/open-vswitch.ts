@@ -43,6 +43,8 @@ export interface OpenVswitchOptions {
   readonly underlayMac?: string;
   /** The underlay's MTU, 1500 bytes unless said; VXLAN takes 50 of them. */
   readonly underlayMtuBytes?: number;
+  /** The bridge's address serves tunnels alone, since the kernel reaches the network itself (`tunnel-door.ts`). */
+  readonly isForTunnels?: true;
   readonly controller?: { readonly target: string; readonly tls?: SwitchTls };
 }
 
@@ -99,9 +101,15 @@ export class OpenVswitch {
   /** Starts the switch daemon, at first or after it died; it comes up with the database's set-up and without flows. */
   async startSwitch(): Promise<void> {
     await this.#daemon('ovs-vswitchd', [`unix:${this.databaseSocket}`]);
-    const { underlayAddress } = this.#options;
-    const lines = [`address replace ${underlayAddress} dev ${UNDERLAY_BRIDGE}`, `link set ${UNDERLAY_BRIDGE} up`];
+    const { underlayAddress, isForTunnels } = this.#options;
+    const words = isForTunnels === true ? ' noprefixroute' : '';
+    const lines = [
+      `address replace ${underlayAddress} dev ${UNDERLAY_BRIDGE}${words}`,
+      `link set ${UNDERLAY_BRIDGE} up`,
+    ];
     await this.#run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+    // The kernel's routes, which the switch would follow, lead past it.
+    if (isForTunnels === true) await this.appctl(['ovs/route/add', underlayAddress, UNDERLAY_BRIDGE]);
   }
 
   /** Runs one transaction of `ovs-vsctl` and returns what it printed; waits until the switch has obeyed. */
@@ -138,14 +146,6 @@ export class OpenVswitch {
   /** Takes a port off the integration bridge; does nothing if it is not there. */
   async deletePort(port: string): Promise<void> {
     await this.ovsVsctl(['--if-exists', 'del-port', INTEGRATION_BRIDGE, port]);
-  }
-
-  /**
-   * Tells the switch the MAC address of a peer's underlay address, so that the first tunnelled frame is not dropped
-   * while it asks (ovs-vswitchd forgets after 15 minutes without use).
-   */
-  async setTunnelNeighbour(address: string, mac: string): Promise<void> {
-    await this.appctl(['tnl/neigh/set', UNDERLAY_BRIDGE, address, mac]);
   }
 
   /** The switch daemon's process id, for tests that kill it. */

@@ -5,7 +5,7 @@ export interface CloudPlan {
   readonly cloud: string;
   readonly node: string;
   readonly role: 'controller' | 'node';
-  /** Address and MAC address of the underlay bridge; the uplink has another MAC address. */
+  /** Address and MAC address of the node's uplink, and of its switch's end of the tunnels. */
   readonly address: string;
   readonly mac: string;
 }

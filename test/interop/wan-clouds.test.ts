@@ -18,6 +18,7 @@ import {
 import { addVethPort, type OpenVswitch, startOpenVswitch, TUNNEL_OFPORT } from '../../lab/open-vswitch.ts';
 import { startReaper } from '../../lab/reaper.ts';
 import { identify, isSameProcess, listRuns, RunDirectory } from '../../lab/run-directory.ts';
+import { openTunnelDoor, TUNNEL_UPLINK } from '../../lab/tunnel-door.ts';
 import { labLinks, startWan } from '../../lab/wan/wan.ts';
 
 const LIMIT_MS = 30_000;
@@ -38,8 +39,8 @@ async function raiseClouds(): Promise<Clouds> {
   run.addNamespaces(all);
   await createNamespaces(all);
   await createVethPairs(
-    CLOUDS.map((cloud) => [
-      { namespace: name(cloud), device: 'uplink' },
+    CLOUDS.map((cloud, index) => [
+      { namespace: name(cloud), device: 'uplink', mac: underlayMac(index), address: `${underlay(index)}/24` },
       { namespace: name('wan'), device: cloud },
     ]),
   );
@@ -51,13 +52,15 @@ async function raiseClouds(): Promise<Clouds> {
   return { run, switches, name };
 }
 
-function startSwitch(run: RunDirectory, namespace: string, index: number): Promise<OpenVswitch> {
+async function startSwitch(run: RunDirectory, namespace: string, index: number): Promise<OpenVswitch> {
+  await openTunnelDoor(namespace, 'uplink');
   const runDirectory = `${run.path}/${index}`;
   return startOpenVswitch({
     namespace,
     runDirectory,
     underlayAddress: `${underlay(index)}/24`,
-    uplink: 'uplink',
+    uplink: TUNNEL_UPLINK,
+    isForTunnels: true,
     underlayMac: underlayMac(index),
   });
 }
@@ -77,7 +80,6 @@ async function addHost({ switches, name }: Clouds, index: number, peer: number):
   const out = `in_port=${VM_OFPORT},actions=set_field:${TUNNEL_KEY}->tun_id,set_field:${underlay(peer)}->tun_dst,output:${TUNNEL_OFPORT}`;
   const back = `in_port=${TUNNEL_OFPORT},tun_id=${TUNNEL_KEY},actions=output:${VM_OFPORT}`;
   await openVswitch.ofctl('add-flows', ['-'], `${out}\n${back}\n`);
-  await openVswitch.setTunnelNeighbour(underlay(peer), underlayMac(peer));
 }
 
 function underlay(index: number): string {
@@ -105,6 +107,24 @@ async function raiseAndWait(): Promise<void> {
   console.log(JSON.stringify({ runId: run.runId, reaper: reaper.pid, pids }));
   await sleep(LIMIT_MS);
 }
+
+test('without its switch a cloud reaches the others as before; with it again the tunnel is back', async () => {
+  const clouds = await raiseClouds();
+  try {
+    const [openVswitch] = clouds.switches;
+    if (openVswitch === undefined) throw new Error('no switch');
+    await addHost(clouds, 2, 0);
+    const switchd = identify(await openVswitch.switchPid());
+    process.kill(switchd.pid, 'SIGKILL');
+    while (isSameProcess(switchd)) await sleep(20);
+    await leastPingMs(clouds.name('alpha'), underlay(1));
+    await openVswitch.startSwitch();
+    await addHost(clouds, 0, 2);
+    await leastPingMs(clouds.name('vm-alpha'), host(2));
+  } finally {
+    await clouds.run.remove();
+  }
+});
 
 test("the underlay has the lab's round trips, and a tunnel between the clouds carries frames", async () => {
   const clouds = await raiseClouds();
