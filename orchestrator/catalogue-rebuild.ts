@@ -1,5 +1,6 @@
 // Has the catalogue made again from what every store says that can be asked. What follows from it the catalogue decides.
 import { isNewerMark } from '../common/catalogue-mark.ts';
+import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { RebuildMode, RebuildOrder, RebuildReport } from '../wire/contracts/rebuild.ts';
@@ -9,17 +10,22 @@ import type { Cluster } from './cluster.ts';
 import { isEnded } from './migration-journal.ts';
 import type { State } from './state.ts';
 
+/** What is in doubt for a reason that no coming or going of a store ends, as a writer that stands still, is tried so often. */
+const RETRY_MS = 60_000;
+
 export interface CatalogueRebuildParts {
   readonly state: State;
   readonly cluster: Cluster;
   readonly watch: Pick<CatalogueWatch, 'compare'>;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
 export class CatalogueRebuild {
   readonly #parts: CatalogueRebuildParts;
-  /** Who was there when it was last tried to settle what is in doubt. */
+  /** Who was there when it was last tried to settle what is in doubt, and when that was. */
   #triedWith = '';
+  #triedAtMs = 0;
 
   constructor(parts: CatalogueRebuildParts) {
     this.#parts = parts;
@@ -31,15 +37,17 @@ export class CatalogueRebuild {
     return this.#parts.cluster.controller.catalogue.call('catalogue.rebuild', order);
   }
 
-  /** When a store has come back: what was in doubt for want of it is settled. */
+  /** When a store has come back, and every minute: what was in doubt for want of it, or of a decision, is settled. */
   async reconcile(): Promise<void> {
-    const { cluster, log } = this.#parts;
+    const { cluster, clock, log } = this.#parts;
     const { doubtful, state } = await cluster.controller.catalogue.call('catalogue.state', {});
     const up = cluster.endpoints().filter(({ node }) => cluster.isUp(node));
     const tried = `${up.map(({ node }) => node)} ${doubtful}`;
-    if (doubtful.length === 0 || state.behind !== '' || tried === this.#triedWith) return;
+    if (doubtful.length === 0 || state.behind !== '') return;
+    if (tried === this.#triedWith && clock.nowMs() - this.#triedAtMs < RETRY_MS) return;
     const { images } = await this.rebuild('reconcile');
     this.#triedWith = tried;
+    this.#triedAtMs = clock.nowMs();
     for (const { image, reason } of images) log.info({ image, reason }, 'an image is not in doubt any more');
   }
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import { realClock } from '../../common/clock.ts';
 import { type Identity, saveIdentity } from '../../common/identity.ts';
 import { type RpcClient, rpcClient } from '../../common/rpc/client.ts';
 import { CatalogueRebuild } from '../../orchestrator/catalogue-rebuild.ts';
@@ -81,7 +82,13 @@ export class CatalogueStand {
     const stores = new Stores(nodes, this.client);
     this.watch = new CatalogueWatch({ cluster: stores, log: quiet });
     this.cluster = new WatchedCluster(stores, this.watch);
-    this.rebuild = new CatalogueRebuild({ state, cluster: this.cluster, watch: this.watch, log: quiet });
+    this.rebuild = new CatalogueRebuild({
+      state,
+      cluster: this.cluster,
+      watch: this.watch,
+      clock: realClock,
+      log: quiet,
+    });
   }
 
   /** Everything started, on loopback addresses from 127.0.0.`first` on. */

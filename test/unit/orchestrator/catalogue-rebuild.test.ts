@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CatalogueRebuild } from '../../../orchestrator/catalogue-rebuild.ts';
 import type { RebuildOrder, RebuildReport } from '../../../wire/contracts/rebuild.ts';
+import { ManualClock } from '../blockd/manual-clock.ts';
 import { quiet } from '../common/members.ts';
 import { ControlStand } from './control-stand.ts';
 import { migrationRecord, vmRecord } from './records.ts';
@@ -11,9 +12,15 @@ const REPORT: RebuildReport = {
   ...{ behind: '', isDone: true, incarnation: 1, images: [], snapshots: [], unnamed: [], away: [], notes: [] },
 };
 
-const test = suite<{ stand: ControlStand; rebuild: CatalogueRebuild; orders: RebuildOrder[]; doubtful: string[] }>(
-  'rebuild',
-);
+interface Context {
+  stand: ControlStand;
+  clock: ManualClock;
+  rebuild: CatalogueRebuild;
+  orders: RebuildOrder[];
+  doubtful: string[];
+}
+
+const test = suite<Context>('rebuild');
 
 test.before.each(async (context) => {
   const stand = await ControlStand.open();
@@ -34,7 +41,8 @@ test.before.each(async (context) => {
     cluster.clients(node).blockd.answers['records.show'] = () => ({ kept });
   }
   const watch = { compare: async (node: string) => void (await cluster.clients(node).blockd.call('store.report', {})) };
-  context.rebuild = new CatalogueRebuild({ state, cluster, watch, log: quiet });
+  context.clock = new ManualClock();
+  context.rebuild = new CatalogueRebuild({ state, cluster, watch, clock: context.clock, log: quiet });
 });
 test.after.each(({ stand }) => stand.close());
 
@@ -59,7 +67,7 @@ test('migrations that have not ended are told with their images', async ({ stand
   assert.equal(orders[0]?.migrations, [{ migration: going, from: 'alpha', to: 'beta', images: ['web'] }]);
 });
 
-test('what is in doubt is tried again when another store is there, and only then', async (context) => {
+test('what is in doubt is tried again when another store is there, and after a minute', async (context) => {
   const { stand, rebuild, orders } = context;
   await rebuild.reconcile();
   assert.is(orders.length, 0, 'nothing is in doubt');
@@ -74,6 +82,13 @@ test('what is in doubt is tried again when another store is there, and only then
   stand.cluster.down.delete('beta');
   await rebuild.reconcile();
   assert.is(orders.length, 2);
+  await context.clock.advance(59_999);
+  await rebuild.reconcile();
+  assert.is(orders.length, 2);
+  // Of one whose writer stood still for a migration that has been decided since.
+  await context.clock.advance(1);
+  await rebuild.reconcile();
+  assert.is(orders.length, 3);
 });
 
 test.run();
