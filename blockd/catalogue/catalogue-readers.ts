@@ -1,7 +1,6 @@
 // Decides on images that are open for reading: at any number of nodes while nobody writes, and nobody writes meanwhile (TOCS
 // 2017, 3.2.2: what is written has one user, what is shared is read-only). Who reads sees what the last close said; an
 // opening for writing is refused, not its readers, for a reader that was cut off would not hear of it. Pure.
-import type { Head } from '../../wire/contracts/catalogue.ts';
 import type { KeptReader } from '../../wire/contracts/store-report.ts';
 import { type Entry, isOpen, refuseBusy, refuseDoubt, refuseElsewhere } from './catalogue.ts';
 import { sealedOf } from './catalogue-layers.ts';
@@ -25,11 +24,11 @@ export function closeReading(entry: Entry, node: string): Entry {
 }
 
 /** What each reader's store has to show. */
-export function readersOf(head: Head): KeptReader[] {
-  const { image, bytes, epoch, stack, readers = [] } = head;
+export function readersOf({ head, granted }: Entry): KeptReader[] {
+  const { image, bytes, stack, readers = [] } = head;
   const all = [sealedOf(head), ...stack.below];
   const said = all.filter(({ entries }) => entries > 0);
   // Of an image that nobody has written the top alone says that.
   const layers = said.length > 0 ? said : all.slice(0, 1);
-  return readers.map((node) => ({ image, node, bytes, epoch, layers }));
+  return readers.map((node) => ({ image, node, bytes, epoch: granted, layers }));
 }

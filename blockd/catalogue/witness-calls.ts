@@ -61,7 +61,7 @@ function allRecords(store: CatalogueStore): KeptRecords {
     pins: layerPins(store),
     copies: layerCopies(store),
     snapshots: kept,
-    readers: store.heads.flatMap(readersOf),
+    readers: entriesOf(store).flatMap(readersOf),
     records,
   };
 }

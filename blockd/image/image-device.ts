@@ -4,6 +4,7 @@ import type { NbdDevice } from '../nbd/nbd-device.ts';
 import type { Image } from './image.ts';
 import type { ImageReads } from './image-reads.ts';
 import { endOfStatus, statusOf } from './image-status.ts';
+import type { StillReads } from './still-reads.ts';
 
 /** The device of one image. */
 export function deviceOf(image: Image): NbdDevice {
@@ -20,8 +21,14 @@ export function deviceOf(image: Image): NbdDevice {
 }
 
 /** The device of what nobody changes. */
-export function readOnlyDeviceOf(image: ImageReads): NbdDevice {
-  return { ...readsOf(image), write: refuse, zero: refuse, trim: refuse, flush: () => undefined, hasStatus: true };
+export function readOnlyDeviceOf(image: StillReads): NbdDevice {
+  return {
+    ...readsOf(image),
+    ...{ write: refuse, zero: refuse, trim: refuse, flush: () => undefined },
+    get hasStatus() {
+      return image.isStill;
+    },
+  };
 }
 
 function readsOf(image: ImageReads): Omit<NbdDevice, 'write' | 'zero' | 'trim' | 'flush' | 'hasStatus'> {

@@ -96,7 +96,7 @@ export class ImageShelf {
     this.merges = new LayerMerges(this, parts);
     this.#cuts = new ImageCuts({ layers, log });
     this.cuts = new ShelfCuts({ cuts: this.#cuts, ended, layers, tops: this.#tops, turns: this.#turns });
-    this.#stills = new StillExports({ ...parts, layers });
+    this.#stills = new StillExports({ ...parts, layers, isOpen: (image) => this.#tops.isOpen(image) });
     this.#roomWait = new RoomWait({ ...parts, room: parts.cache?.room });
     this.upkeep = new Upkeep({ ...parts, layers, kept, hosts: () => this.hosts, members });
   }

@@ -31,6 +31,12 @@ export class ImageTops {
     return this.#hosts.get(image);
   }
 
+  /** Whether somebody writes it here, or is about to. */
+  isOpen(image: string): boolean {
+    const host = this.#hosts.get(image);
+    return host !== undefined && isOpen(host.image.store.state.role);
+  }
+
   /** @throws OperationError NO_IMAGE, IMAGE_UNUSABLE */
   get(image: string): ImageHost {
     const host = this.#hosts.get(image);

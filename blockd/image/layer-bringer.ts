@@ -40,6 +40,7 @@ export interface BringerParts {
 }
 
 interface Bringing {
+  readonly sealed: SealedLayer;
   readonly done: Promise<LayerBlocks>;
   readonly end: AbortController;
   waiting: number;
@@ -58,11 +59,11 @@ export class LayerBringer {
     return this.#bringings.has(layer);
   }
 
-  /** It goes on as long as one of those that wait for it does. */
+  /** It goes on as long as one of those that wait for it does, or until more is known of what a merge has made of it. */
   async bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
-    const before = this.#bringings.get(sealed.layer);
-    // One that nobody waited for any more is on its way out.
-    if (before?.end.signal.aborted === true) await before.done.catch(() => undefined);
+    for (let before = this.#inTheWay(sealed); before !== undefined; before = this.#inTheWay(sealed)) {
+      await before.done.catch(() => undefined);
+    }
     const bringing = this.#bringings.get(sealed.layer) ?? this.#begin(sealed, source);
     bringing.waiting++;
     try {
@@ -74,12 +75,22 @@ export class LayerBringer {
     }
   }
 
+  /** One that nobody waits for any more, or that is of an older state, which nobody may have now: it is on its way out. */
+  #inTheWay(sealed: SealedLayer): Bringing | undefined {
+    const before = this.#bringings.get(sealed.layer);
+    if (before !== undefined && !sameTable(before.sealed, sealed)) {
+      if (before.sealed.lastSequence > sealed.lastSequence) throw wasMerged(sealed.layer, sealed.layer);
+      before.end.abort();
+    }
+    return before?.end.signal.aborted === true ? before : undefined;
+  }
+
   #begin(sealed: SealedLayer, source: string): Bringing {
     const end = new AbortController();
     const done = this.#bring(sealed, source, end.signal).finally(() => this.#bringings.delete(sealed.layer));
     // Whoever waits hears of its failure; one that nobody waits for any more must not end the process.
     done.catch(() => undefined);
-    const bringing = { done, end, waiting: 0 };
+    const bringing = { sealed, done, end, waiting: 0 };
     this.#bringings.set(sealed.layer, bringing);
     return bringing;
   }
@@ -101,6 +112,7 @@ export class LayerBringer {
     const { role, merging = null } = store.state;
     if (merging !== null) throw layerInUse(sealed.layer, 'is being merged here');
     if (role === 'sealed' && store.table.lastSequence > sealed.lastSequence) throw wasMerged(sealed.layer, store.layer);
+    if (isEmpty(sealed, store)) store.table.lastSequence = sealed.lastSequence;
     const isHere = sameTable(store.table.mark, sealed);
     const mayChange = role === 'loose' || role === 'replica' || (isHere && role === 'cutting');
     if (role !== 'sealed' && !mayChange) throw layerInUse(sealed.layer, `is a ${role} here`);
@@ -158,6 +170,11 @@ export class LayerBringer {
 
 function emptyLayer({ layer, bytes }: SealedLayer): NewLayer {
   return { image: NO_IMAGE, layer, bytes, isOrigin: false, state: { role: 'loose' } };
+}
+
+/** A layer that says nothing: one that a closed image was covered with, and covered again, was never at any store. */
+function isEmpty(sealed: SealedLayer, { state, table }: ImageStore): boolean {
+  return sealed.entries === 0 && table.mark.entries === 0 && state.role === 'loose';
 }
 
 /** The proof as a store keeps it: what its table equals, so that it may be followed, and followed on from. */

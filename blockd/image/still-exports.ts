@@ -7,10 +7,10 @@ import type { Log } from '../../common/log.ts';
 import type { ImageRole } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { readOnlyDeviceOf } from './image-device.ts';
-import { ImageReads } from './image-reads.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import type { ImageExport, Serve } from './served-image.ts';
+import { StillReads } from './still-reads.ts';
 
 /** How soon layers are looked for again of which some are not here; one that was cut or seeded meanwhile is shown then. */
 const LOOK_MS = 5_000;
@@ -23,6 +23,8 @@ export interface StillExportsParts {
   /** This node's name. */
   readonly node: string;
   readonly layers: Pick<LayerShelf, 'find' | 'records'>;
+  /** Whether somebody writes the image here, or is about to: records that name readers of it are old. */
+  readonly isOpen: (image: string) => boolean;
   readonly serve: Serve;
   readonly clock: Clock;
   readonly log: Log;
@@ -44,6 +46,7 @@ interface StillDisk {
 interface Running {
   readonly disk: StillDisk;
   readonly stack: readonly LayerBlocks[];
+  readonly reads: StillReads;
   readonly served: ImageExport;
 }
 
@@ -101,7 +104,7 @@ export class StillExports {
 
   /** Readings of the image from before that epoch end, also those that older records name later. */
   endReading(image: string, epoch: number): Promise<void> {
-    this.#written.set(image, epoch);
+    this.#written.set(image, Math.max(epoch, this.#written.get(image) ?? 0));
     return this.#review();
   }
 
@@ -148,9 +151,9 @@ export class StillExports {
    * Of layers that are being merged the two say what the one will say, and are read until that is here: a snapshot does not
    * go meanwhile.
    */
-  #mayStay({ disk, stack }: Running, now: StillDisk | undefined): boolean {
+  #mayStay({ disk, stack, reads }: Running, now: StillDisk | undefined): boolean {
     const isHere = (one: LayerBlocks): boolean => this.#found(one.store.layer) === one;
-    if (now === undefined || !stack.every(isHere)) return false;
+    if (now === undefined || !reads.isStill || !stack.every(isHere)) return false;
     return isSame(now, disk) || (isMergeOf(now, disk) && this.#layersOf(now) === undefined);
   }
 
@@ -165,9 +168,10 @@ export class StillExports {
 
   #readings(): [string, StillDisk][] {
     const readers = this.#isStopped ? [] : (this.#parts.layers.records.kept?.readers ?? []);
-    const isOpen = (image: string, epoch: number): boolean => epoch >= (this.#written.get(image) ?? 0);
+    const { node, isOpen } = this.#parts;
+    const isOver = (image: string, epoch: number): boolean => epoch < (this.#written.get(image) ?? 0) || isOpen(image);
     return readers
-      .filter(({ node, image, epoch }) => node === this.#parts.node && isOpen(image, epoch))
+      .filter((reader) => reader.node === node && !isOver(reader.image, reader.epoch))
       .map(({ image, bytes, layers }) => [image, { bytes, layers, roles: OF_IMAGE }]);
   }
 
@@ -176,10 +180,10 @@ export class StillExports {
     const stack = this.#layersOf(disk) ?? [];
     const [top, ...below] = stack;
     if (top === undefined) return;
-    const reads = new ImageReads({ top, below, clock });
-    reads.gate.set('open');
+    const reads = new StillReads({ top, below, clock });
     try {
-      this.#running.set(name, { disk, stack, served: await serve(readOnlyDeviceOf(reads), name, disk.bytes, true) });
+      const served = await serve(readOnlyDeviceOf(reads), name, disk.bytes, true);
+      this.#running.set(name, { disk, stack, reads, served });
     } catch (error) {
       if (!this.#refused.has(name))
         log.warn({ name, reason: messageOf(error) }, 'what is only to be read is not served');

@@ -32,7 +32,7 @@ export const KeptReader = Type.Object({
   image: Name,
   node: Name,
   bytes: Bytes,
-  /** The newest that was granted before: an opening for writing under a later one ends the reading. */
+  /** The newest that was granted before, also to a transfer that was refused: an opening under a later one ends the reading. */
   epoch: Epoch,
   layers: Type.Array(SealedLayer, { minItems: 1 }),
 });

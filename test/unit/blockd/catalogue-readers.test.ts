@@ -1,7 +1,14 @@
 // Who may read a closed image, and that nobody writes meanwhile.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkRemovable, closeEpoch, type Entry, openEpoch } from '../../../blockd/catalogue/catalogue.ts';
+import {
+  beginTransfer,
+  checkRemovable,
+  closeEpoch,
+  type Entry,
+  finishTransfer,
+  openEpoch,
+} from '../../../blockd/catalogue/catalogue.ts';
 import { resizeImage } from '../../../blockd/catalogue/catalogue-layers.ts';
 import { pinImage } from '../../../blockd/catalogue/catalogue-pins.ts';
 import { closeReading, openReading, readersOf } from '../../../blockd/catalogue/catalogue-readers.ts';
@@ -47,8 +54,18 @@ test('while it is written nobody opens it for reading, and a later reader reads 
     'IMAGE_OPEN',
   );
   const closed = closeEpoch(written, 'a', closing('web', 1, 5));
-  const [shown] = readersOf(openReading(closed, 'b').head);
+  const [shown] = readersOf(openReading(closed, 'b'));
   assert.equal([shown?.node, shown?.epoch, shown?.layers.map(({ lastSequence }) => lastSequence)], ['b', 1, [5]]);
+});
+
+test('an epoch that a refused transfer was granted ends no later reading', () => {
+  const written = openEpoch(newEntry('web'), 'a');
+  const transfer = { migration: '00000000000000aa', from: 'a', to: 'b' };
+  const stayed = finishTransfer(beginTransfer([written], transfer), transfer.migration, false, []);
+  const [entry = written] = stayed;
+  const [shown] = readersOf(openReading(closeEpoch(entry, 'a', closing('web', 1, 5)), 'b'));
+  // A stand-by of epoch 2 was begun at b: what is read there is later.
+  assert.is(shown?.epoch, 2);
 });
 
 test('under readers an image is neither deleted nor resized, and a pin must be to where they are', () => {
@@ -73,13 +90,13 @@ test('under readers an image is neither deleted nor resized, and a pin must be t
 });
 
 test('a store is told the layers that say something; of an image that nobody wrote its top', () => {
-  const { head } = read('b');
+  const { head, granted } = read('b');
   const top = { ...head, last: { ...head.last, entries: 0 } };
   const below = { layer: layerName(7), bytes: 4_096, lastSequence: 3, entries: 2, digest: 'cd'.repeat(16) };
   const covered = { ...top, stack: { ...head.stack, below: [below] } };
-  assert.equal(readersOf(covered)[0]?.layers, [below]);
+  assert.equal(readersOf({ head: covered, granted })[0]?.layers, [below]);
   assert.equal(
-    readersOf(top)[0]?.layers.map(({ layer }) => layer),
+    readersOf({ head: top, granted })[0]?.layers.map(({ layer }) => layer),
     [head.stack.layer],
   );
 });

@@ -1,14 +1,17 @@
 // Layers that are brought between stores: from whoever has them, once for all, and never with what no image ever had.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { addImage, closeEpoch, openEpoch } from '../../../blockd/catalogue/catalogue.ts';
+import { resizeImage } from '../../../blockd/catalogue/catalogue-layers.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { codeOf } from '../../../common/errors.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 import type { SealedLayer, Stack } from '../../../wire/contracts/layers.ts';
 import { layerName } from './layered-image.ts';
-import { settle } from './manual-clock.ts';
+import { isSettled, settle } from './manual-clock.ts';
 import { ALONE, BYTES, cutAt, openAtA } from './stores-between.ts';
 
+const BLOCKS = BYTES / BLOCK_BYTES;
 const { signal } = new AbortController();
 
 function clone(number: number, below: SealedLayer[]): { image: string; stack: Stack; epoch: number; last: Closing } {
@@ -60,6 +63,26 @@ test('a layer that several images stand on is brought once, and its blocks are f
   assert.is(streams(), 2, 'one more for the block');
 });
 
+test('an image that was made larger twice while it was closed opens, elsewhere and where it was', async () => {
+  const stores = await openAtA();
+  await stores.write('a', 0, 1);
+  const closing = await stores.at('a').endEpoch('web', ALONE.layer, 1);
+  let entry = addImage(undefined, { image: 'web', layer: ALONE.layer, bytes: BYTES, holder: 'a', closing });
+  // The first of the two tops was never at any store.
+  for (const number of [2, 3]) entry = resizeImage(entry, layerName(number), number * BYTES);
+  for (const [node, from] of [['b', 'a'] as const, ['a', 'b'] as const]) {
+    entry = openEpoch(entry, node);
+    const { bytes, stack, epoch, last } = entry.head;
+    const host = await stores.at(node).ensure({ image: 'web', bytes, stack, epoch });
+    const opening = host.open({ epoch, last, from: { node: from, address: '127.0.0.1' } }, signal);
+    await stores.clock.advance(10_000);
+    assert.ok(await isSettled(opening), `it opens at ${node}`);
+    const read = [0, 1, 2 * BLOCKS, 3 * BLOCKS - 1].map((block) => stores.read(node, block));
+    assert.equal(await Promise.all(read), [1, 0, 0, 0]);
+    entry = closeEpoch(entry, node, await stores.at(node).endEpoch('web', stack.layer, epoch));
+  }
+});
+
 test('a layer whose table is not the proven one is waited for, not taken', async () => {
   const stores = await openAtA();
   await stores.write('a', 0, 1);
@@ -74,6 +97,27 @@ test('a layer whose table is not the proven one is waited for, not taken', async
   end.abort();
   assert.is(await outcome, 'CANCELLED');
   assert.is(stores.at('b').layers.find(ALONE.layer)?.store.state.role, 'loose');
+});
+
+test('who waits for what a layer is now does not wait for what it was before a merge', async () => {
+  const stores = await openAtA();
+  await stores.write('a', 0, 1);
+  const [newest] = (await cutAt(stores, 'a')).below;
+  if (newest === undefined) throw new Error('nothing was cut');
+  const { layers } = stores.at('b');
+  const before = { ...newest, lastSequence: newest.lastSequence - 1, digest: 'ab'.repeat(16) };
+  const codes: unknown[] = [];
+  const late = (sealed: SealedLayer): Promise<unknown> =>
+    layers.bring(sealed, 'a', signal).catch((error: unknown) => codes.push(codeOf(error)));
+  const older = late(before);
+  await settle();
+  const coming = layers.bring(newest, 'a', signal);
+  const oldest = late(before);
+  await stores.clock.advance(2_000);
+  assert.ok(await isSettled(coming));
+  assert.is((await coming).store.state.role, 'sealed');
+  await Promise.all([older, oldest]);
+  assert.equal(codes.sort(), ['CANCELLED', 'LAYER_MERGED']);
 });
 
 test('an image that is not open and loses a layer from under it takes the next one that comes, not its memory of it', async () => {

@@ -4,6 +4,7 @@ import type { CacheLimits } from '../../../blockd/image/cache-cap.ts';
 import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import type { Serve } from '../../../blockd/image/served-image.ts';
 import type { Dial } from '../../../blockd/peer/peer-stream.ts';
+import type { Clock } from '../../../common/clock.ts';
 import { createLog } from '../../../common/log.ts';
 import type { CrashDisk } from '../../crash/crash-disk.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -11,7 +12,7 @@ import { ManualClock } from './manual-clock.ts';
 /** How a node reaches others, and its clock; by default it reaches nobody and no time passes. */
 export interface Surroundings {
   readonly dial?: Dial;
-  readonly clock?: ManualClock;
+  readonly clock?: Clock;
   readonly serve?: Serve;
   readonly cache?: CacheLimits;
 }

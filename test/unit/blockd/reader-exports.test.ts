@@ -134,4 +134,38 @@ test('an opening for writing takes its place, also where the records still name 
   await stand.shelf.close();
 });
 
+test('who was cut off reads nothing of the next writer, whose table came to be here', async () => {
+  const stand = await Stand.make();
+  await stand.keep('a');
+  await stand.read();
+  const device = stand.exports.get('web')?.device;
+  const { table } = stand.shelf.get('web').image.store;
+  table.learn(
+    { first: 0, count: 1, high: 2 * 256, low: table.lastSequence + 1, flags: 0, holder: 0, sumAt: () => 0 },
+    0,
+  );
+  assert.is(stand.first, undefined, 'a hole of the next writer');
+  assert.is(device?.direct?.fileOf(BLOCK_BYTES, BLOCK_BYTES), undefined);
+  assert.is(device?.hasStatus, false);
+  assert.is(codeOf(await device?.makeReadable(0, BLOCK_BYTES).catch((error: unknown) => error)), 'EXPORT_ENDED');
+  await stand.shelf.close();
+});
+
+test('an image that is written here is not shown to readers that old records name, also after a restart', async () => {
+  const stand = await Stand.make();
+  const opening = { image: 'web', bytes: BYTES, stack: STACK, epoch: 2, last: stand.last, from: FROM };
+  await stand.calls['image.open'](opening, context);
+  const cuts = [{ image: 'web', layer: layerName(2) }];
+  const [cut] = (await stand.calls['image.cut']({ cut: 'c000000000000001', cuts }, context)).sealed;
+  const layers = cut === undefined ? [] : [cut.sealed];
+  const readers = [{ image: 'web', node: 'a', bytes: BYTES, epoch: 1, layers }];
+  await stand.calls['records.keep']({ mark: { incarnation: 1, serial: 9 }, pins: [], readers, records: [] }, context);
+  assert.is(stand.exports.get('web')?.isReadOnly, false);
+  await stand.shelf.close();
+  await stand.start();
+  assert.is(stand.exports.get('web')?.isReadOnly, false);
+  assert.ok(!stand.events.includes('shown'));
+  await stand.shelf.close();
+});
+
 test.run();
