@@ -18,15 +18,39 @@ export type Covered = readonly (Uint8Array | undefined)[];
 
 /** The history of one disk of a few blocks. Offsets and lengths are whole sectors. */
 export class DiskHistory {
-  readonly bytes: number;
-  readonly #sectors: Sector[];
+  readonly #sectors: Sector[] = [];
 
   constructor(bytes: number) {
-    this.bytes = bytes;
-    this.#sectors = Array.from({ length: bytes / SECTOR_BYTES }, () => {
+    this.grow(bytes);
+  }
+
+  get bytes(): number {
+    return this.#sectors.length * SECTOR_BYTES;
+  }
+
+  /** It has this size from now on: what is new is zeros. */
+  grow(bytes: number): void {
+    while (this.bytes < bytes) {
       const zeros = new Uint8Array(SECTOR_BYTES);
-      return { contents: [zeros], answered: 1, copied: [zeros] };
-    });
+      this.#sectors.push({ contents: [zeros], answered: 1, copied: [zeros] });
+    }
+  }
+
+  /** It was closed, or handed over, with all that was answered: nothing older is there any more. */
+  moved(): void {
+    this.flushed(this.cover());
+  }
+
+  /** What it was closed with; `hasLostPower`: then it may have gone back to the last flush before. */
+  closed(hasLostPower: boolean): ClosedVersion {
+    const sectors = this.#sectors.map((sector) => ({
+      contents: hasLostPower ? sector.contents : sector.contents.slice(sector.answered - 1, sector.answered),
+      learn: (content: Uint8Array): void => {
+        sector.contents = [content];
+        sector.answered = 1;
+      },
+    }));
+    return new ClosedVersion(sectors);
   }
 
   /** A change is asked for: its sectors are the old or the new until it is answered. */
@@ -133,6 +157,53 @@ export class CopiedContents {
       const now = read.subarray(at, at + SECTOR_BYTES);
       const mayBe = this.#sectors[(offset + at) / SECTOR_BYTES] ?? [];
       if (!mayBe.some((content) => isEqual(content, now))) return false;
+    }
+    return true;
+  }
+}
+
+/** A sector of a disk that was closed. */
+interface ClosedSector {
+  /** All that it may be. */
+  contents: readonly Uint8Array[];
+  /** It is this one. */
+  readonly learn: (content: Uint8Array) => void;
+}
+
+/** What a disk was closed with, for ever. */
+export class ClosedVersion {
+  /** Somebody may have written since. */
+  isOver = false;
+  readonly #sectors: readonly ClosedSector[];
+
+  constructor(sectors: readonly ClosedSector[]) {
+    this.#sectors = sectors;
+  }
+
+  get bytes(): number {
+    return this.#sectors.length * SECTOR_BYTES;
+  }
+
+  /** Whether what was read from the offset on, whole sectors, may be of it. */
+  mayBe(offset: number, read: Uint8Array): boolean {
+    return this.#each(offset, read, ({ contents }, now) => contents.some((content) => isEqual(content, now)));
+  }
+
+  /** What was read is of it: these sectors are never anything else, nor are they to whoever opens the disk next. */
+  settle(offset: number, read: Uint8Array): void {
+    this.#each(offset, read, (sector, now) => {
+      if (sector.contents.length === 1) return true;
+      const content = now.slice();
+      sector.contents = [content];
+      if (!this.isOver) sector.learn(content);
+      return true;
+    });
+  }
+
+  #each(offset: number, read: Uint8Array, look: (sector: ClosedSector, now: Uint8Array) => boolean): boolean {
+    for (let at = 0; at < read.length; at += SECTOR_BYTES) {
+      const sector = this.#sectors[(offset + at) / SECTOR_BYTES];
+      if (sector === undefined || !look(sector, read.subarray(at, at + SECTOR_BYTES))) return false;
     }
     return true;
   }

@@ -3,7 +3,7 @@
 import { Converter } from '../../blockd/convert/converter.ts';
 import { blockCalls } from '../../blockd/image/block-calls.ts';
 import { ImageShelf } from '../../blockd/image/image-shelf.ts';
-import type { ImageExport } from '../../blockd/image/served-image.ts';
+import type { ImageExport, Serve } from '../../blockd/image/served-image.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { PeerSession } from '../../blockd/peer/peer-session.ts';
 import type { PeerStream, StreamEvents, StreamPurpose } from '../../blockd/peer/peer-stream.ts';
@@ -29,6 +29,12 @@ interface Around {
   readonly checkpointBytes: number | undefined;
 }
 
+/** An export that nobody can write. */
+export interface ShownDevice {
+  readonly device: NbdDevice;
+  readonly bytes: number;
+}
+
 /** One node's block daemon. */
 export class BlockNode {
   readonly name: string;
@@ -36,6 +42,8 @@ export class BlockNode {
   readonly manner: DiskManner = { slowness: 1 };
   /** What a guest may use, by image. */
   readonly exports = new Map<string, NbdDevice>();
+  /** What readers may use, by image. */
+  readonly shown = new Map<string, ShownDevice>();
   /** Guests at exports, by image. */
   readonly attached = new Set<string>();
   readonly #world: World;
@@ -110,6 +118,7 @@ export class BlockNode {
   #die(hasPower: boolean): void {
     this.process.crash();
     this.exports.clear();
+    this.shown.clear();
     this.attached.clear();
     this.#around.streams.died(this.process, hasPower);
   }
@@ -117,7 +126,8 @@ export class BlockNode {
   #boot(): void {
     this.#world.point(`${this.name} starts`);
     const disk = new TimedDisk(this.#disk, this.process, this.#world.prng, this.manner);
-    const serve = (device: NbdDevice, name: string): Promise<ImageExport> => this.#serve(device, name);
+    const serve: Serve = (device, name, bytes, isReadOnly = false) =>
+      isReadOnly ? this.#show(device, name, bytes) : this.#serve(device, name);
     const inner = this.#disk;
     this.#shelf = new ImageShelf({
       disk,
@@ -149,6 +159,18 @@ export class BlockNode {
       },
       close: async () => {
         if (exports.get(name) === device) exports.delete(name);
+      },
+    };
+  }
+
+  async #show(device: NbdDevice, name: string, bytes: number): Promise<ImageExport> {
+    const { shown } = this;
+    shown.set(name, { device, bytes });
+    return {
+      path: `/${name}.sock`,
+      connections: 1,
+      close: async () => {
+        if (shown.get(name)?.device === device) shown.delete(name);
       },
     };
   }

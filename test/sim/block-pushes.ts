@@ -3,7 +3,7 @@
 import { DEFAULT_SETTINGS } from '../../blockd/propagation/default-settings.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
-import { type Calls, CONTEXT, endpoint } from './block-mover.ts';
+import { type Calls, CONTEXT, endpoint } from './block-calls.ts';
 import type { BlockNode } from './block-node.ts';
 import { SimProcess } from './process.ts';
 import type { World } from './world.ts';

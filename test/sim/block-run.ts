@@ -1,6 +1,7 @@
 // Runs worlds of real stores by their seeds; one in fifty runs twice and must end alike.
 import type { CopyPolicy } from './block-copies.ts';
-import { BLOCK_FAULTS, type BlockPlan, BlockWorld } from './block-world.ts';
+import { BLOCK_FAULTS } from './block-faults.ts';
+import { type BlockPlan, BlockWorld } from './block-world.ts';
 import { drawLink } from './hold-faults.ts';
 import { Prng } from './prng.ts';
 
@@ -20,9 +21,13 @@ export interface BlockResult {
   readonly pushedBlocks: number;
   /** Moments at which the copies on all disks were compared with what they must be. */
   readonly looks: number;
+  /** How often the disk became larger, layers were merged, and readers were answered. */
+  readonly growths: number;
+  readonly merges: number;
+  readonly reads: number;
 }
 
-type BlockSums = Pick<BlockResult, 'answered' | 'moves' | 'pushedBlocks' | 'looks'>;
+type BlockSums = Omit<BlockResult, 'seed' | 'violations' | 'trace' | 'fingerprint'>;
 
 /** Makes the draws of a policy others than those of its world's faults. */
 const POLICY_SEED = 2 ** 40;
@@ -42,10 +47,19 @@ export function planWithCopies(seed: number): BlockPlan {
   return { ...planWithoutCopies(seed), policy };
 }
 
-/** Every second pair of worlds has copies; in three of four, journals come to their checkpoints. */
+/** A disk that is cut, grown, merged and read besides; in three of four, journals come to their checkpoints. */
+export function planWithLayers(seed: number): BlockPlan {
+  return { isPushed: (seed >> 2) % 2 === 0, isLayered: true, checkpointBytes: checkpointOf(seed) };
+}
+
+/** Of four worlds two have copies, and one has layers. */
 export function planOf(seed: number): BlockPlan {
-  const checkpointBytes = new Prng(seed + JOURNAL_SEED).pick([undefined, 1024, 8 * 1024, 32 * 1024]);
-  return { ...(seed % 4 < 2 ? planWithoutCopies(seed) : planWithCopies(seed)), checkpointBytes };
+  const plan = [planWithoutCopies, planWithLayers, planWithCopies, planWithCopies][seed % 4] ?? planWithoutCopies;
+  return { ...plan(seed), checkpointBytes: checkpointOf(seed) };
+}
+
+function checkpointOf(seed: number): number | undefined {
+  return new Prng(seed + JOURNAL_SEED).pick([undefined, 1024, 8 * 1024, 32 * 1024]);
 }
 
 /** One world under the faults that the seed draws. */
@@ -64,9 +78,14 @@ export async function runBlockSeed(seed: number, plan = planOf(seed)): Promise<B
   // A world that is broken may never come to rest.
   if (blocks.world.violations.length === 0) await blocks.settle(SETTLE_MS);
   const { violations, trace, fingerprint } = blocks.world;
-  const { moves, guest, copies } = blocks;
-  const looks = copies?.looks ?? 0;
-  return { seed, violations, trace, fingerprint, answered: guest.answered, moves, pushedBlocks, looks };
+  const { moves, guest, copies, script } = blocks;
+  return {
+    ...{ seed, violations, trace, fingerprint, answered: guest.answered, moves, pushedBlocks },
+    looks: copies?.looks ?? 0,
+    growths: script?.cuts.growths ?? 0,
+    merges: script?.merges.merged ?? 0,
+    reads: script?.readers.answered ?? 0,
+  };
 }
 
 /** Runs the seeds from `first` on; calls back for each that broke a promise or ended differently the second time. */
@@ -76,13 +95,10 @@ export async function runBlockSeeds(
   failed: (result: BlockResult) => void,
   plan: (seed: number) => BlockPlan = planOf,
 ): Promise<BlockSums> {
-  const sum = { answered: 0, moves: 0, pushedBlocks: 0, looks: 0 };
+  const sum = { answered: 0, moves: 0, pushedBlocks: 0, looks: 0, growths: 0, merges: 0, reads: 0 };
   for (let seed = first; seed < first + count; seed++) {
     const result = await runBlockSeed(seed, plan(seed));
-    sum.answered += result.answered;
-    sum.moves += result.moves;
-    sum.pushedBlocks += result.pushedBlocks;
-    sum.looks += result.looks;
+    for (const key of Object.keys(sum) as (keyof BlockSums)[]) sum[key] += result[key];
     if (result.violations.length > 0) failed(result);
     else if (seed % REPEAT_EVERY === 0 && (await runBlockSeed(seed, plan(seed))).fingerprint !== result.fingerprint)
       failed({ ...result, violations: ['two runs of one seed ended differently'] });

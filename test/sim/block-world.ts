@@ -1,13 +1,16 @@
-// The world of real stores: three nodes, one disk, its guest, and whoever moves it about; faults by name. One seed makes
-// one course of events.
+// The world of real stores: three nodes, one disk, its guest, whoever moves it about, and what goes wrong. One seed makes one
+// course of events.
 import { setImmediate as turn } from 'node:timers/promises';
 import { messageOf } from '../../common/errors.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { BlockCopies, type CopyPolicy } from './block-copies.ts';
+import { type BlockFault, BlockFaults } from './block-faults.ts';
 import { BlockGuest } from './block-guest.ts';
-import { BlockMover, LAYER } from './block-mover.ts';
+import { BlockHead, LAYER } from './block-head.ts';
+import { BlockMover } from './block-mover.ts';
 import { BlockNode } from './block-node.ts';
 import { BlockPushes, PROACTIVE } from './block-pushes.ts';
+import { BlockScript } from './block-script.ts';
 import { SimStreams } from './block-streams.ts';
 import type { LinkFaults } from './network.ts';
 import { World } from './world.ts';
@@ -22,16 +25,6 @@ const BEGIN_MS_MAX = 600_000;
 const LOOK_MS = 400;
 const MOVE_EVERY_MS = 3_000;
 const TELL_EVERY_MS = 2_000;
-/** A node without power has it again within this. */
-const DARK_MS_MAX = 8_000;
-const CUT_MS_MAX = 30_000;
-const FROZEN_MS_MAX = 25_000;
-const FULL_MS_MAX = 4_000;
-const SLOW_MS_MAX = 4_000;
-const SLOWNESS = 200;
-
-export const BLOCK_FAULTS = ['kill', 'power', 'cut', 'one-way', 'freeze', 'full', 'slow'] as const;
-export type BlockFault = (typeof BLOCK_FAULTS)[number];
 
 /** What kind of world it is. */
 export interface BlockPlan {
@@ -41,6 +34,8 @@ export interface BlockPlan {
   readonly policy?: CopyPolicy | undefined;
   /** A journal longer than this is replaced by a checkpoint; without it none comes to one. */
   readonly checkpointBytes?: number | undefined;
+  /** The disk is also cut, grown, merged, and read while it is closed; under no policy with copies. */
+  readonly isLayered?: boolean;
 }
 
 export class BlockWorld {
@@ -51,10 +46,15 @@ export class BlockWorld {
   readonly nodes: readonly BlockNode[];
   moves = 0;
   readonly copies: BlockCopies | undefined;
+  script: BlockScript | undefined;
+  readonly #isLayered: boolean;
+  readonly #head = new BlockHead(IMAGE);
+  readonly #faults: BlockFaults;
   readonly #isPushed: boolean;
   #isOver = false;
 
-  constructor(seed: number, faults: LinkFaults, { isPushed, policy, checkpointBytes }: BlockPlan) {
+  constructor(seed: number, faults: LinkFaults, plan: BlockPlan) {
+    const { isPushed, policy, checkpointBytes, isLayered = false } = plan;
     this.#isPushed = isPushed;
     const settings: PropagationSettings | undefined = policy && { ...PROACTIVE, policy };
     this.world = new World(seed, faults);
@@ -62,10 +62,21 @@ export class BlockWorld {
     const around = { world: this.world, streams, others: () => this.nodes, checkpointBytes };
     this.nodes = NAMES.map((name) => new BlockNode(name, around));
     this.guest = new BlockGuest(this.world, IMAGE, BLOCKS * BLOCK_BYTES);
-    this.mover = new BlockMover(this.world, this.nodes, this.guest, IMAGE, settings);
+    const parts = { world: this.world, nodes: this.nodes, guest: this.guest, head: this.#head };
+    this.mover = new BlockMover({ ...parts, propagation: settings });
     this.pushes = new BlockPushes(this.world, this.nodes, settings ?? PROACTIVE);
     if (policy !== undefined)
       this.copies = new BlockCopies(this.world, this.nodes, this.guest, { image: IMAGE, layer: LAYER, policy });
+    this.#isLayered = isLayered;
+    this.#faults = new BlockFaults({ ...parts, kill: (node) => this.#kill(node), loses: (node) => this.#loses(node) });
+  }
+
+  strike(fault: BlockFault): void {
+    this.#faults.strike(fault);
+  }
+
+  heal(): void {
+    this.#faults.heal();
   }
 
   /** Makes the disk and lets the guest and the mover begin. */
@@ -75,54 +86,11 @@ export class BlockWorld {
     const told = this.nodes.map((node) => node.started.then(() => node.shelf.members.set(members)));
     await this.#finish(Promise.all(told));
     if (this.copies !== undefined) await this.#finish(this.copies.begin());
+    if (this.#isLayered) {
+      const { world, nodes, guest, mover } = this;
+      this.script = new BlockScript({ world, nodes, guest, mover, head: this.#head });
+    }
     this.#look();
-  }
-
-  /** Strikes once; what it breaks is mended after a while. */
-  strike(fault: BlockFault): void {
-    const { prng } = this.world;
-    const node = prng.pick(this.nodes as [BlockNode, ...BlockNode[]]);
-    const other = prng.pick(this.nodes.filter((one) => one !== node) as [BlockNode, ...BlockNode[]]);
-    this.world.point(`${fault} ${node.name} ${other.name}`);
-    this.#faults[fault](node, other);
-  }
-
-  readonly #faults: Readonly<Record<BlockFault, (node: BlockNode, other: BlockNode) => void>> = {
-    kill: (node) => this.#kill(node),
-    power: (node) => this.#cutPower(node),
-    cut: (node, other) => {
-      for (const [from, to] of [
-        [node, other],
-        [other, node],
-      ] as const) {
-        this.world.network.cut(from.name, to.name);
-        this.#after(CUT_MS_MAX, () => this.world.network.mend(from.name, to.name));
-      }
-    },
-    'one-way': (node, other) => {
-      this.world.network.cut(node.name, other.name);
-      this.#after(CUT_MS_MAX, () => this.world.network.mend(node.name, other.name));
-    },
-    freeze: (node) => {
-      node.process.freeze();
-      this.#after(FROZEN_MS_MAX, () => node.process.thaw());
-    },
-    full: (node) => {
-      node.isFull = true;
-      this.#after(FULL_MS_MAX, () => {
-        node.isFull = false;
-      });
-    },
-    slow: (node) => {
-      node.manner.slowness = SLOWNESS;
-      this.#after(SLOW_MS_MAX, () => {
-        node.manner.slowness = 1;
-      });
-    },
-  };
-
-  #after(msMax: number, mend: () => void): void {
-    this.world.clock.after(this.world.prng.between(0, msMax), mend);
   }
 
   /** Lets time pass. */
@@ -139,17 +107,6 @@ export class BlockWorld {
     return true;
   }
 
-  /** Nothing fails any more. */
-  heal(): void {
-    this.world.network.heal();
-    for (const node of this.nodes) {
-      node.isFull = false;
-      node.manner.slowness = 1;
-      node.process.thaw();
-      if (node.process.isDown) node.powerOn();
-    }
-  }
-
   /** The end: everything that waits comes to its end, the whole disk is right, at every node that it still needs. */
   async settle(limitMs: number): Promise<void> {
     this.#isOver = true;
@@ -158,6 +115,10 @@ export class BlockWorld {
     if (!(await this.run(endMs, isCalm))) return this.world.violate('the guest does not run again');
     await this.#within(endMs, this.guest.pause(), 'the guest waits for an answer for ever');
     await this.#readsRight(endMs, 'at the end');
+    if (this.script !== undefined) {
+      await this.#within(endMs, this.script.end(), 'its layers are never merged, or it is never read');
+      await this.#readsRight(endMs, 'merged and opened again');
+    }
     this.copies?.end();
     await this.#within(endMs, this.mover.independent(), 'it never becomes independent of other nodes');
     await this.#readsRight(endMs, 'without the other nodes');
@@ -208,11 +169,8 @@ export class BlockWorld {
     this.world.clock.after(LOOK_MS, isUp);
   }
 
-  #cutPower(node: BlockNode): void {
-    if (node.process.isDown) return;
+  #loses(node: BlockNode): void {
     if (this.guest.node === node || this.mover.closing === node) this.guest.losePower();
-    node.cutPower();
-    this.world.clock.after(this.world.prng.between(500, DARK_MS_MAX), () => node.powerOn());
   }
 
   /** Now and then the disk is moved; a guest that died with its node is started again. */
@@ -224,16 +182,21 @@ export class BlockWorld {
       if (this.guest.node === undefined) this.#take(this.mover.restart());
       else if (!this.#isOver && prng.chance(LOOK_MS / MOVE_EVERY_MS)) this.#move();
     }
-    if (this.#isPushed && !this.#isOver && prng.chance(LOOK_MS / TELL_EVERY_MS)) this.pushes.tell(this.mover.head);
+    if (this.#isPushed && !this.#isOver && prng.chance(LOOK_MS / TELL_EVERY_MS)) this.pushes.tell(this.#head.head);
+    this.script?.look();
     if (this.mover.isUnderWay) this.copies?.moving();
     else this.copies?.look();
     clock.after(LOOK_MS, () => this.#look());
   }
 
   #move(): void {
+    this.#take(this.script?.step() ?? this.#moved());
+  }
+
+  #moved(): Promise<void> {
     const to = this.world.prng.pick(this.nodes as [BlockNode, ...BlockNode[]]);
     this.moves++;
-    this.#take(this.world.prng.chance(0.75) ? this.mover.migrate(to) : this.mover.moveCold(to));
+    return this.world.prng.chance(0.75) ? this.mover.migrate(to) : this.mover.moveCold(to);
   }
 
   #take(work: Promise<void>): void {
@@ -244,6 +207,7 @@ export class BlockWorld {
   /** What must hold after each event: one writer at most takes changes. */
   #check(): void {
     const writers = this.nodes.filter((node) => node.exports.has(IMAGE) && isOpen(node));
+    this.script?.check();
     if (writers.length > 1) this.world.violate(`${writers.map(({ name }) => name).join(' and ')} both write (S4)`);
   }
 }

@@ -62,8 +62,10 @@ const SUBJECTS: Readonly<Record<string, { readonly seeds: number; readonly run: 
   blocks: {
     seeds: 100,
     async run(first, count, failed) {
-      const { answered, moves, pushedBlocks, looks } = await runBlockSeeds(first, count, failed);
-      return `${answered} requests answered, ${moves} moves, ${pushedBlocks} blocks pushed ahead, ${looks} looks at copies`;
+      const sums = await runBlockSeeds(first, count, failed);
+      const { answered, moves, pushedBlocks, looks, growths, merges, reads } = sums;
+      const written = `${answered} requests answered, ${moves} moves, ${growths} growths, ${merges} merges`;
+      return `${written}, ${reads} reads of readers, ${pushedBlocks} blocks pushed ahead, ${looks} looks at copies`;
     },
   },
   clients: {

@@ -1,0 +1,34 @@
+// Keeps the catalogue's records at the stores of a simulated world, as the orchestrator does: by calls that are lost, late and
+// come twice, until each store says that it keeps them.
+import { readersOf } from '../../blockd/catalogue/catalogue-readers.ts';
+import type { CatalogueMark, KeptRecords } from '../../wire/contracts/store-report.ts';
+import { BlockCalls, CONTEXT } from './block-calls.ts';
+import type { BlockHead } from './block-head.ts';
+import type { BlockNode } from './block-node.ts';
+import type { World } from './world.ts';
+
+export class BlockRecords {
+  readonly #calls: BlockCalls;
+  readonly #head: BlockHead;
+
+  constructor(world: World, head: BlockHead) {
+    this.#calls = new BlockCalls(world, 'records');
+    this.#head = head;
+  }
+
+  get now(): KeptRecords {
+    const { entry, serial } = this.#head;
+    return { mark: { incarnation: 1, serial }, pins: [], readers: readersOf(entry), records: [] };
+  }
+
+  /** Once, as they are now. @throws LostCall */
+  keep(node: BlockNode): Promise<{ mark: CatalogueMark }> {
+    const records = this.now;
+    return this.#calls.call(node, (calls) => calls['records.keep'](records, CONTEXT));
+  }
+
+  /** Says them once to each; who does not hear of them does so the next time. */
+  tell(nodes: readonly BlockNode[]): void {
+    for (const node of nodes) this.keep(node).catch(() => undefined);
+  }
+}
