@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { COPY_MUTANTS } from './copy-mutants.ts';
+import { HANDOVER_MUTANTS } from './handover-mutants.ts';
 import { IMAGE_MUTANTS } from './image-mutants.ts';
 import { MERGE_MUTANTS } from './merge-mutants.ts';
 import { type Mutant, runMutant } from './mutant-run.ts';
@@ -11,7 +12,10 @@ import { STORE_MUTANTS } from './store-mutants.ts';
 
 const AT_ONCE = 2;
 
-const mutants = [STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS].flat();
+const mutants = [
+  ...[STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS],
+  HANDOVER_MUTANTS,
+].flat();
 const left = [...mutants];
 const caught = new Map<Mutant, Promise<string>>();
 

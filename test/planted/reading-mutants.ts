@@ -31,6 +31,41 @@ export const READING_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/snapshot-exports',
   },
   {
+    name: 'a reader that was cut off is shown what the next writer wrote',
+    room: 'blockd/image/still-reads.ts',
+    find: 'return this.isStill && super.tryBeginRead(offset, length);',
+    replace: 'return super.tryBeginRead(offset, length);',
+    by: 'sim/block-layers',
+  },
+  {
+    name: 'an image that is written at a node is shown to readers there after a restart',
+    room: 'blockd/image/still-exports.ts',
+    find: ' || isOpen(image);',
+    replace: ' || isOpen(image) === undefined;',
+    by: 'sim/block-layers',
+  },
+  {
+    name: 'what a refused transfer was granted ends the readings that come after it',
+    room: 'blockd/catalogue/catalogue-readers.ts',
+    find: 'bytes, epoch: granted, layers',
+    replace: 'bytes, epoch: head.epoch, layers',
+    by: 'unit/blockd/catalogue-readers',
+  },
+  {
+    name: 'layers of two sizes are merged',
+    room: 'orchestrator/mergeable-layers.ts',
+    find: 'if (from.bytes === into.bytes && chains.every(',
+    replace: 'if (chains.every(',
+    and: [
+      {
+        room: 'blockd/catalogue/catalogue-merges.ts',
+        find: ' && bytes === into.bytes && bytes === from.bytes;',
+        replace: ';',
+      },
+    ],
+    by: 'sim/block-layers',
+  },
+  {
     name: 'a client that was let go has what it sent later carried out',
     room: 'blockd/nbd/nbd-session.ts',
     find: '  take(chunk: Buffer): void {\n    if (this.#ending || this.#ended) return;',

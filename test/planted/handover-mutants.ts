@@ -1,0 +1,26 @@
+// Bugs to plant where an image goes from one writer to the next. Not a test itself.
+import type { Mutant } from './mutant-run.ts';
+
+export const HANDOVER_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'who comes back with a tail takes it for the newest',
+    room: 'blockd/image/followed-table.ts',
+    find: 'if (sameTable(this.#parts.image.store.table.mark, last)) return this.ends;',
+    replace: 'if (this.#parts.image.store.table.lastSequence >= last.lastSequence) return this.ends;',
+    by: 'crash/handovers',
+  },
+  {
+    name: 'an image is closed, or frozen, before that is durable',
+    room: 'blockd/image/image.ts',
+    find: 'await this.store.commit({ clean: true, state: { ...stateAfter(closing), closing } });',
+    replace: 'void this.store.commit({ clean: true, state: { ...stateAfter(closing), closing } });',
+    by: 'crash/handovers',
+  },
+  {
+    name: 'an epoch is written under before it is durable',
+    room: 'blockd/image/image.ts',
+    find: 'await this.store.commit({ clean: true, reserve: true, state: { ...state, ends: allEnds } });',
+    replace: 'void this.store.commit({ clean: true, reserve: true, state: { ...state, ends: allEnds } });',
+    by: 'crash/handovers',
+  },
+];
