@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { realClock } from '../common/clock.ts';
 import { crashLoudly, type DaemonContext, type Running, runUntilStopped } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';
-import { exitCodeOf } from '../common/error-report.ts';
+import { exitCodeOf, reportError } from '../common/error-report.ts';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { createLog, type Log } from '../common/log.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
@@ -125,7 +125,8 @@ async function serveImages(
   await shelf.start();
   const images = new LoneImages(shelf, catalogue);
   await images.make(wanted);
-  const names = namesOf(shelf, data);
+  for (const error of images.unserved) reportError(error);
+  const names = namesOf(shelf, images, data);
   for (const image of names) await images.endLast(image);
   mayServe = true;
   for (const image of names) tell(image, await images.open(image, context.signal));
@@ -139,8 +140,13 @@ async function serveImages(
   };
 }
 
-function namesOf(shelf: ImageShelf, data: string): string[] {
+function namesOf(shelf: ImageShelf, { unserved }: LoneImages, data: string): string[] {
   if (shelf.hosts.length > 0) return shelf.hosts.map((host) => host.name);
+  if (unserved.length > 0) {
+    throw new OperationError('IMAGE_UNUSABLE', `no image of ${data} can be served`, {
+      remedy: 'What is wrong with each is said above; nothing of them was changed.',
+    });
+  }
   throw new OperationError('USAGE', `there is no image in ${data}`, { remedy: 'Say --image NAME:SIZE.' });
 }
 

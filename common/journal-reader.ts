@@ -18,19 +18,35 @@ interface FileContents {
   readonly tornBytes: number;
 }
 
+/** What is known of how a journal began. */
+export interface Begin {
+  /**
+   * Its header was durable before anything that is there now, and its first frame came whole, by a rewrite: no crash leaves a
+   * part of either.
+   */
+  readonly isBegun?: boolean;
+}
+
 /**
  * Reads the file whole, begins it where it is empty, cuts an unfinished append off its end.
  * @throws OperationError JOURNAL_DAMAGED, JOURNAL_UNREADABLE; nothing is changed then
  */
-export async function readJournal(disk: Disk, file: DiskFile, path: string): Promise<FileContents> {
+export async function readJournal(
+  disk: Disk,
+  file: DiskFile,
+  path: string,
+  { isBegun = false }: Begin,
+): Promise<FileContents> {
   const bytes = new Uint8Array(await file.size());
   await file.read(bytes, 0);
   const start = journalStart(bytes);
   if (start === 'other') throw unreadable(path, 'it is not a journal of this format');
+  if (start === 'cut' && isBegun) throw damaged(path, 0);
   if (start === 'cut') return begin(disk, file, path);
   const { payloads, goodBytes, damage } = decodeJournal(bytes, crc32);
   if (damage !== undefined) throw damaged(path, damage.badAtBytes, damage.goodAgainAtBytes);
   const tornBytes = bytes.length - goodBytes;
+  if (isBegun && payloads.length === 0 && tornBytes > 0) throw damaged(path, goodBytes);
   if (tornBytes > 0) await cutTail(file, goodBytes);
   return { payloads, goodBytes, tornBytes };
 }
@@ -68,10 +84,10 @@ function unreadable(path: string, why: string): OperationError {
   });
 }
 
-function damaged(path: string, badAtBytes: number, goodAgainAtBytes: number): OperationError {
-  return new OperationError(
-    'JOURNAL_DAMAGED',
-    `the journal ${path} is damaged from byte ${badAtBytes} on, with good records again at byte ${goodAgainAtBytes}`,
-    { remedy: 'Copy the file for inspection and look at the disk; recover the state from another node.' },
-  );
+function damaged(path: string, badAtBytes: number, goodAgainAtBytes?: number): OperationError {
+  const again = goodAgainAtBytes === undefined ? '' : `, with good records again at byte ${goodAgainAtBytes}`;
+  const what = `the journal ${path} is damaged from byte ${badAtBytes} on${again}`;
+  return new OperationError('JOURNAL_DAMAGED', what, {
+    remedy: 'Copy the file for inspection and look at the disk; recover the state from another node.',
+  });
 }

@@ -6,7 +6,7 @@ import type { Static, TSchema } from 'typebox';
 import type { Disk, DiskFile } from './disk.ts';
 import { codeOf, messageOf, OperationError } from './errors.ts';
 import { encodeFrame, JOURNAL_HEADER } from './journal-frame.ts';
-import { readJournal, recordsOf } from './journal-reader.ts';
+import { type Begin, readJournal, recordsOf } from './journal-reader.ts';
 import { encodeMessagePack } from './messagepack.ts';
 
 /** What opening found. */
@@ -59,16 +59,21 @@ export class Journal<T> {
   /**
    * Opens or makes a journal and reads it. An unfinished append at its end is cut off. What a process that was killed had
    * appended, or put into an older journal's place, counts when it is read: it is made durable first.
-   * @throws OperationError JOURNAL_DAMAGED when good records follow bad bytes, JOURNAL_UNREADABLE when it is of another
+   * @throws OperationError JOURNAL_DAMAGED when good records follow bad bytes or it `isBegun`, JOURNAL_UNREADABLE when it is of another
    * format or its records are not what the schema says; nothing is changed then
    */
-  static async open<S extends TSchema>(disk: Disk, path: string, schema: S): Promise<Opened<Static<S>>> {
+  static async open<S extends TSchema>(
+    disk: Disk,
+    path: string,
+    schema: S,
+    begin: Begin = {},
+  ): Promise<Opened<Static<S>>> {
     await disk.remove(path + REWRITE_SUFFIX);
     const file = await disk.open(path, 'write');
     try {
       await file.datasync();
       await disk.syncDirectory(dirname(path));
-      const { payloads, goodBytes, tornBytes } = await readJournal(disk, file, path);
+      const { payloads, goodBytes, tornBytes } = await readJournal(disk, file, path, begin);
       const records = recordsOf(payloads, schema, path);
       return { journal: new Journal<Static<S>>(disk, path, file, goodBytes), records, tornBytes };
     } catch (error) {

@@ -2,8 +2,8 @@
 import type { Disk } from '../../common/disk.ts';
 import type { ImageFormat } from '../../wire/contracts/blockd.ts';
 import type { Converter, ForeignDisk } from '../convert/converter.ts';
-import { deleteLayer, layerPaths } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import { beginLayer, deleteLayer, layerPaths } from '../store/layer-files.ts';
 import { adoptRaw, importRaw, type RawImport } from '../store/raw-import.ts';
 
 /** An image that is to be made of a file; without a format it is recognised. */
@@ -22,6 +22,7 @@ export interface ImportPlace {
 export async function importImage(place: ImportPlace, job: FileImport): Promise<ImageStore> {
   const foreign = await place.converter.open(job.path, job.format);
   try {
+    await (await beginLayer(place.disk, place.directory, job.layer)).close();
     return await importDisk(place, foreign, job);
   } catch (error) {
     await deleteLayer(place.disk, place.directory, job.layer);

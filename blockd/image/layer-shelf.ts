@@ -12,15 +12,9 @@ import { PeerBlocks } from '../peer/peer-blocks.ts';
 import type { PeerSessionParts } from '../peer/peer-session.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { Traffic } from '../peer/traffic.ts';
-import {
-  createLayer,
-  deleteLayer,
-  listLayers,
-  type NewLayer,
-  type OpenOptions,
-  openLayer,
-} from '../store/image-files.ts';
+import { createLayer, type NewLayer, type OpenOptions, openLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import { deleteLayer, listLayers } from '../store/layer-files.ts';
 import { isFull } from '../store/store-journal.ts';
 import { RecordBook } from './kept-records.ts';
 import { LayerBlocks } from './layer-blocks.ts';

@@ -1,6 +1,6 @@
 // The images of a store that no cluster knows: its own catalogue grants this node an epoch per start, and nobody else
 // can ever write. Never serves an image under an epoch that was used before.
-import { OperationError } from '../../common/errors.ts';
+import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { newLayerId } from '../../common/layer-id.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import { abandonEpoch, addImage, closeEpoch, type Entry, openEpoch } from '../catalogue/catalogue.ts';
@@ -41,6 +41,17 @@ export class LoneImages {
       await this.#shelf.create(image, this.#newLayer(), bytes);
     }
     for (const host of this.#shelf.hosts) await this.#register(host);
+  }
+
+  /** Images and layers that are here and cannot be served, each with the reason. They keep no other from its clients. */
+  get unserved(): OperationError[] {
+    const heads = this.#catalogue.heads.filter(({ image }) => this.#shelf.find(image) === undefined);
+    const tops = heads.map(({ stack }) => stack.layer);
+    const others = this.#shelf.layers.unusable.filter((layer) => !tops.includes(layer));
+    return [
+      ...heads.map(({ image }) => errorOf(`image ${image} is not served`, () => this.#refuseLost(image))),
+      ...others.map((layer) => errorOf('an image is not served', () => this.#shelf.layers.refuseUnusable(layer))),
+    ];
   }
 
   /** Ends the epoch that the last start left open, however it ended. No client may be there yet. */
@@ -99,4 +110,18 @@ export class LoneImages {
       return { change: { entries: [entry] }, answer: entry };
     });
   }
+}
+
+/** What the work refuses with, and what that means. */
+function errorOf(what: string, work: () => void): OperationError {
+  try {
+    work();
+  } catch (error) {
+    const remedy = error instanceof OperationError ? error.remedy : '';
+    return new OperationError(codeOf(error) ?? 'IMAGE_UNUSABLE', `${what}: ${messageOf(error)}`, {
+      remedy,
+      cause: error,
+    });
+  }
+  return new OperationError('IMAGE_UNUSABLE', what);
 }

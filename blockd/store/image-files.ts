@@ -1,39 +1,19 @@
-// Where a layer's files lie, how it comes to be and how it is found again after a stop of any kind. A layer exists exactly
-// when its journal has a header; everything else of its id is left over and removed.
-import { join } from 'node:path';
+// How a layer comes to be and how it is found again after a stop of any kind. A layer exists exactly when its journal has a
+// header; one whose journal was begun and has none is removed, one that has lost a file is refused, and nothing of it goes.
+import { basename } from 'node:path';
 import type { Disk } from '../../common/disk.ts';
-import { OperationError } from '../../common/errors.ts';
+import { codeOf, OperationError } from '../../common/errors.ts';
 import { Journal } from '../../common/journal.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { BLOCKS_MAX, blocksOf, runsAreSound } from '../table/version-run.ts';
 import { type TableMark, VersionTable } from '../table/version-table.ts';
 import { blocksOfExtent } from './active-extents.ts';
 import { ImageStore, type LayerPaths, type StoreParts } from './image-store.ts';
+import { beginLayer, deleteLayer, layerPaths } from './layer-files.ts';
 import { readTable, saveTable } from './resting-table.ts';
 import { foldRecords, newState, type StoreFold, StoreRecord, type StoreState } from './store-record.ts';
 
-const JOURNAL_SUFFIX = '.journal';
 export const EMPTY_MARK: TableMark = { lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
-
-/** Names of a layer's files in the store's directory; ids have no dots. */
-export function layerPaths(directory: string, layer: string): LayerPaths {
-  return {
-    directory,
-    data: join(directory, `${layer}.data`),
-    journal: join(directory, `${layer}${JOURNAL_SUFFIX}`),
-    table: (number) => join(directory, `${layer}.table-${number}`),
-  };
-}
-
-/** The layers of a directory, sorted; files of unfinished creations and deletions are removed. */
-export async function listLayers(disk: Disk, directory: string): Promise<string[]> {
-  const names = await disk.list(directory);
-  const layers = names.filter((name) => name.endsWith(JOURNAL_SUFFIX)).map((name) => name.split('.', 1)[0] ?? '');
-  for (const name of names) {
-    if (!layers.includes(name.split('.', 1)[0] ?? '')) await disk.remove(join(directory, name));
-  }
-  return layers;
-}
 
 /** What a new layer starts with: nothing, or the data file that an import has filled and its table. */
 export interface NewLayer extends Pick<StoreParts, 'checkpointBytes'> {
@@ -53,6 +33,21 @@ export interface NewLayer extends Pick<StoreParts, 'checkpointBytes'> {
 
 /** Makes a layer; it exists when this answers, and does not after a crash before. @throws Error of the disk */
 export async function createLayer(disk: Disk, directory: string, fresh: NewLayer): Promise<ImageStore> {
+  const journal = await beginLayer(disk, directory, fresh.layer);
+  try {
+    return await createIn(disk, directory, fresh, journal);
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+}
+
+async function createIn(
+  disk: Disk,
+  directory: string,
+  fresh: NewLayer,
+  journal: Journal<StoreRecord>,
+): Promise<ImageStore> {
   const { image, layer, reservedBelow = 1, checkpointBytes } = fresh;
   const paths = layerPaths(directory, layer);
   const table = fresh.table ?? new VersionTable(blocksOf(fresh.bytes));
@@ -62,7 +57,7 @@ export async function createLayer(disk: Disk, directory: string, fresh: NewLayer
   await data.datasync();
   const tableNumber = fresh.table === undefined ? 0 : 1;
   if (tableNumber > 0) await saveTable(disk, directory, paths.table(tableNumber), table);
-  const { journal } = await Journal.open(disk, paths.journal, StoreRecord);
+  await disk.syncDirectory(directory);
   const closing = fresh.isOrigin ? { image, epoch: 0, ...table.mark, generation: 1 } : null;
   const state: StoreState = { ...newState(image), closing, ...fresh.state };
   await journal.rewrite([
@@ -87,7 +82,8 @@ export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes'> {
  * Opens a layer after any kind of stop; undefined when its creation had not finished. After an unclean stop of a
  * writer, data that changed without a record gets new versions (SOUNDNESS A3): as it is on the disk, or still to be
  * written.
- * @throws OperationError IMAGE_DAMAGED when its table or entries are not what the journal says
+ * @throws OperationError IMAGE_DAMAGED when its table or entries are not what the journal says, or a file is gone;
+ * JOURNAL_DAMAGED, JOURNAL_UNREADABLE
  */
 export async function openLayer(
   disk: Disk,
@@ -96,13 +92,20 @@ export async function openLayer(
   { dropCached, ...options }: OpenOptions,
 ): Promise<ImageStore | undefined> {
   const paths = layerPaths(directory, layer);
+  const names = await disk.list(directory);
+  if (!names.includes(basename(paths.journal))) throw lost(layer, paths.journal);
   await dropCached(paths.journal);
-  const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord);
+  const isBegun = names.includes(basename(paths.data));
+  const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord, { isBegun });
   const fold = foldRecords(records);
   if (fold === undefined) {
     await journal.close();
     await deleteLayer(disk, directory, layer);
     return undefined;
+  }
+  if (!isBegun) {
+    await journal.close();
+    throw lost(layer, paths.data);
   }
   return openFolded(disk, paths, { ...options, dropCached, layer, fold, journal }).catch(async (error: unknown) => {
     await journal.close();
@@ -137,21 +140,11 @@ async function openWith(
   return store;
 }
 
-/** Removes a layer's files, its journal first. */
-export async function deleteLayer(disk: Disk, directory: string, layer: string): Promise<void> {
-  const paths = layerPaths(directory, layer);
-  await disk.remove(paths.journal);
-  await disk.syncDirectory(directory);
-  for (const name of await disk.list(directory)) {
-    if (name.startsWith(`${layer}.`)) await disk.remove(join(directory, name));
-  }
-}
-
 async function loadTable(disk: Disk, paths: LayerPaths, fold: StoreFold): Promise<VersionTable> {
   const { bytes, table: number, mark } = fold.header;
   const { image } = fold.state;
   const blocks = blocksOf(bytes);
-  const table = number === 0 ? new VersionTable(blocks) : await readTable(disk, paths.table(number), blocks);
+  const table = number === 0 ? new VersionTable(blocks) : await restingTable(disk, paths.table(number), blocks);
   const expected = number === 0 ? EMPTY_MARK : mark;
   if (table?.mark.digest !== expected.digest) throw damaged(image, `its table ${number} is not the one written`);
   if (!fold.runs.every((runs) => runsAreSound(runs, blocks))) {
@@ -160,6 +153,14 @@ async function loadTable(disk: Disk, paths: LayerPaths, fold: StoreFold): Promis
   table.restore(fold.runs);
   table.lastSequence = Math.max(table.lastSequence, fold.lastSequence);
   return table;
+}
+
+/** Undefined when it is not as it was written, or not there. @throws Error of the disk */
+async function restingTable(disk: Disk, path: string, blocks: number): Promise<VersionTable | undefined> {
+  return readTable(disk, path, blocks).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  });
 }
 
 async function removeOldTables(disk: Disk, paths: LayerPaths, number: number): Promise<void> {
@@ -187,6 +188,12 @@ async function renewActive(disk: Disk, store: ImageStore, fold: StoreFold): Prom
 function damaged(image: string, why: string): OperationError {
   return new OperationError('IMAGE_DAMAGED', `image ${image} cannot be used here: ${why}`, {
     remedy: 'Delete the image at this node; another store may have it.',
+  });
+}
+
+function lost(layer: string, path: string): OperationError {
+  return new OperationError('IMAGE_DAMAGED', `layer ${layer} cannot be used here: its file ${path} is gone`, {
+    remedy: 'Bring it back as it was (from a copy, or from lost+found); what is left of the layer stays as it is.',
   });
 }
 

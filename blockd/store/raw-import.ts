@@ -6,8 +6,9 @@ import { checksumsOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { blocksOf } from '../table/version-run.ts';
 import { VersionTable } from '../table/version-table.ts';
-import { checkImageBytes, createLayer, layerPaths } from './image-files.ts';
+import { checkImageBytes, createLayer } from './image-files.ts';
 import type { ImageStore } from './image-store.ts';
+import { layerPaths } from './layer-files.ts';
 
 /** Large enough for the disk, small enough for steady progress. */
 const CHUNK_BYTES = 4 * 2 ** 20;

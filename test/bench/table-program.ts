@@ -2,8 +2,9 @@
 // block was written, opens it, lets its journal grow, or has it write a checkpoint while it changes. Prints one line of JSON.
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { createLayer, layerPaths, openLayer } from '../../blockd/store/image-files.ts';
+import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
+import { layerPaths } from '../../blockd/store/layer-files.ts';
 import { dropCached } from '../../blockd/store/page-cache.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { TableWalk } from '../../blockd/table/table-walk.ts';

@@ -1,7 +1,7 @@
 // `supercloud blockd --alone` as its user has it: qemu-io writes, the daemon is killed or stopped, the next one goes on.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,17 +34,23 @@ const words = (...images: string[]): string[] => [
   ...images.flatMap((image) => ['--image', image]),
 ];
 
-async function start(...images: string[]): Promise<void> {
-  const started = spawn(process.execPath, words(...images), { stdio: ['ignore', 'pipe', 'inherit'] });
+/** Answers what it said on standard error before it served. */
+async function start(...images: string[]): Promise<string> {
+  const started = spawn(process.execPath, words(...images), { stdio: ['ignore', 'pipe', 'pipe'] });
   child = started;
   let said = '';
+  let complaint = '';
+  started.stderr.on('data', (chunk: Buffer) => {
+    complaint += chunk.toString();
+  });
   await new Promise<void>((resolve, reject) => {
-    started.once('exit', (code) => reject(new Error(`blockd --alone exited with ${code}`)));
+    started.once('exit', (code) => reject(new Error(`blockd --alone exited with ${code}: ${complaint}`)));
     started.stdout.on('data', (chunk: Buffer) => {
       said += chunk.toString();
       if (said.includes('serving')) resolve();
     });
   });
+  return complaint;
 }
 
 /** Ends it and answers its exit code. */
@@ -115,5 +121,31 @@ test('another size, a bad name and no size are refused in one sentence', async (
   assert.match(await refusal('web'), /no NAME:SIZE \(USAGE\)/);
   assert.match(await refusal('odd:1000'), /a size is a multiple of 4096 \(BAD_SIZE\)/);
 });
+
+test('an image with a damaged file is said and stays as it is, and the others are served', async () => {
+  const journal = await journalOf('log');
+  const good = await readFile(journal);
+  const bad = Buffer.from(good);
+  bad[20] = (bad[20] ?? 0) ^ 1;
+  await writeFile(journal, bad);
+  const said = await start();
+  assert.match(said, /image log is not served: .*journal .* is damaged from byte 8 on/);
+  await io('web', 'read -P 6 0 4096');
+  assert.is(await stop('SIGTERM'), 0);
+  assert.equal(await readFile(journal), bad);
+  assert.match(await refusal('log:1M'), /IMAGE_UNUSABLE/);
+  await writeFile(journal, good);
+  await start();
+  await io('log', 'read -P 9 4096 4096');
+  assert.is(await stop('SIGTERM'), 0);
+});
+
+/** Of the image's only layer. */
+async function journalOf(image: string): Promise<string> {
+  const catalogue = await LevelStore.open(join(data, 'heads'));
+  const { stack } = catalogue.get(image).head;
+  await catalogue.close();
+  return join(data, 'layers', `${stack.layer}.journal`);
+}
 
 test.run();
