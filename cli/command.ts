@@ -9,13 +9,14 @@ export interface CommonOptions {
   readonly context?: string;
 }
 
-/** Adds the shared options and, under the help, examples of what to type. */
+/** Adds the shared options and, under the help, examples of what to type; one with a pipe is written out. */
 export function command(name: string, summary: string, examples: readonly string[]): Command {
+  const lines = examples.map((example) => (example.includes(' | ') ? example : `supercloud ${example}`));
   return new Command(name)
     .description(summary)
     .option('--json [file]', 'print JSON, or write it to a file')
     .option('--context <file>', 'the cluster to speak to (default: the running lab)')
-    .addHelpText('after', `\nExamples:\n${examples.map((example) => `  supercloud ${example}`).join('\n')}`);
+    .addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`);
 }
 
 /** A line on the word that --json has taken for its file's, where one is missing; nothing otherwise. */

@@ -42,7 +42,7 @@ export const tokenCommand = new Command('token').description('join tokens').addC
 
 /** The join string comes by standard input: an argument would stand in the list of processes (PROMISES X5). */
 export const joinCommand = command('join', 'become a member with a join string from standard input', [
-  'token create | supercloud join --node beta --identity /var/lib/supercloud/identity',
+  'supercloud token create | supercloud join --node beta --identity /var/lib/supercloud/identity',
 ])
   .requiredOption('--node <name>', "this node's name")
   .requiredOption('--identity <directory>', 'where its key and certificate go')

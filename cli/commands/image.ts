@@ -4,20 +4,18 @@ import { Command, Option } from 'commander';
 import { OperationError } from '../../common/errors.ts';
 import { formatBytes, ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
-import { ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
+import { ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Head, Leaving } from '../../wire/contracts/catalogue.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
-import type { OrchestratorClient } from '../context.ts';
 import { heatCells } from '../heat-text.ts';
 import { describeImage } from '../image-text.ts';
-import { withSpooledInput } from '../spooled-input.ts';
+import { clone, createCommand } from './image-create.ts';
 import { closeCommand, openCommand } from './image-reading.ts';
 import { scrubCommand } from './image-scrub.ts';
 import { byteSize, wholeNumber } from './numbers.ts';
 import { pinCommands } from './pin.ts';
 import { describeWaiting } from './waiting.ts';
 
-const IMAGE_FORMATS = ImageFormat.anyOf.map((format) => format.const);
 const EXPORT_FORMATS = ExportFormat.anyOf.map((format) => format.const);
 
 function describeLeaving(leaving: readonly Leaving[]): string {
@@ -62,51 +60,6 @@ const show = command(
       const { columns } = process.stdout;
       const state = await client.call('image.show', { image, heatCells: heatCells(columns) });
       await print(options, state, describeImage(state, columns));
-    }),
-  );
-
-interface CreateOptions extends CommonOptions {
-  readonly node?: string;
-  readonly file?: string;
-  readonly from?: string;
-  readonly format?: ImageFormat;
-  readonly size?: number;
-}
-
-const create = command('create', 'make an image, empty or from a disk file', [
-  'image create data --node alpha --size 1G',
-  'image create web --node alpha --file disk.qcow2',
-  'image create web2 --from monday',
-  'xz -dc disk.raw.xz | supercloud image create web --node alpha --file -',
-])
-  .argument('<image>', 'its name')
-  .option('--node <node>', 'the node, or its cloud, that stores it first')
-  .option('--from <snapshot>', 'on top of a snapshot instead, without copying (as image clone)')
-  .option('--file <file>', 'a disk file of that node; - reads standard input, at that node')
-  .addOption(new Option('--format <format>', 'what the file is (default: by its bytes)').choices(IMAGE_FORMATS))
-  .option('--size <bytes>', 'an empty image of this size (512M, 1G)', byteSize)
-  .action((image: string, options: CreateOptions) =>
-    withOrchestrator(options, async (client) => {
-      const { node, file, format, size, from } = options;
-      if (from !== undefined) {
-        if ((node ?? file ?? format ?? size) !== undefined) throw usage('--from stands alone');
-        return clone(client, options, image, from);
-      }
-      if (node === undefined) throw usage('say --node, or --from');
-      const line = new ProgressLine();
-      const make = (source: { path?: string; format?: ImageFormat; bytes?: number }): Promise<Head> =>
-        line.during(`create image ${image}`, () =>
-          client.call('image.create', { image, node, ...source }, { onProgress: (p) => line.update(p) }),
-        );
-      const ofFile = (path: string): Promise<Head> => make({ path, ...(format === undefined ? {} : { format }) });
-      let head: Head;
-      if (file === undefined) head = await make(size === undefined ? {} : { bytes: size });
-      else if (file !== '-') head = await ofFile(resolve(file));
-      else {
-        line.begin('read standard input');
-        head = await withSpooledInput((doneBytes) => line.update({ doneBytes }), ofFile);
-      }
-      await print(options, head, `image ${image} has ${formatBytes(head.bytes)}`);
     }),
   );
 
@@ -161,20 +114,10 @@ const pull = command('pull', 'fetch in the background what an open image lacks w
     withOrchestrator(options, async (client) => {
       const rateBytesPerSecond = options.rate * 1_000_000;
       await client.call('image.pull', { image, rateBytesPerSecond });
-      await print(options, { image, rateBytesPerSecond }, `image ${image} is pulled at up to ${options.rate} MB/s`);
+      const how = options.rate === 0 ? 'no longer pulled' : `pulled at up to ${options.rate} MB/s`;
+      await print(options, { image, rateBytesPerSecond }, `image ${image} is ${how}`);
     }),
   );
-
-async function clone(
-  client: OrchestratorClient,
-  options: CommonOptions,
-  image: string,
-  from: string,
-  disk?: string,
-): Promise<void> {
-  const head = await client.call('image.clone', { image, from, ...(disk === undefined ? {} : { disk }) });
-  await print(options, head, `image ${image} has ${formatBytes(head.bytes)} and stands on snapshot ${from}`);
-}
 
 const cloneCommand = command('clone', 'a new image on top of a snapshot; nothing is copied', [
   'image clone web2 --from monday',
@@ -214,7 +157,7 @@ const seed = command('seed', 'bring what is read only of an image, or a snapshot
   .action((source: string, options: CommonOptions & { to: string[]; rate?: number }) =>
     withOrchestrator(options, async (client) => {
       const { to, rate } = options;
-      if (rate === 0) throw usage('--rate is at least 1');
+      if (rate === 0) throw new OperationError('USAGE', '--rate is at least 1', { remedy: 'For example: --rate 5.' });
       const line = new ProgressLine();
       const order = { source, to, ...(rate === undefined ? {} : { rateBytesPerSecond: rate * 1_000_000 }) };
       const made = await line.during(`seed ${source}`, () =>
@@ -224,17 +167,13 @@ const seed = command('seed', 'bring what is read only of an image, or a snapshot
     }),
   );
 
-function usage(why: string): OperationError {
-  return new OperationError('USAGE', why, { remedy: 'supercloud image --help has examples.' });
-}
-
 const [pin, unpin] = pinCommands('image');
 
 export const imageCommand = new Command('image')
   .description('images')
   .addCommand(list)
   .addCommand(show)
-  .addCommand(create)
+  .addCommand(createCommand)
   .addCommand(cloneCommand)
   .addCommand(resize)
   .addCommand(seed)

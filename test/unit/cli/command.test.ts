@@ -6,6 +6,7 @@ import { CommanderError } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { command, print, swallowed } from '../../../cli/command.ts';
+import { createCommand } from '../../../cli/commands/image-create.ts';
 import { refusal } from '../../refusal.ts';
 
 test('figures go into a file; where they cannot, that is said, and that the order was done', async () => {
@@ -40,6 +41,26 @@ test('an argument that --json took for its file is named', () => {
   assert.match(failing(['--json', 'web']), "--json took 'web'");
   assert.is(failing([]), '');
   assert.is(failing(['web', 'more', '--json', 'file']), '', 'another mistake');
+});
+
+test('each example can be pasted: the name of the program stands where it is typed, once', () => {
+  let help = '';
+  command('create', 'make an image', ['image create web', 'xz -dc a.xz | supercloud image create web --file -'])
+    .configureOutput({ writeOut: (text) => (help += text) })
+    .outputHelp();
+  assert.match(help, /\n {2}supercloud image create web\n {2}xz -dc a\.xz \| supercloud image create web --file -/);
+});
+
+test('what image create cannot do is refused before anything is asked', async () => {
+  for (const words of [
+    ['--file', 'a.raw', '--size', '1G'],
+    ['--size', '1G', '--format', 'raw'],
+    ['--from', 'monday'],
+    [],
+  ]) {
+    const parsed = createCommand.parseAsync(['web', '--node', 'alpha', ...words], { from: 'user' });
+    assert.is((await refusal(parsed)).code, 'USAGE', words.join(' '));
+  }
 });
 
 test.run();
