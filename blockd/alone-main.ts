@@ -52,6 +52,17 @@ function wantedImage(text: string, before: readonly WantedImage[]): WantedImage[
   return [...before, { image, bytes: Number(digits) * (UNIT_BYTES[unit] ?? 1) }];
 }
 
+async function makeData(data: string): Promise<void> {
+  try {
+    await realDisk.makeDirectory(data);
+  } catch (cause) {
+    throw new OperationError('NO_DIRECTORY', `${data} cannot be made a directory: ${messageOf(cause)}`, {
+      remedy: 'Name one with --data that is there or can be made.',
+      cause,
+    });
+  }
+}
+
 /** The catalogue's lock is the directory's: the kernel gives it back when its process ends, however that ends. */
 async function openCatalogue(data: string): Promise<LevelStore> {
   try {
@@ -66,10 +77,10 @@ async function openCatalogue(data: string): Promise<LevelStore> {
   }
 }
 
-/** Here there is no other store to make it again from. */
+/** The images lie beside it, and say all that it said. */
 function damaged(data: string, cause: unknown): OperationError {
   return new OperationError('CATALOGUE_DAMAGED', messageOf(cause), {
-    remedy: `Bring ${join(data, 'heads')} back as it was. The images lie beside it, whole: do not delete them.`,
+    remedy: `Move ${join(data, 'heads')} away, and nothing else: the next start makes it again from the images beside it.`,
     cause,
   });
 }
@@ -117,14 +128,16 @@ async function serveImages(
   context: DaemonContext,
 ): Promise<Running> {
   for (const { image } of wanted) socketPath(data, image);
-  await realDisk.makeDirectory(data);
+  await makeData(data);
   const catalogue = await openCatalogue(data);
   let mayServe = false;
   const port = await openPort(listen, context.log);
   const shelf = newShelf(data, context.log, port, () => mayServe);
   await shelf.start();
   const images = new LoneImages(shelf, catalogue);
-  await images.make(wanted);
+  for (const image of await images.make(wanted)) {
+    process.stderr.write(`the record of image ${image} was gone or old, and is made again from the image\n`);
+  }
   for (const error of images.unserved) reportError(error);
   const names = namesOf(shelf, images, data);
   for (const image of names) await images.endLast(image);

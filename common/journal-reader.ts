@@ -80,7 +80,7 @@ export function recordsOf<S extends TSchema>(payloads: readonly Uint8Array[], sc
 
 function unreadable(path: string, why: string): OperationError {
   return new OperationError('JOURNAL_UNREADABLE', `cannot read the journal ${path}: ${why}`, {
-    remedy: 'It may be of a newer release: run that one, or put the file aside and recover from another node.',
+    remedy: 'It may be of a newer release: run that one; else bring the file back as it was.',
   });
 }
 
@@ -88,6 +88,6 @@ function damaged(path: string, badAtBytes: number, goodAgainAtBytes?: number): O
   const again = goodAgainAtBytes === undefined ? '' : `, with good records again at byte ${goodAgainAtBytes}`;
   const what = `the journal ${path} is damaged from byte ${badAtBytes} on${again}`;
   return new OperationError('JOURNAL_DAMAGED', what, {
-    remedy: 'Copy the file for inspection and look at the disk; recover the state from another node.',
+    remedy: 'Look at the disk, and bring the file back as it was; a copy of what is lost may be at another node.',
   });
 }

@@ -130,9 +130,7 @@ export class LayerShelf {
     if (reason === undefined) return;
     const { node } = this.#parts;
     throw new OperationError('IMAGE_UNUSABLE', `layer ${layer} cannot be used at node ${node}: ${messageOf(reason)}`, {
-      remedy: isFull(reason)
-        ? 'Make room on the disk of that node: it is opened by itself then, or at the next start of a blockd that is alone.'
-        : 'Look at the disk of that node, then restart blockd there.',
+      remedy: remedyOf(reason),
       cause: reason,
     });
   }
@@ -279,4 +277,11 @@ export class LayerShelf {
   refuseRead(layer: string): void {
     if (this.isRead(layer)) throw layerInUse(layer, 'is being read here');
   }
+}
+
+function remedyOf(reason: unknown): string {
+  if (isFull(reason))
+    return 'Make room on the disk of that node: it is opened by itself then, or at the next start of a blockd that is alone.';
+  const own = reason instanceof OperationError ? reason.remedy : '';
+  return own === '' ? 'Look at the disk of that node, then restart blockd there.' : `${own} Then restart blockd there.`;
 }

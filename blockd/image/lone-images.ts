@@ -5,6 +5,7 @@ import { newLayerId } from '../../common/layer-id.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import { abandonEpoch, addImage, closeEpoch, type Entry, openEpoch } from '../catalogue/catalogue.ts';
 import type { CatalogueStore } from '../catalogue/catalogue-store.ts';
+import type { StoreState } from '../store/store-record.ts';
 import type { ImageHost } from './image-host.ts';
 import type { ImageShelf } from './image-shelf.ts';
 
@@ -32,26 +33,36 @@ export class LoneImages {
     this.#newLayer = newLayer;
   }
 
-  /** Makes what is wanted and not there yet. @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE */
-  async make(wanted: readonly WantedImage[]): Promise<void> {
+  /**
+   * Makes what is wanted and not there yet; answers the images whose records were gone or older than they are, and were made
+   * again: this store is all that there is, so what it says is so. @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE
+   */
+  async make(wanted: readonly WantedImage[]): Promise<string[]> {
     for (const { image, bytes } of wanted) this.#checkSize(image, bytes);
     for (const { image, bytes } of wanted) {
       if (this.#shelf.find(image) !== undefined) continue;
       this.#refuseLost(image);
       await this.#shelf.create(image, this.#newLayer(), bytes);
     }
-    for (const host of this.#shelf.hosts) await this.#register(host);
+    const mended: string[] = [];
+    for (const host of this.#shelf.hosts) if (await this.#register(host)) mended.push(host.name);
+    return mended;
   }
 
   /** Images and layers that are here and cannot be served, each with the reason. They keep no other from its clients. */
   get unserved(): OperationError[] {
     const heads = this.#catalogue.heads.filter(({ image }) => this.#shelf.find(image) === undefined);
-    const tops = heads.map(({ stack }) => stack.layer);
-    const others = this.#shelf.layers.unusable.filter((layer) => !tops.includes(layer));
+    const nameless = this.#nameless.map((layer) => () => this.#shelf.layers.refuseUnusable(layer));
     return [
       ...heads.map(({ image }) => errorOf(`image ${image} is not served`, () => this.#refuseLost(image))),
-      ...others.map((layer) => errorOf('an image is not served', () => this.#shelf.layers.refuseUnusable(layer))),
+      ...nameless.map((refuse) => errorOf('an image is not served', refuse)),
     ];
+  }
+
+  /** Layers that cannot be used, of images that the catalogue does not know. */
+  get #nameless(): string[] {
+    const named = new Set(this.#catalogue.heads.map(({ stack }) => stack.layer));
+    return this.#shelf.layers.unusable.filter((layer) => !named.has(layer));
   }
 
   /** Ends the epoch that the last start left open, however it ended. No client may be there yet. */
@@ -70,30 +81,47 @@ export class LoneImages {
     return this.#shelf.get(image).open({ epoch: head.epoch, last: head.last, from: FROM }, signal);
   }
 
-  /** A start that died after it made the image left it to the next one to write down. */
-  async #register({ name, image }: ImageHost): Promise<void> {
-    if (this.#catalogue.find(name) !== undefined) return;
-    const closing = this.#closingOf(name, image.store.state.closing);
-    const { bytes, layer } = image.store;
-    const change = addImage(undefined, { image: name, layer, bytes, holder: LONE_NODE, closing });
-    await this.#catalogue.commit(() => ({ change: { entries: [change] }, answer: undefined }));
+  /**
+   * Writes an image down that the catalogue does not know, or not as it is; answers whether a record was lost. A start that died
+   * after it made the image left that to the next one.
+   */
+  async #register(host: ImageHost): Promise<boolean> {
+    const { store } = host.image;
+    const { bytes, layer, state } = store;
+    const known = this.#catalogue.find(host.name);
+    if (known !== undefined && !isBehind(known, state)) return false;
+    const closing = await this.#closingOf(host);
+    const { head } = addImage(undefined, { image: host.name, layer, bytes, holder: LONE_NODE, closing });
+    const granted = Math.max(known?.granted ?? 0, state.epoch);
+    await this.#catalogue.commit(() => ({ change: { entries: [{ head, granted }] }, answer: undefined }));
+    return granted > 0;
   }
 
   /** An image that was made here is never made anew in its place. */
   #refuseLost(image: string): void {
     const entry = this.#catalogue.find(image);
-    if (entry === undefined) return;
+    if (entry === undefined) {
+      // It may be of this name.
+      for (const layer of this.#nameless) this.#shelf.layers.refuseUnusable(layer);
+      return;
+    }
     this.#shelf.layers.refuseUnusable(entry.head.stack.layer);
     throw new OperationError('IMAGE_UNUSABLE', `image ${image} was made here and its files are gone`, {
       remedy: 'Bring the data directory back as it was.',
     });
   }
 
-  #closingOf(image: string, closing: Closing | null): Closing {
-    if (closing !== null) return closing;
-    throw new OperationError('IMAGE_UNUSABLE', `image ${image} is here, but no catalogue says how it last closed`, {
-      remedy: 'Give it a data directory that blockd --alone made.',
-    });
+  async #closingOf({ name, image: { store } }: ImageHost): Promise<Closing> {
+    const { role, epoch } = store.state;
+    const closing = role === 'writer' ? await this.#shelf.get(name).close(epoch) : store.state.closing;
+    if (closing !== null && closing !== undefined) return closing;
+    throw new OperationError(
+      'IMAGE_UNUSABLE',
+      `image ${name} is here as a ${role}, and nothing says how it last closed`,
+      {
+        remedy: 'Give it a data directory that blockd --alone made.',
+      },
+    );
   }
 
   #checkSize(image: string, bytes: number): void {
@@ -110,6 +138,11 @@ export class LoneImages {
       return { change: { entries: [entry] }, answer: entry };
     });
   }
+}
+
+/** The catalogue grants before the image is open here, and hears of an end after it: never less than this store has seen. */
+function isBehind({ head, granted }: Entry, state: StoreState): boolean {
+  return state.epoch > granted || (state.role === 'writer' && head.writer === null);
 }
 
 /** What the work refuses with, and what that means. */

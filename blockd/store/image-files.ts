@@ -93,7 +93,7 @@ export async function openLayer(
 ): Promise<ImageStore | undefined> {
   const paths = layerPaths(directory, layer);
   const names = await disk.list(directory);
-  if (!names.includes(basename(paths.journal))) throw lost(layer, paths.journal);
+  if (!names.includes(basename(paths.journal))) throw lost(paths.journal);
   await dropCached(paths.journal);
   const isBegun = names.includes(basename(paths.data));
   const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord, { isBegun });
@@ -105,7 +105,7 @@ export async function openLayer(
   }
   if (!isBegun) {
     await journal.close();
-    throw lost(layer, paths.data);
+    throw lost(paths.data);
   }
   return openFolded(disk, paths, { ...options, dropCached, layer, fold, journal }).catch(async (error: unknown) => {
     await journal.close();
@@ -187,12 +187,12 @@ async function renewActive(disk: Disk, store: ImageStore, fold: StoreFold): Prom
 
 function damaged(image: string, why: string): OperationError {
   return new OperationError('IMAGE_DAMAGED', `image ${image} cannot be used here: ${why}`, {
-    remedy: 'Delete the image at this node; another store may have it.',
+    remedy: 'Bring its files back as they were; if another store has it, delete the image at this node instead.',
   });
 }
 
-function lost(layer: string, path: string): OperationError {
-  return new OperationError('IMAGE_DAMAGED', `layer ${layer} cannot be used here: its file ${path} is gone`, {
+function lost(path: string): OperationError {
+  return new OperationError('IMAGE_DAMAGED', `its file ${path} is gone`, {
     remedy: 'Bring it back as it was (from a copy, or from lost+found); what is left of the layer stays as it is.',
   });
 }

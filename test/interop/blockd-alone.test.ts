@@ -140,6 +140,19 @@ test('an image with a damaged file is said and stays as it is, and the others ar
   assert.is(await stop('SIGTERM'), 0);
 });
 
+test('a catalogue that is gone is made again from the images, also after a kill', async () => {
+  await start();
+  await io('web', 'write -P 5 8192 4096', 'flush');
+  await stop('SIGKILL');
+  const before = await epochOf('web');
+  await rm(join(data, 'heads'), { recursive: true });
+  assert.match(await start(), /the record of image web was gone or old/);
+  await io('web', 'read -P 6 0 4096', 'read -P 5 8192 4096');
+  await io('log', 'read -P 9 4096 4096');
+  assert.is(await stop('SIGTERM'), 0);
+  assert.is(await epochOf('web'), before + 1);
+});
+
 /** Of the image's only layer. */
 async function journalOf(image: string): Promise<string> {
   const catalogue = await LevelStore.open(join(data, 'heads'));
