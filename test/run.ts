@@ -27,7 +27,17 @@ interface Kind {
 }
 
 /** Clients and judges of the protocols that the interop tests speak with. */
-const JUDGES = ['libnbd-bin', 'python3-libnbd', 'nbdkit', 'fio', 'curl', 'openssl', 'cpio', 'etcd-server'];
+const JUDGES = [
+  'libnbd-bin',
+  'python3-libnbd',
+  'nbdkit',
+  'fio',
+  'curl',
+  'openssl',
+  'cpio',
+  'etcd-server',
+  'python3-os-ken',
+];
 const LAB_PACKAGES = labPackages('debian');
 
 const KINDS: readonly Kind[] = [

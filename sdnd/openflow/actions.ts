@@ -1,108 +1,31 @@
-// Actions: the union of what a switch may do to a packet, and its list form on the wire. Nicira's own actions live in
-// the room `nicira`; actions of other experimenters pass through uninterpreted.
+// Lists of actions on the wire. Nicira's own actions live in the folder `nicira`; actions of other experimenters pass
+// through uninterpreted.
 
+import type { Action, BareAction, SetField, SetRawField, StandardAction } from './action-types.ts';
 import type { Cursor } from './cursor.ts';
-import { Malformed } from './faults.ts';
-import { FIELDS, type FieldValue, type SettableField } from './fields.ts';
+import { wireError } from './error-codes.ts';
+import { EncodeError } from './faults.ts';
+import { IN_CT, SETTABLE } from './field-rows.ts';
+import { FIELDS } from './fields.ts';
+import type { ActionLists } from './nicira/action-codec.ts';
+import type { CtNested, NiciraAction, NxNat, SetCtField } from './nicira/action-types.ts';
+import { NX_EXPERIMENTER, readNiciraAction, writeNiciraAction } from './nicira/actions.ts';
 import {
-  type RawField,
   readFieldHeader,
+  readRawField,
   readValue,
-  toRawField,
   type Value,
   writeFieldHeader,
   writeRawField,
   writeValue,
-} from './match.ts';
-import { type NiciraAction, NX_EXPERIMENTER, readNiciraAction, writeNiciraAction } from './nicira.ts';
+} from './oxm.ts';
 import type { Writer } from './writer.ts';
 
-/** `maxBytes` of an output to the controller that sends the whole packet and buffers nothing, OFPCML_NO_BUFFER (7.2.5). */
-export const CONTROLLER_WHOLE_PACKET = 0xffff;
-
-/** Largest `maxBytes` that asks for the first bytes of a packet, OFPCML_MAX (7.2.5). */
-export const CONTROLLER_BYTES_MAX = 0xffe5;
-
-/** Sends the packet to a port. `maxBytes` counts only where the port is the controller. */
-export interface Output {
-  readonly type: 'output';
-  readonly port: number;
-  readonly maxBytes: number;
-}
-
-/** Actions that carry nothing but their name. */
-export interface BareAction {
-  readonly type: 'copy-ttl-out' | 'copy-ttl-in' | 'dec-mpls-ttl' | 'pop-vlan' | 'dec-nw-ttl' | 'pop-pbb';
-}
-
-/** Pushes a header of the given Ethernet type, or pops MPLS and leaves the given type. */
-export interface EthTypeAction {
-  readonly type: 'push-vlan' | 'push-mpls' | 'pop-mpls' | 'push-pbb';
-  readonly ethType: number;
-}
-
-/** Sets a time-to-live to a fixed number. */
-export interface TtlAction {
-  readonly type: 'set-mpls-ttl' | 'set-nw-ttl';
-  readonly ttl: number;
-}
-
-export interface SetQueue {
-  readonly type: 'set-queue';
-  readonly queueId: number;
-}
-
-export interface GroupAction {
-  readonly type: 'group';
-  readonly groupId: number;
-}
-
-/** Writes a match field; the value's type follows from the field. */
-export type SetField = {
-  [F in SettableField]: { readonly type: 'set-field'; readonly field: F; readonly value: FieldValue<F> };
-}[SettableField];
-
-/** A set-field of a field that has no row here or that the specification does not let be set; kept as it came. */
-export interface SetRawField {
-  readonly type: 'set-raw-field';
-  readonly raw: RawField;
-}
-
-/** Another experimenter's action, or one of Nicira's without a type here. `body` follows the experimenter id. */
-export interface ExperimenterAction {
-  readonly type: 'experimenter';
-  readonly experimenter: number;
-  /** A multiple of 8 bytes. */
-  readonly body: Uint8Array;
-}
-
-/** One action (OpenFlow 1.3.5, 7.2.5). */
-export type Action =
-  | Output
-  | BareAction
-  | EthTypeAction
-  | TtlAction
-  | SetQueue
-  | GroupAction
-  | SetField
-  | SetRawField
-  | ExperimenterAction
-  | NiciraAction;
-
-/** Sends to a port; to the controller the whole packet, unless `maxBytes` says less. */
-export function output(port: number, maxBytes: number = CONTROLLER_WHOLE_PACKET): Output {
-  return { type: 'output', port, maxBytes };
-}
-
-/** Writes `value` into `field`; a value of another field's type does not compile. */
-export function setField<F extends SettableField>(field: F, value: FieldValue<F>): SetField {
-  return { type: 'set-field', field, value } as SetField;
-}
-
-type StandardAction = Exclude<Action, NiciraAction | SetRawField>;
+/** How deep actions may lie within actions (Nicira's ct and clone). Open vSwitch itself nests no deeper than a few. */
+export const NESTED_ACTIONS_MAX = 8;
 
 // enum ofp_action_type (7.2.5).
-const ACTION_NUMBER: { readonly [T in StandardAction['type']]: number } = {
+export const ACTION_NUMBER: { readonly [T in Exclude<StandardAction, SetRawField>['type']]: number } = {
   output: 0,
   'copy-ttl-out': 11,
   'copy-ttl-in': 12,
@@ -122,34 +45,75 @@ const ACTION_NUMBER: { readonly [T in StandardAction['type']]: number } = {
   experimenter: 0xffff,
 };
 
-const ACTION_OF_NUMBER: ReadonlyMap<number, StandardAction['type']> = new Map(
-  (Object.keys(ACTION_NUMBER) as StandardAction['type'][]).map((type) => [ACTION_NUMBER[type], type]),
+/** The name of an action of the specification, such as 'push-vlan'. */
+export type ActionType = keyof typeof ACTION_NUMBER;
+
+export const ACTION_OF_NUMBER: ReadonlyMap<number, ActionType> = new Map(
+  (Object.keys(ACTION_NUMBER) as ActionType[]).map((type) => [ACTION_NUMBER[type], type]),
 );
 
 /** Writes a list of actions; its length is the caller's to announce. */
 export function writeActions(writer: Writer, actions: readonly Action[]): void {
-  for (const action of actions) writeAction(writer, action);
+  for (const action of actions) writeAction(writer, action, 0);
 }
 
-function writeAction(writer: Writer, action: Action): void {
+type AnyAction = Action | CtNested;
+
+/** The lists within an action that lies `depth` deep. */
+function listsWithin(depth: number): ActionLists {
+  return {
+    write(writer, actions) {
+      if (depth >= NESTED_ACTIONS_MAX) {
+        throw new EncodeError('too-deep', `actions lie over ${NESTED_ACTIONS_MAX} deep within actions`);
+      }
+      for (const action of actions) writeAction(writer, action, depth + 1);
+    },
+    read(cursor) {
+      if (depth >= NESTED_ACTIONS_MAX) {
+        throw cursor.fault('too-deep', `actions lie over ${NESTED_ACTIONS_MAX} deep within actions`);
+      }
+      return readList(cursor, depth + 1, SETTABLE) as Action[];
+    },
+    readInCt(cursor) {
+      if (depth >= NESTED_ACTIONS_MAX) {
+        throw cursor.fault('too-deep', `actions lie over ${NESTED_ACTIONS_MAX} deep within actions`);
+      }
+      return readList(cursor, depth + 1, IN_CT);
+    },
+  };
+}
+
+const LISTS: readonly ActionLists[] = Array.from({ length: NESTED_ACTIONS_MAX + 1 }, (_, depth) => listsWithin(depth));
+
+function listsAt(depth: number): ActionLists {
+  const lists = LISTS[depth];
+  if (lists === undefined) throw new Error(`no action lies ${depth} deep`);
+  return lists;
+}
+
+function writeAction(writer: Writer, action: AnyAction, depth: number): void {
   const start = writer.at;
   writer.u16(actionNumber(action), 'action type');
   const length = writer.length();
-  writeActionBody(writer, action);
+  writeActionBody(writer, action, depth);
   writer.pad8(start);
   writer.setLength(length, start);
 }
 
-function actionNumber(action: Action): number {
+function actionNumber(action: AnyAction): number {
   if (action.type === 'set-raw-field') return ACTION_NUMBER['set-field'];
   return isNicira(action) ? ACTION_NUMBER.experimenter : ACTION_NUMBER[action.type];
 }
 
-function isNicira(action: Action): action is NiciraAction {
+function isNicira(action: AnyAction): action is NiciraAction | NxNat {
   return action.type.startsWith('nx-');
 }
 
-function writeActionBody(writer: Writer, action: Action): void {
+function writeActionBody(writer: Writer, action: AnyAction, depth: number): void {
+  if (isNicira(action)) {
+    writeNiciraAction(writer, action, listsAt(depth));
+    return;
+  }
   switch (action.type) {
     case 'output':
       writer.u32(action.port, 'output port');
@@ -182,13 +146,6 @@ function writeActionBody(writer: Writer, action: Action): void {
       writer.u32(action.experimenter, 'experimenter');
       writer.bytes(action.body);
       break;
-    case 'nx-reg-move':
-    case 'nx-reg-load':
-    case 'nx-resubmit':
-    case 'nx-resubmit-table':
-    case 'nx-note':
-      writeNiciraAction(writer, action);
-      break;
     case 'copy-ttl-out':
     case 'copy-ttl-in':
     case 'dec-mpls-ttl':
@@ -200,30 +157,40 @@ function writeActionBody(writer: Writer, action: Action): void {
   }
 }
 
-function writeSetField(writer: Writer, action: SetField): void {
+function writeSetField(writer: Writer, action: SetField | SetCtField): void {
   writeFieldHeader(writer, action.field, false, FIELDS[action.field].bytes);
   writeValue(writer, action.field, action.value);
 }
 
 /** Reads actions up to the cursor's end. */
 export function readActions(cursor: Cursor): Action[] {
-  const actions: Action[] = [];
-  while (cursor.left > 0) actions.push(readAction(cursor));
+  return readList(cursor.as('action'), 0, SETTABLE) as Action[];
+}
+
+/** Where the actions of a list stand, which decides what a set-field among them may write. */
+type Scope = typeof SETTABLE | typeof IN_CT;
+
+function readList(cursor: Cursor, depth: number, scope: Scope): AnyAction[] {
+  const actions: AnyAction[] = [];
+  while (cursor.left > 0) actions.push(readAction(cursor, depth, scope));
   return actions;
 }
 
-function readAction(cursor: Cursor): Action {
+function readAction(cursor: Cursor, depth: number, scope: Scope): AnyAction {
   const number = cursor.u16();
   const length = cursor.u16();
-  if (length < 8 || length % 8 !== 0)
-    throw new Malformed('bad-size', `action ${number} has a length of ${length} bytes`);
+  if (length < 8 || length % 8 !== 0) {
+    throw cursor.fault('bad-size', `action ${number} has a length of ${length} bytes`);
+  }
   const body = cursor.part(length - 4);
-  const action = readActionBody(ACTION_OF_NUMBER.get(number), number, body);
+  const type = ACTION_OF_NUMBER.get(number);
+  if (type === undefined) throw cursor.fault('unknown-action', `there is no action type ${number}`);
+  const action = readActionBody(type, body, depth, scope);
   body.close(`action ${action.type}`);
   return action;
 }
 
-function readActionBody(type: StandardAction['type'] | undefined, number: number, body: Cursor): Action {
+function readActionBody(type: ActionType, body: Cursor, depth: number, scope: Scope): AnyAction {
   switch (type) {
     case 'output':
       return padded(body, 6, { type, port: body.u32(), maxBytes: body.u16() });
@@ -240,13 +207,11 @@ function readActionBody(type: StandardAction['type'] | undefined, number: number
     case 'group':
       return { type, groupId: body.u32() };
     case 'set-field':
-      return readSetField(body);
+      return readSetField(body, scope);
     case 'experimenter':
-      return readExperimenterAction(body);
-    case undefined:
-      throw new Malformed('unknown-action', `there is no action type ${number}`);
+      return readExperimenterAction(body, depth, scope);
     default:
-      return padded(body, 4, { type });
+      return padded(body, 4, { type } satisfies BareAction);
   }
 }
 
@@ -255,21 +220,34 @@ function padded<A extends Action>(body: Cursor, bytes: number, action: A): A {
   return action;
 }
 
-function readSetField(body: Cursor): SetField | SetRawField {
-  const header = readFieldHeader(body);
-  const { name, hasMask, bytes } = header;
+const BAD_SET_LEN = wireError('BAD_ACTION', 'BAD_SET_LEN');
+
+function readSetField(body: Cursor, scope: Scope): SetField | SetCtField | SetRawField {
+  const whole = body.fork();
+  const { name, hasMask, bytes } = readFieldHeader(body);
+  if (bytes > body.left) throw body.fault('truncated', `set-field has ${bytes} bytes of payload`, BAD_SET_LEN);
   const payload = body.part(bytes);
-  body.skip((8 - ((8 + bytes) % 8)) % 8);
-  if (name === undefined || hasMask || !FIELDS[name].settable) {
-    return { type: 'set-raw-field', raw: toRawField(header, payload) };
+  // Whatever the field, what is left is padding up to the action's length, which is a multiple of 8.
+  if (body.left >= 8) throw body.fault('bad-size', `set-field has ${body.left} bytes too many`, BAD_SET_LEN);
+  body.skip(body.left);
+  if (name === undefined || hasMask || FIELDS[name].settable !== scope) {
+    return { type: 'set-raw-field', raw: readRawField(whole) };
   }
-  if (bytes !== FIELDS[name].bytes) throw new Malformed('bad-size', `set-field ${name} has ${bytes} bytes of payload`);
+  if (bytes !== FIELDS[name].bytes) {
+    throw payload.fault('bad-size', `set-field ${name} has ${bytes} bytes of payload`, BAD_SET_LEN);
+  }
   const value: Value = readValue(payload, name);
   return { type: 'set-field', field: name, value } as SetField;
 }
 
-function readExperimenterAction(body: Cursor): NiciraAction | ExperimenterAction {
+function readExperimenterAction(body: Cursor, depth: number, scope: Scope): AnyAction {
   const experimenter = body.u32();
-  const known = experimenter === NX_EXPERIMENTER ? readNiciraAction(body) : undefined;
-  return known ?? { type: 'experimenter', experimenter, body: body.rest() };
+  const attempt = body.fork();
+  const known = experimenter === NX_EXPERIMENTER ? readNiciraAction(attempt, listsAt(depth)) : undefined;
+  // A translation outside of nx-ct has no meaning, so it has no type there.
+  if (known === undefined || (known.type === 'nx-nat' && scope !== IN_CT)) {
+    return { type: 'experimenter', experimenter, body: body.rest() };
+  }
+  body.skip(body.left);
+  return known;
 }

@@ -2,7 +2,8 @@
 // bounded by the structure's end; what runs past it is Malformed. Never copies: byte strings are views of the message.
 
 import type { EthAddress } from './addresses.ts';
-import { Malformed } from './faults.ts';
+import type { WireError } from './error-codes.ts';
+import { type BadCode, Malformed, type Place } from './faults.ts';
 
 const HEX_OF_BYTE = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
@@ -10,13 +11,15 @@ export class Cursor {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #end: number;
+  readonly #place: Place;
   #at: number;
 
-  constructor(bytes: Uint8Array, view: DataView, start: number, end: number) {
+  constructor(bytes: Uint8Array, view: DataView, start: number, end: number, place: Place = 'message') {
     this.#bytes = bytes;
     this.#view = view;
     this.#at = start;
     this.#end = end;
+    this.#place = place;
   }
 
   static over(bytes: Uint8Array): Cursor {
@@ -30,10 +33,15 @@ export class Cursor {
     return this.#end - this.#at;
   }
 
+  /** A fault of the structure that this cursor reads, for the caller to throw. */
+  fault(code: BadCode, detail: string, answer?: WireError): Malformed {
+    return new Malformed(code, detail, this.#place, answer);
+  }
+
   #take(count: number): number {
     const at = this.#at;
     if (at + count > this.#end) {
-      throw new Malformed('truncated', `${count} bytes wanted at offset ${at}, the structure ends at ${this.#end}`);
+      throw this.fault('truncated', `${count} bytes wanted at offset ${at}, the structure ends at ${this.#end}`);
     }
     this.#at = at + count;
     return at;
@@ -96,19 +104,24 @@ export class Cursor {
     return this.bytes(this.left);
   }
 
-  /** A cursor over the next `count` bytes; this one steps behind them. */
-  part(count: number): Cursor {
+  /** A cursor over the next `count` bytes; this one steps behind them. `place` names the structure that they are. */
+  part(count: number, place: Place = this.#place): Cursor {
     const at = this.#take(count);
-    return new Cursor(this.#bytes, this.#view, at, at + count);
+    return new Cursor(this.#bytes, this.#view, at, at + count, place);
+  }
+
+  /** A cursor over all that is left, as the structure `place`. */
+  as(place: Place): Cursor {
+    return this.part(this.left, place);
   }
 
   /** A second cursor at the same place, for a reading that may be given up. */
   fork(): Cursor {
-    return new Cursor(this.#bytes, this.#view, this.#at, this.#end);
+    return new Cursor(this.#bytes, this.#view, this.#at, this.#end, this.#place);
   }
 
   /** Asserts that the structure has been read to its end. */
   close(what: string): void {
-    if (this.left > 0) throw new Malformed('bad-size', `${what} has ${this.left} bytes too many`);
+    if (this.left > 0) throw this.fault('bad-size', `${what} has ${this.left} bytes too many`);
   }
 }

@@ -1,6 +1,8 @@
 // The codec's two kinds of fault: rubbish from a peer, a value with a code, and a message of our own that cannot be
 // written, an error. Holds no knowledge of any single message.
 
+import type { WireError } from './error-codes.ts';
+
 /** Why bytes of a peer are not a message we understand. Stable: callers may switch on it. */
 export type BadCode =
   /** The header says a version other than 1.3 in a message other than HELLO and ERROR (OFPBRC_BAD_VERSION). */
@@ -20,14 +22,24 @@ export type BadCode =
   /** An action type outside the specification (OFPBAC_BAD_TYPE). */
   | 'unknown-action'
   /** An instruction type outside the specification (OFPBIC_UNKNOWN_INST). */
-  | 'unknown-instruction';
+  | 'unknown-instruction'
+  /** Actions within actions deeper than NESTED_ACTIONS_MAX (OFPBAC_TOO_MANY). */
+  | 'too-deep';
+
+/** The structure that a reading position lies in: it decides which OFPT_ERROR answers a fault there. */
+export type Place = 'message' | 'match' | 'action' | 'instruction' | 'table-features';
 
 /** Thrown inside the codec only: `decode` turns it into a `Bad`. */
 export class Malformed extends Error {
   readonly code: BadCode;
-  constructor(code: BadCode, detail: string) {
+  readonly place: Place;
+  /** The answer, where the code and the place alone do not say it. */
+  readonly answer: WireError | undefined;
+  constructor(code: BadCode, detail: string, place: Place = 'message', answer?: WireError) {
     super(detail);
     this.code = code;
+    this.place = place;
+    this.answer = answer;
   }
 }
 
@@ -38,7 +50,8 @@ export type EncodeCode =
   | 'message-too-long'
   | 'unknown-field'
   | 'value-outside-mask'
-  | 'bad-address';
+  | 'bad-address'
+  | 'too-deep';
 
 /** A caller asked for a message that OpenFlow 1.3 cannot express: a fault of the program, not of a peer. */
 export class EncodeError extends Error {

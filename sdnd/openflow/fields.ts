@@ -1,63 +1,36 @@
 // The match fields: one row of facts for each, and the TypeScript types that follow from the rows. Holds no behaviour;
-// reading and writing them is the room `match`.
+// reading and writing them is the room `oxm`.
 
 import type { EthAddress } from './addresses.ts';
+import { ONF_EXPERIMENTER } from './error-codes.ts';
+import {
+  ETH,
+  IN_CT,
+  MASKABLE,
+  narrow,
+  OXM_CLASS,
+  READ_ONLY,
+  rowsOf,
+  SETTABLE,
+  U8,
+  U16,
+  U24,
+  U32,
+  U64,
+  U128,
+  WHOLE,
+} from './field-rows.ts';
 
-/** OXM classes (OpenFlow 1.3.5, 7.2.3.3) and Nicira's, of NXM_OF_* and NXM_NX_* fields (ovs-fields(7) of Open vSwitch). */
-const OXM_CLASS = { openflowBasic: 0x8000, niciraOf: 0x0000, nicira: 0x0001 } as const;
-
-/**
- * How a value is held and how wide it is: up to 32 bits a number, 64 and 128 bits a bigint, Ethernet addresses text.
- * `bits` count; `bytes` are what the value takes on the wire.
- */
-interface Format {
-  readonly kind: 'number' | 'bigint' | 'eth';
-  readonly bits: number;
-  readonly bytes: number;
-}
-
-const U8 = { kind: 'number', bits: 8, bytes: 1 } as const satisfies Format;
-const U16 = { kind: 'number', bits: 16, bytes: 2 } as const satisfies Format;
-const U24 = { kind: 'number', bits: 24, bytes: 3 } as const satisfies Format;
-const U32 = { kind: 'number', bits: 32, bytes: 4 } as const satisfies Format;
-const U64 = { kind: 'bigint', bits: 64, bytes: 8 } as const satisfies Format;
-const U128 = { kind: 'bigint', bits: 128, bytes: 16 } as const satisfies Format;
-const ETH = { kind: 'eth', bits: 48, bytes: 6 } as const satisfies Format;
-
-/** A number of fewer bits than its bytes hold. */
-function narrow(bits: number, bytes: number) {
-  return { kind: 'number', bits, bytes } as const satisfies Format;
-}
-
-// Whether a match may mask the field, and whether a set-field action may write it.
-const MASKABLE = true;
-const WHOLE = false;
-const SETTABLE = true;
-const READ_ONLY = false;
-
-/** A field's class and number as they stand in an OXM header, mask bit and length zero (7.2.3.2). */
-export function fieldCode(oxmClass: number, id: number): number {
-  return oxmClass * 2 ** 16 + id * 2 ** 9;
-}
-
-function rowsOf(oxmClass: number) {
-  return <F extends Format, M extends boolean, S extends boolean>(
-    id: number,
-    format: F,
-    maskable: M,
-    settable: S,
-    name: string,
-  ) => ({ code: fieldCode(oxmClass, id), ...format, maskable, settable, name });
-}
-
-const basic = rowsOf(OXM_CLASS.openflowBasic);
-const nicira = rowsOf(OXM_CLASS.nicira);
+const basic = rowsOf(OXM_CLASS.openflowBasic, undefined);
+const register = rowsOf(OXM_CLASS.packetRegisters, undefined);
+const niciraOf = rowsOf(OXM_CLASS.niciraOf, undefined);
+const nicira = rowsOf(OXM_CLASS.nicira, undefined);
+const onf = rowsOf(OXM_CLASS.experimenter, ONF_EXPERIMENTER);
 
 // A row: number within the class, format, mask, set, name. Rows stand in the order in which a match is written: a
-// field's prerequisites (7.2.3.8) always have lower numbers, so that this order keeps the rule that they come first.
+// field's prerequisites (7.2.3.8) always come before it, as they must.
 // Basic class: 7.2.3.7 with its table of required match fields; in set-field all but IN_PORT, IN_PHY_PORT and METADATA
-// (7.2.5). Nicira class: ovs-fields(7) of Open vSwitch; ct_mark and ct_label can be set inside a ct action only, which
-// this package does not have yet.
+// (7.2.5). The other classes: ovs-fields(7) of Open vSwitch 3.1.
 export const FIELDS = {
   inPort: basic(0, U32, WHOLE, READ_ONLY, 'OXM_OF_IN_PORT'),
   inPhyPort: basic(1, U32, WHOLE, READ_ONLY, 'OXM_OF_IN_PHY_PORT'),
@@ -99,6 +72,19 @@ export const FIELDS = {
   pbbIsid: basic(37, U24, MASKABLE, SETTABLE, 'OXM_OF_PBB_ISID'),
   tunnelId: basic(38, U64, MASKABLE, SETTABLE, 'OXM_OF_TUNNEL_ID'),
   ipv6Exthdr: basic(39, narrow(9, 2), MASKABLE, SETTABLE, 'OXM_OF_IPV6_EXTHDR'),
+  tcpFlags: onf(42, narrow(12, 2), MASKABLE, READ_ONLY, 'ONFOXM_ET_TCP_FLAGS'),
+  actsetOutput: onf(43, U32, WHOLE, READ_ONLY, 'ONFOXM_ET_ACTSET_OUTPUT'),
+  xreg0: register(0, U64, MASKABLE, SETTABLE, 'OXM_OF_PKT_REG0'),
+  xreg1: register(1, U64, MASKABLE, SETTABLE, 'OXM_OF_PKT_REG1'),
+  xreg2: register(2, U64, MASKABLE, SETTABLE, 'OXM_OF_PKT_REG2'),
+  xreg3: register(3, U64, MASKABLE, SETTABLE, 'OXM_OF_PKT_REG3'),
+  xreg4: register(4, U64, MASKABLE, SETTABLE, 'OXM_OF_PKT_REG4'),
+  xreg5: register(5, U64, MASKABLE, SETTABLE, 'OXM_OF_PKT_REG5'),
+  xreg6: register(6, U64, MASKABLE, SETTABLE, 'OXM_OF_PKT_REG6'),
+  xreg7: register(7, U64, MASKABLE, SETTABLE, 'OXM_OF_PKT_REG7'),
+  nxInPort: niciraOf(0, U16, WHOLE, SETTABLE, 'NXM_OF_IN_PORT'),
+  vlanTci: niciraOf(4, U16, MASKABLE, SETTABLE, 'NXM_OF_VLAN_TCI'),
+  ipTos: niciraOf(5, U8, WHOLE, SETTABLE, 'NXM_OF_IP_TOS'),
   reg0: nicira(0, U32, MASKABLE, SETTABLE, 'NXM_NX_REG0'),
   reg1: nicira(1, U32, MASKABLE, SETTABLE, 'NXM_NX_REG1'),
   reg2: nicira(2, U32, MASKABLE, SETTABLE, 'NXM_NX_REG2'),
@@ -117,16 +103,31 @@ export const FIELDS = {
   reg15: nicira(15, U32, MASKABLE, SETTABLE, 'NXM_NX_REG15'),
   ipFrag: nicira(26, narrow(2, 1), MASKABLE, READ_ONLY, 'NXM_NX_IP_FRAG'),
   ipTtl: nicira(29, U8, WHOLE, SETTABLE, 'NXM_NX_IP_TTL'),
+  mplsTtl: nicira(30, U8, WHOLE, SETTABLE, 'NXM_NX_MPLS_TTL'),
   tunIpv4Src: nicira(31, U32, MASKABLE, SETTABLE, 'NXM_NX_TUN_IPV4_SRC'),
   tunIpv4Dst: nicira(32, U32, MASKABLE, SETTABLE, 'NXM_NX_TUN_IPV4_DST'),
   pktMark: nicira(33, U32, MASKABLE, SETTABLE, 'NXM_NX_PKT_MARK'),
   conjId: nicira(37, U32, WHOLE, READ_ONLY, 'NXM_NX_CONJ_ID'),
+  tunGbpId: nicira(38, U16, MASKABLE, SETTABLE, 'NXM_NX_TUN_GBP_ID'),
+  tunGbpFlags: nicira(39, U8, MASKABLE, SETTABLE, 'NXM_NX_TUN_GBP_FLAGS'),
+  tunFlags: nicira(104, narrow(1, 2), MASKABLE, SETTABLE, 'NXM_NX_TUN_FLAGS'),
   ctState: nicira(105, U32, MASKABLE, READ_ONLY, 'NXM_NX_CT_STATE'),
   ctZone: nicira(106, U16, WHOLE, READ_ONLY, 'NXM_NX_CT_ZONE'),
-  ctMark: nicira(107, U32, MASKABLE, READ_ONLY, 'NXM_NX_CT_MARK'),
-  ctLabel: nicira(108, U128, MASKABLE, READ_ONLY, 'NXM_NX_CT_LABEL'),
+  ctMark: nicira(107, U32, MASKABLE, IN_CT, 'NXM_NX_CT_MARK'),
+  ctLabel: nicira(108, U128, MASKABLE, IN_CT, 'NXM_NX_CT_LABEL'),
   tunIpv6Src: nicira(109, U128, MASKABLE, SETTABLE, 'NXM_NX_TUN_IPV6_SRC'),
   tunIpv6Dst: nicira(110, U128, MASKABLE, SETTABLE, 'NXM_NX_TUN_IPV6_DST'),
+  xxreg0: nicira(111, U128, MASKABLE, SETTABLE, 'NXM_NX_XXREG0'),
+  xxreg1: nicira(112, U128, MASKABLE, SETTABLE, 'NXM_NX_XXREG1'),
+  xxreg2: nicira(113, U128, MASKABLE, SETTABLE, 'NXM_NX_XXREG2'),
+  xxreg3: nicira(114, U128, MASKABLE, SETTABLE, 'NXM_NX_XXREG3'),
+  ctNwProto: nicira(119, U8, WHOLE, READ_ONLY, 'NXM_NX_CT_NW_PROTO'),
+  ctNwSrc: nicira(120, U32, MASKABLE, READ_ONLY, 'NXM_NX_CT_NW_SRC'),
+  ctNwDst: nicira(121, U32, MASKABLE, READ_ONLY, 'NXM_NX_CT_NW_DST'),
+  ctIpv6Src: nicira(122, U128, MASKABLE, READ_ONLY, 'NXM_NX_CT_IPV6_SRC'),
+  ctIpv6Dst: nicira(123, U128, MASKABLE, READ_ONLY, 'NXM_NX_CT_IPV6_DST'),
+  ctTpSrc: nicira(124, U16, MASKABLE, READ_ONLY, 'NXM_NX_CT_TP_SRC'),
+  ctTpDst: nicira(125, U16, MASKABLE, READ_ONLY, 'NXM_NX_CT_TP_DST'),
 } as const;
 
 // Older numbers of the same fields (ovs-fields(7)). Open vSwitch writes them in its own actions, whatever number the
@@ -159,6 +160,7 @@ export const NXM_ALIASES: readonly (readonly [oxmClass: number, id: number, name
   [OXM_CLASS.nicira, 25, 'ipv6NdTll'],
   [OXM_CLASS.nicira, 27, 'ipv6Flabel'],
   [OXM_CLASS.nicira, 28, 'ipEcn'],
+  [OXM_CLASS.nicira, 34, 'tcpFlags'],
 ];
 
 type Fields = typeof FIELDS;
@@ -179,7 +181,10 @@ export type FieldValue<F extends FieldName> = ValueOfKind[Fields[F]['kind']];
 export type MaskableField = { [F in FieldName]: Fields[F]['maskable'] extends true ? F : never }[FieldName];
 
 /** The fields that a set-field action may write. */
-export type SettableField = { [F in FieldName]: Fields[F]['settable'] extends true ? F : never }[FieldName];
+export type SettableField = { [F in FieldName]: Fields[F]['settable'] extends typeof SETTABLE ? F : never }[FieldName];
+
+/** The fields that only the actions within a ct action may write. */
+export type CtSettableField = { [F in FieldName]: Fields[F]['settable'] extends typeof IN_CT ? F : never }[FieldName];
 
 /** Presence bit of a VLAN tag in `vlanVid`, OFPVID_PRESENT; the match on untagged packets is 0 (7.2.3.7). */
 export const VLAN_PRESENT = 0x1000;

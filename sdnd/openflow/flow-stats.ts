@@ -1,7 +1,6 @@
 // Statistics of flow entries and tables: the bodies of the multipart parts flow, aggregate and table.
 
 import type { Cursor } from './cursor.ts';
-import { Malformed } from './faults.ts';
 import { GroupNumber, TABLE_ALL } from './flows.ts';
 import { type Instruction, readInstructions, writeInstructions } from './instructions.ts';
 import { type Match, readMatch, writeMatch } from './match.ts';
@@ -92,7 +91,7 @@ export function writeFlowStats(writer: Writer, flow: FlowStats): void {
 
 export function readFlowStats(cursor: Cursor): FlowStats {
   const length = cursor.u16();
-  if (length < 2) throw new Malformed('bad-size', `a flow entry is ${length} bytes long`);
+  if (length < 2) throw cursor.fault('bad-size', `a flow entry is ${length} bytes long`);
   return readFlowStatsBody(cursor.part(length - 2));
 }
 

@@ -2,6 +2,7 @@
 
 import { type MessageCodec, numberOf, wordOf } from './codec.ts';
 import type { Cursor } from './cursor.ts';
+import { wireError } from './error-codes.ts';
 import { type Instruction, readInstructions, writeInstructions } from './instructions.ts';
 import { type Match, readMatch, writeMatch } from './match.ts';
 import { NO_BUFFER } from './packets.ts';
@@ -96,11 +97,13 @@ function writeFlowMod(writer: Writer, message: FlowMod): void {
   writeInstructions(writer, message.instructions);
 }
 
+const BAD_COMMAND = wireError('FLOW_MOD_FAILED', 'BAD_COMMAND');
+
 function readFlowMod(cursor: Cursor): FlowMod {
   const cookie = cursor.u64();
   const cookieMask = cursor.u64();
   const tableId = cursor.u8();
-  const command = wordOf(FLOW_MOD_COMMANDS, cursor.u8(), 'flow-mod command');
+  const command = wordOf(FLOW_MOD_COMMANDS, cursor.u8(), 'flow-mod command', BAD_COMMAND);
   const idleTimeoutSec = cursor.u16();
   const hardTimeoutSec = cursor.u16();
   const priority = cursor.u16();

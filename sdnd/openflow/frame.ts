@@ -2,6 +2,8 @@
 // stream of chunks into messages. Must never wait, keep time or touch a socket.
 
 import { Cursor } from './cursor.ts';
+import type { WireError } from './error-codes.ts';
+import { answerTo, ERROR_DATA_BYTES, type ErrorMessage } from './error-message.ts';
 import { type BadCode, Malformed } from './faults.ts';
 import { type Message, readBody, wireTypeOf, writeBody } from './message.ts';
 import { MESSAGE_BYTES_MAX, Writer } from './writer.ts';
@@ -11,6 +13,9 @@ export const OPENFLOW_13 = 4;
 
 /** version, type, length, xid (7.1). */
 const HEADER_BYTES = 8;
+
+/** OFPT_ERROR (7.1). */
+const ERROR_TYPE = 1;
 
 /** A whole, understood message. `bytes` is its length on the wire, header included. */
 export interface Decoded {
@@ -43,6 +48,10 @@ export interface Bad {
   /** The header's message type, as the peer wrote it. */
   readonly wireType: number;
   readonly bytes: number;
+  /** The OFPT_ERROR that answers it; `errorAnswer` makes the message. */
+  readonly answer: WireError;
+  /** A view of the first 64 bytes of it that have come, for that answer. */
+  readonly head: Uint8Array;
 }
 
 /** What `decode` answers. */
@@ -81,10 +90,14 @@ function decodeNext(cursor: Cursor, bytesMax: number): Result {
   const ahead = cursor.fork();
   const header = readHeader(ahead);
   const fault = headerFault(header, bytesMax);
-  if (fault !== undefined) return bad(header, fault, `header: version ${header.version}, length ${header.bytes}`, true);
+  if (fault !== undefined) {
+    const head = cursor.fork().bytes(Math.min(cursor.left, ERROR_DATA_BYTES));
+    return bad(header, fault, `header: version ${header.version}, length ${header.bytes}`, head);
+  }
   if (cursor.left < header.bytes) return { kind: 'more', bytesMissing: header.bytes - cursor.left };
+  const start = cursor.fork();
   cursor.skip(header.bytes);
-  return decodeBody(ahead.part(header.bytes - HEADER_BYTES), header);
+  return decodeBody(ahead.part(header.bytes - HEADER_BYTES), header, start);
 }
 
 function readHeader(cursor: Cursor): Header {
@@ -97,18 +110,30 @@ function headerFault(header: Header, bytesMax: number): BadCode | undefined {
   return header.bytes < HEADER_BYTES || header.bytes > bytesMax ? 'bad-length' : undefined;
 }
 
-function decodeBody(body: Cursor, header: Header): Decoded | Bad {
+function decodeBody(body: Cursor, header: Header, start: Cursor): Decoded | Bad {
   try {
     const message = readBody(body, header.wireType);
     return { kind: 'message', message, xid: header.xid, version: header.version, bytes: header.bytes };
   } catch (error) {
-    if (error instanceof Malformed) return bad(header, error.code, error.message, false);
-    throw error;
+    if (!(error instanceof Malformed)) throw error;
+    return bad(header, error, error.message, start.bytes(Math.min(header.bytes, ERROR_DATA_BYTES)));
   }
 }
 
-function bad({ xid, wireType, bytes }: Header, code: BadCode, detail: string, fatal: boolean): Bad {
-  return { kind: 'bad', code, detail, fatal, xid, wireType, bytes };
+/** A fault in the header ends the stream; one in the body does not. */
+function bad({ xid, wireType, bytes }: Header, fault: BadCode | Malformed, detail: string, head: Uint8Array): Bad {
+  const inBody = fault instanceof Malformed;
+  const code = inBody ? fault.code : fault;
+  const answer = answerTo(code, inBody ? fault : undefined);
+  return { kind: 'bad', code, detail, fatal: !inBody, xid, wireType, bytes, answer, head };
+}
+
+/**
+ * The OFPT_ERROR that answers a bad message, to be sent with its xid; undefined for a bad OFPT_ERROR, since errors are not
+ * answered. A fatal one may be answered too, before the connection is closed.
+ */
+export function errorAnswer({ wireType, answer, head }: Bad): ErrorMessage | undefined {
+  return wireType === ERROR_TYPE ? undefined : { type: 'error', ...answer, data: head };
 }
 
 /**

@@ -1,14 +1,15 @@
 // Groups: sets of buckets of actions that flow entries share.
 
-import { type Action, readActions, writeActions } from './actions.ts';
-import { type MessageCodec, numberOf, wordOf } from './codec.ts';
+import type { Action } from './action-types.ts';
+import { readActions, writeActions } from './actions.ts';
+import { type MessageCodec, numberOf, readAll, wordOf } from './codec.ts';
 import type { Cursor } from './cursor.ts';
-import { Malformed } from './faults.ts';
+import { wireError } from './error-codes.ts';
 import type { Writer } from './writer.ts';
 
 // enum ofp_group_mod_command and enum ofp_group_type (OpenFlow 1.3.5, 7.3.4.2).
 const GROUP_MOD_COMMANDS = ['add', 'modify', 'delete'] as const;
-const GROUP_TYPES = ['all', 'select', 'indirect', 'fast-failover'] as const;
+export const GROUP_TYPES = ['all', 'select', 'indirect', 'fast-failover'] as const;
 
 export type GroupModCommand = (typeof GROUP_MOD_COMMANDS)[number];
 
@@ -38,6 +39,10 @@ export interface GroupMod {
 /** Bytes of a bucket in front of its actions. */
 const BUCKET_HEADER_BYTES = 16;
 
+const BAD_COMMAND = wireError('GROUP_MOD_FAILED', 'BAD_COMMAND');
+const BAD_TYPE = wireError('GROUP_MOD_FAILED', 'BAD_TYPE');
+const BAD_BUCKET = wireError('GROUP_MOD_FAILED', 'BAD_BUCKET');
+
 export const groupModCodec: MessageCodec<GroupMod> = {
   wireType: 15,
   write(writer: Writer, message: GroupMod) {
@@ -48,14 +53,14 @@ export const groupModCodec: MessageCodec<GroupMod> = {
     for (const bucket of message.buckets) writeBucket(writer, bucket);
   },
   read(cursor: Cursor): GroupMod {
-    const command = wordOf(GROUP_MOD_COMMANDS, cursor.u16(), 'group-mod command');
-    const groupType = wordOf(GROUP_TYPES, cursor.u8(), 'group type');
+    const command = wordOf(GROUP_MOD_COMMANDS, cursor.u16(), 'group-mod command', BAD_COMMAND);
+    const groupType = wordOf(GROUP_TYPES, cursor.u8(), 'group type', BAD_TYPE);
     cursor.skip(1);
     return { type: 'group-mod', command, groupType, groupId: cursor.u32(), buckets: readBuckets(cursor) };
   },
 };
 
-function writeBucket(writer: Writer, bucket: Bucket): void {
+export function writeBucket(writer: Writer, bucket: Bucket): void {
   const start = writer.at;
   const length = writer.length();
   writer.u16(bucket.weight, 'bucket weight');
@@ -66,17 +71,15 @@ function writeBucket(writer: Writer, bucket: Bucket): void {
   writer.setLength(length, start);
 }
 
-function readBuckets(cursor: Cursor): Bucket[] {
-  const buckets: Bucket[] = [];
-  while (cursor.left > 0) {
-    const length = cursor.u16();
-    if (length < BUCKET_HEADER_BYTES) throw new Malformed('bad-size', `a bucket is ${length} bytes long`);
-    buckets.push(readBucket(cursor.part(length - 2)));
-  }
-  return buckets;
+/** Reads buckets up to the cursor's end. */
+export function readBuckets(cursor: Cursor): Bucket[] {
+  return readAll(cursor, readBucket);
 }
 
-function readBucket(body: Cursor): Bucket {
+function readBucket(cursor: Cursor): Bucket {
+  const length = cursor.u16();
+  if (length < BUCKET_HEADER_BYTES) throw cursor.fault('bad-size', `a bucket is ${length} bytes long`, BAD_BUCKET);
+  const body = cursor.part(length - 2);
   const weight = body.u16();
   const watchPort = body.u32();
   const watchGroup = body.u32();

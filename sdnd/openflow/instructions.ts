@@ -1,8 +1,9 @@
 // Instructions: what a flow entry does with a packet that matched, around the actions. Must not know flow-mods.
 
-import { type Action, readActions, writeActions } from './actions.ts';
+import type { Action } from './action-types.ts';
+import { readActions, writeActions } from './actions.ts';
+import { readAll } from './codec.ts';
 import type { Cursor } from './cursor.ts';
-import { Malformed } from './faults.ts';
 import type { Writer } from './writer.ts';
 
 /** Goes on in a later table, after the other instructions. */
@@ -52,10 +53,11 @@ export type Instruction =
   | MeterInstruction
   | ExperimenterInstruction;
 
-type InstructionType = Instruction['type'];
+/** The name of an instruction, such as 'goto-table'. */
+export type InstructionType = Instruction['type'];
 
 // enum ofp_instruction_type (7.2.4).
-const INSTRUCTION_NUMBER: { readonly [T in InstructionType]: number } = {
+export const INSTRUCTION_NUMBER: { readonly [T in InstructionType]: number } = {
   'goto-table': 1,
   'write-metadata': 2,
   'write-actions': 3,
@@ -65,7 +67,7 @@ const INSTRUCTION_NUMBER: { readonly [T in InstructionType]: number } = {
   experimenter: 0xffff,
 };
 
-const INSTRUCTION_OF_NUMBER: ReadonlyMap<number, InstructionType> = new Map(
+export const INSTRUCTION_OF_NUMBER: ReadonlyMap<number, InstructionType> = new Map(
   (Object.keys(INSTRUCTION_NUMBER) as InstructionType[]).map((type) => [INSTRUCTION_NUMBER[type], type]),
 );
 
@@ -121,15 +123,13 @@ function writeInstructionBody(writer: Writer, instruction: Instruction): void {
 
 /** Reads instructions up to the cursor's end. */
 export function readInstructions(cursor: Cursor): Instruction[] {
-  const instructions: Instruction[] = [];
-  while (cursor.left > 0) instructions.push(readInstruction(cursor));
-  return instructions;
+  return readAll(cursor.as('instruction'), readInstruction);
 }
 
 function readInstruction(cursor: Cursor): Instruction {
   const number = cursor.u16();
   const length = cursor.u16();
-  if (length < 8 || length % 8 !== 0) throw new Malformed('bad-size', `instruction ${number} is ${length} bytes long`);
+  if (length < 8 || length % 8 !== 0) throw cursor.fault('bad-size', `instruction ${number} is ${length} bytes long`);
   const body = cursor.part(length - 4);
   const instruction = readInstructionBody(number, body);
   body.close(`instruction ${instruction.type}`);
@@ -156,7 +156,7 @@ function readInstructionBody(number: number, body: Cursor): Instruction {
     case 'experimenter':
       return { type, experimenter: body.u32(), body: body.rest() };
     case undefined:
-      throw new Malformed('unknown-instruction', `there is no instruction type ${number}`);
+      throw body.fault('unknown-instruction', `there is no instruction type ${number}`);
   }
 }
 

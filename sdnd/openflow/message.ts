@@ -1,16 +1,42 @@
 // Every message in one union, and the table from its type to its codec. A new message is a row here and a codec in the
 // room of its concern.
 
-import type { MessageCodec } from './codec.ts';
+import { bundleAddCodec, bundleControlCodec, type OnfBundleAdd, type OnfBundleControl } from './bundles.ts';
+import { EXPERIMENTER_TYPE, type Extension, type MessageCodec } from './codec.ts';
 import type { Cursor } from './cursor.ts';
 import { type ErrorMessage, errorCodec } from './error-message.ts';
-import { Malformed } from './faults.ts';
 import { type FlowMod, type FlowRemoved, flowModCodec, flowRemovedCodec } from './flows.ts';
 import { type GroupMod, groupModCodec } from './groups.ts';
 import { type MeterMod, meterModCodec } from './meters.ts';
 import { type MultipartReply, type MultipartRequest, multipartReplyCodec, multipartRequestCodec } from './multipart.ts';
+import {
+  ctFlushZoneCodec,
+  type NxCtFlushZone,
+  type NxSetAsyncConfig,
+  type NxSetAsyncConfig2,
+  type NxSetControllerId,
+  type NxSetPacketInFormat,
+  setAsyncConfig2Codec,
+  setAsyncConfigCodec,
+  setControllerIdCodec,
+  setPacketInFormatCodec,
+} from './nicira/messages.ts';
+import { type NxPacketIn2, packetIn2MessageCodec, resumeCodec } from './nicira/packet-in2.ts';
+import {
+  type NxTlvTableMod,
+  type NxTlvTableReply,
+  tlvTableModCodec,
+  tlvTableReplyCodec,
+  tlvTableRequestCodec,
+} from './nicira/tlv-table.ts';
 import { type PacketIn, type PacketOut, packetInCodec, packetOutCodec } from './packets.ts';
 import { type PortMod, type PortStatus, portModCodec, portStatusCodec } from './port-messages.ts';
+import {
+  type QueueConfigReply,
+  type QueueConfigRequest,
+  queueConfigReplyCodec,
+  queueConfigRequestCodec,
+} from './queues.ts';
 import {
   type AsyncConfig,
   getAsyncReplyCodec,
@@ -63,10 +89,23 @@ export type Message =
   | MultipartReply
   | BareMessage<'barrier-request'>
   | BareMessage<'barrier-reply'>
+  | QueueConfigRequest
+  | QueueConfigReply
   | RoleMessage
   | BareMessage<'get-async-request'>
   | AsyncConfig
-  | MeterMod;
+  | MeterMod
+  | NxSetPacketInFormat
+  | NxSetControllerId
+  | NxSetAsyncConfig
+  | NxSetAsyncConfig2
+  | NxPacketIn2
+  | BareMessage<'nx-tlv-table-request'>
+  | NxTlvTableMod
+  | NxTlvTableReply
+  | NxCtFlushZone
+  | OnfBundleControl
+  | OnfBundleAdd;
 
 /** The name of a message's type, such as 'flow-mod'. */
 export type MessageType = Message['type'];
@@ -78,7 +117,8 @@ export type MessageOf<T extends MessageType, M extends Message = Message> = M ex
     : never
   : never;
 
-// enum ofp_type (OpenFlow 1.3.5, 7.1); the numbers stand with the codecs. Not yet: QUEUE_GET_CONFIG (22, 23).
+// enum ofp_type (OpenFlow 1.3.5, 7.1); the numbers stand with the codecs. Experimenters' messages with a type
+// here come last.
 const CODECS: { readonly [T in MessageType]: MessageCodec<MessageOf<T>> } = {
   hello: helloCodec,
   error: errorCodec,
@@ -102,17 +142,42 @@ const CODECS: { readonly [T in MessageType]: MessageCodec<MessageOf<T>> } = {
   'multipart-reply': multipartReplyCodec,
   'barrier-request': bareCodec('barrier-request', 20),
   'barrier-reply': bareCodec('barrier-reply', 21),
+  'queue-get-config-request': queueConfigRequestCodec,
+  'queue-get-config-reply': queueConfigReplyCodec,
   'role-request': roleRequestCodec,
   'role-reply': roleReplyCodec,
   'get-async-request': bareCodec('get-async-request', 26),
   'get-async-reply': getAsyncReplyCodec,
   'set-async': setAsyncCodec,
   'meter-mod': meterModCodec,
+  'nx-set-packet-in-format': setPacketInFormatCodec,
+  'nx-set-async-config': setAsyncConfigCodec,
+  'nx-set-controller-id': setControllerIdCodec,
+  'nx-tlv-table-mod': tlvTableModCodec,
+  'nx-tlv-table-request': tlvTableRequestCodec,
+  'nx-tlv-table-reply': tlvTableReplyCodec,
+  'nx-set-async-config2': setAsyncConfig2Codec,
+  'nx-resume': resumeCodec,
+  'nx-ct-flush-zone': ctFlushZoneCodec,
+  'nx-packet-in2': packetIn2MessageCodec,
+  'onf-bundle-control': bundleControlCodec,
+  'onf-bundle-add': bundleAddCodec,
 };
 
+const ALL = Object.values<MessageCodec<Message>>(CODECS);
+
 const CODEC_OF_NUMBER: ReadonlyMap<number, MessageCodec<Message>> = new Map(
-  Object.values<MessageCodec<Message>>(CODECS).map((codec) => [codec.wireType, codec]),
+  ALL.filter((codec) => codec.extension === undefined).map((codec) => [codec.wireType, codec]),
 );
+
+const CODEC_OF_EXTENSION: ReadonlyMap<number, MessageCodec<Message>> = new Map(
+  ALL.flatMap((codec) => (codec.extension === undefined ? [] : [[extensionKey(codec.extension), codec]])),
+);
+
+/** One number for both, exact in a double: experimenters' message types in use are far below 2^21. */
+function extensionKey({ experimenter, experimenterType }: Extension): number {
+  return experimenterType * 2 ** 32 + experimenter;
+}
 
 /** The header's type number of a message. */
 export function wireTypeOf(type: MessageType): number {
@@ -121,14 +186,27 @@ export function wireTypeOf(type: MessageType): number {
 
 export function writeBody(writer: Writer, message: Message): void {
   const codec: MessageCodec<Message> = CODECS[message.type];
+  if (codec.extension !== undefined) {
+    writer.u32(codec.extension.experimenter, 'experimenter');
+    writer.u32(codec.extension.experimenterType, 'experimenterType');
+  }
   codec.write(writer, message);
 }
 
 /** Reads the body of the message type numbered `wireType`, to the cursor's end. Throws Malformed. */
 export function readBody(cursor: Cursor, wireType: number): Message {
-  const codec = CODEC_OF_NUMBER.get(wireType);
-  if (codec === undefined) throw new Malformed('unknown-type', `message type ${wireType} is not known`);
+  const codec = extensionAt(cursor, wireType) ?? CODEC_OF_NUMBER.get(wireType);
+  if (codec === undefined) throw cursor.fault('unknown-type', `message type ${wireType} is not known`);
   const message = codec.read(cursor);
   cursor.close(`message ${message.type}`);
   return message;
+}
+
+/** The codec of an experimenter's message that has a type here; the cursor then stands behind the two numbers. */
+function extensionAt(cursor: Cursor, wireType: number): MessageCodec<Message> | undefined {
+  if (wireType !== EXPERIMENTER_TYPE || cursor.left < 8) return undefined;
+  const numbers = cursor.fork();
+  const codec = CODEC_OF_EXTENSION.get(extensionKey({ experimenter: numbers.u32(), experimenterType: numbers.u32() }));
+  if (codec !== undefined) cursor.skip(8);
+  return codec;
 }

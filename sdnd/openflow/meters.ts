@@ -1,8 +1,8 @@
 // Meters: rate limits that flow entries share.
 
-import { type MessageCodec, numberOf, wordOf } from './codec.ts';
+import { type MessageCodec, numberOf, readAll, wordOf } from './codec.ts';
 import type { Cursor } from './cursor.ts';
-import { Malformed } from './faults.ts';
+import { wireError } from './error-codes.ts';
 import type { Writer } from './writer.ts';
 
 // enum ofp_meter_mod_command (OpenFlow 1.3.5, 7.3.4.4).
@@ -31,8 +31,17 @@ export interface DscpRemarkBand {
   readonly precedence: number;
 }
 
+/** Another experimenter's band, uninterpreted. `body` follows the experimenter id. */
+export interface ExperimenterBand {
+  readonly type: 'experimenter';
+  readonly rate: number;
+  readonly burst: number;
+  readonly experimenter: number;
+  readonly body: Uint8Array;
+}
+
 /** One rate of a meter and what happens above it (7.3.4.4). */
-export type MeterBand = DropBand | DscpRemarkBand;
+export type MeterBand = DropBand | DscpRemarkBand | ExperimenterBand;
 
 /** Adds, changes or removes a meter (7.3.4.4). */
 export interface MeterMod {
@@ -44,11 +53,14 @@ export interface MeterMod {
   readonly bands: readonly MeterBand[];
 }
 
-// enum ofp_meter_band_type, less one (7.3.4.4); experimenter bands are not read.
-const BAND_TYPES = ['drop', 'dscp-remark'] as const;
+// enum ofp_meter_band_type (7.3.4.4).
+const BAND_NUMBER: { readonly [T in MeterBand['type']]: number } = { drop: 1, 'dscp-remark': 2, experimenter: 0xffff };
 
-/** Both band types have this size on the wire. */
+/** Bytes of a band of the specification, and those of an experimenter's in front of its body. */
 const BAND_BYTES = 16;
+
+const BAD_COMMAND = wireError('METER_MOD_FAILED', 'BAD_COMMAND');
+const BAD_BAND = wireError('METER_MOD_FAILED', 'BAD_BAND');
 
 export const meterModCodec: MessageCodec<MeterMod> = {
   wireType: 29,
@@ -56,34 +68,71 @@ export const meterModCodec: MessageCodec<MeterMod> = {
     writer.u16(numberOf(METER_MOD_COMMANDS, message.command, 'meter-mod command'), 'command');
     writer.u16(message.flags, 'flags');
     writer.u32(message.meterId, 'meterId');
-    for (const band of message.bands) writeBand(writer, band);
+    writeBands(writer, message.bands);
   },
   read(cursor: Cursor): MeterMod {
-    const command = wordOf(METER_MOD_COMMANDS, cursor.u16(), 'meter-mod command');
+    const command = wordOf(METER_MOD_COMMANDS, cursor.u16(), 'meter-mod command', BAD_COMMAND);
     const flags = cursor.u16();
-    const meterId = cursor.u32();
-    const bands: MeterBand[] = [];
-    while (cursor.left > 0) bands.push(readBand(cursor));
-    return { type: 'meter-mod', command, flags, meterId, bands };
+    return { type: 'meter-mod', command, flags, meterId: cursor.u32(), bands: readBands(cursor) };
   },
 };
 
+export function writeBands(writer: Writer, bands: readonly MeterBand[]): void {
+  for (const band of bands) writeBand(writer, band);
+}
+
 function writeBand(writer: Writer, band: MeterBand): void {
-  writer.u16(numberOf(BAND_TYPES, band.type, 'band type') + 1, 'band type');
-  writer.u16(BAND_BYTES, 'band length');
+  const start = writer.at;
+  writer.u16(BAND_NUMBER[band.type], 'band type');
+  const length = writer.length();
   writer.u32(band.rate, 'band rate');
   writer.u32(band.burst, 'band burst');
-  writer.u8(band.type === 'drop' ? 0 : band.precedence, 'band precedence');
-  writer.pad(3);
+  switch (band.type) {
+    case 'drop':
+      writer.pad(4);
+      break;
+    case 'dscp-remark':
+      writer.u8(band.precedence, 'band precedence');
+      writer.pad(3);
+      break;
+    case 'experimenter':
+      writer.u32(band.experimenter, 'band experimenter');
+      writer.bytes(band.body);
+      break;
+  }
+  writer.setLength(length, start);
+}
+
+/** Reads bands up to the cursor's end. */
+export function readBands(cursor: Cursor): MeterBand[] {
+  return readAll(cursor, readBand);
 }
 
 function readBand(cursor: Cursor): MeterBand {
-  const type = wordOf(BAND_TYPES, cursor.u16() - 1, 'band type');
+  const type = cursor.u16();
   const length = cursor.u16();
-  if (length !== BAND_BYTES) throw new Malformed('bad-size', `a ${type} band is ${length} bytes long`);
-  const rate = cursor.u32();
-  const burst = cursor.u32();
-  const precedence = cursor.u8();
-  cursor.skip(3);
-  return type === 'drop' ? { type, rate, burst } : { type, rate, burst, precedence };
+  if (length < BAND_BYTES) throw cursor.fault('bad-size', `a meter band is ${length} bytes long`);
+  const body = cursor.part(length - 4);
+  const rate = body.u32();
+  const burst = body.u32();
+  const band = readBandRest(body, type, rate, burst);
+  body.close(`meter band ${band.type}`);
+  return band;
+}
+
+function readBandRest(body: Cursor, type: number, rate: number, burst: number): MeterBand {
+  switch (type) {
+    case BAND_NUMBER.drop:
+      body.skip(4);
+      return { type: 'drop', rate, burst };
+    case BAND_NUMBER['dscp-remark']: {
+      const precedence = body.u8();
+      body.skip(3);
+      return { type: 'dscp-remark', rate, burst, precedence };
+    }
+    case BAND_NUMBER.experimenter:
+      return { type: 'experimenter', rate, burst, experimenter: body.u32(), body: body.rest() };
+    default:
+      throw body.fault('bad-value', `there is no meter band type ${type}`, BAD_BAND);
+  }
 }

@@ -1,6 +1,7 @@
 // Packets that travel between switch and controller: packet-in and packet-out. Must never look into the packet's bytes.
 
-import { type Action, readActions, writeActions } from './actions.ts';
+import type { Action } from './action-types.ts';
+import { readActions, writeActions } from './actions.ts';
 import { type MessageCodec, numberOf, wordOf } from './codec.ts';
 import type { Cursor } from './cursor.ts';
 import { type Match, readMatch, writeMatch } from './match.ts';

@@ -30,7 +30,27 @@ export const PortConfig = { portDown: 1 << 0, noReceive: 1 << 2, noForward: 1 <<
 /** Bits of a port's state, OFPPS_* (7.2.1). */
 export const PortState = { linkDown: 1 << 0, blocked: 1 << 1, live: 1 << 2 } as const;
 
-/** One port of a switch, struct ofp_port (7.2.1). Features are bits of OFPPF_*, speeds are in kbit/s. */
+/** Bits of what a link runs at or can do, OFPPF_* (7.2.1). */
+export const PortFeature = {
+  half10Mb: 1 << 0,
+  full10Mb: 1 << 1,
+  half100Mb: 1 << 2,
+  full100Mb: 1 << 3,
+  half1Gb: 1 << 4,
+  full1Gb: 1 << 5,
+  full10Gb: 1 << 6,
+  full40Gb: 1 << 7,
+  full100Gb: 1 << 8,
+  full1Tb: 1 << 9,
+  other: 1 << 10,
+  copper: 1 << 11,
+  fiber: 1 << 12,
+  autonegotiation: 1 << 13,
+  pause: 1 << 14,
+  asymmetricPause: 1 << 15,
+} as const;
+
+/** One port of a switch, struct ofp_port (7.2.1). `current`, `advertised`, `supported` and `peer` are bits of PortFeature, speeds are in kbit/s. */
 export interface Port {
   readonly portNo: number;
   readonly hwAddress: EthAddress;

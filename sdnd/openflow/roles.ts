@@ -2,10 +2,11 @@
 
 import { type MessageCodec, numberOf, wordOf } from './codec.ts';
 import type { Cursor } from './cursor.ts';
+import { wireError } from './error-codes.ts';
 import type { Writer } from './writer.ts';
 
 // enum ofp_controller_role (OpenFlow 1.3.5, 7.3.9); the words are the specification's.
-const ROLES = ['no-change', 'equal', 'master', 'slave'] as const;
+export const ROLES = ['no-change', 'equal', 'master', 'slave'] as const;
 
 /** A controller's role; at most one connection of a switch is master. */
 export type ControllerRole = (typeof ROLES)[number];
@@ -18,6 +19,8 @@ export interface RoleMessage {
   readonly generationId: bigint;
 }
 
+const BAD_ROLE = wireError('ROLE_REQUEST_FAILED', 'BAD_ROLE');
+
 function roleCodec(type: RoleMessage['type'], wireType: number): MessageCodec<RoleMessage> {
   return {
     wireType,
@@ -27,7 +30,7 @@ function roleCodec(type: RoleMessage['type'], wireType: number): MessageCodec<Ro
       writer.u64(message.generationId, 'generationId');
     },
     read(cursor: Cursor): RoleMessage {
-      const role = wordOf(ROLES, cursor.u32(), 'role');
+      const role = wordOf(ROLES, cursor.u32(), 'role', BAD_ROLE);
       cursor.skip(4);
       return { type, role, generationId: cursor.u64() };
     },
@@ -44,11 +47,8 @@ export interface ReasonMasks {
 }
 
 /** Which asynchronous messages this connection gets (7.3.10). */
-export interface AsyncConfig {
+export interface AsyncConfig extends AsyncReasons {
   readonly type: 'get-async-reply' | 'set-async';
-  readonly packetIn: ReasonMasks;
-  readonly portStatus: ReasonMasks;
-  readonly flowRemoved: ReasonMasks;
 }
 
 function writeMasks(writer: Writer, masks: ReasonMasks): void {
@@ -60,21 +60,25 @@ function readMasks(cursor: Cursor): ReasonMasks {
   return { master: cursor.u32(), slave: cursor.u32() };
 }
 
+/** The reasons wanted of each asynchronous message, by number, in the order in which they stand on the wire. */
+export interface AsyncReasons {
+  readonly packetIn: ReasonMasks;
+  readonly portStatus: ReasonMasks;
+  readonly flowRemoved: ReasonMasks;
+}
+
+export function writeReasons(writer: Writer, reasons: AsyncReasons): void {
+  writeMasks(writer, reasons.packetIn);
+  writeMasks(writer, reasons.portStatus);
+  writeMasks(writer, reasons.flowRemoved);
+}
+
+export function readReasons(cursor: Cursor): AsyncReasons {
+  return { packetIn: readMasks(cursor), portStatus: readMasks(cursor), flowRemoved: readMasks(cursor) };
+}
+
 function asyncCodec(type: AsyncConfig['type'], wireType: number): MessageCodec<AsyncConfig> {
-  return {
-    wireType,
-    write(writer: Writer, message: AsyncConfig) {
-      writeMasks(writer, message.packetIn);
-      writeMasks(writer, message.portStatus);
-      writeMasks(writer, message.flowRemoved);
-    },
-    read: (cursor) => ({
-      type,
-      packetIn: readMasks(cursor),
-      portStatus: readMasks(cursor),
-      flowRemoved: readMasks(cursor),
-    }),
-  };
+  return { wireType, write: writeReasons, read: (cursor) => ({ type, ...readReasons(cursor) }) };
 }
 
 export const getAsyncReplyCodec = asyncCodec('get-async-reply', 27);

@@ -1,9 +1,8 @@
 // The messages that either side may send: hello, echo and experimenter; and the form of messages without a body. Must not
 // judge them: which version to speak is the connection's decision.
 
-import type { MessageCodec } from './codec.ts';
+import { EXPERIMENTER_TYPE, type MessageCodec } from './codec.ts';
 import type { Cursor } from './cursor.ts';
-import { Malformed } from './faults.ts';
 import type { Writer } from './writer.ts';
 
 /**
@@ -59,7 +58,7 @@ function readHello(cursor: Cursor): Hello {
   while (cursor.left > 0) {
     const type = cursor.u16();
     const length = cursor.u16();
-    if (length < 4) throw new Malformed('bad-size', `hello element ${type} is ${length} bytes long`);
+    if (length < 4) throw cursor.fault('bad-size', `hello element ${type} is ${length} bytes long`);
     const body = cursor.part(length - 4);
     if (type === HELLO_VERSION_BITMAP) versions = readVersions(body);
     cursor.skip(Math.min(cursor.left, (8 - (length % 8)) % 8));
@@ -89,7 +88,7 @@ export const echoRequestCodec = echoCodec('echo-request', 2);
 export const echoReplyCodec = echoCodec('echo-reply', 3);
 
 export const experimenterCodec: MessageCodec<Experimenter> = {
-  wireType: 4,
+  wireType: EXPERIMENTER_TYPE,
   write(writer, message) {
     writer.u32(message.experimenter, 'experimenter');
     writer.u32(message.experimenterType, 'experimenterType');

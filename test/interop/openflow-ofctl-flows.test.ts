@@ -29,6 +29,7 @@ const arp = { ethType: 0x0806 } as const;
 const ip6 = { ethType: 0x86dd } as const;
 const mpls = { ethType: 0x8847 } as const;
 const tcp = { ...ip, ipProto: 6 } as const;
+const tracked = { ctState: { value: 0x22, mask: 0x22 } } as const;
 const icmp6 = { ...ip6, ipProto: 58 } as const;
 
 const MATCHES: readonly (readonly [match: Match, text: string])[] = [
@@ -86,6 +87,32 @@ const MATCHES: readonly (readonly [match: Match, text: string])[] = [
   [{ ...ip, ipTtl: 64 }, 'ip,nw_ttl=64'],
   [{ tunIpv4Src: ipv4('1.1.1.1') }, 'tun_src=1.1.1.1'],
   [{ tunIpv4Dst: { value: ipv4('2.2.0.0'), mask: ipv4Mask(15) } }, 'tun_dst=2.2.0.0/15'],
+  [{ ...mpls, mplsTtl: 64 }, 'mpls,mpls_ttl=64'],
+  [{ ...tcp, tcpFlags: { value: 2, mask: 0x12 } }, 'tcp,tcp_flags=+syn-ack'],
+  [{ actsetOutput: 7 }, 'actset_output=7'],
+  [{ ...ip, ipTos: 0x28 }, 'ip,nw_tos=40'],
+  [{ nxInPort: 3 }, 'in_port=3'],
+  [{ vlanTci: { value: 0x1005, mask: 0x1fff } }, 'dl_vlan=5'],
+  [{ tunGbpId: 5 }, 'tun_gbp_id=5'],
+  [{ tunGbpFlags: { value: 8, mask: 0x18 } }, 'tun_gbp_flags=0x8'],
+  [{ tunFlags: { value: 1, mask: 1 } }, 'tun_flags=+oam'],
+  [{ xreg0: 1n, xreg1: 2n, xreg2: 3n }, 'reg0=0,reg1=0x1,reg2=0,reg3=0x2,reg4=0,reg5=0x3'],
+  [{ xreg3: 4n, xreg4: 5n, xreg5: 6n }, 'reg6=0,reg7=0x4,reg8=0,reg9=0x5,reg10=0,reg11=0x6'],
+  [{ xreg6: 7n, xreg7: 0x1_0000_0008n }, 'reg12=0,reg13=0x7,reg14=0x1,reg15=0x8'],
+  [{ xxreg0: { value: 1n << 96n, mask: 0xffn << 96n } }, 'reg0=0x1/0xff'],
+  [{ xxreg1: 5n }, 'reg4=0,reg5=0,reg6=0,reg7=0x5'],
+  [{ xxreg2: 6n }, 'reg8=0,reg9=0,reg10=0,reg11=0x6'],
+  [{ xxreg3: 7n }, 'reg12=0,reg13=0,reg14=0,reg15=0x7'],
+  [{ ...ip, ...tracked, ctNwProto: 6 }, 'ct_state=+est+trk,ct_nw_proto=6,ip'],
+  [{ ...ip, ...tracked, ctNwSrc: ipv4('1.2.3.4') }, 'ct_state=+est+trk,ct_nw_src=1.2.3.4,ip'],
+  [
+    { ...ip, ...tracked, ctNwDst: { value: ipv4('1.2.0.0'), mask: ipv4Mask(16) } },
+    'ct_state=+est+trk,ct_nw_dst=1.2.0.0/16,ip',
+  ],
+  [{ ...ip6, ...tracked, ctIpv6Src: ipv6('fd00::1') }, 'ct_state=+est+trk,ct_ipv6_src=fd00::1,ipv6'],
+  [{ ...ip6, ...tracked, ctIpv6Dst: ipv6('fd00::2') }, 'ct_state=+est+trk,ct_ipv6_dst=fd00::2,ipv6'],
+  [{ ...ip, ...tracked, ctNwProto: 6, ctTpSrc: 80 }, 'ct_state=+est+trk,ct_nw_proto=6,ct_tp_src=80,ip'],
+  [{ ...ip, ...tracked, ctNwProto: 6, ctTpDst: 81 }, 'ct_state=+est+trk,ct_nw_proto=6,ct_tp_dst=81,ip'],
   [{ pktMark: 9 }, 'pkt_mark=0x9'],
   [{ conjId: 4 }, 'conj_id=4'],
   [{ ctState: { value: 0x22, mask: 0x23 } }, 'ct_state=-new+est+trk'],

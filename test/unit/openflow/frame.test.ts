@@ -86,14 +86,23 @@ for (const [name, rest, code] of BAD_FLOW_MODS) {
 
 test('a field without a row and a mask without permission are kept uninterpreted', () => {
   // Experimenter class 0xffff, and OXM_OF_TCP_DST with a mask (Open vSwitch allows it, the specification does not).
-  const result = decode(bytesOf(flowModHex('0001 0016 ffff5406 4f4e46000012 80001d04 0050fff0 0000')));
+  const result = decode(bytesOf(flowModHex('0001 0016 ffff5406 001122330012 80001d04 0050fff0 0000')));
   if (result.kind !== 'message' || result.message.type !== 'flow-mod') throw new Error(`got ${result.kind}`);
   assert.equal(result.message.match, {
     raw: [
-      { oxmClass: 0xffff, id: 42, hasMask: false, body: bytesOf('4f4e46000012') },
+      { oxmClass: 0xffff, id: 42, hasMask: false, body: bytesOf('001122330012') },
       { oxmClass: 0x8000, id: 14, hasMask: true, body: bytesOf('0050fff0') },
     ],
   });
+});
+
+test("an experimenter's field that has a row is read, under its newer and its older number", () => {
+  for (const hex of ['0001 000e ffff5406 4f4e46000012 0000', '0001 000a 00014402 0012 000000000000']) {
+    const result = decode(bytesOf(flowModHex(hex)));
+    assert.equal(result.kind === 'message' && result.message.type === 'flow-mod' && result.message.match, {
+      tcpFlags: 0x12,
+    });
+  }
 });
 
 test('hello and error of any version are read, with their version', () => {

@@ -1,13 +1,12 @@
 // Random messages of every type, each field over its whole range.
 import type { Message, MessageType } from '@openflow/ofp';
 import type { Random } from './random.ts';
+import { randomActions } from './random-actions.ts';
+import { asyncReasons, EXTENSION_MAKERS } from './random-extensions.ts';
 import { randomEth } from './random-field.ts';
-import { randomActions, randomInstructions, randomMatch } from './random-match.ts';
+import { randomInstructions, randomMatch } from './random-match.ts';
 import { REPLIES, REQUESTS, randomFilter, randomPort } from './random-parts.ts';
-
-function reasonMasks(random: Random): { master: number; slave: number } {
-  return { master: random.bits(32), slave: random.bits(32) };
-}
+import { GROUP_TYPES, randomBands, randomBuckets, randomQueue } from './random-stats.ts';
 
 // One maker for each type, so that a message type without a test does not compile.
 const MAKERS: { readonly [T in MessageType]: (random: Random) => Message & { readonly type: T } } = {
@@ -82,14 +81,9 @@ const MAKERS: { readonly [T in MessageType]: (random: Random) => Message & { rea
   'group-mod': (r) => ({
     type: 'group-mod',
     command: r.pick(['add', 'modify', 'delete']),
-    groupType: r.pick(['all', 'select', 'indirect', 'fast-failover']),
+    groupType: r.pick(GROUP_TYPES),
     groupId: r.bits(32),
-    buckets: r.list(3, () => ({
-      weight: r.bits(16),
-      watchPort: r.bits(32),
-      watchGroup: r.bits(32),
-      actions: randomActions(r),
-    })),
+    buckets: randomBuckets(r),
   }),
   'port-mod': (r) => ({
     type: 'port-mod',
@@ -115,29 +109,22 @@ const MAKERS: { readonly [T in MessageType]: (random: Random) => Message & { rea
     generationId: r.bigBits(64),
   }),
   'get-async-request': () => ({ type: 'get-async-request' }),
-  'get-async-reply': (r) => ({
-    type: 'get-async-reply',
-    packetIn: reasonMasks(r),
-    portStatus: reasonMasks(r),
-    flowRemoved: reasonMasks(r),
+  'queue-get-config-request': (r) => ({ type: 'queue-get-config-request', portNo: r.bits(32) }),
+  'queue-get-config-reply': (r) => ({
+    type: 'queue-get-config-reply',
+    portNo: r.bits(32),
+    queues: r.list(4, () => randomQueue(r)),
   }),
-  'set-async': (r) => ({
-    type: 'set-async',
-    packetIn: reasonMasks(r),
-    portStatus: reasonMasks(r),
-    flowRemoved: reasonMasks(r),
-  }),
+  'get-async-reply': (r) => ({ type: 'get-async-reply', ...asyncReasons(r) }),
+  'set-async': (r) => ({ type: 'set-async', ...asyncReasons(r) }),
   'meter-mod': (r) => ({
     type: 'meter-mod',
     command: r.pick(['add', 'modify', 'delete']),
     flags: r.bits(16),
     meterId: r.bits(32),
-    bands: r.list(3, () =>
-      r.chance(0.5)
-        ? { type: 'drop', rate: r.bits(32), burst: r.bits(32) }
-        : { type: 'dscp-remark', rate: r.bits(32), burst: r.bits(32), precedence: r.bits(8) },
-    ),
+    bands: randomBands(r),
   }),
+  ...EXTENSION_MAKERS,
 };
 
 export const MESSAGE_TYPES = Object.keys(MAKERS) as MessageType[];

@@ -3,6 +3,15 @@ import type { FlowFilter, FlowStats, MultipartReply, MultipartRequest, Port, Por
 import type { Random } from './random.ts';
 import { randomEth } from './random-field.ts';
 import { randomInstructions, randomMatch } from './random-match.ts';
+import {
+  randomGroupDesc,
+  randomGroupFeatures,
+  randomGroupStats,
+  randomMeterConfig,
+  randomMeterStats,
+  randomQueueStats,
+} from './random-stats.ts';
+import { randomTableFeatures } from './random-tables.ts';
 
 export function randomPort(random: Random): Port {
   return {
@@ -68,12 +77,38 @@ function randomFlowStats(random: Random): FlowStats {
   };
 }
 
+const BARE_REQUESTS = ['desc', 'table', 'group-desc', 'group-features', 'meter-features', 'port-desc'] as const;
+
+function randomExperimenterPart(random: Random) {
+  return {
+    part: 'experimenter',
+    experimenter: random.bits(32),
+    experimenterType: random.bits(32),
+    data: random.bytes(random.below(40)),
+  } as const;
+}
+
 /** One maker for each part that a multipart request can ask for. */
 export const REQUESTS: readonly ((random: Random, more: boolean) => MultipartRequest)[] = [
-  (r, more) => ({ type: 'multipart-request', more, part: r.pick(['desc', 'table', 'port-desc']) }),
+  (r, more) => ({ type: 'multipart-request', more, part: r.pick(BARE_REQUESTS) }),
   (r, more) => ({ type: 'multipart-request', more, part: r.pick(['flow', 'aggregate']), ...randomFilter(r) }),
   (r, more) => ({ type: 'multipart-request', more, part: 'port-stats', portNo: r.bits(32) }),
-  (r, more) => ({ type: 'multipart-request', more, part: 'raw', partNumber: 0xffff, body: r.bytes(r.below(40)) }),
+  (r, more) => ({ type: 'multipart-request', more, part: 'queue-stats', portNo: r.bits(32), queueId: r.bits(32) }),
+  (r, more) => ({ type: 'multipart-request', more, part: 'group-stats', groupId: r.bits(32) }),
+  (r, more) => ({
+    type: 'multipart-request',
+    more,
+    part: r.pick(['meter-stats', 'meter-config']),
+    meterId: r.bits(32),
+  }),
+  (r, more) => ({
+    type: 'multipart-request',
+    more,
+    part: 'table-features',
+    tables: r.list(2, () => randomTableFeatures(r)),
+  }),
+  (r, more) => ({ type: 'multipart-request', more, ...randomExperimenterPart(r) }),
+  (r, more) => ({ type: 'multipart-request', more, part: 'raw', partNumber: 77, body: r.bytes(r.below(40)) }),
 ];
 
 /** And for each that a reply can hold. */
@@ -110,5 +145,28 @@ export const REPLIES: readonly ((random: Random, more: boolean) => MultipartRepl
   }),
   (r, more) => ({ type: 'multipart-reply', more, part: 'port-stats', ports: r.list(4, () => randomPortStats(r)) }),
   (r, more) => ({ type: 'multipart-reply', more, part: 'port-desc', ports: r.list(6, () => randomPort(r)) }),
-  (r, more) => ({ type: 'multipart-reply', more, part: 'raw', partNumber: 12, body: r.bytes(r.below(99)) }),
+  (r, more) => ({ type: 'multipart-reply', more, part: 'queue-stats', queues: r.list(4, () => randomQueueStats(r)) }),
+  (r, more) => ({ type: 'multipart-reply', more, part: 'group-stats', groups: r.list(4, () => randomGroupStats(r)) }),
+  (r, more) => ({ type: 'multipart-reply', more, part: 'group-desc', groups: r.list(4, () => randomGroupDesc(r)) }),
+  (r, more) => ({ type: 'multipart-reply', more, part: 'group-features', ...randomGroupFeatures(r) }),
+  (r, more) => ({ type: 'multipart-reply', more, part: 'meter-stats', meters: r.list(4, () => randomMeterStats(r)) }),
+  (r, more) => ({ type: 'multipart-reply', more, part: 'meter-config', meters: r.list(4, () => randomMeterConfig(r)) }),
+  (r, more) => ({
+    type: 'multipart-reply',
+    more,
+    part: 'meter-features',
+    maxMeters: r.bits(32),
+    bandTypes: r.bits(32),
+    capabilities: r.bits(32),
+    maxBands: r.bits(8),
+    maxColor: r.bits(8),
+  }),
+  (r, more) => ({
+    type: 'multipart-reply',
+    more,
+    part: 'table-features',
+    tables: r.list(3, () => randomTableFeatures(r)),
+  }),
+  (r, more) => ({ type: 'multipart-reply', more, ...randomExperimenterPart(r) }),
+  (r, more) => ({ type: 'multipart-reply', more, part: 'raw', partNumber: 77, body: r.bytes(r.below(99)) }),
 ];

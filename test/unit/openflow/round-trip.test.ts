@@ -10,14 +10,16 @@ import { Random } from './random.ts';
 
 const MESSAGES_PER_TYPE = 200;
 
-test('every message type reads back as it was written', () => {
+test('every message type reads back as it was written, and is written the same again', () => {
   const random = new Random(1);
   for (const type of MESSAGE_TYPES) {
     for (let i = 0; i < MESSAGES_PER_TYPE; i++) {
       const message = randomMessage(random, type);
       const xid = random.bits(32);
       const bytes = encode(message, xid);
-      assert.equal(decode(bytes), { kind: 'message', message, xid, version: 4, bytes: bytes.length });
+      const result = decode(bytes);
+      assert.equal(result, { kind: 'message', message, xid, version: 4, bytes: bytes.length });
+      if (result.kind === 'message') assert.equal(encode(result.message, xid), bytes);
     }
   }
 });
