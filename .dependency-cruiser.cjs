@@ -5,6 +5,9 @@ const daemons = ['blockd', 'sdnd', 'frontendd', 'hypervisor', 'orchestrator', 'c
 const sansIo = [
   '^wire/',
   '^sdnd/openflow/',
+  '^sdnd/ovsdb/(?!ovsdb-client)',
+  '^sdnd/switch-config/(?!config-keeper)',
+  '^sdnd/node-switch[.]ts$',
   '-session[.]ts$',
   '-protocol[.]ts$',
   '^blockd/catalogue/(catalogue(-records|-table)?|etcd-(messages|mirror))[.]ts$',

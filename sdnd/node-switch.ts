@@ -1,0 +1,64 @@
+// What a node's switch is to be for the overlay: the integration bridge, which drops all until flows say otherwise, the one
+// tunnel port, the guests' ports, and the controller. Values only.
+import { OPENFLOW_PORT, VXLAN_PORT } from '../wire/ports.ts';
+import type { HostPort } from './host-ports.ts';
+import { TUNNEL_PORT_NAME } from './pipeline.ts';
+import type { WantedConfig, WantedPort } from './switch-config/wanted-config.ts';
+
+/** The bridge whose flows the overlay's controller writes. */
+export const INTEGRATION_BRIDGE = 'br-int';
+/** The tunnel port's OpenFlow number, the same on every node and after every restart. */
+export const TUNNEL_OFPORT = 1;
+/** The mark of what this node's agent made. */
+const OWNER = 'switch-agent';
+/** How soon a switch tries again after its controller was gone; Open vSwitch's own maximum of 8 s is a long outage. */
+const CONTROLLER_BACKOFF_MS = 1_000;
+
+export interface NodeSwitch {
+  /** `system`: the kernel's datapath; `netdev`: in user space. */
+  readonly datapathType: string;
+  /** The overlay's controller; absent: none. */
+  readonly controller?: {
+    readonly address: string;
+    /** The folder with this node's key and certificates (`common/identity.ts`). */
+    readonly identity: string;
+  };
+}
+
+/** The switch of a node with those guests' ports. */
+export function wantedSwitch({ datapathType, controller }: NodeSwitch, ports: Iterable<HostPort>): WantedConfig {
+  const bridge = {
+    name: INTEGRATION_BRIDGE,
+    datapathType,
+    failMode: 'secure',
+    protocols: ['OpenFlow13'],
+    controllers: controller === undefined ? [] : [controllerAt(controller.address)],
+    ports: [TUNNEL, ...Array.from(ports, guestPort)],
+  } as const;
+  const tls = controller === undefined ? {} : { tls: tlsFiles(controller.identity) };
+  return { owner: OWNER, bridges: [bridge], ...tls };
+}
+
+/**
+ * Remote address and key come from the flows, so one port serves all peers. `df_default`: an underlay with a smaller MTU
+ * may fragment the outer packet instead of dropping it in silence.
+ */
+const TUNNEL: WantedPort = {
+  name: TUNNEL_PORT_NAME,
+  type: 'vxlan',
+  ofport: TUNNEL_OFPORT,
+  options: { remote_ip: 'flow', key: 'flow', dst_port: String(VXLAN_PORT), df_default: 'false' },
+};
+
+function controllerAt(address: string) {
+  const target = `ssl:${address}:${OPENFLOW_PORT}`;
+  return { target, connectionMode: 'out-of-band', maxBackoffMs: CONTROLLER_BACKOFF_MS } as const;
+}
+
+function tlsFiles(identity: string) {
+  return { privateKey: `${identity}/key.pem`, certificate: `${identity}/cert.pem`, authority: `${identity}/ca.pem` };
+}
+
+function guestPort({ name, portNo, owner, mac }: HostPort): WantedPort {
+  return { name, type: '', ofport: portNo, externalIds: { 'supercloud-owner': owner, 'attached-mac': mac } };
+}
