@@ -12,7 +12,7 @@ export type Watcher = (state: MigrationState) => void;
 const KEEP_ENDED = 8;
 
 const ENDED: readonly MigrationStep[] = ['moved', 'failed'];
-const BEFORE_MEMORY: readonly MigrationStep[] = ['precheck', 'transfer', 'prepare', 'incoming'];
+const BEFORE_MEMORY: readonly MigrationStep[] = ['precheck', 'transfer', 'prepare', 'incoming', 'ahead'];
 
 /** Nothing follows any more but what is left to be taken back. */
 export function isEnded({ step }: MigrationState): boolean {

@@ -10,6 +10,7 @@ import { memoryFigures } from './migration-figures.ts';
 import type { MigrationFollower } from './migration-follower.ts';
 import type { MigrationJournal } from './migration-journal.ts';
 import type { Patience } from './patience.ts';
+import { leadMsOf, pushAhead } from './push-ahead.ts';
 import { sideBySide } from './side-by-side.ts';
 import type { MigrationRecord, Reversal } from './state.ts';
 
@@ -69,6 +70,18 @@ export class MigrationSequence {
     const { catalogue } = this.#cluster.controller;
     const { heads } = await this.#timed(record, 'transfer', () => catalogue.call('transfer.begin', order, { signal }));
     await this.#makeReady(record, spec, heads, signal);
+    await this.#pushAhead(record, heads, signal);
+  }
+
+  /** The blocks of those images whose policy has the memory wait for them. */
+  async #pushAhead(record: MigrationRecord, heads: readonly Head[], signal: AbortSignal): Promise<void> {
+    const leading = heads.filter((head) => leadMsOf(head) > 0);
+    if (leading.length === 0) return;
+    await this.#begin(record, 'ahead', [], signal);
+    const { blockd } = this.#cluster.clients(record.from);
+    await this.#timed(record, 'ahead', async () => {
+      await Promise.all(leading.map((head) => pushAhead(head, record.to, { blockd, log: this.#log, signal })));
+    });
   }
 
   /** What the memory will need at the source, while the destination makes ready. Its failure is no news. */

@@ -138,6 +138,9 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       const { propagation } = shelf.get(image);
       return { settings: shelf.propagation.of(image), status: propagation.status() };
     },
+    'propagation.lead': async ({ image, node, withinMs }) => ({
+      missingBlocks: await shelf.get(image).propagation.lead(node, withinMs),
+    }),
     'image.heat': async ({ image, cells }) => ({ heat: await shelf.get(image).propagation.heat(cells) }),
     'cache.show': () => shelf.upkeep.cache(),
     'cache.set': ({ capBytes }) => shelf.upkeep.setCacheCap(capBytes),

@@ -5,14 +5,13 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import type { HeatMap } from '../../wire/contracts/heat.ts';
 import type { PropagationCounters, PropagationSettings, PropagationStatus } from '../../wire/contracts/propagation.ts';
 import type { Member } from '../../wire/names.ts';
-import type { PeerFrame } from '../peer/peer-frame.ts';
 import type { AccessNotes } from '../propagation/access-notes.ts';
 import { drawsFrom } from '../propagation/draws.ts';
 import { HeatMapSurvey } from '../propagation/heat-map.ts';
 import { HeatSurvey } from '../propagation/heat-summary.ts';
-import { Propagator, type PushOrder } from '../propagation/propagator.ts';
+import { Propagator } from '../propagation/propagator.ts';
+import type { PushOrder } from '../propagation/propagator-parts.ts';
 import { PushPlaces } from '../propagation/push-places.ts';
-import type { PushRun } from '../propagation/push-queue.ts';
 import { afterFirstMinute } from '../propagation/s-tuner.ts';
 import { DATA } from '../table/version-run.ts';
 import type { BackgroundPull } from './background-pull.ts';
@@ -20,6 +19,8 @@ import type { Image } from './image.ts';
 import type { ImageArrival } from './image-arrival.ts';
 import type { PropagationBook } from './propagation-book.ts';
 import { PaceTurns, type PullPace } from './pull-pace.ts';
+import { PushLead } from './push-lead.ts';
+import type { PushWay } from './push-way.ts';
 
 /** While something is to be pushed, as the propagator wants it. */
 const BUSY_MS = 100;
@@ -33,20 +34,6 @@ const AGAIN_MS = 2_000;
 const AGAIN_BYTES_MAX = 16 * 1024;
 /** How much of what was learnt a kill may take. */
 const REMEMBER_MS = 600_000;
-
-/** The way of blocks to other nodes. */
-export interface PushWay {
-  /** Whether the node can be offered blocks of the image now. */
-  mayTake(node: string): boolean;
-  /** The node at which the image is about to be written. */
-  comingTo(): string | undefined;
-  /** Tells a node what it will need when the image is written there. */
-  tell(node: string, frame: PeerFrame & { type: 'heat' | 'memory' }): void;
-  /** Calls back when any of that has changed, until the answer is called. */
-  watch(watcher: () => void): () => void;
-  /** Offers blocks; `settled` is called once for each of them, in parts: they are durable there, or not. */
-  push(order: PushOrder, settled: (part: PushRun, isHeld: boolean) => void): void;
-}
 
 export interface ImagePropagationParts {
   readonly image: Image;
@@ -79,6 +66,7 @@ export class ImagePropagation {
   /** Where the VM was before, if it came from another node. */
   #source = '';
   #announced: string | undefined;
+  #lead: PushLead | undefined;
   #survey: HeatSurvey | undefined;
   /** When it is surveyed again, while a move is announced. */
   #surveyMs = 0;
@@ -125,10 +113,24 @@ export class ImagePropagation {
     this.#parts.arrival.reset();
     this.#arrivalNotes = undefined;
     this.#announced = undefined;
+    this.#lead?.end();
+    this.#lead = undefined;
     this.#survey = undefined;
     this.#propagator = undefined;
     this.#members = undefined;
     this.#parts.image.notes = undefined;
+  }
+
+  /**
+   * Pushes to the place that the image is about to come to as fast as that takes it, and answers when hardly anything is
+   * missing there, the time is over, or the image does not come there any more: how many blocks are missing, if known.
+   */
+  lead(place: string, withinMs: number): Promise<number | null> {
+    this.#lead?.end();
+    const lead = new PushLead(place, this.#parts.clock.nowMs() + withinMs);
+    this.#lead = lead;
+    this.#look();
+    return lead.over;
   }
 
   /** How often its parts are read and written here, in at most so many cells; null while that is not noted. */
@@ -163,12 +165,23 @@ export class ImagePropagation {
     const nowMs = this.#parts.clock.nowMs();
     this.#count(nowMs);
     this.#announce(nowMs);
+    this.#goOnLeading(nowMs);
     this.#isTurn = this.#turns.take(this.#parts.pace.share);
     for (const order of propagator?.tick(nowMs) ?? []) this.#push(order);
     this.#isTurn = true;
     if (nowMs - this.#rememberedMs >= REMEMBER_MS) this.#remember();
-    const isBusy = this.#survey !== undefined || propagator?.isBusy(nowMs) === true;
+    const isBusy = this.#survey !== undefined || this.#lead !== undefined || propagator?.isBusy(nowMs) === true;
     this.#timer = this.#parts.clock.setTimer(isBusy ? BUSY_MS : IDLE_MS, () => this.#look());
+  }
+
+  #goOnLeading(nowMs: number): void {
+    const [lead, propagator] = [this.#lead, this.#propagator];
+    if (lead === undefined) return;
+    const isOn = propagator !== undefined && this.#parts.way.comingTo() === lead.place;
+    if (!isOn) lead.end();
+    const goesOn = isOn && lead.goesOn(nowMs, propagator.missingAt(lead.place));
+    if (!goesOn) this.#lead = undefined;
+    propagator?.setAwaited(goesOn);
   }
 
   /** In as many looks as the pace lets, and not while the image still comes here; an announced place waits for neither. */

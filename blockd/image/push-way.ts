@@ -1,11 +1,26 @@
 // The way of an image's blocks to stores that follow it: each block under the version that it has now and that is durable
 // here, so that no number is out before its data is (SOUNDNESS A1, A2). It sends no data: who wants it fetches it.
 import type { Followers } from '../peer/followers.ts';
-import type { PushOrder } from '../propagation/propagator.ts';
+import type { PeerFrame } from '../peer/peer-frame.ts';
+import type { PushOrder } from '../propagation/propagator-parts.ts';
+import type { PushRun } from '../propagation/push-queue.ts';
 import type { WantedRun } from './block-fetcher.ts';
 import { type BlockStack, IN_FILE } from './block-stack.ts';
 import type { Image } from './image.ts';
-import type { PushWay } from './image-propagation.ts';
+
+/** The way of blocks to other nodes. */
+export interface PushWay {
+  /** Whether the node can be offered blocks of the image now. */
+  mayTake(node: string): boolean;
+  /** The node at which the image is about to be written. */
+  comingTo(): string | undefined;
+  /** Tells a node what it will need when the image is written there. */
+  tell(node: string, frame: PeerFrame & { type: 'heat' | 'memory' }): void;
+  /** Calls back when any of that has changed, until the answer is called. */
+  watch(watcher: () => void): () => void;
+  /** Offers blocks; `settled` is called once for each of them, in parts: they are durable there, or not. */
+  push(order: PushOrder, settled: (part: PushRun, isHeld: boolean) => void): void;
+}
 
 interface Offered {
   readonly layer: string;

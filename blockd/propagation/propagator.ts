@@ -10,9 +10,11 @@ import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { AccessNotes } from './access-notes.ts';
 import { BlockHeat } from './block-heat.ts';
 import { DEFAULT_SETTINGS } from './default-settings.ts';
+import type { PropagationStatus, PropagatorParts, PushOrder } from './propagator-parts.ts';
 import { PushAllowance, priceOf, type Refusal } from './push-allowance.ts';
 import { PAPER_K, PAPER_S, type PushRule } from './push-priority.ts';
-import { type PushCounts, PushQueue, type PushRun } from './push-queue.ts';
+import { PushQueue } from './push-queue.ts';
+import { ANNOUNCED, AWAITED, LIKELY, type PushUrgency } from './push-urgency.ts';
 import { afterStay, afterWindow, NEW_TUNER, tunedS, WINDOW_MS } from './s-tuner.ts';
 import { ShadowPushes } from './shadow-pushes.ts';
 import { SlotBits } from './slot-bits.ts';
@@ -20,49 +22,15 @@ import { type Destination, drawDestination, TransitionTable } from './transition
 
 /** One push: 256 KiB, as the answers to fetches. */
 const RUN_BLOCKS_MAX = 64;
-/** To one destination and not settled: what fills 200 Mbit/s at 75 ms. */
-const UNDER_WAY_BYTES_MAX = 2 * 2 ** 20;
 /** Orders of one tick: 32 MiB. */
 const ORDERS_MAX = 128;
 /** Groups that one tick looks at, per destination: about a millisecond, and 40 s for all of 100 GB. */
 const SCAN_GROUPS = 2 ** 13;
 /** How much earlier or later than after a minute the next sweep may be. */
 const SWEEP_JITTER = 0.25;
-/** Between two rounds of a scan; less while a migration is announced, when what is written may go at once. */
-const REST_MS = 10_000;
-const ANNOUNCED_REST_MS = 1_000;
 /** Places that blocks are pushed to beside one another, each for half a byte per block, and the least that makes a place one. */
 const PLACES_MAX = 4;
 const PROBABILITY_MIN = 0.05;
-
-/** Blocks to read, with their versions as they are then, and to send to a place; `settled` is told what became of them. */
-export interface PushOrder extends PushRun {
-  readonly place: string;
-}
-
-export interface PropagatorParts {
-  readonly blocks: number;
-  /** Where this node is. */
-  readonly place: string;
-  readonly hasData: (block: number) => boolean;
-  /** Whether a place had the block's newest version when the image was opened here; asked once for each group. */
-  readonly isHeld: (place: string, block: number) => boolean;
-  /** Whether a place can be pushed to now; each can without it. Asked at each tick. */
-  readonly mayTake?: (place: string) => boolean;
-  /** 0 <= x < 1. */
-  readonly random: () => number;
-  readonly nowMs: number;
-  readonly memory?: PropagationMemory;
-}
-
-/** What a person may see. */
-export interface PropagationStatus {
-  readonly s: number;
-  readonly destinations: readonly (Destination & { readonly missingBlocks: number; readonly counts: PushCounts })[];
-  /** Why nothing is pushed although something could be. */
-  readonly paused: Refusal | undefined;
-  readonly spent: number;
-}
 
 interface Pushing {
   readonly queue: PushQueue;
@@ -91,6 +59,7 @@ export class Propagator implements AccessNotes {
   #prices: readonly TrafficPrice[] = [];
   #destinations: readonly Destination[] = [];
   #announced: string | undefined;
+  #urgency = LIKELY;
   #sweepsMs: number;
   #paused: Refusal | undefined;
 
@@ -125,7 +94,13 @@ export class Propagator implements AccessNotes {
   /** A migration to the place begins: all goes there and at once, until it is said to be off (undefined). */
   announce(place: string | undefined): void {
     this.#announced = place;
+    this.#setUrgency(place === undefined ? LIKELY : ANNOUNCED);
     this.#choose();
+  }
+
+  /** The announced place is waited for with the memory, or not any more. */
+  setAwaited(isAwaited: boolean): void {
+    if (this.#announced !== undefined) this.#setUrgency(isAwaited ? AWAITED : ANNOUNCED);
   }
 
   noteRead(first: number, count: number): void {
@@ -212,19 +187,22 @@ export class Propagator implements AccessNotes {
     return { s: this.#rule.s, destinations, paused: this.#paused, spent: this.#allowance.spent(nowMs) };
   }
 
-  /** Whether something is missing at a place that can take it. */
-  #isOpen(place: string): boolean {
-    if (this.#parts.mayTake?.(place) === false) return false;
-    return (this.#pushing.get(place)?.queue.missingBlocks ?? 0) > 0;
+  /** Blocks that are missing at a place, of those that are known to be read or written; undefined while it takes none. */
+  missingAt(place: string): number | undefined {
+    return this.#parts.mayTake?.(place) === false ? undefined : this.#pushing.get(place)?.queue.missingBlocks;
   }
 
-  readonly #isReady = (slot: number): boolean => this.#announced !== undefined || !this.#fresh.has(slot);
+  /** Whether something is missing at a place that can take it. */
+  #isOpen(place: string): boolean {
+    return (this.missingAt(place) ?? 0) > 0;
+  }
+
+  readonly #isReady = (slot: number): boolean => this.#urgency.takesFresh || !this.#fresh.has(slot);
 
   #scan(pushing: Pushing, nowMs: number): void {
     const { queue } = pushing;
     if (!queue.hasMore || (nowMs < pushing.restsUntilMs && !queue.isShort)) return;
-    const restMs = this.#announced === undefined ? REST_MS : ANNOUNCED_REST_MS;
-    if (queue.scan(this.#rule, this.#isReady, SCAN_GROUPS)) pushing.restsUntilMs = nowMs + restMs;
+    if (queue.scan(this.#rule, this.#isReady, SCAN_GROUPS)) pushing.restsUntilMs = nowMs + this.#urgency.restMs;
   }
 
   /** What was found is of another rule. */
@@ -237,7 +215,7 @@ export class Propagator implements AccessNotes {
 
   #order(place: string, nowMs: number): PushOrder | undefined {
     const pushing = this.#pushing.get(place);
-    if (pushing === undefined || pushing.underWayBytes >= UNDER_WAY_BYTES_MAX) return undefined;
+    if (pushing === undefined || pushing.underWayBytes >= this.#urgency.underWayBytesMax) return undefined;
     const price = priceOf(this.#prices, this.#parts.place, place);
     const refusal = this.#allowance.refusal(RUN_BLOCKS_MAX * BLOCK_BYTES, price, nowMs);
     this.#paused ??= refusal;
@@ -263,9 +241,15 @@ export class Propagator implements AccessNotes {
     this.#setRule();
   }
 
+  #setUrgency(urgency: PushUrgency): void {
+    this.#urgency = urgency;
+    this.#setRule();
+  }
+
   #setRule(): void {
     const { k, s } = this.#settings;
-    const rule = { k, s: s === 'auto' ? tunedS(this.#tuner) : s };
+    const least = s === 'auto' ? tunedS(this.#tuner) : s;
+    const rule = { k, s: this.#urgency.obeysS ? least : 0 };
     if (rule.k === this.#rule.k && rule.s === this.#rule.s) return;
     this.#rule = rule;
     this.#reorder();

@@ -3,7 +3,13 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { OperationError } from '../../common/errors.ts';
 import type { CopiesShown } from '../../wire/contracts/blockd.ts';
-import type { CopyScope, PropagationPolicy, SnapshotSchedule } from '../../wire/contracts/propagation.ts';
+import {
+  type CopyScope,
+  LEAD_SECONDS,
+  LEAD_SECONDS_MAX,
+  type PropagationPolicy,
+  type SnapshotSchedule,
+} from '../../wire/contracts/propagation.ts';
 
 const MODES = ['on-demand', 'proactive', 'sync', 'sync-write', 'async'] as const;
 type Mode = (typeof MODES)[number];
@@ -16,6 +22,7 @@ export interface PolicyOptions {
   readonly whenDegraded?: 'wait' | 'continue';
   readonly rpo?: number;
   readonly place?: string;
+  readonly lead?: number;
 }
 
 const COPIES_MIN = 2;
@@ -32,6 +39,12 @@ function rpo(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= RPO_SECONDS_MAX) return value;
   throw new InvalidArgumentError(`'${text}' is no number of seconds from 1 to ${RPO_SECONDS_MAX}.`);
+}
+
+function lead(text: string): number {
+  const value = Number(text);
+  if (text !== '' && Number.isInteger(value) && value >= 0 && value <= LEAD_SECONDS_MAX) return value;
+  throw new InvalidArgumentError(`'${text}' is no number of seconds from 0 to ${LEAD_SECONDS_MAX}.`);
 }
 
 /** The options of `propagation set`. */
@@ -55,12 +68,21 @@ export function policyOptions(): Option[] {
     ).choices(['wait', 'continue']),
     new Option('--rpo <seconds>', "async: at most so much is lost with the writer's disk").argParser(rpo),
     new Option('--place <cloud>', 'async: where the recovery points are'),
+    new Option(
+      '--lead <seconds>',
+      `proactive: how long a migration waits with the memory, at most, while blocks go ahead (without it ${LEAD_SECONDS})`,
+    ).argParser(lead),
   ];
 }
 
 /** The policy that is asked for; undefined when none is. @throws OperationError USAGE */
 export function policyOf(before: PropagationPolicy, options: PolicyOptions): PropagationPolicy | undefined {
   const { policy = before.mode, copies: number, scope, whenDegraded } = options;
+  if (options.lead !== undefined && policy !== 'proactive') {
+    throw new OperationError('USAGE', `policy ${policy} pushes nothing ahead of a migration`, {
+      remedy: 'Say --policy proactive with --lead.',
+    });
+  }
   if (policy === 'async') return asyncOf(before, options);
   if ((options.rpo ?? options.place) !== undefined) {
     throw new OperationError('USAGE', `policy ${policy} has no recovery points`, {
@@ -73,8 +95,9 @@ export function policyOf(before: PropagationPolicy, options: PolicyOptions): Pro
       remedy: 'Say --policy sync with --copies, --scope and --when-degraded.',
     });
   }
-  if (options.policy === undefined && (number ?? scope ?? whenDegraded) === undefined) return undefined;
-  if (policy === 'on-demand' || policy === 'proactive') return { mode: policy };
+  if (options.policy === undefined && (number ?? scope ?? whenDegraded ?? options.lead) === undefined) return undefined;
+  if (policy === 'on-demand') return { mode: policy };
+  if (policy === 'proactive') return proactiveOf(before, options);
   if (!isOfCopies) return before;
   const known = before.mode === 'sync' || before.mode === 'sync-write' ? before : DEFAULT_COPIES;
   return {
@@ -83,6 +106,11 @@ export function policyOf(before: PropagationPolicy, options: PolicyOptions): Pro
     scope: scope ?? known.scope,
     whenDegraded: whenDegraded ?? known.whenDegraded,
   };
+}
+
+function proactiveOf(before: PropagationPolicy, options: PolicyOptions): PropagationPolicy {
+  const leadSeconds = options.lead ?? (before.mode === 'proactive' ? before.leadSeconds : undefined);
+  return { mode: 'proactive', ...(leadSeconds === undefined ? {} : { leadSeconds }) };
 }
 
 /** @throws OperationError USAGE */
@@ -107,8 +135,9 @@ const DEFAULT_COPIES = { copies: 2, scope: 'world', whenDegraded: 'wait' } as co
 export function describePolicy(policy: PropagationPolicy): string {
   switch (policy.mode) {
     case 'on-demand':
-    case 'proactive':
       return policy.mode;
+    case 'proactive':
+      return `proactive: a migration's memory waits up to ${policy.leadSeconds ?? LEAD_SECONDS} s for blocks that go ahead`;
     case 'sync':
     case 'sync-write': {
       const where = policy.scope === 'cloud' ? "nodes of the writer's cloud" : 'clouds';

@@ -75,6 +75,7 @@ const show = command('show', 'how the blocks of an image get to other places', [
 
 const set = command('set', 'change that, also while a VM writes the image; what is not said stays', [
   'propagation set web --policy proactive --s auto --rate 5',
+  'propagation set web --policy proactive --lead 30',
   'propagation set web --transitions alpha:beta:0.7 --transitions alpha:gamma:0.3',
   'propagation set web --transitions moves.txt',
   'propagation set web --money 2.50/30d --price alpha:beta:0.09',

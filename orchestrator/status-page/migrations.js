@@ -2,7 +2,7 @@
 import { element, withAttributes } from './element.js';
 import { bytes, clock, duration } from './units.js';
 
-const STEPS = ['precheck', 'transfer', 'prepare', 'incoming', 'memory', 'hold', 'complete'];
+const STEPS = ['precheck', 'transfer', 'prepare', 'incoming', 'ahead', 'memory', 'hold', 'complete'];
 const WORDS = {
   precheck: ({ to }) => `${to} is asked whether it can run the guest`,
   transfer: ({ to }) => `the catalogue reserves the disks for ${to}`,

@@ -3,7 +3,8 @@
 import { ArrivalLedger } from '../../blockd/propagation/arrival-ledger.ts';
 import { DEFAULT_SETTINGS } from '../../blockd/propagation/default-settings.ts';
 import { decodeHeat, HeatSurvey } from '../../blockd/propagation/heat-summary.ts';
-import { Propagator, type PushOrder } from '../../blockd/propagation/propagator.ts';
+import { Propagator } from '../../blockd/propagation/propagator.ts';
+import type { PushOrder } from '../../blockd/propagation/propagator-parts.ts';
 import { PullOrder } from '../../blockd/propagation/pull-order.ts';
 import { afterFirstMinute } from '../../blockd/propagation/s-tuner.ts';
 import type { PropagationMemory } from '../../wire/contracts/propagation.ts';

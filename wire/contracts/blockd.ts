@@ -7,7 +7,7 @@ import { ExportedFile, ExportFormat, ImageFormat } from './disk-files.ts';
 import { HeatCells, HeatMap } from './heat.ts';
 import { Closing, LayerMerge, SealedLayer, Stack } from './layers.ts';
 import { StoreMetrics } from './metrics.ts';
-import { PropagationSettings, PropagationStatus } from './propagation.ts';
+import { LEAD_SECONDS_MAX, PropagationSettings, PropagationStatus } from './propagation.ts';
 import { storeReaderCalls } from './readers.ts';
 import { ScrubReport, StoreImage, StoreLayer } from './store-images.ts';
 import { CatalogueMark, KeptRecords, StoreReport } from './store-report.ts';
@@ -192,6 +192,15 @@ export const blockdContract = contract('blockd', {
     ['controller', 'self'],
     Type.Object({ image: Name }),
     Type.Object({ settings: PropagationSettings, status: Type.Union([PropagationStatus, Type.Null()]) }),
+  ),
+  /**
+   * A migration's memory waits while the image's blocks go ahead to its destination: until hardly anything is missing there,
+   * for so long at most. How many blocks still are; null where nothing is pushed.
+   */
+  'propagation.lead': method(
+    ['controller'],
+    Type.Object({ image: Name, node: Name, withinMs: Type.Integer({ minimum: 0, maximum: LEAD_SECONDS_MAX * 1_000 }) }),
+    Type.Object({ missingBlocks: Type.Union([Count, Type.Null()]) }),
   ),
   /** The members, by which holders' names become addresses, and clouds become nodes that blocks are pushed to. */
   'members.set': method(['controller'], Type.Object({ members: Type.Array(Member) }), Empty),

@@ -30,6 +30,8 @@ export const MigrationStep = Type.Union([
   Type.Literal('transfer'),
   Type.Literal('prepare'),
   Type.Literal('incoming'),
+  /** Blocks go ahead, and the memory waits for them. */
+  Type.Literal('ahead'),
   Type.Literal('memory'),
   Type.Literal('hold'),
   Type.Literal('complete'),

@@ -22,12 +22,20 @@ const Copies = {
   whenDegraded: Type.Union([Type.Literal('wait'), Type.Literal('continue')]),
 };
 
+/** Of a proactive policy that does not say. */
+export const LEAD_SECONDS = 10;
+export const LEAD_SECONDS_MAX = 3_600;
+
 /** When blocks go to other places, and what an answer to the guest waits for. */
 export const PropagationPolicy = Type.Union([
   /** Nothing ahead: a block crosses when it is read elsewhere. */
   Type.Object({ mode: Type.Literal('on-demand') }),
   /** By priority, as far as the caps allow (TOCS 2017, 3.2.3). */
-  Type.Object({ mode: Type.Literal('proactive') }),
+  Type.Object({
+    mode: Type.Literal('proactive'),
+    /** How long a migration's memory waits, at most, while blocks go to its destination; `LEAD_SECONDS` unless told. */
+    leadSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: LEAD_SECONDS_MAX })),
+  }),
   /** A flush (and a FUA write) is answered when there are so many copies. */
   Type.Object({ mode: Type.Literal('sync'), ...Copies }),
   /** Every write is answered only then: the paper's Sync-on-Write. */

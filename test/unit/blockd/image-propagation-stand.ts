@@ -2,9 +2,10 @@
 // itself.
 import * as assert from 'uvu/assert';
 import { ImageArrival } from '../../../blockd/image/image-arrival.ts';
-import { ImagePropagation, type ImagePropagationParts, type PushWay } from '../../../blockd/image/image-propagation.ts';
+import { ImagePropagation, type ImagePropagationParts } from '../../../blockd/image/image-propagation.ts';
+import type { PushWay } from '../../../blockd/image/push-way.ts';
 import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.ts';
-import type { PushOrder } from '../../../blockd/propagation/propagator.ts';
+import type { PushOrder } from '../../../blockd/propagation/propagator-parts.ts';
 import type { PushRun } from '../../../blockd/propagation/push-queue.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import type { PropagationMemory, PropagationSettings } from '../../../wire/contracts/propagation.ts';

@@ -80,6 +80,53 @@ test('what is pushed ahead stands back with the pace; an announced move does not
   assert.is(one.way.blocks, 8);
 });
 
+test('a memory waits for what was only written, until it is there', async () => {
+  const one = await stand();
+  one.propagation.begin();
+  await one.image.write(0, new Uint8Array(8 * BLOCK_BYTES), false);
+  await one.image.flush();
+  one.way.coming = 'b';
+  await one.clock.advance(1_000);
+  assert.is(one.way.blocks, 0);
+  let missing: number | null | undefined;
+  void one.propagation.lead('b', 60_000).then((blocks) => {
+    missing = blocks;
+  });
+  await one.clock.advance(900);
+  assert.is(one.way.blocks, 8);
+  assert.is(missing, undefined, 'the guest may be about to write more');
+  await one.clock.advance(1_000);
+  assert.is(missing, 0);
+});
+
+type Stand = Awaited<ReturnType<typeof stand>>;
+const ENDS: readonly (readonly [string, (one: Stand) => void])[] = [
+  [
+    'the move is off',
+    ({ way }) => {
+      way.coming = undefined;
+    },
+  ],
+  ['the image is not written here any more', ({ propagation }) => propagation.end()],
+];
+
+for (const [what, happen] of ENDS) {
+  test(`nothing is waited for once ${what}`, async () => {
+    const one = await stand();
+    one.propagation.begin();
+    one.way.coming = 'b';
+    let isOver = false;
+    void one.propagation.lead('b', 60_000).then(() => {
+      isOver = true;
+    });
+    await one.clock.advance(200);
+    assert.not(isOver);
+    happen(one);
+    await one.clock.advance(200);
+    assert.ok(isOver);
+  });
+}
+
 test('the next place is told again where the image is used, as long as it is coming', async () => {
   const one = await stand({ ...PROACTIVE, policy: { mode: 'on-demand' } });
   one.propagation.begin();

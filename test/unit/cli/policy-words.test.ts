@@ -39,6 +39,17 @@ test('recovery points by policy say how much may be lost, and where they are', (
   assert.is(describePolicy(known), 'async: at most 30 s are lost, shipped to beta');
 });
 
+test('how long a migration waits for blocks is said of proactive only, and kept', () => {
+  const known = { mode: 'proactive', leadSeconds: 30 } as const;
+  assert.equal(policyOf(DEMAND, { policy: 'proactive', lead: 30 }), known);
+  assert.equal(policyOf(known, { lead: 0 }), { mode: 'proactive', leadSeconds: 0 });
+  assert.equal(policyOf(known, { policy: 'proactive' }), known);
+  assert.throws(() => policyOf(DEMAND, { lead: 30 }), isUsage);
+  assert.throws(() => policyOf(known, { policy: 'async', rpo: 30, place: 'beta', lead: 30 }), isUsage);
+  assert.throws(() => policyOf(known, { copies: 2 }), isUsage);
+  assert.match(describePolicy(known), 'up to 30 s');
+});
+
 test('a schedule is how often, where and how many', () => {
   assert.equal(schedule('6h:beta:7'), { everySeconds: 21_600, place: 'beta', keep: 7 });
   assert.is(schedule('none'), null);

@@ -49,7 +49,7 @@ test('what is set is shown, limits that are not there too', () => {
     ...{ prices: [], transitions: [{ from: 'alpha', to: 'beta', probability: 0.7 }], snapshots: null },
   };
   assert.equal(describeSettings(settings), [
-    'policy       proactive',
+    "policy       proactive: a migration's memory waits up to 10 s for blocks that go ahead",
     'K            1000',
     'S            auto',
     'rate         5 MB/s',

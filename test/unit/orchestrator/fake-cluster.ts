@@ -122,6 +122,7 @@ export class FakeNode implements NodeDaemons {
       'standby.cancel': nothing,
       'pull.set': nothing,
       'propagation.set': nothing,
+      'propagation.lead': () => ({ missingBlocks: 0 }),
       'replica.follow': nothing,
       'propagation.show': () => ({ settings: SETTINGS, status: null }),
       'store.report': () => ({ layers: [], unusable: [], members: [], kept: null }),

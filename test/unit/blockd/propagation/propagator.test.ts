@@ -2,7 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DEFAULT_SETTINGS } from '../../../../blockd/propagation/default-settings.ts';
-import { Propagator, type PropagatorParts, type PushOrder } from '../../../../blockd/propagation/propagator.ts';
+import { Propagator } from '../../../../blockd/propagation/propagator.ts';
+import type { PropagatorParts, PushOrder } from '../../../../blockd/propagation/propagator-parts.ts';
 import { WINDOW_MS } from '../../../../blockd/propagation/s-tuner.ts';
 import { SchemaCheck } from '../../../../common/schema-check.ts';
 import { PropagationMemory, PropagationSettings } from '../../../../wire/contracts/propagation.ts';
@@ -64,6 +65,25 @@ test('an announced migration turns everything there, at once; called off, it is 
   propagator.announce(undefined);
   assert.equal(propagator.tick(300), []);
   assert.ok(propagator.tick(SWEPT_MS).some(({ place }) => place === 'paris'));
+});
+
+test('while the memory waits for them, blocks that were hardly read go too, and more at once; then no more', () => {
+  const propagator = propagatorOf(PROACTIVE);
+  propagator.noteWrite(0, 2_000);
+  propagator.announce('rome');
+  assert.is(sum(propagator.tick(100)), 0, 'S keeps them back');
+  propagator.setAwaited(true);
+  assert.is(sum(propagator.tick(200)), 2_000, 'more than 2 MiB are under way');
+  propagator.noteWrite(2_000, 8);
+  propagator.setAwaited(false);
+  assert.is(sum(propagator.tick(300)), 0);
+});
+
+test('without an announced place nothing is waited for', () => {
+  const propagator = propagatorOf(PROACTIVE);
+  propagator.noteWrite(0, 8);
+  propagator.setAwaited(true);
+  assert.equal(propagator.tick(SWEPT_MS), []);
 });
 
 test('where the user says that it goes gets most', () => {
