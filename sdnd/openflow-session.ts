@@ -214,8 +214,8 @@ export class OpenFlowSession {
     return [{ kind: 'applied', operation: xid, refusals: operation.refusals }];
   }
 
-  #error({ errorType, errorCode }: ErrorMessage, xid: number): SessionEvent[] {
-    const name = errorName(errorType, errorCode);
+  #error({ errorType, errorCode, experimenter }: ErrorMessage, xid: number): SessionEvent[] {
+    const name = errorName(errorType, errorCode, experimenter);
     if (xid === this.#setUpXids.role) return this.#close(`the switch refused the role of master: ${name}`);
     if (this.#phase !== 'ready') return this.#close(`the switch refused the handshake: ${name}`);
     const reading = this.#operations.get(xid);

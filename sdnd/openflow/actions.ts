@@ -4,12 +4,13 @@
 import type { Action, BareAction, SetField, SetRawField, StandardAction } from './action-types.ts';
 import type { Cursor } from './cursor.ts';
 import { wireError } from './error-codes.ts';
+import { NX_EXPERIMENTER } from './experimenter-errors.ts';
 import { EncodeError } from './faults.ts';
 import { IN_CT, SETTABLE } from './field-rows.ts';
 import { FIELDS } from './fields.ts';
 import type { ActionLists } from './nicira/action-codec.ts';
 import type { CtNested, NiciraAction, NxNat, SetCtField } from './nicira/action-types.ts';
-import { NX_EXPERIMENTER, readNiciraAction, writeNiciraAction } from './nicira/actions.ts';
+import { readNiciraAction, writeNiciraAction } from './nicira/actions.ts';
 import {
   readFieldHeader,
   readRawField,

@@ -3,7 +3,7 @@
 
 import { EXPERIMENTER_TYPE, type Extension, type MessageCodec, numberOf, wordOf } from './codec.ts';
 import type { Cursor } from './cursor.ts';
-import { ONF_EXPERIMENTER } from './error-codes.ts';
+import { ONF_EXPERIMENTER } from './experimenter-errors.ts';
 
 // enum ofp_bundle_ctrl_type (OpenFlow 1.4, 7.3.9.1).
 const BUNDLE_CONTROLS = [

@@ -1,5 +1,7 @@
 // The names and numbers of errors: a table of facts, and the types that follow from it. Holds no message.
 
+import { experimenterErrorName } from './experimenter-errors.ts';
+
 // enum ofp_error_type and the enum of each type's codes (OpenFlow 1.3.5, 7.4.4). A row's place is the type's number, a
 // code's place its own; the words are the specification's without their prefixes.
 export const ERRORS = [
@@ -170,41 +172,14 @@ export const ErrorType = {
   experimenter: EXPERIMENTER_ERROR,
 } as const;
 
-/** First error number of ONF's bundle extension, and the names from it on (ONF EXT-230; ovs-ofctl print-error). */
-const BUNDLE_ERRORS_FROM = 2300;
-const BUNDLE_ERRORS: readonly string[] = [
-  'UNKNOWN',
-  'EPERM',
-  'BAD_ID',
-  'BUNDLE_EXIST',
-  'BUNDLE_CLOSED',
-  'OUT_OF_BUNDLES',
-  'BAD_TYPE',
-  'BAD_FLAGS',
-  'MSG_BAD_LEN',
-  'MSG_BAD_XID',
-  'MSG_UNSUP',
-  'MSG_CONFLICT',
-  'MSG_TOO_MANY',
-  'MSG_FAILED',
-  'TIMEOUT',
-  'BUNDLE_IN_PROGRESS',
-];
-
-/** ONF's experimenter id, of the 1.4 features that its extensions brought to 1.3. */
-export const ONF_EXPERIMENTER = 0x4f4e4600;
-
 /**
- * An error's name for a person, 'FLOW_MOD_FAILED TABLE_FULL'; numbers stand where the specification has no name. For an
- * experimenter's error, its id tells ONF's bundle errors apart.
+ * An error's name for a person, 'FLOW_MOD_FAILED TABLE_FULL'; numbers stand where the specification has no name. Of an
+ * experimenter's error, its id finds the name that ONF or Open vSwitch gives it.
  */
 export function errorName(errorType: number, errorCode: number, experimenter?: number): string {
-  if (errorType === EXPERIMENTER_ERROR) return experimenterErrorName(errorCode, experimenter);
+  if (errorType === EXPERIMENTER_ERROR) {
+    return experimenterErrorName(errorCode, experimenter) ?? `EXPERIMENTER ${errorCode}`;
+  }
   const row: { readonly name: string; readonly codes: readonly string[] } | undefined = ERRORS[errorType];
   return `${row?.name ?? errorType} ${row?.codes[errorCode] ?? errorCode}`;
-}
-
-function experimenterErrorName(errorCode: number, experimenter: number | undefined): string {
-  const bundle = experimenter === ONF_EXPERIMENTER ? BUNDLE_ERRORS[errorCode - BUNDLE_ERRORS_FROM] : undefined;
-  return bundle === undefined ? `EXPERIMENTER ${errorCode}` : `BUNDLE_FAILED ${bundle}`;
 }

@@ -2,7 +2,7 @@
 // reading and writing them is the room `oxm`.
 
 import type { EthAddress } from './addresses.ts';
-import { ONF_EXPERIMENTER } from './error-codes.ts';
+import { ONF_EXPERIMENTER } from './experimenter-errors.ts';
 import {
   ETH,
   IN_CT,

@@ -17,11 +17,11 @@ export {
   type ErrorName,
   ErrorType,
   errorName,
-  ONF_EXPERIMENTER,
   type WireError,
   wireError,
 } from './error-codes.ts';
 export { type ErrorMessage, errorMessage } from './error-message.ts';
+export { NX_EXPERIMENTER, ONF_EXPERIMENTER } from './experimenter-errors.ts';
 export { type BadCode, type EncodeCode, EncodeError } from './faults.ts';
 export type {
   ActionId,
@@ -108,7 +108,6 @@ export type {
   NxWriteMetadata,
   SetCtField,
 } from './nicira/action-types.ts';
-export { NX_EXPERIMENTER } from './nicira/actions.ts';
 export { CtFlag, CtState, NatFlag, NX_CT_NO_TABLE } from './nicira/ct-action.ts';
 export { regMove } from './nicira/field-actions.ts';
 export type {

@@ -1,10 +1,22 @@
 // A controller's end of an OpenFlow connection to a switch's unix socket, for tests: what came waits until it is asked for.
 import { connect, type Socket } from 'node:net';
-import { encode, errorName, type Message, type MessageOf, MessageReader, type MessageType } from '@openflow/ofp';
+import {
+  type ErrorMessage,
+  encode,
+  errorName,
+  type Message,
+  type MessageOf,
+  MessageReader,
+  type MessageType,
+} from '@openflow/ofp';
 import { within } from '../unit/common/members.ts';
 
 /** Nothing here may take longer. */
 const STEP_TIMEOUT_MS = 20_000;
+
+function nameOf({ errorType, errorCode, experimenter }: ErrorMessage): string {
+  return errorName(errorType, errorCode, experimenter);
+}
 
 /** A connection that keeps what came until somebody asks for it. */
 export class OpenFlowConnection {
@@ -29,9 +41,10 @@ export class OpenFlowConnection {
     this.#wake = Promise.withResolvers();
   }
 
-  send(message: Message): number {
+  /** A message, or one made of its xid. */
+  send(message: Message | ((xid: number) => Message)): number {
     this.#xid++;
-    this.#socket.write(encode(message, this.#xid));
+    this.#socket.write(encode(typeof message === 'function' ? message(this.#xid) : message, this.#xid));
     return this.#xid;
   }
 
@@ -40,7 +53,7 @@ export class OpenFlowConnection {
     for (;;) {
       const at = this.#inbox.findIndex(({ message }) => message.type === type || message.type === 'error');
       const [found] = at < 0 ? [] : this.#inbox.splice(at, 1);
-      if (found?.message.type === 'error') throw new Error(errorName(found.message.errorType, found.message.errorCode));
+      if (found?.message.type === 'error') throw new Error(nameOf(found.message));
       if (found !== undefined) return found.message as MessageOf<T>;
       await within(this.#wake.promise, STEP_TIMEOUT_MS, `no ${type}`);
     }

@@ -1,6 +1,6 @@
 // Messages of every type as Open vSwitch reads them: the codec writes random ones that it takes, `ovs-ofctl ofp-parse` prints
 // them, and each field must stand in the print. Needs Debian's openvswitch-common.
-import { type ErrorMessage, type ErrorName, errorName, ONF_EXPERIMENTER } from '@openflow/ofp';
+import { type ErrorMessage, type ErrorName, errorName, NX_EXPERIMENTER, ONF_EXPERIMENTER } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../unit/openflow/random.ts';
@@ -75,7 +75,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set(
 
 const NO_REQUEST = new Uint8Array(0);
 
-/** Every type and code that has a name. */
+/** Every type and code that has a name; of experimenters' up to the highest number that one of theirs has. */
 function allErrors(): ErrorMessage[] {
   const errors: ErrorMessage[] = [];
   for (let errorType = 0; errorType < 14; errorType++) {
@@ -83,20 +83,23 @@ function allErrors(): ErrorMessage[] {
       errors.push({ type: 'error', errorType, errorCode, data: NO_REQUEST });
     }
   }
-  for (let errorCode = 2300; errorCode <= 2315; errorCode++) {
-    errors.push({ type: 'error', errorType: 0xffff, errorCode, experimenter: ONF_EXPERIMENTER, data: NO_REQUEST });
+  for (const experimenter of [ONF_EXPERIMENTER, NX_EXPERIMENTER]) {
+    for (let errorCode = 0; errorCode < 5000; errorCode++) {
+      if (errorName(0xffff, errorCode, experimenter).startsWith('EXPERIMENTER')) continue;
+      errors.push({ type: 'error', errorType: 0xffff, errorCode, experimenter, data: NO_REQUEST });
+    }
   }
   return errors;
 }
 
-test('every error of the specification and of bundles has the name that Open vSwitch gives it', () => {
+test('every error of the specification, of ONF and of Nicira has the name that Open vSwitch gives it', () => {
   const errors = allErrors();
   for (const [i, printed] of ovsPrint(errors).entries()) {
     const { errorType = 0, errorCode = 0, experimenter } = errors[i] ?? {};
     const name = errorName(errorType, errorCode, experimenter);
     const [type = '', code = ''] = name.split(' ');
     if (ELSEWHERE.has(name)) continue;
-    const prefix = type === 'BUNDLE_FAILED' ? 'OFPBFC' : TYPE_SAID[type as ErrorName];
+    const prefix = experimenter === undefined ? TYPE_SAID[type as ErrorName] : '(OFP|NX)[A-Z]+';
     assert.match(printed, new RegExp(`: ${prefix}_${CODE_SAID[name] ?? code}\\b`));
   }
 });

@@ -1,4 +1,4 @@
-// Random messages of queues, tables and counters that Open vSwitch takes, each with what ovs-ofctl must say
+// Random messages of queues, tables, counters and wishes that Open vSwitch takes, each with what ovs-ofctl must say
 // of it, in that order.
 import { PortNumber, QUEUE_ALL, type TlvMapping } from '@openflow/ofp';
 import { portSays, randomOvsPort, type Saying, type SayingMaker } from './ovs-messages.ts';
@@ -193,6 +193,26 @@ const tlvTable: SayingMaker = (r) => {
   };
 };
 
+const asyncConfig2: SayingMaker = (r) => {
+  const [packetIn, portStatus] = [r.below(4), r.below(8)];
+  const packetInSaid = ['(off)', 'no_match', 'action', 'no_match action'][packetIn];
+  const said = ['add', 'delete', 'modify'].filter((_, i) => ((portStatus >> i) & 1) === 1).join(' ') || '(off)';
+  return {
+    message: {
+      type: 'nx-set-async-config2',
+      wishes: [
+        { message: 'packet-in', role: 'master', reasons: packetIn },
+        { message: 'port-status', role: 'slave', reasons: portStatus },
+        { message: 'requestforward', role: 'slave', reasons: 1 },
+      ],
+    },
+    says: [
+      ...['primary:', `PACKET_IN: ${packetInSaid}\n`, 'PORT_STATUS: (off)\n'],
+      ...['secondary:', 'PACKET_IN: (off)\n', `PORT_STATUS: ${said}\n`, 'REQUESTFORWARD: group_mod_request'],
+    ],
+  };
+};
+
 export const STATS_MAKERS: readonly SayingMaker[] = [
   queueConfig,
   queueStats,
@@ -205,4 +225,5 @@ export const STATS_MAKERS: readonly SayingMaker[] = [
   requests,
   tableFeatures,
   tlvTable,
+  asyncConfig2,
 ];

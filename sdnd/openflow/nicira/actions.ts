@@ -1,6 +1,7 @@
 // The table from one of Nicira's actions to its codec. A new action is a row here and a codec in the room of its concern.
 
 import type { Cursor } from '../cursor.ts';
+import { NX_EXPERIMENTER } from '../experimenter-errors.ts';
 import type { Writer } from '../writer.ts';
 import type { ActionLists, NiciraCodec } from './action-codec.ts';
 import type { NiciraAction, NxNat } from './action-types.ts';
@@ -28,9 +29,6 @@ import {
   setTunnelCodec,
   writeMetadataCodec,
 } from './packet-actions.ts';
-
-/** Nicira's experimenter id, NX_VENDOR_ID (nicira-ext.h of Open vSwitch). */
-export const NX_EXPERIMENTER = 0x00002320;
 
 type AnyNicira = NiciraAction | NxNat;
 

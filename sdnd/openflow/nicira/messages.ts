@@ -2,9 +2,9 @@
 // what else of Open vSwitch's has no room of its own.
 
 import { EXPERIMENTER_TYPE, type Extension, type MessageCodec, numberOf, wordOf } from '../codec.ts';
+import { NX_EXPERIMENTER } from '../experimenter-errors.ts';
 import { readProperties, writeProperty } from '../properties.ts';
 import { type AsyncReasons, readReasons, writeReasons } from '../roles.ts';
-import { NX_EXPERIMENTER } from './actions.ts';
 
 /** One of Nicira's messages by its number, enum ofpraw of Open vSwitch (NXT). */
 export function niciraMessage(experimenterType: number): { readonly wireType: number; readonly extension: Extension } {
