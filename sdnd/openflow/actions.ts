@@ -1,7 +1,7 @@
 // Lists of actions on the wire. Nicira's own actions live in the folder `nicira`; actions of other experimenters pass
 // through uninterpreted.
 
-import type { Action, BareAction, SetField, SetRawField, StandardAction } from './action-types.ts';
+import type { Action, BareAction, ExperimenterAction, SetField, SetRawField, StandardAction } from './action-types.ts';
 import type { Cursor } from './cursor.ts';
 import { wireError } from './error-codes.ts';
 import { NX_EXPERIMENTER } from './experimenter-errors.ts';
@@ -59,6 +59,7 @@ export function writeActions(writer: Writer, actions: readonly Action[]): void {
 }
 
 type AnyAction = Action | CtNested;
+type NumberAction = Exclude<StandardAction, SetField | SetRawField | ExperimenterAction>;
 
 /** The lists within an action that lies `depth` deep. */
 function listsWithin(depth: number): ActionLists {
@@ -116,6 +117,24 @@ function writeActionBody(writer: Writer, action: AnyAction, depth: number): void
     return;
   }
   switch (action.type) {
+    case 'set-field':
+      writeSetField(writer, action);
+      break;
+    case 'set-raw-field':
+      writeRawField(writer, action.raw);
+      break;
+    case 'experimenter':
+      writer.u32(action.experimenter, 'experimenter');
+      writer.bytes(action.body);
+      break;
+    default:
+      writeNumbers(writer, action);
+  }
+}
+
+/** Actions of a number or two, or none. */
+function writeNumbers(writer: Writer, action: NumberAction): void {
+  switch (action.type) {
     case 'output':
       writer.u32(action.port, 'output port');
       writer.u16(action.maxBytes, 'output maxBytes');
@@ -136,16 +155,6 @@ function writeActionBody(writer: Writer, action: AnyAction, depth: number): void
       break;
     case 'group':
       writer.u32(action.groupId, 'groupId');
-      break;
-    case 'set-field':
-      writeSetField(writer, action);
-      break;
-    case 'set-raw-field':
-      writeRawField(writer, action.raw);
-      break;
-    case 'experimenter':
-      writer.u32(action.experimenter, 'experimenter');
-      writer.bytes(action.body);
       break;
     case 'copy-ttl-out':
     case 'copy-ttl-in':

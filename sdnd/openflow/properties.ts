@@ -17,6 +17,11 @@ export function writeProperty(writer: Writer, type: number, writeBody: () => voi
   writer.pad8(start);
 }
 
+/** Writes a property whose value is there; one that is absent is not written. */
+export function writeOptional<T>(writer: Writer, type: number, value: T | undefined, write: (value: T) => void): void {
+  if (value !== undefined) writeProperty(writer, type, () => write(value));
+}
+
 /** Reads properties up to the cursor's end. */
 export function readProperties(cursor: Cursor, read: (type: number, body: Cursor) => void): void {
   while (cursor.left > 0) {

@@ -12,6 +12,7 @@ import {
   ipv4Mask,
   ipv6,
   type Match,
+  missingPrerequisite,
   NX_RESUBMIT_IN_PORT,
   output,
   PortNumber,
@@ -149,6 +150,19 @@ test('every field that Open vSwitch knows is in the table above', () => {
   const covered = new Set(MATCHES.flatMap(([match]) => Object.keys(match)));
   const missing = (Object.keys(FIELDS) as FieldName[]).filter((name) => !covered.has(name));
   assert.equal(missing, UNKNOWN_TO_OVS);
+});
+
+test('a field lacks a prerequisite for us where it does for Open vSwitch', () => {
+  const none = { number: 0, bigint: 0n, eth: mac } as const;
+  const names = (Object.keys(FIELDS) as FieldName[]).filter((name) => !UNKNOWN_TO_OVS.includes(name));
+  const alone = names.map((name): Match => ({ [name]: none[FIELDS[name].kind] }));
+  const table = MATCHES.map(([match]) => match);
+  const matches = [...alone, ...table];
+  const printed = ovsPrint(matches.map((match) => flowMod({ command: 'add', match })));
+  for (const [i, match] of matches.entries()) {
+    const lacks = missingPrerequisite(match) !== undefined;
+    assert.is(printed[i]?.includes('OFPBMC_BAD_PREREQ'), lacks, `${Object.keys(match)}: ${printed[i]}`);
+  }
 });
 
 const ACTIONS: readonly (readonly [match: Match, action: Action, text: string])[] = [

@@ -1,7 +1,8 @@
 // Nicira's actions that send the packet to a controller of choice.
 
 import type { Cursor } from '../cursor.ts';
-import { readProperties, writeProperty } from '../properties.ts';
+import { readProperties, writeOptional } from '../properties.ts';
+import type { Writer } from '../writer.ts';
 import type { NiciraCodec } from './action-codec.ts';
 import type { NxController, NxController2, NxDecTtl } from './action-types.ts';
 
@@ -27,24 +28,14 @@ const ControllerProperty = { maxBytes: 0, controllerId: 1, reason: 2, userdata: 
 export const controller2Codec: NiciraCodec<NxController2> = {
   subtype: 37,
   write(writer, { maxBytes, controllerId, reason, userdata, pause }) {
+    const put = <T>(property: number, value: T | undefined, write: (value: T) => void): void =>
+      writeOptional(writer, property, value, write);
     writer.pad(6);
-    if (maxBytes !== undefined) {
-      writeProperty(writer, ControllerProperty.maxBytes, () => {
-        writer.u16(maxBytes, 'controller maxBytes');
-        writer.pad(2);
-      });
-    }
-    if (controllerId !== undefined) {
-      writeProperty(writer, ControllerProperty.controllerId, () => {
-        writer.u16(controllerId, 'controllerId');
-        writer.pad(2);
-      });
-    }
-    if (reason !== undefined) {
-      writeProperty(writer, ControllerProperty.reason, () => writer.u8(reason, 'controller reason'));
-    }
-    if (userdata !== undefined) writeProperty(writer, ControllerProperty.userdata, () => writer.bytes(userdata));
-    if (pause === true) writeProperty(writer, ControllerProperty.pause, () => undefined);
+    put(ControllerProperty.maxBytes, maxBytes, (bytes) => writePadded16(writer, bytes, 'controller maxBytes'));
+    put(ControllerProperty.controllerId, controllerId, (id) => writePadded16(writer, id, 'controllerId'));
+    put(ControllerProperty.reason, reason, (number) => writer.u8(number, 'controller reason'));
+    put(ControllerProperty.userdata, userdata, (bytes) => writer.bytes(bytes));
+    put(ControllerProperty.pause, pause, () => undefined);
   },
   read(body) {
     body.skip(6);
@@ -56,6 +47,12 @@ export const controller2Codec: NiciraCodec<NxController2> = {
     return action;
   },
 };
+
+/** 16 bits in room for 32, which the property's length counts. */
+function writePadded16(writer: Writer, value: number, name: string): void {
+  writer.u16(value, name);
+  writer.pad(2);
+}
 
 function readControllerPart(type: number, value: Cursor): Partial<NxController2> | undefined {
   switch (type) {

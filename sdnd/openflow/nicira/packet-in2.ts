@@ -3,7 +3,7 @@
 import type { MessageCodec } from '../codec.ts';
 import type { Cursor } from '../cursor.ts';
 import { type Match, readFields, writeFields } from '../match.ts';
-import { readProperties, writeProperty } from '../properties.ts';
+import { readProperties, writeOptional } from '../properties.ts';
 import type { Writer } from '../writer.ts';
 import { niciraMessage } from './messages.ts';
 
@@ -61,22 +61,20 @@ export const packetIn2MessageCodec = packetIn2Codec('nx-packet-in2', 30);
 export const resumeCodec = packetIn2Codec('nx-resume', 28);
 
 function writePacketIn2(writer: Writer, message: NxPacketIn2): void {
-  const { data, totalBytes, bufferId, tableId, cookie, reason, metadata, userdata, continuation } = message;
-  const put = (property: number, value: unknown, write: () => void): void => {
-    if (value !== undefined) writeProperty(writer, property, write);
-  };
-  put(Property.packet, data, () => writer.bytes(data ?? new Uint8Array(0)));
-  put(Property.totalBytes, totalBytes, () => writer.u32(totalBytes ?? 0, 'totalBytes'));
-  put(Property.bufferId, bufferId, () => writer.u32(bufferId ?? 0, 'bufferId'));
-  put(Property.tableId, tableId, () => writer.u8(tableId ?? 0, 'tableId'));
-  put(Property.cookie, cookie, () => {
+  const put = <T>(property: number, value: T | undefined, write: (value: T) => void): void =>
+    writeOptional(writer, property, value, write);
+  put(Property.packet, message.data, (data) => writer.bytes(data));
+  put(Property.totalBytes, message.totalBytes, (bytes) => writer.u32(bytes, 'totalBytes'));
+  put(Property.bufferId, message.bufferId, (id) => writer.u32(id, 'bufferId'));
+  put(Property.tableId, message.tableId, (id) => writer.u8(id, 'tableId'));
+  put(Property.cookie, message.cookie, (cookie) => {
     writer.pad(4);
-    writer.u64(cookie ?? 0n, 'cookie');
+    writer.u64(cookie, 'cookie');
   });
-  put(Property.reason, reason, () => writer.u8(reason ?? 0, 'reason'));
-  put(Property.metadata, metadata, () => writeFields(writer, metadata ?? {}));
-  put(Property.userdata, userdata, () => writer.bytes(userdata ?? new Uint8Array(0)));
-  put(Property.continuation, continuation, () => writer.bytes(continuation ?? new Uint8Array(0)));
+  put(Property.reason, message.reason, (reason) => writer.u8(reason, 'reason'));
+  put(Property.metadata, message.metadata, (metadata) => writeFields(writer, metadata));
+  put(Property.userdata, message.userdata, (userdata) => writer.bytes(userdata));
+  put(Property.continuation, message.continuation, (continuation) => writer.bytes(continuation));
 }
 
 /** A property that is none of these is left out, as a newer switch's must be. */
