@@ -16,9 +16,9 @@ const SKIPPED = 4_096;
 /** Written by who was taken over from: nobody else may ever read it. */
 const STALE = 200;
 
-export const HANDOVERS = ['close', 'transfer', 'take-over'] as const;
+export const HANDOVERS = ['take-over', 'close', 'transfer'] as const;
 export type Handover = (typeof HANDOVERS)[number];
-const HOWS: readonly Death['how'][] = ['killed', 'lose-all', 'keep-all', 'lose-part'];
+const HOWS: readonly Death['how'][] = ['killed', 'lose-all', 'lose-part'];
 
 /** One world on its way. */
 class Course {

@@ -32,7 +32,7 @@ export type Calls = Handlers<typeof blockdContract>;
 export interface Death {
   readonly node: Writer;
   readonly afterSteps: number;
-  readonly how: 'killed' | 'lose-all' | 'keep-all' | 'lose-part';
+  readonly how: 'killed' | 'lose-all' | 'lose-part';
 }
 
 /** A daemon's life ended in this call. */
@@ -225,13 +225,10 @@ export function closingAtFirst(): Closing {
 
 function diskAfter(disk: CrashDisk, how: Death['how']): CrashDisk {
   if (how === 'killed') return disk.afterKill();
-  const losses = disk.losses();
-  const parts = losses.filter(({ kind }) => kind === 'lose-part');
+  const parts = disk.losses().filter(({ kind }) => kind === 'lose-part');
   // One of them, another one at another step.
-  const part = parts[disk.steps % Math.max(1, parts.length)];
-  return disk.afterCut(
-    how === 'lose-part' && part !== undefined ? part : { kind: how === 'keep-all' ? how : 'lose-all' },
-  );
+  const part = how === 'lose-part' ? parts[disk.steps % Math.max(1, parts.length)] : undefined;
+  return disk.afterCut(part ?? { kind: 'lose-all' });
 }
 
 /** Timers of one life. */

@@ -58,4 +58,18 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: "if (upper < 0 && lower < 0) throw needed(merge, 'something needs one of them by itself');",
     by: 'unit/blockd/catalogue-merges',
   },
+  {
+    name: 'a layer that says nothing, and was never at any store, is waited for',
+    room: 'blockd/image/layer-bringer.ts',
+    find: 'return sealed.entries === 0 && ',
+    replace: 'return sealed.entries < 0 && ',
+    by: 'unit/blockd/layers-between',
+  },
+  {
+    name: 'who waits for what a layer is now waits for what it was before a merge',
+    room: 'blockd/image/layer-bringer.ts',
+    find: 'if (before !== undefined && !sameTable(before.sealed, sealed)) {',
+    replace: 'if (before !== undefined && sealed.entries < 0) {',
+    by: 'unit/blockd/layers-between',
+  },
 ];

@@ -42,7 +42,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
     room: 'blockd/image/still-exports.ts',
     find: ' || isOpen(image);',
     replace: ' || isOpen(image) === undefined;',
-    by: 'sim/block-layers',
+    by: 'unit/blockd/reader-exports',
   },
   {
     name: 'what a refused transfer was granted ends the readings that come after it',
