@@ -5,6 +5,7 @@ import { formatBytes } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import type { CacheStates } from '../../wire/contracts/cache.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { NONE, noneAsNull, orNone } from './numbers.ts';
 
 /** One line for each store, and one for each node that was not reached. */
 export function describeCaches({ stores, unreachable }: CacheStates): string {
@@ -25,7 +26,7 @@ export function describeCaches({ stores, unreachable }: CacheStates): string {
 
 /** A size, or none; null is no cap. */
 export function capBytesOf(text: string): number | null {
-  if (text === 'none') return null;
+  if (text === NONE) return null;
   const bytes = parseByteSize(text);
   if (bytes === undefined) throw new InvalidArgumentError(`'${text}' is no size; write 10G, or none.`);
   return bytes;
@@ -48,10 +49,10 @@ const set = command('set', 'change the cap of a node while it runs; it holds ove
   'node cache set alpha --cap none',
 ])
   .argument('<node>', 'the node, or its cloud')
-  .requiredOption('--cap <size>', 'the most that cached blocks may take; or none', capBytesOf)
-  .action((node: string, options: CommonOptions & { cap: number | null }) =>
+  .requiredOption('--cap <size>', 'the most that cached blocks may take; or none', orNone(capBytesOf))
+  .action((node: string, options: CommonOptions & { cap: number | typeof NONE }) =>
     withOrchestrator(options, async (client) => {
-      const caches = await client.call('cache.set', { node, capBytes: options.cap });
+      const caches = await client.call('cache.set', { node, capBytes: noneAsNull(options.cap) });
       await print(options, caches, describeCaches(caches));
     }),
   );

@@ -15,3 +15,15 @@ export function byteSize(text: string): number {
   if (bytes === undefined) throw new InvalidArgumentError(`'${text}' is no size; write 512M or 1G.`);
   return bytes;
 }
+
+/** What a limit that is taken away comes through commander as: a parser's null would become an empty text there. */
+export const NONE = 'none';
+
+/** As the parser, but null is `NONE`. */
+export function orNone<T>(parse: (text: string) => T | null): (text: string) => T | typeof NONE {
+  return (text) => parse(text) ?? NONE;
+}
+
+export function noneAsNull<T>(value: T | typeof NONE): T | null {
+  return value === NONE ? null : value;
+}

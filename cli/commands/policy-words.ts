@@ -10,6 +10,7 @@ import {
   type PropagationPolicy,
   type SnapshotSchedule,
 } from '../../wire/contracts/propagation.ts';
+import { NONE } from './numbers.ts';
 
 const MODES = ['on-demand', 'proactive', 'sync', 'sync-write', 'async'] as const;
 type Mode = (typeof MODES)[number];
@@ -170,7 +171,7 @@ export function describeCopies(shown: CopiesShown): string[] {
 
 /** `6h:beta:7`: a snapshot so often, brought to a place, so many kept; or none. */
 export function schedule(text: string): SnapshotSchedule | null {
-  if (text === 'none') return null;
+  if (text === NONE) return null;
   const [, every = '', unit = '', place = '', keep = ''] = SCHEDULE.exec(text) ?? [];
   const everySeconds = Number(every) * (SECONDS[unit] ?? 0);
   if (everySeconds >= EVERY_SECONDS_MIN && Number(keep) >= 1 && Number(keep) <= KEEP_MAX) {

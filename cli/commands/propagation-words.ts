@@ -6,6 +6,7 @@ import { formatBytes } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import type { PropagationView } from '../../wire/contracts/cluster-state.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
+import { NONE } from './numbers.ts';
 import { describePolicy, describeSchedule } from './policy-words.ts';
 
 const BLOCK_BYTES = 4096;
@@ -15,8 +16,6 @@ type Price = PropagationSettings['prices'][number];
 
 const CELL = /^([a-z][a-z0-9-]{0,39}):([a-z][a-z0-9-]{0,39}):([0-9]*\.?[0-9]+)$/;
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-/** In place of a limit or a list: there is none. */
-const NONE = 'none';
 
 /** A number from 0. */
 export function amount(text: string): number {

@@ -5,6 +5,7 @@ import { messageOf, OperationError } from '../../common/errors.ts';
 import type { PropagationView } from '../../wire/contracts/cluster-state.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { type NONE, noneAsNull, orNone } from './numbers.ts';
 import { type PolicyOptions, policyOf, policyOptions, schedule } from './policy-words.ts';
 import {
   amount,
@@ -12,7 +13,7 @@ import {
   describeStatus,
   money,
   price,
-  rate,
+  rate as rateOf,
   ratio,
   transitionsOf,
   word,
@@ -21,11 +22,11 @@ import {
 interface SetOptions extends CommonOptions, PolicyOptions {
   readonly k?: number;
   readonly s?: number | 'auto';
-  readonly rate?: number | null;
-  readonly money?: PropagationSettings['money'];
+  readonly rate?: number | typeof NONE;
+  readonly money?: NonNullable<PropagationSettings['money']> | typeof NONE;
   readonly price?: PropagationSettings['prices'];
   readonly transitions?: string[];
-  readonly snapshots?: PropagationSettings['snapshots'];
+  readonly snapshots?: NonNullable<PropagationSettings['snapshots']> | typeof NONE;
 }
 
 function describe({ image, settings, writer, status }: PropagationView): string {
@@ -34,16 +35,16 @@ function describe({ image, settings, writer, status }: PropagationView): string 
 }
 
 /** What was said in place of what was so before. @throws OperationError USAGE */
-function changed(before: PropagationSettings, options: SetOptions): PropagationSettings {
+export function changed(before: PropagationSettings, options: SetOptions): PropagationSettings {
   const policy = policyOf(before.policy, options);
-  const { snapshots, k, s, rate: rateBytesPerSecond, money: cap, price: prices, transitions } = options;
+  const { snapshots, k, s, rate, money: cap, price: prices, transitions } = options;
   const said = {
     ...(policy === undefined ? {} : { policy }),
-    ...(snapshots === undefined ? {} : { snapshots }),
+    ...(snapshots === undefined ? {} : { snapshots: noneAsNull(snapshots) }),
     ...(k === undefined ? {} : { k }),
     ...(s === undefined ? {} : { s }),
-    ...(rateBytesPerSecond === undefined ? {} : { rateBytesPerSecond }),
-    ...(cap === undefined ? {} : { money: cap }),
+    ...(rate === undefined ? {} : { rateBytesPerSecond: noneAsNull(rate) }),
+    ...(cap === undefined ? {} : { money: noneAsNull(cap) }),
     ...(prices === undefined ? {} : { prices }),
     ...(transitions === undefined ? {} : { transitions: transitionsOf(transitions, readWords) }),
   };
@@ -73,7 +74,7 @@ const show = command('show', 'how the blocks of an image get to other places', [
     }),
   );
 
-const set = command('set', 'change that, also while a VM writes the image; what is not said stays', [
+export const setCommand = command('set', 'change that, also while a VM writes the image; what is not said stays', [
   'propagation set web --policy proactive --s auto --rate 5',
   'propagation set web --policy proactive --lead 30',
   'propagation set web --transitions alpha:beta:0.7 --transitions alpha:gamma:0.3',
@@ -86,11 +87,15 @@ const set = command('set', 'change that, also while a VM writes the image; what 
   'propagation set web --policy on-demand',
 ])
   .argument('<image>', 'its name')
-  .option('--snapshots <every:place:keep>', 'recovery points by the clock, brought to another place; or none', schedule)
+  .option(
+    '--snapshots <every:place:keep>',
+    'recovery points by the clock, brought to another place; or none',
+    orNone(schedule),
+  )
   .option('--k <number>', 'how much reads by writes count beside reads, in the order of pushes', amount)
   .option('--s <ratio>', 'the least reads by writes of a block that is pushed; or auto', ratio)
-  .option('--rate <MB/s>', 'push at most so fast; or none', rate)
-  .option('--money <budget/window>', 'spend at most so much in any such time (30d, 12h); or none', money)
+  .option('--rate <MB/s>', 'push at most so fast; or none', orNone(rateOf))
+  .option('--money <budget/window>', 'spend at most so much in any such time (30d, 12h); or none', orNone(money))
   .option('--price <from:to:price>', 'what a GB costs from one cloud to another; may be repeated; or none', price)
   .option('--transitions <from:to:p|file>', 'how probably the VM goes where; may be repeated; or none', word)
   .action((image: string, options: SetOptions) =>
@@ -104,9 +109,9 @@ const set = command('set', 'change that, also while a VM writes the image; what 
     }),
   );
 
-for (const option of policyOptions()) set.addOption(option);
+for (const option of policyOptions()) setCommand.addOption(option);
 
 export const propagationCommand = new Command('propagation')
   .description("how images' blocks get to other places")
   .addCommand(show)
-  .addCommand(set);
+  .addCommand(setCommand);

@@ -2,9 +2,11 @@
 import { InvalidArgumentError } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { changed, setCommand } from '../../../cli/commands/propagation.ts';
 import { describeSettings, money, price, rate, ratio, transitionsOf } from '../../../cli/commands/propagation-words.ts';
 import { codeOf } from '../../../common/errors.ts';
-import type { PropagationSettings } from '../../../wire/contracts/propagation.ts';
+import { SchemaCheck } from '../../../common/schema-check.ts';
+import { PropagationSettings } from '../../../wire/contracts/propagation.ts';
 
 const noFile = (): string => assert.unreachable() ?? '';
 const isUsage = (error: Error): boolean => codeOf(error) === 'USAGE';
@@ -56,6 +58,19 @@ test('what is set is shown, limits that are not there too', () => {
     'money        no limit',
     'transition   alpha to beta: 0.7',
   ]);
+});
+
+test('none takes a limit away, as it is typed', () => {
+  const check = new SchemaCheck(PropagationSettings);
+  const before: PropagationSettings = {
+    ...{ policy: { mode: 'proactive' }, k: 1_000, s: 1, rateBytesPerSecond: 5_000_000 },
+    ...{ money: { budget: 2.5, windowSeconds: 90 }, prices: [{ from: 'alpha', to: 'beta', perGb: 1 }] },
+    ...{ transitions: [], snapshots: { everySeconds: 60, place: 'beta', keep: 3 } },
+  };
+  setCommand.parseOptions(['--rate', 'none', '--money', 'none', '--price', 'none', '--snapshots', 'none']);
+  const after = changed(before, setCommand.opts());
+  assert.ok(check.accepts(after), check.fault(after));
+  assert.equal(after, { ...before, rateBytesPerSecond: null, money: null, prices: [], snapshots: null });
 });
 
 test.run();
