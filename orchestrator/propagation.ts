@@ -1,7 +1,7 @@
 // How images' blocks get to other places, as the operator sets it: kept by the catalogue, told to the node that writes the
 // image, and the nodes that it would push to are told to follow it. Who is away hears of it when it is back; an opening and
 // a stand-by bring the settings along.
-import { messageOf } from '../common/errors.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { Params } from '../wire/contract.ts';
 import type { blockdContract } from '../wire/contracts/blockd.ts';
@@ -33,12 +33,35 @@ export class Propagation {
 
   /**
    * Keeps the settings and tells the writer; answers the nodes that will hear of it later.
-   * @throws OperationError NO_IMAGE, CLOUD_UNKNOWN, POLICY_UNSUPPORTED
+   * @throws OperationError NO_IMAGE, CLOUD_UNKNOWN, POLICY_UNSUPPORTED, TOO_MANY_COPIES
    */
   async set(image: string, settings: PropagationSettings): Promise<string[]> {
     for (const place of placesOf(settings)) this.#cluster.nodeOf(place);
+    await this.#refuseEndlessWait(image, settings);
     const head = await this.#cluster.controller.catalogue.call('propagation.set', { image, settings });
     return this.#tell(head);
+  }
+
+  /**
+   * A guest whose flushes wait for more copies than there are places for waits for ever.
+   * @throws OperationError NO_IMAGE, TOO_MANY_COPIES
+   */
+  async #refuseEndlessWait(image: string, { policy }: PropagationSettings): Promise<void> {
+    if ((policy.mode !== 'sync' && policy.mode !== 'sync-write') || policy.whenDegraded !== 'wait') return;
+    const { writer, holder } = await this.#cluster.controller.catalogue.call('image.head', { image });
+    const clouds = this.#cluster.endpoints().map(({ node }) => this.#cluster.nodeOf(node).cloud);
+    const own = this.#cluster.nodeOf(writer ?? holder).cloud;
+    const isWorld = policy.scope === 'world';
+    const places = isWorld ? new Set(clouds).size : clouds.filter((cloud) => cloud === own).length;
+    if (policy.copies <= places) return;
+    const there = isWorld
+      ? `there are ${places} clouds`
+      : `cloud ${own} has ${places} ${places === 1 ? 'node' : 'nodes'}`;
+    throw new OperationError(
+      'TOO_MANY_COPIES',
+      `each flush of image ${image} would wait for ever: ${policy.copies} copies are asked for, and ${there}`,
+      { remedy: 'Ask for fewer copies, let more nodes join first, or say --when-degraded continue.' },
+    );
   }
 
   /** Tells writers what they have not heard from this process, where they are there. Meant to be repeated. */

@@ -121,4 +121,18 @@ test('a place that does not exist is refused before anything is kept', async () 
   assert.is(cluster.count('catalogue propagation.set'), 0);
 });
 
+test('flushes are not made to wait for more copies than there are places', async () => {
+  const { cluster, propagation } = stand();
+  const policy = { mode: 'sync', copies: 3, scope: 'world', whenDegraded: 'wait' } as const;
+  const set = (change: object): Promise<string[]> =>
+    propagation.set('web', { ...SETTINGS, policy: { ...policy, ...change } });
+  assert.equal(await set({}), []);
+  const before = cluster.count(TOLD);
+  for (const change of [{ copies: 4 }, { mode: 'sync-write', copies: 16 }, { copies: 2, scope: 'cloud' }]) {
+    assert.is((await refusal(set(change))).code, 'TOO_MANY_COPIES', JSON.stringify(change));
+  }
+  assert.is(cluster.count(TOLD), before, 'nobody heard of it');
+  assert.equal(await set({ copies: 4, whenDegraded: 'continue' }), []);
+});
+
 test.run();
