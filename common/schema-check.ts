@@ -2,6 +2,14 @@
 // fault that names the field. Never changes or completes a value.
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { PATTERNS } from '../wire/names.ts';
+
+/** What persons type, in words; other patterns are what programs send. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  [PATTERNS.name, 'is no name: it has 1 to 40 lower-case letters, digits and hyphens, a letter first'],
+  [PATTERNS.mac, 'is no MAC address in lower case, as 52:54:00:12:34:56'],
+  [PATTERNS.ipv4, 'is no IPv4 address, as 10.88.0.10'],
+]);
 
 /** A schema that is ready to check values; compiled when it is first needed, since a client uses few of a contract's. */
 export class SchemaCheck<S extends TSchema> {
@@ -29,7 +37,8 @@ export class SchemaCheck<S extends TSchema> {
       },
     );
     const field = first.instancePath.slice(1).replaceAll('/', '.');
-    return field === '' ? `the value ${first.message}` : `${field} ${first.message}`;
+    const [, pattern = ''] = /^must match pattern "(.*)"$/.exec(first.message) ?? [];
+    return `${field === '' ? 'the value' : field} ${WORDS.get(pattern) ?? first.message}`;
   }
 
   #validator(): Validator {

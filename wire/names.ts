@@ -1,8 +1,15 @@
 // The names that cross between daemons, and the numbers that fence them. Shapes only.
 import { Type } from 'typebox';
 
+/** Of what persons type. */
+export const PATTERNS = {
+  name: '^[a-z][a-z0-9-]{0,39}$',
+  mac: '^([0-9a-f]{2}:){5}[0-9a-f]{2}$',
+  ipv4: '^([0-9]{1,3}\\.){3}[0-9]{1,3}$',
+} as const;
+
 /** A node, cloud, VM or image name: lower-case letters, digits and hyphens, 1 to 40 characters, a letter first. */
-export const Name = Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}$' });
+export const Name = Type.String({ pattern: PATTERNS.name });
 /** A migration's id: 16 hexadecimal digits, drawn at random by the orchestrator. */
 export const MigrationId = Type.String({ pattern: '^[0-9a-f]{16}$' });
 /** A layer's id, drawn at random by whoever orders its making: what was made again under an old name is never taken for it. */
@@ -16,9 +23,9 @@ export const Sequence = Type.Integer({ minimum: 0, maximum: 2 ** 40 - 1 });
 /** The order-free 128-bit digest of an image's version table, 32 hexadecimal digits. */
 export const Digest = Type.String({ pattern: '^[0-9a-f]{32}$' });
 /** A guest's MAC address, lower case with colons. */
-export const Mac = Type.String({ pattern: '^([0-9a-f]{2}:){5}[0-9a-f]{2}$' });
+export const Mac = Type.String({ pattern: PATTERNS.mac });
 /** An IPv4 address in dotted decimal. */
-export const Ipv4 = Type.String({ pattern: '^([0-9]{1,3}\\.){3}[0-9]{1,3}$' });
+export const Ipv4 = Type.String({ pattern: PATTERNS.ipv4 });
 
 /** Where a member's daemons listen: its name (which its certificate must carry) and underlay address. */
 export const Endpoint = Type.Object({ node: Name, address: Ipv4 });

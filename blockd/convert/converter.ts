@@ -16,6 +16,16 @@ import { check, convert, measure } from './qemu-img.ts';
 import { deviceOfFile, deviceOfImage } from './read-only-device.ts';
 
 const MIB = 2 ** 20;
+/** By the operating system's codes. */
+const NOT_TO_BE_HAD: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or directory',
+  ENOTDIR: 'a part of the path is no directory',
+  EACCES: 'that is not allowed',
+  EPERM: 'that is not allowed',
+  EROFS: 'its file system is read only',
+  ELOOP: 'its links go round',
+  ENAMETOOLONG: 'its name is too long',
+};
 /** A full disk stops every guest of the node: an import leaves them this. */
 const ROOM_KEPT_BYTES = 64 * MIB;
 
@@ -56,10 +66,12 @@ export class Converter {
     this.#room = room;
   }
 
-  /** Opens a stranger's file; the caller closes it. @throws OperationError IMAGE_REFUSED; Error of the disk */
+  /** Opens a stranger's file; the caller closes it. @throws OperationError IMAGE_REFUSED, NO_FILE; Error of the disk */
   async open(path: string, insisted?: ImageFormat): Promise<ForeignDisk> {
     await refuseWhatWaits(path);
-    const file = await this.#disk.open(path, 'read');
+    const file = await this.#disk.open(path, 'read').catch((error: unknown) => {
+      throw unreadable(path, error);
+    });
     try {
       return await lookThrough(file, insisted);
     } catch (error) {
@@ -94,7 +106,7 @@ export class Converter {
     };
   }
 
-  /** Writes an image to a new file. @throws OperationError FILE_EXISTS, ENOSPC, CANCELLED, TOOL_MISSING */
+  /** Writes an image to a new file. @throws OperationError FILE_EXISTS, NO_FILE, ENOSPC, CANCELLED, TOOL_MISSING */
   async take(image: StillImage, to: ExportFormat, { path, progress, signal }: Conversion): Promise<number> {
     // Several states of one image may go out at once, each on a socket of its own.
     const name = `${image.image}.export-${++this.#exports}`;
@@ -103,9 +115,11 @@ export class Converter {
     const bytes = Math.ceil(image.bytes / unit) * unit;
     await this.#refuseExisting(path);
     try {
+      await this.#makeEmpty(part).catch((error: unknown) => {
+        throw unwritable(path, error);
+      });
       await this.#during(deviceOfImage(image), name, bytes, async (socket) => {
         await this.#checkRoom(dirname(path), to === 'vhd' ? bytes : 0, 0);
-        await this.#makeEmpty(part);
         const tell = (share: number): void => progress(Math.round(share * bytes), bytes);
         await convert({ socket, name, from: 'raw', path: part, to, progress: tell, signal });
       });
@@ -163,7 +177,7 @@ export class Converter {
   async #refuseExisting(path: string): Promise<void> {
     for (const name of [path, `${path}.part`]) {
       const file = await this.#disk.open(name, 'read').catch((error: unknown) => {
-        if (codeOf(error) !== 'ENOENT') throw error;
+        if (codeOf(error) !== 'ENOENT') throw unwritable(path, error);
       });
       if (file === undefined) continue;
       await file.close();
@@ -203,8 +217,22 @@ function foreignBytes(file: DiskFile, bytes: number): ForeignBytes {
 /** A pipe is opened when somebody writes to it, and every open file of this daemon would wait for that. @throws OperationError IMAGE_REFUSED */
 async function refuseWhatWaits(path: string): Promise<void> {
   const found = await stat(path).catch((error: unknown) => {
-    if (codeOf(error) !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw unreadable(path, error);
   });
   if (found === undefined || found.isFile()) return;
   throw refused('it is no plain file', 'Copy it into one.');
+}
+
+function unreadable(path: string, cause: unknown): unknown {
+  return cannot(`${path} cannot be read`, 'Name a file of that node; one that is elsewhere comes by --file -.', cause);
+}
+
+function unwritable(path: string, cause: unknown): unknown {
+  return cannot(`${path} cannot be made`, 'Name a file of that node, in a directory that is there.', cause);
+}
+
+/** What a person named wrongly, or this daemon may not have; any other error stays what it is. */
+function cannot(what: string, remedy: string, cause: unknown): unknown {
+  const why = NOT_TO_BE_HAD[codeOf(cause) ?? ''];
+  return why === undefined ? cause : new OperationError('NO_FILE', `${what} at this node: ${why}`, { remedy, cause });
 }

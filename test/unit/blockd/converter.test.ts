@@ -11,7 +11,6 @@ import { importImage } from '../../../blockd/image/image-import.ts';
 import { StillImage } from '../../../blockd/image/still-image.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { realDisk } from '../../../common/disk.ts';
-import { codeOf } from '../../../common/errors.ts';
 import { refusal } from '../../refusal.ts';
 
 const MIB = 2 ** 20;
@@ -56,10 +55,22 @@ test('a pipe and a directory are refused, and nobody waits for them', async ({ d
     assert.is(error.code, 'IMAGE_REFUSED');
     assert.match(error.message, 'no plain file');
   }
-  const gone = await converter(served)
-    .open(join(directory, 'gone'))
-    .catch((error: unknown) => error);
-  assert.is(codeOf(gone), 'ENOENT');
+});
+
+test('a file that is not there, and one in no directory, are said in a sentence', async ({ directory, served }) => {
+  const state = new StillImage({ image: 'web', bytes: BLOCK_BYTES, layers: [] }, { find: () => undefined });
+  const file = join(directory, 'file');
+  writeFileSync(file, 'text');
+  for (const path of [join(directory, 'gone', 'disk.raw'), join(file, 'disk.raw')]) {
+    const unread = await refusal(converter(served).open(path));
+    assert.is(unread.code, 'NO_FILE');
+    assert.match(unread.message, `${path} cannot be read at this node: `);
+    const out = { path, progress: () => undefined, signal: signal() };
+    const unwritten = await refusal(converter(served).take(state, 'raw', out));
+    assert.is(unwritten.code, 'NO_FILE');
+    assert.match(unwritten.message, `${path} cannot be made at this node: `);
+  }
+  assert.equal(await readdir(directory), ['file']);
 });
 
 test('a raw disk leaves the guests their room, and nothing of itself', async ({ directory, served }) => {

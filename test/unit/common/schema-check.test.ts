@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf, messageOf, OperationError } from '../../../common/errors.ts';
 import { SchemaCheck } from '../../../common/schema-check.ts';
+import { Ipv4, Mac, Name } from '../../../wire/names.ts';
 
 const check = new SchemaCheck(
   Type.Object({
@@ -30,6 +31,19 @@ test('the fault names the field', () => {
   for (const [value, expected] of faults) {
     assert.not(check.accepts(value));
     assert.match(check.fault(value), expected);
+  }
+});
+
+test('what a person typed wrongly is said in words', () => {
+  const typed = new SchemaCheck(Type.Object({ image: Name, ip: Ipv4, mac: Mac }));
+  const good = { image: 'web', ip: '10.0.0.1', mac: '52:54:00:12:34:56' };
+  assert.ok(typed.accepts(good));
+  for (const [wrong, words] of [
+    [{ image: 'a/b' }, 'image is no name: it has 1 to 40 lower-case letters'],
+    [{ ip: 'ten' }, 'ip is no IPv4 address'],
+    [{ mac: 'AA' }, 'mac is no MAC address'],
+  ] as const) {
+    assert.match(typed.fault({ ...good, ...wrong }), words);
   }
 });
 
