@@ -52,20 +52,22 @@ function rowsOf({ nodes }: ClusterMetrics): Row[] {
 }
 
 function describeRequests({ node, image, metrics }: Row): string[] {
-  const { hits, misses, writes, flushes, fetchTime, queuedBlocks, propagation } = metrics;
+  const { hits, misses, writes, flushes, fetchTime } = metrics;
   const share = hits + misses === 0 ? '' : `${((100 * hits) / (hits + misses)).toFixed(1)} %`;
-  return [
-    ...[node, image, `${hits}`, `${misses}`, share, fetchedWithin(fetchTime, 0.5), fetchedWithin(fetchTime, 0.99)],
-    ...[inBytes(queuedBlocks), `${writes}`, `${flushes}`, inBytes(propagation.pushedBlocks)],
-    ...[inBytes(propagation.usefulBlocks), inBytes(propagation.wastedBlocks)],
-  ];
+  const times = [fetchedWithin(fetchTime, 0.5), fetchedWithin(fetchTime, 0.99)];
+  return [node, image, `${hits}`, `${misses}`, share, ...times, `${writes}`, `${flushes}`];
 }
 
-/** Two tables: requests and pushes, and bytes between clouds. */
+function describePushes({ node, image, metrics: { queuedBlocks, propagation } }: Row): string[] {
+  const { pushedBlocks, usefulBlocks, wastedBlocks } = propagation;
+  return [node, image, ...[queuedBlocks, pushedBlocks, usefulBlocks, wastedBlocks].map(inBytes)];
+}
+
+/** Three tables, each within 80 columns as long as names are short: requests, what was fetched and pushed, bytes between clouds. */
 export function describeMetrics(all: ClusterMetrics): string {
   const names = [{ title: 'NODE' }, { title: 'IMAGE' }];
-  const requests = figures('HITS', 'MISSES', 'HIT', 'FETCH P50', 'P99', 'QUEUED', 'WRITES', 'FLUSHES');
-  const pushes = figures('PUSHED', 'USEFUL', 'WASTED');
+  const requests = figures('HITS', 'MISSES', 'HIT', 'FETCH P50', 'P99', 'WRITES', 'FLUSHES');
+  const pushes = figures('QUEUED', 'PUSHED', 'USEFUL', 'WASTED');
   const rows = rowsOf(all);
   const causes = ['demand', 'background', 'pushed', 'served', 'table'];
   const bytes = rows.map(({ node, image, metrics }) => {
@@ -73,7 +75,11 @@ export function describeMetrics(all: ClusterMetrics): string {
     return [node, image, ...causes.map((cause) => formatBytes(wan.get(cause) ?? 0))];
   });
   return [
-    formatTable([...names, ...requests, ...pushes], rows.map(describeRequests)),
+    'reads, fetches that they waited for, and writes:',
+    formatTable([...names, ...requests], rows.map(describeRequests)),
+    '',
+    'still to be fetched, and pushed ahead:',
+    formatTable([...names, ...pushes], rows.map(describePushes)),
     '',
     'to and from other clouds:',
     formatTable([...names, ...figures(...causes.map((cause) => cause.toUpperCase()))], bytes),
