@@ -1,7 +1,17 @@
 // Where one lab run keeps its files, and the manifest by which a later process finds what a crashed run left behind.
 // Everything is written down before it is made. Never removes anything that no manifest of the lab names.
 import { randomInt } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { destroyNamespaces, listNamespaces, runCommand } from './namespace.ts';
 
 /** Sockets and small files: /run is short, so that socket paths stay under 108 bytes, and in memory. */
@@ -190,11 +200,29 @@ async function removeRun(manifest: Manifest, roots: Roots): Promise<void> {
   rmSync(manifestPath(manifest.runId, roots), { force: true });
 }
 
-/** The link to a context that is gone leads nowhere; one to a living lab's is left alone. */
+/**
+ * The link to a context that is gone leads nowhere: it leads to the newest living lab's from then on, if there is one. A link
+ * to a living lab's is left alone.
+ */
 function removeDanglingContext(roots: Roots): void {
   const path = `${roots.run}/${CONTEXT_NAME}`;
   // existsSync follows the link: false for one that leads nowhere.
-  if (!existsSync(path)) rmSync(path, { force: true });
+  if (existsSync(path)) return;
+  rmSync(path, { force: true });
+  const newest = listRuns(roots)
+    .filter((runId) => isRunAlive(runId, roots))
+    .map((runId) => contextOf(`${roots.run}/${runId}/context.json`))
+    .sort((one, other) => other.writtenMs - one.writtenMs)[0];
+  if (newest === undefined || newest.writtenMs === 0) return;
+  try {
+    symlinkSync(newest.path, path);
+  } catch {
+    // A lab that has just started was first.
+  }
+}
+
+function contextOf(path: string): { path: string; writtenMs: number } {
+  return { path, writtenMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 };
 }
 
 // Removing a tree would reach into whatever is still mounted below it.

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -75,6 +76,19 @@ test('the link to the newest context goes with its run, and stays while that liv
   assert.ok(isThere());
   await cleanRun(living.runId, { roots, evenIfAlive: true });
   assert.not(isThere());
+});
+
+test('where an older lab lives on, the link leads to that from then on', async () => {
+  const [older, newer, starting] = [1, 2, 3].map(() => new RunDirectory({ roots }));
+  if (older === undefined || newer === undefined || starting === undefined) throw new Error('three were made');
+  const link = `${roots.run}/current-context.json`;
+  for (const run of [older, newer]) writeFileSync(`${run.path}/context.json`, '{}');
+  symlinkSync(`${newer.path}/context.json`, link);
+  await cleanRun(newer.runId, { roots, evenIfAlive: true });
+  assert.is(readlinkSync(link), `${older.path}/context.json`);
+  await cleanRun(older.runId, { roots, evenIfAlive: true });
+  assert.is(lstatSync(link, { throwIfNoEntry: false }), undefined, 'one that has no context yet is none');
+  await cleanRun(starting.runId, { roots, evenIfAlive: true });
 });
 
 test('data that no run owns goes, foreign names stay', async () => {
