@@ -1,6 +1,5 @@
 // The command line's entry: names the commands, runs one, says in one sentence why it failed. Commands that are
 // programs of their own (the lab, the tests) are started as such, since no package imports another.
-import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { exitCodeOf } from '../common/error-report.ts';
@@ -36,19 +35,10 @@ const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summ
   sim: { script: 'test/sim/run.ts', summary: 'the simulation: --seeds N, or --seed S to replay one' },
 };
 
-/** Runs another package's program in the foreground; it gets the terminal's signals itself. */
-function runProgram(script: string, args: readonly string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...process.execArgv, `${ROOT}${script}`, ...args], { stdio: 'inherit' });
-    const ignore = (): void => undefined;
-    const forward = (): void => {
-      child.kill('SIGTERM');
-    };
-    process.on('SIGINT', ignore);
-    process.on('SIGTERM', forward);
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? 1));
-  });
+/** Becomes another package's program: every signal is its own, and nothing is left beside it that could end without it. */
+function become(script: string, args: readonly string[]): void {
+  const { execPath, execArgv, env } = process;
+  process.execve?.(execPath, [execPath, ...execArgv, `${ROOT}${script}`, ...args], env);
 }
 
 /** What is wrong with words, and how it ends, is said of every command below one as of that one. */
@@ -86,7 +76,7 @@ function build(): Command {
 async function main(args: readonly string[]): Promise<void> {
   // Another program has its own options and its own help: its words are not looked at here.
   const other = PROGRAMS[args[0] ?? ''];
-  if (other !== undefined) process.exitCode = await runProgram(other.script, args.slice(1));
+  if (other !== undefined) become(other.script, args.slice(1));
   else {
     await build()
       .parseAsync([...args], { from: 'user' })
