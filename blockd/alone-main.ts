@@ -7,7 +7,7 @@ import { crashLoudly, type DaemonContext, type Running, runUntilStopped } from '
 import { realDisk } from '../common/disk.ts';
 import { exitCodeOf, reportError } from '../common/error-report.ts';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
-import { createLog, type Log } from '../common/log.ts';
+import { createPlainLog, type Log } from '../common/log.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
 import { Name } from '../wire/names.ts';
 import { type ListenOptions, openPort } from './alone-listen.ts';
@@ -174,7 +174,7 @@ async function run({ alone, data, image, ...listen }: Options): Promise<void> {
       remedy: 'supercloud blockd --help has examples.',
     });
   }
-  const log = createLog('blockd', 'warn');
+  const log = createPlainLog('blockd');
   crashLoudly(log);
   await runUntilStopped(log, (context) => serveImages(resolve(data), image, listen, context));
   process.stdout.write('serving; Ctrl-C stops\n');

@@ -8,7 +8,7 @@ import { Command } from 'commander';
 import { crashLoudly, type DaemonContext, type Running, runUntilStopped } from '../common/daemon.ts';
 import { exitCodeOf } from '../common/error-report.ts';
 import { OperationError } from '../common/errors.ts';
-import { createLog } from '../common/log.ts';
+import { createPlainLog } from '../common/log.ts';
 import type { LoopOptions } from './fuse/fuse-loop.ts';
 import { mountImages } from './fuse/fuse-mount.ts';
 import { closeDescriptor, newWaker, wake } from './fuse/kernel-calls.ts';
@@ -85,7 +85,7 @@ async function run({ sockets, at, wait }: Options): Promise<void> {
       remedy: 'supercloud fuse --help has examples.',
     });
   }
-  const log = createLog('fuse', 'warn');
+  const log = createPlainLog('fuse');
   crashLoudly(log);
   await runUntilStopped(log, (context) => serve(resolve(sockets), resolve(at), wait * 1_000, context));
   process.stdout.write(`serving ${resolve(at)}; Ctrl-C stops\n`);
