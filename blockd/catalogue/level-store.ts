@@ -23,10 +23,12 @@ export class LevelStore implements CatalogueStore {
     this.#table = table;
   }
 
-  /** @throws OperationError CATALOGUE_DAMAGED; Error with cause LEVEL_LOCKED while another process has the directory */
+  /** @throws OperationError CATALOGUE_DAMAGED, ENOSPC; Error with cause LEVEL_LOCKED while another process has the directory */
   static async open(directory: string): Promise<LevelStore> {
     await refuseHeadless(directory);
-    await ensureLevelDirectory(directory);
+    await ensureLevelDirectory(directory).catch((error: unknown) => {
+      throw noRoom(directory, error) ?? error;
+    });
     const level = new Level<string, string>(directory, { valueEncoding: 'utf8' });
     await level.open().catch((error: unknown) => {
       throw notOpened(directory, error);
@@ -132,7 +134,19 @@ async function refuseHeadless(directory: string): Promise<void> {
 function notOpened(directory: string, error: unknown): unknown {
   if (error instanceof OperationError) return error;
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return codeOf(cause) === 'LEVEL_LOCKED' ? error : damagedAt(directory, messageOf(cause), error);
+  if (codeOf(cause) === 'LEVEL_LOCKED') return error;
+  return noRoom(directory, error) ?? damagedAt(directory, messageOf(cause), error);
+}
+
+/** Every opening writes. LevelDB passes on the words of the operating system alone. */
+function noRoom(directory: string, error: unknown): OperationError | undefined {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const isFull = codeOf(error) === 'ENOSPC' || /No space left on device|Disk quota exceeded/.test(messageOf(cause));
+  if (!isFull) return undefined;
+  return new OperationError('ENOSPC', `the catalogue in ${directory} has no room to be opened: the disk is full`, {
+    remedy: 'Make room on that disk and start again; nothing of the catalogue is lost.',
+    cause: error,
+  });
 }
 
 function damagedAt(directory: string, reason: string, cause?: unknown): OperationError {
