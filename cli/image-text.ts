@@ -1,4 +1,5 @@
 // An image for a person: what it is, which version, who holds what of it, and how its blocks get elsewhere.
+import { formatByteSize } from '../common/byte-size.ts';
 import { formatBytes, formatMs } from '../common/progress.ts';
 import { formatTable } from '../common/table.ts';
 import type { ImageLayer, ImageState } from '../wire/contracts/cluster-state.ts';
@@ -50,7 +51,7 @@ function summaryOf(state: ImageState): string[] {
   const sequence = writer?.lastSequence ?? head.last.lastSequence;
   return [
     `name     ${head.image}`,
-    `size     ${formatBytes(head.bytes)}, ${usedOf(state)}`,
+    `size     ${formatByteSize(head.bytes)}, ${usedOf(state)}`,
     `version  epoch ${head.epoch}, sequence ${sequence}, generation ${head.stack.generation} of its layers`,
     `open at  ${head.writer ?? describeReaders(state.readers)}`,
     `policy   ${head.propagation?.policy.mode ?? 'on-demand'}`,
@@ -106,7 +107,7 @@ function describeLayers(layers: readonly ImageLayer[]): string {
       return `${node} (${isAll ? 'all' : `${localBlocks} of ${writtenBlocks}`})`;
     });
     const name = isTop ? `${layer} (top)` : layer;
-    return [name, formatBytes(bytes), inBytes(writtenBlocks), `${lastSequence}`, held.join(', ')];
+    return [name, formatByteSize(bytes), inBytes(writtenBlocks), `${lastSequence}`, held.join(', ')];
   });
   return formatTable(columns, rows);
 }

@@ -53,7 +53,8 @@ function rowsOf({ nodes }: ClusterMetrics): Row[] {
 
 function describeRequests({ node, image, metrics }: Row): string[] {
   const { hits, misses, writes, flushes, fetchTime } = metrics;
-  const share = hits + misses === 0 ? '' : `${((100 * hits) / (hits + misses)).toFixed(1)} %`;
+  // Rounded down: 100 % is all of them.
+  const share = hits + misses === 0 ? '' : `${(Math.floor((1_000 * hits) / (hits + misses)) / 10).toFixed(1)} %`;
   const times = [fetchedWithin(fetchTime, 0.5), fetchedWithin(fetchTime, 0.99)];
   return [node, image, `${hits}`, `${misses}`, share, ...times, `${writes}`, `${flushes}`];
 }

@@ -1,8 +1,9 @@
 // `supercloud image create`: an image, empty, of a disk file, of standard input, or on top of a snapshot.
 import { resolve } from 'node:path';
 import { Option } from 'commander';
+import { formatByteSize } from '../../common/byte-size.ts';
 import { OperationError } from '../../common/errors.ts';
-import { formatBytes, ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/progress.ts';
 import { ImageFormat } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
@@ -48,7 +49,7 @@ export const createCommand = command('create', 'make an image, empty or from a d
     refuseContradictions(image, options);
     await withOrchestrator(options, async (client) => {
       const head = await make(client, { ...options, image, node });
-      await print(options, head, `image ${image} has ${formatBytes(head.bytes)}`);
+      await print(options, head, `image ${image} has ${formatByteSize(head.bytes)}`);
     });
   });
 
@@ -84,7 +85,7 @@ export async function clone(
   disk?: string,
 ): Promise<void> {
   const head = await client.call('image.clone', { image, from, ...(disk === undefined ? {} : { disk }) });
-  await print(options, head, `image ${image} has ${formatBytes(head.bytes)} and stands on snapshot ${from}`);
+  await print(options, head, `image ${image} has ${formatByteSize(head.bytes)} and stands on snapshot ${from}`);
 }
 
 function usage(why: string, remedy = 'supercloud image create --help has examples.'): OperationError {

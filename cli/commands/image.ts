@@ -1,8 +1,9 @@
 // `supercloud image`: images and where their blocks are.
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { formatByteSize } from '../../common/byte-size.ts';
 import { OperationError } from '../../common/errors.ts';
-import { formatBytes, ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import { ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Head, Leaving } from '../../wire/contracts/catalogue.ts';
@@ -41,7 +42,7 @@ const list = command('list', 'the images, or what deleted ones have left', ['ima
       ];
       const rows = images.map((head) => [
         head.image,
-        formatBytes(head.bytes),
+        formatByteSize(head.bytes),
         `${head.epoch}`,
         head.writer ?? (head.readers === undefined ? 'closed' : `${head.readers.join(', ')} (reading)`),
       ]);
@@ -142,7 +143,7 @@ const resize = command('resize', 'make an image larger, also under a running VM,
   );
 
 function describeSize({ image, bytes, writer }: Head): string {
-  return `image ${image} has ${formatBytes(bytes)}${writer === null ? ' from its next start on' : ''}`;
+  return `image ${image} has ${formatByteSize(bytes)}${writer === null ? ' from its next start on' : ''}`;
 }
 
 const seed = command('seed', 'bring what is read only of an image, or a snapshot, to clouds ahead of its VMs', [

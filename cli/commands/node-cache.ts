@@ -1,6 +1,6 @@
 // `supercloud node cache`: how much nodes may keep of blocks that are only cached there.
 import { Command, InvalidArgumentError } from 'commander';
-import { parseByteSize } from '../../common/byte-size.ts';
+import { formatByteSize, parseByteSize } from '../../common/byte-size.ts';
 import { formatBytes } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import type { CacheStates } from '../../wire/contracts/cache.ts';
@@ -17,7 +17,7 @@ export function describeCaches({ stores, unreachable }: CacheStates): string {
   ];
   const rows = stores.map(({ node, capBytes, cachedBytes, freeBytes, totalBytes }) => [
     node,
-    capBytes === null ? 'none' : formatBytes(capBytes),
+    capBytes === null ? 'none' : formatByteSize(capBytes),
     formatBytes(cachedBytes),
     `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)}`,
   ]);

@@ -1,7 +1,8 @@
 // `supercloud snapshot`: images as they were in one moment.
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { formatBytes, ProgressLine } from '../../common/progress.ts';
+import { formatByteSize } from '../../common/byte-size.ts';
+import { ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import { ExportFormat } from '../../wire/contracts/blockd.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
@@ -39,7 +40,7 @@ const list = command('list', 'the snapshots', ['snapshot list']).action((options
     ];
     const rows = snapshots.flatMap(({ snapshot, disks, atMs, recovery }) =>
       disks.map(({ image, bytes, layers }) => [
-        ...[snapshot, image, formatBytes(bytes), `${layers.length}`, new Date(atMs).toISOString()],
+        ...[snapshot, image, formatByteSize(bytes), `${layers.length}`, new Date(atMs).toISOString()],
         ...[age(Date.now() - atMs), recovery === undefined ? '' : `${recovery.place} (${recovery.node})`],
       ]),
     );
