@@ -2,7 +2,7 @@
 // lab writes one; nothing is guessed from the network.
 import { readFile } from 'node:fs/promises';
 import { Type } from 'typebox';
-import { OperationError } from '../common/errors.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { type RpcClient, rpcClient } from '../common/rpc/client.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
@@ -30,7 +30,22 @@ async function readContext(path: string): Promise<string> {
 /** A client of the orchestrator that the context names; the caller closes it. */
 export async function connectOrchestrator(path: string | undefined): Promise<OrchestratorClient> {
   const file = path ?? process.env.SUPERCLOUD_CONTEXT ?? DEFAULT_CONTEXT;
-  const value: unknown = JSON.parse(await readContext(file));
-  if (!context.accepts(value)) throw new OperationError('BAD_CONTEXT', `${file}: ${context.fault(value)}`);
+  const value = parse(file, await readContext(file));
+  if (!context.accepts(value)) throw badContext(file, context.fault(value));
   return rpcClient(orchestratorContract, { node: value.node, path: value.socket }, await loadIdentity(value.identity));
+}
+
+function parse(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw badContext(file, messageOf(cause), cause);
+  }
+}
+
+function badContext(file: string, why: string, cause?: unknown): OperationError {
+  return new OperationError('BAD_CONTEXT', `${file} is no context of a cluster: ${why}`, {
+    remedy: 'Name the file that the cluster wrote, with --context FILE or in SUPERCLOUD_CONTEXT.',
+    cause,
+  });
 }

@@ -1,0 +1,27 @@
+// Which cluster the command line speaks to: a file that is none is said, by its name, and what to do.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { connectOrchestrator } from '../../../cli/context.ts';
+import { refusal } from '../../refusal.ts';
+
+test('a context that is missing, no JSON, or of something else', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'context-'));
+  const file = join(folder, 'context.json');
+  try {
+    assert.is((await refusal(connectOrchestrator(file))).code, 'NO_CLUSTER');
+    for (const text of ['rubbish', '{}', '{"node":"A","socket":"/s","identity":"/i"}']) {
+      await writeFile(file, text);
+      const error = await refusal(connectOrchestrator(file));
+      assert.is(error.code, 'BAD_CONTEXT', text);
+      assert.match(error.message, file);
+      assert.match(error.remedy, '--context FILE');
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test.run();
