@@ -1,6 +1,5 @@
 // One cloud of the lab: a namespace, its Open vSwitch, and the daemons of its one node.
 import { mkdirSync } from 'node:fs';
-import { OPENFLOW_PORT } from '../wire/ports.ts';
 import { type DaemonPlan, DaemonProcess } from './daemon-process.ts';
 import { BLOCKD, CONTROLLER, type DaemonKind, HYPERVISOR, SWITCH_AGENT } from './daemons.ts';
 import { type OpenVswitch, startOpenVswitch } from './open-vswitch.ts';
@@ -52,7 +51,7 @@ export class Cloud {
     return this.#openVswitch;
   }
 
-  /** Starts the switch; its controller is named once the node has an identity. */
+  /** Starts the switch with its underlay; what the overlay needs of it, the node's switch agent makes. */
   async startSwitch(): Promise<void> {
     await openTunnelDoor(this.namespace, UPLINK);
     this.#openVswitch = await startOpenVswitch({
@@ -74,16 +73,6 @@ export class Cloud {
   async join(token: string): Promise<void> {
     const args = ['join', '--node', this.plan.node, '--identity', this.identityDirectory];
     await runSupercloud(this.namespace, args, token);
-  }
-
-  /** Points the switch at the cluster's OpenFlow controller, both proving themselves by certificate. */
-  async connectSwitch(): Promise<void> {
-    const directory = this.identityDirectory;
-    await this.openVswitch.setController(`ssl:${this.#controller.address}:${OPENFLOW_PORT}`, {
-      privateKey: `${directory}/key.pem`,
-      certificate: `${directory}/cert.pem`,
-      authority: `${directory}/ca.pem`,
-    });
   }
 
   /** The daemons that only the controller node has. */

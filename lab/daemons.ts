@@ -26,7 +26,12 @@ export const BLOCKD: DaemonKind = { name: 'blockd', script: 'blockd/main.ts', co
 export const SWITCH_AGENT: DaemonKind = {
   name: 'switch-agent',
   script: 'sdnd/agent-main.ts',
-  config: (site) => ({ ...common(site), openVswitch: `${site.run}/ovs` }),
+  config: (site) => ({
+    ...common(site),
+    openVswitch: `${site.run}/ovs`,
+    datapath: 'netdev',
+    controller: site.controller.address,
+  }),
 };
 
 export const HYPERVISOR: DaemonKind = {

@@ -102,15 +102,6 @@ export class Lab {
     const ports = this.clouds.map(({ plan: { cloud } }) => ({ name: cloud, device: cloud }));
     this.#wan = await startWan({ namespace: wan, ports, links: labLinks() });
     await Promise.all(this.clouds.map((cloud) => cloud.startSwitch()));
-    const home = this.cloud(VISITOR.cloud);
-    await addVethPort(
-      home.openVswitch,
-      { namespace: home.namespace, port: VISITOR.port },
-      {
-        ...{ namespace: this.visitorNamespace, device: VISITOR.device, mac: VISITOR.mac },
-        ...{ address: `${VISITOR.address}/${PREFIX}`, mtuBytes: GUEST_MTU_BYTES },
-      },
-    );
   }
 
   async #formCluster(): Promise<void> {
@@ -120,14 +111,26 @@ export class Lab {
     await first.startController();
     await this.#connectOperator(first);
     await Promise.all([
-      first.startNode().then(() => first.connectSwitch()),
+      first.startNode(),
       ...others.map(async (cloud) => {
         const { token } = await this.operator.call('token.create', { ttlSeconds: 600 });
         await cloud.join(token);
         await cloud.startNode();
-        await cloud.connectSwitch();
       }),
     ]);
+    await this.#addVisitor();
+  }
+
+  async #addVisitor(): Promise<void> {
+    const home = this.cloud(VISITOR.cloud);
+    await addVethPort(
+      home.openVswitch,
+      { namespace: home.namespace, port: VISITOR.port },
+      {
+        ...{ namespace: this.visitorNamespace, device: VISITOR.device, mac: VISITOR.mac },
+        ...{ address: `${VISITOR.address}/${PREFIX}`, mtuBytes: GUEST_MTU_BYTES },
+      },
+    );
     const { port, mac, address: ip } = VISITOR;
     await this.operator.call('binding.set', { owner: 'visitor', node: VISITOR.cloud, port, mac, ip });
   }

@@ -1,22 +1,15 @@
-// One node's own Open vSwitch: database, switch daemon, underlay bridge and integration bridge, apart from any other on
-// the machine. It installs no flow and knows no VM: the integration bridge drops all until a controller speaks.
+// One node's own Open vSwitch: database, switch daemon and underlay bridge, apart from any other on the machine. The
+// integration bridge is not made here: that is the node's switch agent's, which keeps it (sdnd/node-switch.ts).
 import { mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VXLAN_PORT } from '../wire/ports.ts';
 import { CommandFailed, createVethPair, insideNamespace, runCommand } from './namespace.ts';
 import { identify, isSameProcess, type ProcessIdentity, RunDirectoryError } from './run-directory.ts';
 
 /** The bridge that carries the node's underlay address; the tunnels leave through it. */
 export const UNDERLAY_BRIDGE = 'br-phy';
-/** The bridge of the VMs' ports and the tunnel port, which the controller programs. */
+/** The bridge of the VMs' ports and the tunnel port, which the node's switch agent makes. */
 export const INTEGRATION_BRIDGE = 'br-int';
-/** The one VXLAN port of the integration bridge; flows set the remote address and the key. */
-export const TUNNEL_PORT = 'vxlan0';
-/** Its OpenFlow port number, the same on every node and after every restart. */
-export const TUNNEL_OFPORT = 1;
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
-/** How soon a switch tries again after its controller was gone; Open vSwitch's own maximum of 8 s is a long outage. */
-const CONTROLLER_BACKOFF_MS = 1_000;
 const STOP_TIMEOUT_MS = 5_000;
 const STOP_POLL_MS = 20;
 
@@ -45,14 +38,6 @@ export interface OpenVswitchOptions {
   readonly underlayMtuBytes?: number;
   /** The bridge's address serves tunnels alone, since the kernel reaches the network itself (`tunnel-door.ts`). */
   readonly isForTunnels?: true;
-  readonly controller?: { readonly target: string; readonly tls?: SwitchTls };
-}
-
-/** Files (PEM) by which the switch proves itself to its controller and knows it. */
-export interface SwitchTls {
-  readonly privateKey: string;
-  readonly certificate: string;
-  readonly authority: string;
 }
 
 export interface SwitchPort {
@@ -93,9 +78,14 @@ export class OpenVswitch {
   async create(): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     await this.#run('ovsdb-tool', ['create', `${this.#directory}/conf.db`, SCHEMA]);
-    await this.#daemon('ovsdb-server', [`--remote=punix:${this.databaseSocket}`, `${this.#directory}/conf.db`]);
+    await this.startDatabase();
     await this.ovsVsctl(['--no-wait', ...initialTransaction(this.#options)]);
     await this.startSwitch();
+  }
+
+  /** Starts the database's daemon, at first or after it died. */
+  async startDatabase(): Promise<void> {
+    await this.#daemon('ovsdb-server', [`--remote=punix:${this.databaseSocket}`, `${this.#directory}/conf.db`]);
   }
 
   /** Starts the switch daemon, at first or after it died; it comes up with the database's set-up and without flows. */
@@ -128,19 +118,15 @@ export class OpenVswitch {
     return this.#run('ovs-ofctl', ['-O', 'OpenFlow13', command, bridge, ...args], input);
   }
 
-  /** Points the integration bridge at its controller, e.g. `ssl:10.77.0.1:6653`; with `ssl:` the files are needed. */
-  async setController(target: string, tls?: SwitchTls): Promise<void> {
-    await this.ovsVsctl(controllerTransaction(target, tls));
-  }
-
-  /** Adds a device of the node (a VM's tap, a veth) to the integration bridge. */
+  /** Adds a device of the node (a VM's tap, a veth) to the integration bridge, once the node's agent has made that. */
   async addPort(port: SwitchPort): Promise<void> {
     const ids = Object.entries(port.externalIds ?? {}).map(
       ([key, value]) => `external_ids:${key}=${JSON.stringify(value)}`,
     );
     const columns = [...(port.ofport === undefined ? [] : [`ofport_request=${port.ofport}`]), ...ids];
     const set = columns.length === 0 ? [] : ['--', 'set', 'interface', port.port, ...columns];
-    await this.ovsVsctl(['add-port', INTEGRATION_BRIDGE, port.port, ...set]);
+    const made = ['wait-until', 'bridge', INTEGRATION_BRIDGE, '--'];
+    await this.ovsVsctl([...made, 'add-port', INTEGRATION_BRIDGE, port.port, ...set]);
   }
 
   /** Takes a port off the integration bridge; does nothing if it is not there. */
@@ -149,14 +135,23 @@ export class OpenVswitch {
   }
 
   /** The switch daemon's process id, for tests that kill it. */
-  async switchPid(): Promise<number> {
-    return Number((await readFile(`${this.#directory}/ovs-vswitchd.pid`, 'utf8')).trim());
+  switchPid(): Promise<number> {
+    return this.#pidOf('ovs-vswitchd');
+  }
+
+  /** The database daemon's process id, for the same. */
+  databasePid(): Promise<number> {
+    return this.#pidOf('ovsdb-server');
   }
 
   /** Ends both daemons; the underlay bridge's device goes with them. Rejects with `OpenVswitchStuck`. */
   async stop(): Promise<void> {
     await this.#end('ovs-vswitchd', ['exit', '--cleanup']);
     await this.#end('ovsdb-server', ['exit']);
+  }
+
+  async #pidOf(program: string): Promise<number> {
+    return Number((await readFile(`${this.#directory}/${program}.pid`, 'utf8')).trim());
   }
 
   async #daemon(program: string, args: readonly string[]): Promise<void> {
@@ -206,7 +201,7 @@ export async function addVethPort(
   await openVswitch.addPort(port);
 }
 
-/** The transaction that sets up an empty database: both bridges, the uplink, the tunnel port and the controller. */
+/** The transaction that sets up an empty database: the underlay bridge with its uplink. */
 export function initialTransaction(options: OpenVswitchOptions): readonly string[] {
   const mac = options.underlayMac === undefined ? [] : [`other_config:hwaddr=${JSON.stringify(options.underlayMac)}`];
   const commands = [
@@ -217,35 +212,8 @@ export function initialTransaction(options: OpenVswitchOptions): readonly string
     ['set', 'bridge', UNDERLAY_BRIDGE, 'datapath_type=netdev', ...mac],
     ['set', 'interface', UNDERLAY_BRIDGE, `mtu_request=${options.underlayMtuBytes ?? 1500}`],
     ['add-port', UNDERLAY_BRIDGE, options.uplink],
-    ['add-br', INTEGRATION_BRIDGE],
-    ['set', 'bridge', INTEGRATION_BRIDGE, 'datapath_type=netdev', 'fail-mode=secure', 'protocols=OpenFlow13'],
-    ['add-port', INTEGRATION_BRIDGE, TUNNEL_PORT],
-    ['set', 'interface', TUNNEL_PORT, 'type=vxlan', `ofport_request=${TUNNEL_OFPORT}`, ...tunnelOptions()],
   ];
-  const { controller } = options;
-  if (controller !== undefined) commands.push([...controllerTransaction(controller.target, controller.tls)]);
   return commands.flatMap((command) => ['--', ...command]);
-}
-
-// df_default=false: an underlay with a smaller MTU may fragment the outer packet instead of dropping it in silence.
-function tunnelOptions(): readonly string[] {
-  return ['remote_ip=flow', 'key=flow', `dst_port=${VXLAN_PORT}`, 'df_default=false'].map((text) => `options:${text}`);
-}
-
-function controllerTransaction(target: string, tls?: SwitchTls): readonly string[] {
-  const ssl = tls === undefined ? [] : ['set-ssl', tls.privateKey, tls.certificate, tls.authority, '--'];
-  const columns = ['connection-mode=out-of-band', `max_backoff=${CONTROLLER_BACKOFF_MS}`];
-  return [
-    ...ssl,
-    'set-controller',
-    INTEGRATION_BRIDGE,
-    target,
-    '--',
-    'set',
-    'controller',
-    INTEGRATION_BRIDGE,
-    ...columns,
-  ];
 }
 
 function suffix(what: string): string {

@@ -1,7 +1,7 @@
-// The daemon of the overlay's agent (on every node): reads its journal, keeps the gates, and answers the hypervisor
-// agent of its own node and the controller. Killing it changes no gate; its next start sets them by the journal, which
-// may lack a turn of the last moment before the kill.
-import { join } from 'node:path';
+// The daemon of the overlay's agent (on every node): reads its journal, keeps the switch's set-up and the gates, and
+// answers the hypervisor agent of its own node and the controller. Killing it changes neither; its next start sets the
+// gates by the journal, which may lack a turn of the last moment before the kill.
+import { join, resolve } from 'node:path';
 import { Type } from 'typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
@@ -14,8 +14,11 @@ import { Ipv4 } from '../wire/names.ts';
 import { SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import { GateKeeper } from './gate-keeper.ts';
 import { GuestPorts, PortRecord } from './guest-ports.ts';
-import { HostPorts, INTEGRATION_BRIDGE } from './host-ports.ts';
+import { HostPorts } from './host-ports.ts';
+import { INTEGRATION_BRIDGE, type NodeSwitch, wantedSwitch } from './node-switch.ts';
 import { SwitchAgent } from './switch-agent.ts';
+import { ConfigKeeper } from './switch-config/config-keeper.ts';
+import { logEvents } from './switch-config/config-log.ts';
 
 const Config = Type.Object({
   /** Where the journal lies. */
@@ -25,6 +28,10 @@ const Config = Type.Object({
   address: Ipv4,
   /** Open vSwitch's run directory: its database's and its bridge's sockets. */
   openVswitch: Type.String(),
+  /** Of the integration bridge: the kernel's datapath, which is meant if nothing is said, or the one in user space. */
+  datapath: Type.Optional(Type.Union([Type.Literal('system'), Type.Literal('netdev')])),
+  /** The underlay address of the overlay's controller; absent: the switch has none. */
+  controller: Type.Optional(Ipv4),
 });
 
 await runDaemon('switch-agent', Config, async (config, { log }) => {
@@ -33,13 +40,32 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   const { journal, records } = await Journal.open(realDisk, join(config.state, 'ports.journal'), PortRecord);
   const ports = new GuestPorts(records);
   await journal.rewrite(ports.records());
+  const node: NodeSwitch = {
+    datapathType: config.datapath ?? 'system',
+    ...(config.controller !== undefined && {
+      controller: { address: config.controller, identity: resolve(config.identity) },
+    }),
+  };
   const gates = new GateKeeper({
     socket: join(config.openVswitch, `${INTEGRATION_BRIDGE}.mgmt`),
     open: () => ports.openNumbers(),
     clock: realClock,
     log,
   });
-  const agent = new SwitchAgent({ ports, journal, host: new HostPorts(config.openVswitch), gates, log });
+  const known = ports.hostPorts();
+  const logEvent = logEvents(log);
+  const keeper = new ConfigKeeper({
+    address: `unix:${join(config.openVswitch, 'db.sock')}`,
+    wanted: wantedSwitch(node, known),
+    clock: realClock,
+    tell: (event) => {
+      logEvent(event);
+      // A bridge that lost its controller, or was made anew, has lost its flows too.
+      if (event.kind === 'obeyed') gates.look();
+    },
+  });
+  const host = new HostPorts({ node, ports: known, keeper });
+  const agent = new SwitchAgent({ ports, journal, host, gates, log });
   const calls = await startRpcServer({
     contract: switchAgentContract,
     handlers: agent.handlers(),
@@ -51,6 +77,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     async close() {
       await calls.close();
       gates.stop();
+      keeper.stop();
       await journal.close();
     },
   };

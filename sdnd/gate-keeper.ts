@@ -51,6 +51,11 @@ export class GateKeeper {
     return this.#change(closeGate(portNo));
   }
 
+  /** Compares at once: somebody was at the switch. */
+  look(): void {
+    if (this.#isReady && this.#channel !== undefined) void this.#verify(this.#channel);
+  }
+
   /** Ends the session; the gates stay as they are. */
   stop(): void {
     this.#isClosed = true;
@@ -121,6 +126,7 @@ export class GateKeeper {
       this.#parts.log.warn({ reason: messageOf(error) }, 'the gates could not be compared');
     }
     if (this.#isClosed || this.#channel !== channel || !this.#isReady) return;
+    this.#timer?.cancel();
     this.#timer = this.#parts.clock.setTimer(VERIFY_EVERY_MS, () => void this.#verify(channel));
   }
 

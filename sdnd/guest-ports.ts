@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { Type } from 'typebox';
 import { OperationError } from '../common/errors.ts';
 import { Mac, Name } from '../wire/names.ts';
+import type { HostPort } from './host-ports.ts';
 import { AGENT_PORT_FIRST, AGENT_PORT_LAST } from './pipeline.ts';
 
 const PortNo = Type.Integer({ minimum: AGENT_PORT_FIRST, maximum: AGENT_PORT_LAST });
@@ -60,6 +61,11 @@ export class GuestPorts {
 
   get(owner: string): GuestPort | undefined {
     return this.#ports.get(owner);
+  }
+
+  /** What each port is made from at the host. */
+  hostPorts(): HostPort[] {
+    return [...this.#ports.values()].map(({ owner, mac, portNo }) => ({ name: portName(owner), owner, mac, portNo }));
   }
 
   /** The numbers of the ports that frames may pass. */

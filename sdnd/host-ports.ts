@@ -1,14 +1,18 @@
-// Devices and switch ports made by the host's own tools: `ip` for tap devices, `ovs-vsctl` for ports of the integration
-// bridge. Knows nothing of gates and flows; every call may be repeated.
+// The guests' ports of this node: their tap devices, made by `ip`, and their place among what is wanted of the switch.
+// Knows nothing of gates and flows; every call may be repeated.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { codeOf, OperationError } from '../common/errors.ts';
+import { type NodeSwitch, wantedSwitch } from './node-switch.ts';
 import { GUEST_MTU_BYTES } from './pipeline.ts';
+import type { ConfigConflict } from './switch-config/config-changes.ts';
+import type { ConfigKeeper } from './switch-config/config-keeper.ts';
+import type { WantedConfig } from './switch-config/wanted-config.ts';
 
-/** The bridge whose flows the overlay's controller writes. */
-export const INTEGRATION_BRIDGE = 'br-int';
 /** Each takes some 10 ms; a loaded machine may need seconds. */
 const COMMAND_TIMEOUT_MS = 10_000;
+/** A switch obeys in some 10 ms, and one that was restarted is back in 2 s. */
+const SWITCH_TIMEOUT_MS = 10_000;
 
 /** What a port is made from. */
 export interface HostPort {
@@ -18,12 +22,22 @@ export interface HostPort {
   readonly mac: string;
 }
 
-export class HostPorts {
-  readonly #databaseSocket: string;
+export interface HostPortsParts {
+  readonly node: NodeSwitch;
+  /** The ports that are known already. */
+  readonly ports: readonly HostPort[];
+  readonly keeper: Pick<ConfigKeeper, 'want' | 'interfaceOf'>;
+}
 
-  /** `directory`: Open vSwitch's run directory, with `db.sock` in it. */
-  constructor(directory: string) {
-    this.#databaseSocket = `${directory}/db.sock`;
+export class HostPorts {
+  readonly #node: NodeSwitch;
+  readonly #ports: Map<string, HostPort>;
+  readonly #keeper: HostPortsParts['keeper'];
+
+  constructor({ node, ports, keeper }: HostPortsParts) {
+    this.#node = node;
+    this.#ports = new Map(ports.map((port) => [port.name, port]));
+    this.#keeper = keeper;
   }
 
   /** Whether there is a network device of that name in this process's network namespace. */
@@ -34,30 +48,38 @@ export class HostPorts {
 
   /**
    * Makes the tap device, if it is not there, and the switch port of the given number.
-   * @throws OperationError COMMAND_FAILED; PORT_NUMBER_TAKEN when the switch gave it another number
+   * @throws OperationError COMMAND_FAILED, SWITCH_LOST; PORT_REFUSED when the switch could not make it, or not so
    */
-  async add({ name, portNo, owner, mac }: HostPort): Promise<void> {
+  async add(port: HostPort): Promise<void> {
+    const { name } = port;
     if (!(await this.hasDevice(name))) await makeTap(name);
-    const ids = [`external_ids:supercloud-owner=${owner}`, `external_ids:attached-mac="${mac}"`];
-    const set = ['set', 'interface', name, `ofport_request=${portNo}`, ...ids];
-    await this.#ovsVsctl(['--may-exist', 'add-port', INTEGRATION_BRIDGE, name, '--', ...set]);
-    const given = (await this.#ovsVsctl(['get', 'interface', name, 'ofport'])).trim();
-    if (given === String(portNo)) return;
-    throw new OperationError('PORT_NUMBER_TAKEN', `the switch gave port ${name} the number ${given}, not ${portNo}`);
+    this.#ports.set(name, port);
+    const conflicts = await this.#keeper.want(this.#wanted(), SWITCH_TIMEOUT_MS);
+    const refusal = this.#refusal(port, conflicts);
+    if (refusal === undefined) return;
+    throw new OperationError('PORT_REFUSED', `the switch has no port ${name} as it should be: ${refusal}`);
   }
 
   /** Takes the switch port and the device away; a process that has the device open loses it. */
   async remove(name: string): Promise<void> {
-    await this.#ovsVsctl(['--if-exists', 'del-port', INTEGRATION_BRIDGE, name]);
+    this.#ports.delete(name);
+    await this.#keeper.want(this.#wanted(), SWITCH_TIMEOUT_MS);
     if (await this.hasDevice(name)) await runCommand('ip', ['link', 'delete', name]);
   }
 
-  #ovsVsctl(args: readonly string[]): Promise<string> {
-    const common = [`--db=unix:${this.#databaseSocket}`, '--no-syslog', '--timeout=8'];
-    return runCommand('ovs-vsctl', [...common, ...args]);
+  #wanted(): WantedConfig {
+    return wantedSwitch(this.#node, this.#ports.values());
+  }
+
+  #refusal({ name, portNo }: HostPort, conflicts: readonly ConfigConflict[]): string | undefined {
+    const found = this.#keeper.interfaceOf(name);
+    if (found?.ofport === portNo) return undefined;
+    if (found?.error !== undefined) return found.error;
+    const conflict = conflicts.find((one) => one.part === 'bridge' || one.name === name);
+    if (conflict !== undefined) return `${conflict.part} ${conflict.name}: ${conflict.reason}`;
+    return `its number is ${found?.ofport ?? 'none'}, not ${portNo}`;
   }
 }
-
 async function makeTap(name: string): Promise<void> {
   await runCommand('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap']);
   await withoutIpv6(name);

@@ -205,7 +205,7 @@ config('a keeper that begins anew finds all as it is, and takes away what is no 
   await obeyed();
   assert.equal(
     told.map(({ kind }) => kind),
-    ['connected'],
+    ['connected', 'obeyed'],
   );
   assert.equal(await keeper.want({ ...WANTED, bridges: [] }, STEP_TIMEOUT_MS), []);
   assert.equal((await stand.vsctl('list-br')).split('\n'), ['']);

@@ -16,7 +16,7 @@ import {
 import { type OpenVswitch, startOpenVswitch } from '../../lab/open-vswitch.ts';
 import type { Contract, MethodName, Params, Result } from '../../wire/contract.ts';
 import { sdndContract, switchAgentContract } from '../../wire/contracts/sdnd.ts';
-import { OPENFLOW_PORT, SDND_PORT, SWITCH_AGENT_PORT } from '../../wire/ports.ts';
+import { SDND_PORT, SWITCH_AGENT_PORT } from '../../wire/ports.ts';
 import { NamespaceCaller } from './namespace-caller.ts';
 
 export const NODES = ['alpha', 'beta', 'gamma'] as const;
@@ -96,18 +96,13 @@ export class ThreeSwitches {
   }
 
   async startAgent(node: NodeName): Promise<void> {
-    this.agents.set(node, await this.#daemon(node, 'agent', 'sdnd/agent-main.ts', { openVswitch: this.#ovs(node) }));
+    const config = { openVswitch: this.#ovs(node), datapath: 'netdev', controller: ADDRESS.alpha };
+    this.agents.set(node, await this.#daemon(node, 'agent', 'sdnd/agent-main.ts', config));
   }
 
   async killAgent(node: NodeName): Promise<void> {
     this.agents.get(node)?.signal('SIGKILL');
     await this.agents.get(node)?.stop();
-  }
-
-  setController(node: NodeName): Promise<void> {
-    const pem = this.#identity(node);
-    const tls = { privateKey: `${pem}/key.pem`, certificate: `${pem}/cert.pem`, authority: `${pem}/ca.pem` };
-    return this.switch(node).setController(`ssl:${ADDRESS.alpha}:${OPENFLOW_PORT}`, tls);
   }
 
   /** A host whose wire is the device `port` at the node; that port is not yet one of the switch. */
@@ -181,7 +176,6 @@ export class ThreeSwitches {
       uplink: UPLINK,
     });
     this.switches.set(node, openVswitch);
-    await this.setController(node);
     await this.startAgent(node);
   }
 

@@ -15,11 +15,13 @@ import {
   namespacePids,
   runIn,
 } from '../../lab/namespace.ts';
-import { addVethPort, type OpenVswitch, startOpenVswitch, TUNNEL_OFPORT } from '../../lab/open-vswitch.ts';
+import { addVethPort, type OpenVswitch, startOpenVswitch } from '../../lab/open-vswitch.ts';
 import { startReaper } from '../../lab/reaper.ts';
 import { identify, isSameProcess, listRuns, RunDirectory } from '../../lab/run-directory.ts';
 import { openTunnelDoor, TUNNEL_UPLINK } from '../../lab/tunnel-door.ts';
 import { labLinks, startWan } from '../../lab/wan/wan.ts';
+import { TUNNEL_OFPORT } from '../../sdnd/node-switch.ts';
+import { makeIntegrationBridge } from './integration-bridge.ts';
 
 const LIMIT_MS = 30_000;
 const CLOUDS = ['alpha', 'beta', 'gamma'];
@@ -55,7 +57,7 @@ async function raiseClouds(): Promise<Clouds> {
 async function startSwitch(run: RunDirectory, namespace: string, index: number): Promise<OpenVswitch> {
   await openTunnelDoor(namespace, 'uplink');
   const runDirectory = `${run.path}/${index}`;
-  return startOpenVswitch({
+  const openVswitch = await startOpenVswitch({
     namespace,
     runDirectory,
     underlayAddress: `${underlay(index)}/24`,
@@ -63,6 +65,8 @@ async function startSwitch(run: RunDirectory, namespace: string, index: number):
     isForTunnels: true,
     underlayMac: underlayMac(index),
   });
+  await makeIntegrationBridge(openVswitch.databaseSocket);
+  return openVswitch;
 }
 
 async function addHost({ switches, name }: Clouds, index: number, peer: number): Promise<void> {

@@ -6,18 +6,11 @@ import { initialTransaction } from '../../../lab/open-vswitch.ts';
 
 const OPTIONS = { runDirectory: '/run/x', underlayAddress: '10.77.0.1/24', uplink: 'uplink' };
 
-test('the integration bridge drops all until told otherwise, and the tunnel takes its remote end from the flow', () => {
+test('the underlay bridge carries the uplink, and the integration bridge is left to the agent', () => {
   const words = initialTransaction(OPTIONS).join(' ');
-  assert.match(words, 'set bridge br-int datapath_type=netdev fail-mode=secure protocols=OpenFlow13');
-  assert.match(words, 'options:remote_ip=flow options:key=flow options:dst_port=4789 options:df_default=false');
   assert.match(words, 'add-port br-phy uplink');
-  assert.not.match(words, 'set-controller');
-});
-
-test('a controller comes with the files that TLS needs', () => {
-  const tls = { privateKey: '/k', certificate: '/c', authority: '/a' };
-  const words = initialTransaction({ ...OPTIONS, controller: { target: 'ssl:10.77.0.1:6653', tls } }).join(' ');
-  assert.match(words, '-- set-ssl /k /c /a -- set-controller br-int ssl:10.77.0.1:6653 -- set controller br-int');
+  assert.match(words, 'set bridge br-phy datapath_type=netdev --');
+  assert.not.match(words, 'br-int');
 });
 
 test('a namespace is named after its run and role, in letters that need no quoting', () => {

@@ -1,0 +1,84 @@
+// A node's switch as the agent wants it, and what the agent says of a port that the switch did not make as it should be. The
+// device is this machine's own `lo`, so that none is made.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { HostPorts } from '../../../sdnd/host-ports.ts';
+import { type NodeSwitch, wantedSwitch } from '../../../sdnd/node-switch.ts';
+import { uuidOf } from '../../../sdnd/ovsdb/values.ts';
+import type { ConfigConflict } from '../../../sdnd/switch-config/config-changes.ts';
+import type { InterfaceRow } from '../../../sdnd/switch-config/found-config.ts';
+import type { WantedConfig } from '../../../sdnd/switch-config/wanted-config.ts';
+import { failure } from '../common/members.ts';
+
+const NODE: NodeSwitch = { datapathType: 'netdev', controller: { address: '10.77.0.1', identity: '/identity' } };
+const PORT = { name: 'lo', portNo: 4096, owner: 'web', mac: '02:88:00:00:00:10' };
+const ROW: InterfaceRow = {
+  ...{ _uuid: uuidOf('0a000000-0000-4000-8000-00000000000a'), name: 'lo', type: '', options: new Map() },
+  ...{ ofport_request: 4096, ofport: 4096, error: undefined, external_ids: new Map() },
+};
+
+/** What is said of a port of which the switch says this. */
+async function refusal(found: Partial<InterfaceRow> | undefined, conflicts: ConfigConflict[] = []): Promise<string> {
+  const keeper = {
+    want: async () => conflicts,
+    interfaceOf: () => (found === undefined ? undefined : { ...ROW, ...found }),
+  };
+  const added = new HostPorts({ node: NODE, ports: [], keeper }).add(PORT);
+  const { code, message } = await failure(added);
+  assert.is(code, 'PORT_REFUSED');
+  return message.replace('the switch has no port lo as it should be: ', '');
+}
+
+test('the integration bridge drops all until told otherwise, and the tunnel takes its remote end from the flow', () => {
+  const [bridge, ...more] = wantedSwitch(NODE, [PORT]).bridges;
+  assert.equal(more, []);
+  assert.is(bridge?.name, 'br-int');
+  assert.is(bridge?.failMode, 'secure');
+  assert.equal(bridge?.protocols, ['OpenFlow13']);
+  const [tunnel, guest] = bridge?.ports ?? [];
+  assert.equal(tunnel?.options, { remote_ip: 'flow', key: 'flow', dst_port: '4789', df_default: 'false' });
+  assert.is(tunnel?.ofport, 1);
+  assert.equal(guest, {
+    ...{ name: 'lo', type: '', ofport: 4096 },
+    externalIds: { 'supercloud-owner': 'web', 'attached-mac': PORT.mac },
+  });
+});
+
+test('a controller comes with the files that TLS needs, and neither without the other', () => {
+  const wanted = wantedSwitch(NODE, []);
+  assert.is(wanted.bridges[0]?.controllers[0]?.target, 'ssl:10.77.0.1:6653');
+  const files = { privateKey: '/identity/key.pem', certificate: '/identity/cert.pem', authority: '/identity/ca.pem' };
+  assert.equal(wanted.tls, files);
+  const alone = wantedSwitch({ datapathType: 'system' }, []);
+  assert.equal(alone.bridges[0]?.controllers, []);
+  assert.is(alone.tls, undefined);
+});
+
+test('ports that are known, come and go are all that is wanted', async () => {
+  const names: string[][] = [];
+  const want = async ({ bridges }: WantedConfig): Promise<readonly ConfigConflict[]> => {
+    names.push(bridges.flatMap(({ ports }) => ports.map(({ name }) => name)));
+    return [];
+  };
+  const known = { ...PORT, name: 'vm-1', portNo: 4097 };
+  const host = new HostPorts({ node: NODE, ports: [known], keeper: { want, interfaceOf: () => ROW } });
+  await host.add(PORT);
+  await host.remove('vm-1');
+  assert.equal(names, [
+    ['vxlan0', 'vm-1', 'lo'],
+    ['vxlan0', 'lo'],
+  ]);
+});
+
+test("a port that was not made is refused with the switch's own word for it, or with who stands in the way", async () => {
+  assert.is(await refusal({ ofport: 7 }), 'its number is 7, not 4096');
+  assert.is(await refusal(undefined), 'its number is none, not 4096');
+  const error = 'could not open network device lo (No such device)';
+  assert.is(await refusal({ ofport: -1, error }), error);
+  const port = { part: 'port', name: 'lo', reason: 'somebody else has it as lo of br-x' } as const;
+  assert.is(await refusal({ ofport: 3 }, [port]), 'port lo: somebody else has it as lo of br-x');
+  const bridge = { part: 'bridge', name: 'br-int', reason: 'there is one' } as const;
+  assert.is(await refusal(undefined, [{ ...port, name: 'vm-2' }, bridge]), 'bridge br-int: there is one');
+});
+
+test.run();
