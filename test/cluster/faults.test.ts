@@ -200,6 +200,23 @@ faultTest('the catalogue is killed and comes back', async () => {
   await moveOn('gamma');
 });
 
+faultTest(
+  "what somebody takes from the guest's switch by hand comes back, and the guest and its user go on",
+  async () => {
+    await begin('gamma');
+    const { openVswitch } = stand.lab.cloud('gamma');
+    const port = (await openVswitch.ovsVsctl(['list-ports', 'br-int']))
+      .split('\n')
+      .find((name) => name.startsWith('vm-'));
+    for (const words of [`del-port br-int ${port}`, 'del-port br-int vxlan0', 'del-controller br-int']) {
+      const before = await stand.visitor.ask('status');
+      await openVswitch.ovsVsctl(words.split(' '));
+      assert.is(await stand.recovered(), 'gamma');
+      await stand.assertGoesOn(before);
+    }
+  },
+);
+
 faultTest('after all that every record is whole, and no daemon has ended by itself', async () => {
   const { sweeps } = await stand.visitor.ask('verify');
   await until('every record was read back', async () => {
