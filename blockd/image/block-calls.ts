@@ -83,6 +83,8 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
         await shelf.propagation.set(image, propagation);
         await shelf.endReading(image, standBy.epoch);
         const host = await shelf.ensure({ image, bytes, stack, epoch: standBy.epoch });
+        // Who ended the migration meanwhile found no stand-by to end.
+        shelf.ended.checkMigration(standBy.migration);
         return { socket: await host.standBy(standBy, signal) };
       }),
     'replica.follow': ({ from, ...known }) =>

@@ -23,4 +23,11 @@ export const HANDOVER_MUTANTS: readonly Mutant[] = [
     replace: 'void this.store.commit({ clean: true, reserve: true, state: { ...state, ends: allEnds } });',
     by: 'crash/handovers',
   },
+  {
+    name: 'a stand-by begins although its migration ended while it was made ready for',
+    room: 'blockd/image/block-calls.ts',
+    find: 'shelf.ended.checkMigration(standBy.migration);\n        return',
+    replace: 'return',
+    by: 'unit/blockd/block-calls',
+  },
 ];

@@ -138,6 +138,18 @@ test('a stand-by that comes after its cancel is refused', async () => {
   assert.is(await codeFrom(() => daemon.calls['standby.start'](order, context)), 'MIGRATION_ENDED');
 });
 
+test('a cancel that comes while the stand-by is being made ready for is not lost', async () => {
+  const daemon = await daemonOn(new SlowDisk());
+  const added = Promise.withResolvers<void>();
+  daemon.shelf.members.add = () => added.promise;
+  const order = { ...STANDBY, epoch: 1, from: { ...HERE, node: 'b' } };
+  const starting = codeFrom(() => daemon.calls['standby.start'](order, context));
+  await settle();
+  await daemon.calls['standby.cancel']({ migration: FIRST }, context);
+  added.resolve();
+  assert.is(await starting, 'MIGRATION_ENDED');
+});
+
 test('a stand-by answers before its table is here; waiting for that ends with its cancel', async () => {
   const daemon = await daemonOn(new SlowDisk());
   const order = { ...STANDBY, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
