@@ -79,9 +79,9 @@ export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes'> {
 }
 
 /**
- * Opens a layer after any kind of stop; undefined when its creation had not finished. After an unclean stop of a
- * writer, data that changed without a record gets new versions (SOUNDNESS A3): as it is on the disk, or still to be
- * written.
+ * Opens a layer after any kind of stop; undefined when its creation had not finished, or it is not here. After an unclean
+ * stop of a writer, data that changed without a record gets new versions (SOUNDNESS A3): as it is on the disk, or still to
+ * be written.
  * @throws OperationError IMAGE_DAMAGED when its table or entries are not what the journal says, or a file is gone;
  * JOURNAL_DAMAGED, JOURNAL_UNREADABLE
  */
@@ -93,9 +93,12 @@ export async function openLayer(
 ): Promise<ImageStore | undefined> {
   const paths = layerPaths(directory, layer);
   const names = await disk.list(directory);
-  if (!names.includes(basename(paths.journal))) throw lost(paths.journal);
-  await dropCached(paths.journal);
   const isBegun = names.includes(basename(paths.data));
+  if (!names.includes(basename(paths.journal))) {
+    if (!isBegun) return undefined;
+    throw lost(paths.journal);
+  }
+  await dropCached(paths.journal);
   const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord, { isBegun });
   const fold = foldRecords(records);
   if (fold === undefined) {
