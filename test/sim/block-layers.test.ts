@@ -8,14 +8,15 @@ import { planWithLayers, runBlockSeed } from './block-run.ts';
 const SEEDS = [259, 3, 267, 4, 6, 8, 9, 10, 11, 12];
 
 test(`${SEEDS.length} worlds: old content stays, new is zeros, readers and a writer exclude each other`, async () => {
-  const sums = { growths: 0, merges: 0, reads: 0 };
+  const sums = { growths: 0, merges: 0, reads: 0, lateReads: 0 };
   for (const seed of SEEDS) {
     const { violations, ...result } = await runBlockSeed(seed, planWithLayers(seed));
     assert.equal(violations, [], `seed ${seed}`);
-    for (const key of ['growths', 'merges', 'reads'] as const) sums[key] += result[key];
+    for (const key of ['growths', 'merges', 'reads', 'lateReads'] as const) sums[key] += result[key];
   }
   console.log(JSON.stringify(sums));
   assert.ok(sums.growths > SEEDS.length && sums.merges > SEEDS.length && sums.reads > 100 * SEEDS.length);
+  assert.ok(sums.lateReads > SEEDS.length, 'readers that were cut off');
 });
 
 test.run();

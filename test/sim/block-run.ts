@@ -21,10 +21,12 @@ export interface BlockResult {
   readonly pushedBlocks: number;
   /** Moments at which the copies on all disks were compared with what they must be. */
   readonly looks: number;
-  /** How often the disk became larger, layers were merged, and readers were answered. */
+  /** How often the disk became larger, and layers were merged. */
   readonly growths: number;
   readonly merges: number;
+  /** Answers to readers, and how many of those to one that the catalogue did not know as a reader any more. */
   readonly reads: number;
+  readonly lateReads: number;
 }
 
 type BlockSums = Omit<BlockResult, 'seed' | 'violations' | 'trace' | 'fingerprint'>;
@@ -85,6 +87,7 @@ export async function runBlockSeed(seed: number, plan = planOf(seed)): Promise<B
     growths: script?.cuts.growths ?? 0,
     merges: script?.merges.merged ?? 0,
     reads: script?.readers.answered ?? 0,
+    lateReads: script?.readers.late ?? 0,
   };
 }
 
@@ -95,7 +98,7 @@ export async function runBlockSeeds(
   failed: (result: BlockResult) => void,
   plan: (seed: number) => BlockPlan = planOf,
 ): Promise<BlockSums> {
-  const sum = { answered: 0, moves: 0, pushedBlocks: 0, looks: 0, growths: 0, merges: 0, reads: 0 };
+  const sum = { answered: 0, moves: 0, pushedBlocks: 0, looks: 0, growths: 0, merges: 0, reads: 0, lateReads: 0 };
   for (let seed = first; seed < first + count; seed++) {
     const result = await runBlockSeed(seed, plan(seed));
     for (const key of Object.keys(sum) as (keyof BlockSums)[]) sum[key] += result[key];

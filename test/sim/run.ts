@@ -63,9 +63,10 @@ const SUBJECTS: Readonly<Record<string, { readonly seeds: number; readonly run: 
     seeds: 100,
     async run(first, count, failed) {
       const sums = await runBlockSeeds(first, count, failed);
-      const { answered, moves, pushedBlocks, looks, growths, merges, reads } = sums;
+      const { answered, moves, pushedBlocks, looks, growths, merges, reads, lateReads } = sums;
       const written = `${answered} requests answered, ${moves} moves, ${growths} growths, ${merges} merges`;
-      return `${written}, ${reads} reads of readers, ${pushedBlocks} blocks pushed ahead, ${looks} looks at copies`;
+      const read = `${reads} reads of readers, ${lateReads} of them late`;
+      return `${written}, ${read}, ${pushedBlocks} blocks pushed ahead, ${looks} looks at copies`;
     },
   },
   clients: {
