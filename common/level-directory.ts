@@ -24,6 +24,15 @@ export async function ensureLevelDirectory(directory: string): Promise<void> {
   await realDisk.syncDirectory(dirname(directory));
 }
 
+/** LevelDB makes a new, empty database where the file that names its newest state is gone, whatever else is there. */
+export async function isHeadless(directory: string): Promise<boolean> {
+  const names: string[] = await readdir(directory).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  return names.some((name) => /^MANIFEST-|\.(ldb|log|sst)$/.test(name)) && !names.includes('CURRENT');
+}
+
 async function isEmpty(directory: string): Promise<boolean> {
   try {
     return (await readdir(directory)).length === 0;

@@ -1,7 +1,8 @@
 // What the orchestrator must remember over a crash: VMs, migrations' journals, members, its term. Everything is held
 // in memory and written through; a record that was not committed was never there.
 import { Level } from 'level';
-import { ensureLevelDirectory } from '../common/level-directory.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
+import { ensureLevelDirectory, isHeadless } from '../common/level-directory.ts';
 import type { MigrationState } from '../wire/contracts/cluster-state.ts';
 import type { StubEvent } from '../wire/contracts/events.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
@@ -102,11 +103,14 @@ export class State {
     this.term = term;
   }
 
-  /** Opens or makes the state in a directory and raises the term, durably. */
+  /** Opens or makes the state in a directory and raises the term, durably. @throws OperationError STATE_DAMAGED; Error of the disk */
   static async open(directory: string): Promise<State> {
+    if (await isHeadless(directory)) throw damaged(directory, 'its file CURRENT is missing');
     await ensureLevelDirectory(directory);
     const level = new Level<string, unknown>(directory, { valueEncoding: 'json' });
-    await level.open();
+    await level.open().catch((error: unknown) => {
+      throw damaged(directory, messageOf(error instanceof Error ? (error.cause ?? error) : error), error);
+    });
     const before = await level.get(TERM_KEY);
     const term = (typeof before === 'number' ? before : 0) + 1;
     await level.batch([{ type: 'put', key: TERM_KEY, value: term }], { sync: true });
@@ -161,4 +165,12 @@ export class State {
   async close(): Promise<void> {
     await this.#level.close();
   }
+}
+
+/** Empty, it would know no member and no VM, and its term would be one that nodes have seen. */
+function damaged(directory: string, why: string, cause?: unknown): OperationError {
+  return new OperationError('STATE_DAMAGED', `the state in ${directory} cannot be opened: ${why}`, {
+    remedy: 'Look at that disk (is it full, does another controller have it?), and bring the directory back as it was.',
+    cause,
+  });
 }

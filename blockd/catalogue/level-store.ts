@@ -1,8 +1,7 @@
 // Keeps the catalogue's records on this machine's disk, one durable batch per commit, one commit at a time.
-import { readdir } from 'node:fs/promises';
 import { Level } from 'level';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
-import { ensureLevelDirectory } from '../../common/level-directory.ts';
+import { ensureLevelDirectory, isHeadless } from '../../common/level-directory.ts';
 import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { Entry, Finished } from './catalogue.ts';
 import { type CatalogueRecord, finishedKey, HELD_KINDS, readFinished, recordsOf } from './catalogue-records.ts';
@@ -25,7 +24,7 @@ export class LevelStore implements CatalogueStore {
 
   /** @throws OperationError CATALOGUE_DAMAGED, ENOSPC; Error with cause LEVEL_LOCKED while another process has the directory */
   static async open(directory: string): Promise<LevelStore> {
-    await refuseHeadless(directory);
+    if (await isHeadless(directory)) throw damagedAt(directory, 'its file CURRENT is missing');
     await ensureLevelDirectory(directory).catch((error: unknown) => {
       throw noRoom(directory, error) ?? error;
     });
@@ -118,16 +117,6 @@ export class LevelStore implements CatalogueStore {
     await batch.write({ sync: true });
     for (const record of records) this.#table.take(record);
   }
-}
-
-/** LevelDB makes a new, empty database where the file that names its newest state is gone, whatever else is there. */
-async function refuseHeadless(directory: string): Promise<void> {
-  const names: string[] = await readdir(directory).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw error;
-  });
-  const left = names.filter((name) => /^MANIFEST-|\.(ldb|log|sst)$/.test(name));
-  if (left.length > 0 && !names.includes('CURRENT')) throw damagedAt(directory, 'its file CURRENT is missing');
 }
 
 /** What LevelDB says, as a person needs it; its errors are named by their causes (LEVEL_LOCKED, LEVEL_CORRUPTION ...). */

@@ -1,10 +1,11 @@
 // The orchestrator's durable state: what was committed is there after a reopen, what was only shown is not.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { State } from '../../../orchestrator/state.ts';
+import { refusal } from '../../refusal.ts';
 import { migrationRecord, vmRecord } from './records.ts';
 
 const test = suite<{ directory: string }>('state');
@@ -61,6 +62,26 @@ test('progress that was only shown is not durable, and watchers hear of every ch
   const second = await State.open(directory);
   assert.is(second.get('migrations', 'm1')?.memoryBytes, 1);
   await second.close();
+});
+
+test('a state that is damaged is refused by its directory, not begun anew without members and VMs', async ({
+  directory,
+}) => {
+  const first = await State.open(directory);
+  await first.put('vms', 'web', vmRecord({ vm: 'web', node: 'alpha' }));
+  await first.close();
+  const current = join(directory, 'CURRENT');
+  const good = readFileSync(current);
+  for (const damage of [() => rmSync(current), () => writeFileSync(current, 'rubbish')]) {
+    damage();
+    const error = await refusal(State.open(directory));
+    assert.is(error.code, 'STATE_DAMAGED');
+    assert.match(error.message, directory);
+  }
+  writeFileSync(current, good);
+  const again = await State.open(directory);
+  assert.is(again.get('vms', 'web')?.node, 'alpha');
+  await again.close();
 });
 
 test.run();
