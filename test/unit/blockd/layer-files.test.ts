@@ -89,6 +89,12 @@ test('a layer without its journal, its data file or its table is refused by name
   await assertRefused(disk, 'IMAGE_DAMAGED', 'table');
 });
 
+test('a layer of which nothing is there is none', async () => {
+  const disk = new CrashDisk();
+  assert.is(await open(disk), undefined);
+  assert.equal(await disk.list(DIRECTORY), []);
+});
+
 test('what is of no layer goes', async () => {
   const disk = await imported();
   for (const name of [`${layerName(2)}.table-1`, `${layerName(2)}.journal.rewrite`]) {
