@@ -12,6 +12,9 @@ export const INTEGRATION_BRIDGE = 'br-int';
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 const STOP_TIMEOUT_MS = 5_000;
 const STOP_POLL_MS = 20;
+/** How long the switch may take to hear from the kernel that it has an address. */
+const ADDRESS_TIMEOUT_MS = 5_000;
+const ADDRESS_POLL_MS = 20;
 
 /** Open vSwitch did not do what was asked within its time; the message names the daemon and its log. */
 export class OpenVswitchStuck extends Error {
@@ -98,8 +101,20 @@ export class OpenVswitch {
       `link set ${UNDERLAY_BRIDGE} up`,
     ];
     await this.#run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
-    // The kernel's routes, which the switch would follow, lead past it.
-    if (isForTunnels === true) await this.appctl(['ovs/route/add', underlayAddress, UNDERLAY_BRIDGE]);
+    if (isForTunnels === true) await this.#addTunnelRoute();
+  }
+
+  /** The kernel's routes, which the switch would follow, lead past it. Refused until it has heard of its own address. */
+  async #addTunnelRoute(): Promise<void> {
+    for (let waitedMs = 0; ; waitedMs += ADDRESS_POLL_MS) {
+      try {
+        await this.appctl(['ovs/route/add', this.#options.underlayAddress, UNDERLAY_BRIDGE]);
+        return;
+      } catch (error) {
+        if (!(error instanceof CommandFailed) || waitedMs >= ADDRESS_TIMEOUT_MS) throw error;
+      }
+      await sleep(ADDRESS_POLL_MS);
+    }
   }
 
   /** Runs one transaction of `ovs-vsctl` and returns what it printed; waits until the switch has obeyed. */
