@@ -47,6 +47,8 @@ export class BlockGuest {
   readonly #world: World;
   readonly #image: string;
   readonly #open = new Set<Request>();
+  /** In which life of its node's daemon each was asked last: one that is on its way there is not asked beside itself. */
+  readonly #askedIn = new Map<Request, number>();
   #node: BlockNode | undefined;
   #isPaused = true;
   #hasLostPower = false;
@@ -116,6 +118,7 @@ export class BlockGuest {
     this.#isPaused = true;
     this.#life++;
     this.#open.clear();
+    this.#askedIn.clear();
   }
 
   /** The daemon below was killed and is up again: what was open is asked again, as by a client that reconnects. */
@@ -205,6 +208,8 @@ export class BlockGuest {
       return;
     }
     const daemonLife = node.process.life;
+    if (this.#askedIn.get(request) === daemonLife) return;
+    this.#askedIn.set(request, daemonLife);
     const isCurrent = (): boolean => life === this.#life && daemonLife === node.process.life;
     this.#send(device, request, isCurrent).then(
       () => {
@@ -212,6 +217,7 @@ export class BlockGuest {
       },
       (error: unknown) => {
         if (!isCurrent()) return;
+        this.#askedIn.delete(request);
         if (codeOf(error) !== 'ENOSPC') this.#world.violate(`a request failed: ${messageOf(error)}`);
         this.#world.clock.after(RETRY_MS, again);
       },
@@ -261,6 +267,7 @@ export class BlockGuest {
 
   #finish(request: Request): void {
     this.#open.delete(request);
+    this.#askedIn.delete(request);
     this.answered++;
     const { kind, offset, length } = request;
     if (isChange(request)) this.#changed(offset, length, kind === 'fua');
