@@ -45,9 +45,8 @@ export class ShelfCuts {
       await ended.endCut(cut);
       return [];
     }
-    const ending = ended.endCut(cut);
-    const sealed = await turns.takeAll(known, () => cuts.cancel(cut, this.#imagesOf(known)));
-    await ending;
+    const cancelling = turns.takeAll(known, () => cuts.cancel(cut, this.#imagesOf(known)));
+    const [sealed] = await Promise.all([cancelling, ended.endCut(cut)]);
     return sealed;
   }
 

@@ -1,0 +1,29 @@
+// Cuts as they are asked for of a node's images.
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { codeOf } from '../../../common/errors.ts';
+import { CrashDisk } from '../../crash/crash-disk.ts';
+import { shelfOn } from './quiet-shelf.ts';
+
+const CUT = '00000000000000cc';
+
+test('a cut that cannot be noted as ended says so to its caller alone, who tries again', async () => {
+  const disk = new CrashDisk();
+  const shelf = await shelfOn(disk, 'a');
+  await shelf.create('web', 'l00000000000000aa', 16 * BLOCK_BYTES);
+  const turn = Promise.withResolvers<void>();
+  const before = shelf.inTurn('web', () => turn.promise);
+  disk.isFull = true;
+  const cancelling = shelf.cuts.cancel(CUT, ['web']).catch(codeOf);
+  // Node ends the process for a failure that nobody has taken by then.
+  await turnOfTheLoop();
+  turn.resolve();
+  await before;
+  assert.is(await cancelling, 'ENOSPC');
+  disk.isFull = false;
+  assert.equal(await shelf.cuts.cancel(CUT, ['web']), []);
+});
+
+test.run();
