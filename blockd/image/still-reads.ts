@@ -7,7 +7,7 @@ import type { LayerBlocks } from './layer-blocks.ts';
 export class StillReads extends ImageReads {
   /** Numbers go on over layers, also where two of them become one: a higher one is a later change. */
   readonly #newest: number;
-  /** Of layers that may be somebody's top by now. */
+  /** Of their tables. */
   readonly #digests: ReadonlyMap<LayerBlocks, string>;
 
   /** Of layers as they are proven at this moment. */
@@ -35,9 +35,9 @@ export class StillReads extends ImageReads {
   /** One that is sealed changes by a merge alone, and says the same below what is merged into it. */
   #isStill(layer: LayerBlocks): boolean {
     const { table, state } = layer.store;
+    if (table.mark.digest === this.#digests.get(layer)) return true;
     const { role, merging = null } = state;
-    if (role !== 'sealed') return table.mark.digest === this.#digests.get(layer);
     const isMeant = merging === null || this.stack.layers.some(({ store }) => store.layer === merging.from.layer);
-    return isMeant && table.lastSequence <= this.#newest;
+    return role === 'sealed' && isMeant && table.lastSequence <= this.#newest;
   }
 }

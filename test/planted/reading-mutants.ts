@@ -35,7 +35,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
     room: 'blockd/image/still-reads.ts',
     find: 'return this.isStill && super.tryBeginRead(offset, length);',
     replace: 'return super.tryBeginRead(offset, length);',
-    by: 'sim/block-layers',
+    by: 'unit/blockd/reader-exports',
   },
   {
     name: 'an image that is written at a node is shown to readers there after a restart',
