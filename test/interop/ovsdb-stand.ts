@@ -19,7 +19,7 @@ const POLL_MS = 20;
 const run = promisify(execFile);
 
 export class OvsdbStand {
-  readonly folder = mkdtempSync(join(tmpdir(), 'ovsdb-'));
+  #folder: string | undefined;
   readonly #port: number;
   #database: ChildProcess | undefined;
   #switch: ChildProcess | undefined;
@@ -27,6 +27,12 @@ export class OvsdbStand {
   /** `port`: where the server listens on 127.0.0.1 beside its socket. */
   constructor(port: number) {
     this.#port = port;
+  }
+
+  /** Made when it is first asked for: the program that only enters the namespaces has none. */
+  get folder(): string {
+    this.#folder ??= mkdtempSync(join(tmpdir(), 'ovsdb-'));
+    return this.#folder;
   }
 
   get socket(): string {
