@@ -45,6 +45,8 @@ export class BlockReaders {
   readonly #opened = new Map<string, ClosedVersion[]>();
   /** By export: what it may be, by what was read of it. */
   readonly #mayBe = new WeakMap<NbdDevice, readonly ClosedVersion[]>();
+  /** By export: for whom it was opened; one of an earlier opening may find the blocks of its version gone. */
+  readonly #shownFor = new WeakMap<NbdDevice, ClosedVersion>();
 
   constructor(parts: ReadersParts) {
     this.#parts = parts;
@@ -112,7 +114,9 @@ export class BlockReaders {
       return false;
     }
     const shown = node.shown.get(image);
-    if (shown !== undefined && this.#open.get(node.name) === version) this.#mayBe.set(shown.device, [version]);
+    if (shown === undefined || this.#open.get(node.name) !== version) return true;
+    this.#mayBe.set(shown.device, [version]);
+    this.#shownFor.set(shown.device, version);
     return true;
   }
 
@@ -159,8 +163,9 @@ export class BlockReaders {
         await Promise.race([device.makeReadable(offset, into.length), this.#calls.after(WAIT_MS)]);
       } catch (error) {
         // A full disk has room again.
-        const isExcused = !isThere() || !this.#open.has(node.name) || codeOf(error) === 'ENOSPC';
-        if (!isExcused) world.violate(`a read of a reader failed: ${messageOf(error)}`);
+        const isItsOwn = this.#open.has(node.name) && this.#shownFor.get(device) === this.#open.get(node.name);
+        if (isThere() && isItsOwn && codeOf(error) !== 'ENOSPC')
+          world.violate(`a read of a reader failed: ${messageOf(error)}`);
         return false;
       }
     }
