@@ -51,6 +51,11 @@ export const PATIENCE_MS: Readonly<Record<FetchCause, number>> = {
 /** One answer's worth (256 KiB): larger runs are asked for in pieces so that the first bytes come early. */
 export const RUN_BLOCKS_MAX = 64;
 
+/** How often each node was asked for a block. */
+type Asked = ReadonlyMap<string, number>;
+/** Copies move: who had none may be named afterwards by the one that has let its copy go. No oftener, so it ends. */
+const TIMES_MAX = 2;
+
 interface Absent {
   readonly run: WantedRun;
   readonly hint: string;
@@ -127,7 +132,7 @@ export class BlockFetcher {
   #start(holder: number, runs: readonly BlockRun[], cause: FetchCause): Promise<void> {
     const { store, node } = this.#parts;
     const holderName = store.holderName(holder);
-    const asked = new Set([node]);
+    const asked: Asked = new Map([[node, TIMES_MAX]]);
     const fetched = (
       holderName === '' || holderName === node
         ? Promise.all(runs.map((run) => this.#askNext({ run, hint: '' }, asked, cause)))
@@ -137,9 +142,9 @@ export class BlockFetcher {
   }
 
   /** Asks one node, then others for what it has not got; others beside it while it says nothing. */
-  async #ask(node: string, runs: readonly WantedRun[], asked: ReadonlySet<string>, cause: FetchCause): Promise<void> {
+  async #ask(node: string, runs: readonly WantedRun[], asked: Asked, cause: FetchCause): Promise<void> {
     const { clock } = this.#parts;
-    const nowAsked = new Set([...asked, node]);
+    const nowAsked = new Map([...asked, [node, (asked.get(node) ?? 0) + 1]]);
     const request = this.#request(node, runs, cause);
     const silent = Promise.withResolvers<undefined>();
     const timer = clock.setTimer(PATIENCE_MS[cause], () => silent.resolve(undefined));
@@ -154,12 +159,7 @@ export class BlockFetcher {
   }
 
   /** The node is silent: what has not come is asked of the next one too, and whoever brings it first will do. */
-  async #askBeside(
-    silent: Request,
-    runs: readonly WantedRun[],
-    asked: ReadonlySet<string>,
-    cause: FetchCause,
-  ): Promise<void> {
+  async #askBeside(silent: Request, runs: readonly WantedRun[], asked: Asked, cause: FetchCause): Promise<void> {
     const wanted = runs.flatMap((run) => this.#stillWanted(run));
     if (wanted.length === 0) return;
     const next = this.#parts.members().find((node) => !asked.has(node));
@@ -208,10 +208,11 @@ export class BlockFetcher {
   }
 
   /** Nobody but a member can be reached: a hint at another is none. */
-  async #askNext({ run, hint }: Absent, asked: ReadonlySet<string>, cause: FetchCause): Promise<void> {
+  async #askNext({ run, hint }: Absent, asked: Asked, cause: FetchCause): Promise<void> {
     if (this.#stillWanted(run).length === 0) return;
     const members = this.#parts.members();
-    const next = [hint, ...members].find((node) => members.includes(node) && !asked.has(node));
+    const isHintOfUse = members.includes(hint) && (asked.get(hint) ?? 0) < TIMES_MAX;
+    const next = isHintOfUse ? hint : members.find((node) => !asked.has(node));
     if (next === undefined) throw lost(this.#parts.store.image, run, asked);
     await this.#ask(next, [run], asked, cause);
   }
@@ -272,9 +273,13 @@ function blocksOf(data: Uint8Array, first: number, end: number): Uint8Array {
   return data.subarray(first * BLOCK_BYTES, end * BLOCK_BYTES);
 }
 
-function lost(image: string, run: WantedRun, asked: ReadonlySet<string>): OperationError {
+function lost(image: string, run: WantedRun, asked: Asked): OperationError {
   const blocks = `blocks ${run.first} to ${run.first + run.count - 1} of image ${image}`;
-  return new OperationError('BLOCKS_LOST', `no node has a good copy of ${blocks}; asked: ${[...asked].join(', ')}`, {
-    remedy: 'Bring back a node that had the image, or recover it from a recovery point.',
-  });
+  return new OperationError(
+    'BLOCKS_LOST',
+    `no node has a good copy of ${blocks}; asked: ${[...asked.keys()].join(', ')}`,
+    {
+      remedy: 'Bring back a node that had the image, or recover it from a recovery point.',
+    },
+  );
 }

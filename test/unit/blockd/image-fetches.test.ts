@@ -74,8 +74,36 @@ test('an answer that it is elsewhere is followed; lost is only what every member
   await settle();
   assert.is(source.asked[0]?.node, 'c');
   assert.not(await isSettled(reading), 'while c has not answered it waits');
-  source.deny('b');
+  source.deny();
   await assertCode(reading, 'BLOCKS_LOST');
+});
+
+test('who had no copy when it was asked is asked again once another says that it has one now', async () => {
+  const { image, source } = await smallImage([3]);
+  const reading = firstByte(image, 3);
+  await settle();
+  source.deny();
+  await settle();
+  assert.is(source.asked[0]?.node, 'c');
+  source.deny('b');
+  await settle();
+  assert.is(source.asked[0]?.node, 'b', 'c has let its copy go to b meanwhile');
+  source.give(9);
+  assert.is(await reading, 9);
+});
+
+test('two who name each other are asked twice each, and no oftener', async () => {
+  const { image, source } = await smallImage([3]);
+  const reading = firstByte(image, 3);
+  const asked: (string | undefined)[] = [];
+  for (let answers = 0; answers < 4; answers++) {
+    await settle();
+    const node = source.asked[0]?.node;
+    asked.push(node);
+    source.deny(node === 'b' ? 'c' : 'b');
+  }
+  await assertCode(reading, 'BLOCKS_LOST');
+  assert.equal(asked, ['b', 'c', 'b', 'c']);
 });
 
 test('a denial without a hint asks the other members', async () => {
