@@ -54,13 +54,13 @@ test('from TypeScript, where a wrong message does not compile', ({ folder }) => 
   writeFileSync(join(folder, 'right.ts'), USE);
   writeFileSync(join(folder, 'wrong.ts'), USE.replace("'02:00:00:00:00:01'", '2'));
   const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2024'];
-  const { status, stdout } = spawnSync(process.execPath, [TSC, ...options, 'right.ts', 'wrong.ts'], {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [TSC, ...options, 'right.ts', 'wrong.ts'], {
     cwd: folder,
     encoding: 'utf8',
     timeout: LIMIT_MS,
   });
-  assert.is.not(status, 0);
-  assert.match(stdout, /^wrong\.ts\(\d+,\d+\): error TS2345: [^\n]*\n$/);
+  const isTold = /^wrong\.ts\(\d+,\d+\): error TS2345: [^\n]*\n$/.test(stdout);
+  assert.ok(isTold && status !== 0, `status ${status}, signal ${signal}, said: ${stdout}${stderr}`);
 });
 
 test.run();
