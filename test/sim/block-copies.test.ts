@@ -4,8 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { planWithCopies, runBlockSeeds } from './block-run.ts';
 
-/** In the first three planted bugs show that are rare (`test/planted/copy-mutants.ts`). */
-const SEEDS = [23, 32, 41, ...Array.from({ length: 13 }, (_, index) => index + 1)];
+/** In the first four planted bugs show that are rare (`test/planted/copy-mutants.ts`). */
+const SEEDS = [19, 23, 32, 41, ...Array.from({ length: 12 }, (_, index) => index + 1)];
 
 test(`${SEEDS.length} worlds: what was answered under a policy with copies is on as many disks, and stays there`, async () => {
   const failures: string[] = [];
