@@ -88,8 +88,15 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a denial is believed of everyone',
     room: 'blockd/image/block-fetcher.ts',
-    find: 'const next = [hint, ...members].find((node) => members.includes(node) && !asked.has(node));',
-    replace: 'const next = [hint].find((node) => members.includes(node) && !asked.has(node));',
+    find: 'const next = isHintOfUse ? hint : members.find((node) => !asked.has(node));',
+    replace: 'const next = isHintOfUse ? hint : undefined;',
+    by: 'unit/blockd/image-fetches',
+  },
+  {
+    name: 'a copy that went where nobody had it before is called lost',
+    room: 'blockd/image/block-fetcher.ts',
+    find: 'const TIMES_MAX = 2;',
+    replace: 'const TIMES_MAX = 1;',
     by: 'unit/blockd/image-fetches',
   },
   {

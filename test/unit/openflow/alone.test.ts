@@ -53,7 +53,17 @@ test('from JavaScript', ({ folder }) => {
 test('from TypeScript, where a wrong message does not compile', ({ folder }) => {
   writeFileSync(join(folder, 'right.ts'), USE);
   writeFileSync(join(folder, 'wrong.ts'), USE.replace("'02:00:00:00:00:01'", '2'));
-  const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2024'];
+  const options = [
+    '--noEmit',
+    '--pretty',
+    'false',
+    '--strict',
+    '--skipLibCheck',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2024',
+  ];
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [TSC, ...options, 'right.ts', 'wrong.ts'], {
     cwd: folder,
     encoding: 'utf8',
