@@ -13,27 +13,33 @@ const ZERO = 2 ** 31;
 export class TableDigest {
   readonly #sum = new Uint32Array(LANES);
   readonly #mixed = new Uint32Array(LANES);
+  /** What `hex` said, until an entry comes or goes: it is asked for with each read of a snapshot. */
+  #hex: string | undefined;
 
   /** Counts an entry in. `zero`: the block reads as zeros, and has no checksum. */
   add(block: number, high: number, low: number, zero: boolean, sum: number): void {
+    this.#hex = undefined;
     mix(this.#mixed, zero ? block + ZERO : block, high, low, zero ? 0 : sum);
     for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = (this.#sum[lane] ?? 0) + (this.#mixed[lane] ?? 0);
   }
 
   /** Takes an entry out that was counted in. */
   remove(block: number, high: number, low: number, zero: boolean, sum: number): void {
+    this.#hex = undefined;
     mix(this.#mixed, zero ? block + ZERO : block, high, low, zero ? 0 : sum);
     for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = (this.#sum[lane] ?? 0) - (this.#mixed[lane] ?? 0);
   }
 
   /** Goes on from what `hex` said of another one. */
   restore(hex: string): void {
+    this.#hex = undefined;
     for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = Number.parseInt(hex.slice(8 * lane, 8 * lane + 8), 16);
   }
 
   /** 32 hexadecimal digits. */
   hex(): string {
-    return Array.from(this.#sum, (word) => word.toString(16).padStart(8, '0')).join('');
+    this.#hex ??= Array.from(this.#sum, (word) => word.toString(16).padStart(8, '0')).join('');
+    return this.#hex;
   }
 }
 
