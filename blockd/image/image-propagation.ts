@@ -66,7 +66,7 @@ export class ImagePropagation {
   /** Where the VM was before, if it came from another node. */
   #source = '';
   #announced: string | undefined;
-  #lead: PushLead | undefined;
+  readonly #lead = new PushLead();
   #survey: HeatSurvey | undefined;
   /** When it is surveyed again, while a move is announced. */
   #surveyMs = 0;
@@ -113,8 +113,7 @@ export class ImagePropagation {
     this.#parts.arrival.reset();
     this.#arrivalNotes = undefined;
     this.#announced = undefined;
-    this.#lead?.end();
-    this.#lead = undefined;
+    this.#lead.end();
     this.#survey = undefined;
     this.#propagator = undefined;
     this.#members = undefined;
@@ -125,12 +124,12 @@ export class ImagePropagation {
    * Pushes to the place that the image is about to come to as fast as that takes it, and answers when hardly anything is
    * missing there, the time is over, or the image does not come there any more: how many blocks are missing, if known.
    */
-  lead(place: string, withinMs: number): Promise<number | null> {
-    this.#lead?.end();
-    const lead = new PushLead(place, this.#parts.clock.nowMs() + withinMs);
-    this.#lead = lead;
+  async lead(place: string, withinMs: number): Promise<number | null> {
+    // An order that comes late finds the image written elsewhere.
+    if (this.#timer === undefined) return null;
+    const over = this.#lead.begin(place, this.#parts.clock.nowMs() + withinMs);
     this.#look();
-    return lead.over;
+    return over;
   }
 
   /** How often its parts are read and written here, in at most so many cells; null while that is not noted. */
@@ -165,23 +164,14 @@ export class ImagePropagation {
     const nowMs = this.#parts.clock.nowMs();
     this.#count(nowMs);
     this.#announce(nowMs);
-    this.#goOnLeading(nowMs);
+    const coming = this.#parts.way.comingTo();
+    propagator?.setAwaited(this.#lead.goesOn(nowMs, coming, (place) => propagator.missingAt(place)));
     this.#isTurn = this.#turns.take(this.#parts.pace.share);
     for (const order of propagator?.tick(nowMs) ?? []) this.#push(order);
     this.#isTurn = true;
     if (nowMs - this.#rememberedMs >= REMEMBER_MS) this.#remember();
-    const isBusy = this.#survey !== undefined || this.#lead !== undefined || propagator?.isBusy(nowMs) === true;
+    const isBusy = this.#survey !== undefined || this.#lead.isOn || propagator?.isBusy(nowMs) === true;
     this.#timer = this.#parts.clock.setTimer(isBusy ? BUSY_MS : IDLE_MS, () => this.#look());
-  }
-
-  #goOnLeading(nowMs: number): void {
-    const [lead, propagator] = [this.#lead, this.#propagator];
-    if (lead === undefined) return;
-    const isOn = propagator !== undefined && this.#parts.way.comingTo() === lead.place;
-    if (!isOn) lead.end();
-    const goesOn = isOn && lead.goesOn(nowMs, propagator.missingAt(lead.place));
-    if (!goesOn) this.#lead = undefined;
-    propagator?.setAwaited(goesOn);
   }
 
   /** In as many looks as the pace lets, and not while the image still comes here; an announced place waits for neither. */

@@ -99,6 +99,17 @@ test('a memory waits for what was only written, until it is there', async () => 
   assert.is(missing, 0);
 });
 
+test('an order to lead that comes late, where the image is not written any more, begins nothing', async () => {
+  const one = await stand();
+  one.way.coming = 'b';
+  assert.is(await one.propagation.lead('b', 60_000), null);
+  one.propagation.begin('c');
+  assert.is.not(one.image.notes, undefined, 'what came of the arrival is counted');
+  await use(one, 0, 4);
+  await one.clock.advance(1_000);
+  assert.is(one.way.blocks, 4);
+});
+
 type Stand = Awaited<ReturnType<typeof stand>>;
 const ENDS: readonly (readonly [string, (one: Stand) => void])[] = [
   [
