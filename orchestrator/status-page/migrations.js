@@ -8,6 +8,7 @@ const WORDS = {
   transfer: ({ to }) => `the catalogue reserves the disks for ${to}`,
   prepare: ({ to }) => `${to} gets a closed port and follows the disks, and the switches learn of it`,
   incoming: ({ to }) => `at ${to} a machine is started that waits for the memory`,
+  ahead: ({ from, to }) => `the guest runs on at ${from} while blocks of its disks go ahead to ${to}`,
   memory: ({ from, to, hint }) => hint ?? `the guest runs on at ${from} while its memory goes to ${to}`,
   hold: ({ to }) => `the guest stands still: the last of its memory goes, then ${to} decides`,
   complete: ({ to }) => `the guest runs at ${to}; the other switches and the catalogue follow`,
