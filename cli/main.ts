@@ -38,7 +38,8 @@ const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summ
 /** Becomes another package's program: every signal is its own, and nothing is left beside it that could end without it. */
 function become(script: string, args: readonly string[]): void {
   const { execPath, execArgv, env } = process;
-  process.execve?.(execPath, [execPath, ...execArgv, `${ROOT}${script}`, ...args], env);
+  if (process.execve === undefined) throw new TypeError('Node has no execve on this platform');
+  process.execve(execPath, [execPath, ...execArgv, `${ROOT}${script}`, ...args], env);
 }
 
 /** What is wrong with words, and how it ends, is said of every command below one as of that one. */

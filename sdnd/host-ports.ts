@@ -80,6 +80,7 @@ export class HostPorts {
     return `its number is ${found?.ofport ?? 'none'}, not ${portNo}`;
   }
 }
+
 async function makeTap(name: string): Promise<void> {
   await runCommand('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap']);
   await withoutIpv6(name);

@@ -8,11 +8,11 @@ import { OvsdbClient, type ServerAddress } from '../ovsdb/ovsdb-client.ts';
 import { Replica } from '../ovsdb/replica.ts';
 import { rowsOf } from '../ovsdb/results.ts';
 import { schemaFaults } from '../ovsdb/schema-check.ts';
-import { InterfaceTable, OPEN_VSWITCH, OpenVswitchTable } from '../ovsdb/tables.ts';
+import { InterfaceTable, OPEN_VSWITCH, OpenVswitchTable, TABLES } from '../ovsdb/tables.ts';
 import { BadValue } from '../ovsdb/values.ts';
 import { type ConfigChange, type ConfigConflict, type ConfigPlan, describeChange } from './config-changes.ts';
 import { planConfig } from './config-plan.ts';
-import { CONFIG_TABLES, type InterfaceRow } from './found-config.ts';
+import type { InterfaceRow } from './found-config.ts';
 import { RepairAllowance } from './repair-allowance.ts';
 import type { WantedConfig } from './wanted-config.ts';
 
@@ -128,10 +128,10 @@ export class ConfigKeeper {
 
   async #begin(client: OvsdbClient): Promise<void> {
     try {
-      const faults = schemaFaults(await client.getSchema(OPEN_VSWITCH), CONFIG_TABLES);
+      const faults = schemaFaults(await client.getSchema(OPEN_VSWITCH), TABLES);
       if (faults.length > 0) throw new BadValue(faults.join('; '));
-      const replica = new Replica(CONFIG_TABLES);
-      await client.monitor(OPEN_VSWITCH, MONITOR, CONFIG_TABLES, (tables) => {
+      const replica = new Replica(TABLES);
+      await client.monitor(OPEN_VSWITCH, MONITOR, TABLES, (tables) => {
         replica.apply(tables);
         if (this.#replica === replica) this.#reconcile();
       });

@@ -5,7 +5,6 @@ import {
   BridgeTable,
   ControllerTable,
   InterfaceTable,
-  ManagerTable,
   OpenVswitchTable,
   PortTable,
   SslTable,
@@ -27,17 +26,6 @@ export interface FoundPort {
   readonly port: PortRow;
   readonly bridge: BridgeRow;
 }
-
-/** The tables that are looked at. */
-export const CONFIG_TABLES = [
-  OpenVswitchTable,
-  BridgeTable,
-  PortTable,
-  InterfaceTable,
-  ControllerTable,
-  ManagerTable,
-  SslTable,
-] as const;
 
 export class FoundConfig {
   readonly root: RootRow | undefined;
