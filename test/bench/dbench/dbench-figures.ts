@@ -4,7 +4,7 @@ import { formatBytes, formatMs } from '../../../common/progress.ts';
 import { formatTable } from '../../../common/table.ts';
 import { type Spread, spread } from '../mean.ts';
 import type { DbenchRun } from './measured-run.ts';
-import { PROACTIVE, UNMIGRATED } from './subjects.ts';
+import { PROACTIVE, PULLED, UNMIGRATED } from './subjects.ts';
 import { WorkCurve } from './work-curve.ts';
 
 /** Of the unmigrated guest's throughput: what counts as its old speed. */
@@ -102,11 +102,13 @@ export class DbenchFigures {
   }
 
   #proactiveFirst(): Verdict[] {
-    const moved = this.subjects.filter((subject) => subject !== UNMIGRATED);
+    // Figure 12 has no pull: blocks that go ahead of the reads after the move instead of before it are shown, not judged.
+    const moved = this.subjects.filter((subject) => subject !== UNMIGRATED && subject !== PULLED);
     if (moved.length < 2 || !moved.includes(PROACTIVE)) return [];
     const times = moved.map((subject) => ({ subject, ms: this.#finish(subject) })).toSorted((a, b) => a.ms - b.ms);
     const seen = times.map(({ subject, ms }) => `${subject} ${this.#more(subject)}${formatMs(ms)}`).join(', ');
-    return [{ goal: 'of all that moved, proactive is done first', reached: times[0]?.subject === PROACTIVE, seen }];
+    const goal = 'of all that moved, without the pull beside on-demand, proactive is done first';
+    return [{ goal, reached: times[0]?.subject === PROACTIVE, seen }];
   }
 
   #finish(subject: string): number {

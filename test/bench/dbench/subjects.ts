@@ -26,6 +26,8 @@ const SYNC_ON_WRITE = { mode: 'sync-write', copies: 2, scope: 'world', whenDegra
 export const UNMIGRATED = 'unmigrated';
 /** The policy that is to be done first. */
 export const PROACTIVE = 'proactive';
+/** What an image has unless told otherwise. */
+export const PULLED = 'on-demand, pull';
 
 /**
  * On-demand is the paper's: nothing ahead and nothing in the background, a block crosses when it is read. With the pull
@@ -37,7 +39,7 @@ export const SUBJECTS: readonly Subject[] = [
   { name: 'sync-on-write', disk: { kind: 'ours', policy: SYNC_ON_WRITE, pull: false }, moves: true },
   { name: 'on-demand', disk: { kind: 'ours', policy: ON_DEMAND, pull: false }, moves: true },
   { name: PROACTIVE, disk: { kind: 'ours', policy: PUSHED, pull: true }, moves: true },
-  { name: 'on-demand, pull', disk: { kind: 'ours', policy: ON_DEMAND, pull: true }, moves: true },
+  { name: PULLED, disk: { kind: 'ours', policy: ON_DEMAND, pull: true }, moves: true },
   { name: 'QEMU mirror', disk: { kind: 'mirror' }, moves: true },
 ];
 

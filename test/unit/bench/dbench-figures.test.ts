@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { DbenchFigures, readShare, throughput } from '../../bench/dbench/dbench-figures.ts';
 import type { DbenchRun } from '../../bench/dbench/measured-run.ts';
 import { plot } from '../../bench/dbench/plot.ts';
-import { chosenSubjects, PROACTIVE, UNMIGRATED } from '../../bench/dbench/subjects.ts';
+import { chosenSubjects, PROACTIVE, PULLED, UNMIGRATED } from '../../bench/dbench/subjects.ts';
 import { element, label, polyline, ticks } from '../../bench/dbench/svg.ts';
 
 /** 1,000 bytes at an even speed, done after so many seconds. */
@@ -40,6 +40,12 @@ test('throughput and the share of reads of a run', () => {
 test('proactive has to be the first of those that moved', () => {
   assert.is(verdict(figuresOf({ [UNMIGRATED]: [8], [PROACTIVE]: [10, 12], NFS: [40] }), 'first'), true);
   assert.is(verdict(figuresOf({ [PROACTIVE]: [10, 12], NFS: [10.5] }), 'first'), false, 'means are compared');
+  assert.is(
+    verdict(figuresOf({ [PROACTIVE]: [10], NFS: [40], [PULLED]: [9] }), 'first'),
+    true,
+    'the pull is shown only',
+  );
+  assert.is(verdict(figuresOf({ [PROACTIVE]: [10], [PULLED]: [9] }), 'first'), undefined, 'nor compared alone');
   assert.is(verdict(figuresOf({ [PROACTIVE]: [10] }), 'first'), undefined, 'alone it is no comparison');
   assert.is(verdict(figuresOf({ NFS: [40], other: [10] }), 'first'), undefined, 'nor is one without it');
 });
