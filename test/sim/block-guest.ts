@@ -80,6 +80,13 @@ export class BlockGuest {
     this.#attach(node);
   }
 
+  /** Goes on with its memory at another node: what became of the one that it left is nothing to it. */
+  arrive(node: BlockNode): void {
+    this.#hasLostPower = false;
+    this.comeTo(node);
+    this.resume();
+  }
+
   /** Asks for nothing new, and settles when all was answered (or never, if it dies before). */
   pause(): Promise<void> {
     this.#isPaused = true;

@@ -186,8 +186,7 @@ export class BlockMover {
     this.#guest.history.moved();
     this.#guest.leave();
     await this.#calls.persist(to, (calls) => calls['standby.activate']({ migration }, CONTEXT));
-    this.#guest.comeTo(to);
-    this.#guest.resume();
+    this.#guest.arrive(to);
     await this.#calls.persist(from, (calls) => calls['writer.release']({ migration }, CONTEXT));
   }
 
