@@ -1,0 +1,115 @@
+// The links of the whole overlay as their ends report them, and the latency between nodes that placement uses. Pure. A
+// link is down only while both ends' agents are in session with the controller and one of them says that it hears nothing;
+// while one is away, everything stays as it was: a controller that lost a session must not take a path for lost (SOUNDNESS
+// C2, PROMISES N4).
+import type { LinkFigures } from './peer-link.ts';
+
+/** `unknown`: nobody has said enough since this controller began. */
+type LinkVerdict = 'up' | 'down' | 'unknown';
+
+/** A link between two nodes, the lesser name first. */
+export interface LinkState {
+  readonly nodes: readonly [string, string];
+  readonly verdict: LinkVerdict;
+  /** Mean of what the ends measured, ms; null before either has. */
+  readonly roundTripMs: number | null;
+  /** The greater of the ends', 0 to 1. */
+  readonly loss: number;
+  /** The longest frame that came through in both directions, bytes; 0 while one end has not said. */
+  readonly provedBytes: number;
+}
+
+interface Link {
+  readonly nodes: readonly [string, string];
+  verdict: LinkVerdict;
+  /** By the node that says it. */
+  readonly halves: Map<string, LinkFigures>;
+}
+
+export class LinkStates {
+  readonly #links = new Map<string, Link>();
+  readonly #inSession = new Set<string>();
+
+  /** A node's agent is in session, and says all that it knows. Answers the links whose verdict changed. */
+  begin(node: string, all: readonly LinkFigures[]): LinkState[] {
+    this.#inSession.add(node);
+    for (const link of this.#linksOf(node)) link.halves.delete(node);
+    for (const figures of all) this.#tell(node, figures);
+    return this.#judgeAll(node);
+  }
+
+  /** It says what is new. Answers the links whose verdict changed. @throws RangeError if its session has not begun */
+  report(node: string, news: readonly LinkFigures[]): LinkState[] {
+    if (!this.#inSession.has(node)) throw new RangeError(`the session of ${node} has not begun`);
+    for (const figures of news) this.#tell(node, figures);
+    return this.#judgeAll(node);
+  }
+
+  /** Its session is over: what it said stays, and no verdict changes. */
+  end(node: string): void {
+    this.#inSession.delete(node);
+  }
+
+  /** It is no member any more. */
+  remove(node: string): void {
+    this.#inSession.delete(node);
+    for (const [key, { nodes }] of this.#links) if (nodes.includes(node)) this.#links.delete(key);
+  }
+
+  /** Undefined when neither end ever spoke of it. */
+  link(one: string, other: string): LinkState | undefined {
+    const link = this.#links.get(keyOf(one, other));
+    return link && stateOf(link);
+  }
+
+  get all(): LinkState[] {
+    return [...this.#links.values()].map(stateOf);
+  }
+
+  #linksOf(node: string): Link[] {
+    return [...this.#links.values()].filter(({ nodes }) => nodes.includes(node));
+  }
+
+  #tell(node: string, figures: LinkFigures): void {
+    if (figures.peer === node) return;
+    const key = keyOf(node, figures.peer);
+    const link = this.#links.get(key) ?? { nodes: inOrder(node, figures.peer), verdict: 'unknown', halves: new Map() };
+    this.#links.set(key, link);
+    link.halves.set(node, figures);
+  }
+
+  #judgeAll(node: string): LinkState[] {
+    return this.#linksOf(node).flatMap((link) => {
+      const before = link.verdict;
+      link.verdict = this.#judge(link);
+      return link.verdict === before ? [] : [stateOf(link)];
+    });
+  }
+
+  #judge({ nodes, verdict, halves }: Link): LinkVerdict {
+    if (!nodes.every((node) => this.#inSession.has(node))) return verdict;
+    const hearings = nodes.map((node) => halves.get(node)?.hearing ?? 'unknown');
+    if (hearings.includes('silent')) return 'down';
+    return hearings.includes('unknown') ? verdict : 'up';
+  }
+}
+
+function inOrder(one: string, other: string): [string, string] {
+  return one < other ? [one, other] : [other, one];
+}
+
+function keyOf(one: string, other: string): string {
+  return inOrder(one, other).join(' ');
+}
+
+function stateOf({ nodes, verdict, halves }: Link): LinkState {
+  const figures = [...halves.values()];
+  const roundTrips = figures.flatMap(({ roundTripMs }) => roundTripMs ?? []);
+  return {
+    nodes,
+    verdict,
+    roundTripMs: roundTrips.length === 0 ? null : roundTrips.reduce((sum, ms) => sum + ms, 0) / roundTrips.length,
+    loss: Math.max(0, ...figures.map(({ loss }) => loss)),
+    provedBytes: figures.length < 2 ? 0 : Math.min(...figures.map(({ provedBytes }) => provedBytes)),
+  };
+}

@@ -1,0 +1,197 @@
+// A node's prober: which peers it probes and when, what it answers, and what of its links is worth telling the controller.
+// The peers that it shares a network with are close and probed five times in two seconds; of all others a few, drawn at random, each
+// half minute, so that the probes of a large cluster grow with the nodes and not with their square (SOUNDNESS C2). Pure:
+// frames in, frames out; whoever drives it calls `tick` some ten times a second.
+import { type LinkFigures, PeerLink } from './peer-link.ts';
+import { decodeProbe, encodeProbe } from './probe-frame.ts';
+
+const CLOSE_EVERY_MS = 400;
+/** A close one that was not heard for so long, or does not hear, may take this node for far: it is asked. */
+const CLOSE_ASK_MS = 1_000;
+const FAR_EVERY_MS = 30_000;
+/** Of the far ones, in each round. */
+const FAR_PEERS = 3;
+/** A far one is asked until it answers, at most so often, and its silence is known after so long. */
+const FAR_ASKS = 3;
+const FAR_ASK_EVERY_MS = 800;
+/** Whoever asks more often is not answered. */
+const ANSWER_EVERY_MS = 200;
+/** Every so many-th probe is as long as a guest's longest frame. */
+const LONG_EVERY = 4;
+/** A round trip that changed by less, and by less than this share, is not worth telling. */
+const ROUND_TRIP_STEP_MS = 0.5;
+const ROUND_TRIP_STEP_SHARE = 0.1;
+/** Nor is one that changes all the time, more often. */
+const TELL_EVERY_MS = 1_000;
+
+/** A member that is probed. */
+export interface ProbePeer {
+  readonly node: string;
+  /** The address under which its tunnel's frames come and to which they go. */
+  readonly address: string;
+  /** Some network has a port at both. */
+  readonly isClose: boolean;
+}
+
+/** A frame for the tunnel. */
+export interface ProbeFrame {
+  readonly to: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface ProberParts {
+  readonly node: string;
+  /** Drawn at random at each start, 32 bits. */
+  readonly session: number;
+  /** 0 to 1. */
+  readonly random: () => number;
+  /** A guest's longest frame, its Ethernet header included. */
+  readonly longBytes: number;
+}
+
+interface Probed {
+  readonly peer: ProbePeer;
+  readonly link: PeerLink;
+  dueMs: number;
+  /** Of a far one, in this round. */
+  asksLeft: number;
+  /** It is a far one that answered nothing in its last round; what was heard of it before is over. */
+  isMute: boolean;
+  sent: number;
+  answeredMs: number;
+  told: LinkFigures | undefined;
+  toldMs: number;
+}
+
+export class Prober {
+  readonly #parts: ProberParts;
+  readonly #probed = new Map<string, Probed>();
+  #roundMs = Number.NEGATIVE_INFINITY;
+  /** Frames that were no probes of members, or of members at other addresses. */
+  refused = 0;
+
+  constructor(parts: ProberParts) {
+    this.#parts = parts;
+  }
+
+  /** From now on these are the others; what is known of those that stay is kept. */
+  setPeers(peers: readonly ProbePeer[], nowMs: number): void {
+    const names = new Set(peers.map(({ node }) => node));
+    for (const name of this.#probed.keys()) if (!names.has(name)) this.#probed.delete(name);
+    for (const peer of peers) {
+      if (peer.node === this.#parts.node) continue;
+      const known = this.#probed.get(peer.node);
+      const isSame = known?.peer.address === peer.address && known.peer.isClose === peer.isClose;
+      if (!isSame) this.#probed.set(peer.node, this.#begin(peer, nowMs));
+    }
+  }
+
+  /** The probes that are due. */
+  tick(nowMs: number): ProbeFrame[] {
+    if (nowMs - this.#roundMs >= FAR_EVERY_MS) this.#beginRound(nowMs);
+    return [...this.#probed.values()].flatMap((probed) => (nowMs < probed.dueMs ? [] : this.#due(probed, nowMs)));
+  }
+
+  /** A frame that came through the tunnel from this address; the answer, if one is asked for. */
+  receive(bytes: Uint8Array, fromAddress: string, nowMs: number): ProbeFrame[] {
+    const probe = decodeProbe(bytes);
+    const probed = probe && this.#probed.get(probe.from);
+    if (probe === undefined || probed?.peer.address !== fromAddress || probe.to !== this.#parts.node) {
+      this.refused++;
+      return [];
+    }
+    probed.link.heard(probe, bytes.length, nowMs);
+    probed.isMute = false;
+    if (!probed.peer.isClose && probe.echo?.session === this.#parts.session) this.#endRound(probed);
+    if (!probe.asks || nowMs - probed.answeredMs < ANSWER_EVERY_MS) return [];
+    probed.answeredMs = nowMs;
+    return [this.#frame(probed, false, nowMs)];
+  }
+
+  /** What is known of every link now. */
+  links(nowMs: number): LinkFigures[] {
+    return [...this.#probed.values()].map((probed) => figures(probed, nowMs));
+  }
+
+  /** What is to be told since the last time: all of it to a controller that is new. */
+  news(nowMs: number, isAll = false): LinkFigures[] {
+    return [...this.#probed.values()].flatMap((probed) => {
+      const now = figures(probed, nowMs);
+      if (!isAll && !isNews(probed, now, nowMs)) return [];
+      probed.told = now;
+      probed.toldMs = nowMs;
+      return [now];
+    });
+  }
+
+  #begin(peer: ProbePeer, nowMs: number): Probed {
+    const { session, random } = this.#parts;
+    return {
+      peer,
+      link: new PeerLink(peer.node, session, nowMs),
+      // Not all at once.
+      dueMs: peer.isClose ? nowMs + random() * CLOSE_EVERY_MS : Number.POSITIVE_INFINITY,
+      asksLeft: 0,
+      isMute: false,
+      sent: 0,
+      answeredMs: Number.NEGATIVE_INFINITY,
+      told: undefined,
+      toldMs: Number.NEGATIVE_INFINITY,
+    };
+  }
+
+  #beginRound(nowMs: number): void {
+    this.#roundMs = nowMs;
+    const far = [...this.#probed.values()].filter(({ peer }) => !peer.isClose);
+    for (let drawn = 0; drawn < FAR_PEERS && far.length > 0; drawn++) {
+      const [probed] = far.splice(Math.floor(this.#parts.random() * far.length), 1);
+      if (probed === undefined) continue;
+      probed.asksLeft = FAR_ASKS;
+      probed.dueMs = nowMs + this.#parts.random() * FAR_ASK_EVERY_MS;
+    }
+  }
+
+  #endRound(probed: Probed): void {
+    probed.asksLeft = 0;
+    probed.dueMs = Number.POSITIVE_INFINITY;
+  }
+
+  #due(probed: Probed, nowMs: number): ProbeFrame[] {
+    const { peer, link } = probed;
+    if (peer.isClose) {
+      // From now: whoever was held up for a while does not make up for it with a volley.
+      probed.dueMs = nowMs + CLOSE_EVERY_MS;
+      const { hearing, isHeard } = link.figures(nowMs, CLOSE_ASK_MS);
+      return [this.#frame(probed, hearing !== 'heard' || !isHeard, nowMs)];
+    }
+    if (probed.asksLeft === 0) {
+      probed.isMute = true;
+      this.#endRound(probed);
+      return [];
+    }
+    probed.asksLeft--;
+    probed.dueMs = nowMs + FAR_ASK_EVERY_MS;
+    return [this.#frame(probed, true, nowMs)];
+  }
+
+  #frame(probed: Probed, asks: boolean, nowMs: number): ProbeFrame {
+    const { node, longBytes } = this.#parts;
+    probed.sent++;
+    const probe = probed.link.probe(node, asks, nowMs);
+    return { to: probed.peer.address, bytes: encodeProbe(probe, probed.sent % LONG_EVERY === 0 ? longBytes : 0) };
+  }
+}
+
+function figures({ peer, link, isMute }: Probed, nowMs: number): LinkFigures {
+  const now = link.figures(nowMs, peer.isClose ? undefined : Number.POSITIVE_INFINITY);
+  return isMute ? { ...now, hearing: 'silent', isHeard: false } : now;
+}
+
+function isNews({ told, toldMs }: Probed, now: LinkFigures, nowMs: number): boolean {
+  if (told === undefined) return now.hearing !== 'unknown';
+  if (told.hearing !== now.hearing || told.isHeard !== now.isHeard) return true;
+  if (nowMs - toldMs < TELL_EVERY_MS) return false;
+  if (told.provedBytes !== now.provedBytes) return true;
+  const [before, after] = [told.roundTripMs ?? 0, now.roundTripMs ?? 0];
+  return Math.abs(after - before) > Math.max(ROUND_TRIP_STEP_MS, ROUND_TRIP_STEP_SHARE * before);
+}
