@@ -40,6 +40,7 @@ export class PeerSession {
   readonly #answers: BlockAnswers;
   #isFull = false;
   #isKeeping = false;
+  #isClosed = false;
   #untakenBytes = 0;
   #teller: TableTeller | undefined;
   #follower: Follower | undefined;
@@ -64,6 +65,7 @@ export class PeerSession {
   }
 
   closed(): void {
+    this.#isClosed = true;
     this.#answers.close();
     this.#teller?.close();
     if (this.#follower !== undefined) this.#parts.followers.leave(this.#follower);
@@ -140,6 +142,8 @@ export class PeerSession {
       send,
       isFull: () => this.#isFull || this.#endIfStale(),
     });
+    // The stream may have ended with the first word: nobody would take this one off the store's listeners any more.
+    if (this.#isClosed) this.closed();
   }
 
   get #served(): Meter {

@@ -137,6 +137,7 @@ test(`${SERVED} changed requests: only true blocks are served, and the table sta
     });
   }
   assert.equal(store.table.mark, before);
+  assert.is(store.followers, 0);
   assert.ok(answers > SERVED, `${answers} answers`);
 });
 
@@ -182,6 +183,7 @@ test(`${FOLLOWED} changed tables: none is taken for the writer's, the true one h
       assert.ok(link.follower.equals(closing), link.reason);
       for (let block = 0; block < BLOCKS; block++) assert.is(standby.table.sumOf(block), store.table.sumOf(block));
       link.close();
+      assert.is(store.followers, 0, 'nobody is listened to any more');
       await standby.flush();
       const again = await reopen(disk);
       assert.is(again.table.mark.digest, store.table.mark.digest);
@@ -228,6 +230,7 @@ test(`${OFFERED} changed streams of offers: what comes is what its version names
         assert.is(checksumOf(read), store.table.sumOf(block), `block ${block}`);
       }
       link.close();
+      assert.is(store.followers, 0);
       blocks.close();
     });
   }

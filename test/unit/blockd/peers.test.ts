@@ -91,6 +91,23 @@ test('a stand-by follows, verifies the closing and fetches what it reads', async
   link.close();
 });
 
+test('a store keeps no listener for a stand-by that hangs up at the first word of its table', async () => {
+  const network = new Network();
+  const { store } = await smallImage();
+  network.stores.set('a', store);
+  const standby = await standbyStore();
+  network.tamper = (bytes) => bytes.map((byte, at) => (at === 4 ? 255 : byte));
+  const link = network.follow(standby, 'a');
+  await settle();
+  assert.ok(link.hasFailed);
+  assert.is(store.followers, 0);
+  network.tamper = (bytes) => bytes;
+  await network.clock.advance(200);
+  assert.is(store.followers, 1);
+  link.close();
+  assert.is(store.followers, 0);
+});
+
 test('a fetch waits out an unreachable holder and is asked again (A12)', async () => {
   const network = new Network();
   const { image: a, store } = await smallImage();
