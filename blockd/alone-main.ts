@@ -28,7 +28,7 @@ Examples:
   supercloud blockd --alone --data DIR --listen 10.0.0.5:10809 --tls /etc/pki/blockd    also over TCP, by TLS with certificates
 
 Each image is an NBD export on DIR/NAME.sock, and with --listen by its name on that port too (--tls DIR holds ca-cert.pem,
-server-cert.pem and server-key.pem; clients show a certificate of the same authority); K, M, G and T are powers of 1024. Ctrl-C or SIGTERM stops it in order;
+server-cert.pem and server-key.pem; clients show a certificate of the same authority); K, M, G and T are powers of 1024. Ctrl-C, SIGTERM or a closed terminal stops it in order;
 after a kill or a power cut the next start goes on with everything that was flushed.`;
 
 const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };

@@ -23,7 +23,7 @@ Examples:
 
 Each NAME.sock of the directory is a file NAME of fixed size, also one that comes later; a snapshot is a read-only file
 IMAGE@SNAPSHOT at the nodes that have its layers. What was answered by fsync is durable. While blockd is away or
-silent requests wait, then they fail (EIO). Ctrl-C or SIGTERM unmounts; what a killed one left is mended by the next start.`;
+silent requests wait, then they fail (EIO). Ctrl-C, SIGTERM or a closed terminal unmounts; what a killed one left is mended by the next start.`;
 
 interface Options {
   readonly sockets?: string;

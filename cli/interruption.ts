@@ -1,5 +1,6 @@
 // What Ctrl-C does to work that goes on in the cluster whatever becomes of this program: once asks the cluster to stop it,
 // twice leaves it as it is. In both cases a person reads what goes on.
+import { STOP_SIGNALS } from '../common/terminal.ts';
 
 /** Where signals come from: this process, or a test's. */
 export interface SignalSource {
@@ -43,10 +44,11 @@ export async function interruptible<T>(parts: InterruptionParts, work: () => Pro
     ['SIGTERM', goAway('SIGTERM')],
     ['SIGHUP', goAway('SIGHUP')],
   ] as const;
-  for (const [signal, listener] of listeners) signals.on(signal, listener);
+  const heard = listeners.filter(([signal]) => STOP_SIGNALS.includes(signal));
+  for (const [signal, listener] of heard) signals.on(signal, listener);
   try {
     return await work();
   } finally {
-    for (const [signal, listener] of listeners) signals.off(signal, listener);
+    for (const [signal, listener] of heard) signals.off(signal, listener);
   }
 }

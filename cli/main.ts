@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { exitCodeOf } from '../common/error-report.ts';
+import '../common/terminal.ts';
 import { runChecks } from './check.ts';
 import { swallowed } from './command.ts';
 import { catalogueCommand } from './commands/catalogue.ts';
@@ -39,7 +40,8 @@ const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summ
 function become(script: string, args: readonly string[]): void {
   const { execPath, execArgv, env } = process;
   if (process.execve === undefined) throw new TypeError('Node has no execve on this platform');
-  process.execve(execPath, [execPath, ...execArgv, `${ROOT}${script}`, ...args], env);
+  const terminal = ['--import', `${ROOT}common/terminal.ts`];
+  process.execve(execPath, [execPath, ...execArgv, ...terminal, `${ROOT}${script}`, ...args], env);
 }
 
 /** What is wrong with words, and how it ends, is said of every command below one as of that one. */

@@ -7,6 +7,7 @@ import { messageOf, OperationError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { endAtOnce } from './process-end.ts';
 import { SchemaCheck } from './schema-check.ts';
+import { STOP_SIGNALS, servesUnread } from './terminal.ts';
 
 /** What a daemon's main is given beside its configuration. */
 export interface DaemonContext {
@@ -28,8 +29,8 @@ const EXIT_FAILED = 1;
 const EXIT_CONFIG = 78;
 
 /**
- * Runs a daemon: reads `--config FILE`, calls main, prints `READY` on stdout once it has resolved, and on SIGTERM or
- * SIGINT closes what main left and exits 0. Exits 78 on a bad configuration, 1 on anything unexpected. Never rejects.
+ * Runs a daemon: reads `--config FILE`, calls main, prints `READY` on stdout once it has resolved, and on SIGTERM,
+ * SIGINT or SIGHUP closes what main left and exits 0. Exits 78 on a bad configuration, 1 on anything unexpected. Never rejects.
  */
 export async function runDaemon<S extends TSchema>(
   name: string,
@@ -66,7 +67,7 @@ async function start<S extends TSchema>(
 }
 
 /**
- * Starts what is to run; answers when it does, and from then on SIGTERM or SIGINT closes it and exits 0. A second
+ * Starts what is to run; answers when it does, and from then on SIGTERM, SIGINT or SIGHUP closes it and exits 0. A second
  * signal, or a close that takes too long, ends the process at once. @throws what main throws
  */
 export async function runUntilStopped(log: Log, main: (context: DaemonContext) => Promise<Running>): Promise<void> {
@@ -87,7 +88,11 @@ function configPath(): string {
 /** The first signal asks; a second one, or a stop that takes too long, ends it at once. */
 function stopOnSignals(stop: AbortController, log: Log): void {
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stop.signal.aborted) process.exit(EXIT_FAILED);
+    if (stop.signal.aborted) {
+      // The kernel and the shell both tell of a closed terminal, which is one wish.
+      if (signal === 'SIGHUP') return;
+      process.exit(EXIT_FAILED);
+    }
     log.info({ signal }, 'stopping');
     setTimeout(() => {
       log.fatal(`the stop took longer than ${STOP_TIMEOUT_MS} ms`);
@@ -95,7 +100,8 @@ function stopOnSignals(stop: AbortController, log: Log): void {
     }, STOP_TIMEOUT_MS).unref();
     stop.abort(new OperationError('STOPPING', `the daemon was told to stop by ${signal}`));
   };
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  servesUnread();
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
 }
 
 async function closeAndExit(running: Running, log: Log): Promise<void> {

@@ -22,6 +22,8 @@ export function createLog(name: string, level: Level | 'silent' = 'info'): Log {
 /** The same for a program that a person has in a terminal: a sentence per event. */
 export function createPlainLog(name: string, level: Level | 'silent' = 'warn'): Log {
   const out = destination({ fd: 2, sync: true });
+  // A terminal that is closed must not end what serves.
+  out.on('error', () => undefined);
   return pino({ name, level, redact: REDACT }, { write: (line: string) => void out.write(plainText(line)) });
 }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { OperationError } from '../common/errors.ts';
 import type { ProgressLine } from '../common/progress.ts';
+import { STOP_SIGNALS } from '../common/terminal.ts';
 import { runCommand } from './namespace.ts';
 
 const SCRIPT = fileURLToPath(new URL('install-packages.sh', import.meta.url));
@@ -18,7 +19,6 @@ const TAIL_BYTES = 4_000;
 /** A full disk is one of the things that apt may have to say. */
 const MEMORY_FOLDER = '/dev/shm';
 const LOOK_INTERVAL_MS = 250;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The packages among those asked for that dpkg's answer does not call installed (held ones are). */
 export function notInstalled(packages: readonly string[], dpkgAnswer: string): string[] {
@@ -64,10 +64,10 @@ function runScript(packages: readonly string[], log: Log, line: ProgressLine): P
       child.kill('SIGTERM');
     };
     const look = setInterval(() => line.update({ detail: log.lines().at(-1) ?? '' }), LOOK_INTERVAL_MS);
-    for (const signal of SIGNALS) process.on(signal, stop);
+    for (const signal of STOP_SIGNALS) process.on(signal, stop);
     const ended = (): void => {
       clearInterval(look);
-      for (const signal of SIGNALS) process.off(signal, stop);
+      for (const signal of STOP_SIGNALS) process.off(signal, stop);
     };
     child.once('error', (error) => {
       ended();

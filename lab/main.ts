@@ -4,6 +4,7 @@ import { exitCodeOf, reportError } from '../common/error-report.ts';
 import { OperationError } from '../common/errors.ts';
 import { jsonText, writeJsonFile } from '../common/json-file.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
+import { STOP_SIGNALS, servesUnread } from '../common/terminal.ts';
 import type { GuestKind } from './guest/build.ts';
 import { labPackages, prepareWithProgress, visitorPackages } from './guests.ts';
 import { checkHost } from './host-check.ts';
@@ -93,7 +94,8 @@ function whatToTry(lab: Lab, key: string | undefined): string {
 /** Given when the person, or whoever started this, says that it is enough. */
 function enough(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => controller.abort());
+  servesUnread();
+  for (const signal of STOP_SIGNALS) process.on(signal, () => controller.abort());
   return controller.signal;
 }
 

@@ -5,6 +5,7 @@ import { runDaemon } from '../../../common/daemon.ts';
 
 await runDaemon('program', Type.Object({ behaviour: Type.String() }), async ({ behaviour }, { log, signal }) => {
   const awake = setInterval(() => undefined, 1000);
+  const held = once(process, 'SIGUSR2');
   log.info({ behaviour }, 'starting');
   if (behaviour === 'fail to start') throw new TypeError('a mistake');
   if (behaviour === 'slow start') await once(signal, 'abort');
@@ -18,6 +19,7 @@ await runDaemon('program', Type.Object({ behaviour: Type.String() }), async ({ b
   return {
     async close() {
       log.info('closing');
+      if (behaviour === 'held stop') await held;
       if (behaviour === 'slow stop') await new Promise(() => undefined);
       clearInterval(awake);
     },

@@ -9,6 +9,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { within } from './members.ts';
 
+// These tests may have been started by nohup.
+delete process.env.SUPERCLOUD_OUTLIVES_TERMINAL;
+test.after.each(() => {
+  delete process.env.SUPERCLOUD_OUTLIVES_TERMINAL;
+});
+
 const PROGRAM = join(import.meta.dirname, 'daemon-program.ts');
 
 interface Ran {
@@ -42,8 +48,14 @@ async function withDaemon(config: string | undefined, body: (ran: Ran) => Promis
   }
 }
 
+function closingSaid({ stderr }: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    stderr?.on('data', (chunk: Buffer) => (String(chunk).includes('"msg":"closing"') ? resolve() : undefined));
+  });
+}
+
 test('it says READY once, and stops in order when it is told to', async () => {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     await withDaemon('{"behaviour":"good"}', async ({ child, stdout, stderr, ended, ready }) => {
       await ready();
       child.kill(signal);
@@ -72,6 +84,29 @@ test('a second signal ends a stop that hangs', async () => {
     child.kill('SIGTERM');
     assert.equal(await ended, [1, null]);
     assert.match(await stderr, '"msg":"stopping"');
+  });
+});
+
+test('a terminal that is closed, as kernel and shell both say, is one wish', async () => {
+  await withDaemon('{"behaviour":"held stop"}', async ({ child, ended, ready }) => {
+    await ready();
+    const closing = closingSaid(child);
+    child.kill('SIGHUP');
+    await within(closing);
+    child.kill('SIGHUP');
+    child.kill('SIGUSR2');
+    assert.equal(await ended, [0, null]);
+  });
+});
+
+test('one that is to outlive its terminal is stopped by others alone', async () => {
+  process.env.SUPERCLOUD_OUTLIVES_TERMINAL = 'yes';
+  await withDaemon('{"behaviour":"good"}', async ({ child, stderr, ended, ready }) => {
+    await ready();
+    child.kill('SIGHUP');
+    child.kill('SIGTERM');
+    assert.equal(await ended, [0, null]);
+    assert.match(await stderr, /"signal":"SIGTERM","msg":"stopping"/);
   });
 });
 
