@@ -16,6 +16,7 @@ import { Converter } from './convert/converter.ts';
 import { ImageShelf } from './image/image-shelf.ts';
 import { LONE_NODE, LoneImages, type WantedImage } from './image/lone-images.ts';
 import type { Serve } from './image/served-image.ts';
+import { makeNamed } from './named-directory.ts';
 import { atPort, type NbdPort } from './nbd/nbd-port.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
 import { dropCached } from './store/page-cache.ts';
@@ -50,17 +51,6 @@ function wantedImage(text: string, before: readonly WantedImage[]): WantedImage[
   if (!name.accepts(image)) throw usage('a name has 1 to 40 lower-case letters, digits and hyphens, a letter first');
   if (before.some((other) => other.image === image)) throw usage('that image is named twice');
   return [...before, { image, bytes: Number(digits) * (UNIT_BYTES[unit] ?? 1) }];
-}
-
-async function makeData(data: string): Promise<void> {
-  try {
-    await realDisk.makeDirectory(data);
-  } catch (cause) {
-    throw new OperationError('NO_DIRECTORY', `${data} cannot be made a directory: ${messageOf(cause)}`, {
-      remedy: 'Name one with --data that is there or can be made.',
-      cause,
-    });
-  }
 }
 
 /** The catalogue's lock is the directory's: the kernel gives it back when its process ends, however that ends. */
@@ -128,7 +118,8 @@ async function serveImages(
   context: DaemonContext,
 ): Promise<Running> {
   for (const { image } of wanted) socketPath(data, image);
-  await makeData(data);
+  // Where the images are to be: what is refused there is refused before anything else is made.
+  await makeNamed(join(data, 'layers'), '--data');
   const catalogue = await openCatalogue(data);
   let mayServe = false;
   const port = await openPort(listen, context.log);

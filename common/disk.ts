@@ -1,11 +1,12 @@
 // Files and directories as a part that can be handed in: the simulation has another that loses and tears writes.
 // Nothing here retries and nothing is durable until datasync (and, for names, syncDirectory) has answered.
 import { constants, readFileSync, readSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NOT_CACHED, NOT_TOLD, readCached } from './cached-read.ts';
 import { writeCached } from './cached-write.ts';
 import { coldReads } from './cold-reads.ts';
+import { codeOf } from './errors.ts';
 import { allocateRange, punchRange } from './fallocate.ts';
 
 /** Offsets and sizes in bytes. Errors carry the operating system's code (`ENOSPC`, `EIO`, `ENOENT`). */
@@ -202,11 +203,34 @@ export const realDisk: Disk = {
   rename,
   remove: (path) => rm(path, { force: true }),
   list: async (directory) => (await readdir(directory)).sort(),
-  async makeDirectory(directory) {
-    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY });
-  },
+  makeDirectory,
   syncDirectory,
 };
+
+/**
+ * With those above it. Not mkdir's own `recursive`, which tries for ever where a file system has no room for names and says
+ * that there is no such file, as /proc does.
+ */
+async function makeDirectory(directory: string): Promise<void> {
+  if (await makeOne(directory)) return;
+  await makeDirectory(dirname(directory));
+  await mkdir(directory, PRIVATE_DIRECTORY).catch((error: unknown) => settleExisting(directory, error));
+}
+
+/** Whether it is there now; not while the one above it is missing. */
+async function makeOne(directory: string): Promise<boolean> {
+  try {
+    await mkdir(directory, PRIVATE_DIRECTORY);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' && dirname(directory) !== directory) return false;
+    await settleExisting(directory, error);
+  }
+  return true;
+}
+
+async function settleExisting(directory: string, error: unknown): Promise<void> {
+  if (codeOf(error) !== 'EEXIST' || !(await stat(directory)).isDirectory()) throw error;
+}
 
 async function replaceFile(path: string, bytes: Uint8Array, mode: number = PRIVATE_FILE): Promise<void> {
   const fresh = `${path}.new`;

@@ -1,10 +1,11 @@
 // Where the images are mounted: takes away what a process that died left there, mounts, and ends the mount whatever has it
 // open. Serves nothing.
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, realpath, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, OperationError } from '../../common/errors.ts';
+import { makeNamed } from '../named-directory.ts';
 import { MNT_DETACH, mountFuse, unmount } from './kernel-calls.ts';
 
 const DEVICE = '/dev/fuse';
@@ -20,16 +21,16 @@ export interface FuseMount {
   end(): boolean;
 }
 
-/** Mounts on a directory, which is made where missing. @throws OperationError NOT_ROOT, NO_FUSE, MOUNT_IN_USE */
+/** Mounts on a directory, which is made where missing. @throws OperationError NOT_ROOT, NO_DIRECTORY, NO_FUSE, MOUNT_IN_USE */
 export async function mountImages(wanted: string): Promise<FuseMount> {
   if (process.getuid?.() !== 0) {
     throw new OperationError('NOT_ROOT', 'to mount takes root', { remedy: "Run it with 'sudo'." });
   }
   // As the kernel's list of mounts names it. The directory itself cannot be asked while a dead mount is on it.
-  await mkdir(dirname(wanted), { recursive: true, mode: 0o700 });
+  await makeNamed(dirname(wanted), '--at');
   const at = join(await realpath(dirname(wanted)), basename(wanted));
   await mendMount(at);
-  await mkdir(at, { recursive: true, mode: 0o700 });
+  await makeNamed(at, '--at');
   const device = await openDevice();
   try {
     mountFuse(device.fd, at, TYPE, 'rootmode=40000,user_id=0,group_id=0,default_permissions');

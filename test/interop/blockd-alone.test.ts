@@ -29,14 +29,14 @@ test.after(async () => {
   await rm(data, { recursive: true, force: true });
 });
 
-const words = (...images: string[]): string[] => [
-  ...[MAIN, '--alone', '--data', data],
+const words = (images: readonly string[], at = data): string[] => [
+  ...[MAIN, '--alone', '--data', at],
   ...images.flatMap((image) => ['--image', image]),
 ];
 
 /** Answers what it said on standard error before it served. */
 async function start(...images: string[]): Promise<string> {
-  const started = spawn(process.execPath, words(...images), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const started = spawn(process.execPath, words(images), { stdio: ['ignore', 'pipe', 'pipe'] });
   child = started;
   let said = '';
   let complaint = '';
@@ -70,9 +70,13 @@ async function io(image: string, ...commands: string[]): Promise<void> {
 }
 
 /** What a start that is refused says. */
-async function refusal(...images: string[]): Promise<string> {
+function refusal(...images: string[]): Promise<string> {
+  return refusalAt(data, ...images);
+}
+
+async function refusalAt(at: string, ...images: string[]): Promise<string> {
   try {
-    await run(process.execPath, words(...images), { timeout: TOOL_MS });
+    await run(process.execPath, words(images, at), { timeout: TOOL_MS });
   } catch (error) {
     return error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
   }
@@ -120,6 +124,12 @@ test('another size, a bad name and no size are refused in one sentence', async (
   assert.match(await refusal('Web:64M'), /lower-case letters.*\(USAGE\)/);
   assert.match(await refusal('web'), /no NAME:SIZE \(USAGE\)/);
   assert.match(await refusal('odd:1000'), /a size is a multiple of 4096 \(BAD_SIZE\)/);
+});
+
+test('a place where nothing can be made is refused in one sentence', async () => {
+  for (const at of ['/proc', '/proc/none/deep', MAIN]) {
+    assert.match(await refusalAt(at, 'web:1M'), /layers cannot be made a directory: .*\(NO_DIRECTORY\)\n.*--data/);
+  }
 });
 
 test('an image with a damaged file is said and stays as it is, and the others are served', async () => {

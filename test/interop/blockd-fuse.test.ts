@@ -233,6 +233,9 @@ async function untilListed(...names: readonly string[]): Promise<void> {
 test('a mount that runs is not taken over; one whose process was killed is mended by the next start', async () => {
   assert.match(await settled(stand.secondFuse()), /MOUNT_IN_USE/);
   assert.match(await settled(stand.secondFuse(stand.root)), /USAGE/);
+  const plain = join(stand.root, 'plain');
+  await writeFile(plain, '');
+  assert.match(await settled(stand.secondFuse(plain)), /cannot be made a directory.*NO_DIRECTORY.*\n.*--at/);
   const file = await open(stand.file('web'), 'r');
   await stand.stopFuse('SIGKILL');
   assert.is(await settled(readAt(file, 0, 4096)), 'ENOTCONN');
