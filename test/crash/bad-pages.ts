@@ -15,12 +15,18 @@ export class BadPages {
   }
 
   wrote(offset: number, bytes: number): void {
+    if (this.#pages.size === 0) return;
     for (const page of pagesOf(offset, bytes)) this.#pages.delete(page);
   }
 
   /** @throws Error EIO */
   read(path: string, offset: number, bytes: number): void {
-    if (!path.endsWith('.data') || !pagesOf(offset, bytes).some((page) => this.#pages.has(page))) return;
+    if (
+      this.#pages.size === 0 ||
+      !path.endsWith('.data') ||
+      !pagesOf(offset, bytes).some((page) => this.#pages.has(page))
+    )
+      return;
     throw Object.assign(new Error(`EIO: ${path}`), { code: 'EIO' });
   }
 }

@@ -148,9 +148,7 @@ export class CrashDisk implements Disk {
   #file(path: string, inode: Inode): DiskFile {
     const read = (buffer: Uint8Array, offset: number): number => {
       this.badPages.read(path, offset, buffer.length);
-      const part = inode.content.bytes.subarray(offset, offset + buffer.length);
-      buffer.set(part);
-      return part.length;
+      return inode.content.read(buffer, offset);
     };
     return {
       path,
@@ -167,7 +165,7 @@ export class CrashDisk implements Disk {
       allocate: async () => this.#throwIfFull(),
       punch: (offset, bytes) => this.#step(() => inode.change(writing(Buffer.alloc(bytes), offset))),
       truncate: (bytes) => this.#step(() => inode.change(truncation(bytes))),
-      size: async () => inode.content.bytes.length,
+      size: async () => inode.content.size,
       close: async () => undefined,
     };
   }

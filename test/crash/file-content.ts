@@ -21,6 +21,18 @@ export class FileContent {
     return this.#buffer.subarray(0, this.#size);
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Answers how many bytes there were. */
+  read(into: Uint8Array, offset: number): number {
+    const end = Math.min(offset + into.length, this.#size);
+    if (end <= offset) return 0;
+    into.set(this.#buffer.subarray(offset, end));
+    return end - offset;
+  }
+
   copy(): FileContent {
     this.#isShared = this.#size > 0;
     return new FileContent(this.#buffer, this.#size);

@@ -130,9 +130,10 @@ export class BlockCopies {
 async function readAll(disk: CrashDisk, layer: string): Promise<(Uint8Array | undefined)[]> {
   const store = await openLayer(disk, LAYERS, layer, { dropCached: disk.dropCached });
   if (store === undefined) return [];
+  const room = new Uint8Array(store.blocks * BLOCK_BYTES);
   return Array.from({ length: store.blocks }, (_, block) => {
     const content = store.table.contentOf(block);
-    const into = new Uint8Array(BLOCK_BYTES);
+    const into = room.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES);
     if (content === 0 || content === HERE) return into;
     if (content === DATA) return undefined;
     return store.file.read(into, block * BLOCK_BYTES) ? into : undefined;

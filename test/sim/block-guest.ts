@@ -15,12 +15,18 @@ const RETRY_MS = 60;
 
 type Kind = 'read' | 'write' | 'fua' | 'zero' | 'trim' | 'flush';
 
-interface Request {
-  readonly kind: Kind;
+interface Range {
   readonly offset: number;
   readonly length: number;
+}
+
+interface Request extends Range {
+  readonly kind: Kind;
+  /** Of changes. */
   readonly data: Uint8Array;
 }
+
+const NOTHING = new Uint8Array(0);
 
 const KINDS: readonly [Kind, ...Kind[]] = [
   'read',
@@ -57,6 +63,8 @@ export class BlockGuest {
   /** Counts resumptions: only the newest goes on asking. */
   #beat = 0;
   #quiet = Promise.withResolvers<void>();
+  /** What was read last: it is judged in the step in which it is read. */
+  readonly #room = new Uint8Array(RANGE_SECTORS_MAX * SECTOR_BYTES);
 
   constructor(world: World, image: string, bytes: number) {
     this.#world = world;
@@ -185,21 +193,26 @@ export class BlockGuest {
     const first = prng.integer(sectors);
     const length = Math.min(1 + prng.integer(RANGE_SECTORS_MAX), sectors - first) * SECTOR_BYTES;
     const kind = prng.pick(KINDS);
-    const data = new Uint8Array(length).fill(kind === 'zero' || kind === 'trim' ? 0 : 1 + prng.integer(255));
-    let request: Request = { kind, offset: first * SECTOR_BYTES, length, data };
+    const fill = kind === 'zero' || kind === 'trim' ? 0 : 1 + prng.integer(255);
+    const drawn = { offset: first * SECTOR_BYTES, length };
     // A trim of a part of a block is a hint that may do nothing: whole blocks only.
-    if (kind === 'trim') request = aligned(request);
-    if (request.length === 0 || this.#overlaps(request)) return;
+    const range = kind === 'trim' ? aligned(drawn) : drawn;
+    if (range.length === 0 || (kind !== 'flush' && this.#overlaps(range))) return;
+    const request: Request = {
+      kind,
+      ...range,
+      data: isChange(kind) ? new Uint8Array(range.length).fill(fill) : NOTHING,
+    };
     this.#open.add(request);
-    if (isChange(request)) this.history.asked(request.offset, request.data);
+    if (isChange(kind)) this.history.asked(request.offset, request.data);
     this.#ask(request, life);
   }
 
-  #overlaps({ kind, offset, length }: Request): boolean {
-    if (kind === 'flush') return false;
-    return [...this.#open].some(
-      (other) => other.kind !== 'flush' && offset < other.offset + other.length && other.offset < offset + length,
-    );
+  #overlaps({ offset, length }: Range): boolean {
+    for (const other of this.#open) {
+      if (other.kind !== 'flush' && offset < other.offset + other.length && other.offset < offset + length) return true;
+    }
+    return false;
   }
 
   #ask(request: Request, life: number): void {
@@ -235,7 +248,7 @@ export class BlockGuest {
     const { kind, offset, length, data } = request;
     switch (kind) {
       case 'read': {
-        const into = new Uint8Array(length);
+        const into = this.#room.subarray(0, length).fill(0);
         while (!device.tryRead(offset, into, false)) await device.makeReadable(offset, length);
         const at = isCurrent() ? this.history.differsAt(offset, into) : -1;
         if (at >= 0) this.#world.violate(`a read at ${at} is not what was written`);
@@ -277,18 +290,17 @@ export class BlockGuest {
     this.#askedIn.delete(request);
     this.answered++;
     const { kind, offset, length } = request;
-    if (isChange(request)) this.#changed(offset, length, kind === 'fua');
+    if (isChange(kind)) this.#changed(offset, length, kind === 'fua');
     if (this.#isPaused && this.#open.size === 0) this.#quiet.resolve();
   }
 }
 
-function isChange({ kind }: Request): boolean {
+function isChange(kind: Kind): boolean {
   return kind === 'write' || kind === 'fua' || kind === 'zero' || kind === 'trim';
 }
 
-function aligned(request: Request): Request {
+function aligned(range: Range): Range {
   const block = 4096;
-  const offset = Math.ceil(request.offset / block) * block;
-  const length = Math.max(0, Math.floor((request.offset + request.length) / block) * block - offset);
-  return { ...request, offset, length, data: request.data.subarray(0, length) };
+  const offset = Math.ceil(range.offset / block) * block;
+  return { offset, length: Math.max(0, Math.floor((range.offset + range.length) / block) * block - offset) };
 }

@@ -1,7 +1,7 @@
 // The readers of a simulated disk while it is closed (TOCS 2017, 3.2.2): the catalogue opens it for them at some nodes, they
 // read at random, and each read is what the disk was closed with. Who is not told of the end, since it is cut off, reads on
 // and must see the same.
-import { openEpoch } from '../../blockd/catalogue/catalogue.ts';
+import { type Entry, openEpoch } from '../../blockd/catalogue/catalogue.ts';
 import { closeReading, openReading } from '../../blockd/catalogue/catalogue-readers.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
@@ -47,6 +47,8 @@ export class BlockReaders {
   readonly #mayBe = new WeakMap<NbdDevice, readonly ClosedVersion[]>();
   /** By export: for whom it was opened; one of an earlier opening may find the blocks of its version gone. */
   readonly #shownFor = new WeakMap<NbdDevice, ClosedVersion>();
+  /** An entry never changes: what was refused on this one is refused. */
+  #checked: Entry | undefined;
 
   constructor(parts: ReadersParts) {
     this.#parts = parts;
@@ -88,6 +90,8 @@ export class BlockReaders {
       if (node.shown.has(image) && node.exports.has(image))
         world.violate(`${node.name} shows the disk to readers and to a writer`);
     }
+    if (head.entry === this.#checked) return;
+    this.#checked = head.entry;
     if (writer !== null && isGranted(() => openReading(head.entry, 'a')))
       world.violate('the disk is opened for reading while it is written');
   }

@@ -1,6 +1,5 @@
 // The world of real stores: three nodes, one disk, its guest, whoever moves it about, and what goes wrong. One seed makes one
 // course of events.
-import { setImmediate as turn } from 'node:timers/promises';
 import { messageOf } from '../../common/errors.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { BlockCopies, type CopyPolicy } from './block-copies.ts';
@@ -13,6 +12,7 @@ import { BlockPushes, PROACTIVE } from './block-pushes.ts';
 import { BlockScript } from './block-script.ts';
 import { SimStreams } from './block-streams.ts';
 import type { LinkFaults } from './network.ts';
+import { turn } from './turn.ts';
 import { World } from './world.ts';
 
 const IMAGE = 'web';
