@@ -3,17 +3,20 @@
 import type { WantedRun } from '../image/block-fetcher.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { WANTED_BYTES, writeWanted } from './frame-fields.ts';
-import { ANSWER_BLOCKS_MAX, FRAME_TYPE, HEADER_BYTES } from './peer-frame.ts';
+import { FRAME_TYPE, HEADER_BYTES } from './peer-frame.ts';
 
 const RUN_AT = HEADER_BYTES + 8;
 const BLOCKS_AT = RUN_AT + WANTED_BYTES;
 
 /** One answer at a time. */
 export class AnswerRoom {
-  readonly #bytes = Buffer.allocUnsafeSlow(BLOCKS_AT + ANSWER_BLOCKS_MAX * BLOCK_BYTES);
+  /** As large as the largest of its answers needed: most are of a block or two. */
+  #bytes = Buffer.alloc(0);
 
   /** Where the blocks go, so many. */
   dataOf(count: number): Buffer {
+    const bytes = BLOCKS_AT + count * BLOCK_BYTES;
+    if (this.#bytes.length < bytes) this.#bytes = Buffer.allocUnsafeSlow(bytes);
     return this.#bytes.subarray(BLOCKS_AT, BLOCKS_AT + count * BLOCK_BYTES);
   }
 

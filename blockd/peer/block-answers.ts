@@ -63,7 +63,7 @@ export class BlockAnswers {
       if (question === undefined) return;
       const { run } = question;
       this.#waitingBlocks -= run.count;
-      const count = Math.min(run.count, ANSWER_BLOCKS_MAX, this.#sameAnswer(run));
+      const count = this.#sameAnswer(run);
       if (count < run.count)
         this.#wait({ ...question, run: { ...run, first: run.first + count, count: run.count - count } }, true);
       this.#answer({ ...question, run: { ...run, count } });
@@ -100,13 +100,14 @@ export class BlockAnswers {
     this.#parts.store?.file.warm(run.first, run.first + run.count).then(again, again);
   }
 
-  /** How many blocks of the run, from its first, are all here or all not. */
+  /** How many blocks of the run, from its first, are all here or all not, and go into one answer. */
   #sameAnswer(run: WantedRun): number {
     const has = this.#has(run, run.first);
     const hint = this.#hint(run, run.first);
+    const end = Math.min(run.count, ANSWER_BLOCKS_MAX);
     let count = 1;
     while (
-      count < run.count &&
+      count < end &&
       this.#has(run, run.first + count) === has &&
       (has || this.#hint(run, run.first + count) === hint)
     )
