@@ -33,6 +33,9 @@ interface Moment {
   readonly disks: readonly CrashDisk[];
 }
 
+/** By block; nothing of blocks that are not there, or cannot be read. */
+type Contents = readonly (Uint8Array | undefined)[];
+
 /** The judge of one disk's copies. */
 export class BlockCopies {
   /** Moments that were judged. */
@@ -42,6 +45,8 @@ export class BlockCopies {
   readonly #guest: BlockGuest;
   readonly #disk: CopiedDisk;
   readonly #moments: Moment[] = [];
+  /** What was recovered from each. */
+  readonly #recovered = new WeakMap<CrashDisk, Contents>();
   #isMeant = false;
   #isOver = false;
 
@@ -111,11 +116,11 @@ export class BlockCopies {
   }
 
   async #judge({ when, contents, disks }: Moment): Promise<void> {
-    const { layer, policy } = this.#disk;
+    const { policy } = this.#disk;
     const blocks = this.#guest.history.bytes / BLOCK_BYTES;
     const counts = new Array<number>(blocks).fill(0);
     for (const disk of disks) {
-      for (const [block, read] of (await readAll(disk, layer)).entries()) {
+      for (const [block, read] of (await this.#contentsOf(disk)).entries()) {
         if (read !== undefined && contents.hasCopy(block * BLOCK_BYTES, read)) counts[block] = (counts[block] ?? 0) + 1;
       }
     }
@@ -124,10 +129,15 @@ export class BlockCopies {
     this.#isOver = true;
     this.#world.violate(`${when} block ${block} is on ${counts[block]} disks of ${policy.copies} (S1)`);
   }
+
+  async #contentsOf(disk: CrashDisk): Promise<Contents> {
+    const contents = this.#recovered.get(disk) ?? (await readAll(disk, this.#disk.layer));
+    this.#recovered.set(disk, contents);
+    return contents;
+  }
 }
 
-/** What a disk has of a layer, by block; nothing of blocks that are not there, or cannot be read. */
-async function readAll(disk: CrashDisk, layer: string): Promise<(Uint8Array | undefined)[]> {
+async function readAll(disk: CrashDisk, layer: string): Promise<Contents> {
   const store = await openLayer(disk, LAYERS, layer, { dropCached: disk.dropCached });
   if (store === undefined) return [];
   const room = new Uint8Array(store.blocks * BLOCK_BYTES);

@@ -1,5 +1,6 @@
 // A simulated node with a real store: its shelf of images on a disk that can lose power, its calls, its streams to the
 // other stores, and the exports that a guest may use.
+import { isDeepStrictEqual } from 'node:util';
 import { Converter } from '../../blockd/convert/converter.ts';
 import { blockCalls } from '../../blockd/image/block-calls.ts';
 import { ImageShelf } from '../../blockd/image/image-shelf.ts';
@@ -49,6 +50,9 @@ export class BlockNode {
   readonly #world: World;
   readonly #around: Around;
   #disk = new CrashDisk();
+  #looked:
+    | { readonly disk: CrashDisk; readonly steps: number; readonly loss: Loss; readonly after: CrashDisk }
+    | undefined;
   #shelf: ImageShelf | undefined;
   #isServing = false;
   #started: Promise<void> = new Promise(() => undefined);
@@ -106,9 +110,16 @@ export class BlockNode {
     this.#disk = this.#disk.afterCut(loss);
   }
 
-  /** What its disk would have if its power failed now. */
+  /** What its disk would have if its power failed now: the same one again while its disk has not changed. */
   diskAfter(pick: (losses: readonly Loss[]) => Loss): CrashDisk {
-    return this.#disk.afterCut(pick(this.#disk.losses()));
+    const disk = this.#disk;
+    const { steps } = disk;
+    const loss = pick(disk.losses());
+    const last = this.#looked;
+    if (last?.disk === disk && last.steps === steps && isDeepStrictEqual(last.loss, loss)) return last.after;
+    const after = disk.afterCut(loss);
+    this.#looked = { disk, steps, loss, after };
+    return after;
   }
 
   powerOn(): void {
