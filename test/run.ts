@@ -39,11 +39,13 @@ const JUDGES = [
   'cpio',
   'etcd-server',
   'python3-os-ken',
+  'wireguard-go',
+  'wireguard-tools',
 ];
 const LAB_PACKAGES = labPackages('debian');
 
 /** Tests that have namespaces of their own or draw their ports; the others' daemons listen at fixed ports of the loopback. */
-const APART = /\/(guest|openflow|ovsdb|qemu|rpc|sdnd|switch|wan)[^/]*$/;
+const APART = /\/(guest|openflow|ovsdb|qemu|rpc|sdnd|switch|wan|wireguard)[^/]*$/;
 
 const KINDS: readonly Kind[] = [
   { folder: 'unit', parallel: 2, limitMs: 120_000, packages: ['cpio', 'util-linux-extra'] },

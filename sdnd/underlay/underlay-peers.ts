@@ -1,0 +1,107 @@
+// Which WireGuard peers a node has: by the members, where each is reached from here, and through whom if not at all. Pure.
+// Every node has an inner endpoint, the address of its own network interface, and mostly an outer one, which its provider's
+// 1:1 NAT leads to it: nodes of one cloud use the inner ones, all others the outer. A node that nobody can send UDP to has no
+// outer endpoint: it dials the others, and two such nodes speak through a member that both can reach (SOUNDNESS C7).
+
+/** How often a mapping or a stateful filter before a node is kept open, s (WireGuard's own advice). */
+const KEEPALIVE_SECONDS = 25;
+
+/** Where WireGuard listens. */
+export interface UdpEndpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A member as its peers see it. */
+export interface UnderlayMember {
+  readonly node: string;
+  readonly cloud: string;
+  /** Its address inside WireGuard, to which daemons and tunnels speak. */
+  readonly address: string;
+  /** One, or while it is exchanged two: the old and the new. */
+  readonly keys: readonly [string] | readonly [string, string];
+  readonly inner: UdpEndpoint;
+  /** Undefined: nobody outside of its cloud can send to it. */
+  readonly outer?: UdpEndpoint | undefined;
+}
+
+/** A peer of a WireGuard device as it is to be. */
+export interface WantedPeer {
+  readonly publicKey: string;
+  /** Undefined: it is the one that dials. */
+  readonly endpoint: UdpEndpoint | undefined;
+  /** Addresses that are sent to it, and that it alone may send from. */
+  readonly addresses: readonly string[];
+  /** 0: none. */
+  readonly keepaliveSeconds: number;
+}
+
+/** How one node reaches another. */
+export type Reach = { readonly kind: 'direct' } | { readonly kind: 'relayed'; readonly by: string };
+
+/** Undefined when there is no way: neither can be sent to, and no member that can is known. */
+export function reach(from: UnderlayMember, to: UnderlayMember, members: readonly UnderlayMember[]): Reach | undefined {
+  if (isDirect(from, to)) return { kind: 'direct' };
+  const relays = members.filter(({ outer }) => outer !== undefined).map(({ node }) => node);
+  if (relays.length === 0) return undefined;
+  // Both ends must name the same one, or each would refuse what comes by the other's.
+  const by = relays.toSorted()[sum(from.node, to.node) % relays.length];
+  return by === undefined ? undefined : { kind: 'relayed', by };
+}
+
+/**
+ * The peers of a node. A new key of a peer gets its addresses once `isProven`: the peer has shaken hands with it, and so
+ * speaks with it from now on; before, the old key keeps them.
+ */
+export function wantedPeers(
+  node: string,
+  members: readonly UnderlayMember[],
+  isProven: (publicKey: string) => boolean,
+): WantedPeer[] {
+  const self = members.find((member) => member.node === node);
+  if (self === undefined) return [];
+  const others = members.filter((member) => member !== self);
+  return others
+    .filter((peer) => isDirect(self, peer))
+    .flatMap((peer) => {
+      const relayed = others.filter((other) => relayOf(self, other, members) === peer.node);
+      const addresses = [peer, ...relayed].map(({ address }) => address).toSorted();
+      return peersOf(self, peer, addresses, isProven);
+    });
+}
+
+function peersOf(
+  self: UnderlayMember,
+  peer: UnderlayMember,
+  addresses: readonly string[],
+  isProven: (publicKey: string) => boolean,
+): WantedPeer[] {
+  const speaks = peer.keys.findLast((key, index) => index === 0 || isProven(key));
+  const endpoint = peer.cloud === self.cloud ? peer.inner : peer.outer;
+  const keepaliveSeconds = isBehindNat(self) && peer.cloud !== self.cloud ? KEEPALIVE_SECONDS : 0;
+  return peer.keys.map((publicKey) => ({
+    publicKey,
+    endpoint,
+    addresses: publicKey === speaks ? addresses : [],
+    keepaliveSeconds,
+  }));
+}
+
+function relayOf(self: UnderlayMember, other: UnderlayMember, members: readonly UnderlayMember[]): string | undefined {
+  const way = reach(self, other, members);
+  return way?.kind === 'relayed' ? way.by : undefined;
+}
+
+/** One of the two can be sent to by the other. */
+function isDirect(one: UnderlayMember, other: UnderlayMember): boolean {
+  return one.cloud === other.cloud || one.outer !== undefined || other.outer !== undefined;
+}
+
+function isBehindNat({ inner, outer }: UnderlayMember): boolean {
+  return outer === undefined || outer.address !== inner.address || outer.port !== inner.port;
+}
+
+/** The same for a pair whichever comes first, and spread over the pairs. */
+function sum(one: string, other: string): number {
+  return [...one, ...other].reduce((total, letter) => total + (letter.codePointAt(0) ?? 0), 0);
+}
