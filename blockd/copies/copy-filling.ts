@@ -14,6 +14,8 @@ import type { KeptTable } from './kept-table.ts';
 const ASKED_MAX = 1_024;
 /** How soon a copy that lacks something makes durable what it has, and asks again for what it could not get. */
 const LATER_MS = 1_000;
+/** Whoever but the writer is to have something has not answered by then: the writer may have got it meanwhile. */
+const ELSEWHERE_MS = 5_000;
 /** No rate: a copy that lacks something keeps flushes waiting. */
 const NO_RATE = Number.MAX_SAFE_INTEGER;
 
@@ -36,21 +38,14 @@ export interface CopyFillingParts {
 /** What one copy lacks. */
 export class CopyFilling {
   readonly #parts: CopyFillingParts;
-  readonly #lane: FetchLane;
+  /** To the writer, and to whom it names. */
+  readonly #lanes = new Map<string, FetchLane>();
   readonly #asked = new Set<number>();
   #isFilling = false;
   #later: Timer | undefined;
 
   constructor(parts: CopyFillingParts) {
     this.#parts = parts;
-    const { source: node, dial, clock, log } = parts;
-    const { layer } = parts.layer.store;
-    this.#lane = new FetchLane({
-      ...{ node, layer, dial, clock, cause: 'background' },
-      traffic: () => parts.layers.trafficOf(layer),
-      waiting: (reason) => log.warn({ node, layer, reason }, 'a copy waits for its writer'),
-      resumed: () => log.info({ node, layer }, 'a copy is filled again'),
-    });
   }
 
   /** All blocks of them, durably. @throws OperationError CANCELLED, BLOCKS_LOST; Error of the disk */
@@ -58,10 +53,14 @@ export class CopyFilling {
     if (below.length > 0) await this.#parts.layers.seed({ ...this.#job, layers: below });
   }
 
-  /** What is missing comes by the ways of every other block; what is still here in another version, from the writer. */
+  /**
+   * What is missing comes by the ways of every other block; what is still here in another version, from the writer, or from
+   * whom it names.
+   */
   fill(): void {
     const { layer, layers } = this.#parts;
-    this.#askWriter();
+    this.#ask();
+    for (const place of this.#parts.table.places) this.#ask(place);
     this.#lookLater();
     if (this.#isFilling || !layer.store.table.hasMissing) return;
     this.#isFilling = true;
@@ -74,7 +73,7 @@ export class CopyFilling {
 
   close(): void {
     this.#later?.cancel();
-    this.#lane.close();
+    for (const lane of this.#lanes.values()) lane.close();
   }
 
   get #job(): Parameters<LayerShelf['fillLayer']>[1] {
@@ -82,29 +81,56 @@ export class CopyFilling {
     return { source, signal, rateBytesPerSecond: NO_RATE, progress: () => undefined };
   }
 
-  #askWriter(): void {
+  /** The place for what it is to have, or the writer. */
+  #ask(place?: string): void {
     if (this.#asked.size >= ASKED_MAX) return;
     const { table, source, came } = this.#parts;
-    const runs = table.wanted(ASKED_MAX - this.#asked.size, (block) => this.#asked.has(block));
+    const runs = table.wanted(ASKED_MAX - this.#asked.size, (block) => this.#asked.has(block), place);
     if (runs.length === 0) return;
-    for (const run of runs) for (let index = 0; index < run.count; index++) this.#asked.add(run.first + index);
-    this.#lane.request(runs, {
+    const open = new Set(runs.flatMap(blocksOf));
+    for (const block of open) this.#asked.add(block);
+    const answered = (run: WantedRun): void => {
+      for (const block of blocksOf(run)) if (open.delete(block)) this.#asked.delete(block);
+    };
+    const cancel = this.#laneTo(place ?? source).request(runs, {
       arrived: (run, data) => {
-        this.#answered(run);
+        answered(run);
         table.arrived(run, data);
         came();
       },
       absent: (run, hint) => {
-        this.#answered(run);
+        answered(run);
+        if (place !== undefined) table.nowhere(run);
         // What it has overwritten it tells of soon; what it has not got itself is to be had elsewhere.
-        if (hint !== '' && hint !== source) table.elsewhere(run, hint);
+        else if (hint !== '' && hint !== source) table.elsewhere(run, hint);
         this.#lookLater();
       },
     });
+    if (place === undefined) return;
+    this.#parts.clock.setTimer(ELSEWHERE_MS, () => {
+      if (open.size === 0 || this.#parts.signal.aborted) return;
+      cancel();
+      for (const run of runs) {
+        answered(run);
+        table.nowhere(run);
+      }
+      came();
+    });
   }
 
-  #answered(run: WantedRun): void {
-    for (let index = 0; index < run.count; index++) this.#asked.delete(run.first + index);
+  #laneTo(node: string): FetchLane {
+    const known = this.#lanes.get(node);
+    if (known !== undefined) return known;
+    const { dial, clock, log, layers } = this.#parts;
+    const { layer } = this.#parts.layer.store;
+    const lane = new FetchLane({
+      ...{ node, layer, dial, clock, cause: 'background' },
+      traffic: () => layers.trafficOf(layer),
+      waiting: (reason) => log.warn({ node, layer, reason }, 'a copy waits for contents'),
+      resumed: () => log.info({ node, layer }, 'a copy is filled again'),
+    });
+    this.#lanes.set(node, lane);
+    return lane;
   }
 
   /** What has come is kept over a restart, and what could not be had is asked for again. */
@@ -117,4 +143,8 @@ export class CopyFilling {
       came();
     });
   }
+}
+
+function blocksOf({ first, count }: WantedRun): number[] {
+  return Array.from({ length: count }, (_, index) => first + index);
 }

@@ -18,7 +18,8 @@ import { HEARTBEAT_MS } from '../peer/table-teller.ts';
 import type { Meter } from '../peer/traffic.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import { CopyFilling } from './copy-filling.ts';
-import { KeptTable, wasWhole } from './kept-table.ts';
+import { KeptTable } from './kept-table.ts';
+import { wasWhole } from './whole-copy.ts';
 
 /** How much of the table, in time, a restarted copy hears again at most, if it had everything. */
 const NOTE_MS = 10_000;

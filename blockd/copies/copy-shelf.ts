@@ -9,6 +9,7 @@ import type { LayerShelf } from '../image/layer-shelf.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../peer/peer-frame.ts';
 import type { Dial, PeerStream, StreamEvents } from '../peer/peer-stream.ts';
 import { CopyKeeper, mayKeep } from './copy-keeper.ts';
+import { wholeNote } from './whole-copy.ts';
 
 /** The store that the copies lie in. */
 export interface CopyHolder {
@@ -159,9 +160,10 @@ export class CopyShelf {
     if (ends.some((end) => end.epoch >= epoch)) throw new Error(`epoch ${epoch} of image ${image} has ended`);
     // One that never changes again only has to say that it is all here.
     if (role === 'sealed') return layer;
+    const state = wholeNote(store);
     // After a crash of this node what was being taken gets a number of its own (SOUNDNESS A1, A3).
     store.table.lastSequence = Math.max(store.table.lastSequence, lastSequence);
-    await store.commit({ reserve: true });
+    await store.commit({ reserve: true, ...(state && { state }) });
     return layer;
   }
 

@@ -1,13 +1,13 @@
 // A writer's table as a copy takes it over: a block changes here with its content in hand, so that what was durable here
 // stays readable until what replaces it is (SOUNDNESS A13). A state machine; it asks nobody for anything.
 import type { WantedRun } from '../image/block-fetcher.ts';
-import { sameTable } from '../peer/table-follower.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES, type EpochEnd, isTail } from '../table/block-version.ts';
 import { DATA, HERE, readRuns, runsAreSound, type VersionRun } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
 import { ToldBatch } from './told-batch.ts';
+import { wasWhole } from './whole-copy.ts';
 
 /** Blocks that wait for their contents: 4 GiB, some 100 MB of memory. Beyond, the copy is as one that begins. */
 const PENDING_MAX = 2 ** 20;
@@ -24,6 +24,8 @@ interface Pending {
   readonly holder: number;
   /** Which barrier told it. */
   readonly barrier: number;
+  /** Whom to ask for its content; the writer without it. */
+  readonly place?: string | undefined;
 }
 
 /** A block's version and content. */
@@ -45,6 +47,7 @@ export class KeptTable {
   readonly #store: ImageStore;
   readonly #source: number;
   readonly #pending = new Map<number, Pending>();
+  readonly #places = new Set<string>();
   #holders = new Map<number, number>();
   #ends: readonly EpochEnd[] = [];
   /** Contents of the barrier whose entries come next. */
@@ -134,25 +137,46 @@ export class KeptTable {
     this.#steps.push({ batch, mark: undefined });
   }
 
-  /** The writer has them not, and says who may: they are fetched as any other block is. */
+  /**
+   * The writer has them not, and says who may: they are fetched as any other block is. What is counted on here keeps its
+   * content until theirs comes.
+   */
   elsewhere({ first, count, high, low }: WantedRun, node: string): void {
     for (let block = first; block < first + count; block++) {
       const pending = this.#pending.get(block);
       if (pending === undefined || pending.high !== high || pending.low !== low) continue;
       // What was told before and is yet to be applied would hide its name; it is asked for again.
       if (this.#isUnderWay(block)) continue;
+      if (wasWhole(this.#store) && this.#hasContent(block)) {
+        this.#places.add(node);
+        this.#pending.set(block, { ...pending, place: node });
+        continue;
+      }
       this.#pending.delete(block);
       this.#learn(block, { ...pending, holder: this.#store.holderIndex(node) });
     }
   }
 
-  /** What to ask the writer for: runs of at most so many blocks in all, of which `isAsked` names none. */
-  wanted(blocksMax: number, isAsked: (block: number) => boolean): WantedRun[] {
+  /** Whoever was to have them has not, or says nothing: the writer is asked again. */
+  nowhere({ first, count }: WantedRun): void {
+    for (let block = first; block < first + count; block++) {
+      const pending = this.#pending.get(block);
+      if (pending?.place !== undefined) this.#pending.set(block, { ...pending, place: undefined });
+    }
+  }
+
+  /** Who else than the writer is to be asked for something. */
+  get places(): ReadonlySet<string> {
+    return this.#places;
+  }
+
+  /** What to ask the place for, or the writer: runs of at most so many blocks in all, of which `isAsked` names none. */
+  wanted(blocksMax: number, isAsked: (block: number) => boolean, place?: string): WantedRun[] {
     const runs: { first: number; count: number; high: number; low: number }[] = [];
     let left = blocksMax;
-    for (const [block, { high, low }] of this.#pending) {
+    for (const [block, { high, low, place: at }] of this.#pending) {
       if (left === 0) return runs;
-      if (isAsked(block)) continue;
+      if (at !== place || isAsked(block)) continue;
       left--;
       const last = runs.at(-1);
       const isNext = last !== undefined && last.first + last.count === block && last.high === high && last.low === low;
@@ -179,15 +203,23 @@ export class KeptTable {
 
   /** `whole`: the table is the writer's at the newest mark, and all of it is here. `differs`: it must be told again. */
   get state(): 'whole' | 'lacking' | 'differs' {
-    const { table } = this.#store;
+    if (this.#mark === undefined || this.#isBehind) return 'lacking';
+    // A wrong name that nobody has would be looked for without end.
+    if (!this.isNamed) return 'differs';
+    return this.#store.table.hasMissing ? 'lacking' : 'whole';
+  }
+
+  /** The table is the writer's at the newest mark; of what is missing nothing was here before. */
+  get isNamed(): boolean {
+    if (this.#mark === undefined || this.#isBehind) return false;
+    const own = this.#store.table.mark;
+    return own.digest === this.#mark.digest && own.entries === this.#mark.entries;
+  }
+
+  get #isBehind(): boolean {
     // What was asked for and has come during a round of work is in no table yet.
     const isComing = this.#steps.some(({ mark }) => mark === undefined);
-    const isLacking = isComing || this.#pending.size > 0 || this.#aheadOf > this.#applied;
-    if (this.#mark === undefined || isLacking) return 'lacking';
-    const own = table.mark;
-    // A wrong name that nobody has would be looked for without end.
-    if (own.digest !== this.#mark.digest || own.entries !== this.#mark.entries) return 'differs';
-    return table.hasMissing ? 'lacking' : 'whole';
+    return isComing || this.#pending.size > 0 || this.#aheadOf > this.#applied;
   }
 
   /** Blocks that the writer says were never written. */
@@ -252,10 +284,4 @@ export class KeptTable {
   #isUnderWay(block: number): boolean {
     return this.#open.has(block) || this.#steps.some(({ batch }) => batch.has(block));
   }
-}
-
-/** Whether a layer was a whole copy once, or is what its writer closed here with: nothing that was flushed then is missing. */
-export function wasWhole({ table, state }: ImageStore): boolean {
-  if (typeof state.copiedUpTo === 'number') return true;
-  return state.closing !== null && sameTable(table.mark, state.closing) && !table.hasMissing;
 }

@@ -64,11 +64,15 @@ export class ToldBatch {
   #write(store: ImageStore, first: number, end: number): void {
     const told: ToldBlock[] = [];
     for (let block = first; block < end; block++) told.push(this.#told(block));
-    store.file.install(Buffer.concat(told.map(({ data }) => data)), first * BLOCK_BYTES);
-    for (const [index, { high, low, sum }] of told.entries()) {
-      store.table.learn({ first: first + index, count: 1, high, low, flags: DATA, holder: 0, sumAt: () => sum }, 0);
-      store.table.arrived(first + index);
+    try {
+      store.file.install(Buffer.concat(told.map(({ data }) => data)), first * BLOCK_BYTES);
+    } catch (error) {
+      // Of a write that found no room a part may be in the file, over what the table says of it.
+      for (const [index, one] of told.entries())
+        if (store.file.sumOf(first + index) === one.sum) name(store, first + index, one);
+      throw error;
     }
+    for (const [index, one] of told.entries()) name(store, first + index, one);
   }
 
   #told(block: number): ToldBlock {
@@ -90,6 +94,12 @@ export class ToldBatch {
     }
     return undefined;
   }
+}
+
+/** The block is here, and as it was told. */
+function name(store: ImageStore, block: number, { high, low, sum }: ToldBlock): void {
+  store.table.learn({ first: block, count: 1, high, low, flags: DATA, holder: 0, sumAt: () => sum }, 0);
+  store.table.arrived(block);
 }
 
 /** The first blocks with data whose extents are not active: their place is about to be cleared. */

@@ -5,7 +5,8 @@ import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
-import { wasWhole } from '../copies/kept-table.ts';
+import { KeptFollower } from '../copies/kept-follower.ts';
+import { wasWhole } from '../copies/whole-copy.ts';
 import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { sameTable, type TableSource } from '../peer/table-follower.ts';
@@ -13,6 +14,7 @@ import type { EpochEnd } from '../table/block-version.ts';
 import type { Image } from './image.ts';
 import type { ImageArrival } from './image-arrival.ts';
 import type { LayerShelf } from './layer-shelf.ts';
+import type { PropagationBook } from './propagation-book.ts';
 import { PushedBlocks } from './pushed-blocks.ts';
 import { cancelled, settledBefore } from './settled-before.ts';
 
@@ -25,7 +27,8 @@ export interface FollowedTableParts {
   readonly arrival: ImageArrival;
   /** This node's name. */
   readonly node: string;
-  readonly layers: Pick<LayerShelf, 'trafficOf'>;
+  readonly layers: Pick<LayerShelf, 'seed' | 'fillLayer' | 'trafficOf' | 'records'>;
+  readonly book: Pick<PropagationBook, 'of'>;
   readonly kept: Pick<CopyShelf, 'handOver'>;
   readonly dial: Dial;
   readonly clock: Clock;
@@ -81,13 +84,11 @@ export class FollowedTable {
   }
 
   #begin(source: string, epochMin: number): void {
-    const { image, kept, layers, dial, clock, log } = this.#parts;
-    const { store } = image;
-    const keeper = kept.handOver(store.layer, source);
-    const around = { dial, clock, log, traffic: layers.trafficOf(store.layer), taker: this.#taker };
+    const { image, kept } = this.#parts;
+    const keeper = kept.handOver(image.store.layer, source);
     const link: TableLink =
       keeper === undefined
-        ? new FollowLink({ store, source, epochMin, equalUpTo: this.#heard?.equalUpTo, ...around })
+        ? this.#ownStream(source, epochMin)
         : {
             follower: keeper,
             reason: '',
@@ -99,6 +100,44 @@ export class FollowedTable {
     void keeper?.ended.then(() => {
       if (this.#link === link) this.#begin(source, epochMin);
     });
+  }
+
+  /** Where a copy is counted on, its names come with their contents on a stream of the table's own too. */
+  #ownStream(source: string, epochMin: number): TableLink {
+    const { image, layers, dial, clock, log } = this.#parts;
+    const { store } = image;
+    const equalUpTo = this.#heard?.equalUpTo;
+    const around = { source, dial, clock, log };
+    let kept: KeptFollower | undefined;
+    const tableTaker = (failed: (reason: string) => void): KeptFollower => {
+      kept = new KeptFollower({ ...around, layer: image.stack.top, layers, equalUpTo, failed });
+      return kept;
+    };
+    const traffic = layers.trafficOf(store.layer);
+    const link = new FollowLink({
+      ...{ ...around, store, epochMin, equalUpTo, traffic, taker: this.#taker },
+      tableTaker: this.#isCountedOn ? tableTaker : undefined,
+    });
+    return {
+      follower: link.follower,
+      get reason() {
+        return link.reason;
+      },
+      tellComing: () => link.tellComing(),
+      close: () => {
+        kept?.close();
+        link.close();
+      },
+    };
+  }
+
+  /** Whether flushes may have been answered for what is here: it was a whole copy, and the image has copies. */
+  get #isCountedOn(): boolean {
+    const { image, layers, book } = this.#parts;
+    const { store } = image;
+    const { mode } = book.of(store.image).policy;
+    const isCopied = mode === 'sync' || mode === 'sync-write' || layers.records.copiesOf(store.layer) > 1;
+    return isCopied && wasWhole(store);
   }
 
   /** As `follow`, for some minutes unless it is said again. */

@@ -7,7 +7,7 @@ import { FrameIntake } from './frame-intake.ts';
 import { HeardOffers, type OfferTaker } from './heard-offers.ts';
 import { encodePeerFrame, type PeerFrame } from './peer-frame.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
-import { TableFollower } from './table-follower.ts';
+import { TableFollower, type TableTaker } from './table-follower.ts';
 import type { Meter, Traffic } from './traffic.ts';
 
 const RETRY_MIN_MS = 100;
@@ -28,11 +28,13 @@ export interface FollowParts {
   readonly epochMin?: number;
   /** Up to this sequence the table is known to be that of the image. */
   readonly equalUpTo?: number | undefined;
+  /** Who takes the table, by names alone without it; `failed`: the stream is of no use to it any more. */
+  readonly tableTaker?: ((failed: (reason: string) => void) => TableTaker) | undefined;
 }
 
 /** Follows one layer at another store until it is closed. */
 export class FollowLink {
-  readonly follower: TableFollower;
+  readonly follower: TableTaker;
   readonly #parts: FollowParts;
   #intake: FrameIntake | undefined;
   #offers: HeardOffers | undefined;
@@ -46,8 +48,10 @@ export class FollowLink {
 
   constructor(parts: FollowParts) {
     this.#parts = parts;
-    const { store, source, equalUpTo, taker } = parts;
-    this.follower = new TableFollower(store, source, equalUpTo, taker && ((run) => taker.told(run)));
+    const { store, source, equalUpTo, taker, tableTaker } = parts;
+    this.follower =
+      tableTaker?.((reason) => this.#closed || this.#again(reason)) ??
+      new TableFollower(store, source, equalUpTo, taker && ((run) => taker.told(run)));
     this.#connect();
   }
 

@@ -19,8 +19,24 @@ export interface TableSource {
   marked(): Promise<void>;
 }
 
+/** Takes a table as another store tells it on a stream of the table's own. */
+export interface TableTaker extends TableSource {
+  /** Whether the stream that is read now told everything, so that a difference cannot be healed by asking for more. */
+  readonly isWhole: boolean;
+  /** A new stream begins; false when it is not of this image. */
+  begin(whole: boolean, blocks: number, ends: readonly EpochEnd[]): boolean;
+  /** False when it names more nodes than there can be. */
+  holder(index: number, name: string): boolean;
+  /** False when they are none that can be taken. */
+  entries(runs: Buffer): boolean;
+  /** What the writer's table is now; false when ours differs, and the whole must be asked for. */
+  mark(mark: TableMark): boolean;
+  /** Whoever waits for a mark looks again: another source may be heard by now. */
+  lookAgain(): void;
+}
+
 /** The table of one image as another store tells it. */
-export class TableFollower {
+export class TableFollower implements TableTaker {
   readonly #store: ImageStore;
   readonly #source: string;
   /** Hears of each run before it is learnt. */

@@ -75,14 +75,6 @@ export class BlockCopies {
     if (this.#isMeant && this.#world.prng.chance(LOOK_CHANCE)) this.#take('at some moment');
   }
 
-  /**
-   * The disk moves. Where a stand-by hears the table by itself it names blocks before their contents are there, and its node
-   * counts for none of the copies until the next answer.
-   */
-  moving(): void {
-    this.#isMeant = false;
-  }
-
   /** Whoever has the disk now may let the others' copies go. */
   end(): void {
     this.#isOver = true;

@@ -184,8 +184,7 @@ export class BlockWorld {
     }
     if (this.#isPushed && !this.#isOver && prng.chance(LOOK_MS / TELL_EVERY_MS)) this.pushes.tell(this.#head.head);
     this.script?.look();
-    if (this.mover.isUnderWay) this.copies?.moving();
-    else this.copies?.look();
+    this.copies?.look();
     clock.after(LOOK_MS, () => this.#look());
   }
 
@@ -200,8 +199,7 @@ export class BlockWorld {
   }
 
   #take(work: Promise<void>): void {
-    const isOver = (): unknown => this.copies?.moving();
-    work.then(isOver, (error: unknown) => this.world.violate(`a step was refused: ${messageOf(error)}`));
+    work.catch((error: unknown) => this.world.violate(`a step was refused: ${messageOf(error)}`));
   }
 
   /** What must hold after each event: one writer at most takes changes. */

@@ -6,6 +6,7 @@ import { KeptTable } from '../../../../blockd/copies/kept-table.ts';
 import { TableFollower } from '../../../../blockd/peer/table-follower.ts';
 import type { ImageStore } from '../../../../blockd/store/image-store.ts';
 import { DATA, HERE, RunWriter } from '../../../../blockd/table/version-run.ts';
+import { codeOf } from '../../../../common/errors.ts';
 import type { Closing } from '../../../../wire/contracts/blockd.ts';
 import { CrashDisk } from '../../../crash/crash-disk.ts';
 import { sumOf } from '../learnt.ts';
@@ -61,6 +62,33 @@ test('a kill between a new content and its record leaves a copy the content, und
     assert.ok(again.file.isSound(block), 'what was flushed, or what is newer');
     assert.is(again.table.sumOf(block), sumOf(9));
   }
+});
+
+test('a full disk that takes a part of new contents leaves none under an older name (S9)', async () => {
+  const disk = new CrashDisk();
+  const store = await standbyStore(disk);
+  const kept = new KeptTable(store, 'a');
+  assert.is(kept.begin(BLOCKS, []), '');
+  const tell = (sequence: number, fill: number, blocks: readonly number[]): void => {
+    const runs = new RunWriter();
+    for (const first of blocks) {
+      kept.content({ first, count: 1, high: 256, low: sequence }, blockOf(fill));
+      runs.add(first, 1, 256, sequence, DATA | HERE, 0, sumOf(fill));
+    }
+    assert.is(kept.entries(runs.finish()), '');
+    kept.marked({ ...MARK, lastSequence: sequence });
+  };
+  tell(1, 7, [OVERWRITTEN]);
+  await kept.apply(() => true);
+  await store.flush();
+  disk.isFull = true;
+  tell(2, 9, [OVERWRITTEN, OVERWRITTEN + 1]);
+  assert.is(codeOf(await kept.apply(() => true).catch((error: unknown) => error)), 'ENOSPC');
+  disk.isFull = false;
+  await store.commit({ clean: true });
+  const again = await reopen(disk);
+  assert.ok(again.file.isSound(OVERWRITTEN), 'what was flushed, or what is newer');
+  assert.equal([again.table.sumOf(OVERWRITTEN), again.table.contentOf(OVERWRITTEN + 1)], [sumOf(9), 0]);
 });
 
 test('after it was opened for writing a kill of its daemon brings nothing older back (A3, A7)', async () => {

@@ -1,0 +1,27 @@
+// Whether a layer here was a whole copy once, so that answers may count on what was flushed then; and the note that says so
+// while its table changes.
+import { sameTable } from '../peer/table-follower.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import type { StoreState } from '../store/store-record.ts';
+
+/**
+ * Whether it was a whole copy, or is what its writer closed here with: nothing that was flushed then is missing, also when
+ * it is not sure from where on the table is to be heard.
+ */
+export function wasWhole({ table, state }: ImageStore): boolean {
+  if (state.copiedUpTo !== undefined) return true;
+  return state.closing !== null && sameTable(table.mark, state.closing) && !table.hasMissing;
+}
+
+/** To be durable before the first change to what was closed here: the closing does not say it any more then. */
+export function wholeNote(store: ImageStore): Pick<StoreState, 'copiedUpTo'> | undefined {
+  const { copiedUpTo, closing } = store.state;
+  if (copiedUpTo !== undefined || closing === null || !wasWhole(store)) return undefined;
+  return { copiedUpTo: closing.lastSequence };
+}
+
+/** Makes it durable, if it is to be. @throws OperationError ENOSPC, STORE_FAILED */
+export async function noteWhole(store: ImageStore): Promise<void> {
+  const state = wholeNote(store);
+  if (state !== undefined) await store.commit({ state });
+}
