@@ -1,7 +1,7 @@
 // The overlay's controller: takes the orchestrator's commands, keeps them durably, and has every switch follow. A
 // command is answered by what is durable and by the switches that can be reached; the others follow at their return.
 import type { Port } from '@openflow/ofp';
-import type { Clock } from '../common/clock.ts';
+import type { Clock, Timer } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
 import type { Peer } from '../common/identity.ts';
 import type { Journal } from '../common/journal.ts';
@@ -10,10 +10,12 @@ import type { Handlers } from '../common/rpc/server.ts';
 import type { Binding, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
 import type { Endpoint } from '../wire/names.ts';
 import type { Flow } from './flow.ts';
-import { type SwitchView, wantedFlows } from './forwarding.ts';
+import type { SwitchView } from './forwarding/view.ts';
+import { wantedFlows } from './forwarding/wanted-flows.ts';
 import type { OpenFlowChannel } from './openflow-channel.ts';
 import type { SwitchListener } from './openflow-server.ts';
 import type { Overlay, OverlayRecord } from './overlay.ts';
+import { LATE_FORWARD_SEC } from './pipeline.ts';
 import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
 
 /** A command waits so long for the slowest switch's barrier: one that hangs must not hold the others' callers up. */
@@ -38,6 +40,8 @@ export class Controller implements SwitchListener {
   readonly #switches = new Map<string, SwitchReconciler>();
   readonly #channels = new Map<string, OpenFlowChannel>();
   #commands: Promise<unknown> = Promise.resolve();
+  /** When each place that a guest has left is forgotten. */
+  readonly #departures = new Map<Binding, Timer>();
   /**
    * Since this start the orchestrator has told all that it knows. Before that a journal that was lost, or is older than
    * the switches, could take a standing migration's flows for the past.
@@ -89,6 +93,7 @@ export class Controller implements SwitchListener {
   /** Ends the comparisons; switches keep their flows. */
   close(): void {
     for (const reconciler of this.#switches.values()) reconciler.close();
+    for (const timer of this.#departures.values()) timer.cancel();
   }
 
   async #prepare(migration: string, to: Binding): Promise<Record<string, never>> {
@@ -145,7 +150,20 @@ export class Controller implements SwitchListener {
     if (record === undefined) return;
     await this.#journal.append(record);
     this.#overlay.apply(record);
+    this.#watchDepartures();
     if (this.#journal.sizeBytes > JOURNAL_BYTES_MAX) await this.#journal.rewrite(this.#overlay.records());
+  }
+
+  /** The switches forget late forwards by themselves too, if nobody comes to tell them. */
+  #watchDepartures(): void {
+    for (const place of this.#overlay.departures.values()) {
+      if (this.#departures.has(place)) continue;
+      const end = (): void => {
+        this.#departures.delete(place);
+        if (this.#overlay.forgetDeparture(place)) void this.#updateAll();
+      };
+      this.#departures.set(place, this.#clock.setTimer(LATE_FORWARD_SEC * 1_000, end));
+    }
   }
 
   async #updateAll(): Promise<void> {

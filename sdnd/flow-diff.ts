@@ -23,9 +23,10 @@ function isSame(wanted: Flow, installed: Flow | undefined): boolean {
   return installed !== undefined && flowEffect(wanted) === flowEffect(installed);
 }
 
-// What a frame meets later is there before what leads to it, and goes after it.
+// What a frame meets later is there before what leads to it, and goes after it; within a table the exception is there
+// before the rule.
 function laterTablesFirst(a: Flow, b: Flow): number {
-  return b.tableId - a.tableId;
+  return b.tableId - a.tableId || b.priority - a.priority;
 }
 
 /** The flow-mods of a difference in the order in which they must be sent. */
@@ -33,8 +34,8 @@ export function flowMods({ puts, removals }: FlowDiff): FlowMod[] {
   return [...puts.map(putMod), ...removals.map(removalMod)];
 }
 
-function putMod({ tableId, priority, match, instructions, cookie }: Flow): FlowMod {
-  return flowMod({ command: 'add', tableId, priority, match, instructions, cookie });
+function putMod({ tableId, priority, match, instructions, cookie, hardTimeoutSec = 0 }: Flow): FlowMod {
+  return flowMod({ command: 'add', tableId, priority, match, instructions, cookie, hardTimeoutSec });
 }
 
 // Only the very entry that was seen: one that another writer put there meanwhile has another cookie.

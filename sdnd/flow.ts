@@ -10,6 +10,8 @@ export interface Flow {
   readonly match: Match;
   readonly instructions: readonly Instruction[];
   readonly cookie: bigint;
+  /** Goes by itself so long after it was put there; absent or 0: never. */
+  readonly hardTimeoutSec?: number;
 }
 
 /** What a switch tells entries apart by: table, priority and match (OpenFlow 1.3.5, 6.4). */
@@ -18,8 +20,8 @@ export function flowKey({ tableId, priority, match }: Flow): string {
 }
 
 /** What an entry does and whose it is; two entries of one key are the same if these are equal. */
-export function flowEffect({ cookie, instructions }: Flow): string {
-  return `cookie=0x${cookie.toString(16)} ${canonical(instructions.map(normalised))}`;
+export function flowEffect({ cookie, instructions, hardTimeoutSec = 0 }: Flow): string {
+  return `cookie=0x${cookie.toString(16)} hard_timeout=${hardTimeoutSec} ${canonical(instructions.map(normalised))}`;
 }
 
 /** Entries by their key; of two with one key the later stands, as in a switch. */

@@ -5,11 +5,17 @@ import { ethAddress, ipv4, type Match } from '@openflow/ofp';
 import { Type } from 'typebox';
 import { Ipv4, Mac } from '../wire/names.ts';
 import type { Flow } from './flow.ts';
-import type { OverlayView } from './forwarding.ts';
-import { epochOfCookie } from './pipeline.ts';
+import type { OverlayView } from './forwarding/view.ts';
+import { epochOfCookie, TENANT, tenantOfTunnelId } from './pipeline.ts';
 
 /** Addresses that nobody has any more, and the last epoch under which a guest had them. */
-export const PastGuest = Type.Object({ mac: Mac, ip: Ipv4, epoch: Type.Integer({ minimum: 0 }) });
+export const PastGuest = Type.Object({
+  mac: Mac,
+  ip: Ipv4,
+  epoch: Type.Integer({ minimum: 0 }),
+  /** Absent: 1. */
+  tenant: Type.Optional(Type.Integer({ minimum: 1 })),
+});
 export type PastGuest = Type.Static<typeof PastGuest>;
 
 /** Guests that are remembered after they are gone: as many as may go while a switch is away. The oldest are forgotten. */
@@ -24,9 +30,10 @@ export class PastGuests {
   }
 
   /** Its addresses are nobody's any more. */
-  add({ mac, ip, epoch }: PastGuest): void {
-    this.#guests.delete(`${mac} ${ip}`);
-    this.#guests.set(`${mac} ${ip}`, { mac, ip, epoch });
+  add({ mac, ip, epoch, tenant }: PastGuest): void {
+    const key = keyOf({ mac, ip, tenant });
+    this.#guests.delete(key);
+    this.#guests.set(key, { mac, ip, epoch, ...(tenant === undefined ? {} : { tenant }) });
     for (const oldest of this.#guests.keys()) {
       if (this.#guests.size <= PAST_GUESTS_MAX) break;
       this.#guests.delete(oldest);
@@ -34,9 +41,13 @@ export class PastGuests {
   }
 
   /** Its addresses are in use again. */
-  remove({ mac, ip }: Omit<PastGuest, 'epoch'>): void {
-    this.#guests.delete(`${mac} ${ip}`);
+  remove(guest: Omit<PastGuest, 'epoch'>): void {
+    this.#guests.delete(keyOf(guest));
   }
+}
+
+function keyOf({ mac, ip, tenant = TENANT }: { mac: string; ip: string; tenant?: number | undefined }): string {
+  return `${tenant} ${mac} ${ip}`;
 }
 
 /**
@@ -49,16 +60,22 @@ export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow:
     // Without its node's address the wanted flows are not whole.
     return overlay.members.has(node) && (preparation === undefined || overlay.members.has(preparation.node));
   });
-  const epochs = new Map<string, number>();
-  for (const { mac, ip, epoch } of [...past, ...bound]) {
+  /** By address and tenant. */
+  const epochs = new Map<string, Map<number, number>>();
+  for (const { mac, ip, epoch, tenant = TENANT } of [...past, ...bound]) {
     for (const address of [ethAddress(mac), String(ipv4(ip))]) {
-      epochs.set(address, Math.max(epoch, epochs.get(address) ?? 0));
+      const byTenant = epochs.get(address) ?? new Map<number, number>();
+      epochs.set(address, byTenant.set(tenant, Math.max(epoch, byTenant.get(tenant) ?? 0)));
     }
   }
   return ({ cookie, match }) => {
     const epoch = epochOfCookie(cookie, overlay.incarnation);
-    const known = epochs.get(addressIn(match));
-    return epoch !== undefined && known !== undefined && epoch <= known;
+    const byTenant = epochs.get(addressIn(match));
+    if (epoch === undefined || byTenant === undefined) return false;
+    const tenant = tenantIn(match);
+    // A flow that does not say whose it is, of a port here, may be of any tenant that has this address.
+    const known = tenant === undefined ? Math.min(...byTenant.values()) : (byTenant.get(tenant) ?? -1);
+    return epoch <= known;
   };
 }
 
@@ -66,4 +83,9 @@ export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow:
 function addressIn({ ethSrc, ethDst, arpTpa }: Match): string {
   const mac = [ethSrc, ethDst].find((value) => typeof value === 'string');
   return mac ?? (typeof arpTpa === 'number' ? String(arpTpa) : '');
+}
+
+function tenantIn({ reg2, tunnelId }: Match): number | undefined {
+  if (typeof reg2 === 'number') return reg2;
+  return typeof tunnelId === 'object' ? tenantOfTunnelId(tunnelId.value) : undefined;
 }

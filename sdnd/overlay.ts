@@ -5,9 +5,9 @@ import { OperationError } from '../common/errors.ts';
 import { Binding } from '../wire/contracts/sdnd.ts';
 import { Endpoint, MigrationId, Name } from '../wire/names.ts';
 import type { Flow } from './flow.ts';
-import type { OverlayView } from './forwarding.ts';
+import { type OverlayView, tenantOf } from './forwarding/view.ts';
 import { PastGuest, PastGuests, pastOf } from './guest-past.ts';
-import { TUNNEL_PORT_NAME } from './pipeline.ts';
+import { checkPlace, migrationBusy, over, stale, taken, unknown } from './overlay-refusals.ts';
 
 /** One change of the overlay, as the controller's journal keeps it. */
 export const OverlayRecord = Type.Union([
@@ -40,6 +40,8 @@ export class Overlay implements OverlayView {
   readonly #prepared = new Map<string, Binding>();
   /** The same by owner, for who computes flows. */
   readonly #preparations = new Map<string, Binding>();
+  /** By owner; not recorded: a controller that was restarted has been away for longer than they last. */
+  readonly #departures = new Map<string, Binding>();
   readonly #completed = new Set<string>();
   readonly #cancelled = new Set<string>();
   readonly #past = new PastGuests();
@@ -47,6 +49,7 @@ export class Overlay implements OverlayView {
 
   constructor(records: readonly OverlayRecord[] = []) {
     for (const record of records) this.apply(record);
+    this.#departures.clear();
   }
 
   get members(): ReadonlyMap<string, string> {
@@ -57,6 +60,9 @@ export class Overlay implements OverlayView {
   }
   get preparations(): ReadonlyMap<string, Binding> {
     return this.#preparations;
+  }
+  get departures(): ReadonlyMap<string, Binding> {
+    return this.#departures;
   }
   /** The highest term of a controller so far. */
   get term(): number {
@@ -71,6 +77,11 @@ export class Overlay implements OverlayView {
   /** Where a prepared migration leads; undefined when there is none of that id. */
   destinationOf(migration: string): Binding | undefined {
     return this.#prepared.get(migration);
+  }
+
+  /** Nothing comes late any more to this place of a guest. False when that was forgotten, or is another, already. */
+  forgetDeparture(place: Binding): boolean {
+    return this.#departures.get(place.owner) === place && this.#departures.delete(place.owner);
   }
 
   /** Takes a change over; never fails, whatever the order. */
@@ -167,6 +178,7 @@ export class Overlay implements OverlayView {
   #bind(binding: Binding): void {
     const old = this.#bindings.get(binding.owner);
     if (old !== undefined) this.#past.add(old);
+    if (old !== undefined && old.node !== binding.node) this.#departures.set(binding.owner, old);
     this.#bindings.set(binding.owner, binding);
     this.#past.remove(binding);
   }
@@ -175,6 +187,7 @@ export class Overlay implements OverlayView {
     const old = this.#bindings.get(owner);
     if (old !== undefined) this.#past.add(old);
     this.#bindings.delete(owner);
+    this.#departures.delete(owner);
   }
 
   #complete(migration: string): void {
@@ -206,7 +219,7 @@ export class Overlay implements OverlayView {
       throw new OperationError('NOT_BOUND', `${to.owner} has no binding that could move to ${to.node}`);
     }
     if (to.epoch <= from.epoch || to.node === from.node) throw stale(to, from);
-    if (to.mac !== from.mac || to.ip !== from.ip) {
+    if (to.mac !== from.mac || to.ip !== from.ip || tenantOf(to) !== tenantOf(from)) {
       throw new OperationError(
         'ADDRESS_BAD',
         `${to.owner} is ${from.mac} ${from.ip} and cannot become ${to.mac} ${to.ip}`,
@@ -221,7 +234,9 @@ export class Overlay implements OverlayView {
     for (const other of [...this.#bindings.values(), ...this.#preparations.values()]) {
       if (other.owner === binding.owner) continue;
       const isSamePort = other.node === binding.node && other.port === binding.port;
-      if (isSamePort || other.mac === binding.mac || other.ip === binding.ip) throw taken(binding, other);
+      const isSameNetwork = tenantOf(other) === tenantOf(binding);
+      const isSameAddress = isSameNetwork && (other.mac === binding.mac || other.ip === binding.ip);
+      if (isSamePort || isSameAddress) throw taken(binding, other);
     }
   }
 }
@@ -239,55 +254,11 @@ function isSameBinding(a: Binding, b: Binding): boolean {
 }
 
 function isSamePlace(a: Binding, b: Binding): boolean {
-  return a.node === b.node && a.port === b.port && a.mac === b.mac && a.ip === b.ip;
+  const isSameAddress = tenantOf(a) === tenantOf(b) && a.mac === b.mac && a.ip === b.ip;
+  return a.node === b.node && a.port === b.port && isSameAddress;
 }
 
 // Within an epoch an owner may change its port or address at its node, but not its node.
 function isNewer(binding: Binding, old: Binding): boolean {
   return binding.epoch > old.epoch || (binding.epoch === old.epoch && binding.node === old.node);
-}
-
-const MULTICAST_BIT = 1;
-const BYTE_MAX = 255;
-
-function checkPlace({ owner, mac, ip, port }: Binding): void {
-  if (port === TUNNEL_PORT_NAME) {
-    throw new OperationError('PORT_BAD', `${owner} cannot be at port ${port}: that is the tunnels' own`);
-  }
-  const isGroup = (Number.parseInt(mac.slice(0, 2), 16) & MULTICAST_BIT) === MULTICAST_BIT;
-  const isIp = ip.split('.').every((part) => Number(part) <= BYTE_MAX) && ip !== '0.0.0.0';
-  if (isGroup || !isIp) {
-    throw new OperationError('ADDRESS_BAD', `${owner} cannot be ${mac} ${ip}: not the addresses of one host`);
-  }
-}
-
-function stale(binding: Binding, standing: Binding): OperationError {
-  return new OperationError(
-    'EPOCH_STALE',
-    `${binding.owner} cannot be bound to ${binding.node} under epoch ${binding.epoch}: it is bound to ${standing.node} under epoch ${standing.epoch}`,
-  );
-}
-
-function taken(binding: Binding, other: Binding): OperationError {
-  return new OperationError(
-    'ADDRESS_TAKEN',
-    `${binding.owner} cannot have ${binding.mac} ${binding.ip} at port ${binding.port} of ${binding.node}: ${other.owner} has ${other.mac} ${other.ip} at port ${other.port} of ${other.node}`,
-    { remedy: 'Choose other addresses, or remove the other binding first.' },
-  );
-}
-
-function migrationBusy(migration: string, to: Binding, standing: Binding | undefined): OperationError {
-  return new OperationError(
-    'MIGRATION_BUSY',
-    `migration ${migration} of ${to.owner} to ${to.node} cannot be prepared: ${standing?.owner ?? to.owner} is prepared for ${standing?.node ?? 'another node'}`,
-    { remedy: 'Cancel that one first.' },
-  );
-}
-
-function unknown(migration: string): OperationError {
-  return new OperationError('MIGRATION_UNKNOWN', `migration ${migration} was not prepared, or was cancelled`);
-}
-
-function over(migration: string): OperationError {
-  return new OperationError('MIGRATION_OVER', `migration ${migration} was completed or cancelled`);
 }

@@ -4,27 +4,37 @@
 //  table        frames              what happens there                                          miss
 //  0 gate-in    all                 tunnel: on. Lab's own ports: on. An agent's port: on by     drop
 //                                   the agent's flow, which is there only while it is open
-//  1 ingress    from the tunnel     tenant, sender's node and source MAC must be a binding's    drop
+//  1 ingress    from the tunnel     tenant, sender's node and source MAC must be a binding's,   drop
+//                                   or it comes from where its receiver is moving from
 //                                   (SOUNDNESS C11); marked as from the tunnel; to forward
 //               from a guest        source MAC and IPv4 or ARP sender must be the binding's     drop
-//                                   of that port (N6); ARP to arp, IPv4 to forward
+//                                   of that port (N6); marked with its tenant (N7); ARP to
+//                                   arp, IPv4 to forward
 //  2 arp        ARP of guests       a request for a known address is answered by the switch     forward
-//  3 forward    to a known MAC      where it is, a local port or a node behind the tunnel,     drop
-//                                   to the registers; to gate-out
-//  4 gate-out   to the tunnel       only frames of guests                                         drop
+//  3 forward    to a known MAC      of its tenant: where it is, a local port or a node behind   drop
+//                                   the tunnel, to the registers; to gate-out
+//               from the tunnel,    of a guest that has just moved away: to relay, for 5 s
+//               late
+//  4 gate-out   to the tunnel       only frames of guests, with their origin's hop budget       drop
 //               to a local port     an agent's open port, by the agent's flow; a lab's port      drop
-//               to a closed port    of a guest that migrates, only frames of guests: into the
-//                                   tunnel to its other place
+//               to a closed port    of a guest that migrates: frames of guests into the tunnel
+//                                   to its other place; frames from the tunnel, at its old
+//                                   place, to relay
+//  5 relay      from the tunnel     one off the hop budget, and into the tunnel; at 0: drop     drop
 //
-// A frame from the tunnel meets no flow that leads into a tunnel, so no set of these flows can loop one (N1). A port of
-// an agent passes nothing unless its agent says so: a switch that lost its flows, or whose agent is away, is closed.
+// A frame from the tunnel gets into one only by the table relay, each flow of which takes one off the budget in its
+// tunnel id: no set of these flows, whatever mixture of old and new, takes a frame through more than 8 tunnels (N1,
+// SOUNDNESS C1). A port of an agent passes nothing unless its agent says so: a switch that lost its flows, or whose agent
+// is away, is closed.
+
+import type { NxRegLoad } from '@openflow/ofp';
 
 /** Flow tables in the order in which a frame goes through them. */
-export const Table = { gateIn: 0, ingress: 1, arp: 2, forward: 3, gateOut: 4 } as const;
+export const Table = { gateIn: 0, ingress: 1, arp: 2, forward: 3, gateOut: 4, relay: 5 } as const;
 
 /** `reg0`: where a frame came from. Open vSwitch starts every register at 0. */
 export const Origin = { guest: 0, tunnel: 1 } as const;
-// `reg1` is the number of the port that the frame is for, a guest's or the tunnel's.
+// `reg1` is the number of the port that the frame is for, a guest's or the tunnel's; `reg2` its tenant.
 
 /** Higher is looked at first. */
 export const Priority = { miss: 0, fallback: 100, normal: 200, own: 300 } as const;
@@ -44,21 +54,43 @@ export function isAgentPort(portNo: number): boolean {
   return portNo >= AGENT_PORT_FIRST && portNo <= AGENT_PORT_LAST;
 }
 
-/** The one tenant there is so far. 21 bits. */
+/** The tenant of a binding that names none. */
 export const TENANT = 1;
-/** Tunnels that a frame may still cross; a direct path is one (SOUNDNESS C1). 3 bits. */
-const BUDGET_BITS = 3n;
-const BUDGET_DIRECT = 1n;
+/** The tunnel id: tenant (21 bits), and how many tunnels the frame may cross after this one (3 bits; SOUNDNESS C1). */
+const BUDGET_BITS = 3;
+const BUDGET_MASK = (1n << BigInt(BUDGET_BITS)) - 1n;
+/** The largest hop budget: with the tunnel that it is sent into a frame crosses 8 at the most. */
+export const BUDGET_MAX = Number(BUDGET_MASK);
+/** Of a direct path: one more tunnel, for a guest that has just moved on. */
+export const BUDGET_DIRECT = 1;
 
-/** The tunnel id of a frame at its origin on a direct path: tenant (21 bits), hop budget (3 bits). */
-export function originTunnelId(tenant: number): bigint {
-  return (BigInt(tenant) << BUDGET_BITS) | BUDGET_DIRECT;
+/** The tunnel id of a frame at its origin. `budget`: 0 to `BUDGET_MAX` tunnels after the first. */
+export function originTunnelId(tenant: number, budget: number = BUDGET_DIRECT): bigint {
+  return (BigInt(tenant) << BigInt(BUDGET_BITS)) | BigInt(budget);
 }
 
 /** What matches every tunnel id of a tenant, whatever is left of the budget. */
 export function tenantTunnelIds(tenant: number): { value: bigint; mask: bigint } {
-  return { value: BigInt(tenant) << BUDGET_BITS, mask: BigInt.asUintN(64, ~0n << BUDGET_BITS) };
+  return { value: originTunnelId(tenant, 0), mask: BigInt.asUintN(64, ~BUDGET_MASK) };
 }
+
+/** The tenant in a tunnel id. */
+export function tenantOfTunnelId(tunnelId: bigint): number {
+  return Number(tunnelId >> BigInt(BUDGET_BITS));
+}
+
+/** What matches the tunnel ids, of whatever tenant, with so much left of the budget. */
+export function budgetTunnelIds(budget: number): { value: bigint; mask: bigint } {
+  return { value: BigInt(budget), mask: BUDGET_MASK };
+}
+
+/** Writes what is left of the budget into the tunnel id that a frame came with. */
+export function setBudget(budget: number): NxRegLoad {
+  return { type: 'nx-reg-load', to: 'tunnelId', toBit: 0, bits: BUDGET_BITS, value: BigInt(budget) };
+}
+
+/** How long frames that come late for a guest are sent on from its old place (SOUNDNESS C1). */
+export const LATE_FORWARD_SEC = 5;
 
 // A cookie: who put the flow there (8 bits), the cluster's incarnation (24 bits), the VM epoch (32 bits; SOUNDNESS C4).
 const WRITER_SHIFT = 56n;

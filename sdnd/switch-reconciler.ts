@@ -6,7 +6,7 @@ import { messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import { type Flow, flowsByKey } from './flow.ts';
 import { describeDiff, diffFlows, type FlowDiff, flowMods } from './flow-diff.ts';
-import type { SwitchView } from './forwarding.ts';
+import type { SwitchView } from './forwarding/view.ts';
 import { isAgentCookie } from './pipeline.ts';
 
 /** The operations of a switch's connection that are needed here. */

@@ -185,9 +185,11 @@ overlay('a migration: local switching by the gates, then the others by the contr
   assert.is(await hosts.received('web-beta'), quiet);
 
   await net.agent('beta', 'port.open', { owner: 'web' });
-  // Only the switches whose agents turned a gate have followed: the visitor's waits for the controller.
-  assert.equal(await answers(), [3, 3, 0]);
-  assert.ok((await hosts.received('web-beta')) >= quiet + 6);
+  // The visitor's frames still go to alpha, which sends them on: nobody waits for the controller. The first one that takes
+  // this way may be lost to a neighbour that is not known yet.
+  await hosts.pings('visitor', 'web', 1);
+  assert.equal(await answers(), [3, 3, 3]);
+  assert.ok((await hosts.received('web-beta')) >= quiet + 9);
 
   await net.sdnd('migration.complete', { migration: MIGRATION });
   assert.equal(await answers(), [3, 3, 3]);
@@ -212,16 +214,18 @@ overlay('an older epoch is refused, and so is another guest with the same addres
 overlay('a move back loses no ping but those of the hold, with a switch that cannot be reached', async () => {
   const back = '00000000000000a2';
   await net.sdnd('migration.prepare', { migration: back, to: hosts.binding('web', 'alpha', portName('web'), 3) });
-  // Without its agent, which would put the controller back.
+  // Without its agent, which would put the controller right. With none at all the switch would drop its flows.
   await net.killAgent('gamma');
-  await net.switch('gamma').ovsVsctl(['del-controller', 'br-int']);
+  await net.switch('gamma').ovsVsctl(['set-controller', 'br-int', `ssl:${ADDRESS.alpha}:1`]);
   const running = hosts.pings('db', 'web', 150);
   await sleep(300);
   await net.agent('beta', 'port.close', { owner: 'web' });
   await net.agent('alpha', 'port.open', { owner: 'web' });
   await net.sdnd('migration.complete', { migration: back });
   assert.ok((await running) >= 147, 'a hold of some 10 ms costs a ping or two of 10 ms');
-  assert.is(await hosts.pings('visitor', 'web', 2), 0);
+  // Gamma's switch has not heard; beta sends its frames on, for five seconds.
+  assert.is(await hosts.pings('visitor', 'web', 2), 2);
+  await eventually('nothing is sent on', async () => (await hosts.pings('visitor', 'web', 1)) === 0);
   await net.startAgent('gamma');
   await eventually('gamma has followed', async () => (await hosts.pings('visitor', 'web', 2)) === 2);
 });

@@ -6,6 +6,7 @@ import { HANDOVER_MUTANTS } from './handover-mutants.ts';
 import { IMAGE_MUTANTS } from './image-mutants.ts';
 import { MERGE_MUTANTS } from './merge-mutants.ts';
 import { type Mutant, runMutant } from './mutant-run.ts';
+import { NETWORK_MUTANTS } from './network-mutants.ts';
 import { READ_MUTANTS } from './read-mutants.ts';
 import { READING_MUTANTS } from './reading-mutants.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
@@ -14,7 +15,7 @@ const AT_ONCE = 2;
 
 const mutants = [
   ...[STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS],
-  HANDOVER_MUTANTS,
+  [HANDOVER_MUTANTS, NETWORK_MUTANTS].flat(),
 ].flat();
 const left = [...mutants];
 const caught = new Map<Mutant, Promise<string>>();

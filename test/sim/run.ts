@@ -7,6 +7,7 @@ import { crashCourses } from '../crash/client-courses.ts';
 import { runBlockSeeds } from './block-run.ts';
 import { drawLink, swarm } from './hold-faults.ts';
 import { type HoldCast, HoldWorld } from './hold-world.ts';
+import { runNetSeeds } from './net-run.ts';
 import { Prng } from './prng.ts';
 
 /** How long the faults may last, and how long the end may take after them, ms of virtual time. */
@@ -76,6 +77,13 @@ const SUBJECTS: Readonly<Record<string, { readonly seeds: number; readonly run: 
       return `${crashes} crashes`;
     },
   },
+  network: {
+    seeds: 100,
+    async run(first, count, failed) {
+      const { walks, tunnelsMost } = runNetSeeds(first, count, failed);
+      return `${walks} frames followed to their end, none through more than ${tunnelsMost} tunnels`;
+    },
+  },
 };
 
 const EXAMPLES = `
@@ -115,14 +123,15 @@ async function main(): Promise<void> {
   const subjects = new Option(
     '--subject <name>',
     'hold: the hold of a migration and its crash table; blocks: real stores, their guest and its moves; clients: ' +
-      'crashes of a store that two clients use at once (default: all)',
+      "crashes of a store that two clients use at once; network: the overlay's flows, every frame after every flow-mod " +
+      '(default: all)',
   );
   await new Command('supercloud sim')
     .description(
       'worlds that break in every way that their seeds draw; the exit code is 1 if a promise was broken in one',
     )
     .addOption(subjects.choices(Object.keys(SUBJECTS)))
-    .option('--seeds <count>', 'how many (default: hold 2000, blocks 100, clients 200)', wholeNumber)
+    .option('--seeds <count>', 'how many (default: hold 2000, blocks 100, clients 200, network 100)', wholeNumber)
     .option('--seed <number>', 'the first; alone, only that one, with its story', wholeNumber)
     .addHelpText('after', EXAMPLES)
     .exitOverride()

@@ -5,6 +5,8 @@ import { Endpoint, Ipv4, Mac, MigrationId, Name } from '../names.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
+/** 21 bits: a tunnel id has 24, of which 3 are the hop budget (SOUNDNESS C1). */
+const TENANT_MAX = 0x1f_ffff;
 
 /** Which port of which switch a MAC and IP address live at. The newer epoch wins (PROMISES N3). */
 export const Binding = Type.Object({
@@ -14,6 +16,8 @@ export const Binding = Type.Object({
   node: Name,
   /** The switch port's name at that node. */
   port: Type.String({ pattern: '^[a-zA-Z0-9_-]{1,15}$' }),
+  /** Whose network it is; tenants may have the same addresses and never meet (PROMISES N7). Absent: 1. */
+  tenant: Type.Optional(Type.Integer({ minimum: 1, maximum: TENANT_MAX })),
   /** The VM epoch: one number fences storage, network and console (SOUNDNESS B5). */
   epoch: Count,
 });

@@ -1,132 +1,14 @@
 // The controller's commands with switches made of the codec: durable before any switch hears, answered after barriers,
 // never held up by a switch that hangs or is away.
-import { Duplex, PassThrough } from 'node:stream';
-import { setImmediate as turn } from 'node:timers/promises';
-import { pino } from 'pino';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../../common/errors.ts';
 import type { Peer } from '../../../common/identity.ts';
-import { Controller } from '../../../sdnd/controller.ts';
-import type { Flow } from '../../../sdnd/flow.ts';
-import { OpenFlowChannel } from '../../../sdnd/openflow-channel.ts';
-import { Overlay, type OverlayRecord } from '../../../sdnd/overlay.ts';
-import { TurnedClock } from '../common/turned-clock.ts';
-import { addressOf, bindingOf, NODES, portsOf } from './overlay-maker.ts';
-import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
+import { Overlay } from '../../../sdnd/overlay.ts';
+import { Fixture, isSettled, settle } from './controller-fixture.ts';
+import { addressOf, bindingOf, NODES } from './overlay-maker.ts';
 
 const MIGRATION = '0000000000000001';
-const log = pino({ level: 'silent' });
-
-/** A switch on a stream; while it hangs it takes bytes and answers none. */
-class StreamSwitch {
-  readonly peer: CodecSwitch;
-  readonly channel: OpenFlowChannel;
-  hangs = false;
-  readonly #answers = new PassThrough();
-
-  constructor(node: string, controller: Controller, clock: TurnedClock, flows: ReadonlyMap<string, Flow> = new Map()) {
-    this.peer = new CodecSwitch([...portsOf(node)].map(([name, portNo]) => portOf(name, portNo)));
-    for (const [key, flow] of flows) this.peer.flows.set(key, flow);
-    const orders = new PassThrough();
-    orders.on('data', (bytes: Uint8Array) => {
-      const answers = this.peer.receive(bytes);
-      if (!this.hangs) for (const answer of answers) this.#answers.write(answer);
-    });
-    this.channel = new OpenFlowChannel(Duplex.from({ readable: this.#answers, writable: orders }), clock, {
-      ready: (datapathId, ports) => controller.ready(node, this.channel, datapathId, ports),
-      port: (reason, port) => controller.port(node, this.channel, reason, port),
-      closed: (reason) => controller.closed(node, this.channel, reason),
-    });
-    this.#answers.write(this.peer.hello());
-  }
-}
-
-class Fixture {
-  readonly clock = new TurnedClock();
-  readonly journal: OverlayRecord[] = [];
-  readonly switches = new Map<string, StreamSwitch>();
-  readonly controller: Controller;
-  readonly #handlers: ReturnType<Controller['handlers']>;
-
-  /** `records`: what an earlier life of the controller left in its journal. */
-  constructor(records: readonly OverlayRecord[] = []) {
-    const journal = {
-      sizeBytes: 0,
-      append: async (...records: OverlayRecord[]) => void this.journal.push(...records),
-      rewrite: async () => undefined,
-    };
-    this.controller = new Controller({ overlay: new Overlay(records), journal, clock: this.clock, log });
-    this.#handlers = this.controller.handlers();
-  }
-
-  async connect(...nodes: readonly string[]): Promise<void> {
-    for (const node of nodes) this.switches.set(node, new StreamSwitch(node, this.controller, this.clock));
-    await settle();
-  }
-
-  /** The switches of an earlier life, with the flows that they have from it. */
-  async connectFrom(earlier: Fixture): Promise<void> {
-    for (const [node, { peer }] of earlier.switches) {
-      this.switches.set(node, new StreamSwitch(node, this.controller, this.clock, peer.flows));
-    }
-    await settle();
-  }
-
-  /** As the orchestrator says that it has told everything. */
-  async tellAll(): Promise<void> {
-    const { term } = (await this.call('binding.list', {})) as { term: number };
-    await this.call('state.told', { term });
-  }
-
-  flowKeysAt(node: string): string[] {
-    return [...(this.switches.get(node)?.peer.flows.keys() ?? [])].sort();
-  }
-
-  call(name: keyof ReturnType<Controller['handlers']>, params: object, peer: Peer = orchestrator): Promise<unknown> {
-    const handler = this.#handlers[name] as (given: object, context: object) => unknown;
-    return Promise.resolve(handler(params, { peer }));
-  }
-
-  async begin(): Promise<void> {
-    await this.call('members.set', { members: NODES.map((node) => ({ node, address: addressOf(node) })) });
-    await this.call('binding.set', { binding: bindingOf('g0', 'n0') });
-  }
-
-  flowsAt(node: string): number {
-    return this.switches.get(node)?.peer.flows.size ?? 0;
-  }
-
-  /** Lets so much time pass in steps, as a session's ticks need it. */
-  async pass(ms: number): Promise<void> {
-    for (let passedMs = 0; passedMs < ms; passedMs += 500) {
-      this.clock.turn(500);
-      await settle();
-    }
-  }
-
-  close(): void {
-    this.controller.close();
-    for (const { channel } of this.switches.values()) channel.close('the test ends');
-  }
-}
-
-const orchestrator: Peer = { node: 'n0', role: 'controller' };
-
-/** Streams and promises run on for some turns of the event loop. */
-async function settle(): Promise<void> {
-  for (let round = 0; round < 30; round++) await turn();
-}
-
-async function isSettled(promise: Promise<unknown>): Promise<boolean> {
-  let settled = false;
-  const note = (): void => {
-    settled = true;
-  };
-  promise.then(note, note);
-  await settle();
-  return settled;
-}
 
 test('a command is in the journal, then on every switch that is there', async () => {
   const fixture = new Fixture();
@@ -176,6 +58,7 @@ test('a switch that hangs holds nobody up for more than two seconds', async () =
   const fixture = new Fixture();
   await fixture.connect('n0', 'n1', 'n2');
   await fixture.begin();
+  await fixture.call('binding.set', { binding: bindingOf('g1', 'n2') });
   await fixture.call('migration.prepare', { migration: MIGRATION, to: bindingOf('g0', 'n1', 2) });
   const stuck = fixture.switches.get('n2');
   assert.ok(stuck);
@@ -193,6 +76,7 @@ test('a switch that is away holds nobody up and is brought up to date when it is
   const fixture = new Fixture();
   await fixture.connect('n0', 'n1', 'n2');
   await fixture.begin();
+  await fixture.call('binding.set', { binding: bindingOf('g1', 'n2') });
   await fixture.call('migration.prepare', { migration: MIGRATION, to: bindingOf('g0', 'n1', 2) });
   const before = [...(fixture.switches.get('n2')?.peer.flows.keys() ?? [])];
   fixture.switches.get('n2')?.channel.close('the wire is cut');
@@ -200,9 +84,26 @@ test('a switch that is away holds nobody up and is brought up to date when it is
   assert.equal([...(fixture.switches.get('n2')?.peer.flows.keys() ?? [])], before);
   await fixture.connect('n2');
   assert.equal(
-    [...(fixture.switches.get('n2')?.peer.flows.keys() ?? [])].filter((key) => key.includes('ethSrc')).length,
+    [...(fixture.switches.get('n2')?.peer.flows.keys() ?? [])].filter(
+      (key) => key.includes('ethSrc') && key.includes('tun'),
+    ).length,
     1,
   );
+  fixture.close();
+});
+
+test('late frames are sent on from the old place for five seconds, and no longer', async () => {
+  const fixture = new Fixture();
+  await fixture.connect('n0', 'n1', 'n2');
+  await fixture.begin();
+  const sentOn = (): number => fixture.flowKeysAt('n0').filter((key) => /ethDst.*reg0:1/.test(key)).length;
+  await fixture.call('migration.prepare', { migration: MIGRATION, to: bindingOf('g0', 'n1', 2) });
+  await fixture.call('migration.complete', { migration: MIGRATION });
+  assert.is(sentOn(), 1);
+  await fixture.pass(4_500);
+  assert.is(sentOn(), 1);
+  await fixture.pass(500);
+  assert.is(sentOn(), 0);
   fixture.close();
 });
 

@@ -15,7 +15,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { describeDiff, diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
-import { wantedFlows } from '../../../sdnd/forwarding.ts';
+import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { closeGate, gateFlows, openGate } from '../../../sdnd/gate.ts';
 import { isAgentCookie } from '../../../sdnd/pipeline.ts';
 import { Random } from '../openflow/random.ts';

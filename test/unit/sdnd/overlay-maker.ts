@@ -2,7 +2,8 @@
 import { ethAddress, ipv4 } from '@openflow/ofp';
 import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
-import { type OverlayView, wantedFlows } from '../../../sdnd/forwarding.ts';
+import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
+import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { gateFlows } from '../../../sdnd/gate.ts';
 import { AGENT_PORT_FIRST, TUNNEL_PORT_NAME } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
@@ -30,12 +31,17 @@ export function bindingOf(owner: string, node: string, epoch = 1): Binding {
   return { owner, mac: `02:88:00:00:00:0${number}`, ip: `10.88.0.${number}`, node, port: owner, epoch };
 }
 
-export function viewOf(bindings: readonly Binding[], preparations: readonly Binding[] = []): OverlayView {
+export function viewOf(
+  bindings: readonly Binding[],
+  preparations: readonly Binding[] = [],
+  departures: readonly Binding[] = [],
+): OverlayView {
   return {
     incarnation: 1,
     members: new Map(NODES.map((node) => [node, addressOf(node)])),
     bindings: new Map(bindings.map((binding) => [binding.owner, binding])),
     preparations: new Map(preparations.map((binding) => [binding.owner, binding])),
+    departures: new Map(departures.map((binding) => [binding.owner, binding])),
   };
 }
 

@@ -193,4 +193,28 @@ test('the short form of the journal leads to the same state', () => {
     assert.ok(check.accepts(record), check.accepts(record) ? '' : check.fault(record));
 });
 
+test('tenants may have the same addresses, but no tenant twice', () => {
+  const overlay = new Overlay();
+  overlay.apply({ kind: 'bound', binding: web });
+  const other = { ...web, owner: 'other', port: 'vm-2' };
+  assert.ok(overlay.bind({ ...other, tenant: 2 }));
+  assert.throws(() => overlay.bind({ ...other, tenant: 1 }));
+  assert.throws(() => overlay.prepare(MIGRATION, { ...there, tenant: 2 }));
+});
+
+test('the place that a guest has left is known until it is forgotten, and not after a restart', () => {
+  const records = [
+    { kind: 'bound', binding: web },
+    { kind: 'bound', binding: there },
+  ] as const;
+  const overlay = new Overlay();
+  for (const record of records) overlay.apply(record);
+  const left = overlay.departures.get('web');
+  assert.is(left?.node, 'alpha');
+  assert.is(new Overlay(records).departures.size, 0);
+  overlay.apply({ kind: 'bound', binding: { ...web, node: 'gamma', epoch: 5 } });
+  assert.not.ok(left !== undefined && overlay.forgetDeparture(left));
+  assert.is(overlay.departures.get('web')?.node, 'beta');
+});
+
 test.run();

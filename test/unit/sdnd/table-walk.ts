@@ -1,6 +1,6 @@
 // Frames through computed flow tables, as Open vSwitch takes them: one switch, and a mesh of switches joined by tunnels.
 // Knows the actions that the overlay uses and fails on any other.
-import type { Action, FieldName } from '@openflow/ofp';
+import type { Action, FieldName, NxRegLoad } from '@openflow/ofp';
 import { FIELDS, PortNumber } from '@openflow/ofp';
 import { type Flow, flowKey } from '../../../sdnd/flow.ts';
 import { TUNNEL_PORT_NAME } from '../../../sdnd/pipeline.ts';
@@ -15,7 +15,7 @@ export interface Sent {
 }
 
 const TABLES = 255;
-const METADATA: readonly FieldName[] = ['reg0', 'reg1', 'tunnelId', 'tunIpv4Src', 'tunIpv4Dst'];
+const METADATA: readonly FieldName[] = ['reg0', 'reg1', 'reg2', 'tunnelId', 'tunIpv4Src', 'tunIpv4Dst'];
 
 /** Takes a frame through a switch's tables; answers what it sent. */
 export function walkTables(flows: Iterable<Flow>, frame: Frame): Sent[] {
@@ -64,10 +64,16 @@ function act(actions: readonly Action[], start: Frame, sent: Sent[]): Frame {
   for (const action of actions) {
     if (action.type === 'set-field') frame = { ...frame, [action.field]: action.value };
     else if (action.type === 'nx-reg-move') frame = { ...frame, [action.to]: frame[action.from] };
+    else if (action.type === 'nx-reg-load') frame = { ...frame, [action.to]: loaded(action, frame) };
     else if (action.type === 'output') send(action.port, frame, sent);
     else throw new Error(`unknown action ${action.type}`);
   }
   return frame;
+}
+
+function loaded({ to, toBit, bits, value }: NxRegLoad, frame: Frame): bigint {
+  const mask = ((1n << BigInt(bits)) - 1n) << BigInt(toBit);
+  return (BigInt(frame[to] ?? 0) & ~mask) | (value << BigInt(toBit));
 }
 
 // An output to the port that a frame came in by is dropped, unless it is written as IN_PORT.
@@ -75,7 +81,7 @@ function send(port: number, frame: Frame, sent: Sent[]): void {
   if (port === PortNumber.inPort) sent.push({ port: Number(frame.inPort), frame });
   else if (port !== frame.inPort) sent.push({ port, frame });
   // Open vSwitch would drop this too; the overlay must not rely on it, since a gateway has a second tunnel port.
-  else if (frame.tunIpv4Src !== undefined) throw new Error('a frame from the tunnel is sent into the tunnel');
+  else if (frame.tunIpv4Src !== undefined) throw new Error('a frame from the tunnel is sent back into it unsaid');
 }
 
 /** A node of the mesh. */
@@ -95,7 +101,7 @@ export interface Delivery {
   readonly frame: Frame;
 }
 
-/** More would be a loop in a full mesh without gateways, where one is enough. */
+/** As many as PROMISES N1 lets a frame cross. */
 const TUNNELS_MAX = 8;
 
 /** Takes a frame from a port of a node through the mesh. Throws when it does not stop. */
@@ -114,6 +120,6 @@ export function walkMesh(mesh: readonly MeshNode[], from: string, frame: Frame, 
 
 // Registers and everything of the tunnel but the id begin anew; the port is the other side's tunnel port.
 function arrived(frame: Frame, from: MeshNode, to: MeshNode): Frame {
-  const { reg0: _0, reg1: _1, tunIpv4Dst: _2, ...rest } = frame;
+  const { reg0: _0, reg1: _1, reg2: _3, tunIpv4Dst: _2, ...rest } = frame;
   return { ...rest, inPort: to.ports.get(TUNNEL_PORT_NAME) ?? 0, tunIpv4Src: from.address };
 }

@@ -1,0 +1,71 @@
+// Who may send what: the table `ingress`. A frame goes on only with the source address of a binding, from its port or
+// from its node (SOUNDNESS C11), or from where its receiver is moving from.
+import { ethAddress, gotoTable, ipv4, type Match, setField } from '@openflow/ofp';
+import type { Flow } from '../flow.ts';
+import { LATE_FORWARD_SEC, Origin, Priority, Table, tenantTunnelIds } from '../pipeline.ts';
+import { actAndGo, row } from './flow-row.ts';
+import { type Guest, placesOf } from './guest.ts';
+import type { TunnelEnd, Ways } from './ways.ts';
+
+export const ETH_TYPE_IPV4 = 0x0800;
+export const ETH_TYPE_ARP = 0x0806;
+export const ARP_REQUEST = 1;
+const UNSPECIFIED = 0;
+
+/** What of this guest, and for it, is let in. */
+export function admissionFlows(ways: Ways, guest: Guest): Flow[] {
+  const places = placesOf(guest);
+  const fromNode = places.filter(({ isHere }) => !isHere).flatMap(({ binding }) => ways.from(binding.node));
+  return [
+    ...places.flatMap(({ portNo }) => (portNo === undefined ? [] : portAdmission(guest, portNo))),
+    ...fromNode.map((end) => tunnelAdmission(guest, end)),
+    ...lateAdmission(ways, guest),
+  ];
+}
+
+function portAdmission({ binding, tenant, cookie }: Guest, inPort: number): Flow[] {
+  const mac = ethAddress(binding.mac);
+  const ip = ipv4(binding.ip);
+  const arp: Match = { inPort, ethSrc: mac, ethType: ETH_TYPE_ARP, arpSha: mac };
+  const probe: Match = { ...arp, arpOp: ARP_REQUEST, arpSpa: UNSPECIFIED };
+  const admit = (match: Match, tableId: number): Flow =>
+    row(cookie, Table.ingress, Priority.normal, match, actAndGo(tableId, setField('reg2', tenant)));
+  return [
+    admit({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV4, ipv4Src: ip }, Table.forward),
+    admit({ ...arp, arpSpa: ip }, Table.arp),
+    admit(probe, Table.arp),
+    // Who asks for its own address wants to hear of another owner (RFC 5227, 2.1.1), and there is none.
+    row(cookie, Table.arp, Priority.own, { inPort, ethType: ETH_TYPE_ARP, arpTpa: ip }, []),
+  ];
+}
+
+function tunnelAdmission({ binding, tenant, cookie }: Guest, end: TunnelEnd): Flow {
+  const match: Match = { ...fromTunnel(tenant, end), ethSrc: ethAddress(binding.mac) };
+  return row(cookie, Table.ingress, Priority.normal, match, intoForward(tenant));
+}
+
+// What a guest's old place sends on may be of anybody; that place has looked at who it is of.
+function lateAdmission(ways: Ways, guest: Guest): Flow[] {
+  const { binding, tenant, cookie, active, prepared, departed } = guest;
+  const admit = (node: string): Flow[] =>
+    ways.from(node).map((end) => {
+      const match: Match = { ...fromTunnel(tenant, end), ethDst: ethAddress(binding.mac) };
+      return row(cookie, Table.ingress, Priority.own, match, intoForward(tenant));
+    });
+  if (prepared?.isHere === true) return admit(active.binding.node);
+  if (!active.isHere || departed === undefined) return [];
+  return admit(departed.binding.node).map((flow) => ({ ...flow, hardTimeoutSec: LATE_FORWARD_SEC }));
+}
+
+function fromTunnel(tenant: number, { portNo, address }: TunnelEnd): Match {
+  return { inPort: portNo, tunnelId: tenantTunnelIds(tenant), tunIpv4Src: address };
+}
+
+function intoForward(tenant: number) {
+  return actAndGo(Table.forward, setField('reg0', Origin.tunnel), setField('reg2', tenant));
+}
+
+/** A port that no agent keeps a gate for, or the tunnel: always in. */
+export function enter(cookie: bigint, inPort: number): Flow {
+  return row(cookie, Table.gateIn, Priority.normal, { inPort }, [gotoTable(Table.ingress)]);
+}

@@ -1,0 +1,28 @@
+// What the wanted flows are computed from: the overlay as its controller knows it, and one switch. Shapes only.
+import type { Binding } from '../../wire/contracts/sdnd.ts';
+import { TENANT } from '../pipeline.ts';
+
+/** Who is a member and who is where. */
+export interface OverlayView {
+  /** Raised when the control plane is restored from a backup; 24 bits. */
+  readonly incarnation: number;
+  /** Underlay addresses by node. */
+  readonly members: ReadonlyMap<string, string>;
+  /** By owner. */
+  readonly bindings: ReadonlyMap<string, Binding>;
+  /** By owner: where a bound owner may be from one moment to the next, because it migrates. */
+  readonly preparations: ReadonlyMap<string, Binding>;
+  /** By owner: where a bound owner was until a moment ago; frames that come late there are sent on. */
+  readonly departures: ReadonlyMap<string, Binding>;
+}
+
+/** One switch: its node and its ports' numbers by name. */
+export interface SwitchView {
+  readonly node: string;
+  readonly ports: ReadonlyMap<string, number>;
+}
+
+/** The tenant whose network a binding is in. */
+export function tenantOf({ tenant }: Binding): number {
+  return tenant ?? TENANT;
+}

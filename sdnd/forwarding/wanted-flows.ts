@@ -1,0 +1,36 @@
+// Which flows a switch should have, computed from who is where. Pure: the same overlay and the same ports give the same
+// flows, whatever was installed before. The pipeline that they fill is described in the room `pipeline`.
+import { gotoTable, output } from '@openflow/ofp';
+import type { Flow } from '../flow.ts';
+import { controllerCookie, isAgentPort, Priority, Table } from '../pipeline.ts';
+import { admissionFlows, enter } from './admission.ts';
+import { arpAnswer } from './arp.ts';
+import { deliveryFlows, tunnelFlows } from './delivery.ts';
+import { act, row } from './flow-row.ts';
+import { type Guest, guestsOf, placesOf } from './guest.ts';
+import type { OverlayView, SwitchView } from './view.ts';
+import { Ways } from './ways.ts';
+
+/** All flows that a switch should have; the agent's own are not among them. */
+export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
+  const ways = new Ways(overlay, view);
+  const guests = guestsOf(overlay, view);
+  const common = controllerCookie(overlay.incarnation, 0);
+  return [
+    row(common, Table.arp, Priority.miss, {}, [gotoTable(Table.forward)]),
+    ...ways.tunnels.map((portNo) => enter(common, portNo)),
+    ...tunnelFlows(common, ways.tunnels),
+    ...guests.flatMap((guest) => [...admissionFlows(ways, guest), arpAnswer(guest), ...deliveryFlows(ways, guest)]),
+    ...freePorts(guests).flatMap((portNo) => freePortFlows(common, portNo)),
+  ];
+}
+
+/** Local ports that are bound but that no agent keeps a gate for. */
+function freePorts(guests: readonly Guest[]): number[] {
+  const numbers = guests.flatMap(placesOf).flatMap(({ portNo }) => (portNo === undefined ? [] : [portNo]));
+  return [...new Set(numbers)].filter((portNo) => !isAgentPort(portNo));
+}
+
+function freePortFlows(cookie: bigint, portNo: number): Flow[] {
+  return [enter(cookie, portNo), row(cookie, Table.gateOut, Priority.normal, { reg1: portNo }, act(output(portNo)))];
+}

@@ -1,0 +1,50 @@
+// Why a command to the overlay is refused, in words for a person.
+import { OperationError } from '../common/errors.ts';
+import type { Binding } from '../wire/contracts/sdnd.ts';
+import { TUNNEL_PORT_NAME } from './pipeline.ts';
+
+const MULTICAST_BIT = 1;
+const BYTE_MAX = 255;
+
+/** @throws OperationError PORT_BAD, ADDRESS_BAD: not the place or the addresses of one host */
+export function checkPlace({ owner, mac, ip, port }: Binding): void {
+  if (port === TUNNEL_PORT_NAME) {
+    throw new OperationError('PORT_BAD', `${owner} cannot be at port ${port}: that is the tunnels' own`);
+  }
+  const isGroup = (Number.parseInt(mac.slice(0, 2), 16) & MULTICAST_BIT) === MULTICAST_BIT;
+  const isIp = ip.split('.').every((part) => Number(part) <= BYTE_MAX) && ip !== '0.0.0.0';
+  if (isGroup || !isIp) {
+    throw new OperationError('ADDRESS_BAD', `${owner} cannot be ${mac} ${ip}: not the addresses of one host`);
+  }
+}
+
+export function stale(binding: Binding, standing: Binding): OperationError {
+  return new OperationError(
+    'EPOCH_STALE',
+    `${binding.owner} cannot be bound to ${binding.node} under epoch ${binding.epoch}: it is bound to ${standing.node} under epoch ${standing.epoch}`,
+  );
+}
+
+export function taken(binding: Binding, other: Binding): OperationError {
+  return new OperationError(
+    'ADDRESS_TAKEN',
+    `${binding.owner} cannot have ${binding.mac} ${binding.ip} at port ${binding.port} of ${binding.node}: ${other.owner} has ${other.mac} ${other.ip} at port ${other.port} of ${other.node}`,
+    { remedy: 'Choose other addresses, or remove the other binding first.' },
+  );
+}
+
+export function migrationBusy(migration: string, to: Binding, standing: Binding | undefined): OperationError {
+  return new OperationError(
+    'MIGRATION_BUSY',
+    `migration ${migration} of ${to.owner} to ${to.node} cannot be prepared: ${standing?.owner ?? to.owner} is prepared for ${standing?.node ?? 'another node'}`,
+    { remedy: 'Cancel that one first.' },
+  );
+}
+
+export function unknown(migration: string): OperationError {
+  return new OperationError('MIGRATION_UNKNOWN', `migration ${migration} was not prepared, or was cancelled`);
+}
+
+export function over(migration: string): OperationError {
+  return new OperationError('MIGRATION_OVER', `migration ${migration} was completed or cancelled`);
+}

@@ -1,0 +1,175 @@
+// A switch of the simulation: flow tables that flow-mods change and frames go through, as OpenFlow 1.3.5 (5, 6.4) and
+// ovs-fields(7) say it. Knows the commands, instructions and actions that the overlay uses and fails on any other.
+import type { Action, FlowMod } from '@openflow/ofp';
+import { PortNumber } from '@openflow/ofp';
+import { type Flow, flowKey } from '../../sdnd/flow.ts';
+
+type Value = number | string;
+/** A frame's fields and what the switch knows of it. Registers and tunnel fields that are absent are 0. */
+export type Frame = Readonly<Record<string, Value | undefined>>;
+
+export interface Sent {
+  readonly portNo: number;
+  readonly frame: Frame;
+}
+
+interface Entry {
+  readonly flow: Flow;
+  readonly tests: readonly Test[];
+  /** Undefined: never. */
+  readonly endsMs: number | undefined;
+}
+
+interface Test {
+  readonly field: string;
+  readonly value: Value;
+  /** Undefined: the whole field. */
+  readonly mask: number | undefined;
+}
+
+/** Fields that every frame has, and that begin as 0. */
+const ALWAYS: ReadonlySet<string> = new Set(['reg0', 'reg1', 'reg2', 'tunnelId', 'tunIpv4Src', 'tunIpv4Dst']);
+const TABLES = 6;
+
+const keys = new WeakMap<object, string>();
+
+/** What tells entries apart; computed once for each message. */
+export function keyOf(mod: FlowMod | Flow): string {
+  const known = keys.get(mod) ?? flowKey(mod);
+  keys.set(mod, known);
+  return known;
+}
+
+export class SimSwitch {
+  readonly node: string;
+  /** By key. */
+  #entries: Map<string, Entry> = new Map();
+  #tables: readonly (readonly Entry[])[] | undefined;
+  #nowMs = 0;
+
+  constructor(node: string) {
+    this.node = node;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  flows(): Flow[] {
+    return [...this.#entries.values()].map(({ flow }) => flow);
+  }
+
+  /** The state to return to by `restore`. */
+  save(): ReadonlyMap<string, Entry> {
+    return new Map(this.#entries);
+  }
+
+  restore(state: ReadonlyMap<string, Entry>): void {
+    this.#entries = new Map(state);
+    this.#tables = undefined;
+  }
+
+  apply(mod: FlowMod): void {
+    const key = keyOf(mod);
+    if (mod.command === 'add') this.#entries.set(key, this.#entryOf(mod));
+    else if (mod.command === 'delete-strict') this.#delete(key, mod);
+    else throw new Error(`unknown command ${mod.command}`);
+    this.#tables = undefined;
+  }
+
+  /** Time passes; entries whose time is over go. */
+  advance(ms: number): void {
+    this.#nowMs += ms;
+    for (const [key, { endsMs }] of this.#entries) {
+      if (endsMs !== undefined && endsMs <= this.#nowMs) this.#entries.delete(key);
+    }
+    this.#tables = undefined;
+  }
+
+  /** Takes a frame through the tables; answers what was sent. */
+  process(frame: Frame): Sent[] {
+    const sent: Sent[] = [];
+    let current = frame;
+    let table: number | undefined = 0;
+    while (table !== undefined) {
+      const instructions: Flow['instructions'] = this.#lookUp(table, current)?.flow.instructions ?? [];
+      let next: number | undefined;
+      for (const instruction of instructions) {
+        if (instruction.type === 'goto-table') next = instruction.tableId;
+        else if (instruction.type === 'apply-actions') current = act(instruction.actions, current, sent);
+        else throw new Error(`unknown instruction ${instruction.type}`);
+      }
+      if (next !== undefined && next <= table) throw new Error(`from table ${table} to ${next}`);
+      table = next;
+    }
+    return sent;
+  }
+
+  #entryOf(flow: FlowMod): Entry {
+    const tests = Object.entries(flow.match).map(([field, wanted]) => testOf(field, wanted));
+    const { hardTimeoutSec } = flow;
+    return { flow, tests, endsMs: hardTimeoutSec === 0 ? undefined : this.#nowMs + hardTimeoutSec * 1_000 };
+  }
+
+  #delete(key: string, { cookie, cookieMask }: FlowMod): void {
+    const found = this.#entries.get(key);
+    if (found !== undefined && (found.flow.cookie & cookieMask) === (cookie & cookieMask)) this.#entries.delete(key);
+  }
+
+  // What two entries of one priority say of one frame is undefined (5.3), so there must be no such two.
+  #lookUp(table: number, frame: Frame): Entry | undefined {
+    this.#tables ??= Array.from({ length: TABLES }, (_, id) =>
+      [...this.#entries.values()]
+        .filter(({ flow }) => flow.tableId === id)
+        .sort((a, b) => b.flow.priority - a.flow.priority),
+    );
+    let best: Entry | undefined;
+    for (const entry of this.#tables[table] ?? []) {
+      if (best !== undefined && entry.flow.priority < best.flow.priority) break;
+      if (!entry.tests.every((test) => passes(test, frame))) continue;
+      if (best !== undefined) throw new Error(`${this.node}: ${keyOf(best.flow)} and ${keyOf(entry.flow)} overlap`);
+      best = entry;
+    }
+    return best;
+  }
+}
+
+function testOf(field: string, wanted: unknown): Test {
+  if (typeof wanted === 'number' || typeof wanted === 'string') return { field, value: wanted, mask: undefined };
+  const { value, mask } = wanted as { value?: unknown; mask?: unknown };
+  // Of the fields used here only the tunnel id is wider than 32 bits, and of it only 24 are in use.
+  if (typeof value !== 'bigint' || typeof mask !== 'bigint') throw new Error(`unknown match ${field}`);
+  return { field, value: Number(value), mask: Number(BigInt.asUintN(32, mask)) };
+}
+
+function passes({ field, value, mask }: Test, frame: Frame): boolean {
+  const found = frame[field] ?? (ALWAYS.has(field) ? 0 : undefined);
+  return mask === undefined ? found === value : (Number(found) & mask) === value;
+}
+
+function act(actions: readonly Action[], start: Frame, sent: Sent[]): Frame {
+  let frame = start;
+  for (const action of actions) {
+    if (action.type === 'set-field') frame = { ...frame, [action.field]: plain(action.value) };
+    else if (action.type === 'nx-reg-move') frame = { ...frame, [action.to]: frame[action.from] };
+    else if (action.type === 'nx-reg-load') {
+      const mask = (2 ** action.bits - 1) * 2 ** action.toBit;
+      const kept = Number(frame[action.to] ?? 0) & ~mask;
+      frame = { ...frame, [action.to]: kept | (Number(action.value) << action.toBit) };
+    } else if (action.type === 'output') send(action.port, frame, sent);
+    else throw new Error(`unknown action ${action.type}`);
+  }
+  return frame;
+}
+
+function plain(value: unknown): Value {
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'number' || typeof value === 'string') return value;
+  throw new Error('unknown value');
+}
+
+// An output to the port that a frame came in by is dropped, unless it is written as IN_PORT (7.2.5).
+function send(port: number, frame: Frame, sent: Sent[]): void {
+  if (port === PortNumber.inPort) sent.push({ portNo: Number(frame.inPort), frame });
+  else if (port !== frame.inPort) sent.push({ portNo: port, frame });
+}

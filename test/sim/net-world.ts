@@ -1,0 +1,231 @@
+// A world of switches, tenants and guests, and what must hold in it after every flow-mod: no loop, nothing to another
+// tenant or to a wrong port, nothing twice; and whoever is to be reached is reached.
+import { ethAddress, ipv4 } from '@openflow/ofp';
+import { tenantOf } from '../../sdnd/forwarding/view.ts';
+import { closeGate, openGate } from '../../sdnd/gate.ts';
+import { AGENT_PORT_FIRST, originTunnelId, TUNNEL_PORT_NAME } from '../../sdnd/pipeline.ts';
+import type { Binding } from '../../wire/contracts/sdnd.ts';
+import { NetControl } from './net-control.ts';
+import { type Frame, keyOf, SimSwitch } from './net-switch.ts';
+import { type Arrival, type Delivery, type Underlay, walk } from './net-walk.ts';
+
+const ETH_TYPE_IPV4 = 0x0800;
+const ETH_TYPE_ARP = 0x0806;
+const TUNNEL = 1;
+const PORTS_A_NODE = 64;
+
+/** A guest: its tenant and its addresses, which one of another tenant may have too. */
+export interface SimGuest {
+  readonly owner: string;
+  readonly number: number;
+  readonly tenant: number;
+  readonly mac: string;
+  readonly ip: string;
+}
+
+export class NetWorld {
+  readonly switches: readonly SimSwitch[];
+  readonly guests: readonly SimGuest[];
+  readonly control: NetControl;
+  readonly violations: string[] = [];
+  readonly trace: string[] = [];
+  /** Frames that were followed to their end, and the most tunnels that one crossed. */
+  walks = 0;
+  tunnelsMost = 0;
+  /** Where each guest's port passes frames: nowhere, or at one node. */
+  readonly #open = new Map<string, string>();
+  /** Ports by node and name. */
+  readonly #ports = new Map<string, Map<string, number>>();
+  readonly #addresses = new Map<string, number>();
+  readonly #underlay: Underlay;
+
+  constructor(nodes: number, guests: readonly SimGuest[]) {
+    this.switches = Array.from({ length: nodes }, (_, index) => new SimSwitch(`n${index}`));
+    this.guests = guests;
+    for (const [index, { node }] of this.switches.entries()) {
+      this.#ports.set(node, new Map([[TUNNEL_PORT_NAME, TUNNEL]]));
+      this.#addresses.set(node, ipv4(`10.77.0.${index + 1}`));
+    }
+    this.#underlay = (from, portNo, address) => (portNo === TUNNEL ? this.#arrival(from, address) : undefined);
+    this.control = new NetControl(this.switches, (node) => this.#portsOf(node));
+    const members = this.switches.map(({ node }, index) => ({ node, address: `10.77.0.${index + 1}` }));
+    this.control.command({ kind: 'members', members });
+  }
+
+  at(node: string): SimSwitch {
+    const found = this.switches.find((one) => one.node === node);
+    if (found === undefined) throw new Error(`there is no node ${node}`);
+    return found;
+  }
+
+  openAt(owner: string): string | undefined {
+    return this.#open.get(owner);
+  }
+
+  bindingOf({ owner, mac, ip, tenant }: SimGuest, node: string, epoch: number): Binding {
+    return { owner, mac, ip, tenant, node, port: owner, epoch };
+  }
+
+  /** The agent makes the guest's port; it is closed. */
+  attach({ owner, number }: SimGuest, node: string): void {
+    const shift = this.switches.findIndex((one) => one.node === node) * PORTS_A_NODE;
+    this.#portsOf(node).set(owner, AGENT_PORT_FIRST + shift + number);
+  }
+
+  detach({ owner }: SimGuest, node: string): void {
+    this.turn(owner, node, false);
+    this.#portsOf(node).delete(owner);
+  }
+
+  /** The agent turns a gate, at once. */
+  turn(owner: string, node: string, open: boolean): void {
+    const portNo = this.#portsOf(node).get(owner);
+    if (portNo === undefined) return;
+    for (const mod of open ? openGate(portNo) : closeGate(portNo)) this.at(node).apply(mod);
+    if (open) this.#open.set(owner, node);
+    else if (this.#open.get(owner) === node) this.#open.delete(owner);
+  }
+
+  say(what: string): void {
+    this.trace.push(what);
+  }
+
+  fail(what: string): void {
+    this.violations.push(what);
+    this.trace.push(`VIOLATION: ${what}`);
+  }
+
+  /** Walks from every open guest to every other's address. `demanded`: the pairs that must be reached. */
+  check(demanded: (from: SimGuest, to: SimGuest) => boolean): void {
+    for (const from of this.guests) {
+      const node = this.#open.get(from.owner);
+      if (node === undefined) continue;
+      for (const to of this.guests) if (to !== from && to.mac !== from.mac) this.#checkPair(from, node, to, demanded);
+    }
+  }
+
+  /** The same with a story for what is found. */
+  #checkPair(from: SimGuest, node: string, to: SimGuest, demanded: (from: SimGuest, to: SimGuest) => boolean): void {
+    const what = `${from.owner} at ${node} to ${to.owner}`;
+    const deliveries = this.follow(node, this.#frameOf(from, to, node), what);
+    this.#checkSafe(deliveries, from.tenant, to.mac, what);
+    const isPeer = from.tenant === to.tenant;
+    if (isPeer && deliveries.length === 0 && demanded(from, to) && this.#open.has(to.owner))
+      this.fail(`a black hole: ${what} at ${this.#open.get(to.owner)}`);
+  }
+
+  /** A frame to its end; a loop is a violation. */
+  follow(node: string, frame: Frame, what: string): readonly Delivery[] {
+    this.walks += 1;
+    try {
+      const deliveries = walk(this.#underlay, this.at(node), frame);
+      for (const { tunnels } of deliveries) this.tunnelsMost = Math.max(this.tunnelsMost, tunnels);
+      return deliveries;
+    } catch (error) {
+      this.fail(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      return [];
+    }
+  }
+
+  /** Once at the most, and only by an open port of the guest of that tenant that has the address. */
+  #checkSafe(deliveries: readonly Delivery[], tenant: number, mac: string, what: string): void {
+    if (deliveries.length > 1) this.fail(`twice: ${what}, ${deliveries.map(({ node }) => node).join(' and ')}`);
+    for (const { node, portNo } of deliveries) {
+      const guest = this.guests.find(({ owner }) => this.#portsOf(node).get(owner) === portNo);
+      const isRight = guest?.tenant === tenant && guest.mac === mac && this.#open.get(guest.owner) === node;
+      if (!isRight) this.fail(`a leak: ${what} came out at port ${guest?.owner ?? portNo} of ${node}`);
+    }
+  }
+
+  /** ARP is answered where it is asked, with the address of a guest of that tenant and no other. */
+  checkArp(): void {
+    for (const from of this.guests) {
+      const node = this.#open.get(from.owner);
+      for (const to of this.guests) {
+        if (node === undefined || to.ip === from.ip || this.control.place(from.owner)?.node !== node) continue;
+        const what = `${from.owner} at ${node} asks for ${to.ip}`;
+        const [answer, ...others] = this.follow(node, this.#arpOf(from, to, node), what);
+        const peer = this.guests.find(({ owner, tenant, ip }) => {
+          return tenant === from.tenant && ip === to.ip && this.control.place(owner) !== undefined;
+        });
+        if (others.length > 0 || answer?.frame.arpSha !== peer?.mac) this.fail(`${what}: a wrong answer`);
+      }
+    }
+  }
+
+  /** A guest's old place sends nothing on any more. */
+  checkNothingLate(): void {
+    for (const place of this.control.overlay.departures.values()) {
+      for (const { owner, mac, tenant } of this.guests) {
+        const node = this.#open.get(owner);
+        if (node === undefined || node === place.node || mac === place.mac || tenant !== tenantOf(place)) continue;
+        const what = `${owner} at ${node} to ${place.owner}, which was at ${place.node}`;
+        const frame = this.#tunnelled(node, { tenant, budget: 1 }, { ethSrc: mac, ethDst: place.mac });
+        if (this.follow(place.node, frame, what).length > 0) this.fail(`late for ever: ${what}`);
+      }
+    }
+  }
+
+  /** A switch has entries of a tenant only where a guest of it is, or may be from one moment to the next (SOUNDNESS C10). */
+  checkHeld(): void {
+    const { overlay } = this.control;
+    const places = [...overlay.bindings.values(), ...overlay.preparations.values(), ...overlay.departures.values()];
+    for (const one of this.switches) {
+      const held = new Set(places.filter(({ node }) => node === one.node).map(tenantOf));
+      const strange = one.flows().find(({ match }) => typeof match.reg2 === 'number' && !held.has(match.reg2));
+      if (strange !== undefined) this.fail(`${one.node} holds what it does not need: ${keyOf(strange)}`);
+    }
+  }
+
+  /** A node that is fenced, or a stranger, speaks into the tunnel in a guest's name (SOUNDNESS C11): nobody hears it. */
+  checkFenced(node: string, guest: SimGuest, to: SimGuest, tenant: number, budget: number): void {
+    const { overlay } = this.control;
+    const owned = [...overlay.bindings.values(), ...overlay.preparations.values(), ...overlay.departures.values()];
+    const isItsPlace = owned.some((one) => {
+      const isAddress = tenantOf(one) === tenant && (one.mac === guest.mac || one.mac === to.mac);
+      return isAddress && one.node === node;
+    });
+    if (isItsPlace) return;
+    for (const there of this.switches) {
+      if (there.node === node) continue;
+      const frame = this.#tunnelled(node, { tenant, budget }, { ethSrc: guest.mac, ethDst: to.mac });
+      const what = `${node} speaks as ${guest.owner} to ${to.owner} at ${there.node}, tenant ${tenant}`;
+      if (this.follow(there.node, frame, what).length > 0) this.fail(`heard: ${what}`);
+    }
+  }
+
+  /** A frame as it comes out of the tunnel from a node. */
+  #tunnelled(node: string, { tenant, budget }: { tenant: number; budget: number }, ethernet: Frame): Frame {
+    const tunnelId = Number(originTunnelId(tenant, budget));
+    return { inPort: TUNNEL, tunIpv4Src: this.#addresses.get(node), tunnelId, ethType: ETH_TYPE_IPV4, ...ethernet };
+  }
+
+  #frameOf(from: SimGuest, to: SimGuest, node: string): Frame {
+    return {
+      inPort: this.#portsOf(node).get(from.owner),
+      ethSrc: ethAddress(from.mac),
+      ethDst: ethAddress(to.mac),
+      ethType: ETH_TYPE_IPV4,
+      ipv4Src: ipv4(from.ip),
+      ipv4Dst: ipv4(to.ip),
+    };
+  }
+
+  #arpOf(from: SimGuest, to: SimGuest, node: string): Frame {
+    const sender = { arpSha: ethAddress(from.mac), arpSpa: ipv4(from.ip) };
+    const ethernet = { ethSrc: ethAddress(from.mac), ethDst: ethAddress('ff:ff:ff:ff:ff:ff'), ethType: ETH_TYPE_ARP };
+    return { inPort: this.#portsOf(node).get(from.owner), ...ethernet, ...sender, arpOp: 1, arpTpa: ipv4(to.ip) };
+  }
+
+  #arrival(from: SimSwitch, address: number): Arrival | 'lost' {
+    const at = this.switches.find(({ node }) => this.#addresses.get(node) === address);
+    const source = this.#addresses.get(from.node) ?? 0;
+    return at === undefined ? 'lost' : { at, portNo: TUNNEL, source };
+  }
+
+  #portsOf(node: string): Map<string, number> {
+    const found = this.#ports.get(node);
+    if (found === undefined) throw new Error(`there is no node ${node}`);
+    return found;
+  }
+}

@@ -1,0 +1,21 @@
+// The overlay's flows under every order of their arrival: no loop, no leak, nothing twice, no black hole.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runNetSeed, runNetSeeds } from './net-run.ts';
+
+const SEEDS = 24;
+
+test('worlds of guests that move: every frame after every flow-mod', () => {
+  const failures: string[] = [];
+  const { walks } = runNetSeeds(1, SEEDS, ({ seed, violations, trace }) => {
+    failures.push(`seed ${seed}: ${violations[0]}\n${trace.slice(-12).join('\n')}`);
+  });
+  assert.equal(failures, []);
+  assert.ok(walks > 200_000, `${walks} walks`);
+});
+
+test('a seed tells its whole story again', () => {
+  assert.equal(runNetSeed(5), runNetSeed(5));
+});
+
+test.run();
