@@ -8,6 +8,7 @@ const sansIo = [
   '^sdnd/ovsdb/(?!ovsdb-client)',
   '^sdnd/switch-config/(?!config-keeper)',
   '^sdnd/node-switch[.]ts$',
+  '^sdnd/(packets|guest-services)/',
   '-session[.]ts$',
   '-protocol[.]ts$',
   '^blockd/catalogue/(catalogue(-records|-table)?|etcd-(messages|mirror))[.]ts$',

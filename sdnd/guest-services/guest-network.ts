@@ -1,0 +1,102 @@
+// What a node's services know of one tenant's network, as its agent has it cached: who is in it and by which addresses. A
+// value that is looked into, never changed: news makes a new one.
+import { type EthAddress, ipv4 } from '@openflow/ofp';
+import { linkLocalOf } from '../packets/ipv6.ts';
+
+/** Where guests everywhere ask for what their cloud knows of them. */
+export const METADATA_IPV4 = ipv4('169.254.169.254');
+/** Per host and family: an answer of DNS with all of them goes into the 1232 bytes that resolvers take. */
+const ADDRESSES_MAX = 12;
+
+/** One VM of a network. The addresses are the orchestrator's: the guest is told them, and chooses none. */
+export interface GuestHost {
+  /** One label of DNS, lower case. */
+  readonly name: string;
+  readonly mac: EthAddress;
+  /** The first is leased by DHCP. At most `ADDRESSES_MAX`. */
+  readonly ipv4: readonly number[];
+  /** At most `ADDRESSES_MAX`, without link-local ones. */
+  readonly ipv6: readonly bigint[];
+}
+
+/** One tenant's network. */
+export interface GuestNetwork {
+  readonly tenant: number;
+  /** The names of its VMs are right below it, and it is searched: 'tenant.internal', lower case. */
+  readonly domain: string;
+  /** The one guest MTU of the cluster (SOUNDNESS C6). */
+  readonly mtuBytes: number;
+  /**
+   * Of the services and of the router, the same at every node, so that a guest that has moved finds them where it left
+   * them. Their IPv6 address is the link-local one that follows from it.
+   */
+  readonly serviceMac: EthAddress;
+  readonly ipv4?: {
+    readonly subnet: number;
+    readonly bits: number;
+    /** Where DHCP and DNS answer; of the subnet, and no VM's. */
+    readonly services: number;
+    readonly router?: number;
+  };
+  /** Of 64 bits, which hosts expect (RFC 4291, 2.5.1). */
+  readonly ipv6?: { readonly prefix: bigint; readonly hasRouter: boolean };
+  readonly hosts: readonly GuestHost[];
+}
+
+/** A guest's port at this node: its number at the switch, the network and the one host that speaks there. */
+export interface GuestServicePort {
+  readonly portNo: number;
+  readonly tenant: number;
+  readonly host: GuestHost;
+}
+
+/** Looks a network's addresses and names up. */
+export class NetworkDirectory {
+  readonly network: GuestNetwork;
+  /** The services' own IPv6 address. */
+  readonly servicesIpv6: bigint;
+  readonly #macs = new Map<number | bigint, EthAddress>();
+  readonly #hosts = new Map<string, GuestHost>();
+  readonly #names = new Map<number | bigint, string>();
+
+  /** @throws RangeError of a host with more than `ADDRESSES_MAX` addresses of a family */
+  constructor(network: GuestNetwork) {
+    this.network = network;
+    this.servicesIpv6 = linkLocalOf(network.serviceMac);
+    for (const host of network.hosts) this.#add(host);
+    // After the hosts: no VM takes the services' place, whatever its binding says.
+    for (const address of this.#serviceAddresses()) this.#macs.set(address, network.serviceMac);
+  }
+
+  /** Who has an IPv4 address (a number) or an IPv6 address in this network. */
+  macOf(address: number | bigint): EthAddress | undefined {
+    return this.#macs.get(address);
+  }
+
+  /** By its label below the domain. */
+  hostNamed(name: string): GuestHost | undefined {
+    return this.#hosts.get(name);
+  }
+
+  /** The label of the host that has an address. */
+  nameOf(address: number | bigint): string | undefined {
+    return this.#names.get(address);
+  }
+
+  #add(host: GuestHost): void {
+    if (Math.max(host.ipv4.length, host.ipv6.length) > ADDRESSES_MAX)
+      throw new RangeError(`${host.name} has more than ${ADDRESSES_MAX} addresses of a family`);
+    this.#hosts.set(host.name, host);
+    for (const address of [...host.ipv4, ...host.ipv6]) {
+      this.#macs.set(address, host.mac);
+      this.#names.set(address, host.name);
+    }
+    this.#macs.set(linkLocalOf(host.mac), host.mac);
+  }
+
+  #serviceAddresses(): (number | bigint)[] {
+    const { ipv4: four } = this.network;
+    const router = four?.router === undefined ? [] : [four.router];
+    return [METADATA_IPV4, this.servicesIpv6, ...(four === undefined ? [] : [four.services, ...router])];
+  }
+}

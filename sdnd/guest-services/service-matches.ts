@@ -1,0 +1,32 @@
+// Which frames of a guest's port are for its node's services, as matches: whoever writes the switch's flows leads these to
+// the agent, with each port's own meter before them where the switch has meters. No flow is made here.
+import { ipv6, type Match } from '@openflow/ofp';
+import { DhcpPort } from '../packets/dhcp.ts';
+import { EtherType } from '../packets/ethernet.ts';
+import { Icmpv6Type } from '../packets/icmpv6.ts';
+import { IpProtocol } from '../packets/ipv4.ts';
+import { linkLocalOf } from '../packets/ipv6.ts';
+import { type GuestNetwork, METADATA_IPV4 } from './guest-network.ts';
+import { DNS_PORT } from './ip-services.ts';
+
+const ARP_REQUEST = 1;
+const MULTICAST_BITS = ipv6('ff00::');
+
+/** The matches of one network's ports; each port's `inPort` (or whatever stands for it) goes with them. */
+export function serviceMatches({ ipv4, serviceMac }: GuestNetwork): Match[] {
+  const udp4: Match = { ethType: EtherType.ipv4, ipProto: IpProtocol.udp };
+  const udp6: Match = { ethType: EtherType.ipv6, ipProto: IpProtocol.udp };
+  const icmpv6: Match = { ethType: EtherType.ipv6, ipProto: IpProtocol.icmpv6 };
+  const toMany = { value: MULTICAST_BITS, mask: MULTICAST_BITS };
+  return [
+    { ethType: EtherType.arp, arpOp: ARP_REQUEST },
+    // Questions to one address alone are whether a neighbour is still there: only the neighbour knows.
+    { ...icmpv6, ipv6Dst: toMany, icmpv6Type: Icmpv6Type.neighbourSolicitation },
+    { ...icmpv6, ipv6Dst: linkLocalOf(serviceMac), icmpv6Type: Icmpv6Type.neighbourSolicitation },
+    { ...icmpv6, icmpv6Type: Icmpv6Type.routerSolicitation },
+    { ...udp4, udpSrc: DhcpPort.client, udpDst: DhcpPort.server },
+    ...(ipv4 === undefined ? [] : [{ ...udp4, ipv4Dst: ipv4.services, udpDst: DNS_PORT }]),
+    { ...udp6, ipv6Dst: linkLocalOf(serviceMac), udpDst: DNS_PORT },
+    { ethType: EtherType.ipv4, ipv4Dst: METADATA_IPV4 },
+  ];
+}
