@@ -22,6 +22,8 @@ export interface CopySubject {
   readonly store: ImageStore;
   readonly data: BarrierData;
   readonly traffic: Traffic;
+  /** Whether it was merged into the layer below it: nobody hears its table any more. */
+  isGone(): boolean;
   offer(): CopyOffer;
 }
 
@@ -90,7 +92,7 @@ export class CopyLink {
   }
 
   /**
-   * The image has another top now. Everything of the one before is brought there first, as a copy: as a layer below it
+   * The image has another top now. Everything of the one before is brought there first, as a copy, while it is a layer: as a layer below it
    * would come by its table alone, and what was durable there be unreadable until the contents had come too.
    */
   follow(subject: CopySubject): void {
@@ -108,6 +110,7 @@ export class CopyLink {
   }
 
   #connect(): void {
+    if (this.#subject.isGone()) this.#takeNext();
     const turn = ++this.#turn;
     const isCurrent = (): boolean => turn === this.#turn;
     let feed: CopyFeed | undefined;
@@ -173,10 +176,14 @@ export class CopyLink {
 
   /** To the newer top, if there is one, and nothing more to be told of this one. */
   #goOn(): void {
-    if (this.#next === undefined || this.#feed?.isSettled !== true) return;
-    this.#subject = this.#next;
-    this.#next = undefined;
+    if (this.#next === undefined || !(this.#feed?.isSettled === true || this.#subject.isGone())) return;
+    this.#takeNext();
     this.#again('');
+  }
+
+  #takeNext(): void {
+    this.#subject = this.#next ?? this.#subject;
+    this.#next = undefined;
   }
 
   #again(reason: string): void {

@@ -32,7 +32,7 @@ export interface ImageCopiesParts {
   readonly book: Pick<PropagationBook, 'of' | 'reachedOf' | 'reach'>;
   /** All members; this node too if it was told. */
   readonly members: () => readonly Member[];
-  readonly layers: Pick<LayerShelf, 'followers' | 'trafficOf' | 'records'>;
+  readonly layers: Pick<LayerShelf, 'find' | 'followers' | 'trafficOf' | 'records'>;
   readonly dial: Dial;
   readonly clock: Clock;
   readonly log: Log;
@@ -232,7 +232,9 @@ export class ImageCopies implements FlushSafety {
       const { epoch, generation, below } = store.state;
       return { image, bytes, epoch, lastSequence: store.table.lastSequence, stack: { layer, generation, below } };
     };
-    this.#subject = { store, data: new BarrierData(store), traffic: this.#parts.layers.trafficOf(layer), offer };
+    const { layers } = this.#parts;
+    const isGone = (): boolean => layers.find(layer)?.store !== store;
+    this.#subject = { store, data: new BarrierData(store), traffic: layers.trafficOf(layer), isGone, offer };
     return this.#subject;
   }
 }

@@ -27,7 +27,7 @@ import { StandByProof } from './stand-by-proof.ts';
 export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'book'> {
   readonly image: Image;
   readonly node: string;
-  readonly layers: Pick<LayerShelf, 'bring' | 'seed' | 'fillLayer' | 'trafficOf' | 'followers' | 'records'>;
+  readonly layers: Pick<LayerShelf, 'bring' | 'find' | 'seed' | 'fillLayer' | 'trafficOf' | 'followers' | 'records'>;
   readonly kept: Pick<CopyShelf, 'handOver'>;
   readonly clock: Clock;
   readonly dial: Dial;

@@ -52,6 +52,13 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/copies/opened-copy',
   },
   {
+    name: 'a copy waits for the table of a layer that its writer has merged',
+    room: 'blockd/copies/copy-link.ts',
+    find: 'if (this.#subject.isGone()) this.#takeNext();',
+    replace: '',
+    by: 'unit/blockd/copies/merged-copy',
+  },
+  {
     name: 'a copy writes where no mark says that it may',
     room: 'blockd/copies/told-batch.ts',
     find: 'if (!store.active.touch(first, end)) return store.activate(first, end);',
