@@ -9,13 +9,15 @@ import { exitCodeOf, reportError } from '../common/error-report.ts';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { createPlainLog, type Log } from '../common/log.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
+import { CONTROL_SOCKET, LONE_NODE } from '../wire/contracts/alone.ts';
 import { Name } from '../wire/names.ts';
 import { type ListenOptions, openPort } from './alone-listen.ts';
 import { LevelStore } from './catalogue/level-store.ts';
 import { Converter } from './convert/converter.ts';
 import { ImageShelf } from './image/image-shelf.ts';
-import { LONE_NODE, LoneImages, type WantedImage } from './image/lone-images.ts';
+import { LoneImages, type WantedImage } from './image/lone-images.ts';
 import type { Serve } from './image/served-image.ts';
+import { LoneControl } from './lone/lone-control.ts';
 import { makeNamed } from './named-directory.ts';
 import { atPort, type NbdPort } from './nbd/nbd-port.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
@@ -30,7 +32,14 @@ Examples:
 
 Each image is an NBD export on DIR/NAME.sock, and with --listen by its name on that port too (--tls DIR holds ca-cert.pem,
 server-cert.pem and server-key.pem; clients show a certificate of the same authority); K, M, G and T are powers of 1024. Ctrl-C, SIGTERM or a closed terminal stops it in order;
-after a kill or a power cut the next start goes on with everything that was flushed.`;
+after a kill or a power cut the next start goes on with everything that was flushed.
+
+While it runs, in another terminal (each has --help):
+  supercloud snapshot create monday --image web --alone DIR     then read only on DIR/web@monday.sock
+  supercloud snapshot export monday --file web.qcow2 --format qcow2 --alone DIR
+  supercloud image create|clone|resize|delete|list|show|scrub, snapshot list|delete, metrics --prometheus  ... --alone DIR
+A larger size for an image that is there is refused here; image resize makes it larger. Whoever may write to the sockets of DIR
+may do all this.`;
 
 const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 /** sockaddr_un has 108 bytes, the last a zero (unix(7)). */
@@ -76,7 +85,10 @@ function damaged(data: string, cause: unknown): OperationError {
 }
 
 function socketPath(data: string, image: string): string {
-  const path = join(data, `${image}.sock`);
+  return checkPath(join(data, `${image}.sock`));
+}
+
+function checkPath(path: string): string {
   const bytes = Buffer.byteLength(path);
   if (bytes <= SOCKET_PATH_BYTES_MAX) return path;
   throw new OperationError(
@@ -89,11 +101,11 @@ function socketPath(data: string, image: string): string {
 }
 
 function newShelf(data: string, log: Log, port: NbdPort | undefined, isReady: () => boolean): ImageShelf {
-  const serve: Serve = async (device, image, bytes) => {
+  const serve: Serve = async (device, image, bytes, isReadOnly = false) => {
     const path = socketPath(data, image);
     // What the last start left open is ended first; no client may write under that epoch any more.
-    if (!isReady()) return { path, connections: 0, close: () => Promise.resolve() };
-    const description = { name: image, bytes };
+    if (!isReady() && !isReadOnly) return { path, connections: 0, close: () => Promise.resolve() };
+    const description = { name: image, bytes, isReadOnly };
     return atPort(port, device, description, await exportDevice(device, description, path, log));
   };
   return new ImageShelf({
@@ -118,6 +130,7 @@ async function serveImages(
   context: DaemonContext,
 ): Promise<Running> {
   for (const { image } of wanted) socketPath(data, image);
+  const controlPath = checkPath(join(data, CONTROL_SOCKET));
   // Where the images are to be: what is refused there is refused before anything else is made.
   await makeNamed(join(data, 'layers'), '--data');
   const catalogue = await openCatalogue(data);
@@ -126,6 +139,8 @@ async function serveImages(
   const shelf = newShelf(data, context.log, port, () => mayServe);
   await shelf.start();
   const images = new LoneImages(shelf, catalogue);
+  const control = new LoneControl({ shelf, records: catalogue, images, log: context.log });
+  await control.tidy();
   for (const image of await images.make(wanted)) {
     process.stderr.write(`the record of image ${image} was gone or old, and is made again from the image\n`);
   }
@@ -134,9 +149,11 @@ async function serveImages(
   for (const image of names) await images.endLast(image);
   mayServe = true;
   for (const image of names) tell(image, await images.open(image, context.signal));
+  const controlled = await control.start(controlPath);
   if (port !== undefined) process.stdout.write(`${listen.listen}${listen.tls === undefined ? '' : ' (TLS)'}\n`);
   return {
     async close() {
+      await controlled.close();
       await port?.close();
       await shelf.close();
       await catalogue.close();
@@ -144,9 +161,10 @@ async function serveImages(
   };
 }
 
-function namesOf(shelf: ImageShelf, { unserved }: LoneImages, data: string): string[] {
-  if (shelf.hosts.length > 0) return shelf.hosts.map((host) => host.name);
-  if (unserved.length > 0) {
+function namesOf(shelf: ImageShelf, images: LoneImages, data: string): string[] {
+  const names = shelf.hosts.map((host) => host.name).filter((image) => images.isSettled(image));
+  if (names.length > 0) return names;
+  if (images.unserved.length > 0) {
     throw new OperationError('IMAGE_UNUSABLE', `no image of ${data} can be served`, {
       remedy: 'What is wrong with each is said above; nothing of them was changed.',
     });

@@ -1,12 +1,14 @@
 // What every command shares: the options --json and --context, and the way to the cluster. A command only asks and prints.
 import { Command, CommanderError } from 'commander';
+import { OperationError } from '../common/errors.ts';
 import { jsonText, writeJsonFile } from '../common/json-file.ts';
-import { connectOrchestrator, type OrchestratorClient } from './context.ts';
+import { connectAlone, connectOrchestrator, type OrchestratorClient } from './context.ts';
 
 /** Options that every command has. `json` is true for standard output, or a file's name. */
 export interface CommonOptions {
   readonly json?: string | true;
   readonly context?: string;
+  readonly alone?: string;
 }
 
 /** Adds the shared options and, under the help, examples of what to type; one with a pipe is written out. */
@@ -17,6 +19,14 @@ export function command(name: string, summary: string, examples: readonly string
     .option('--json [file]', 'print JSON, or write it to a file')
     .option('--context <file>', 'the cluster to speak to (default: the running lab)')
     .addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`);
+}
+
+/** As `command`, for one that a blockd without a cluster answers too. */
+export function aloneToo(name: string, summary: string, examples: readonly string[]): Command {
+  return command(name, summary, examples).option(
+    '--alone <dir>',
+    'of the blockd --alone --data <dir> that runs, not of a cluster',
+  );
 }
 
 /** A line on the word that --json has taken for its file's, where one is missing; nothing otherwise. */
@@ -34,12 +44,17 @@ export async function print(options: CommonOptions, value: unknown, text: string
   if (typeof options.json === 'string') writeJsonFile(options.json, value);
 }
 
-/** Runs a call against the cluster of the context and closes the connection whatever happens. */
+/** Runs a call against the cluster of the context, or the blockd without one, and closes the connection whatever happens. */
 export async function withOrchestrator<T>(
   options: CommonOptions,
   run: (client: OrchestratorClient) => Promise<T>,
 ): Promise<T> {
-  const client = await connectOrchestrator(options.context);
+  const { alone, context } = options;
+  if (alone !== undefined && context !== undefined)
+    throw new OperationError('USAGE', 'say --alone or --context, not both', {
+      remedy: '--alone is without a cluster.',
+    });
+  const client = await (alone === undefined ? connectOrchestrator(context) : connectAlone(alone));
   try {
     return await run(client);
   } finally {

@@ -1,11 +1,13 @@
 // Which cluster the command line speaks to: a context names the orchestrator's socket and the operator's identity. The
 // lab writes one; nothing is guessed from the network.
 import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { Type } from 'typebox';
-import { messageOf, OperationError } from '../common/errors.ts';
+import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { type RpcClient, rpcClient } from '../common/rpc/client.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
+import { CONTROL_SOCKET, LONE_NODE } from '../wire/contracts/alone.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import { Name } from '../wire/names.ts';
 
@@ -33,6 +35,26 @@ export async function connectOrchestrator(path: string | undefined): Promise<Orc
   const value = parse(file, await readContext(file));
   if (!context.accepts(value)) throw badContext(file, context.fault(value));
   return rpcClient(orchestratorContract, { node: value.node, path: value.socket }, await loadIdentity(value.identity));
+}
+
+/** A client of the blockd without a cluster that serves a directory; it answers part of the calls. @throws OperationError NOT_SERVED */
+export async function connectAlone(data: string): Promise<OrchestratorClient> {
+  const path = join(resolve(data), CONTROL_SOCKET);
+  const client = rpcClient(orchestratorContract, { node: LONE_NODE, path }, undefined);
+  try {
+    await client.warm();
+  } catch (cause) {
+    throw new OperationError('NOT_SERVED', `no blockd --alone answers at ${path}: ${whyOf(cause)}`, {
+      remedy: `start it with 'supercloud blockd --alone --data ${data}'`,
+      cause,
+    });
+  }
+  return client;
+}
+
+function whyOf(cause: unknown): string {
+  const code = codeOf(cause instanceof Error ? cause.cause : undefined);
+  return code === 'ENOENT' || code === 'ECONNREFUSED' ? 'none runs' : messageOf(cause);
 }
 
 function parse(file: string, text: string): unknown {

@@ -1,16 +1,17 @@
 // The images of a store that no cluster knows: its own catalogue grants this node an epoch per start, and nobody else
 // can ever write. Never serves an image under an epoch that was used before.
+
+import { isNewerMark } from '../../common/catalogue-mark.ts';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { newLayerId } from '../../common/layer-id.ts';
+import { LONE_NODE } from '../../wire/contracts/alone.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import { abandonEpoch, addImage, closeEpoch, type Entry, openEpoch } from '../catalogue/catalogue.ts';
+import { readSnapshot, snapshotName } from '../catalogue/catalogue-records.ts';
 import type { CatalogueStore } from '../catalogue/catalogue-store.ts';
-import type { StoreState } from '../store/store-record.ts';
 import type { ImageHost } from './image-host.ts';
 import type { ImageShelf } from './image-shelf.ts';
 
-/** The only node there is. */
-export const LONE_NODE = 'alone';
 /** Where a table would be fetched from; nobody is ever dialled. */
 const FROM = { node: LONE_NODE, address: '127.0.0.1' };
 
@@ -39,14 +40,44 @@ export class LoneImages {
    */
   async make(wanted: readonly WantedImage[]): Promise<string[]> {
     for (const { image, bytes } of wanted) this.#checkSize(image, bytes);
+    await this.#recall();
+    await this.#makeClones();
     for (const { image, bytes } of wanted) {
       if (this.#shelf.find(image) !== undefined) continue;
       this.#refuseLost(image);
       await this.#shelf.create(image, this.#newLayer(), bytes);
     }
     const mended: string[] = [];
-    for (const host of this.#shelf.hosts) if (await this.#register(host)) mended.push(host.name);
+    const leaving = new Set(this.#catalogue.leaving.map(({ layer }) => layer));
+    for (const host of this.#shelf.hosts) {
+      // Of one that was deleted and is still to go.
+      if (!leaving.has(host.image.store.layer) && (await this.#register(host))) mended.push(host.name);
+    }
     return mended;
+  }
+
+  /** The store keeps a copy of the records: of a catalogue that is gone, the snapshots. */
+  async #recall(): Promise<void> {
+    const { kept } = this.#shelf.layers.records;
+    if (kept === null || !isNewerMark(kept.mark, this.#catalogue.state)) return;
+    const snapshots = kept.records.flatMap(({ key, text }) =>
+      snapshotName(key) === undefined ? [] : [readSnapshot(key, text)],
+    );
+    const incarnation = kept.mark.incarnation + 1;
+    const names = new Set(snapshots.map(({ snapshot }) => snapshot));
+    for (const { snapshot } of this.#catalogue.snapshots.filter((one) => !names.has(one.snapshot)))
+      await this.#catalogue.commit(() => ({ change: { snapshotRemoved: snapshot }, answer: undefined }));
+    await this.#catalogue.commit(() => ({ change: { snapshots, state: { incarnation } }, answer: undefined }));
+  }
+
+  /** Images on snapshots that were never opened: a start that died before left their tops to the next one. */
+  async #makeClones(): Promise<void> {
+    for (const { image, bytes, stack } of this.#catalogue.heads) {
+      const { granted } = this.#catalogue.get(image);
+      if (granted > 0 || stack.below.length === 0 || this.#shelf.find(image) !== undefined) continue;
+      if (!this.#shelf.layers.unusable.includes(stack.layer))
+        await this.#shelf.ensure({ image, bytes, stack, epoch: 1 });
+    }
   }
 
   /** Images and layers that are here and cannot be served, each with the reason. They keep no other from its clients. */
@@ -61,8 +92,18 @@ export class LoneImages {
 
   /** Layers that cannot be used, of images that the catalogue does not know. */
   get #nameless(): string[] {
-    const named = new Set(this.#catalogue.heads.map(({ stack }) => stack.layer));
+    const { heads, snapshots } = this.#catalogue;
+    const below = [
+      ...heads.map(({ stack }) => stack.below),
+      ...snapshots.flatMap(({ disks }) => disks.map((disk) => disk.layers)),
+    ];
+    const named = new Set([...heads.map(({ stack }) => stack.layer), ...below.flat().map(({ layer }) => layer)]);
     return this.#shelf.layers.unusable.filter((layer) => !named.has(layer));
+  }
+
+  /** Whether it is here to stay, and no cut of it stands. */
+  isSettled(image: string): boolean {
+    return this.#catalogue.find(image)?.head.cut === null;
   }
 
   /** Ends the epoch that the last start left open, however it ended. No client may be there yet. */
@@ -89,9 +130,10 @@ export class LoneImages {
     const { store } = host.image;
     const { bytes, layer, state } = store;
     const known = this.#catalogue.find(host.name);
-    if (known !== undefined && !isBehind(known, state)) return false;
+    if (known !== undefined && !isBehind(known, store)) return false;
     const closing = await this.#closingOf(host);
-    const { head } = addImage(undefined, { image: host.name, layer, bytes, holder: LONE_NODE, closing });
+    const made = addImage(undefined, { image: host.name, layer, bytes, holder: LONE_NODE, closing });
+    const head = { ...made.head, stack: { ...made.head.stack, below: [...state.below] } };
     const granted = Math.max(known?.granted ?? 0, state.epoch);
     await this.#catalogue.commit(() => ({ change: { entries: [{ head, granted }] }, answer: undefined }));
     return granted > 0;
@@ -127,8 +169,10 @@ export class LoneImages {
   #checkSize(image: string, bytes: number): void {
     const host = this.#shelf.find(image);
     if (host === undefined || host.image.store.bytes === bytes) return;
-    throw new OperationError('SIZE_DIFFERS', `image ${image} has ${host.image.store.bytes} bytes, not ${bytes}`, {
-      remedy: 'Leave its --image away to go on with it, or choose another name.',
+    const own = host.image.store.bytes;
+    const larger = `To make it larger: start it without a size for this one, then supercloud image resize ${image} --size BYTES --alone DIR.`;
+    throw new OperationError('SIZE_DIFFERS', `image ${image} has ${own} bytes, not ${bytes}`, {
+      remedy: bytes > own ? larger : 'Leave its --image away to go on with it, or choose another name.',
     });
   }
 
@@ -141,7 +185,8 @@ export class LoneImages {
 }
 
 /** The catalogue grants before the image is open here, and hears of an end after it: never less than this store has seen. */
-function isBehind({ head, granted }: Entry, state: StoreState): boolean {
+function isBehind({ head, granted }: Entry, { layer, state }: ImageHost['image']['store']): boolean {
+  if (head.cut === null && head.stack.layer !== layer) return true;
   return state.epoch > granted || (state.role === 'writer' && head.writer === null);
 }
 

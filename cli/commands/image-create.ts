@@ -4,9 +4,10 @@ import { Option } from 'commander';
 import { formatByteSize } from '../../common/byte-size.ts';
 import { OperationError } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
+import { LONE_NODE } from '../../wire/contracts/alone.ts';
 import { ImageFormat } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
-import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { aloneToo, type CommonOptions, print, withOrchestrator } from '../command.ts';
 import type { OrchestratorClient } from '../context.ts';
 import { withSpooledInput } from '../spooled-input.ts';
 import { byteSize } from './numbers.ts';
@@ -27,7 +28,7 @@ interface NewImage extends Pick<CreateOptions, 'file' | 'format' | 'size'> {
   readonly node: string;
 }
 
-export const createCommand = command('create', 'make an image, empty or from a disk file', [
+export const createCommand = aloneToo('create', 'make an image, empty or from a disk file', [
   'image create data --node alpha --size 1G',
   'image create web --node alpha --file disk.qcow2',
   'image create web2 --from monday',
@@ -45,10 +46,11 @@ export const createCommand = command('create', 'make an image, empty or from a d
       if ((node ?? file ?? format ?? size) !== undefined) throw usage('--from stands alone');
       return withOrchestrator(options, (client) => clone(client, options, image, from));
     }
-    if (node === undefined) throw usage('say --node, or --from');
+    const at = options.alone === undefined ? node : (node ?? LONE_NODE);
+    if (at === undefined) throw usage('say --node, or --from');
     refuseContradictions(image, options);
     await withOrchestrator(options, async (client) => {
-      const head = await make(client, { ...options, image, node });
+      const head = await make(client, { ...options, image, node: at });
       await print(options, head, `image ${image} has ${formatByteSize(head.bytes)}`);
     });
   });

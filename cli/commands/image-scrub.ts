@@ -1,7 +1,7 @@
 // `supercloud image scrub`: reads a copy of an image now, and says what was found.
 import { formatBytes, ProgressLine } from '../../common/progress.ts';
 import type { ScrubReport } from '../../wire/contracts/blockd.ts';
-import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { aloneToo, type CommonOptions, print, withOrchestrator } from '../command.ts';
 
 const BLOCK_BYTES = 4096;
 
@@ -16,7 +16,7 @@ export function describeScrub(image: string, node: string, report: ScrubReport):
   return `${checked}, ${rottenBlocks} blocks rotten: ${healedBlocks} healed from other nodes${lost}${waiting}`;
 }
 
-export const scrubCommand = command(
+export const scrubCommand = aloneToo(
   'scrub',
   'read what a node holds of an image, find rot and heal it from other nodes',
   ['image scrub web', 'image scrub web --at beta --json'],

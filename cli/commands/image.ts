@@ -7,7 +7,7 @@ import { ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import { ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Head, Leaving } from '../../wire/contracts/catalogue.ts';
-import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { aloneToo, type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { heatCells } from '../heat-text.ts';
 import { describeImage } from '../image-text.ts';
 import { clone, createCommand } from './image-create.ts';
@@ -25,7 +25,7 @@ function describeLeaving(leaving: readonly Leaving[]): string {
   return formatTable([{ title: 'LAYER' }, { title: 'WAITS FOR' }], rows);
 }
 
-const list = command('list', 'the images, or what deleted ones have left', ['image list', 'image list --leaving'])
+const list = aloneToo('list', 'the images, or what deleted ones have left', ['image list', 'image list --leaving'])
   .option('--leaving', 'layers that nothing needs any more, and the nodes that have still to let go of them')
   .action((options: CommonOptions & { leaving?: true }) =>
     withOrchestrator(options, async (client) => {
@@ -50,7 +50,7 @@ const list = command('list', 'the images, or what deleted ones have left', ['ima
     }),
   );
 
-const show = command(
+const show = aloneToo(
   'show',
   'one image: its version, its layers, who holds what of them, and where it is read and written',
   ['image show web', 'image show web --json=web.json'],
@@ -70,7 +70,7 @@ interface ExportOptions extends CommonOptions {
   readonly format: ExportFormat;
 }
 
-const exportTo = command('export', 'write a closed image to a new file of a node that has all of it', [
+const exportTo = aloneToo('export', 'write a closed image to a new file of a node that has all of it', [
   'image export web --file web.qcow2 --format qcow2',
   'image export web --file web.vhd --format vhd --node beta',
 ])
@@ -94,7 +94,7 @@ const exportTo = command('export', 'write a closed image to a new file of a node
     }),
   );
 
-const remove = command('delete', 'delete a closed image at once; nodes that are away let go of it later', [
+const remove = aloneToo('delete', 'delete a closed image at once; nodes that are away let go of it later', [
   'image delete web',
 ])
   .argument('<image>', 'its name')
@@ -120,7 +120,7 @@ const pull = command('pull', 'fetch in the background what an open image lacks w
     }),
   );
 
-const cloneCommand = command('clone', 'a new image on top of a snapshot; nothing is copied', [
+const cloneCommand = aloneToo('clone', 'a new image on top of a snapshot; nothing is copied', [
   'image clone web2 --from monday',
 ])
   .argument('<image>', 'its name')
@@ -130,7 +130,7 @@ const cloneCommand = command('clone', 'a new image on top of a snapshot; nothing
     withOrchestrator(options, (client) => clone(client, options, image, options.from, options.disk)),
   );
 
-const resize = command('resize', 'make an image larger, also under a running VM, which sees it at once', [
+const resize = aloneToo('resize', 'make an image larger, also under a running VM, which sees it at once', [
   'image resize web --size 20G',
 ])
   .argument('<image>', 'its name')

@@ -1,6 +1,6 @@
 // `supercloud metrics`: what the nodes' stores have counted since they started.
 import type { Command } from 'commander';
-import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { aloneToo, type CommonOptions, print, withOrchestrator } from '../command.ts';
 import { describeMetrics } from '../metrics-text.ts';
 import { prometheusText } from '../prometheus-text.ts';
 
@@ -9,7 +9,7 @@ interface MetricsOptions extends CommonOptions {
   readonly prometheus?: true;
 }
 
-export const metricsCommand: Command = command(
+export const metricsCommand: Command = aloneToo(
   'metrics',
   'hits, misses, fetch times, pushes and bytes by cause, of each image and node, since its blockd started',
   ['metrics', 'metrics --node alpha', 'metrics --prometheus > /var/lib/prometheus/node-exporter/supercloud.prom'],

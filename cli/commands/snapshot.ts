@@ -5,13 +5,13 @@ import { formatByteSize } from '../../common/byte-size.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { formatTable } from '../../common/table.ts';
 import { ExportFormat } from '../../wire/contracts/blockd.ts';
-import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { aloneToo, type CommonOptions, print, withOrchestrator } from '../command.ts';
 import { pinCommands } from './pin.ts';
 import { describeWaiting } from './waiting.ts';
 
 const EXPORT_FORMATS = ExportFormat.anyOf.map((format) => format.const);
 
-const create = command('create', 'images as they are in this moment, also while a VM writes them', [
+const create = aloneToo('create', 'images as they are in this moment, also while a VM writes them', [
   'snapshot create monday --image web',
   'snapshot create monday --image web,data',
 ])
@@ -26,7 +26,7 @@ const create = command('create', 'images as they are in this moment, also while 
     }),
   );
 
-const list = command('list', 'the snapshots', ['snapshot list']).action((options: CommonOptions) =>
+const list = aloneToo('list', 'the snapshots', ['snapshot list']).action((options: CommonOptions) =>
   withOrchestrator(options, async (client) => {
     const { snapshots } = await client.call('snapshot.list', {});
     const columns = [
@@ -56,7 +56,7 @@ function age(ms: number): string {
   return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }
 
-const remove = command('delete', 'forget a snapshot; images that stand on it keep what they need', [
+const remove = aloneToo('delete', 'forget a snapshot; images that stand on it keep what they need', [
   'snapshot delete monday',
 ])
   .argument('<snapshot>', 'its name')
@@ -75,7 +75,7 @@ interface ExportOptions extends CommonOptions {
   readonly format: ExportFormat;
 }
 
-const exportTo = command('export', 'write a snapshot to a new file of a node that has all of it', [
+const exportTo = aloneToo('export', 'write a snapshot to a new file of a node that has all of it', [
   'snapshot export monday --file web.qcow2 --format qcow2',
   'snapshot export monday --file web.vhd --format vhd --node beta',
 ])

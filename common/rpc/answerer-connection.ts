@@ -1,5 +1,5 @@
 // The answering end of one connection: runs the handlers and tells them when their caller gives up or is gone.
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Contract } from '../../wire/contract.ts';
 import type { Clock } from '../clock.ts';
@@ -39,11 +39,11 @@ export class AnswererConnection {
   readonly #running = new Map<number, AbortController>();
   readonly #ended = Promise.withResolvers<void>();
 
-  constructor(answering: Answering, peer: Peer, webSocket: WebSocket, tlsSocket: TLSSocket) {
+  constructor(answering: Answering, peer: Peer, webSocket: WebSocket, socket: Socket) {
     this.#answering = answering;
     this.#peer = peer;
     this.#session = new AnswererSession(answering.contract, peer, answering.ownNode);
-    this.#socket = new RecordSocket(webSocket, tlsSocket, answering.clock, {
+    this.#socket = new RecordSocket(webSocket, socket, answering.clock, {
       record: (record) => this.#receive(record),
       closed: (reason) => this.#closed(reason),
     });

@@ -1,8 +1,7 @@
 // The caller's end of one living connection: calls out, answers in. When it ends, every open call is told so; nothing
 // is ever sent twice.
 import { once } from 'node:events';
-import type { createConnection } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { createConnection, Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Contract } from '../../wire/contract.ts';
 import type { Clock } from '../clock.ts';
@@ -17,6 +16,7 @@ import {
   type Target,
   unreachable,
 } from '../tls.ts';
+import { connectLocal } from './local-socket.ts';
 import { FRAME_BYTES_MAX, type RpcRecord } from './record.ts';
 import { CLOSE_GOING_AWAY, RecordSocket } from './record-socket.ts';
 import { type CallerEvent, CallerSession } from './rpc-session.ts';
@@ -43,28 +43,28 @@ export class CallerConnection {
     contract: Contract,
     target: Target | PathTarget,
     webSocket: WebSocket,
-    tlsSocket: TLSSocket,
+    socket: Socket,
     clock: Clock,
   ) {
     this.#contract = contract;
     this.#target = target;
     this.#session = new CallerSession(contract);
-    this.#socket = new RecordSocket(webSocket, tlsSocket, clock, {
+    this.#socket = new RecordSocket(webSocket, socket, clock, {
       record: (record) => this.#receive(record),
       closed: (reason) => this.#closed(reason),
     });
   }
 
-  /** @throws OperationError UNREACHABLE */
+  /** Without an identity: at a socket of this machine. @throws OperationError UNREACHABLE */
   static async open(
     contract: Contract,
     target: Target | PathTarget,
-    identity: Identity,
+    identity: Identity | undefined,
     clock: Clock,
   ): Promise<CallerConnection> {
-    const tlsSocket = await connectTls(target, identity, CALLS_PROTOCOL);
+    const socket = await (identity === undefined ? connectLocal(target) : connectTls(target, identity, CALLS_PROTOCOL));
     const webSocket = new WebSocket(`ws://${target.node}/${contract.service}`, {
-      createConnection: (() => tlsSocket) as typeof createConnection,
+      createConnection: (() => socket) as typeof createConnection,
       perMessageDeflate: false,
       maxPayload: FRAME_BYTES_MAX,
       handshakeTimeout: UPGRADE_TIMEOUT_MS,
@@ -73,11 +73,11 @@ export class CallerConnection {
     try {
       await once(webSocket, 'open');
     } catch (cause) {
-      tlsSocket.destroy();
-      const hungUp = codeOf(cause) === 'ECONNRESET';
+      socket.destroy();
+      const hungUp = identity !== undefined && codeOf(cause) === 'ECONNRESET';
       throw unreachable(target, hungUp ? hangUpReason(identity, clock.wallMs()) : messageOf(cause), cause);
     }
-    return new CallerConnection(contract, target, webSocket, tlsSocket, clock);
+    return new CallerConnection(contract, target, webSocket, socket, clock);
   }
 
   get ended(): boolean {

@@ -42,13 +42,13 @@ const NOT_UP_RETRY_MS = 200;
 export class RpcClient<C extends Contract> {
   readonly #contract: C;
   readonly #target: Target | PathTarget;
-  readonly #identity: Identity;
+  readonly #identity: Identity | undefined;
   readonly #clock: Clock;
   readonly #patienceMs: number;
   #connection: Promise<CallerConnection> | undefined;
   #closed = false;
 
-  constructor(contract: C, target: Target | PathTarget, identity: Identity, options: ClientOptions) {
+  constructor(contract: C, target: Target | PathTarget, identity: Identity | undefined, options: ClientOptions) {
     this.#contract = contract;
     this.#target = target;
     this.#identity = identity;
@@ -148,11 +148,11 @@ export class RpcClient<C extends Contract> {
   }
 }
 
-/** A client that connects when it is first used. */
+/** A client that connects when it is first used. Without an identity: of a server at a socket of this machine (`startLocalServer`). */
 export function rpcClient<C extends Contract>(
   contract: C,
   target: Target | PathTarget,
-  identity: Identity,
+  identity: Identity | undefined,
   options: ClientOptions = {},
 ): RpcClient<C> {
   return new RpcClient(contract, target, identity, options);

@@ -1,6 +1,6 @@
-// One WebSocket of records over TLS, either end: frames, limits and the watch over a dead peer. Knows no call; what it
+// One WebSocket of records, either end: frames, limits and the watch over a dead peer. Knows no call; what it
 // cannot read ends this connection and nothing else.
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import type { Clock, Timer } from '../clock.ts';
 import { type DecodedRecord, decodeRecord, encodeRecord, type RpcRecord } from './record.ts';
@@ -29,7 +29,7 @@ export interface RecordSocketEvents {
 
 export class RecordSocket {
   readonly #webSocket: WebSocket;
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #events: RecordSocketEvents;
   #pingTimer: Timer;
@@ -39,7 +39,7 @@ export class RecordSocket {
   #reason: string | undefined;
   #ended = false;
 
-  constructor(webSocket: WebSocket, socket: TLSSocket, clock: Clock, events: RecordSocketEvents) {
+  constructor(webSocket: WebSocket, socket: Socket, clock: Clock, events: RecordSocketEvents) {
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.#clock = clock;

@@ -1,7 +1,7 @@
 // Answers the calls of one contract on one port or unix socket, and hands bulk streams over. Only peers with a
 // certificate of our authority get as far as a byte; what each may call the contract says.
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
-import type { Server, Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { Contract, MethodName, Params, Progress, Result } from '../../wire/contract.ts';
@@ -46,6 +46,9 @@ export interface RpcServer {
 /** A cluster's nodes, a CLI or two and bulk streams; beyond it new connections are refused, not old ones slowed. */
 const CONNECTIONS_MAX = 1024;
 
+/** Some command lines at once. */
+const LOCAL_CONNECTIONS_MAX = 64;
+
 /** A member asks for its upgrade or says its first line at once; one round trip on the slowest link is 10 s. */
 const UPGRADE_TIMEOUT_MS = 10_000;
 
@@ -62,7 +65,7 @@ export async function startRpcServer<C extends Contract>(options: RpcServerOptio
   };
   const sockets = new Set<Socket>();
   const connections = new Set<AnswererConnection>();
-  const http = upgradeServer(answering, connections);
+  const http = upgradeServer(answering, connections, (socket) => peerOfSocket(socket as TLSSocket));
   const server = createTlsServer(serverTls(identity), (socket) => {
     socket.on('error', (error) => log.debug({ err: error }, 'a connection failed'));
     socket.setNoDelay(true);
@@ -78,6 +81,34 @@ export async function startRpcServer<C extends Contract>(options: RpcServerOptio
   );
   const port = await listenOn(server, options.listen);
   return { port, close: () => closeAll(server, connections, sockets) };
+}
+
+/**
+ * As that, in the clear on a unix socket: whoever its directory lets in is the operator of the node.
+ * @throws Error with the operating system's code
+ */
+export async function startLocalServer<C extends Contract>(
+  options: Pick<RpcServerOptions<C>, 'contract' | 'handlers' | 'log'> & {
+    readonly node: string;
+    readonly path: string;
+  },
+): Promise<Pick<RpcServer, 'close'>> {
+  const { contract, node, path, log } = options;
+  const handlers = new Map(Object.entries(options.handlers as Readonly<Record<string, CheckedHandler>>));
+  const answering: Answering = { contract, handlers, ownNode: node, clock: realClock, log };
+  const sockets = new Set<Socket>();
+  const connections = new Set<AnswererConnection>();
+  const http = upgradeServer(answering, connections, () => ({ node, role: 'operator' }));
+  const server = createServer((socket) => {
+    socket.on('error', (error) => log.debug({ err: error }, 'a connection failed'));
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.setTimeout(UPGRADE_TIMEOUT_MS, () => socket.destroy());
+    http.emit('connection', socket);
+  });
+  server.maxConnections = LOCAL_CONNECTIONS_MAX;
+  await listenOn(server, { path });
+  return { close: () => closeAll(server, connections, sockets) };
 }
 
 function route(socket: TLSSocket, http: HttpServer, bulk: BulkHandlers, log: Log): void {
@@ -97,7 +128,11 @@ function route(socket: TLSSocket, http: HttpServer, bulk: BulkHandlers, log: Log
 }
 
 /** Takes the WebSocket upgrade and nothing else; plain requests get 426 from a server without a handler of its own. */
-function upgradeServer(answering: Answering, connections: Set<AnswererConnection>): HttpServer {
+function upgradeServer(
+  answering: Answering,
+  connections: Set<AnswererConnection>,
+  peerOf: (socket: Socket) => Peer,
+): HttpServer {
   const webSockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -109,9 +144,9 @@ function upgradeServer(answering: Answering, connections: Set<AnswererConnection
     response.writeHead(426, { connection: 'close' }).end();
   });
   http.on('upgrade', (request: IncomingMessage, socket, head) => {
-    const tlsSocket = request.socket as TLSSocket;
+    const own = request.socket;
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new AnswererConnection(answering, peerOfSocket(tlsSocket), webSocket, tlsSocket);
+      const connection = new AnswererConnection(answering, peerOf(own), webSocket, own);
       connections.add(connection);
       void connection.ended.then(() => connections.delete(connection));
     });

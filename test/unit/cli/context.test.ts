@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { connectOrchestrator } from '../../../cli/context.ts';
+import { connectAlone, connectOrchestrator } from '../../../cli/context.ts';
 import { refusal } from '../../refusal.ts';
 
 test('a context that is missing, no JSON, or of something else', async () => {
@@ -22,6 +22,13 @@ test('a context that is missing, no JSON, or of something else', async () => {
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test('a directory that no blockd serves', async () => {
+  const error = await refusal(connectAlone('/none/here'));
+  assert.is(error.code, 'NOT_SERVED');
+  assert.is(error.message, 'no blockd --alone answers at /none/here/control: none runs');
+  assert.match(error.remedy, 'supercloud blockd --alone --data /none/here');
 });
 
 test.run();

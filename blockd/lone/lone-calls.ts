@@ -1,0 +1,131 @@
+// What a person may ask of a blockd that is alone, each in a few lines. Its images are open as long as it runs.
+import { OperationError } from '../../common/errors.ts';
+import { newLayerId } from '../../common/layer-id.ts';
+import type { Handlers } from '../../common/rpc/server.ts';
+import { type aloneContract, LONE_NODE } from '../../wire/contracts/alone.ts';
+import type { Head, Snapshot, SnapshotDisk } from '../../wire/contracts/catalogue.ts';
+import type { ImageState } from '../../wire/contracts/cluster-state.ts';
+import { snapshotOf } from '../catalogue/catalogue-layer-calls.ts';
+import { ImageTurns } from '../image/image-turns.ts';
+import type { LoneImages } from '../image/lone-images.ts';
+import type { LoneCuts } from './lone-cuts.ts';
+import type { LoneLayers } from './lone-layers.ts';
+import { HERE, type LoneNode } from './lone-node.ts';
+
+export interface LoneParts {
+  readonly node: LoneNode;
+  readonly images: LoneImages;
+  readonly cuts: LoneCuts;
+  readonly layers: LoneLayers;
+}
+
+/** The handlers of those calls. */
+export function loneCalls({ node, images, cuts, layers }: LoneParts): Handlers<typeof aloneContract> {
+  const { records, catalogue, store } = node;
+  // One change of what there is after the other.
+  const turns = new ImageTurns();
+  const inTurn = <T>(step: () => Promise<T>): Promise<T> => turns.take('', step);
+  const open = async (image: string): Promise<Head> => {
+    await images.open(image, HERE.signal);
+    return records.get(image).head;
+  };
+  const swept = async (): Promise<{ waitsFor: string[] }> => {
+    await node.keepRecords();
+    return { waitsFor: (await layers.sweep()) ? [] : [LONE_NODE] };
+  };
+  return {
+    'image.create': async ({ image, path, format, bytes }, context) => {
+      refuseTaken(node, image);
+      const layer = newLayerId();
+      if (path !== undefined) {
+        const order = { image, layer, path, ...(format === undefined ? {} : { format }) };
+        await store['image.import'](order, context);
+      } else await store['image.create']({ image, layer, bytes: bytes ?? 0 }, HERE);
+      return inTurn(async () => {
+        await images.make([]);
+        return open(image);
+      });
+    },
+    'image.list': () => ({ images: records.heads }),
+    'image.show': ({ image }) => stateOf(node, records.get(image).head),
+    'image.clone': ({ image, from, disk }) =>
+      inTurn(async () => {
+        refuseTaken(node, image);
+        const source = diskOf(snapshotOf(records, from), disk);
+        await catalogue['image.clone']({ image, layer: newLayerId(), snapshot: from, disk: source.image }, HERE);
+        await images.make([]);
+        return open(image);
+      }),
+    'image.resize': ({ image, bytes }) => inTurn(() => cuts.grow(image, bytes)),
+    'image.export': ({ image }) => {
+      records.get(image);
+      throw new OperationError('IMAGE_OPEN', `image ${image} is open here and changes`, {
+        remedy:
+          'Take a snapshot (supercloud snapshot create NAME --image ...), and export that (supercloud snapshot export).',
+      });
+    },
+    'image.delete': ({ image }) =>
+      inTurn(async () => {
+        records.get(image);
+        await images.endLast(image);
+        await catalogue['image.remove']({ image, nodes: [LONE_NODE] }, HERE);
+        return swept();
+      }),
+    'image.scrub': async ({ image }, context) => ({
+      node: LONE_NODE,
+      report: await store['image.scrub']({ image }, context),
+    }),
+    'layer.leaving': () => ({ leaving: records.leaving }),
+    'snapshot.create': ({ snapshot, images: names }) => inTurn(() => cuts.snapshot(snapshot, names)),
+    'snapshot.list': () => ({ snapshots: records.snapshots }),
+    'snapshot.export': async ({ snapshot, disk, path, format }, context) => {
+      const { image, bytes, layers: stack } = diskOf(snapshotOf(records, snapshot), disk);
+      return {
+        node: LONE_NODE,
+        file: await store['image.export']({ image, bytes, layers: stack, path, format }, context),
+      };
+    },
+    'snapshot.delete': ({ snapshot }) =>
+      inTurn(async () => {
+        await catalogue['snapshot.remove']({ snapshot, nodes: [LONE_NODE] }, HERE);
+        return swept();
+      }),
+    'metrics.show': async () => ({
+      nodes: [{ node: LONE_NODE, metrics: await store['store.metrics']({}, HERE) }],
+      members: [{ node: LONE_NODE, cloud: LONE_NODE }],
+      unreachable: [],
+    }),
+  };
+}
+
+async function stateOf({ store }: LoneNode, head: Head): Promise<ImageState> {
+  const { stack, last, bytes } = head;
+  const top = await store['image.show']({ image: head.image }, HERE);
+  const { layers } = await store['layer.list']({}, HERE);
+  const sealed = [
+    { layer: stack.layer, bytes, lastSequence: Math.max(top.lastSequence, last.lastSequence) },
+    ...stack.below,
+  ];
+  return {
+    ...{ head, heat: null, recovery: null, readers: [], unreachable: [] },
+    stores: [{ node: LONE_NODE, store: top }],
+    layers: sealed.map(({ layer, bytes: size, lastSequence }) => ({
+      ...{ layer, bytes: size, lastSequence, isTop: layer === stack.layer },
+      holders: layers.filter((one) => one.layer === layer).map((one) => ({ node: LONE_NODE, layer: one })),
+    })),
+  };
+}
+
+/** @throws OperationError IMAGE_EXISTS */
+function refuseTaken({ records, shelf }: LoneNode, image: string): void {
+  if (records.find(image) === undefined && shelf.find(image) === undefined) return;
+  throw new OperationError('IMAGE_EXISTS', `there is an image ${image} already`, { remedy: 'Choose another name.' });
+}
+
+/** The one disk, or the one that is meant. @throws OperationError SAY_DISK */
+function diskOf({ snapshot, disks }: Snapshot, image: string | undefined): SnapshotDisk {
+  const [only, ...others] = image === undefined ? disks : disks.filter((disk) => disk.image === image);
+  if (only !== undefined && others.length === 0) return only;
+  const names = disks.map((disk) => disk.image).join(', ');
+  throw new OperationError('SAY_DISK', `snapshot ${snapshot} is of ${names}`, { remedy: 'say which with --disk' });
+}

@@ -1,0 +1,76 @@
+// Snapshots and larger images of a blockd that is alone: the catalogue commits the images to a cut, the store makes it in one
+// moment, the catalogue records it. A cut that was broken off is finished or taken back by what the store says.
+import { randomBytes } from 'node:crypto';
+import { newLayerId } from '../../common/layer-id.ts';
+import type { Head, Snapshot } from '../../wire/contracts/catalogue.ts';
+import { snapshotOf } from '../catalogue/catalogue-layer-calls.ts';
+import { HERE, type LoneNode } from './lone-node.ts';
+
+export class LoneCuts {
+  readonly #node: LoneNode;
+
+  constructor(node: LoneNode) {
+    this.#node = node;
+  }
+
+  /** @throws OperationError NO_IMAGE, SNAPSHOT_EXISTS, CUT_STANDS, STACK_FULL; Error of the disk */
+  async snapshot(snapshot: string, images: readonly string[]): Promise<Snapshot> {
+    const { records, catalogue, store } = this.#node;
+    const heads = [...new Set(images)].map((image) => records.get(image).head);
+    const cuts = heads.map(({ image, stack }) => ({ image, generation: stack.generation, layer: newLayerId() }));
+    const cut = newCut();
+    await catalogue['snapshot.begin']({ cut, snapshot, cuts }, HERE);
+    await this.#make(cut, async () => {
+      await store['image.cut']({ cut, cuts: cuts.map(({ image, layer }) => ({ image, layer })) }, HERE);
+    });
+    await this.#node.keepRecords();
+    return snapshotOf(records, snapshot);
+  }
+
+  /** @throws OperationError NO_IMAGE, SHRINK_REFUSED, BAD_SIZE, CUT_STANDS, STACK_FULL; Error of the disk */
+  async grow(image: string, bytes: number): Promise<Head> {
+    const { records, catalogue, store } = this.#node;
+    const { head } = records.get(image);
+    if (head.bytes === bytes) return head;
+    const [cut, layer] = [newCut(), newLayerId()];
+    const { generation } = head.stack;
+    await catalogue['growth.begin']({ cut, image, generation, layer, bytes }, HERE);
+    await this.#make(cut, async () => {
+      await store['image.cut']({ cut, cuts: [{ image, layer, bytes }] }, HERE);
+    });
+    return records.get(image).head;
+  }
+
+  /** Whatever became of the work, the store says whether the cut was made. @throws what the work throws, when it was not */
+  async #make(cut: string, work: () => Promise<void>): Promise<void> {
+    const failure = await work().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    if (!(await this.#settle(cut)) && failure !== undefined) throw failure.error;
+  }
+
+  /** Before images are opened: cuts that the last process left. @throws OperationError CUT_TORN, IMAGE_UNUSABLE */
+  async settle(cut: string): Promise<void> {
+    await this.#settle(cut);
+  }
+
+  /** Whether it was made. */
+  async #settle(cut: string): Promise<boolean> {
+    const { records, catalogue, store } = this.#node;
+    const heads = records.inCut(cut).map(({ head }) => head);
+    const images = heads.map(({ image }) => image);
+    const { sealed } = await store['cut.cancel']({ cut, images }, HERE);
+    const [first] = heads;
+    if (first === undefined) return true;
+    const snapshot = first.cut?.snapshot;
+    if (sealed.length === 0) await catalogue['snapshot.abort']({ cut }, HERE);
+    else if (snapshot === undefined) await catalogue['growth.finish']({ cut, image: first.image, sealed }, HERE);
+    else await catalogue['snapshot.finish']({ cut, snapshot, sealed, atMs: Date.now() }, HERE);
+    return sealed.length > 0;
+  }
+}
+
+function newCut(): string {
+  return randomBytes(8).toString('hex');
+}

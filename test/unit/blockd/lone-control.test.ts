@@ -1,0 +1,185 @@
+// Snapshots, larger images and copies of a blockd that is alone, over starts that died between two steps and over the loss of
+// its catalogue.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { LevelStore } from '../../../blockd/catalogue/level-store.ts';
+import type { ImageShelf } from '../../../blockd/image/image-shelf.ts';
+import { LoneImages } from '../../../blockd/image/lone-images.ts';
+import { loneCalls } from '../../../blockd/lone/lone-calls.ts';
+import { LoneControl } from '../../../blockd/lone/lone-control.ts';
+import { LoneCuts } from '../../../blockd/lone/lone-cuts.ts';
+import { LoneLayers } from '../../../blockd/lone/lone-layers.ts';
+import { HERE, LoneNode } from '../../../blockd/lone/lone-node.ts';
+import { createLog } from '../../../common/log.ts';
+import type { Handlers } from '../../../common/rpc/server.ts';
+import { type aloneContract, LONE_NODE } from '../../../wire/contracts/alone.ts';
+import { CrashDisk } from '../../crash/crash-disk.ts';
+import { refusal } from '../../refusal.ts';
+import { shelfOn } from './quiet-shelf.ts';
+
+const WEB = { image: 'web', bytes: 16 * 4096 };
+const log = createLog('test', 'silent');
+const { signal } = HERE;
+
+let directory: string;
+let records: LevelStore;
+
+test.before.each(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'lone-'));
+  records = await LevelStore.open(directory);
+});
+
+test.after.each(async () => {
+  await records.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+interface Started {
+  readonly shelf: ImageShelf;
+  readonly calls: Handlers<typeof aloneContract>;
+}
+
+/** As `blockd --alone` does it. */
+async function start(disk: CrashDisk, ...wanted: (typeof WEB)[]): Promise<Started> {
+  const shelf = await shelfOn(disk, LONE_NODE);
+  const images = new LoneImages(shelf, records);
+  await new LoneControl({ shelf, records, images, log }).tidy();
+  await images.make(wanted);
+  const names = shelf.hosts.map(({ name }) => name).filter((image) => images.isSettled(image));
+  for (const image of names) await images.endLast(image);
+  for (const image of names) await images.open(image, signal);
+  const node = new LoneNode(shelf, records);
+  await node.keepRecords();
+  const calls = loneCalls({ node, images, cuts: new LoneCuts(node), layers: new LoneLayers(node, log) });
+  return { shelf, calls };
+}
+
+async function write({ shelf }: Started, image: string, block: number, byte: number): Promise<void> {
+  await shelf.get(image).image.write(block * 4096, Buffer.alloc(4096, byte), true);
+}
+
+function firstBytes({ shelf }: Started, image: string, blocks: readonly number[]): (number | undefined)[] {
+  return blocks.map((block) => {
+    const into = Buffer.alloc(4096);
+    assert.ok(shelf.get(image).image.tryRead(block * 4096, into));
+    return into[0];
+  });
+}
+
+const layerNames = async (disk: CrashDisk): Promise<string[]> =>
+  (await disk.list('/state/layers')).filter((name) => name.endsWith('.journal'));
+
+test('a snapshot stays as it was, a copy begins with it, and both go with what only they need', async () => {
+  const disk = new CrashDisk();
+  const alone = await start(disk, WEB);
+  await write(alone, 'web', 0, 7);
+  await alone.calls['snapshot.create']({ snapshot: 'monday', images: ['web'] }, HERE);
+  await write(alone, 'web', 0, 8);
+  await alone.calls['image.clone']({ image: 'web2', from: 'monday' }, HERE);
+  await write(alone, 'web2', 1, 9);
+  const after = disk.afterKill();
+  const later = await start(after);
+  assert.equal(firstBytes(later, 'web', [0, 1]), [8, 0]);
+  assert.equal(firstBytes(later, 'web2', [0, 1]), [7, 9]);
+  assert.equal(
+    later.shelf.layers.records.kept?.snapshots?.map(({ snapshot }) => snapshot),
+    ['monday'],
+  );
+  const before = (await layerNames(after)).length;
+  assert.equal(await later.calls['image.delete']({ image: 'web2' }, HERE), { waitsFor: [] });
+  assert.equal(await later.calls['snapshot.delete']({ snapshot: 'monday' }, HERE), { waitsFor: [] });
+  assert.is((await layerNames(after)).length, before - 1);
+  assert.equal(firstBytes(await start(after.afterKill()), 'web', [0, 1]), [8, 0]);
+});
+
+test('a larger image is larger at once and after a kill, and never smaller', async () => {
+  const disk = new CrashDisk();
+  const alone = await start(disk, WEB);
+  await write(alone, 'web', 15, 7);
+  assert.is((await alone.calls['image.resize']({ image: 'web', bytes: 2 * WEB.bytes }, HERE)).bytes, 2 * WEB.bytes);
+  await write(alone, 'web', 31, 8);
+  const later = await start(disk.afterKill());
+  assert.equal(firstBytes(later, 'web', [15, 16, 31]), [7, 0, 8]);
+  const smaller = async (): Promise<unknown> => later.calls['image.resize']({ image: 'web', bytes: 4096 }, HERE);
+  assert.is((await refusal(smaller())).code, 'SHRINK_REFUSED');
+});
+
+test('a start that died before the catalogue heard of a cut records it; one before the cut takes it back', async () => {
+  for (const wasCut of [true, false]) {
+    const disk = new CrashDisk();
+    const alone = await start(disk, WEB);
+    await write(alone, 'web', 0, 7);
+    const { catalogue, store } = new LoneNode(alone.shelf, records);
+    const { generation } = records.get('web').head.stack;
+    const [cut, layer] = ['c0ffee00c0ffee00', 'l00000000000000bb'];
+    await catalogue['snapshot.begin']({ cut, snapshot: 'm', cuts: [{ image: 'web', generation, layer }] }, HERE);
+    if (wasCut) await store['image.cut']({ cut, cuts: [{ image: 'web', layer }] }, HERE);
+    const later = await start(disk.afterKill());
+    assert.equal(
+      records.snapshots.map(({ snapshot }) => snapshot),
+      wasCut ? ['m'] : [],
+    );
+    assert.equal(firstBytes(later, 'web', [0]), [7]);
+    if (wasCut) await later.calls['snapshot.delete']({ snapshot: 'm' }, HERE);
+    await later.calls['image.delete']({ image: 'web' }, HERE);
+  }
+});
+
+test('what was deleted and is still to go is not made anew; a copy that was promised is made', async () => {
+  const disk = new CrashDisk();
+  const alone = await start(disk, WEB, { ...WEB, image: 'log' });
+  await write(alone, 'web', 0, 7);
+  await alone.calls['snapshot.create']({ snapshot: 'm', images: ['web'] }, HERE);
+  const { catalogue } = new LoneNode(alone.shelf, records);
+  const clone = { image: 'web2', layer: 'l00000000000000cc', snapshot: 'm', disk: 'web' };
+  await catalogue['image.clone'](clone, HERE);
+  await new LoneImages(alone.shelf, records).endLast('log');
+  await catalogue['image.remove']({ image: 'log', nodes: [LONE_NODE] }, HERE);
+  // As when a layer cannot be dropped yet.
+  await new LoneImages(await shelfOn(disk.afterKill(), LONE_NODE), records).make([]);
+  assert.equal(records.heads.map(({ image }) => image).sort(), ['web', 'web2']);
+  const later = await start(disk.afterKill());
+  assert.equal(records.heads.map(({ image }) => image).sort(), ['web', 'web2']);
+  assert.equal(records.leaving, []);
+  assert.equal(firstBytes(later, 'web2', [0]), [7]);
+});
+
+test('of a catalogue that is gone the snapshots are made again too, and what stands on them', async () => {
+  const disk = new CrashDisk();
+  const alone = await start(disk, WEB);
+  await write(alone, 'web', 0, 7);
+  await alone.calls['snapshot.create']({ snapshot: 'm', images: ['web'] }, HERE);
+  await write(alone, 'web', 1, 8);
+  await records.close();
+  await rm(directory, { recursive: true });
+  records = await LevelStore.open(directory);
+  const later = await start(disk.afterKill());
+  assert.equal(
+    records.snapshots.map(({ snapshot }) => snapshot),
+    ['m'],
+  );
+  assert.is(records.get('web').head.stack.below.length, 1);
+  assert.equal(firstBytes(later, 'web', [0, 1]), [7, 8]);
+  await later.calls['snapshot.create']({ snapshot: 'n', images: ['web'] }, HERE);
+  await later.calls['snapshot.delete']({ snapshot: 'm' }, HERE);
+  const last = await start(disk.afterKill());
+  assert.equal(firstBytes(last, 'web', [0, 1]), [7, 8]);
+  assert.equal(
+    last.shelf.layers.records.kept?.snapshots?.map(({ snapshot }) => snapshot),
+    ['n'],
+  );
+});
+
+test('an image that is open is not exported, and a name is used once', async () => {
+  const { calls } = await start(new CrashDisk(), WEB);
+  const call = async (work: () => unknown): Promise<unknown> => work();
+  const exported = call(() => calls['image.export']({ image: 'web', path: '/x', format: 'raw' }, HERE));
+  assert.match((await refusal(exported)).remedy, 'Take a snapshot');
+  const again = call(() => calls['image.create']({ image: 'web', node: LONE_NODE, bytes: 4096 }, HERE));
+  assert.is((await refusal(again)).code, 'IMAGE_EXISTS');
+});
+
+test.run();
