@@ -1,5 +1,6 @@
 // The overlay's controller: takes the orchestrator's commands, keeps them durably, and has every switch follow. A
 // command is answered by what is durable and by the switches that can be reached; the others follow at their return.
+import { isDeepStrictEqual } from 'node:util';
 import type { Port } from '@openflow/ofp';
 import type { Clock, Timer } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
@@ -7,8 +8,7 @@ import type { Peer } from '../common/identity.ts';
 import type { Journal } from '../common/journal.ts';
 import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
-import type { Binding, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
-import type { Endpoint } from '../wire/names.ts';
+import type { Binding, MeshLink, OverlayMember, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
 import type { Flow } from './flow.ts';
 import type { SwitchView } from './forwarding/view.ts';
 import { wantedFlows } from './forwarding/wanted-flows.ts';
@@ -59,6 +59,7 @@ export class Controller implements SwitchListener {
   handlers(): Handlers<typeof sdndContract> {
     return {
       'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
+      'links.set': async ({ links }) => this.#carryOut(() => this.#linksRecord(links)),
       'binding.set': async ({ binding }) => this.#carryOut(() => this.#overlay.bind(binding)),
       'binding.remove': async ({ owner }) => this.#carryOut(() => this.#overlay.unbind(owner)),
       'binding.list': () => ({ bindings: [...this.#overlay.bindings.values()], term: this.#overlay.term }),
@@ -130,10 +131,13 @@ export class Controller implements SwitchListener {
     throw new OperationError('NOT_ALLOWED', `node ${node} cannot complete a migration to ${to.node}`);
   }
 
-  #membersRecord(members: readonly Endpoint[]): OverlayRecord | undefined {
-    const known = this.#overlay.members;
-    const isSame = members.length === known.size && members.every(({ node, address }) => known.get(node) === address);
+  #membersRecord(members: readonly OverlayMember[]): OverlayRecord | undefined {
+    const isSame = isDeepStrictEqual(byNode(members), byNode(this.#overlay.members));
     return isSame ? undefined : { kind: 'members', members: [...members] };
+  }
+
+  #linksRecord(links: readonly MeshLink[]): OverlayRecord | undefined {
+    return isDeepStrictEqual(links, this.#overlay.links) ? undefined : { kind: 'links', links: [...links] };
   }
 
   /** One command after the other: decided, made durable, applied; then all switches at once. */
@@ -175,7 +179,7 @@ export class Controller implements SwitchListener {
   }
 
   async #verifyAll(): Promise<SwitchState[]> {
-    const nodes = new Set([...this.#overlay.members.keys(), ...this.#switches.keys()]);
+    const nodes = new Set([...this.#overlay.members.map(({ node }) => node), ...this.#switches.keys()]);
     const states = [...nodes].sort().map(async (node) => switchState(node, await this.#switch(node).verify()));
     return Promise.all(states);
   }
@@ -192,7 +196,7 @@ export class Controller implements SwitchListener {
 
   // Of a switch whose node is no member nothing is known, so nothing is changed there.
   #wanted(view: SwitchView): readonly Flow[] | undefined {
-    if (!this.#overlay.members.has(view.node)) return undefined;
+    if (!this.#overlay.mesh.has(view.node)) return undefined;
     try {
       return wantedFlows(this.#overlay, view);
     } catch (error) {
@@ -200,6 +204,10 @@ export class Controller implements SwitchListener {
       throw error;
     }
   }
+}
+
+function byNode(members: readonly OverlayMember[]): OverlayMember[] {
+  return members.toSorted((a, b) => (a.node < b.node ? -1 : 1));
 }
 
 function switchState(node: string, { connected, flows, differences }: SwitchReport): SwitchState {

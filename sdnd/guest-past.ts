@@ -58,7 +58,7 @@ export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow:
   const bound = [...overlay.bindings.values()].filter(({ owner, node }) => {
     const preparation = overlay.preparations.get(owner);
     // Without its node's address the wanted flows are not whole.
-    return overlay.members.has(node) && (preparation === undefined || overlay.members.has(preparation.node));
+    return overlay.mesh.has(node) && (preparation === undefined || overlay.mesh.has(preparation.node));
   });
   /** By address and tenant. */
   const epochs = new Map<string, Map<number, number>>();

@@ -2,21 +2,24 @@
 // record a command leads to or why it is refused, and never touches a switch or a disk.
 import { Type } from 'typebox';
 import { OperationError } from '../common/errors.ts';
-import { Binding } from '../wire/contracts/sdnd.ts';
-import { Endpoint, MigrationId, Name } from '../wire/names.ts';
+import { Binding, MeshLink, OverlayMember } from '../wire/contracts/sdnd.ts';
+import { MigrationId, Name } from '../wire/names.ts';
 import type { Flow } from './flow.ts';
 import { type OverlayView, tenantOf } from './forwarding/view.ts';
 import { PastGuest, PastGuests, pastOf } from './guest-past.ts';
+import { Mesh } from './mesh/mesh.ts';
 import { checkPlace, migrationBusy, over, stale, taken, unknown } from './overlay-refusals.ts';
 
 /** One change of the overlay, as the controller's journal keeps it. */
 export const OverlayRecord = Type.Union([
-  Type.Object({ kind: Type.Literal('members'), members: Type.Array(Endpoint) }),
+  Type.Object({ kind: Type.Literal('members'), members: Type.Array(OverlayMember) }),
   Type.Object({ kind: Type.Literal('bound'), binding: Binding }),
   Type.Object({ kind: Type.Literal('unbound'), owner: Name }),
   Type.Object({ kind: Type.Literal('prepared'), migration: MigrationId, to: Binding }),
   Type.Object({ kind: Type.Literal('completed'), migration: MigrationId }),
   Type.Object({ kind: Type.Literal('cancelled'), migration: MigrationId }),
+  /** All that was measured: what is not among them is not known. */
+  Type.Object({ kind: Type.Literal('links'), links: Type.Array(MeshLink) }),
   /** Addresses that a guest had; kept for switches that still have its flows. */
   Type.Object({ kind: Type.Literal('past'), guest: PastGuest }),
   /** A controller began to speak to switches under this term. */
@@ -32,9 +35,13 @@ const ENDED_MAX = 1024;
 /** Raised when the control plane is restored from a backup, which is not built yet. */
 const INCARNATION = 1;
 
+const COMMON_UNDERLAY = 'mesh';
+
 export class Overlay implements OverlayView {
   readonly incarnation = INCARNATION;
-  readonly #members = new Map<string, string>();
+  #members: readonly OverlayMember[] = [];
+  #links: readonly MeshLink[] = [];
+  #mesh = new Mesh([]);
   readonly #bindings = new Map<string, Binding>();
   /** By migration. */
   readonly #prepared = new Map<string, Binding>();
@@ -52,8 +59,14 @@ export class Overlay implements OverlayView {
     this.#departures.clear();
   }
 
-  get members(): ReadonlyMap<string, string> {
+  get members(): readonly OverlayMember[] {
     return this.#members;
+  }
+  get links(): readonly MeshLink[] {
+    return this.#links;
+  }
+  get mesh(): Mesh {
+    return this.#mesh;
   }
   get bindings(): ReadonlyMap<string, Binding> {
     return this.#bindings;
@@ -88,7 +101,12 @@ export class Overlay implements OverlayView {
   apply(record: OverlayRecord): void {
     switch (record.kind) {
       case 'members':
-        this.#setMembers(record.members);
+        this.#members = record.members;
+        this.#mesh = meshOf(this.#members, this.#links);
+        break;
+      case 'links':
+        this.#links = record.links;
+        this.#mesh = meshOf(this.#members, this.#links);
         break;
       case 'bound':
         this.#bind(record.binding);
@@ -122,7 +140,8 @@ export class Overlay implements OverlayView {
   records(): OverlayRecord[] {
     return [
       { kind: 'term', term: Math.max(this.#term, 1) },
-      { kind: 'members', members: [...this.#members].map(([node, address]) => ({ node, address })) },
+      { kind: 'members', members: [...this.#members] },
+      ...(this.#links.length === 0 ? [] : [{ kind: 'links' as const, links: [...this.#links] }]),
       ...this.#past.all.map((guest) => ({ kind: 'past', guest }) as const),
       ...[...this.#bindings.values()].map((binding) => ({ kind: 'bound', binding }) as const),
       ...[...this.#completed].map((migration) => ({ kind: 'completed', migration }) as const),
@@ -168,11 +187,6 @@ export class Overlay implements OverlayView {
   cancel(migration: string): OverlayRecord | undefined {
     if (this.#completed.has(migration)) throw over(migration);
     return this.#cancelled.has(migration) ? undefined : { kind: 'cancelled', migration };
-  }
-
-  #setMembers(members: readonly Endpoint[]): void {
-    this.#members.clear();
-    for (const { node, address } of members) this.#members.set(node, address);
   }
 
   #bind(binding: Binding): void {
@@ -239,6 +253,18 @@ export class Overlay implements OverlayView {
       if (isSamePort || isSameAddress) throw taken(binding, other);
     }
   }
+}
+
+/** Members that say nothing of their underlay are all in one. */
+function meshOf(members: readonly OverlayMember[], links: readonly MeshLink[]): Mesh {
+  const nodes = members.map(({ address, feet, ...member }) => ({
+    ...member,
+    feet: feet ?? [{ underlay: COMMON_UNDERLAY, inner: address }],
+  }));
+  return new Mesh(
+    nodes,
+    links.map(({ a, b, latencyMs }) => ({ a, b, latencyMs: latencyMs ?? undefined })),
+  );
 }
 
 function remember(ended: Set<string>, migration: string): void {

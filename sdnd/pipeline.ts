@@ -4,8 +4,8 @@
 //  table        frames              what happens there                                          miss
 //  0 gate-in    all                 tunnel: on. Lab's own ports: on. An agent's port: on by     drop
 //                                   the agent's flow, which is there only while it is open
-//  1 ingress    from the tunnel     tenant, sender's node and source MAC must be a binding's,   drop
-//                                   or it comes from where its receiver is moving from
+//  1 ingress    from the tunnel     tenant, sender's node (or a gateway) and source MAC must    drop
+//                                   be a binding's, or it comes from where its receiver is moving from
 //                                   (SOUNDNESS C11); marked as from the tunnel; to forward
 //               from a guest        source MAC and IPv4 or ARP sender must be the binding's     drop
 //                                   of that port (N6); marked with its tenant (N7); ARP to
@@ -13,8 +13,8 @@
 //  2 arp        ARP of guests       a request for a known address is answered by the switch     forward
 //  3 forward    to a known MAC      of its tenant: where it is, a local port or a node behind   drop
 //                                   the tunnel, to the registers; to gate-out
-//               from the tunnel,    of a guest that has just moved away: to relay, for 5 s
-//               late
+//               from the tunnel     of a guest that has just moved away, for 5 s, and at a
+//                                   gateway on the way: to relay
 //  4 gate-out   to the tunnel       only frames of guests, with their origin's hop budget       drop
 //               to a local port     an agent's open port, by the agent's flow; a lab's port      drop
 //               to a closed port    of a guest that migrates: frames of guests into the tunnel
@@ -37,7 +37,7 @@ export const Origin = { guest: 0, tunnel: 1 } as const;
 // `reg1` is the number of the port that the frame is for, a guest's or the tunnel's; `reg2` its tenant.
 
 /** Higher is looked at first. */
-export const Priority = { miss: 0, fallback: 100, normal: 200, own: 300 } as const;
+export const Priority = { miss: 0, fallback: 100, normal: 200, own: 300, detour: 400 } as const;
 
 /** The name of the one tunnel port on every integration bridge (VXLAN, remote address and key set by flows). */
 export const TUNNEL_PORT_NAME = 'vxlan0';

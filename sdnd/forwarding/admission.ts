@@ -1,10 +1,10 @@
 // Who may send what: the table `ingress`. A frame goes on only with the source address of a binding, from its port or
 // from its node (SOUNDNESS C11), or from where its receiver is moving from.
 import { ethAddress, gotoTable, ipv4, type Match, setField } from '@openflow/ofp';
-import type { Flow } from '../flow.ts';
+import { type Flow, flowKey } from '../flow.ts';
 import { LATE_FORWARD_SEC, Origin, Priority, Table, tenantTunnelIds } from '../pipeline.ts';
 import { actAndGo, row } from './flow-row.ts';
-import { type Guest, placesOf } from './guest.ts';
+import { type Guest, type Place, placesOf } from './guest.ts';
 import type { TunnelEnd, Ways } from './ways.ts';
 
 export const ETH_TYPE_IPV4 = 0x0800;
@@ -15,10 +15,11 @@ const UNSPECIFIED = 0;
 /** What of this guest, and for it, is let in. */
 export function admissionFlows(ways: Ways, guest: Guest): Flow[] {
   const places = placesOf(guest);
-  const fromNode = places.filter(({ isHere }) => !isHere).flatMap(({ binding }) => ways.from(binding.node));
+  const ends = places.filter(({ isHere }) => !isHere).flatMap(({ binding }) => ways.from(binding.node));
+  const fromNode = new Map(ends.map((end) => [`${end.portNo} ${end.address}`, end]));
   return [
     ...places.flatMap(({ portNo }) => (portNo === undefined ? [] : portAdmission(guest, portNo))),
-    ...fromNode.map((end) => tunnelAdmission(guest, end)),
+    ...[...fromNode.values()].map((end) => tunnelAdmission(guest, end)),
     ...lateAdmission(ways, guest),
   ];
 }
@@ -47,14 +48,19 @@ function tunnelAdmission({ binding, tenant, cookie }: Guest, end: TunnelEnd): Fl
 // What a guest's old place sends on may be of anybody; that place has looked at who it is of.
 function lateAdmission(ways: Ways, guest: Guest): Flow[] {
   const { binding, tenant, cookie, active, prepared, departed } = guest;
-  const admit = (node: string): Flow[] =>
-    ways.from(node).map((end) => {
+  const admit = (from: Place, to: Place): Flow[] => {
+    if (!to.isHere && !ways.isBetween(from.binding.node, to.binding.node)) return [];
+    return ways.from(from.binding.node).map((end) => {
       const match: Match = { ...fromTunnel(tenant, end), ethDst: ethAddress(binding.mac) };
       return row(cookie, Table.ingress, Priority.own, match, intoForward(tenant));
     });
-  if (prepared?.isHere === true) return admit(active.binding.node);
-  if (!active.isHere || departed === undefined) return [];
-  return admit(departed.binding.node).map((flow) => ({ ...flow, hardTimeoutSec: LATE_FORWARD_SEC }));
+  };
+  const now = prepared === undefined ? [] : admit(active, prepared);
+  const before = departed === undefined ? [] : admit(departed, active);
+  // What is needed now does not end by itself.
+  const isNeeded = new Set(now.map(flowKey));
+  const endsSoon = before.filter((flow) => !isNeeded.has(flowKey(flow)));
+  return [...now, ...endsSoon.map((flow) => ({ ...flow, hardTimeoutSec: LATE_FORWARD_SEC }))];
 }
 
 function fromTunnel(tenant: number, { portNo, address }: TunnelEnd): Match {

@@ -14,7 +14,7 @@ import {
   Table,
 } from '../pipeline.ts';
 import { act, actAndGo, row } from './flow-row.ts';
-import type { Guest, Place } from './guest.ts';
+import { type Guest, type HeldTenant, isOnAnyWay, type Place } from './guest.ts';
 import type { WayOut, Ways } from './ways.ts';
 
 /**
@@ -22,11 +22,13 @@ import type { WayOut, Ways } from './ways.ts';
  * no moment with two entries or none. While a guest migrates both switches deliver to their own port, and the gates,
  * which the two agents turn, decide (SOUNDNESS C3, without the controller).
  */
-export function deliveryFlows(ways: Ways, guest: Guest): Flow[] {
+export function deliveryFlows(ways: Ways, guest: Guest, tenant: HeldTenant): Flow[] {
   const { active, prepared } = guest;
-  if (active.portNo !== undefined) return [...localFlows(guest, active.portNo), ...closedFlows(ways, guest)];
-  if (prepared?.portNo !== undefined) return [...localFlows(guest, prepared.portNo), ...closedFlows(ways, guest)];
-  return remoteFlows(ways, guest);
+  const isOnTheWay = isOnWayTo(ways, tenant, active);
+  const portNo = active.portNo ?? prepared?.portNo;
+  if (portNo !== undefined) return [...localFlows(guest, portNo), ...closedFlows(ways, guest, isOnTheWay)];
+  const own = tenant.isHere ? remoteFlows(ways, guest, isOnTheWay) : [];
+  return [...own, ...transitFlows(ways, guest, tenant), ...detourFlows(ways, guest)];
 }
 
 function localFlows(guest: Guest, portNo: number): Flow[] {
@@ -35,8 +37,8 @@ function localFlows(guest: Guest, portNo: number): Flow[] {
 }
 
 // At a closed port of a guest that migrates frames go over to its other place: those of local guests always, those from
-// the tunnel only at the place that others know, so that two closed ports do not play ball for long.
-function closedFlows(ways: Ways, guest: Guest): Flow[] {
+// the tunnel only at the place that others know, or on the way to it, so that two closed ports do not play ball for long.
+function closedFlows(ways: Ways, guest: Guest, isOnTheWay: boolean): Flow[] {
   const { active, prepared, departed, cookie } = guest;
   if (prepared === undefined) return [];
   const [here, other] = active.portNo === undefined ? [prepared, active] : [active, prepared];
@@ -45,12 +47,12 @@ function closedFlows(ways: Ways, guest: Guest): Flow[] {
   const closed: Match = { reg1: here.portNo, ...to(guest) };
   const over = act(...into(way), setField('tunnelId', originTunnelId(guest.tenant, way.budget)), output(way.portNo));
   const guests = row(cookie, Table.gateOut, Priority.fallback, { reg0: Origin.guest, ...closed }, over);
-  if (here === active) return [guests, late(guest, Table.gateOut, Priority.fallback, closed, way)];
-  if (departed?.isHere !== true) return [guests];
-  return [guests, forAWhile(late(guest, Table.gateOut, Priority.fallback, closed, way))];
+  const sentOn = late(guest, Table.gateOut, Priority.fallback, closed, way);
+  if (here === active || isOnTheWay) return [guests, sentOn];
+  return departed?.isHere === true ? [guests, forAWhile(sentOn)] : [guests];
 }
 
-function remoteFlows(ways: Ways, guest: Guest): Flow[] {
+function remoteFlows(ways: Ways, guest: Guest, isOnTheWay: boolean): Flow[] {
   const { active, prepared, departed, cookie, tenant } = guest;
   // The source takes its port away as soon as the guest runs elsewhere, which may be before the controller hears of it.
   const isLeaving = active.isHere && prepared !== undefined;
@@ -60,7 +62,35 @@ function remoteFlows(ways: Ways, guest: Guest): Flow[] {
   const flow = row(cookie, Table.forward, Priority.normal, to(guest), actAndGo(Table.gateOut, ...start));
   const sentOn = late(guest, Table.forward, Priority.own, to(guest), way);
   if (isLeaving) return [flow, sentOn];
-  return departed?.isHere === true ? [flow, forAWhile(sentOn)] : [flow];
+  return departed?.isHere === true && !isOnTheWay ? [flow, forAWhile(sentOn)] : [flow];
+}
+
+// At a gateway on the way to a guest what comes out of a tunnel goes into the next one. Those on the way to where it may be
+// next are ready before anybody goes that way, and those on the way to where it was before stay so for a while: the
+// switches hear of a move in any order.
+function transitFlows(ways: Ways, guest: Guest, tenant: HeldTenant): Flow[] {
+  const { active, prepared, departed } = guest;
+  const target = [active, prepared, departed].find((place) => place !== undefined && isOnWayTo(ways, tenant, place));
+  const way = wayTo(ways, target);
+  // At a place that the guest is leaving, or has left, `remoteFlows` says where late frames go.
+  const isItsOwn = active.isHere || (departed?.isHere === true && target !== active);
+  if (way === undefined || isItsOwn) return [];
+  const flow = late(guest, Table.forward, Priority.own, to(guest), way);
+  return [target === departed ? forAWhile(flow) : flow];
+}
+
+function isOnWayTo(ways: Ways, { nodes }: HeldTenant, { binding }: Place): boolean {
+  return isOnAnyWay(ways, nodes, [binding.node]);
+}
+
+// At a gateway between the two places of a guest that migrates: what comes from the old place is on its way to the new one.
+function detourFlows(ways: Ways, guest: Guest): Flow[] {
+  const { active, prepared } = guest;
+  if (prepared === undefined || !ways.isBetween(active.binding.node, prepared.binding.node)) return [];
+  const [end, way] = [ways.before(active.binding.node, prepared.binding.node), wayTo(ways, prepared)];
+  if (end === undefined || way === undefined) return [];
+  const from: Match = { inPort: end.portNo, tunIpv4Src: end.address, ...to(guest) };
+  return [late(guest, Table.forward, Priority.detour, from, way)];
 }
 
 function wayTo(ways: Ways, place: Place | undefined): WayOut | undefined {
@@ -86,13 +116,8 @@ function into({ portNo, address }: WayOut): readonly Action[] {
 /** The only flows by which a frame reaches a tunnel: one for those of guests, and for those out of a tunnel one a budget. */
 export function tunnelFlows(cookie: bigint, tunnels: readonly number[]): Flow[] {
   return tunnels.flatMap((portNo) => {
-    const leave = row(
-      cookie,
-      Table.gateOut,
-      Priority.normal,
-      { reg0: Origin.guest, reg1: portNo },
-      act(output(portNo)),
-    );
+    const leaving: Match = { reg0: Origin.guest, reg1: portNo };
+    const leave = row(cookie, Table.gateOut, Priority.normal, leaving, act(output(portNo)));
     return [leave, ...tunnels.flatMap((inPort) => relayFlows(cookie, inPort, portNo))];
   });
 }

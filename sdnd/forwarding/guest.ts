@@ -2,6 +2,7 @@
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { controllerCookie } from '../pipeline.ts';
 import { type OverlayView, type SwitchView, tenantOf } from './view.ts';
+import type { Ways } from './ways.ts';
 
 /** A binding, and the number of its port if that is one of this switch. */
 export interface Place {
@@ -19,11 +20,39 @@ export interface Guest {
   readonly departed: Place | undefined;
 }
 
-/** The guests whose tenants have a guest at this switch, or may have, or had a moment ago (SOUNDNESS C10). */
-export function guestsOf(overlay: OverlayView, view: SwitchView): Guest[] {
-  const guests = [...overlay.bindings.values()].map((binding) => guestOf(overlay, view, binding));
-  const held = new Set(guests.filter(isHere).map(({ tenant }) => tenant));
-  return guests.filter(({ tenant }) => held.has(tenant));
+/** A tenant's guests, where this switch has to know them. */
+export interface HeldTenant {
+  readonly guests: readonly Guest[];
+  /** Where they are, may be, or were a moment ago. */
+  readonly nodes: ReadonlySet<string>;
+  /** Whether this switch is one of those; else it only sends on. */
+  readonly isHere: boolean;
+}
+
+/**
+ * The tenants that have a guest at this switch, or may have, or had a moment ago, and those whose frames it sends on
+ * (SOUNDNESS C10).
+ */
+export function heldTenants(overlay: OverlayView, view: SwitchView, ways: Ways): HeldTenant[] {
+  const byTenant = new Map<number, Guest[]>();
+  for (const binding of overlay.bindings.values()) {
+    const guest = guestOf(overlay, view, binding);
+    const peers = byTenant.get(guest.tenant);
+    if (peers === undefined) byTenant.set(guest.tenant, [guest]);
+    else peers.push(guest);
+  }
+  return [...byTenant.values()]
+    .map((guests) => {
+      const nodes = new Set(guests.flatMap(everyPlace).map(({ binding }) => binding.node));
+      return { guests, nodes, isHere: nodes.has(view.node) };
+    })
+    .filter(({ nodes, isHere }) => isHere || isOnAnyWay(ways, nodes));
+}
+
+/** Whether a switch sends on what goes between some of these nodes. */
+export function isOnAnyWay(ways: Ways, nodes: ReadonlySet<string>, targets: Iterable<string> = nodes): boolean {
+  for (const to of targets) for (const from of nodes) if (ways.isBetween(from, to)) return true;
+  return false;
 }
 
 /** A guest's places: where it is, and where it may be from one moment to the next. */
@@ -31,8 +60,8 @@ export function placesOf({ active, prepared }: Guest): readonly Place[] {
   return prepared === undefined ? [active] : [active, prepared];
 }
 
-function isHere({ active, prepared, departed }: Guest): boolean {
-  return [active, prepared, departed].some((place) => place?.isHere === true);
+function everyPlace({ active, prepared, departed }: Guest): readonly Place[] {
+  return [active, prepared, departed].filter((place) => place !== undefined);
 }
 
 function guestOf({ incarnation, preparations, departures }: OverlayView, view: SwitchView, binding: Binding): Guest {

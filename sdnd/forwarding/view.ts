@@ -1,13 +1,14 @@
 // What the wanted flows are computed from: the overlay as its controller knows it, and one switch. Shapes only.
 import type { Binding } from '../../wire/contracts/sdnd.ts';
+import type { Mesh } from '../mesh/mesh.ts';
 import { TENANT } from '../pipeline.ts';
 
 /** Who is a member and who is where. */
 export interface OverlayView {
   /** Raised when the control plane is restored from a backup; 24 bits. */
   readonly incarnation: number;
-  /** Underlay addresses by node. */
-  readonly members: ReadonlyMap<string, string>;
+  /** The members, and how they reach each other. */
+  readonly mesh: Mesh;
   /** By owner. */
   readonly bindings: ReadonlyMap<string, Binding>;
   /** By owner: where a bound owner may be from one moment to the next, because it migrates. */

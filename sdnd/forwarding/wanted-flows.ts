@@ -7,20 +7,23 @@ import { admissionFlows, enter } from './admission.ts';
 import { arpAnswer } from './arp.ts';
 import { deliveryFlows, tunnelFlows } from './delivery.ts';
 import { act, row } from './flow-row.ts';
-import { type Guest, guestsOf, placesOf } from './guest.ts';
+import { type Guest, heldTenants, placesOf } from './guest.ts';
 import type { OverlayView, SwitchView } from './view.ts';
 import { Ways } from './ways.ts';
 
 /** All flows that a switch should have; the agent's own are not among them. */
 export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
   const ways = new Ways(overlay, view);
-  const guests = guestsOf(overlay, view);
+  const tenants = heldTenants(overlay, view, ways);
+  const guests = tenants.flatMap((tenant) => tenant.guests);
   const common = controllerCookie(overlay.incarnation, 0);
   return [
     row(common, Table.arp, Priority.miss, {}, [gotoTable(Table.forward)]),
     ...ways.tunnels.map((portNo) => enter(common, portNo)),
     ...tunnelFlows(common, ways.tunnels),
-    ...guests.flatMap((guest) => [...admissionFlows(ways, guest), arpAnswer(guest), ...deliveryFlows(ways, guest)]),
+    ...guests.flatMap((guest) => admissionFlows(ways, guest)),
+    ...tenants.filter(({ isHere }) => isHere).flatMap((tenant) => tenant.guests.map(arpAnswer)),
+    ...tenants.flatMap((tenant) => tenant.guests.flatMap((guest) => deliveryFlows(ways, guest, tenant))),
     ...freePorts(guests).flatMap((portNo) => freePortFlows(common, portNo)),
   ];
 }

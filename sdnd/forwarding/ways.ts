@@ -1,6 +1,6 @@
-// How one switch reaches the other nodes, and by what their frames come in: the full mesh, one tunnel to each. Pure.
-import { ipv4 } from '@openflow/ofp';
-import { BUDGET_DIRECT, TUNNEL_PORT_NAME } from '../pipeline.ts';
+// How one switch reaches the other nodes over the mesh, and by what their frames come in. Pure.
+import type { Mesh } from '../mesh/mesh.ts';
+import { BUDGET_MAX } from '../pipeline.ts';
 import type { OverlayView, SwitchView } from './view.ts';
 
 /** A tunnel port of this switch and the underlay address at its other end. */
@@ -9,36 +9,71 @@ export interface TunnelEnd {
   readonly address: number;
 }
 
-/** The way to a node. */
+/** The way to a node: into which tunnel a frame goes here. */
 export interface WayOut extends TunnelEnd {
   /** What a frame that begins here is given: tunnels that it may cross after the first. */
   readonly budget: number;
 }
 
 export class Ways {
-  readonly #members: ReadonlyMap<string, string>;
-  readonly #tunnel: number | undefined;
+  readonly #mesh: Mesh;
+  readonly #node: string;
+  readonly #ports: ReadonlyMap<string, number>;
 
-  constructor({ members }: OverlayView, { ports }: SwitchView) {
-    this.#members = members;
-    this.#tunnel = ports.get(TUNNEL_PORT_NAME);
+  constructor({ mesh }: OverlayView, { node, ports }: SwitchView) {
+    this.#mesh = mesh;
+    this.#node = node;
+    this.#ports = ports;
   }
 
   /** The switch's tunnel ports. */
   get tunnels(): readonly number[] {
-    return this.#tunnel === undefined ? [] : [this.#tunnel];
+    const numbers = this.#mesh.portsOf(this.#node).map((port) => this.#ports.get(port));
+    return numbers.filter((portNo) => portNo !== undefined);
   }
 
   /** Undefined when there is none. */
   to(node: string): WayOut | undefined {
-    const address = this.#members.get(node);
-    if (address === undefined || this.#tunnel === undefined) return undefined;
-    return { portNo: this.#tunnel, address: ipv4(address), budget: BUDGET_DIRECT };
+    const path = this.#mesh.path(this.#node, node);
+    const tunnel = path[0] === undefined ? undefined : this.#mesh.tunnel(this.#node, path[0]);
+    const portNo = tunnel === undefined ? undefined : this.#ports.get(tunnel.port);
+    if (tunnel === undefined || portNo === undefined) return undefined;
+    // Enough for the way there and, should the guest have moved on, for the way from there.
+    const budget = Math.min(BUDGET_MAX, path.length - 1 + this.#mesh.longest);
+    return { portNo, address: tunnel.destination, budget };
   }
 
-  /** By which tunnels frames that began at a node, or were sent on there, come in. */
+  /**
+   * By which tunnels frames that began at a node, or were sent on there, come in: its own, and those of all gateways that
+   * have one, whichever lies on the way now, so that a way may change on both sides in any order. Each of them looks at
+   * what it sends on.
+   */
   from(node: string): readonly TunnelEnd[] {
-    const way = this.to(node);
-    return way === undefined ? [] : [{ portNo: way.portNo, address: way.address }];
+    const ends = new Map<string, TunnelEnd>();
+    for (const near of [node, ...this.#mesh.gateways]) {
+      const end = this.endOf(near);
+      if (end !== undefined) ends.set(`${end.portNo} ${end.address}`, end);
+    }
+    return [...ends.values()];
+  }
+
+  /** The tunnel from a node to this switch, seen from here. */
+  endOf(node: string): TunnelEnd | undefined {
+    const tunnel = this.#mesh.tunnel(node, this.#node);
+    const portNo = tunnel === undefined ? undefined : this.#ports.get(tunnel.farPort);
+    return tunnel === undefined || portNo === undefined ? undefined : { portNo, address: tunnel.source };
+  }
+
+  /** Whether this switch sends on what goes from one node to the other. */
+  isBetween(from: string, to: string): boolean {
+    if (!this.#mesh.isGateway(this.#node) || from === this.#node) return false;
+    return this.#mesh.path(from, to).slice(0, -1).includes(this.#node);
+  }
+
+  /** The one before this switch on the way between two nodes. */
+  before(from: string, to: string): TunnelEnd | undefined {
+    const path = [from, ...this.#mesh.path(from, to)];
+    const previous = path[path.indexOf(this.#node) - 1];
+    return previous === undefined ? undefined : this.endOf(previous);
   }
 }

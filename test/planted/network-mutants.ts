@@ -40,8 +40,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'frames for a guest are admitted from its old place only, not those that are sent on to it',
     room: 'sdnd/forwarding/admission.ts',
-    find: 'if (prepared?.isHere === true) return admit(active.binding.node);',
-    replace: 'if (prepared?.isHere === true) return [];',
+    find: 'const now = prepared === undefined ? [] : admit(active, prepared);',
+    replace: 'const now: Flow[] = [];',
     by: 'sim/net',
   },
   {
@@ -54,8 +54,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'a switch holds the guests of every tenant',
     room: 'sdnd/forwarding/guest.ts',
-    find: 'guests.filter(({ tenant }) => held.has(tenant))',
-    replace: 'guests.filter(({ tenant }) => held.has(tenant) || tenant > 0)',
+    find: '.filter(({ nodes, isHere }) => isHere || isOnAnyWay(ways, nodes))',
+    replace: '.filter(({ nodes, isHere }) => isHere || nodes.size > 0 || isOnAnyWay(ways, nodes))',
     by: 'sim/net',
   },
   {
@@ -70,6 +70,55 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     room: 'sdnd/flow-diff.ts',
     find: 'return b.tableId - a.tableId || b.priority - a.priority;',
     replace: 'return b.tableId - a.tableId || a.priority - b.priority;',
+    by: 'sim/net',
+  },
+  {
+    name: 'a gateway is not ready for where a guest may be next',
+    room: 'sdnd/forwarding/delivery.ts',
+    find: '[active, prepared, departed].find(',
+    replace: '[active, departed].find(',
+    by: 'sim/net',
+  },
+  {
+    name: 'what comes out of a tunnel goes into one as if a guest had sent it',
+    room: 'sdnd/forwarding/delivery.ts',
+    find: 'const leaving: Match = { reg0: Origin.guest, reg1: portNo };',
+    replace: 'const leaving: Match = { reg1: portNo };',
+    by: 'sim/net',
+  },
+  {
+    name: 'a gateway sends back what an old place has sent on',
+    room: 'sdnd/forwarding/delivery.ts',
+    find: ', ...detourFlows(ways, guest)]',
+    replace: ', ...detourFlows(ways, guest).slice(guest.tenant)]',
+    by: 'sim/net',
+  },
+  {
+    name: 'a hop budget is the length of the way and no more',
+    room: 'sdnd/forwarding/ways.ts',
+    find: 'path.length - 1 + this.#mesh.longest',
+    replace: 'path.length - 1',
+    by: 'sim/net',
+  },
+  {
+    name: 'what gateways send on is not let in',
+    room: 'sdnd/forwarding/ways.ts',
+    find: '[node, ...this.#mesh.gateways]',
+    replace: '[node]',
+    by: 'sim/net',
+  },
+  {
+    name: 'a way leads over a node that is no gateway',
+    room: 'sdnd/mesh/mesh.ts',
+    find: 'if (this.isGateway(node)) open.add(node);',
+    replace: 'open.add(node);',
+    by: 'sim/net',
+  },
+  {
+    name: "another network's node is sent to by its inner address",
+    room: 'sdnd/mesh/underlay.ts',
+    find: 'tunnel(near, far, near.outer, far.outer)',
+    replace: 'tunnel(near, far, near.outer, far.inner)',
     by: 'sim/net',
   },
 ];

@@ -56,7 +56,9 @@ export class NetControl {
   /** Sends each switch what it lacks. */
   update(): void {
     for (const { node } of this.#switches) {
-      const wanted = flowsByKey(wantedFlows(this.overlay, { node, ports: this.#ports(node) }));
+      const flows = wantedFlows(this.overlay, { node, ports: this.#ports(node) });
+      const wanted = flowsByKey(flows);
+      if (wanted.size !== flows.length) throw new Error(`${node} is to have two flows of one key`);
       const diff = diffFlows(wanted, this.#believed.get(node) ?? new Map());
       this.#believed.set(node, wanted);
       this.#queues.get(node)?.push(...flowMods(diff));

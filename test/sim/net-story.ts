@@ -1,6 +1,7 @@
 // What happens in a simulated network, as its seed draws it: guests come, move there and back, are restarted elsewhere and
 // go, while flow-mods are under way, and switches that are late have those of several commands before them.
 import { arrive, arriveInPart, NOTHING } from './net-arrival.ts';
+import { drawTopology, pairOf } from './net-topology.ts';
 import { NetWorld, type SimGuest } from './net-world.ts';
 import type { Prng } from './prng.ts';
 
@@ -19,7 +20,7 @@ export class NetStory {
 
   constructor(draw: Prng) {
     this.#draw = draw;
-    this.world = new NetWorld(2 + draw.integer(4), drawGuests(draw));
+    this.world = new NetWorld(drawTopology(draw), drawGuests(draw));
   }
 
   /** Answers when the story is over, or at the first thing that went wrong. */
@@ -44,11 +45,29 @@ export class NetStory {
     const chance = this.#draw.next();
     const place = this.world.control.place(guest.owner);
     if (place === undefined) this.#bind(guest);
+    else if (chance < 0.15) this.#relink();
     else if (chance < 0.6) this.#migrate(guest, place.node);
     else if (chance < 0.7) this.#restart(guest, place.node);
     else if (chance < 0.8) this.#unbind(guest, place.node);
     else this.#pass();
     if (this.#late.size === 0) this.#settled();
+  }
+
+  /** Links are cut or come back, and take another time; the controller hears of it, and until it has, frames are lost. */
+  #relink(): void {
+    const { switches, topology, control } = this.world;
+    topology.down.clear();
+    const links = switches.flatMap(({ node: a }, index) =>
+      switches.slice(index + 1).map(({ node: b }) => {
+        const isDown = this.#draw.chance(0.1);
+        if (isDown) topology.down.add(pairOf(a, b));
+        return { a, b, latencyMs: isDown ? null : 1 + this.#draw.integer(40) };
+      }),
+    );
+    this.world.say(`links: ${links.map(({ a, b, latencyMs }) => `${a}-${b} ${latencyMs ?? 'down'}`).join(', ')}`);
+    control.command({ kind: 'links', links });
+    if (this.#late.size === 0) arrive(this.world, this.#draw, NOTHING);
+    else arriveInPart(this.world, this.#draw, this.#late);
   }
 
   #turnLate(): void {

@@ -42,6 +42,8 @@ export function keyOf(mod: FlowMod | Flow): string {
 
 export class SimSwitch {
   readonly node: string;
+  /** Told of every frame that went through, and what became of it. */
+  seen: ((frame: Frame, sent: readonly Sent[]) => void) | undefined;
   /** By key. */
   #entries: Map<string, Entry> = new Map();
   #tables: readonly (readonly Entry[])[] | undefined;
@@ -102,6 +104,7 @@ export class SimSwitch {
       if (next !== undefined && next <= table) throw new Error(`from table ${table} to ${next}`);
       table = next;
     }
+    this.seen?.(frame, sent);
     return sent;
   }
 

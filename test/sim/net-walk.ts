@@ -1,4 +1,5 @@
 // One frame through a network of simulated switches, to its end: where it is delivered, and after how many tunnels.
+import { BUDGET_MAX } from '../../sdnd/pipeline.ts';
 import type { Frame, SimSwitch } from './net-switch.ts';
 
 /** As many tunnels as PROMISES N1 lets a frame cross. */
@@ -21,7 +22,7 @@ export interface Arrival {
 /** The underlay. Undefined: the port is no tunnel's; `lost`: nobody has that address there. */
 export type Underlay = (from: SimSwitch, portNo: number, address: number) => Arrival | 'lost' | undefined;
 
-/** @throws Error when it crosses more tunnels than any frame may */
+/** @throws Error when it crosses more tunnels than any frame may, or one of them without a lower hop budget */
 export function walk(underlay: Underlay, from: SimSwitch, frame: Frame, tunnels = 0): Delivery[] {
   const deliveries: Delivery[] = [];
   for (const sent of from.process(frame)) {
@@ -32,6 +33,8 @@ export function walk(underlay: Underlay, from: SimSwitch, frame: Frame, tunnels 
       continue;
     }
     if (tunnels === TUNNELS_MAX) throw new Error(`a frame loops by ${from.node} and ${arrival.at.node}`);
+    if (tunnels > 0 && budgetOf(sent.frame) >= budgetOf(frame))
+      throw new Error(`${from.node} takes nothing off the budget`);
     deliveries.push(...walk(underlay, arrival.at, arrived(sent.frame, arrival), tunnels + 1));
   }
   return deliveries;
@@ -40,4 +43,8 @@ export function walk(underlay: Underlay, from: SimSwitch, frame: Frame, tunnels 
 // The headers and the tunnel id cross; all that a switch noted of the frame begins anew.
 function arrived(frame: Frame, { portNo, source }: Arrival): Frame {
   return { ...frame, reg0: 0, reg1: 0, reg2: 0, tunIpv4Dst: 0, tunIpv4Src: source, inPort: portNo };
+}
+
+function budgetOf({ tunnelId }: Frame): number {
+  return Number(tunnelId ?? 0) & BUDGET_MAX;
 }

@@ -1,17 +1,18 @@
 // A world of switches, tenants and guests, and what must hold in it after every flow-mod: no loop, nothing to another
 // tenant or to a wrong port, nothing twice; and whoever is to be reached is reached.
 import { ethAddress, ipv4 } from '@openflow/ofp';
+import type { Flow } from '../../sdnd/flow.ts';
 import { tenantOf } from '../../sdnd/forwarding/view.ts';
 import { closeGate, openGate } from '../../sdnd/gate.ts';
-import { AGENT_PORT_FIRST, originTunnelId, TUNNEL_PORT_NAME } from '../../sdnd/pipeline.ts';
+import { AGENT_PORT_FIRST, originTunnelId, tenantOfTunnelId } from '../../sdnd/pipeline.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { NetControl } from './net-control.ts';
 import { type Frame, keyOf, SimSwitch } from './net-switch.ts';
-import { type Arrival, type Delivery, type Underlay, walk } from './net-walk.ts';
+import type { NetTopology } from './net-topology.ts';
+import { type Delivery, type Underlay, walk } from './net-walk.ts';
 
 const ETH_TYPE_IPV4 = 0x0800;
 const ETH_TYPE_ARP = 0x0806;
-const TUNNEL = 1;
 const PORTS_A_NODE = 64;
 
 /** A guest: its tenant and its addresses, which one of another tenant may have too. */
@@ -24,11 +25,14 @@ export interface SimGuest {
 }
 
 export class NetWorld {
+  readonly topology: NetTopology;
   readonly switches: readonly SimSwitch[];
   readonly guests: readonly SimGuest[];
   readonly control: NetControl;
   readonly violations: string[] = [];
   readonly trace: string[] = [];
+  /** Told of every state once its frames have been followed. */
+  checked: (() => void) | undefined;
   /** Frames that were followed to their end, and the most tunnels that one crossed. */
   walks = 0;
   tunnelsMost = 0;
@@ -36,20 +40,14 @@ export class NetWorld {
   readonly #open = new Map<string, string>();
   /** Ports by node and name. */
   readonly #ports = new Map<string, Map<string, number>>();
-  readonly #addresses = new Map<string, number>();
-  readonly #underlay: Underlay;
 
-  constructor(nodes: number, guests: readonly SimGuest[]) {
-    this.switches = Array.from({ length: nodes }, (_, index) => new SimSwitch(`n${index}`));
+  constructor(topology: NetTopology, guests: readonly SimGuest[]) {
+    this.topology = topology;
+    this.switches = topology.members.map(({ node }) => new SimSwitch(node));
     this.guests = guests;
-    for (const [index, { node }] of this.switches.entries()) {
-      this.#ports.set(node, new Map([[TUNNEL_PORT_NAME, TUNNEL]]));
-      this.#addresses.set(node, ipv4(`10.77.0.${index + 1}`));
-    }
-    this.#underlay = (from, portNo, address) => (portNo === TUNNEL ? this.#arrival(from, address) : undefined);
+    for (const { node } of this.switches) this.#ports.set(node, topology.tunnelPorts(node));
     this.control = new NetControl(this.switches, (node) => this.#portsOf(node));
-    const members = this.switches.map(({ node }, index) => ({ node, address: `10.77.0.${index + 1}` }));
-    this.control.command({ kind: 'members', members });
+    this.control.command({ kind: 'members', members: [...topology.members] });
   }
 
   at(node: string): SimSwitch {
@@ -102,6 +100,7 @@ export class NetWorld {
       if (node === undefined) continue;
       for (const to of this.guests) if (to !== from && to.mac !== from.mac) this.#checkPair(from, node, to, demanded);
     }
+    this.checked?.();
   }
 
   /** The same with a story for what is found. */
@@ -109,16 +108,16 @@ export class NetWorld {
     const what = `${from.owner} at ${node} to ${to.owner}`;
     const deliveries = this.follow(node, this.#frameOf(from, to, node), what);
     this.#checkSafe(deliveries, from.tenant, to.mac, what);
-    const isPeer = from.tenant === to.tenant;
-    if (isPeer && deliveries.length === 0 && demanded(from, to) && this.#open.has(to.owner))
-      this.fail(`a black hole: ${what} at ${this.#open.get(to.owner)}`);
+    const there = this.#open.get(to.owner);
+    if (from.tenant !== to.tenant || deliveries.length > 0 || there === undefined || !demanded(from, to)) return;
+    if (this.topology.isConnected(node, there)) this.fail(`a black hole: ${what} at ${there}`);
   }
 
   /** A frame to its end; a loop is a violation. */
   follow(node: string, frame: Frame, what: string): readonly Delivery[] {
     this.walks += 1;
     try {
-      const deliveries = walk(this.#underlay, this.at(node), frame);
+      const deliveries = walk((from, portNo, address) => this.#send(from, portNo, address), this.at(node), frame);
       for (const { tunnels } of deliveries) this.tunnelsMost = Math.max(this.tunnelsMost, tunnels);
       return deliveries;
     } catch (error) {
@@ -156,12 +155,14 @@ export class NetWorld {
   /** A guest's old place sends nothing on any more. */
   checkNothingLate(): void {
     for (const place of this.control.overlay.departures.values()) {
+      // A gateway may lie on the way to where the guest is now.
+      if (this.topology.isGateway(place.node)) continue;
       for (const { owner, mac, tenant } of this.guests) {
         const node = this.#open.get(owner);
         if (node === undefined || node === place.node || mac === place.mac || tenant !== tenantOf(place)) continue;
         const what = `${owner} at ${node} to ${place.owner}, which was at ${place.node}`;
-        const frame = this.#tunnelled(node, { tenant, budget: 1 }, { ethSrc: mac, ethDst: place.mac });
-        if (this.follow(place.node, frame, what).length > 0) this.fail(`late for ever: ${what}`);
+        const frame = { tunnelId: tunnelId(tenant, 1), ethSrc: mac, ethDst: place.mac, ethType: ETH_TYPE_IPV4 };
+        if (this.#isHeard(node, place.node, frame, what)) this.fail(`late for ever: ${what}`);
       }
     }
   }
@@ -170,9 +171,12 @@ export class NetWorld {
   checkHeld(): void {
     const { overlay } = this.control;
     const places = [...overlay.bindings.values(), ...overlay.preparations.values(), ...overlay.departures.values()];
-    for (const one of this.switches) {
+    for (const one of this.switches.filter(({ node }) => !this.topology.isGateway(node))) {
       const held = new Set(places.filter(({ node }) => node === one.node).map(tenantOf));
-      const strange = one.flows().find(({ match }) => typeof match.reg2 === 'number' && !held.has(match.reg2));
+      const strange = one.flows().find((flow) => {
+        const tenant = tenantIn(flow);
+        return tenant !== 0 && !held.has(tenant);
+      });
       if (strange !== undefined) this.fail(`${one.node} holds what it does not need: ${keyOf(strange)}`);
     }
   }
@@ -185,19 +189,21 @@ export class NetWorld {
       const isAddress = tenantOf(one) === tenant && (one.mac === guest.mac || one.mac === to.mac);
       return isAddress && one.node === node;
     });
-    if (isItsPlace) return;
+    // What gateways send on they have looked at themselves.
+    if (isItsPlace || this.topology.isGateway(node)) return;
     for (const there of this.switches) {
       if (there.node === node) continue;
-      const frame = this.#tunnelled(node, { tenant, budget }, { ethSrc: guest.mac, ethDst: to.mac });
+      const frame = { tunnelId: tunnelId(tenant, budget), ethSrc: guest.mac, ethDst: to.mac, ethType: ETH_TYPE_IPV4 };
       const what = `${node} speaks as ${guest.owner} to ${to.owner} at ${there.node}, tenant ${tenant}`;
-      if (this.follow(there.node, frame, what).length > 0) this.fail(`heard: ${what}`);
+      if (this.#isHeard(node, there.node, frame, what)) this.fail(`heard: ${what}`);
     }
   }
 
-  /** A frame as it comes out of the tunnel from a node. */
-  #tunnelled(node: string, { tenant, budget }: { tenant: number; budget: number }, ethernet: Frame): Frame {
-    const tunnelId = Number(originTunnelId(tenant, budget));
-    return { inPort: TUNNEL, tunIpv4Src: this.#addresses.get(node), tunnelId, ethType: ETH_TYPE_IPV4, ...ethernet };
+  /** Whether a frame that a node puts into a tunnel to another one comes to any guest. */
+  #isHeard(from: string, to: string, frame: Frame, what: string): boolean {
+    return this.topology.arrivals(from, to).some(({ portNo, source }) => {
+      return this.follow(to, { ...frame, inPort: portNo, tunIpv4Src: source }, what).length > 0;
+    });
   }
 
   #frameOf(from: SimGuest, to: SimGuest, node: string): Frame {
@@ -217,10 +223,9 @@ export class NetWorld {
     return { inPort: this.#portsOf(node).get(from.owner), ...ethernet, ...sender, arpOp: 1, arpTpa: ipv4(to.ip) };
   }
 
-  #arrival(from: SimSwitch, address: number): Arrival | 'lost' {
-    const at = this.switches.find(({ node }) => this.#addresses.get(node) === address);
-    const source = this.#addresses.get(from.node) ?? 0;
-    return at === undefined ? 'lost' : { at, portNo: TUNNEL, source };
+  #send({ node }: SimSwitch, portNo: number, address: number): ReturnType<Underlay> {
+    const arrival = this.topology.send(node, portNo, address);
+    return typeof arrival === 'object' ? { ...arrival, at: this.at(arrival.node) } : arrival;
   }
 
   #portsOf(node: string): Map<string, number> {
@@ -228,4 +233,14 @@ export class NetWorld {
     if (found === undefined) throw new Error(`there is no node ${node}`);
     return found;
   }
+}
+
+function tunnelId(tenant: number, budget: number): number {
+  return Number(originTunnelId(tenant, budget));
+}
+
+/** Whose entry it is; 0: of no tenant. */
+function tenantIn({ match }: Flow): number {
+  if (typeof match.reg2 === 'number') return match.reg2;
+  return typeof match.tunnelId === 'object' ? tenantOfTunnelId(match.tunnelId.value) : 0;
 }

@@ -3,11 +3,13 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runNetSeed, runNetSeeds } from './net-run.ts';
 
-const SEEDS = 24;
+/** Of these every planted bug is shown by one. */
+const FIRST_SEED = 100;
+const SEEDS = 30;
 
 test('worlds of guests that move: every frame after every flow-mod', () => {
   const failures: string[] = [];
-  const { walks } = runNetSeeds(1, SEEDS, ({ seed, violations, trace }) => {
+  const { walks } = runNetSeeds(FIRST_SEED, SEEDS, ({ seed, violations, trace }) => {
     failures.push(`seed ${seed}: ${violations[0]}\n${trace.slice(-12).join('\n')}`);
   });
   assert.equal(failures, []);

@@ -1,12 +1,47 @@
 // The calls of the overlay network: its controller (one, on the controller node) and its agent (on every node).
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
-import { Endpoint, Ipv4, Mac, MigrationId, Name } from '../names.ts';
+import { Ipv4, Mac, MigrationId, Name } from '../names.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
 /** 21 bits: a tunnel id has 24, of which 3 are the hop budget (SOUNDNESS C1). */
 const TENANT_MAX = 0x1f_ffff;
+
+const PortName = Type.String({ pattern: '^[a-zA-Z0-9_-]{1,15}$' });
+
+/** A node's place in one underlay network: there is one tunnel port for each. */
+export const Foot = Type.Object({
+  /** Nodes with a foot in one underlay reach each other by their inner addresses. */
+  underlay: Name,
+  inner: Ipv4,
+  /** By which the nodes of other underlays reach it, and see it: the other side of a provider's 1:1 NAT. Absent: they do not. */
+  outer: Type.Optional(Ipv4),
+  /** The tunnel port's name on the node's switch. Absent: that of the one port. */
+  port: Type.Optional(PortName),
+});
+export type Foot = Type.Static<typeof Foot>;
+
+/** A member, and how it can be reached; one of which nothing is said is in one network with all such others. */
+export const OverlayMember = Type.Object({
+  node: Name,
+  address: Ipv4,
+  feet: Type.Optional(Type.Array(Foot)),
+  /** It sends on what is not for its own guests. */
+  isGateway: Type.Optional(Type.Boolean()),
+  /** Nothing from outside reaches it unasked (no inbound UDP): from other underlays it is reached by these gateways alone. */
+  relays: Type.Optional(Type.Array(Name)),
+});
+export type OverlayMember = Type.Static<typeof OverlayMember>;
+
+/** What was measured between two nodes. */
+export const MeshLink = Type.Object({
+  a: Name,
+  b: Name,
+  /** One way, ms; null: nothing gets through. */
+  latencyMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
+});
+export type MeshLink = Type.Static<typeof MeshLink>;
 
 /** Which port of which switch a MAC and IP address live at. The newer epoch wins (PROMISES N3). */
 export const Binding = Type.Object({
@@ -15,7 +50,7 @@ export const Binding = Type.Object({
   ip: Ipv4,
   node: Name,
   /** The switch port's name at that node. */
-  port: Type.String({ pattern: '^[a-zA-Z0-9_-]{1,15}$' }),
+  port: PortName,
   /** Whose network it is; tenants may have the same addresses and never meet (PROMISES N7). Absent: 1. */
   tenant: Type.Optional(Type.Integer({ minimum: 1, maximum: TENANT_MAX })),
   /** The VM epoch: one number fences storage, network and console (SOUNDNESS B5). */
@@ -35,7 +70,9 @@ export type SwitchState = Type.Static<typeof SwitchState>;
 
 /** The overlay controller's calls. */
 export const sdndContract = contract('sdnd', {
-  'members.set': method(['controller'], Type.Object({ members: Type.Array(Endpoint) }), Empty),
+  'members.set': method(['controller'], Type.Object({ members: Type.Array(OverlayMember) }), Empty),
+  /** All that is known of the links between members; paths go where it takes the least time. */
+  'links.set': method(['controller'], Type.Object({ links: Type.Array(MeshLink) }), Empty),
   'binding.set': method(['controller'], Type.Object({ binding: Binding }), Empty),
   'binding.remove': method(['controller'], Type.Object({ owner: Name }), Empty),
   /** `term` is this controller's: it rises at each of its starts. */

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Flow } from '../../../sdnd/flow.ts';
 import { type PastGuest, PastGuests, pastOf } from '../../../sdnd/guest-past.ts';
+import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import { AGENT_COOKIE, controllerCookie } from '../../../sdnd/pipeline.ts';
 import { bindingOf, NODES, tablesOf, viewOf } from './overlay-maker.ts';
 
@@ -38,7 +39,7 @@ test("a tenant's flows are not of another's past, where both have the same addre
 
 test('none is when the guest is not known, is known under an older epoch only, or is where nobody knows', () => {
   const views = [viewOf([]), viewOf([bindingOf('g1', 'n0', 9)]), viewOf([bindingOf('g0', 'n0', 2)])];
-  const unknownNode = { ...viewOf([bindingOf('g0', 'n0', 9)]), members: new Map() };
+  const unknownNode = { ...viewOf([bindingOf('g0', 'n0', 9)]), mesh: new Mesh([]) };
   const unknownWay = viewOf([bindingOf('g0', 'n0', 9)], [{ ...bindingOf('g0', 'n0', 10), node: 'elsewhere' }]);
   for (const view of [...views, unknownNode, unknownWay]) assert.not.ok(flows.some(pastOf(view, [])));
 });

@@ -5,6 +5,7 @@ import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
 import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
 import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { gateFlows } from '../../../sdnd/gate.ts';
+import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import { AGENT_PORT_FIRST, TUNNEL_PORT_NAME } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
 import type { Random } from '../openflow/random.ts';
@@ -38,7 +39,7 @@ export function viewOf(
 ): OverlayView {
   return {
     incarnation: 1,
-    members: new Map(NODES.map((node) => [node, addressOf(node)])),
+    mesh: new Mesh(NODES.map((node) => ({ node, feet: [{ underlay: 'mesh', inner: addressOf(node) }] }))),
     bindings: new Map(bindings.map((binding) => [binding.owner, binding])),
     preparations: new Map(preparations.map((binding) => [binding.owner, binding])),
     departures: new Map(departures.map((binding) => [binding.owner, binding])),
