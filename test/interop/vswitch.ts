@@ -29,7 +29,8 @@ export class Vswitch {
   readonly folder = mkdtempSync(join(tmpdir(), 'vswitch-'));
   readonly #children: ChildProcess[] = [];
 
-  async start(): Promise<void> {
+  /** `dummy`: devices of every type are dummies, or only those of the system, so that tunnels are real ones. */
+  async start(dummy: 'override' | 'system' = 'override'): Promise<void> {
     await this.#run('ovsdb-tool', 'create', join(this.folder, 'db'), SCHEMA);
     this.#spawn(
       'ovsdb-server',
@@ -38,9 +39,9 @@ export class Vswitch {
       join(this.folder, 'db'),
     );
     await appearance(this.folder, 'db.sock');
-    await this.#vsctl('--no-wait', 'init');
-    this.#spawn('ovs-vswitchd', '--enable-dummy=override', '--disable-system', '--unixctl=vs.ctl', this.#database);
-    await this.#vsctl(
+    await this.vsctl('--no-wait', 'init');
+    this.#spawn('ovs-vswitchd', `--enable-dummy=${dummy}`, '--disable-system', '--unixctl=vs.ctl', this.#database);
+    await this.vsctl(
       ...[
         'add-br',
         'br0',
@@ -75,12 +76,12 @@ export class Vswitch {
     return (await run(command, args, options)).stdout;
   }
 
-  async #vsctl(...args: readonly string[]): Promise<void> {
+  async vsctl(...args: readonly string[]): Promise<void> {
     await this.#run('ovs-vsctl', `--db=${this.#database}`, '--timeout=15', ...args);
   }
 
   delPort(name: string): Promise<void> {
-    return this.#vsctl('del-port', 'br0', name);
+    return this.vsctl('del-port', 'br0', name);
   }
 
   async stop(): Promise<void> {
