@@ -42,6 +42,8 @@ const JUDGES = [
   'wireguard-go',
   'wireguard-tools',
 ];
+/** What guests ask their node with, behind a real switch. */
+const GUEST_CLIENTS = ['udhcpc', 'isc-dhcp-client', 'bind9-dnsutils', 'ndisc6', 'iputils-arping'];
 const LAB_PACKAGES = labPackages('debian');
 
 /** Tests that have namespaces of their own or draw their ports; the others' daemons listen at fixed ports of the loopback. */
@@ -59,7 +61,7 @@ const KINDS: readonly Kind[] = [
     laneOf: (file) => (APART.test(file) ? 'apart' : 'loopback'),
     limitMs: 240_000,
     asLab: true,
-    packages: [...LAB_PACKAGES, ...JUDGES],
+    packages: [...LAB_PACKAGES, ...JUDGES, ...GUEST_CLIENTS],
   },
   { folder: 'cluster', parallel: 1, limitMs: 600_000, asLab: true, packages: LAB_PACKAGES },
   {

@@ -1,0 +1,151 @@
+// A node's services behind a real Open vSwitch: two guests' namespaces at its ports, the frames brought by packet-in and
+// answered by packet-out over the switch's own socket, as an agent does it. Set up for tests and taken down whole. Not a test
+// itself.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import {
+  applyActions,
+  encode,
+  type FlowMod,
+  flowMod,
+  type Match,
+  type Message,
+  MessageReader,
+  output,
+  type PacketIn,
+  PortNumber,
+  packetOut,
+} from '@openflow/ofp';
+import { createNamespaces, createVethPair, destroyNamespaces, namespaceName, runIn } from '../../lab/namespace.ts';
+import { type OpenVswitch, startOpenVswitch } from '../../lab/open-vswitch.ts';
+import type { ServiceEvent } from '../../sdnd/guest-services/answers.ts';
+import type { GuestHost } from '../../sdnd/guest-services/guest-network.ts';
+import { GuestServices } from '../../sdnd/guest-services/guest-services.ts';
+import { serviceMatches } from '../../sdnd/guest-services/service-matches.ts';
+import { within } from '../unit/common/members.ts';
+import { DB, NETWORK, WEB } from '../unit/guest-services/small-network.ts';
+import { makeIntegrationBridge } from './integration-bridge.ts';
+
+const RUN_ID = `guests${process.pid}`;
+const UPLINK = 'up0';
+/** A client on a busy machine may try several times. */
+const CLIENT_TIMEOUT_MS = 40_000;
+const SET_UP_TIMEOUT_MS = 20_000;
+const PRIORITY = 100;
+
+export const PORTS = { web: 0x1007, db: 0x1008 } as const;
+export type GuestName = keyof typeof PORTS;
+const HOSTS: Readonly<Record<GuestName, GuestHost>> = { web: WEB, db: DB };
+const NAMES = ['web', 'db'] as const;
+
+export class GuestClientsStand {
+  readonly directory = mkdtempSync('/tmp/guests-');
+  /** What the services told, in order. */
+  readonly events: ServiceEvent[] = [];
+  /** Frames that came from guests, by their port. */
+  readonly frames: { readonly portNo: number; readonly frame: Uint8Array }[] = [];
+  readonly #services = new GuestServices();
+  readonly #namespaces: string[] = [];
+  #openVswitch: OpenVswitch | undefined;
+  #socket: Socket | undefined;
+
+  async start(): Promise<void> {
+    this.#namespaces.push(...['wire', 'node', ...NAMES].map((role) => namespaceName(RUN_ID, role)));
+    await createNamespaces(this.#namespaces);
+    const node = namespaceName(RUN_ID, 'node');
+    await createVethPair(
+      { namespace: namespaceName(RUN_ID, 'wire'), device: 'far' },
+      { namespace: node, device: UPLINK },
+    );
+    const runDirectory = `${this.directory}/ovs`;
+    const uplink = { underlayAddress: '10.77.0.1/24', uplink: UPLINK };
+    const openVswitch = await startOpenVswitch({ namespace: node, runDirectory, ...uplink });
+    this.#openVswitch = openVswitch;
+    await makeIntegrationBridge(openVswitch.databaseSocket);
+    for (const name of NAMES) await this.#plug(name, openVswitch);
+    await this.#serve(openVswitch.integrationBridgeManagementSocket);
+  }
+
+  async stop(): Promise<void> {
+    this.#socket?.destroy();
+    await this.#openVswitch?.stop();
+    await destroyNamespaces(this.#namespaces);
+    rmSync(this.directory, { recursive: true });
+  }
+
+  /** A shell's words in a guest; what it prints, whatever its exit status, which is the last line. */
+  async run(name: GuestName, script: string): Promise<{ text: string; code: number }> {
+    const words = `cd ${this.directory}/${name}\n(\n${script}\n) 2>&1\necho "exit $?"`;
+    const namespace = namespaceName(RUN_ID, name);
+    const text = await runIn(namespace, 'sh', ['-c', words], { timeoutMs: CLIENT_TIMEOUT_MS });
+    const found = /exit (\d+)\n$/.exec(text);
+    return { text: text.slice(0, found?.index), code: Number(found?.[1]) };
+  }
+
+  /** Puts an executable file into a guest's own folder, and answers its path. */
+  script(name: GuestName, file: string, text: string): string {
+    const path = `${this.directory}/${name}/${file}`;
+    writeFileSync(path, text, { mode: 0o755 });
+    return path;
+  }
+
+  read(name: GuestName, file: string): string {
+    return readFileSync(`${this.directory}/${name}/${file}`, 'utf8');
+  }
+
+  /** The events of a kind since the last call of this. */
+  take<K extends ServiceEvent['kind']>(kind: K): Extract<ServiceEvent, { kind: K }>[] {
+    const isOf = (event: ServiceEvent): event is Extract<ServiceEvent, { kind: K }> => event.kind === kind;
+    return this.events.splice(0).filter(isOf);
+  }
+
+  async #plug(name: GuestName, openVswitch: OpenVswitch): Promise<void> {
+    mkdirSync(`${this.directory}/${name}`);
+    const near = { namespace: namespaceName(RUN_ID, 'node'), device: `vm-${name}` };
+    const far = { namespace: namespaceName(RUN_ID, name), device: 'eth0', mac: HOSTS[name].mac };
+    await createVethPair(near, far);
+    await openVswitch.addPort({ port: near.device, ofport: PORTS[name] });
+  }
+
+  async #serve(path: string): Promise<void> {
+    const ports = NAMES.map((name) => ({ portNo: PORTS[name], tenant: NETWORK.tenant, host: HOSTS[name] }));
+    this.#services.serve([NETWORK], ports, performance.now());
+    const socket = connect(path);
+    this.#socket = socket;
+    const reader = new MessageReader();
+    const { promise: isReady, resolve, reject } = Promise.withResolvers<void>();
+    socket.on('error', reject);
+    socket.on('data', (chunk: Uint8Array) => {
+      for (const result of reader.push(chunk)) {
+        if (result.kind === 'bad' || result.message.type === 'error') reject(new Error(JSON.stringify(result)));
+        else if (result.message.type === 'barrier-reply') resolve();
+        else if (result.message.type === 'packet-in') this.#answer(socket, result.message);
+      }
+    });
+    const setUp: readonly Message[] = [
+      { type: 'hello', versions: [4] },
+      // Else the switch brings nothing to a connection that it did not make itself.
+      { type: 'set-config', flags: 0, missSendBytes: 0xffff },
+      ...ports.flatMap(({ portNo }) => bringing(portNo)),
+      { type: 'barrier-request' },
+    ];
+    for (const [at, message] of setUp.entries()) socket.write(encode(message, at + 1));
+    await within(isReady, SET_UP_TIMEOUT_MS, 'no barrier reply');
+  }
+
+  #answer(socket: Socket, { match, data }: PacketIn): void {
+    const portNo = match.inPort ?? 0;
+    const frame = data.slice();
+    this.frames.push({ portNo, frame });
+    const { frames, events } = this.#services.frame(portNo, frame, performance.now());
+    this.events.push(...events);
+    for (const answer of frames) socket.write(encode(packetOut(answer, [output(portNo)]), 0));
+  }
+}
+
+function bringing(inPort: number): FlowMod[] {
+  const bring = [applyActions(output(PortNumber.controller))];
+  const row = (match: Match): FlowMod =>
+    flowMod({ command: 'add', tableId: 0, priority: PRIORITY, match: { inPort, ...match }, instructions: bring });
+  return serviceMatches(NETWORK).map(row);
+}

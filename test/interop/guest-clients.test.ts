@@ -1,0 +1,212 @@
+// What a node answers its guests, judged by guests' own software behind a real switch: two DHCP clients, the kernel's
+// address configuration, dig, arping, ndisc6 and rdisc6. Needs root and Debian's packages of these. The tests build on each
+// other, in order.
+
+import { ipv4 } from '@openflow/ofp';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { decodeEthernet } from '../../sdnd/packets/ethernet.ts';
+import { GuestClientsStand, PORTS } from './guest-clients-stand.ts';
+
+const stand = new GuestClientsStand();
+const guests = suite("guests' own clients");
+const OWN = ipv4('10.88.0.10');
+const LEASED = [{ kind: 'leased', portNo: PORTS.web, address: OWN }];
+
+guests.before(() => stand.start());
+guests.after(() => stand.stop());
+
+guests('udhcpc is leased the bound address with all that goes with it', async () => {
+  const script = stand.script('web', 'udhcpc.sh', '#!/bin/sh\n[ "$1" != bound ] || env | sort > udhcpc.lease\n');
+  const options = '-O staticroutes -O mtu -O search';
+  const { text, code } = await stand.run('web', `udhcpc -i eth0 -f -n -q -t 8 -T 3 ${options} -s ${script}`);
+  assert.is(code, 0, text);
+  const lease = stand.read('web', 'udhcpc.lease');
+  const wanted = [
+    'dns=10.88.0.1',
+    'domain=shop.internal',
+    'hostname=web',
+    'ip=10.88.0.10',
+    'lease=4294967295',
+    'mask=24',
+    'mtu=1330',
+    'router=10.88.0.1',
+    'serverid=10.88.0.1',
+    'staticroutes=169.254.169.254/32 0.0.0.0 0.0.0.0/0 10.88.0.1',
+    'subnet=255.255.255.0',
+  ];
+  for (const line of wanted) assert.ok(lease.split('\n').includes(line), `${line} in\n${lease}`);
+  assert.equal(stand.take('leased'), LEASED);
+});
+
+guests('udhcpc that asks for an address that is not its own gets its own', async () => {
+  const script = stand.script('web', 'again.sh', '#!/bin/sh\n[ "$1" != bound ] || echo "$ip" > again\n');
+  const { text, code } = await stand.run('web', `udhcpc -i eth0 -f -n -q -t 8 -T 3 -r 10.88.0.99 -s ${script}`);
+  assert.is(code, 0, text);
+  assert.is(stand.read('web', 'again').trim(), '10.88.0.10');
+});
+
+const DHCLIENT_CONF = `option rfc3442 code 121 = array of unsigned integer 8;
+send dhcp-client-identifier = hardware;
+request subnet-mask, routers, domain-name, domain-name-servers, host-name, interface-mtu, rfc3442;
+`;
+const DHCLIENT_SCRIPT = `#!/bin/sh
+env | sort > dhclient.$reason
+case $reason in
+PREINIT) ip link set "$interface" up ;;
+BOUND | REBOOT)
+  ip link set "$interface" mtu "$new_interface_mtu"
+  ip address add "$new_ip_address/24" dev "$interface"
+  ip route add default via "$new_routers"
+  ;;
+RELEASE) ip address flush dev "$interface" scope global ;;
+esac
+`;
+
+/** Its lease file stays, so the next one knows its address. */
+function dhclient(words: string): Promise<{ text: string; code: number }> {
+  const files = '-cf dhclient.conf -lf dhclient.leases -pf dhclient.pid -sf ./dhclient.sh';
+  return stand.run('web', `dhclient -4 -v -1 ${files} ${words} eth0`);
+}
+
+guests('dhclient is leased the address for ever, and again after a reboot', async () => {
+  stand.script('web', 'dhclient.conf', DHCLIENT_CONF);
+  stand.script('web', 'dhclient.sh', DHCLIENT_SCRIPT);
+  stand.script('web', 'dhclient.leases', '');
+  stand.take('leased');
+  const first = await dhclient('');
+  assert.is(first.code, 0, first.text);
+  const lease = stand.read('web', 'dhclient.BOUND');
+  const wanted = [
+    'new_dhcp_lease_time=4294967295',
+    'new_interface_mtu=1330',
+    'new_ip_address=10.88.0.10',
+    'new_rfc3442=32 169 254 169 254 0 0 0 0 0 10 88 0 1',
+    'new_routers=10.88.0.1',
+  ];
+  for (const line of wanted) assert.ok(lease.split('\n').includes(line), `${line} in\n${lease}`);
+  assert.equal(stand.take('leased'), LEASED);
+  await stand.run('web', 'kill "$(cat dhclient.pid)"; ip address flush dev eth0 scope global');
+  const second = await dhclient('');
+  assert.is(second.code, 0, second.text);
+  assert.match(stand.read('web', 'dhclient.REBOOT'), /new_ip_address=10.88.0.10/);
+  assert.equal(stand.take('leased'), LEASED);
+});
+
+guests('dig finds the VMs of its network, and hears what there is not', async () => {
+  const dig = async (words: string): Promise<string> =>
+    (await stand.run('web', `dig +tries=5 +time=3 ${words}`)).text.trim();
+  assert.is(await dig('@10.88.0.1 +short db.shop.internal A'), '10.88.0.11');
+  assert.is(await dig('@10.88.0.1 +short DB.Shop.Internal AAAA'), 'fd00:88::11');
+  assert.is(await dig('@10.88.0.1 +short -x 10.88.0.11'), 'db.shop.internal.');
+  assert.is(await dig('@10.88.0.1 +short -x fd00:88::11'), 'db.shop.internal.');
+  const status = async (words: string): Promise<string> =>
+    /status: (\w+)[^;]*;; flags: ([\w ]+);/
+      .exec(await dig(`@10.88.0.1 ${words}`))
+      ?.slice(1)
+      .join(', ') ?? 'none';
+  assert.is(await status('nobody.shop.internal A'), 'NXDOMAIN, qr aa rd');
+  assert.is(await status('db.shop.internal MX'), 'NOERROR, qr aa rd');
+  assert.is(await status('db.shop.internal TYPE65534'), 'NOERROR, qr aa rd');
+  assert.is(await status('+noedns db.shop.internal'), 'NOERROR, qr aa rd');
+  assert.is(await status('+edns=1 +noednsnegotiation db.shop.internal'), 'BADVERS, qr rd');
+  stand.take('name-beyond');
+  assert.is(await status('example.org'), 'REFUSED, qr rd');
+  assert.equal(stand.take('name-beyond'), [{ kind: 'name-beyond', portNo: PORTS.web, name: 'example.org', type: 'A' }]);
+  const malformed = await dig('@10.88.0.1 db.shop.internal');
+  assert.not.match(malformed, /malformed|extra bytes|bad packet|mismatch/i);
+});
+
+guests('arping finds neighbours and services; its own address is free, others are not', async () => {
+  const arping = async (words: string): Promise<string> => {
+    const { text, code } = await stand.run('web', `arping -c 1 -w 5 -I eth0 ${words}`);
+    return `${code} ${/\[([0-9A-F:]+)\]/.exec(text)?.[1] ?? ''}`;
+  };
+  assert.is(await arping('10.88.0.11'), '0 02:88:00:00:00:0B');
+  assert.is(await arping('10.88.0.1'), '0 02:53:43:00:00:01');
+  assert.is(await arping('169.254.169.254'), '0 02:53:43:00:00:01');
+  assert.is(await arping('-D 10.88.0.11'), '1 02:88:00:00:00:0B');
+  assert.is(await arping('-w 2 -D 10.88.0.10'), '0 ');
+  assert.is(await arping('-w 2 10.88.0.99'), '1 ');
+});
+
+guests('what is for the metadata address comes to the agent', async () => {
+  stand.take('metadata');
+  await stand.run('web', 'ip route add 169.254.169.254 dev eth0; ping -c 1 -W 2 169.254.169.254');
+  const [event] = stand.take('metadata');
+  assert.is(event?.portNo, PORTS.web);
+  assert.is(decodeEthernet(event?.frame ?? new Uint8Array(0)).payload[9], 1);
+});
+
+guests('the kernel configures its own IPv6 address, router and MTU', async () => {
+  await stand.run('web', 'sysctl -q -w net.ipv6.conf.eth0.accept_ra=2 net.ipv6.conf.eth0.disable_ipv6=0');
+  const waiting =
+    'for try in $(seq 150); do ip -6 address show dev eth0 scope global -tentative | grep -q inet6 && break; sleep 0.2; done';
+  const { text } = await stand.run('web', `${waiting}; ip -6 address show dev eth0 scope global`);
+  assert.match(text, /inet6 fd00:88::88:ff:fe00:a\/64 scope global dynamic mngtmpaddr/);
+  assert.match(text, /valid_lft forever preferred_lft forever/);
+  const { text: routes } = await stand.run('web', 'ip -6 route show dev eth0; cat /proc/sys/net/ipv6/conf/eth0/mtu');
+  assert.match(routes, /default via fe80::53:43ff:fe00:1 proto ra .*expires 6\d{4}sec/);
+  assert.match(routes, /\n1330\n$/);
+});
+
+guests('rdisc6 reads the whole advertisement, and ndisc6 finds neighbours', async () => {
+  const { text: router } = await stand.run('web', 'rdisc6 -1 -r 5 -w 3000 eth0');
+  const wanted = [
+    /Hop limit +: +64/,
+    /Stateful address conf\. +: +No/,
+    /Router lifetime +: +65535/,
+    /Prefix +: fd00:88::\/64\n.*On-link +: +Yes\n.*Autonomous address conf\.: +Yes/,
+    /MTU +: +1330/,
+    /Source link-layer address: 02:53:43:00:00:01/,
+    /Recursive DNS server +: fe80::53:43ff:fe00:1/,
+    /DNS search list +: shop\.internal/,
+  ];
+  for (const words of wanted) assert.match(router, words);
+  const find = async (address: string): Promise<string> =>
+    (await stand.run('web', `ndisc6 -q -r 5 -w 3000 ${address} eth0`)).text.trim();
+  assert.is(await find('fd00:88::11'), '02:88:00:00:00:0B');
+  assert.is(await find('fe80::53:43ff:fe00:1'), '02:53:43:00:00:01');
+  const dig = 'dig +tries=5 +time=3 +short @fe80::53:43ff:fe00:1%eth0 db.shop.internal AAAA';
+  assert.is((await stand.run('web', dig)).text.trim(), 'fd00:88::11');
+});
+
+guests("an address that another has stays unusable: the kernel's own detection hears of it", async () => {
+  const waiting =
+    'for try in $(seq 100); do ip -6 address show dev eth0 dadfailed | grep -q inet6 && break; sleep 0.2; done';
+  const { text } = await stand.run(
+    'web',
+    `ip address add fd00:88::11/64 dev eth0; ${waiting}; ip -6 address show dev eth0 dadfailed`,
+  );
+  assert.match(text, /inet6 fd00:88::11\/64 scope global dadfailed tentative/);
+  await stand.run('web', 'ip address del fd00:88::11/64 dev eth0');
+});
+
+guests('one guest floods and speaks in the name of another, which is answered all the same', async () => {
+  stand.events.length = 0;
+  const words = [
+    'ip address add 10.88.0.11/24 dev eth0',
+    'ping -q -f -l 1000 -c 1000 -w 3 169.254.169.254 -I eth0',
+    'ip address add 10.88.0.10/32 dev eth0',
+    'arping -c 2 -w 3 -I eth0 -s 10.88.0.10 10.88.0.1',
+  ];
+  const flood = stand.run('db', `ip route add 169.254.169.254 dev eth0; ${words.join('; ')}`);
+  const dig = 'dig +tries=5 +time=3 +short @10.88.0.1 db.shop.internal';
+  const { text } = await stand.run('web', `for n in 1 2 3 4 5; do ${dig}; done`);
+  assert.is(text.trim(), Array(5).fill('10.88.0.11').join('\n'));
+  assert.match((await flood).text, /Received 0 response/);
+  const portsOf = (kind: string): number[] => [
+    ...new Set(stand.events.flatMap((event) => (event.kind === kind ? [event.portNo] : []))),
+  ];
+  assert.equal(portsOf('limited'), [PORTS.db]);
+  assert.equal(portsOf('refused'), [PORTS.db]);
+});
+
+guests('a client that gives its address back is heard', async () => {
+  stand.take('released');
+  const { text, code } = await dhclient('-r');
+  assert.is(code, 0, text);
+  assert.equal(stand.take('released'), [{ kind: 'released', portNo: PORTS.web, address: OWN }]);
+});
+
+guests.run();
