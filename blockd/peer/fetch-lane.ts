@@ -55,6 +55,7 @@ export class FetchLane {
 
   /** Asks for runs; each of their blocks is answered once, sooner or later, unless the answered function is called. */
   request(runs: readonly WantedRun[], sink: FetchSink): () => void {
+    const isIdle = this.#requests.size === 0;
     const ids = portions(runs).map((part) => {
       const id = this.#nextId;
       this.#nextId = (this.#nextId + 1) % 2 ** 32;
@@ -63,7 +64,8 @@ export class FetchLane {
       return id;
     });
     if (this.#stream === undefined) this.#connect();
-    else this.#watch();
+    // Who is silent is not given more time by being asked more.
+    else if (isIdle) this.#watch();
     return () => {
       for (const id of ids) if (this.#requests.delete(id)) this.#ended.add(id);
     };

@@ -1,4 +1,4 @@
-// What crosses one lane is counted with each frame, and what was left of one that never became whole, when its stream ends.
+// A lane whose peer is silent is made anew, however much it is asked meanwhile. What crosses one lane is counted with each frame, and what was left of one that never became whole, when its stream ends.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { FetchSink } from '../../../blockd/image/block-fetcher.ts';
@@ -20,8 +20,9 @@ function answerOf(id: number): Buffer {
 async function opened() {
   const traffic = new Traffic();
   const streams: StreamEvents[] = [];
+  const clock = new ManualClock();
   const lane = new FetchLane({
-    ...{ node: 'b', layer: 'l00000000000000aa', cause: 'demand', clock: new ManualClock() },
+    ...{ node: 'b', layer: 'l00000000000000aa', cause: 'demand', clock },
     dial: async (_node, _layer, events) => {
       streams.push(events);
       return { write: () => true, close: () => undefined };
@@ -39,7 +40,7 @@ async function opened() {
   await settle();
   const [stream] = streams;
   if (stream === undefined) throw new Error('it has not dialled');
-  return { lane, sink, stream, arrived, bytesIn: () => traffic.meter('b', 'demand').bytesIn };
+  return { lane, sink, stream, streams, clock, arrived, bytesIn: () => traffic.meter('b', 'demand').bytesIn };
 }
 
 test('an answer in pieces arrives whole and is counted whole, each once', async () => {
@@ -67,6 +68,33 @@ test('what is no frame is counted too', async () => {
   const { lane, stream, bytesIn } = await opened();
   stream.received(Buffer.alloc(10, 0xff));
   assert.is(bytesIn(), 10);
+  lane.close();
+});
+
+test('a peer that says nothing is asked on another stream, though it is asked more and more on this one', async () => {
+  const { lane, sink, streams, clock, arrived } = await opened();
+  for (let seconds = 0; seconds < 20; seconds++) {
+    await clock.advance(1_000);
+    lane.request([{ ...RUN, first: 100 + 2 * seconds }], sink);
+    await settle();
+  }
+  assert.is(streams.length, 2);
+  streams[1]?.received(ANSWER);
+  assert.equal(arrived, [3, 2], 'what was asked first is asked again');
+  lane.close();
+});
+
+test('one that had nothing to do is given its time from the next question on', async () => {
+  const { lane, sink, stream, streams, clock } = await opened();
+  stream.received(ANSWER);
+  await clock.advance(50_000);
+  lane.request([RUN], sink);
+  await clock.advance(14_000);
+  await settle();
+  assert.is(streams.length, 1);
+  await clock.advance(2_000);
+  await settle();
+  assert.is(streams.length, 2);
   lane.close();
 });
 
