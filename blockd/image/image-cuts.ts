@@ -7,13 +7,16 @@ import type { CutImage } from '../../wire/contracts/blockd.ts';
 import { BELOW_MAX, type SealedLayer } from '../../wire/contracts/layers.ts';
 import { checkImageBytes, type NewLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import { isFull } from '../store/store-journal.ts';
 import type { Cut } from '../store/store-record.ts';
 import type { Image } from './image.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import type { LayerShelf } from './layer-shelf.ts';
+import type { RoomWait } from './room-wait.ts';
 
 export interface ImageCutsParts {
   readonly layers: Pick<LayerShelf, 'all' | 'create' | 'drop'>;
+  readonly roomWait: Pick<RoomWait, 'add'>;
   readonly log: Log;
 }
 
@@ -95,10 +98,18 @@ export class ImageCuts {
       const { store } = image;
       const top = tops[index];
       if (top !== undefined) image.coverWith(top);
-      // The new top names it: a layer it is in any case, also after a restart.
-      await seal(store).catch((error: unknown) =>
-        this.#parts.log.warn({ image: store.image, reason: messageOf(error) }, 'a layer is not marked as sealed yet'),
-      );
+      await this.#sealSoon(store);
+    }
+  }
+
+  /** The new top names it: a layer it is in any case, also after a restart. Nobody takes it for one before it says so. */
+  async #sealSoon(store: ImageStore): Promise<void> {
+    const { log, roomWait } = this.#parts;
+    try {
+      await seal(store);
+    } catch (error) {
+      log.warn({ image: store.image, reason: messageOf(error) }, 'a layer is not marked as sealed yet');
+      if (isFull(error)) roomWait.add(`the mark of layer ${store.layer} as sealed`, () => seal(store));
     }
   }
 

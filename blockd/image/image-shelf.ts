@@ -94,10 +94,11 @@ export class ImageShelf {
     const { layers, kept, ended, propagation: book } = this;
     this.#tops = new ImageTops({ ...parts, layers, kept, book, members: () => this.members.all });
     this.merges = new LayerMerges(this, parts);
-    this.#cuts = new ImageCuts({ layers, log });
+    const roomWait = new RoomWait({ ...parts, room: parts.cache?.room });
+    this.#roomWait = roomWait;
+    this.#cuts = new ImageCuts({ layers, roomWait, log });
     this.cuts = new ShelfCuts({ cuts: this.#cuts, ended, layers, tops: this.#tops, turns: this.#turns });
     this.#stills = new StillExports({ ...parts, layers, isOpen: (image) => this.#tops.isOpen(image) });
-    this.#roomWait = new RoomWait({ ...parts, room: parts.cache?.room });
     this.upkeep = new Upkeep({ ...parts, layers, kept, hosts: () => this.hosts, members });
   }
 

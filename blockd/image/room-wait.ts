@@ -1,4 +1,4 @@
-// Steps of the start for which the disk had no room: each is taken again, by itself, once there may be. It looks at the
+// Steps for which the disk had no room, of a start or of a cut: each is taken again, by itself, once there may be. It looks at the
 // disk's free room, and tries from time to time whatever that says; any other failure is final.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { DiskRoom } from '../../common/disk-room.ts';

@@ -107,7 +107,7 @@ async function cover(disk: CrashDisk, model: ImageModel, image: Image): Promise<
     drop: async () => undefined,
   };
   const base = image.store;
-  const cuts = new ImageCuts({ layers, log: createLog('test', 'silent') });
+  const cuts = new ImageCuts({ layers, roomWait: { add: () => undefined }, log: createLog('test', 'silent') });
   await cuts.cut({ id: MIGRATION, images: [{ image: 'web', layer: TOP }] }, [image]);
   await base.close();
 }

@@ -65,7 +65,7 @@ export class LayeredImage {
       create: async (fresh: NewLayer) => this.#add(await createLayer(this.#disk, '/layers', fresh)),
       drop: async () => undefined,
     };
-    this.#cuts = new ImageCuts({ layers, log: createLog('test', 'silent') });
+    this.#cuts = new ImageCuts({ layers, roomWait: { add: () => undefined }, log: createLog('test', 'silent') });
   }
 
   static async make(): Promise<LayeredImage> {

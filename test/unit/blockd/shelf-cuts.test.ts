@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
+import { ManualClock } from './manual-clock.ts';
 import { shelfOn } from './quiet-shelf.ts';
 
 const CUT = '00000000000000cc';
@@ -24,6 +25,29 @@ test('a cut that cannot be noted as ended says so to its caller alone, who tries
   assert.is(await cancelling, 'ENOSPC');
   disk.isFull = false;
   assert.equal(await shelf.cuts.cancel(CUT, ['web']), []);
+});
+
+test('a cut whose lower layer could not say that it is sealed, for want of room, says so once there is room', async () => {
+  const [disk, clock] = [new CrashDisk(), new ManualClock()];
+  const [base, top] = ['l00000000000000aa', 'l00000000000000bb'];
+  const shelf = await shelfOn(disk, 'a', { clock });
+  await shelf.create('web', base, 16 * BLOCK_BYTES);
+  const { image } = shelf.get('web');
+  await image.open(1, image.closing(), null, []);
+  // Full from the first step after the new top is there.
+  disk.turn = () => {
+    disk.isFull ||= shelf.layers.find(top) !== undefined;
+    return undefined;
+  };
+  await shelf.cuts.cut({ id: CUT, images: [{ image: 'web', layer: top }] });
+  const roleOf = (layer: string): string | undefined => shelf.layers.find(layer)?.store.state.role;
+  assert.is(roleOf(top), 'writer');
+  await clock.advance(10_000);
+  assert.is(roleOf(base), 'cutting');
+  disk.turn = undefined;
+  disk.isFull = false;
+  await clock.advance(60_000);
+  assert.is(roleOf(base), 'sealed');
 });
 
 test.run();
