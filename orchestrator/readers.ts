@@ -7,6 +7,7 @@ import type { Log } from '../common/log.ts';
 import type { Head } from '../wire/contracts/catalogue.ts';
 import type { Admission } from './admission.ts';
 import type { Cluster } from './cluster.ts';
+import { byNewestStack } from './newest-stack.ts';
 
 /** A node that is silent for so long has lost what it had open: several times what a restart of its daemons takes. */
 const SILENT_MS = 60_000;
@@ -38,7 +39,8 @@ export class Readers {
       const head = await cluster.controller.catalogue.call('reader.open', { image, node });
       this.#idle.delete(keyOf(image, node));
       try {
-        return { node, socket: await this.#serve(head, node) };
+        const serve = (now: Head, signal: AbortSignal): Promise<string> => this.#serve(now, node, signal);
+        return { node, socket: await byNewestStack(this.#parts, head, serve) };
       } catch (error) {
         if (before.readers?.includes(node) !== true) await this.#end(image, node);
         throw error;
@@ -46,11 +48,12 @@ export class Readers {
     });
   }
 
-  async #serve({ image, bytes, stack, epoch, last, holder }: Head, node: string): Promise<string> {
+  async #serve(head: Head, node: string, signal: AbortSignal): Promise<string> {
     const { cluster } = this.#parts;
+    const { image, bytes, stack, epoch, last, holder } = head;
     // No epoch was granted: it is beyond every one that has ended, as the next writer's would be.
     const order = { image, bytes, stack, epoch: epoch + 1, last, from: cluster.endpoint(holder) };
-    return (await cluster.clients(node).blockd.call('image.read', order)).socket;
+    return (await cluster.clients(node).blockd.call('image.read', order, { signal })).socket;
   }
 
   /** Answers the node if it cannot be told now. @throws OperationError NOT_READER */

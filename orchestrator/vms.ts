@@ -1,6 +1,7 @@
 // VMs: created and taken away in a few steps of other daemons. A VM that could not be made whole, or not be taken away
 // whole, keeps its record until it is gone everywhere: nothing is left that no list shows.
 import { createHash } from 'node:crypto';
+import type { Clock } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { VmState } from '../wire/contracts/cluster-state.ts';
@@ -12,6 +13,7 @@ import type { Images } from './images.ts';
 import type { MachineReports } from './machine-reports.ts';
 import { isEnded } from './migration-journal.ts';
 import type { Migrations } from './migrations.ts';
+import { byNewestStack } from './newest-stack.ts';
 import type { State, VmRecord } from './state.ts';
 import { Turn } from './turn.ts';
 
@@ -42,6 +44,7 @@ function macOf(vm: string): string {
 export interface VmsParts {
   readonly state: State;
   readonly cluster: Cluster;
+  readonly clock: Clock;
   readonly admission: Admission;
   readonly images: Pick<Images, 'head'>;
   readonly migrations: Pick<Migrations, 'refuseLeftOver' | 'forget'>;
@@ -163,11 +166,12 @@ export class Vms {
 
   async #openDisk(image: string, node: string): Promise<string> {
     const head = await this.#cluster.controller.catalogue.call('epoch.open', { image, node });
-    const { bytes, stack, epoch, last, holder, propagation } = head;
-    const from = this.#cluster.endpoint(holder);
-    const { blockd } = this.#cluster.clients(node);
-    const along = propagation === undefined ? {} : { propagation };
-    return (await blockd.call('image.open', { image, bytes, stack, epoch, last, from, ...along })).socket;
+    return byNewestStack(this.#parts, head, async ({ bytes, stack, epoch, last, holder, propagation }, signal) => {
+      const from = this.#cluster.endpoint(holder);
+      const { blockd } = this.#cluster.clients(node);
+      const along = propagation === undefined ? {} : { propagation };
+      return (await blockd.call('image.open', { image, bytes, stack, epoch, last, from, ...along }, { signal })).socket;
+    });
   }
 
   /** After a failed creation; the failure itself is what its caller hears. */

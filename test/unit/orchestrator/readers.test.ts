@@ -37,6 +37,9 @@ test.before.each(async (context) => {
 });
 test.after.each(({ stand }) => stand.close());
 
+/** What goes on by itself has gone on. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 test('the catalogue first, then the store; the epoch is beyond every one that has ended', async (context) => {
   const { readers, stand, open } = context;
   assert.equal(await readers.open('web', 'beta'), { node: 'beta', socket: '/run/web.sock of 1' });
@@ -54,6 +57,34 @@ test('what the store cannot serve is not open', async ({ readers, stand, open })
   open.add('beta');
   assert.is((await stand.refusal(readers.open('web', 'beta'))).code, 'TABLE_DIFFERS');
   assert.equal([...open], ['beta'], 'it was open before');
+});
+
+test('layers that were merged meanwhile are ordered anew, and the old order is given up', async (context) => {
+  const { readers, stand } = context;
+  const { cluster, clock } = stand;
+  const below = ['l00000000000000aa', 'l00000000000000bb'].map((layer) => ({
+    ...{ layer, bytes: 65_536, lastSequence: 7, entries: 7, digest: 'ab'.repeat(16) },
+  }));
+  let stack = { layer: 'l00000000000000cc', generation: 3, below };
+  cluster.catalogue.answers['reader.open'] = () => head({ stack });
+  cluster.catalogue.answers['image.head'] = () => head({ stack });
+  const asked: number[] = [];
+  const waits = Promise.withResolvers<void>();
+  cluster.clients('beta').blockd.answers['image.read'] = (order, { signal }) => {
+    asked.push(order.stack.below.length);
+    if (order.stack.below.length === 1) return { socket: '/run/web.sock' };
+    waits.resolve();
+    return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+  };
+  const opened = readers.open('web', 'beta');
+  await waits.promise;
+  clock.turn(3_000);
+  await settled();
+  assert.equal(asked, [2], 'nothing has changed');
+  stack = { ...stack, below: below.slice(1) };
+  clock.turn(3_000);
+  assert.equal(await opened, { node: 'beta', socket: '/run/web.sock' });
+  assert.equal(asked, [2, 1]);
 });
 
 test('closing what is not open there says where it is; a node that is away hears of it later', async (context) => {
