@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { OperationError } from '../common/errors.ts';
 import { jsonText, writeJsonFile } from '../common/json-file.ts';
+import { LONE_NODE } from '../wire/contracts/alone.ts';
 import { connectAlone, connectOrchestrator, type OrchestratorClient } from './context.ts';
 
 /** Options that every command has. `json` is true for standard output, or a file's name. */
@@ -46,7 +47,7 @@ export async function print(options: CommonOptions, value: unknown, text: string
 
 /** Runs a call against the cluster of the context, or the blockd without one, and closes the connection whatever happens. */
 export async function withOrchestrator<T>(
-  options: CommonOptions,
+  options: CommonOptions & { readonly node?: string; readonly at?: string },
   run: (client: OrchestratorClient) => Promise<T>,
 ): Promise<T> {
   const { alone, context } = options;
@@ -54,6 +55,9 @@ export async function withOrchestrator<T>(
     throw new OperationError('USAGE', 'say --alone or --context, not both', {
       remedy: '--alone is without a cluster.',
     });
+  const elsewhere = options.node ?? options.at ?? LONE_NODE;
+  if (alone !== undefined && elsewhere !== LONE_NODE)
+    throw new OperationError('USAGE', `a blockd --alone has no node ${elsewhere}`, { remedy: 'leave that away' });
   const client = await (alone === undefined ? connectOrchestrator(context) : connectAlone(alone));
   try {
     return await run(client);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { command, print, swallowed } from '../../../cli/command.ts';
+import { command, print, swallowed, withOrchestrator } from '../../../cli/command.ts';
 import { createCommand } from '../../../cli/commands/image-create.ts';
 import { refusal } from '../../refusal.ts';
 
@@ -61,6 +61,15 @@ test('what image create cannot do is refused before anything is asked', async ()
     const parsed = createCommand.parseAsync(['web', '--node', 'alpha', ...words], { from: 'user' });
     assert.is((await refusal(parsed)).code, 'USAGE', words.join(' '));
   }
+});
+
+test('a node, or a cluster, is not of a blockd that is alone', async () => {
+  const never = async (): Promise<never> => {
+    throw new Error('it was asked');
+  };
+  for (const other of [{ node: 'beta' }, { at: 'beta' }, { context: '/none' }])
+    assert.is((await refusal(withOrchestrator({ alone: '/none', ...other }, never))).code, 'USAGE');
+  assert.is((await refusal(withOrchestrator({ alone: '/none', node: 'alone' }, never))).code, 'NOT_SERVED');
 });
 
 test.run();
