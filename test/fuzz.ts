@@ -17,6 +17,7 @@ interface Subject {
 const SUBJECTS: Readonly<Record<string, Subject>> = {
   nbd: { file: 'unit/blockd/nbd-fuzz.test.ts', inputs: 20_000 },
   peers: { file: 'unit/blockd/peer-fuzz.test.ts', inputs: 4_800 },
+  heard: { file: 'unit/blockd/peer-heard-fuzz.test.ts', inputs: 20_000 },
   messagepack: { file: 'unit/common/messagepack.test.ts', inputs: 20_000 },
   records: { file: 'unit/common/record.test.ts', inputs: 20_000 },
   frames: { file: 'unit/blockd/peer-frame.test.ts', inputs: 20_000 },

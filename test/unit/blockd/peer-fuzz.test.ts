@@ -22,9 +22,10 @@ import { createLog } from '../../../common/log.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { fuzzInputs, fuzzSeed } from '../../fuzz-inputs.ts';
 import { seededRandom } from '../common/seeded-random.ts';
+import { below, mutated, type Random, source } from './changed-frames.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { memoryStream } from './memory-stream.ts';
-import { BLOCKS, LAYER, reopen, smallImage, standbyStore } from './small-image.ts';
+import { BLOCKS, LAYER, reopen, standbyStore } from './small-image.ts';
 import { runsOf } from './table-runs.ts';
 
 const seed = fuzzSeed();
@@ -32,44 +33,10 @@ const SERVED = fuzzInputs(4_000);
 const FOLLOWED = fuzzInputs(300);
 const FETCHED = fuzzInputs(300);
 const OFFERED = fuzzInputs(200);
-const CHANGES_MAX = 4;
 /** Long enough for every retry and every patience of both sides, 17 s for each of eight answers that were changed. */
 const LONG_MS = 300_000;
 const STEP_MS = 5_000;
 const log = createLog('test', 'silent');
-
-type Random = () => number;
-
-function below(random: Random, end: number): number {
-  return Math.floor(random() * end);
-}
-
-/** Frames left out or doubled, then bytes changed, then perhaps the end cut off. */
-function mutated(random: Random, frames: readonly Uint8Array[]): Buffer {
-  const chosen = [...frames];
-  const kind = random();
-  const at = below(random, chosen.length);
-  if (kind < 0.15) chosen.splice(at, 1);
-  else if (kind < 0.3) chosen.splice(at, 0, ...chosen.slice(at, at + 2));
-  const bytes = Buffer.concat(chosen);
-  if (bytes.length === 0) return bytes;
-  for (let count = below(random, CHANGES_MAX + 1); count > 0; count--) {
-    // Most of a stream is blocks: half of the changes go where the frames' heads are.
-    const end = random() < 0.5 ? bytes.length : Math.min(bytes.length, 64);
-    bytes[below(random, end)] = random() < 0.5 ? below(random, 256) : 1 << below(random, 8);
-  }
-  return random() < 0.2 ? bytes.subarray(0, below(random, bytes.length)) : bytes;
-}
-
-/** A writer with data, zeros and blocks never written, all durable. */
-async function source(): Promise<{ image: Image; store: ImageStore }> {
-  const { image, store } = await smallImage();
-  for (let block = 0; block < 8; block++) {
-    await image.write(block * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, block + 1), false);
-  }
-  await image.trim(2 * BLOCK_BYTES, BLOCK_BYTES, true);
-  return { image, store };
-}
 
 /** What the source's session answers to these bytes, and whether it ended the stream. */
 function serve(store: ImageStore, input: Uint8Array): { sent: Buffer; ended: boolean } {
