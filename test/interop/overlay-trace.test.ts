@@ -10,10 +10,10 @@ import { Prng } from '../sim/prng.ts';
 import { type Output, OverlayJudge } from './overlay-judge.ts';
 
 const FIRST_SEED = 100;
-const SEEDS = 12;
+const SEEDS = 8;
 /** Of the states of a story one in so many is judged, and at most so many of them. */
 const ONE_STATE_IN = 30;
-const STATES_MAX = 25;
+const STATES_MAX = 60;
 const TRACES_MIN = 2_000;
 const TUNNEL_PORTS = 2;
 const GUESTS = 6;

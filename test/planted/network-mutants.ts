@@ -80,13 +80,6 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     by: 'sim/net',
   },
   {
-    name: 'what comes out of a tunnel goes into one as if a guest had sent it',
-    room: 'sdnd/forwarding/delivery.ts',
-    find: 'const leaving: Match = { reg0: Origin.guest, reg1: portNo };',
-    replace: 'const leaving: Match = { reg1: portNo };',
-    by: 'sim/net',
-  },
-  {
     name: 'a gateway sends back what an old place has sent on',
     room: 'sdnd/forwarding/delivery.ts',
     find: ', ...detourFlows(ways, guest)]',
@@ -112,13 +105,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     room: 'sdnd/mesh/mesh.ts',
     find: 'if (this.isGateway(node)) open.add(node);',
     replace: 'open.add(node);',
-    by: 'sim/net',
+    by: 'unit/sdnd/mesh',
   },
   {
     name: "another network's node is sent to by its inner address",
     room: 'sdnd/mesh/underlay.ts',
     find: 'tunnel(near, far, near.outer, far.outer)',
     replace: 'tunnel(near, far, near.outer, far.inner)',
-    by: 'sim/net',
+    by: 'unit/sdnd/mesh',
   },
 ];
