@@ -1,7 +1,7 @@
 // An OpenFlow session on a socket: events become bytes and answers become promises. Holds no flows and repeats nothing;
 // when the connection ends, every operation that was under way fails.
 import type { Duplex } from 'node:stream';
-import type { FlowMod, FlowStats, Port } from '@openflow/ofp';
+import type { FlowMod, FlowStats, Message, PacketIn, Port } from '@openflow/ofp';
 import type { Clock, Timer } from '../common/clock.ts';
 import { OperationError } from '../common/errors.ts';
 import { type CookieFilter, OpenFlowSession, type SessionEvent } from './openflow-session.ts';
@@ -10,6 +10,8 @@ import { type CookieFilter, OpenFlowSession, type SessionEvent } from './openflo
 export interface ChannelListener {
   ready(datapathId: bigint, ports: readonly Port[]): void;
   port(reason: 'add' | 'delete' | 'modify', port: Port): void;
+  /** Only of a channel that has asked for packets; the bytes must be copied to be kept. */
+  packet?(packet: PacketIn): void;
   /** Once, at the end of every channel, whether it was ever ready or not. */
   closed(reason: string): void;
 }
@@ -55,6 +57,11 @@ export class OpenFlowChannel {
     await this.#start(() => this.#session.apply(mods, this.#clock.nowMs()));
   }
 
+  /** Sends what needs no answer; nothing where there is no session. */
+  say(messages: readonly Message[]): void {
+    if (!this.#isClosed && this.#session.isReady) this.#handle(this.#session.say(messages));
+  }
+
   /** Ends the connection; the flows of the switch stay as they are. */
   close(reason: string): void {
     if (this.#isClosed) return;
@@ -91,6 +98,9 @@ export class OpenFlowChannel {
         break;
       case 'port':
         this.#listener.port(event.reason, event.port);
+        break;
+      case 'packet':
+        this.#listener.packet?.(event.packet);
         break;
       case 'flows':
         this.#settle(event.operation)?.resolve(event.flows);

@@ -14,6 +14,7 @@ import {
   MessageReader,
   type MultipartReply,
   OPENFLOW_13,
+  type PacketIn,
   type Port,
 } from '@openflow/ofp';
 
@@ -24,6 +25,8 @@ export type SessionEvent =
   | { readonly kind: 'ready'; readonly datapathId: bigint; readonly ports: readonly Port[] }
   | { readonly kind: 'port'; readonly reason: 'add' | 'delete' | 'modify'; readonly port: Port }
   | { readonly kind: 'flows'; readonly operation: number; readonly flows: readonly FlowStats[] }
+  /** The bytes of its packet are a view of what was received. */
+  | { readonly kind: 'packet'; readonly packet: PacketIn }
   /** The switch has carried out, or refused, all flow-mods of the operation. */
   | { readonly kind: 'applied'; readonly operation: number; readonly refusals: readonly string[] }
   | { readonly kind: 'failed'; readonly operation: number; readonly reason: string }
@@ -137,6 +140,11 @@ export class OpenFlowSession {
     return { operation: this.#xid, events };
   }
 
+  /** Sends what needs no answer; a refusal of it is passed over. */
+  say(messages: readonly Message[]): SessionEvent[] {
+    return messages.map((message) => this.#send(message));
+  }
+
   get isClosed(): boolean {
     return this.#phase === 'closed';
   }
@@ -155,6 +163,8 @@ export class OpenFlowSession {
         return this.#barrier(xid);
       case 'port-status':
         return [{ kind: 'port', reason: message.reason, port: message.port }];
+      case 'packet-in':
+        return [{ kind: 'packet', packet: message }];
       case 'error':
         return this.#error(message, xid);
       default:

@@ -1,36 +1,25 @@
-// A node's services behind a real Open vSwitch: two guests' namespaces at its ports, the frames brought by packet-in and
-// answered by packet-out over the switch's own socket, as an agent does it. Set up for tests and taken down whole. Not a test
+// A node's services behind a real Open vSwitch: two guests' namespaces at its ports, the frames brought to the
+// desk and answered by it over the switch's own socket. Set up for tests and taken down whole. Not a test
 // itself.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
-import {
-  applyActions,
-  encode,
-  type FlowMod,
-  flowMod,
-  type Match,
-  type Message,
-  MessageReader,
-  output,
-  type PacketIn,
-  PortNumber,
-  packetOut,
-} from '@openflow/ofp';
+import { applyActions, type FlowMod, flowMod, type Instruction, type Match, type Message } from '@openflow/ofp';
+import { realClock } from '../../common/clock.ts';
+import { createLog } from '../../common/log.ts';
 import { createNamespaces, createVethPair, destroyNamespaces, namespaceName, runIn } from '../../lab/namespace.ts';
 import { type OpenVswitch, startOpenVswitch } from '../../lab/open-vswitch.ts';
 import type { ServiceEvent } from '../../sdnd/guest-services/answers.ts';
 import type { GuestHost } from '../../sdnd/guest-services/guest-network.ts';
 import { GuestServices } from '../../sdnd/guest-services/guest-services.ts';
 import { serviceMatches } from '../../sdnd/guest-services/service-matches.ts';
-import { within } from '../unit/common/members.ts';
+import { ServiceDesk, serviceMeter, TO_SERVICES } from '../../sdnd/service-desk.ts';
 import { DB, NETWORK, WEB } from '../unit/guest-services/small-network.ts';
 import { makeIntegrationBridge } from './integration-bridge.ts';
+import { OpenFlowConnection } from './openflow-connection.ts';
 
 const RUN_ID = `guests${process.pid}`;
 const UPLINK = 'up0';
 /** A client on a busy machine may try several times. */
 const CLIENT_TIMEOUT_MS = 40_000;
-const SET_UP_TIMEOUT_MS = 20_000;
 const PRIORITY = 100;
 
 export const PORTS = { web: 0x1007, db: 0x1008 } as const;
@@ -42,12 +31,9 @@ export class GuestClientsStand {
   readonly directory = mkdtempSync('/tmp/guests-');
   /** What the services told, in order. */
   readonly events: ServiceEvent[] = [];
-  /** Frames that came from guests, by their port. */
-  readonly frames: { readonly portNo: number; readonly frame: Uint8Array }[] = [];
-  readonly #services = new GuestServices();
   readonly #namespaces: string[] = [];
   #openVswitch: OpenVswitch | undefined;
-  #socket: Socket | undefined;
+  #desk: ServiceDesk | undefined;
 
   async start(): Promise<void> {
     this.#namespaces.push(...['wire', 'node', ...NAMES].map((role) => namespaceName(RUN_ID, role)));
@@ -67,7 +53,7 @@ export class GuestClientsStand {
   }
 
   async stop(): Promise<void> {
-    this.#socket?.destroy();
+    this.#desk?.stop();
     await this.#openVswitch?.stop();
     await destroyNamespaces(this.#namespaces);
     rmSync(this.directory, { recursive: true });
@@ -107,45 +93,26 @@ export class GuestClientsStand {
     await openVswitch.addPort({ port: near.device, ofport: PORTS[name] });
   }
 
-  async #serve(path: string): Promise<void> {
+  async #serve(socket: string): Promise<void> {
     const ports = NAMES.map((name) => ({ portNo: PORTS[name], tenant: NETWORK.tenant, host: HOSTS[name] }));
-    this.#services.serve([NETWORK], ports, performance.now());
-    const socket = connect(path);
-    this.#socket = socket;
-    const reader = new MessageReader();
-    const { promise: isReady, resolve, reject } = Promise.withResolvers<void>();
-    socket.on('error', reject);
-    socket.on('data', (chunk: Uint8Array) => {
-      for (const result of reader.push(chunk)) {
-        if (result.kind === 'bad' || result.message.type === 'error') reject(new Error(JSON.stringify(result)));
-        else if (result.message.type === 'barrier-reply') resolve();
-        else if (result.message.type === 'packet-in') this.#answer(socket, result.message);
-      }
-    });
-    const setUp: readonly Message[] = [
-      { type: 'hello', versions: [4] },
-      // Else the switch brings nothing to a connection that it did not make itself.
-      { type: 'set-config', flags: 0, missSendBytes: 0xffff },
-      ...ports.flatMap(({ portNo }) => bringing(portNo)),
-      { type: 'barrier-request' },
-    ];
-    for (const [at, message] of setUp.entries()) socket.write(encode(message, at + 1));
-    await within(isReady, SET_UP_TIMEOUT_MS, 'no barrier reply');
-  }
-
-  #answer(socket: Socket, { match, data }: PacketIn): void {
-    const portNo = match.inPort ?? 0;
-    const frame = data.slice();
-    this.frames.push({ portNo, frame });
-    const { frames, events } = this.#services.frame(portNo, frame, performance.now());
-    this.events.push(...events);
-    for (const answer of frames) socket.write(encode(packetOut(answer, [output(portNo)]), 0));
+    const services = new GuestServices();
+    services.serve([NETWORK], ports, realClock.nowMs());
+    const flows = new OpenFlowConnection(socket);
+    flows.send({ type: 'hello', versions: [4] });
+    await flows.next('hello');
+    await flows.commit(...ports.flatMap(({ portNo }) => bringing(portNo)));
+    flows.close();
+    const log = createLog('guests', 'silent');
+    const tell = (event: ServiceEvent): void => {
+      this.events.push('frame' in event ? { ...event, frame: event.frame.slice() } : event);
+    };
+    this.#desk = new ServiceDesk({ socket, services, tell, clock: realClock, log });
   }
 }
 
-function bringing(inPort: number): FlowMod[] {
-  const bring = [applyActions(output(PortNumber.controller))];
+function bringing(inPort: number): Message[] {
+  const bring: Instruction[] = [{ type: 'meter', meterId: inPort }, applyActions(TO_SERVICES)];
   const row = (match: Match): FlowMod =>
     flowMod({ command: 'add', tableId: 0, priority: PRIORITY, match: { inPort, ...match }, instructions: bring });
-  return serviceMatches(NETWORK).map(row);
+  return [serviceMeter(inPort), ...serviceMatches(NETWORK).map(row)];
 }
