@@ -6,6 +6,7 @@ import type { DiskRoom } from '../../common/disk-room.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { AskKeep } from '../peer/keep-question.ts';
+import type { ImageStore } from '../store/image-store.ts';
 import type { WantedRun } from './block-fetcher.ts';
 import { bytesAtMost, type CachedRegion, cachedRegions, pause } from './cached-regions.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
@@ -40,7 +41,7 @@ export interface CacheCapParts {
   /** The other members' names. */
   readonly members: () => readonly string[];
   /** How many other stores must keep what goes of a layer; 1 at least. */
-  readonly keepers: (layer: string) => number;
+  readonly keepers: (store: ImageStore) => number;
   readonly ask: AskKeep;
   readonly clock: Clock;
   readonly log: Log;
@@ -125,7 +126,7 @@ export class CacheCap {
   /** `silent`: who did not answer in this round, and is asked no more in it. */
   #letGo({ layer, first, end }: CachedRegion, silent: Set<string>): Promise<number> {
     const { store } = layer;
-    const needed = this.#parts.keepers(store.layer);
+    const needed = this.#parts.keepers(store);
     return store.copies.leaving({ first, end }, this.#parts.node, async () => {
       const said = new KeeperCounts(needed);
       let gone = 0;

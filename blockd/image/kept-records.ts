@@ -4,6 +4,7 @@ import { isNewerMark } from '../../common/catalogue-mark.ts';
 import type { Disk } from '../../common/disk.ts';
 import { OperationError } from '../../common/errors.ts';
 import { type CatalogueMark, KeptRecords, type LayerPin } from '../../wire/contracts/store-report.ts';
+import type { ImageStore } from '../store/image-store.ts';
 import { StateFile } from './state-file.ts';
 
 /** One store's copy. */
@@ -48,6 +49,12 @@ export class RecordBook {
   /** How many stores are to have the layer, by its image's policy. */
   copiesOf(layer: string): number {
     return this.#copies.get(layer) ?? 1;
+  }
+
+  /** The same of what is here: a copy of a top that was just cut no record may speak of yet, only of those below it. */
+  copiesOfStore({ layer, state }: Pick<ImageStore, 'layer' | 'state'>): number {
+    const below = state.copiedUpTo === undefined ? [] : state.below;
+    return Math.max(...[layer, ...below.map((sealed) => sealed.layer)].map((one) => this.copiesOf(one)));
   }
 
   /** What is pinned here stays here. @throws OperationError LAYER_IN_USE */

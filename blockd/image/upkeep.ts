@@ -10,6 +10,7 @@ import type { CacheState } from '../../wire/contracts/cache.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { keepQuestion } from '../peer/keep-question.ts';
 import type { Dial } from '../peer/peer-stream.ts';
+import type { ImageStore } from '../store/image-store.ts';
 import { CacheCap, type CacheLimits } from './cache-cap.ts';
 import { CacheSetting } from './cache-setting.ts';
 import { bytesAtMost } from './cached-regions.ts';
@@ -64,7 +65,7 @@ export class Upkeep {
     if (cache === undefined) return;
     const ask = keepQuestion({ dial, clock });
     const others = (): string[] => members().filter((name) => name !== node);
-    const keepers = (layer: string): number => layers.records.copiesOf(layer);
+    const keepers = (store: ImageStore): number => layers.records.copiesOfStore(store);
     const limits: CacheLimits = {
       ...cache,
       get capBytes() {

@@ -59,6 +59,13 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/copies/merged-copy',
   },
   {
+    name: 'a cache lets a copy go whose top was just cut',
+    room: 'blockd/image/kept-records.ts',
+    find: 'const below = state.copiedUpTo === undefined ? [] : state.below;',
+    replace: 'const below = state.copiedUpTo === null ? state.below : [];',
+    by: 'unit/blockd/copies/cut-copy',
+  },
+  {
     name: 'a copy writes where no mark says that it may',
     room: 'blockd/copies/told-batch.ts',
     find: 'if (!store.active.touch(first, end)) return store.activate(first, end);',

@@ -1,0 +1,39 @@
+// A copy of a top that was just cut: until the catalogue's records speak of it, it has as many keepers as what lies below it.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { RecordBook } from '../../../../blockd/image/kept-records.ts';
+import { createLayer } from '../../../../blockd/store/image-files.ts';
+import type { ImageStore } from '../../../../blockd/store/image-store.ts';
+import { CrashDisk } from '../../../crash/crash-disk.ts';
+import { BYTES, LAYER } from './copy-stores.ts';
+
+const TOP = 'l0000000000000002';
+const BELOW = { layer: LAYER, bytes: BYTES, lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
+
+/** A top over the layer; a copy of it once, or what somebody else's image has here. */
+async function topOf(disk: CrashDisk, copied: { copiedUpTo?: number }): Promise<ImageStore> {
+  const state = { role: 'loose' as const, generation: 2, below: [BELOW], ...copied };
+  return createLayer(disk, '/layers', { image: 'web', layer: TOP, bytes: BYTES, isOrigin: false, state });
+}
+
+async function recordsOf(disk: CrashDisk, copies: Readonly<Record<string, number>>): Promise<RecordBook> {
+  const records = new RecordBook(disk, '/records.json', 'b');
+  await records.load();
+  const told = Object.entries(copies).map(([layer, count]) => ({ layer, copies: count }));
+  await records.keep({ mark: { incarnation: 1, serial: 1 }, pins: [], copies: told, records: [] });
+  return records;
+}
+
+test('a cache takes none of a copy whose top was just cut', async () => {
+  const disk = new CrashDisk();
+  const top = await topOf(disk, { copiedUpTo: 0 });
+  assert.is((await recordsOf(disk, { [LAYER]: 2 })).copiesOfStore(top), 2);
+});
+
+test('of a clone without copies over a layer that has some it may', async () => {
+  const disk = new CrashDisk();
+  const top = await topOf(disk, {});
+  assert.is((await recordsOf(disk, { [LAYER]: 2 })).copiesOfStore(top), 1);
+});
+
+test.run();
