@@ -1,8 +1,10 @@
 // Which layer is the top of which image at this node, and what becomes of it when another takes its place. Every image here
 // is one host, made when its top is found or made. It decides no epoch.
 import { OperationError } from '../../common/errors.ts';
-import type { Stack } from '../../wire/contracts/layers.ts';
+import type { SealedLayer, Stack } from '../../wire/contracts/layers.ts';
+import { sameTable } from '../peer/table-follower.ts';
 import { checkImageBytes, type NewLayer } from '../store/image-files.ts';
+import type { ImageStore } from '../store/image-store.ts';
 import { Image } from './image.ts';
 import { type HostParts, ImageHost } from './image-host.ts';
 import { isOpen } from './image-roles.ts';
@@ -49,11 +51,7 @@ export class ImageTops {
 
   /** The layer is its image's top. */
   add(top: LayerBlocks): ImageHost {
-    const { layers } = this.#parts;
-    const found = top.store.state.below.map(({ layer }) => layers.find(layer));
-    const below = found.filter((layer) => layer?.store.state.role === 'sealed');
-    const isWhole = below.length === found.length;
-    const image = new Image({ top, below: isWhole ? below.filter((one) => one !== undefined) : [], ...this.#parts });
+    const image = new Image({ top, below: this.#foundBelow(top.store) ?? [], ...this.#parts });
     const host = new ImageHost({ ...this.#parts, image });
     this.#hosts.set(top.store.image, host);
     return host;
@@ -66,6 +64,16 @@ export class ImageTops {
     const lastSequence = below[0]?.lastSequence ?? 0;
     const fresh: NewLayer = { image, layer, bytes, isOrigin: false, lastSequence, state: { generation, below } };
     return this.add(layers.find(layer) ?? (await layers.create(fresh)));
+  }
+
+  /** The layers below a top; undefined unless all are here, and say what the stack means. */
+  #foundBelow({ layer: top, state: { below } }: ImageStore): LayerBlocks[] | undefined {
+    const stack = [top, ...below.map(({ layer }) => layer)];
+    const found = below.flatMap((sealed) => {
+      const layer = this.#parts.layers.find(sealed.layer);
+      return layer !== undefined && saysTheSame(layer.store, sealed, stack) ? [layer] : [];
+    });
+    return found.length === below.length ? found : undefined;
   }
 
   /**
@@ -131,4 +139,18 @@ export class ImageTops {
     await host.stop();
     this.#hosts.delete(host.name);
   }
+}
+
+/**
+ * Whether a layer reads, within the stack, as its proof says: it is in that state, or a merge is making, or has made, it
+ * more by what lies over it there. One that is less, from before a merge, or more by what is not in the stack, does not.
+ */
+function saysTheSame({ state, table }: ImageStore, sealed: SealedLayer, stack: readonly string[]): boolean {
+  const { role, merging = null, merged = [] } = state;
+  if (role !== 'sealed') return false;
+  if (merging !== null) return stack.includes(merging.from.layer);
+  if (sameTable(table.mark, sealed)) return true;
+  const before = (sealed.merged ?? []).map(({ layer }) => layer);
+  const since = merged.filter(({ layer }) => !before.includes(layer));
+  return table.lastSequence > sealed.lastSequence && since.every(({ layer }) => stack.includes(layer));
 }

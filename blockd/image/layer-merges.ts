@@ -16,6 +16,7 @@ import type { LayerBlocks } from './layer-blocks.ts';
 import { closingOf, layerInUse } from './layer-bringer.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { mergeTables, moveBlocks } from './merge-steps.ts';
+import { gatherMerged } from './own-merged.ts';
 import { settledBefore } from './settled-before.ts';
 
 /** Whoever orders a merge hears so soon that it goes on. */
@@ -80,7 +81,13 @@ export class LayerMerges {
 
   /** Goes on with what the daemon's stop broke off. Never rejects. */
   async resume(): Promise<void> {
-    const merges = this.#holder.layers.all.flatMap(({ store }) => store.state.merging ?? []);
+    const { layers } = this.#holder;
+    const merges = layers.all.flatMap(({ store }) => store.state.merging ?? []);
+    for (const layer of layers.all) {
+      gatherMerged(layers, layer, this.#pause).catch((error: unknown) =>
+        this.#log.warn({ layer: layer.store.layer, reason: messageOf(error) }, 'blocks of a merged layer wait'),
+      );
+    }
     await Promise.all(
       merges.map((merge) =>
         this.#begin({ merge, newest: merge.merged, source: '' }).catch((error: unknown) =>

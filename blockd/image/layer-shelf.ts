@@ -16,10 +16,12 @@ import { createLayer, type NewLayer, type OpenOptions, openLayer } from '../stor
 import type { ImageStore } from '../store/image-store.ts';
 import { deleteLayer, listLayers } from '../store/layer-files.ts';
 import { isFull } from '../store/store-journal.ts';
+import { pause } from './cached-regions.ts';
 import { RecordBook } from './kept-records.ts';
 import { LayerBlocks } from './layer-blocks.ts';
 import { LayerBringer, layerInUse } from './layer-bringer.ts';
 import { type FillJob, fillLayers, type SeedJob, seedLayers } from './layer-seed.ts';
+import { gatherMerged } from './own-merged.ts';
 
 /** Layers that were dropped and are remembered: a call that was under way comes seconds later. */
 const GONE_MAX = 1_024;
@@ -180,8 +182,10 @@ export class LayerShelf {
    * member, for as long as the signal allows.
    * @throws OperationError CANCELLED, LAYER_IN_USE, SIZE_DIFFERS, IMAGE_UNUSABLE; Error of the disk
    */
-  bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
-    return this.#bringer.bring(sealed, source, signal);
+  async bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
+    const layer = await this.#bringer.bring(sealed, source, signal);
+    await gatherMerged(this, layer, () => pause(this.#parts.clock));
+    return layer;
   }
 
   /** Brings layers that never change, and all their blocks. @throws OperationError CANCELLED, BLOCKS_LOST and others */

@@ -3,6 +3,20 @@ import type { Mutant } from './mutant-run.ts';
 
 export const MERGE_MUTANTS: readonly Mutant[] = [
   {
+    name: 'a new top is laid over a layer as it was before a merge',
+    room: 'blockd/image/image-tops.ts',
+    find: 'return table.lastSequence > sealed.lastSequence && since',
+    replace: 'return since',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
+    name: 'blocks of a merged layer that only this store has are not moved',
+    room: 'blockd/image/layer-shelf.ts',
+    find: 'await gatherMerged(this, layer, () => pause(this.#parts.clock));',
+    replace: 'await pause(this.#parts.clock);',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
     name: 'a merge forgets over a crash that it was under way',
     room: 'blockd/image/layer-merges.ts',
     find: "state: { role: 'sealed', merging: merge, ends: upper.state.ends }",

@@ -127,6 +127,15 @@ test('an order from before the merge makes nothing anew, and takes nothing back'
   assert.is(layers.find(from.layer), undefined);
 });
 
+test('a new top is not laid over a layer that has not merged yet', async () => {
+  const { world, order } = await movedImage();
+  await world.sweep('b');
+  await world.cut(false);
+  assert.is(world.stores.at('a').layers.find(order.merge.into.layer)?.store.state.role, 'sealed', 'as it was before');
+  await world.move('a');
+  for (const block of [0, 1, 2]) await world.read(block);
+});
+
 test('one that has merged takes nothing from a table of before', async () => {
   const { world, order } = await movedImage();
   await world.sweep('b');
