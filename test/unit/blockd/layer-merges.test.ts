@@ -131,6 +131,10 @@ test('a new top is not laid over a layer that has not merged yet', async () => {
   const { world, order } = await movedImage();
   await world.sweep('b');
   await world.cut(false);
+  assert.ok(await world.merge());
+  await world.sweep('b');
+  const [lower] = world.stack.below;
+  assert.equal([lower?.layer, world.stack.below.length], [order.merge.into.layer, 1]);
   assert.is(world.stores.at('a').layers.find(order.merge.into.layer)?.store.state.role, 'sealed', 'as it was before');
   await world.move('a');
   for (const block of [0, 1, 2]) await world.read(block);
