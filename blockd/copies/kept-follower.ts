@@ -147,6 +147,8 @@ export class KeptFollower implements TableTaker {
     if (table.state === 'lacking') filling.fill();
     if (!table.isNamed) return;
     const { lastSequence } = table.mark;
+    // As a copy it may count from higher on: whoever kept it took numbers up to what the writer had taken then.
+    store.table.lastSequence = lastSequence;
     await store.flush();
     if (signal.aborted) return;
     this.#equalUpTo = lastSequence;

@@ -94,6 +94,19 @@ test('a copy that is opened where its writer closed has the contents by then', a
   assert.is(await firstAt(stores, 'b'), 9);
 });
 
+test('a copy that counts from beyond what its writer closed with is opened all the same', async () => {
+  const stores = await copied();
+  offersNothing(stores, 'a');
+  await written(stores, 0, 9);
+  const copy = stores.shelf('b').layers.find(LAYER)?.store;
+  // As an offer makes it, whose writer had taken numbers that came to nothing.
+  if (copy !== undefined) copy.table.lastSequence += 100;
+  const opening = opened(stores, 'b', 'a', await closed(stores, 'a', 1));
+  await stores.clock.advance(5_000);
+  assert.ok(await isSettled(opening));
+  assert.is(await firstAt(stores, 'b'), 9);
+});
+
 test('the last writer, whose copy was not made whole again, is counted on for what it closed with', async () => {
   const stores = await copied();
   const last = await closed(stores, 'a', 1);
