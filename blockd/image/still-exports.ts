@@ -154,7 +154,9 @@ export class StillExports {
   #mayStay({ disk, stack, reads }: Running, now: StillDisk | undefined): boolean {
     const isHere = (one: LayerBlocks): boolean => this.#found(one.store.layer) === one;
     if (now === undefined || !reads.isStill || !stack.every(isHere)) return false;
-    return isSame(now, disk) || (isMergeOf(now, disk) && this.#layersOf(now) === undefined);
+    if (isSame(now, disk)) return true;
+    const next = isMergeOf(now, disk) ? (this.#layersOf(now) ?? stack) : [];
+    return next.length === stack.length && next.every((one, index) => one === stack[index]);
   }
 
   /** By the exports' names. */
@@ -191,15 +193,35 @@ export class StillExports {
     }
   }
 
-  /** The newest first; undefined unless all are here as they were named. */
+  /** The newest first; undefined unless all are here as they were named, or in parts that are yet to be merged here. */
   #layersOf({ layers, roles }: StillDisk): LayerBlocks[] | undefined {
-    const found = layers.flatMap(({ layer, digest }) => {
-      const one = this.#found(layer);
-      const isProven =
-        one !== undefined && roles.includes(one.store.state.role) && one.store.table.mark.digest === digest;
-      return isProven ? [one] : [];
-    });
-    return found.length === layers.length ? found : undefined;
+    const stack: LayerBlocks[] = [];
+    for (const named of layers) {
+      const one = this.#found(named.layer);
+      if (one === undefined || !roles.includes(one.store.state.role)) return undefined;
+      const parts = one.store.table.mark.digest === named.digest ? [] : this.#partsOver(one, named);
+      if (parts === undefined) return undefined;
+      stack.push(...parts, one);
+    }
+    return stack;
+  }
+
+  /** What a merge makes one with the layer: here they still lie over it, and say together what it will say. */
+  #partsOver(
+    { store: { state, table } }: LayerBlocks,
+    { lastSequence, merged = [] }: SealedLayer,
+  ): LayerBlocks[] | undefined {
+    const isWhole = state.role === 'sealed' && (state.merging ?? null) === null && table.lastSequence < lastSequence;
+    const before = (state.merged ?? []).map(({ layer }) => layer);
+    const parts = merged.filter(({ layer }) => !before.includes(layer));
+    const found = parts
+      .toSorted((one, other) => other.lastSequence - one.lastSequence)
+      .flatMap((part) => {
+        const one = this.#found(part.layer);
+        const isPart = one?.store.state.role === 'sealed' && one.store.table.lastSequence === part.lastSequence;
+        return isPart ? [one] : [];
+      });
+    return isWhole && found.length > 0 && found.length === parts.length ? found : undefined;
   }
 
   #found(layer: string): LayerBlocks | undefined {

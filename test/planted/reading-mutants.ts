@@ -3,6 +3,13 @@ import type { Mutant } from './mutant-run.ts';
 
 export const READING_MUTANTS: readonly Mutant[] = [
   {
+    name: 'layers that are yet to be merged here are read though one of them is another',
+    room: 'blockd/image/still-exports.ts',
+    find: '&& one.store.table.lastSequence === part.lastSequence;',
+    replace: '&& one.store.table.lastSequence >= 0;',
+    by: 'unit/blockd/snapshot-exports',
+  },
+  {
     name: 'an image is opened for writing while others read it',
     room: 'blockd/catalogue/catalogue.ts',
     find: '  refuseReaders(head);\n  if (head.writer !== null) throw isOpen(head);\n  const epoch',

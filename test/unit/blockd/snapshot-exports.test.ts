@@ -183,6 +183,27 @@ test('while its layers are merged a snapshot stays, and goes over to what they b
   await stand.shelf.close();
 });
 
+test('one that is named as its layers became one elsewhere is read of the two that are here', async () => {
+  const stand = await Stand.make();
+  const cuts = [{ image: 'web', layer: layerName(4) }];
+  const { sealed } = await blockCalls(stand.shelf)['image.cut']({ cut: 'c000000000000002', cuts }, context);
+  const upper = sealed[0]?.sealed ?? stand.sealed;
+  const { lastSequence } = upper;
+  const one = { ...stand.sealed, lastSequence, digest: 'f'.repeat(32) };
+  await stand.keep({ monday: [{ ...one, merged: [{ layer: TOP, lastSequence }] }] });
+  const served = stand.exports.get('web@monday');
+  const into = Buffer.alloc(1);
+  assert.ok(served?.device.tryRead(0, into, true));
+  assert.is(into[0], 2);
+  await stand.keep({ monday: [{ ...one, merged: [{ layer: TOP, lastSequence }] }], other: [upper, stand.sealed] });
+  assert.is(stand.exports.get('web@monday'), served, 'it goes on');
+  for (const merged of [[{ layer: OTHER, lastSequence }], [{ layer: TOP, lastSequence: lastSequence + 1 }], []]) {
+    await stand.keep({ tuesday: [{ ...one, lastSequence: lastSequence + 1, merged }] });
+    assert.equal(stand.snapshots, [], 'they are not what it is of');
+  }
+  await stand.shelf.close();
+});
+
 test('what cannot be served keeps no other from it', async () => {
   const stand = await Stand.make();
   stand.refused.add('web@long');
