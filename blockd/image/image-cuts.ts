@@ -45,7 +45,8 @@ export class ImageCuts {
   async cancel(cut: string, images: readonly Image[]): Promise<CutImage[]> {
     if (images.every((image) => wasCut(image, { id: cut }))) return cutImages(images);
     if (images.some((image) => wasCut(image, { id: cut }))) throw torn({ id: cut });
-    const standing = images.filter((image) => standsStill(image, { id: cut }));
+    // Also one that goes on already, and could not say so for want of room: a restart would complete the cut.
+    const standing = images.filter(({ store: { state } }) => state.role === 'cutting' && state.cut?.id === cut);
     await Promise.all(standing.map((image) => image.goOn()));
     return [];
   }

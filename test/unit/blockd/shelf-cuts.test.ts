@@ -50,4 +50,27 @@ test('a cut whose lower layer could not say that it is sealed, for want of room,
   assert.is(roleOf(base), 'sealed');
 });
 
+test('a cut that failed for want of room, and whose end could not be noted then, is over once it is cancelled', async () => {
+  const disk = new CrashDisk();
+  const [base, top] = ['l00000000000000aa', 'l00000000000000bb'];
+  const shelf = await shelfOn(disk, 'a');
+  await shelf.create('web', base, 16 * BLOCK_BYTES);
+  const { image } = shelf.get('web');
+  await image.open(1, image.closing(), null, []);
+  // Full from the first step after it stands still.
+  disk.turn = () => {
+    disk.isFull ||= image.store.state.role === 'cutting';
+    return undefined;
+  };
+  const cutting = shelf.cuts.cut({ id: CUT, images: [{ image: 'web', layer: top }] });
+  assert.is(await cutting.catch(codeOf), 'ENOSPC');
+  assert.is(await shelf.cuts.cancel(CUT, ['web']).catch(codeOf), 'ENOSPC');
+  disk.turn = undefined;
+  disk.isFull = false;
+  assert.equal(await shelf.cuts.cancel(CUT, ['web']), []);
+  assert.is(image.store.state.role, 'writer');
+  await image.write(0, Buffer.alloc(BLOCK_BYTES, 1), true);
+  assert.is((await image.end()).epoch, 1);
+});
+
 test.run();
