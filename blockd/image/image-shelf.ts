@@ -99,7 +99,7 @@ export class ImageShelf {
     this.#cuts = new ImageCuts({ layers, roomWait, log });
     this.cuts = new ShelfCuts({ cuts: this.#cuts, ended, layers, tops: this.#tops, turns: this.#turns });
     this.#stills = new StillExports({ ...parts, layers, isOpen: (image) => this.#tops.isOpen(image) });
-    this.upkeep = new Upkeep({ ...parts, layers, kept, hosts: () => this.hosts, members });
+    this.upkeep = new Upkeep({ ...parts, layers, kept, book: this.propagation, hosts: () => this.hosts, members });
   }
 
   /** Opens every layer, then every image, and goes on where the daemon stopped. */

@@ -51,9 +51,13 @@ export class RecordBook {
     return this.#copies.get(layer) ?? 1;
   }
 
-  /** The same of what is here: a copy of a top that was just cut no record may speak of yet, only of those below it. */
-  copiesOfStore({ layer, state }: Pick<ImageStore, 'layer' | 'state'>): number {
-    const below = state.copiedUpTo === undefined ? [] : state.below;
+  /**
+   * The same of what is here: of a copy of a top that was just cut, kept or closed here, no record may speak yet, only of
+   * those below it. `isCopied`: answers to the image's writes meant copies, as far as this store knows.
+   */
+  copiesOfStore({ layer, state }: Pick<ImageStore, 'layer' | 'state'>, isCopied: boolean): number {
+    const isCopy = state.copiedUpTo !== undefined || (isCopied && state.closing !== null);
+    const below = isCopy ? state.below : [];
     return Math.max(...[layer, ...below.map((sealed) => sealed.layer)].map((one) => this.copiesOf(one)));
   }
 

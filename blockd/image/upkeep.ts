@@ -10,6 +10,7 @@ import type { CacheState } from '../../wire/contracts/cache.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { keepQuestion } from '../peer/keep-question.ts';
 import type { Dial } from '../peer/peer-stream.ts';
+import { waitsAt } from '../propagation/flush-rule.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { CacheCap, type CacheLimits } from './cache-cap.ts';
 import { CacheSetting } from './cache-setting.ts';
@@ -20,6 +21,7 @@ import { isOpen } from './image-roles.ts';
 import { type ImageScrubJob, scrubImage } from './image-scrub.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import type { LayerShelf } from './layer-shelf.ts';
+import type { PropagationBook } from './propagation-book.ts';
 import { Reclaim } from './reclaim.ts';
 import { Scrub } from './scrub.ts';
 import { ScrubLedger } from './scrub-ledger.ts';
@@ -30,6 +32,7 @@ export interface UpkeepParts {
   readonly state: string;
   readonly layers: LayerShelf;
   readonly kept: Pick<CopyShelf, 'isCopy'>;
+  readonly book: Pick<PropagationBook, 'of'>;
   readonly hosts: () => readonly ImageHost[];
   /** The members' names. */
   readonly members: () => readonly string[];
@@ -53,7 +56,7 @@ export class Upkeep {
   readonly #cap: CacheCap | undefined;
 
   constructor(parts: UpkeepParts) {
-    const { layers, kept, hosts, members, node, cache, dial, clock, log, disk, state } = parts;
+    const { layers, kept, book, hosts, members, node, cache, dial, clock, log, disk, state } = parts;
     this.#parts = parts;
     this.#scrubs = new ScrubLedger(disk, join(state, 'scrubs.json'));
     this.#scrub = new Scrub({ layers: () => layers.all, clock, log, done: (layer) => this.#scrubbed(layer) });
@@ -65,7 +68,8 @@ export class Upkeep {
     if (cache === undefined) return;
     const ask = keepQuestion({ dial, clock });
     const others = (): string[] => members().filter((name) => name !== node);
-    const keepers = (store: ImageStore): number => layers.records.copiesOfStore(store);
+    const isCopied = (store: ImageStore): boolean => waitsAt(book.of(store.image).policy) !== 'nothing';
+    const keepers = (store: ImageStore): number => layers.records.copiesOfStore(store, isCopied(store));
     const limits: CacheLimits = {
       ...cache,
       get capBytes() {

@@ -61,8 +61,15 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a cache lets a copy go whose top was just cut',
     room: 'blockd/image/kept-records.ts',
-    find: 'const below = state.copiedUpTo === undefined ? [] : state.below;',
-    replace: 'const below = state.copiedUpTo === null ? state.below : [];',
+    find: 'const isCopy = state.copiedUpTo !== undefined || (isCopied && state.closing !== null);',
+    replace: 'const isCopy = isCopied && state.closing !== null;',
+    by: 'unit/blockd/copies/cut-copy',
+  },
+  {
+    name: 'a cache lets go of what a writer closed with just after a cut',
+    room: 'blockd/image/kept-records.ts',
+    find: 'const isCopy = state.copiedUpTo !== undefined || (isCopied && state.closing !== null);',
+    replace: 'const isCopy = state.copiedUpTo !== undefined || (isCopied && state.closing === undefined);',
     by: 'unit/blockd/copies/cut-copy',
   },
   {
