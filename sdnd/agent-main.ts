@@ -1,5 +1,5 @@
-// The daemon of the overlay's agent (on every node): reads its journal, keeps the switch's set-up and the gates, and
-// answers the hypervisor agent of its own node and the controller. Killing it changes neither; its next start sets the
+// The daemon of the overlay's agent (on every node): reads its journal, keeps the switch's set-up and the gates, answers
+// guests' DHCP and DNS, and the hypervisor agent of its own node and the controller. Killing it changes neither; its next start sets the
 // gates by the journal, which may lack a turn of the last moment before the kill.
 import { join, resolve } from 'node:path';
 import { Type } from 'typebox';
@@ -13,9 +13,13 @@ import { switchAgentContract } from '../wire/contracts/sdnd.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import { GateKeeper } from './gate-keeper.ts';
+import { GuestBook } from './guest-book.ts';
 import { GuestPorts, PortRecord } from './guest-ports.ts';
+import { GuestServices } from './guest-services/guest-services.ts';
 import { HostPorts } from './host-ports.ts';
 import { INTEGRATION_BRIDGE, type NodeSwitch, wantedSwitch } from './node-switch.ts';
+import { ServedGuests } from './served-guests.ts';
+import { ServiceDesk } from './service-desk.ts';
 import { SwitchAgent } from './switch-agent.ts';
 import { ConfigKeeper } from './switch-config/config-keeper.ts';
 import { logEvents } from './switch-config/config-log.ts';
@@ -46,12 +50,27 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
       controller: { address: config.controller, identity: resolve(config.identity) },
     }),
   };
-  const gates = new GateKeeper({
-    socket: join(config.openVswitch, `${INTEGRATION_BRIDGE}.mgmt`),
-    open: () => ports.openNumbers(),
+  const socket = join(config.openVswitch, `${INTEGRATION_BRIDGE}.mgmt`);
+  const services = new GuestServices();
+  const guests = new ServedGuests({
+    book: await GuestBook.open(realDisk, join(config.state, 'guests.json')),
+    services,
+    ports: () => ports.hostPorts(),
+    changed: () => {
+      gates.look();
+      desk.advertise();
+    },
     clock: realClock,
     log,
   });
+  const gates = new GateKeeper({
+    socket,
+    open: () => ports.openNumbers(),
+    served: () => guests.served,
+    clock: realClock,
+    log,
+  });
+  const desk = new ServiceDesk({ socket, services, tell: (event) => guests.tell(event), clock: realClock, log });
   const known = ports.hostPorts();
   const logEvent = logEvents(log);
   const keeper = new ConfigKeeper({
@@ -65,7 +84,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     },
   });
   const host = new HostPorts({ node, ports: known, keeper });
-  const agent = new SwitchAgent({ ports, journal, host, gates, log });
+  const agent = new SwitchAgent({ ports, journal, host, gates, guests, log });
   const calls = await startRpcServer({
     contract: switchAgentContract,
     handlers: agent.handlers(),
@@ -76,6 +95,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   return {
     async close() {
       await calls.close();
+      desk.stop();
       gates.stop();
       keeper.stop();
       await journal.close();

@@ -1,14 +1,15 @@
-// Keeps the gate flows of a node's switch as they should be, over the switch's local management socket: at once on
+// Keeps the agent's flows of a node's switch as they should be, the gates and the ways to the services, over the switch's local management socket: at once on
 // command, again after every restart of the switch, and whenever a look finds them changed. Opens nothing by itself.
 import { connect } from 'node:net';
 import type { FlowMod } from '@openflow/ofp';
 import type { Clock, Timer } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
-import { flowsByKey } from './flow.ts';
-import { diffFlows, flowMods } from './flow-diff.ts';
+import { type Flow, flowsByKey } from './flow.ts';
+import { diffFlows, type FlowDiff, flowMods } from './flow-diff.ts';
 import { closeGate, GATE_FILTER, gateFlows, openGate } from './gate.ts';
 import { OpenFlowChannel } from './openflow-channel.ts';
+import { isServiceFlow, metersAfter, metersBefore, type ServedPort, serviceFlows } from './service-flows.ts';
 
 /** How soon a switch that is not there is looked for again. */
 const RECONNECT_MS = 250;
@@ -22,6 +23,8 @@ export interface GateKeeperParts {
   readonly socket: string;
   /** The numbers of the ports that should be open now. */
   readonly open: () => readonly number[];
+  /** The ports whose guests are answered here. */
+  readonly served: () => readonly ServedPort[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -131,11 +134,31 @@ export class GateKeeper {
   }
 
   async #compare(channel: OpenFlowChannel): Promise<void> {
-    const installed = flowsByKey(await channel.readFlows(GATE_FILTER));
-    const wanted = flowsByKey(this.#parts.open().flatMap(gateFlows));
-    const diff = diffFlows(wanted, installed);
+    const installed = await channel.readFlows(GATE_FILTER);
+    const gates = this.#parts.open().flatMap(gateFlows);
+    await this.#putRight(
+      channel,
+      'gates are put right',
+      differences(
+        gates,
+        installed.filter((flow) => !isServiceFlow(flow)),
+      ),
+    );
+    // Last: a switch that refuses these keeps its gates right nevertheless.
+    const served = this.#parts.served();
+    const diff = differences(served.flatMap(serviceFlows), installed.filter(isServiceFlow));
+    channel.say(metersBefore(diff));
+    await this.#putRight(channel, 'ways to the services are put right', diff);
+    channel.say(metersAfter(diff, served));
+  }
+
+  async #putRight(channel: OpenFlowChannel, what: string, diff: FlowDiff): Promise<void> {
     if (diff.puts.length + diff.removals.length === 0) return;
-    this.#parts.log.info({ missing: diff.puts.length, tooMuch: diff.removals.length }, 'gates are put right');
+    this.#parts.log.info({ missing: diff.puts.length, tooMuch: diff.removals.length }, what);
     await channel.apply(flowMods(diff));
   }
+}
+
+function differences(wanted: readonly Flow[], installed: readonly Flow[]): FlowDiff {
+  return diffFlows(flowsByKey(wanted), flowsByKey(installed));
 }

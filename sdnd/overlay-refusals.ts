@@ -1,7 +1,7 @@
 // Why a command to the overlay is refused, in words for a person.
 import { OperationError } from '../common/errors.ts';
 import type { Binding } from '../wire/contracts/sdnd.ts';
-import { TUNNEL_PORT_NAME } from './pipeline.ts';
+import { SERVICE_MAC, TUNNEL_PORT_NAME } from './pipeline.ts';
 
 const MULTICAST_BIT = 1;
 const BYTE_MAX = 255;
@@ -13,7 +13,7 @@ export function checkPlace({ owner, mac, ip, port }: Binding): void {
   }
   const isGroup = (Number.parseInt(mac.slice(0, 2), 16) & MULTICAST_BIT) === MULTICAST_BIT;
   const isIp = ip.split('.').every((part) => Number(part) <= BYTE_MAX) && ip !== '0.0.0.0';
-  if (isGroup || !isIp) {
+  if (isGroup || !isIp || mac === SERVICE_MAC) {
     throw new OperationError('ADDRESS_BAD', `${owner} cannot be ${mac} ${ip}: not the addresses of one host`);
   }
 }

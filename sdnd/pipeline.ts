@@ -7,7 +7,8 @@
 //  1 ingress    from the tunnel     tenant, sender's node (or a gateway) and source MAC must    drop
 //                                   be a binding's, or it comes from where its receiver is moving from
 //                                   (SOUNDNESS C11); marked as from the tunnel; to forward
-//               from a guest        source MAC and IPv4 or ARP sender must be the binding's     drop
+//               from a guest        to its node's services, behind a meter: by the agent's flows;   drop
+//                                   source MAC and IPv4 or ARP sender must be the binding's     drop
 //                                   of that port (N6); marked with its tenant (N7); ARP to
 //                                   arp, IPv4 to forward
 //  2 arp        ARP of guests       a request for a known address is answered by the switch     forward
@@ -27,7 +28,7 @@
 // SOUNDNESS C1). A port of an agent passes nothing unless its agent says so: a switch that lost its flows, or whose agent
 // is away, is closed.
 
-import type { NxRegLoad } from '@openflow/ofp';
+import { ethAddress, type NxRegLoad } from '@openflow/ofp';
 
 /** Flow tables in the order in which a frame goes through them. */
 export const Table = { gateIn: 0, ingress: 1, arp: 2, forward: 3, gateOut: 4, relay: 5 } as const;
@@ -121,3 +122,6 @@ export function isAgentCookie(cookie: bigint): boolean {
 
 /** The MTU of guests everywhere: 1460 of the narrowest provider less 80 (WireGuard) less 50 (VXLAN); SOUNDNESS C6. */
 export const GUEST_MTU_BYTES = 1330;
+
+/** Of the services and of the router, at every node the same; no guest's. */
+export const SERVICE_MAC = ethAddress('02:53:43:00:00:01');

@@ -8,6 +8,7 @@ import type { switchAgentContract } from '../wire/contracts/sdnd.ts';
 import type { GateKeeper } from './gate-keeper.ts';
 import { type GuestPort, type GuestPorts, type PortRecord, portName } from './guest-ports.ts';
 import type { HostPorts } from './host-ports.ts';
+import type { ServedGuests } from './served-guests.ts';
 
 /** A journal above this is rewritten as the state it leads to. */
 const JOURNAL_BYTES_MAX = 256 * 1024;
@@ -17,6 +18,7 @@ export interface SwitchAgentParts {
   readonly journal: Pick<Journal<PortRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
   readonly host: Pick<HostPorts, 'add' | 'remove' | 'hasDevice'>;
   readonly gates: Pick<GateKeeper, 'open' | 'close'>;
+  readonly guests: Pick<ServedGuests, 'set' | 'look'>;
   readonly log: Log;
 }
 
@@ -25,14 +27,16 @@ export class SwitchAgent {
   readonly #journal: SwitchAgentParts['journal'];
   readonly #host: SwitchAgentParts['host'];
   readonly #gates: SwitchAgentParts['gates'];
+  readonly #guests: SwitchAgentParts['guests'];
   readonly #log: Log;
   #commands: Promise<unknown> = Promise.resolve();
 
-  constructor({ ports, journal, host, gates, log }: SwitchAgentParts) {
+  constructor({ ports, journal, host, gates, guests, log }: SwitchAgentParts) {
     this.#ports = ports;
     this.#journal = journal;
     this.#host = host;
     this.#gates = gates;
+    this.#guests = guests;
     this.#log = log;
   }
 
@@ -43,6 +47,10 @@ export class SwitchAgent {
       'port.detach': ({ owner }) => this.#inTurn(() => this.#detach(owner)),
       'port.close': ({ owner }) => this.#turn(owner, false),
       'port.open': ({ owner }) => this.#turn(owner, true),
+      'guests.set': async (news) => {
+        await this.#guests.set(news);
+        return {};
+      },
     };
   }
 
@@ -52,6 +60,7 @@ export class SwitchAgent {
     const isIntact = known?.mac === mac && (await this.#host.hasDevice(name));
     const port = known !== undefined && isIntact ? known : await this.#newPort(owner, mac, known);
     await this.#host.add({ name, portNo: port.portNo, owner, mac });
+    this.#guests.look();
     this.#log.info({ owner, port: name, portNo: port.portNo, open: port.open }, 'a port is attached');
     return { port: name };
   }
@@ -72,6 +81,7 @@ export class SwitchAgent {
     await this.#gates.close(port.portNo);
     await this.#host.remove(portName(owner));
     await this.#keep({ kind: 'detached', owner });
+    this.#guests.look();
     this.#log.info({ owner, port: portName(owner) }, 'a port is detached');
     return {};
   }

@@ -50,6 +50,13 @@ export interface GuestServicePort {
   readonly host: GuestHost;
 }
 
+/** The IPv4 addresses that the services speak for themselves: theirs, the router's, the metadata's. */
+export function serviceIpv4({ ipv4: four }: GuestNetwork): number[] {
+  if (four === undefined) return [METADATA_IPV4];
+  const { services, router = services } = four;
+  return [...new Set([METADATA_IPV4, services, router])];
+}
+
 /** Looks a network's addresses and names up. */
 export class NetworkDirectory {
   readonly network: GuestNetwork;
@@ -65,7 +72,7 @@ export class NetworkDirectory {
     this.servicesIpv6 = linkLocalOf(network.serviceMac);
     for (const host of network.hosts) this.#add(host);
     // After the hosts: no VM takes the services' place, whatever its binding says.
-    for (const address of this.#serviceAddresses()) this.#macs.set(address, network.serviceMac);
+    for (const address of [this.servicesIpv6, ...serviceIpv4(network)]) this.#macs.set(address, network.serviceMac);
   }
 
   /** Who has an IPv4 address (a number) or an IPv6 address in this network. */
@@ -92,11 +99,5 @@ export class NetworkDirectory {
       this.#names.set(address, host.name);
     }
     this.#macs.set(linkLocalOf(host.mac), host.mac);
-  }
-
-  #serviceAddresses(): (number | bigint)[] {
-    const { ipv4: four } = this.network;
-    const router = four?.router === undefined ? [] : [four.router];
-    return [METADATA_IPV4, this.servicesIpv6, ...(four === undefined ? [] : [four.services, ...router])];
   }
 }

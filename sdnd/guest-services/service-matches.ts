@@ -6,20 +6,25 @@ import { EtherType } from '../packets/ethernet.ts';
 import { Icmpv6Type } from '../packets/icmpv6.ts';
 import { IpProtocol } from '../packets/ipv4.ts';
 import { linkLocalOf } from '../packets/ipv6.ts';
-import { type GuestNetwork, METADATA_IPV4 } from './guest-network.ts';
+import { type GuestNetwork, METADATA_IPV4, serviceIpv4 } from './guest-network.ts';
 import { DNS_PORT } from './ip-services.ts';
 
 const ARP_REQUEST = 1;
 const MULTICAST_BITS = ipv6('ff00::');
 
-/** The matches of one network's ports; each port's `inPort` (or whatever stands for it) goes with them. */
-export function serviceMatches({ ipv4, serviceMac }: GuestNetwork): Match[] {
+/**
+ * The matches of one network's ports; each port's `inPort` (or whatever stands for it) goes with them. `arpFor`: whether
+ * ARP is answered for everyone, or for the services' own addresses alone, where the switch answers for the others.
+ */
+export function serviceMatches(network: GuestNetwork, arpFor: 'everyone' | 'services' = 'everyone'): Match[] {
+  const { ipv4, serviceMac } = network;
+  const arp: Match = { ethType: EtherType.arp, arpOp: ARP_REQUEST };
   const udp4: Match = { ethType: EtherType.ipv4, ipProto: IpProtocol.udp };
   const udp6: Match = { ethType: EtherType.ipv6, ipProto: IpProtocol.udp };
   const icmpv6: Match = { ethType: EtherType.ipv6, ipProto: IpProtocol.icmpv6 };
   const toMany = { value: MULTICAST_BITS, mask: MULTICAST_BITS };
   return [
-    { ethType: EtherType.arp, arpOp: ARP_REQUEST },
+    ...(arpFor === 'everyone' ? [arp] : serviceIpv4(network).map((arpTpa) => ({ ...arp, arpTpa }))),
     // Questions to one address alone are whether a neighbour is still there: only the neighbour knows.
     { ...icmpv6, ipv6Dst: toMany, icmpv6Type: Icmpv6Type.neighbourSolicitation },
     { ...icmpv6, ipv6Dst: linkLocalOf(serviceMac), icmpv6Type: Icmpv6Type.neighbourSolicitation },

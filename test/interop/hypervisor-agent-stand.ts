@@ -104,6 +104,7 @@ function switchHandlers(standIns: StandIns): Handlers<typeof switchAgentContract
     'port.detach': noted('port.detach'),
     'port.close': noted('port.close'),
     'port.open': noted('port.open'),
+    'guests.set': unexpected,
   };
 }
 

@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Ipv4, Mac, MigrationId, Name } from '../names.ts';
+import { GuestNews } from './guest-network.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -103,4 +104,6 @@ export const switchAgentContract = contract('switch-agent', {
   /** No frame passes to or from the guest after the answer. */
   'port.close': method(['self'], Type.Object({ owner: Name }), Empty),
   'port.open': method(['self'], Type.Object({ owner: Name }), Empty),
+  /** By what the node's guests are answered from now on, kept durably. An older one is refused: TERM_STALE. */
+  'guests.set': method(['controller'], GuestNews, Empty),
 });

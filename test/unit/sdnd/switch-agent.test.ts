@@ -53,6 +53,10 @@ class Fixture {
         open: async (portNo) => this.#gate(`open ${portNo}`),
         close: async (portNo) => this.#gate(`close ${portNo}`),
       },
+      guests: {
+        set: async ({ revision }) => void this.did.push(`guests ${revision}`),
+        look: () => void this.did.push('look'),
+      },
       log: pino({ level: 'silent' }),
     }).handlers();
   }
@@ -82,7 +86,7 @@ class Fixture {
 test('a port is in the journal and closed before it exists', async () => {
   const fixture = new Fixture();
   assert.equal(await fixture.attach('web'), { port: portName('web') });
-  assert.equal(fixture.take(), ['journal numbered', 'journal port', 'close 4096', 'add 4096']);
+  assert.equal(fixture.take(), ['journal numbered', 'journal port', 'close 4096', 'add 4096', 'look']);
   assert.equal(fixture.ports.openNumbers(), []);
 });
 
@@ -92,11 +96,11 @@ test('attaching again keeps number and gate; after a reboot the gate is closed',
   await fixture.open('web');
   fixture.take();
   await fixture.attach('web');
-  assert.equal(fixture.take(), ['add 4096']);
+  assert.equal(fixture.take(), ['add 4096', 'look']);
   assert.equal(fixture.ports.openNumbers(), [4096]);
   fixture.devices.clear();
   await fixture.attach('web');
-  assert.equal(fixture.take(), ['journal numbered', 'journal port', 'close 4096', 'add 4096']);
+  assert.equal(fixture.take(), ['journal numbered', 'journal port', 'close 4096', 'add 4096', 'look']);
   assert.equal(fixture.ports.openNumbers(), []);
 });
 
@@ -106,7 +110,7 @@ test('detaching closes first, and a detached number is not the next one', async 
   await fixture.open('web');
   fixture.take();
   await fixture.detach('web');
-  assert.equal(fixture.take(), ['close 4096', 'remove', 'journal detached']);
+  assert.equal(fixture.take(), ['close 4096', 'remove', 'journal detached', 'look']);
   await fixture.detach('web');
   assert.equal(fixture.take(), []);
   await fixture.attach('db');

@@ -1,0 +1,153 @@
+// What an agent was told of its guests: kept before it counts, never gone back from, and served at the ports that are theirs.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ethAddress, ipv4 } from '@openflow/ofp';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { realDisk } from '../../../common/disk.ts';
+import { codeOf } from '../../../common/errors.ts';
+import { createLog } from '../../../common/log.ts';
+import { flowsByKey } from '../../../sdnd/flow.ts';
+import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
+import { GuestBook } from '../../../sdnd/guest-book.ts';
+import { GuestServices } from '../../../sdnd/guest-services/guest-services.ts';
+import { AGENT_PORT_FIRST, isAgentCookie, Table } from '../../../sdnd/pipeline.ts';
+import { ServedGuests } from '../../../sdnd/served-guests.ts';
+import { isServiceFlow, metersAfter, metersBefore, serviceFlows } from '../../../sdnd/service-flows.ts';
+import type { GuestNews } from '../../../wire/contracts/guest-network.ts';
+import { TurnedClock } from '../common/turned-clock.ts';
+
+const books = suite('guest book');
+const folder = mkdtempSync(join(tmpdir(), 'book-'));
+const WEB = { owner: 'web', mac: '02:88:00:00:00:0a', ip: '10.88.0.10' };
+const DB = { owner: 'db', mac: '02:88:00:00:00:0b', ip: '10.88.0.11' };
+const SHOP = { tenant: 1, name: 'shop', subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' };
+const PORT = { name: 'vm-web', portNo: AGENT_PORT_FIRST, owner: WEB.owner, mac: WEB.mac };
+
+function news(term: number, revision: number, guests: readonly (typeof WEB)[] = [WEB, DB]): GuestNews {
+  return { term, revision, networks: [{ ...SHOP, guests: [...guests] }] };
+}
+
+function openBook(name: string): Promise<GuestBook> {
+  return GuestBook.open(realDisk, join(folder, name));
+}
+
+books.after(() => rmSync(folder, { recursive: true }));
+
+books('after a restart it serves what it was told before', async () => {
+  const book = await openBook('kept');
+  assert.equal(book.served([PORT]), { networks: [], ports: [] });
+  await book.keep(news(7, 1));
+  const { networks, ports } = (await openBook('kept')).served([PORT]);
+  const host = { name: 'web', mac: ethAddress(WEB.mac), ipv4: [ipv4(WEB.ip)], ipv6: [] };
+  assert.equal(ports, [{ portNo: AGENT_PORT_FIRST, tenant: 1, host }]);
+  const [network] = networks;
+  assert.equal([network?.domain, network?.mtuBytes, network?.hosts.length], ['shop.internal', 1330, 2]);
+  assert.equal(network?.ipv4, { subnet: ipv4('10.88.0.0'), bits: 24, services: ipv4('10.88.0.1') });
+});
+
+books('it does not go back, neither to an earlier revision nor to an earlier controller', async () => {
+  const book = await openBook('order');
+  await book.keep(news(7, 2));
+  await book.keep(news(7, 2, []));
+  for (const [term, revision] of [
+    [7, 1],
+    [6, 9],
+  ] as const) {
+    assert.is(await book.keep(news(term, revision, [])).catch(codeOf), 'TERM_STALE');
+  }
+  assert.is(book.served([PORT]).ports.length, 1);
+  await book.keep(news(8, 0, [DB]));
+  assert.equal(book.served([PORT]).ports, []);
+});
+
+books('what cannot be kept does not count', async () => {
+  const full = { readWhole: realDisk.readWhole, replace: () => Promise.reject(new Error('ENOSPC')) };
+  const book = await GuestBook.open(full, join(folder, 'full'));
+  await book.keep(news(1, 1)).catch(() => undefined);
+  assert.equal(book.served([PORT]).ports, []);
+});
+
+books('a damaged file is nothing', async () => {
+  for (const text of ['{"term":', '{"term":1}']) {
+    writeFileSync(join(folder, 'damaged'), text);
+    assert.equal((await openBook('damaged')).served([PORT]).networks, []);
+  }
+});
+
+books('a port whose MAC address is another than the guest has is not served', async () => {
+  const book = await openBook('mac');
+  await book.keep(news(1, 1));
+  assert.equal(
+    book.served([
+      { ...PORT, mac: DB.mac },
+      { ...PORT, owner: 'nobody' },
+    ]).ports,
+    [],
+  );
+});
+
+async function servedGuests(name: string) {
+  const ports = [PORT];
+  const seen = { changes: 0 };
+  const services = new GuestServices();
+  const guests = new ServedGuests({
+    book: await openBook(name),
+    services,
+    ports: () => ports,
+    changed: () => void seen.changes++,
+    clock: new TurnedClock(),
+    log: createLog('book', 'silent'),
+  });
+  return { guests, services, ports, seen };
+}
+
+books('news and ports change what is served, and the switch hears of it', async () => {
+  const { guests, services, ports, seen } = await servedGuests('served');
+  assert.equal(guests.served, []);
+  await guests.set(news(1, 1));
+  assert.equal(services.portNumbers, [AGENT_PORT_FIRST]);
+  assert.is(seen.changes, 1);
+  ports.push({ name: 'vm-db', portNo: AGENT_PORT_FIRST + 1, owner: DB.owner, mac: DB.mac });
+  guests.look();
+  assert.equal(
+    guests.served.map(({ portNo, mac }) => `${portNo} ${mac}`),
+    [`${AGENT_PORT_FIRST} ${WEB.mac}`, `${AGENT_PORT_FIRST + 1} ${DB.mac}`],
+  );
+  assert.is(seen.changes, 2);
+  assert.is(await guests.set(news(0, 1)).catch(codeOf), 'TERM_STALE');
+  await guests.set(news(1, 2, []));
+  assert.equal(services.portNumbers, []);
+});
+
+books(
+  "a port's ways to the services are its guest's alone, behind its meter, which comes before and goes after them",
+  async () => {
+    const { guests } = await servedGuests('flows');
+    await guests.set(news(1, 1));
+    const { served } = guests;
+    const flows = served.flatMap(serviceFlows);
+    assert.ok(flows.length > 5);
+    for (const { match, cookie, tableId, instructions } of flows) {
+      assert.equal([match.inPort, match.ethSrc], [AGENT_PORT_FIRST, WEB.mac]);
+      assert.ok(isAgentCookie(cookie) && tableId === Table.ingress);
+      assert.equal(instructions[0], { type: 'meter', meterId: AGENT_PORT_FIRST });
+    }
+    assert.ok(flows.every(isServiceFlow));
+    // The switch answers for guests by itself.
+    const asked = flows.flatMap(({ match }) => (match.ethType === 0x0806 ? [match.arpTpa] : []));
+    assert.equal(asked, [ipv4('169.254.169.254'), ipv4('10.88.0.1')]);
+    const missing = diffFlows(flowsByKey(flows), new Map());
+    const words = metersBefore(missing).map((one) => one.type === 'meter-mod' && `${one.command} ${one.meterId}`);
+    assert.equal(words, [`add ${AGENT_PORT_FIRST}`, `modify ${AGENT_PORT_FIRST}`]);
+    assert.equal(metersAfter(missing, served), []);
+    const tooMuch = diffFlows(new Map(), flowsByKey(flows));
+    assert.is(flowMods(tooMuch).length, flows.length);
+    assert.equal(metersAfter(tooMuch, served), []);
+    const [gone] = metersAfter(tooMuch, []);
+    assert.is(gone?.type === 'meter-mod' && gone.command, 'delete');
+  },
+);
+
+books.run();

@@ -1,0 +1,31 @@
+// The guests' networks: as the orchestrator tells them to the overlay's controller, and what that tells each node's agent,
+// which answers its guests by it (DHCP, DNS). Shapes only.
+import { Type } from 'typebox';
+import { Ipv4, Mac, Name } from '../names.ts';
+
+const Count = Type.Integer({ minimum: 0 });
+
+/** One tenant's network. */
+export const GuestNetworkPlan = Type.Object({
+  tenant: Type.Integer({ minimum: 1 }),
+  /** The names of its VMs are in the zone NAME.internal. */
+  name: Name,
+  subnet: Ipv4,
+  bits: Type.Integer({ minimum: 8, maximum: 29 }),
+  /** Where DHCP and DNS answer at every node; of the subnet, and no guest's. */
+  services: Ipv4,
+});
+export type GuestNetworkPlan = Type.Static<typeof GuestNetworkPlan>;
+
+/** A guest of a network: its name there is its owner's. */
+export const NetworkGuest = Type.Object({ owner: Name, mac: Mac, ip: Ipv4 });
+export type NetworkGuest = Type.Static<typeof NetworkGuest>;
+
+/** All that one node's agent is to know: the networks that have, or may soon have, a port there (SOUNDNESS C10). */
+export const GuestNews = Type.Object({
+  /** Of the controller that says so; within a term the higher revision is the newer. */
+  term: Count,
+  revision: Count,
+  networks: Type.Array(Type.Object({ ...GuestNetworkPlan.properties, guests: Type.Array(NetworkGuest) })),
+});
+export type GuestNews = Type.Static<typeof GuestNews>;
