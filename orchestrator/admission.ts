@@ -1,6 +1,8 @@
 // What has been promised is promised once: names, addresses, images and memory. Every order is checked and its first
 // record written in one turn, so that of two that come together the second finds the first. No call is made in here.
 import { OperationError } from '../common/errors.ts';
+import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
+import { checkInNetwork, guestNetwork } from './guest-network.ts';
 import type { MemberRecord, MigrationRecord, State, VmRecord } from './state.ts';
 import { Turn } from './turn.ts';
 
@@ -13,12 +15,14 @@ export interface AddressClaim {
 
 export class Admission {
   readonly #state: State;
+  readonly #network: GuestNetworkPlan;
   readonly #turn = new Turn();
   /** Images that are being made, deleted, exported or opened, which takes many calls. */
   readonly #busyImages = new Map<string, string>();
 
-  constructor(state: State) {
+  constructor(state: State, network: GuestNetworkPlan = guestNetwork()) {
     this.#state = state;
+    this.#network = network;
   }
 
   /** Checks and the record that makes them hold, with no other order in between. */
@@ -61,8 +65,9 @@ export class Admission {
     throw new OperationError('VM_EXISTS', `there is ${what} ${vm} already`, { remedy: 'choose another name' });
   }
 
-  /** @throws OperationError ADDRESS_TAKEN */
+  /** @throws OperationError ADDRESS_TAKEN, ADDRESS_OUTSIDE, ADDRESS_RESERVED */
   checkAddress({ owner, ip, mac }: AddressClaim): void {
+    checkInNetwork(this.#network, ip);
     const vms = this.#state.all('vms').map(({ vm, spec }) => ({ owner: vm, ip: spec.ip, mac: spec.mac }));
     for (const other of [...vms, ...this.#state.all('addresses')]) {
       if (other.owner === owner) continue;

@@ -15,6 +15,7 @@ import { AsyncPoints } from './async-points.ts';
 import { BackgroundPulls } from './background-pulls.ts';
 import { CatalogueRebuild } from './catalogue-rebuild.ts';
 import { CatalogueWatch } from './catalogue-watch.ts';
+import { GuestNetworkConfig, guestNetwork } from './guest-network.ts';
 import { ImageGrowth } from './image-growth.ts';
 import { Images } from './images.ts';
 import { LayerMerging } from './layer-merging.ts';
@@ -48,17 +49,20 @@ const Config = Type.Object({
   /** The authority's key and certificate, by which joining nodes get theirs. */
   authority: Type.String(),
   address: Ipv4,
+  /** Where guests' addresses are, and the zone of their names; absent: 10.88.0.0/24, main.internal. */
+  network: Type.Optional(GuestNetworkConfig),
 });
 
 await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const identity = await loadIdentity(config.identity);
+  const plan = guestNetwork(config.network);
   const state = await State.open(join(config.state, 'orchestrator'));
   const base = { state, log, clock: realClock };
   const members = new Members({ ...base, identity, address: config.address });
   const watch = new CatalogueWatch({ cluster: members, log });
   const cluster = new WatchedCluster(members, watch);
   const shared = {
-    ...{ ...base, cluster, admission: new Admission(state) },
+    ...{ ...base, cluster, admission: new Admission(state, plan) },
     patience: new Patience({ ...base, stopping: signal }),
     reports: new MachineReports({
       ...{ ...base, cluster, changed: () => state.changed() },
@@ -83,7 +87,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const startPull = pulls.startSoon.bind(pulls);
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
-  const network = new Network(shared);
+  const network = new Network({ ...shared, plan });
   reports.lookRound();
   const join_ = await startJoinServer({
     authorityDirectory: config.authority,

@@ -1,9 +1,11 @@
 // What the overlay's controller must know, told again whenever it may have forgotten: every address and where it is, and
-// every migration for which the switches were prepared.
+// every migration for which the switches were prepared; before them the guests' network itself.
 import { codeOf } from '../common/errors.ts';
+import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import type { Binding } from '../wire/contracts/sdnd.ts';
 import type { Admission } from './admission.ts';
 import type { Cluster } from './cluster.ts';
+import { guestNetwork } from './guest-network.ts';
 import { isEnded } from './migration-journal.ts';
 import type { AddressRecord, State } from './state.ts';
 
@@ -11,14 +13,16 @@ export class Network {
   readonly #state: State;
   readonly #cluster: Cluster;
   readonly #admission: Admission;
+  readonly #plan: GuestNetworkPlan;
 
-  constructor(options: { state: State; cluster: Cluster; admission: Admission }) {
+  constructor(options: { state: State; cluster: Cluster; admission: Admission; plan?: GuestNetworkPlan }) {
     this.#state = options.state;
     this.#cluster = options.cluster;
     this.#admission = options.admission;
+    this.#plan = options.plan ?? guestNetwork();
   }
 
-  /** Binds an address outside any VM; again with other values moves it. @throws OperationError ADDRESS_TAKEN */
+  /** Binds an address outside any VM; again with other values moves it. @throws OperationError ADDRESS_TAKEN, ADDRESS_OUTSIDE, ADDRESS_RESERVED */
   async setAddress(address: Omit<AddressRecord, 'epoch'>): Promise<void> {
     const binding = await this.#admission.inTurn(() => this.#keep(address));
     await this.#cluster.controller.sdnd.call('binding.set', { binding });
@@ -58,6 +62,7 @@ export class Network {
    */
   async repeat(): Promise<void> {
     const { sdnd } = this.#cluster.controller;
+    await sdnd.call('networks.set', { networks: [this.#plan] });
     const { bindings: known, term } = await sdnd.call('binding.list', {});
     const epochs = new Map(known.map((binding) => [binding.owner, binding.epoch]));
     const missing = this.#bindings().filter((binding) => (epochs.get(binding.owner) ?? -1) < binding.epoch);

@@ -9,6 +9,7 @@ import type { Journal } from '../common/journal.ts';
 import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
 import type { Binding, MeshLink, OverlayMember, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
+import type { AgentTeller } from './agent-teller.ts';
 import type { Flow } from './flow.ts';
 import type { SwitchView } from './forwarding/view.ts';
 import { wantedFlows } from './forwarding/wanted-flows.ts';
@@ -28,6 +29,7 @@ const JOURNAL_BYTES_MAX = 1024 * 1024;
 export interface ControllerParts {
   readonly overlay: Overlay;
   readonly journal: Pick<Journal<OverlayRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
+  readonly agents: Pick<AgentTeller, 'setNetworks' | 'tell' | 'forget'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -35,6 +37,7 @@ export interface ControllerParts {
 export class Controller implements SwitchListener {
   readonly #overlay: Overlay;
   readonly #journal: ControllerParts['journal'];
+  readonly #agents: ControllerParts['agents'];
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #switches = new Map<string, SwitchReconciler>();
@@ -48,9 +51,10 @@ export class Controller implements SwitchListener {
    */
   #isTold = false;
 
-  constructor({ overlay, journal, clock, log }: ControllerParts) {
+  constructor({ overlay, journal, agents, clock, log }: ControllerParts) {
     this.#overlay = overlay;
     this.#journal = journal;
+    this.#agents = agents;
     this.#clock = clock;
     this.#log = log;
   }
@@ -60,6 +64,10 @@ export class Controller implements SwitchListener {
     return {
       'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
       'links.set': async ({ links }) => this.#carryOut(() => this.#linksRecord(links)),
+      'networks.set': ({ networks }) => {
+        if (this.#agents.setNetworks(networks)) this.#tellAgents();
+        return {};
+      },
       'binding.set': async ({ binding }) => this.#carryOut(() => this.#overlay.bind(binding)),
       'binding.remove': async ({ owner }) => this.#carryOut(() => this.#overlay.unbind(owner)),
       'binding.list': () => ({ bindings: [...this.#overlay.bindings.values()], term: this.#overlay.term }),
@@ -79,6 +87,9 @@ export class Controller implements SwitchListener {
     this.#channels.get(node)?.close('the switch connected anew');
     this.#channels.set(node, channel);
     void this.#switch(node).connect(channel, ports);
+    // Who was away may have lost what its agent was told.
+    this.#agents.forget(node);
+    this.#tellAgents();
   }
 
   port(node: string, channel: OpenFlowChannel, reason: 'add' | 'delete' | 'modify', port: Port): void {
@@ -170,7 +181,13 @@ export class Controller implements SwitchListener {
     }
   }
 
+  // A controller that has not heard everything would have agents forget guests that it does not know of yet.
+  #tellAgents(): void {
+    if (this.#isTold) this.#agents.tell();
+  }
+
   async #updateAll(): Promise<void> {
+    this.#tellAgents();
     const updates = Promise.all([...this.#switches.values()].map((reconciler) => reconciler.update()));
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = this.#clock.setTimer(SWITCHES_TIMEOUT_MS, resolve);

@@ -11,6 +11,8 @@ import { startRpcServer } from '../common/rpc/server.ts';
 import { sdndContract } from '../wire/contracts/sdnd.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { OPENFLOW_PORT, SDND_PORT } from '../wire/ports.ts';
+import { AgentClients } from './agent-clients.ts';
+import { AgentTeller } from './agent-teller.ts';
 import { Controller } from './controller.ts';
 import { startOpenFlowServer } from './openflow-server.ts';
 import { Overlay, OverlayRecord } from './overlay.ts';
@@ -32,7 +34,14 @@ await runDaemon('sdnd', Config, async (config, { log }) => {
   const term = Math.max(overlay.term + 1, Math.floor(realClock.wallMs() / 1000));
   overlay.apply({ kind: 'term', term });
   await journal.rewrite(overlay.records());
-  const controller = new Controller({ overlay, journal, clock: realClock, log });
+  const clients = new AgentClients(identity);
+  const base = { overlay, clock: realClock, log };
+  const agents = new AgentTeller({
+    ...base,
+    term,
+    call: (member, news) => clients.of(member).call('guests.set', news),
+  });
+  const controller = new Controller({ ...base, journal, agents });
   const switches = await startOpenFlowServer({
     identity,
     address: config.address,
@@ -53,6 +62,8 @@ await runDaemon('sdnd', Config, async (config, { log }) => {
     async close() {
       await calls.close();
       controller.close();
+      agents.close();
+      clients.close();
       await switches.close();
       await journal.close();
     },

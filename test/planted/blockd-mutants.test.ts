@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { COPY_MUTANTS } from './copy-mutants.ts';
+import { GUEST_MUTANTS } from './guest-mutants.ts';
 import { HANDOVER_MUTANTS } from './handover-mutants.ts';
 import { IMAGE_MUTANTS } from './image-mutants.ts';
 import { MERGE_MUTANTS } from './merge-mutants.ts';
@@ -15,7 +16,7 @@ const AT_ONCE = 2;
 
 const mutants = [
   ...[STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS],
-  [HANDOVER_MUTANTS, NETWORK_MUTANTS].flat(),
+  [HANDOVER_MUTANTS, NETWORK_MUTANTS, GUEST_MUTANTS].flat(),
 ].flat();
 const left = [...mutants];
 const caught = new Map<Mutant, Promise<string>>();

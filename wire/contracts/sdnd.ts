@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Ipv4, Mac, MigrationId, Name } from '../names.ts';
-import { GuestNews } from './guest-network.ts';
+import { GuestNetworkPlan, GuestNews } from './guest-network.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -74,6 +74,8 @@ export const sdndContract = contract('sdnd', {
   'members.set': method(['controller'], Type.Object({ members: Type.Array(OverlayMember) }), Empty),
   /** All that is known of the links between members; paths go where it takes the least time. */
   'links.set': method(['controller'], Type.Object({ links: Type.Array(MeshLink) }), Empty),
+  /** The guests' networks, all of them; not kept: told again before `state.told`. */
+  'networks.set': method(['controller'], Type.Object({ networks: Type.Array(GuestNetworkPlan) }), Empty),
   'binding.set': method(['controller'], Type.Object({ binding: Binding }), Empty),
   'binding.remove': method(['controller'], Type.Object({ owner: Name }), Empty),
   /** `term` is this controller's: it rises at each of its starts. */

@@ -185,6 +185,7 @@ export class FakeCluster implements Cluster {
       'binding.set': nothing,
       'binding.remove': nothing,
       'binding.list': () => ({ bindings: [], term: 1 }),
+      'networks.set': nothing,
       'state.told': nothing,
       'migration.prepare': nothing,
       'migration.complete': nothing,

@@ -9,6 +9,7 @@ import { migrationRecord, vmRecord } from './records.ts';
 const test = suite<{ stand: ControlStand; told: string[] }>('network');
 
 const STANDING = { migration: 'a'.repeat(16), step: 'memory', port: 'tap1', toUndo: ['port', 'flows'] } as const;
+const NETWORK = '1 main 10.88.0.0 24 10.88.0.1';
 const words = ({ owner, node, port, epoch }: Binding): string => `${owner} ${node} ${port} ${epoch}`;
 
 test.before.each(async (context) => {
@@ -16,6 +17,12 @@ test.before.each(async (context) => {
   const told: string[] = [];
   const { answers } = stand.cluster.sdnd;
   answers['binding.list'] = () => ({ bindings: [], term: 7 });
+  answers['networks.set'] = ({ networks }) => {
+    told.push(
+      ...networks.map(({ tenant, name, subnet, bits, services }) => [tenant, name, subnet, bits, services].join(' ')),
+    );
+    return {};
+  };
   answers['binding.set'] = ({ binding }) => {
     told.push(`bound ${words(binding)}`);
     return {};
@@ -38,7 +45,7 @@ function put({ control }: ControlStand, change: Parameters<typeof migrationRecor
   return control.state.put('migrations', record.migration, record);
 }
 
-test('every binding, every migration that is prepared and not over, and then that this was all', async ({
+test('the network, every binding, every migration that is prepared and not over, and then that this was all', async ({
   stand,
   told,
 }) => {
@@ -46,7 +53,7 @@ test('every binding, every migration that is prepared and not over, and then tha
   await put(stand, { migration: 'b'.repeat(16), step: 'failed', epoch: 3 });
   await put(stand, { migration: 'c'.repeat(16), step: 'prepare', epoch: 4, toUndo: ['port'] });
   await stand.control.network.repeat();
-  assert.equal(told, ['bound web alpha tap0 1', 'prepared web beta tap1 2', 'all in term 7']);
+  assert.equal(told, [NETWORK, 'bound web alpha tap0 1', 'prepared web beta tap1 2', 'all in term 7']);
 });
 
 test('a preparation that was not taken is not the end of it: not all is told', async ({ stand, told }) => {
@@ -55,7 +62,7 @@ test('a preparation that was not taken is not the end of it: not all is told', a
     throw new OperationError('DESTINATION_NOT_READY', 'its switch is not connected');
   };
   assert.is((await stand.refusal(stand.control.network.repeat())).code, 'DESTINATION_NOT_READY');
-  assert.equal(told, ['bound web alpha tap0 1']);
+  assert.equal(told, [NETWORK, 'bound web alpha tap0 1']);
 });
 
 test('a migration whose end the controller knows already needs no telling', async ({ stand, told }) => {

@@ -3,10 +3,12 @@ import { Duplex, PassThrough } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Peer } from '../../../common/identity.ts';
+import { AgentTeller } from '../../../sdnd/agent-teller.ts';
 import { Controller } from '../../../sdnd/controller.ts';
 import type { Flow } from '../../../sdnd/flow.ts';
 import { OpenFlowChannel } from '../../../sdnd/openflow-channel.ts';
 import { Overlay, type OverlayRecord } from '../../../sdnd/overlay.ts';
+import type { GuestNews } from '../../../wire/contracts/guest-network.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { addressOf, bindingOf, NODES, portsOf } from './overlay-maker.ts';
 import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
@@ -40,6 +42,9 @@ class StreamSwitch {
 export class Fixture {
   readonly clock = new TurnedClock();
   readonly journal: OverlayRecord[] = [];
+  /** What agents were told of their guests, in order; `deaf`: nodes whose agents hear nothing. */
+  readonly told: { readonly node: string; readonly news: GuestNews }[] = [];
+  readonly deaf = new Set<string>();
   readonly switches = new Map<string, StreamSwitch>();
   readonly controller: Controller;
   readonly #handlers: ReturnType<Controller['handlers']>;
@@ -51,8 +56,15 @@ export class Fixture {
       append: async (...records: OverlayRecord[]) => void this.journal.push(...records),
       rewrite: async () => undefined,
     };
-    this.controller = new Controller({ overlay: new Overlay(records), journal, clock: this.clock, log });
+    const base = { overlay: new Overlay(records), clock: this.clock, log };
+    const agents = new AgentTeller({ ...base, term: 1, call: async ({ node }, news) => this.#agentHears(node, news) });
+    this.controller = new Controller({ ...base, journal, agents });
     this.#handlers = this.controller.handlers();
+  }
+
+  #agentHears(node: string, news: GuestNews): void {
+    if (this.deaf.has(node)) throw new Error(`${node} is away`);
+    this.told.push({ node, news });
   }
 
   async connect(...nodes: readonly string[]): Promise<void> {

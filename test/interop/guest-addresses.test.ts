@@ -1,0 +1,222 @@
+// Guests' addresses and names by their own node's agent: the daemons, real switches, and guests' software in namespaces behind
+// the agents' ports. Needs root and Debian's openvswitch-switch, udhcpc and bind9-dnsutils. The tests build on each other, in order.
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runIn, spawnIn } from '../../lab/namespace.ts';
+import { portName } from '../../sdnd/guest-ports.ts';
+import { AGENT_PORT_FIRST } from '../../sdnd/pipeline.ts';
+import { OverlayHosts } from './overlay-hosts.ts';
+import { ADDRESS, NODES, ThreeSwitches } from './three-switches.ts';
+
+/** The agent compares every 2.5 s; the rest is for a machine that does much else. */
+const MENDED_WITHIN_MS = 20_000;
+const POLL_MS = 50;
+const CLIENT_TIMEOUT_MS = 60_000;
+/** Sent as fast as the kernel takes them, some hundred times what a port may. */
+const FLOOD_FRAMES = 20_000;
+const NETWORK = { tenant: 1, name: 'shop', subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' };
+
+const net = new ThreeSwitches();
+const hosts = new OverlayHosts(net);
+const folder = mkdtempSync('/tmp/addresses-');
+const guests = suite("guests' addresses");
+
+async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
+  for (let waitedMs = 0; waitedMs <= MENDED_WITHIN_MS; waitedMs += POLL_MS) {
+    if (await check()) return;
+    await sleep(POLL_MS);
+  }
+  throw new Error(`not within ${MENDED_WITHIN_MS} ms: ${what}\n${net.logTails()}`);
+}
+
+/** A shell's words in a guest; what it prints, and then its exit status. */
+function run(name: string, script: string): Promise<string> {
+  const words = `(\n${script}\n) 2>&1\necho "exit $?"`;
+  return runIn(hosts.host(name).namespace, 'sh', ['-c', words], { timeoutMs: CLIENT_TIMEOUT_MS });
+}
+
+/** What udhcpc runs: notes what it was told, under what has happened, and takes the address. */
+const SCRIPT = join(folder, 'udhcpc.sh');
+writeFileSync(
+  SCRIPT,
+  `#!/bin/sh
+case $1 in
+bound | renew)
+  env | sort > ${folder}/$GUEST.$1
+  ip link set eth0 mtu "$mtu"
+  ip address replace "$ip/$mask" dev eth0
+  ;;
+esac
+`,
+  { mode: 0o755 },
+);
+
+/** Asks for an address until it has one, so often at the most, and ends. */
+function lease(name: string, tries = 8): Promise<string> {
+  return run(name, `GUEST=${name} udhcpc -i eth0 -f -n -q -t ${tries} -T 2 -O mtu -s ${SCRIPT}`);
+}
+
+function noted(name: string, what: 'bound' | 'renew'): string[] {
+  return readFileSync(join(folder, `${name}.${what}`), 'utf8').split('\n');
+}
+
+function dig(name: string, question: string, options = '+tries=5 +time=3'): Promise<string> {
+  return run(name, `dig ${options} +short @10.88.0.1 ${question}`);
+}
+
+guests.before(async () => {
+  await net.start();
+  await eventually('the switches have found the controller', async () => {
+    const { switches } = await net.sdnd('switch.verify', {});
+    return switches.filter(({ connected }) => connected).length === NODES.length;
+  });
+  await hosts.addGuest('web', 'alpha', 10);
+  await hosts.addGuest('app', 'alpha', 11);
+  await hosts.addGuest('db', 'beta', 12);
+  for (const name of hosts.names) await run(name, 'ip address flush dev eth0 scope global');
+  await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
+  await net.sdnd('networks.set', { networks: [NETWORK] });
+  for (const [owner, node] of [
+    ['web', 'alpha'],
+    ['app', 'alpha'],
+    ['db', 'beta'],
+  ] as const) {
+    await net.sdnd('binding.set', { binding: hosts.binding(owner, node, portName(owner), 1) });
+  }
+  const { term } = await net.sdnd('binding.list', {});
+  await net.sdnd('state.told', { term });
+});
+guests.after(async () => {
+  await net.stop();
+  rmSync(folder, { recursive: true });
+});
+
+guests('behind a closed port nobody is answered; once it is open each is given its own address', async () => {
+  await net.agent('alpha', 'port.open', { owner: 'app' });
+  assert.match(await lease('app'), /exit 0\n$/);
+  assert.match(await lease('web', 2), /exit 1\n$/);
+  for (const [owner, node] of [
+    ['web', 'alpha'],
+    ['db', 'beta'],
+  ] as const) {
+    await net.agent(node, 'port.open', { owner });
+    assert.match(await lease(owner), /exit 0\n$/);
+  }
+  const told = noted('web', 'bound');
+  for (const line of [
+    'ip=10.88.0.10',
+    'mask=24',
+    'mtu=1330',
+    'dns=10.88.0.1',
+    'serverid=10.88.0.1',
+    'hostname=web',
+    'domain=shop.internal',
+    'lease=4294967295',
+  ]) {
+    assert.ok(told.includes(line), `${line} in\n${told.join('\n')}`);
+  }
+  assert.ok(noted('app', 'bound').includes('ip=10.88.0.11'));
+  assert.ok(noted('db', 'bound').includes('ip=10.88.0.12'));
+});
+
+guests(
+  'a guest finds others by name, wherever they are, and reaches them by the addresses that they were given',
+  async () => {
+    assert.is(await dig('web', 'db.shop.internal'), '10.88.0.12\nexit 0\n');
+    assert.is(await dig('db', '-x 10.88.0.11'), 'app.shop.internal.\nexit 0\n');
+    await eventually('pings are answered', async () => (await hosts.pings('web', 'db')) === 5);
+  },
+);
+
+guests('from another MAC address than its own a guest is answered nothing', async () => {
+  const speakAs = (mac: string): Promise<string> => run('app', `ip link set eth0 address ${mac}`);
+  await speakAs(hosts.host('db').mac);
+  assert.match(await lease('app', 2), /exit 1\n$/);
+  await speakAs(hosts.host('app').mac);
+  assert.match(await lease('app'), /exit 0\n$/);
+});
+
+guests('a guest that floods the services hurts no other', async () => {
+  const flood = `
+    const socket = require('node:dgram').createSocket('udp4');
+    const query = Buffer.from('0001010000010000000000000264620473686f7008696e7465726e616c0000010001', 'hex');
+    let sent = 0;
+    const go = () => sent < ${FLOOD_FRAMES} ? socket.send(query, 53, '10.88.0.1', () => { sent++; go(); }) : socket.close();
+    go();`;
+  const flooding = spawnIn(hosts.host('app').namespace, process.execPath, ['-e', flood]);
+  const ended = once(flooding, 'exit');
+  const answers = [];
+  for (let round = 0; round < 10; round++) answers.push(await dig('web', 'db.shop.internal', '+tries=1 +time=5'));
+  assert.equal(new Set(answers), new Set(['10.88.0.12\nexit 0\n']));
+  assert.match(await lease('web'), /exit 0\n$/);
+  assert.equal(await ended, [0, null]);
+  const meters = await net.switch('alpha').ofctl('meter-stats', [`meter=${AGENT_PORT_FIRST + 1}`]);
+  const dropped = Number(/\n0: packet_count:(\d+)/.exec(meters)?.[1]);
+  assert.ok(dropped > FLOOD_FRAMES / 2, meters);
+});
+
+guests('a switch that lost the meters gets them again, with the flows that went with them', async () => {
+  const before = await net.switch('alpha').ofctl('dump-meters', []);
+  await net.switch('alpha').ofctl('del-meters', []);
+  await eventually('the meters are back', async () => {
+    const sorted = (text: string): string => text.split('\n').slice(1).sort().join('\n');
+    return sorted(await net.switch('alpha').ofctl('dump-meters', [])) === sorted(before);
+  });
+  assert.match(await lease('web'), /exit 0\n$/);
+});
+
+guests('without the controller it renews, after its agent was killed too, and after its switch was', async () => {
+  const words = `GUEST=web exec udhcpc -i eth0 -f -t 8 -T 2 -O mtu -s ${SCRIPT}`;
+  rmSync(join(folder, 'web.bound'));
+  const client = spawnIn(hosts.host('web').namespace, 'sh', ['-c', words]);
+  const ended = once(client, 'exit');
+  try {
+    await eventually('the client is bound', async () => has('web', 'bound'));
+    await net.killController();
+    await net.killAgent('alpha');
+    await net.startAgent('alpha');
+    await renews(client);
+    process.kill(await net.switch('alpha').switchPid(), 'SIGKILL');
+    await net.switch('alpha').startSwitch();
+    await renews(client);
+  } finally {
+    client.kill('SIGKILL');
+    await ended;
+  }
+  assert.match(await lease('app'), /exit 0\n$/);
+  assert.is(await dig('app', 'db.shop.internal'), '10.88.0.12\nexit 0\n');
+});
+
+function has(name: string, what: 'bound' | 'renew'): boolean {
+  try {
+    return noted(name, what).includes(`ip=${hosts.host(name).ip}`);
+  } catch {
+    return false;
+  }
+}
+
+/** Asks the client to renew until it has: it gives a renewal up after a while, as the agent may be away. */
+async function renews(client: { kill(signal: 'SIGUSR1'): boolean }): Promise<void> {
+  rmSync(join(folder, 'web.renew'), { force: true });
+  let asked = 0;
+  await eventually('the client has renewed', async () => {
+    if (asked++ % 40 === 0) client.kill('SIGUSR1');
+    return has('web', 'renew');
+  });
+}
+
+guests('a port that goes takes its meter and its flows along', async () => {
+  const port = AGENT_PORT_FIRST + 1;
+  assert.match(await net.switch('alpha').ofctl('dump-meters', []), new RegExp(`meter=${port} `));
+  await net.agent('alpha', 'port.detach', { owner: 'app' });
+  await eventually('the meter is gone', async () => {
+    return !(await net.switch('alpha').ofctl('dump-meters', [])).includes(`meter=${port} `);
+  });
+  assert.not.match(await net.switch('alpha').ofctl('dump-flows', []), new RegExp(`in_port=${port}`));
+});
+
+guests.run();

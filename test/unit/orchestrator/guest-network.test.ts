@@ -1,0 +1,65 @@
+// Which addresses are a guest's to have.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { codeOf } from '../../../common/errors.ts';
+import { checkInNetwork, guestNetwork } from '../../../orchestrator/guest-network.ts';
+
+const networks = suite("guests' network");
+
+function refusal(work: () => unknown): unknown {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+networks('the services have its first address', () => {
+  assert.equal(guestNetwork(), { tenant: 1, name: 'main', subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' });
+  const small = guestNetwork({ name: 'shop', subnet: '192.168.7.248/29' });
+  assert.equal([small.bits, small.services], [29, '192.168.7.249']);
+});
+
+networks('what is no subnet is refused', () => {
+  for (const subnet of [
+    '10.88.0.0',
+    '10.88.0.1/24',
+    '10.88.0.0/30',
+    '10.88.0.0/7',
+    '10.88.0/24',
+    '300.0.0.0/24',
+    '10.88.0.0/2x',
+  ]) {
+    assert.is(
+      refusal(() => guestNetwork({ name: 'main', subnet })),
+      'NETWORK_BAD',
+      subnet,
+    );
+  }
+});
+
+networks("its ends and the address of the services are no guest's, nor is any outside", () => {
+  const plan = guestNetwork({ name: 'main', subnet: '10.88.4.0/22' });
+  for (const ip of ['10.88.4.0', '10.88.7.255', '10.88.4.1']) {
+    assert.is(
+      refusal(() => checkInNetwork(plan, ip)),
+      'ADDRESS_RESERVED',
+      ip,
+    );
+  }
+  for (const ip of ['10.88.3.255', '10.88.8.0', '9.88.4.5', '10.88.4.256']) {
+    assert.is(
+      refusal(() => checkInNetwork(plan, ip)),
+      'ADDRESS_OUTSIDE',
+      ip,
+    );
+  }
+  for (const ip of ['10.88.4.2', '10.88.5.0', '10.88.7.254'])
+    assert.is(
+      refusal(() => checkInNetwork(plan, ip)),
+      undefined,
+    );
+});
+
+networks.run();
