@@ -71,7 +71,8 @@ export class Round {
     await this.#createImage(home.node);
     const key = sshPublicKey === undefined ? {} : { sshPublicKey };
     const commandLine = this.#guest.commandLine({
-      ...{ address: `${GUEST.address}/${PREFIX}`, mtuBytes: GUEST_MTU_BYTES, name: GUEST.vm },
+      address: this.#guest.kind === 'tiny' ? 'dhcp' : `${GUEST.address}/${PREFIX}`,
+      ...{ mtuBytes: GUEST_MTU_BYTES, name: GUEST.vm },
       ...key,
     });
     const { kernel, initrd, memoryMB } = this.#guest;

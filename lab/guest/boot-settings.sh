@@ -3,6 +3,8 @@
 #
 #   supercloud.ip=10.88.0.10/24 supercloud.gw=10.88.0.1 supercloud.dns=10.88.0.1 supercloud.mtu=1330
 #   supercloud.name=web supercloud.key=ssh-ed25519:AAAA...
+#
+# With `supercloud.ip=dhcp` the caller asks for the address afterwards.
 
 address= gateway= server= mtu=1330 name=guest key=
 for word in $(cat /proc/cmdline); do
@@ -19,7 +21,10 @@ done
 echo "$name" > /proc/sys/kernel/hostname
 ip link set dev lo up
 ip link set dev eth0 mtu "$mtu" up
-[ -z "$address" ] || ip addr add "$address" dev eth0
+case $address in
+  '' | dhcp) ;;
+  *) ip addr add "$address" dev eth0 ;;
+esac
 [ -z "$gateway" ] || ip route add default via "$gateway"
 [ -z "$server" ] || echo "nameserver $server" > /etc/resolv.conf
 

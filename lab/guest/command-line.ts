@@ -18,7 +18,7 @@ export interface LoadParameters {
 }
 
 export interface GuestSettings {
-  /** IPv4 address with its prefix length: `10.88.0.10/24`. */
+  /** IPv4 address with its prefix length: `10.88.0.10/24`; or `dhcp`: it asks its node (the tiny guest only). */
   readonly address: string;
   readonly gateway?: string;
   readonly nameServer?: string;

@@ -10,16 +10,39 @@ import type { PackageTree } from './package-tree.ts';
 const compress = promisify(gzip);
 
 /** What the guests' devices need; a name that is built into the kernel, or unknown to it, is skipped. */
-const MODULES = ['virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_balloon', 'virtio_rng', 'ext4', 'crc32c_generic'];
+const MODULES = [
+  'virtio_pci',
+  'virtio_blk',
+  'virtio_net',
+  'virtio_balloon',
+  'virtio_rng',
+  'ext4',
+  'crc32c_generic',
+  'af_packet',
+];
 /** BusyBox commands that our start-up scripts use. */
-const COMMANDS = ['cat', 'chmod', 'echo', 'insmod', 'ip', 'mkdir', 'mount', 'poweroff', 'sh', 'switch_root', 'umount'];
+const COMMANDS = [
+  'cat',
+  'chmod',
+  'echo',
+  'insmod',
+  'ip',
+  'mkdir',
+  'mount',
+  'poweroff',
+  'printf',
+  'sh',
+  'switch_root',
+  'udhcpc',
+  'umount',
+];
 /** perl-base is linked against these; the loader's path is fixed by the ABI (System V ABI, AMD64, "Program interpreter"). */
 const LIBRARIES = ['libc.so.6', 'libm.so.6', 'libcrypt.so.1'];
 const LIBRARY_FOLDER = 'lib/x86_64-linux-gnu';
 const LOADER = 'ld-linux-x86-64.so.2';
 
 /** Files of ours that lie beside this one. */
-export const GUEST_SOURCES = ['load.pl', 'boot-settings.sh', 'init-tiny.sh', 'init-disk.sh'] as const;
+export const GUEST_SOURCES = ['load.pl', 'boot-settings.sh', 'init-tiny.sh', 'init-disk.sh', 'lease.sh'] as const;
 
 export async function readGuestSource(name: (typeof GUEST_SOURCES)[number]): Promise<Buffer> {
   return await readFile(join(import.meta.dirname, name));
@@ -32,6 +55,7 @@ export async function tinyInitramfs(tree: PackageTree): Promise<Buffer> {
     ...(await perlEntries(tree)),
     file('load.pl', await readGuestSource('load.pl')),
     file('boot-settings.sh', await readGuestSource('boot-settings.sh')),
+    program('lease.sh', await readGuestSource('lease.sh')),
   ]);
 }
 

@@ -138,9 +138,8 @@ test('a VM of what was saved runs there, with the lost node away', async () => {
   const { operator } = stand;
   const { spec } = await operator.call('vm.show', { vm });
   const { memoryMB, cpus, boot } = spec;
-  const commandLine = boot.commandLine.replaceAll(GUEST.address, '10.88.0.11');
   const request = { vm: 'saved', cloud: 'gamma', image: 'saved', memoryMB, cpus, ip: '10.88.0.11' };
-  await operator.call('vm.create', { ...request, boot: { ...boot, commandLine } });
+  await operator.call('vm.create', { ...request, boot });
   await until('it is ready', async () => {
     const { text } = await operator.call('vm.console', { vm: 'saved' });
     return text.includes(READY_LINE) ? '' : `the console ends with ${text.slice(-200)}`;
