@@ -1,6 +1,5 @@
 // Whether a layer here was a whole copy once, so that answers may count on what was flushed then; and the note that says so
 // while its table changes.
-import { sameTable } from '../peer/table-follower.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { StoreState } from '../store/store-record.ts';
 
@@ -10,7 +9,9 @@ import type { StoreState } from '../store/store-record.ts';
  */
 export function wasWhole({ table, state }: ImageStore): boolean {
   if (state.copiedUpTo !== undefined) return true;
-  return state.closing !== null && sameTable(table.mark, state.closing) && !table.hasMissing;
+  // An offer of a copy raises the number from which the table counts on, whatever comes of it; its entries are the same then.
+  const { digest, entries } = table.mark;
+  return state.closing?.digest === digest && state.closing.entries === entries && !table.hasMissing;
 }
 
 /** To be durable before the first change to what was closed here: the closing does not say it any more then. */

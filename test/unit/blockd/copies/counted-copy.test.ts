@@ -2,6 +2,7 @@
 // as it was or newer, until what replaces it is (SOUNDNESS A13).
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { wasWhole } from '../../../../blockd/copies/whole-copy.ts';
 import type { ImageHost } from '../../../../blockd/image/image-host.ts';
 import { DEFAULT_SETTINGS } from '../../../../blockd/propagation/default-settings.ts';
 import { BLOCK_BYTES } from '../../../../blockd/table/block-version.ts';
@@ -128,6 +129,15 @@ test('the last writer, whose copy was not made whole again, is counted on for wh
     assert.not.equal(await firstAt(stores, 'a'), -1);
     await stores.clock.advance(100);
   }
+});
+
+test('the last writer is counted on for what it closed with, though an offer came to nothing since', async () => {
+  const stores = await copied();
+  await closed(stores, 'a', 1);
+  const store = stores.shelf('a').layers.find(LAYER)?.store;
+  if (store === undefined) throw new Error('it was made here');
+  store.table.lastSequence += 100;
+  assert.ok(wasWhole(store));
 });
 
 test('what its writer has not got itself a copy asks of whoever has it, and keeps what it has until then', async () => {
