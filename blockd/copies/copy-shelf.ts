@@ -152,18 +152,19 @@ export class CopyShelf {
     const host = this.#holder.find(image);
     host?.followNoMore();
     const { store } = layer;
-    const { role, ends } = store.state;
+    const { role, ends, copiedUnder = 0 } = store.state;
     // Refused until its stand-by ends, the writer's flushes would wait as long, and the guest's stop for them.
     const isBeside = host?.table.mayHearCopy(id, source) === true;
     if (!mayKeep(role) && role !== 'sealed' && !isBeside) throw new Error(`layer ${id} is ${role} here`);
     if (store.bytes !== bytes) throw new Error(`layer ${id} has ${store.bytes} bytes here, not ${bytes}`);
-    if (ends.some((end) => end.epoch >= epoch)) throw new Error(`epoch ${epoch} of image ${image} has ended`);
+    if (epoch < copiedUnder || ends.some((end) => end.epoch >= epoch))
+      throw new Error(`epoch ${epoch} of image ${image} has ended`);
     // One that never changes again only has to say that it is all here.
     if (role === 'sealed') return layer;
-    const state = wholeNote(store);
+    const state = { ...wholeNote(store), copiedUnder: epoch };
     // After a crash of this node what was being taken gets a number of its own (SOUNDNESS A1, A3).
     store.table.lastSequence = Math.max(store.table.lastSequence, lastSequence);
-    await store.commit({ reserve: true, ...(state && { state }) });
+    await store.commit({ reserve: true, state });
     return layer;
   }
 

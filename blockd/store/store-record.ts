@@ -40,6 +40,8 @@ export const StoreState = Type.Object({
   migration: Type.Union([MigrationId, Type.Null()]),
   /** Of a copy: everything up to it was here once as its writer has it; null when that is not sure any more. */
   copiedUpTo: Type.Optional(Type.Union([Sequence, Type.Null()])),
+  /** The newest epoch under which a copy was taken over: a writer of an older one has no say in it any more. */
+  copiedUnder: Type.Optional(Epoch),
   /** Whom a stand-by follows. */
   from: Type.Union([Endpoint, Type.Null()]),
   /** The upper layer that is being put into this one, which until then says the same only below it. */

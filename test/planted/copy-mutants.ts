@@ -3,6 +3,13 @@ import type { Mutant } from './mutant-run.ts';
 
 export const COPY_MUTANTS: readonly Mutant[] = [
   {
+    name: 'a writer of an older epoch takes a copy over again',
+    room: 'blockd/copies/copy-shelf.ts',
+    find: 'if (epoch < copiedUnder || ends',
+    replace: 'if (ends',
+    by: 'unit/blockd/copies/counted-copy',
+  },
+  {
     name: 'a copy calls durable what its disk may lose',
     room: 'blockd/copies/copy-keeper.ts',
     find: 'await this.#makeDurable(mark.lastSequence);',

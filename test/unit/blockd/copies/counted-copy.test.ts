@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { wasWhole } from '../../../../blockd/copies/whole-copy.ts';
 import type { ImageHost } from '../../../../blockd/image/image-host.ts';
+import { encodePeerFrame } from '../../../../blockd/peer/peer-frame.ts';
 import { DEFAULT_SETTINGS } from '../../../../blockd/propagation/default-settings.ts';
 import { BLOCK_BYTES } from '../../../../blockd/table/block-version.ts';
 import type { CallContext } from '../../../../common/rpc/server.ts';
@@ -138,6 +139,24 @@ test('the last writer is counted on for what it closed with, though an offer cam
   if (store === undefined) throw new Error('it was made here');
   store.table.lastSequence += 100;
   assert.ok(wasWhole(store));
+});
+
+test('a writer of before has no say in a copy that a newer one made', async () => {
+  const stores = await copied();
+  const { kept } = stores.shelf('b');
+  const offered = async (epoch: number): Promise<boolean> => {
+    let isClosed = false;
+    const close = (): void => {
+      isClosed = true;
+    };
+    const stream = { write: () => true, close };
+    const stack = { layer: LAYER, generation: 1, below: [] };
+    const offer = { image: 'web', bytes: BYTES, epoch, lastSequence: 0, stack };
+    kept.accept(stream, 'a').received(encodePeerFrame({ type: 'copy', offer }));
+    await stores.clock.advance(10);
+    return !isClosed;
+  };
+  assert.equal([await offered(3), await offered(2), await offered(3), await offered(4)], [true, false, true, true]);
 });
 
 test('what its writer has not got itself a copy asks of whoever has it, and keeps what it has until then', async () => {
