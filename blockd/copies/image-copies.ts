@@ -3,6 +3,7 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { CopiesShown } from '../../wire/contracts/blockd.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import type { Member } from '../../wire/names.ts';
 import type { Answer, FlushSafety } from '../image/flush-safety.ts';
@@ -225,12 +226,26 @@ export class ImageCopies implements FlushSafety {
     this.#isDegraded = false;
   }
 
+  /** As the image's top has it: what a sealed layer says of those below it may have been merged since. */
+  #belowOf({ layer, state }: ImageStore): readonly SealedLayer[] {
+    const { below } = this.#parts.image.store.state;
+    const at = below.findIndex((sealed) => sealed.layer === layer);
+    return at < 0 ? state.below : below.slice(at + 1);
+  }
+
   #subjectOf(store: ImageStore): CopySubject {
     if (this.#subject?.store === store) return this.#subject;
     const { image, layer, bytes } = store;
     const offer = (): ReturnType<CopySubject['offer']> => {
-      const { epoch, generation, below } = store.state;
-      return { image, bytes, epoch, lastSequence: store.table.lastSequence, stack: { layer, generation, below } };
+      const { epoch, generation } = store.state;
+      const below = this.#belowOf(store);
+      return {
+        image,
+        bytes,
+        epoch,
+        lastSequence: store.table.lastSequence,
+        stack: { layer, generation, below: [...below] },
+      };
     };
     const { layers } = this.#parts;
     const isGone = (): boolean => layers.find(layer)?.store !== store;

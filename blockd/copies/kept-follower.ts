@@ -1,4 +1,4 @@
-// A stand-by's side of a writer's table where this store was a whole copy of it: as `TableFollower`, but no block is named
+// Another store's table of a layer of which this one was a whole copy: as `TableFollower`, but no block is named
 // before its content is here, for what was flushed is counted here until what replaces it is as safe (SOUNDNESS A13).
 import { messageOf } from '../../common/errors.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
@@ -14,6 +14,8 @@ export interface KeptFollowerParts
   extends Pick<CopyFillingParts, 'layer' | 'source' | 'layers' | 'dial' | 'clock' | 'log'> {
   /** Up to this sequence the own table is known to be that of the image. */
   readonly equalUpTo: number | undefined;
+  /** Of a layer that never changes: no other state of it is taken. */
+  readonly proof?: TableMark;
   /** The stream that is read now is of no use any more. */
   failed(reason: string): void;
 }
@@ -91,8 +93,10 @@ export class KeptFollower implements TableTaker {
     return this.#taking?.table.entries(runs) === '';
   }
 
-  /** False never: whether it differs is seen once the contents have come. */
+  /** False when it is another than the proven one; whether ours differs is seen once the contents have come. */
   mark(mark: TableMark): boolean {
+    const { proof } = this.#parts;
+    if (proof !== undefined && !sameTable(mark, proof)) return false;
     this.#taking?.table.marked(mark);
     this.#poke();
     return true;

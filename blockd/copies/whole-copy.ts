@@ -14,6 +14,11 @@ export function wasWhole({ table, state }: ImageStore): boolean {
   return state.closing?.digest === digest && state.closing.entries === entries && !table.hasMissing;
 }
 
+/** Whether flushes may have been answered for what is here: it was a whole copy, of an image that has `copies`. */
+export function isCountedOn(store: ImageStore, copies: number): boolean {
+  return wasWhole(store) && (copies > 1 || store.state.copiedUpTo !== undefined);
+}
+
 /** To be durable before the first change to what was closed here: the closing does not say it any more then. */
 export function wholeNote(store: ImageStore): Pick<StoreState, 'copiedUpTo'> | undefined {
   const { copiedUpTo, closing } = store.state;

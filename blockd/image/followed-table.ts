@@ -108,11 +108,8 @@ export class FollowedTable {
     const { store } = image;
     const equalUpTo = this.#heard?.equalUpTo;
     const around = { source, dial, clock, log };
-    let kept: KeptFollower | undefined;
-    const tableTaker = (failed: (reason: string) => void): KeptFollower => {
-      kept = new KeptFollower({ ...around, layer: image.stack.top, layers, equalUpTo, failed });
-      return kept;
-    };
+    const tableTaker = (failed: (reason: string) => void): KeptFollower =>
+      new KeptFollower({ ...around, layer: image.stack.top, layers, equalUpTo, failed });
     const traffic = layers.trafficOf(store.layer);
     const link = new FollowLink({
       ...{ ...around, store, epochMin, equalUpTo, traffic, taker: this.#taker },
@@ -124,10 +121,7 @@ export class FollowedTable {
         return link.reason;
       },
       tellComing: () => link.tellComing(),
-      close: () => {
-        kept?.close();
-        link.close();
-      },
+      close: () => link.close(),
     };
   }
 
@@ -164,8 +158,8 @@ export class FollowedTable {
   end(): void {
     this.#lapse?.cancel();
     const link = this.#link;
-    link?.close();
     if (link !== undefined) this.#heard = { ends: link.follower.ends, equalUpTo: link.follower.afterSequence };
+    link?.close();
     this.#following = undefined;
   }
 

@@ -1,17 +1,22 @@
 // Brings the table of a layer that never changes to this node, from whoever has it, until it equals its proof; its blocks
-// come when they are read. One that is brought for several images at once is brought once.
+// come when they are read, or before they are named where answers count on what is here. One that is brought for several
+// images at once is brought once.
 import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import { KeptFollower } from '../copies/kept-follower.ts';
+import { isCountedOn, wholeNote } from '../copies/whole-copy.ts';
 import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
-import { sameTable } from '../peer/table-follower.ts';
+import { sameTable, type TableTaker } from '../peer/table-follower.ts';
 import type { Traffic } from '../peer/traffic.ts';
 import type { NewLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { EpochEnd } from '../table/block-version.ts';
+import type { RecordBook } from './kept-records.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
+import type { LayerShelf } from './layer-shelf.ts';
 import { cancelled, settledBefore } from './settled-before.ts';
 
 /** How often it is looked whether the source is one that has the layer. */
@@ -20,7 +25,8 @@ const LOOK_MS = 500;
 const NO_IMAGE = 'layer';
 
 /** Where layers are kept. */
-interface LayerPlace {
+interface LayerPlace extends Pick<LayerShelf, 'seed' | 'fillLayer'> {
+  readonly records: Pick<RecordBook, 'copiesOf'>;
   find(layer: string): LayerBlocks | undefined;
   create(fresh: NewLayer): Promise<LayerBlocks>;
   trafficOf(layer: string): Traffic;
@@ -117,7 +123,7 @@ export class LayerBringer {
     const mayChange = role === 'loose' || role === 'replica' || (isHere && role === 'cutting');
     if (role !== 'sealed' && !mayChange) throw layerInUse(sealed.layer, `is a ${role} here`);
     if (isHere && role === 'sealed') return layer;
-    const ends = isHere ? store.state.ends : await this.#follow(store, sealed, source, end);
+    const ends = isHere ? store.state.ends : await this.#follow(layer, sealed, source, end);
     const closing = closingOf(store, sealed);
     const { merged = [] } = sealed;
     await store.commit({ clean: true, state: { role: 'sealed', ends: [...ends], closing, merged } });
@@ -126,31 +132,34 @@ export class LayerBringer {
 
   /** Asks one after the other, round and round; whoever has not got it says so at once. */
   async #follow(
-    store: ImageStore,
+    layer: LayerBlocks,
     sealed: SealedLayer,
     source: string,
     end: AbortSignal,
   ): Promise<readonly EpochEnd[]> {
-    const { node, members } = this.#parts;
+    const { node, members, layers } = this.#parts;
+    const { store } = layer;
+    const isKept = isCountedOn(store, layers.records.copiesOf(sealed.layer));
+    // What a crash leaves of contents that are being replaced needs numbers of its own (SOUNDNESS A3), which a proven layer has not.
+    if (isKept) await store.commit({ reserve: true, state: { role: 'loose', ...wholeNote(store) } });
     for (let turn = 0; ; turn++) {
       const sources = [...new Set([source, ...members()])].filter((one) => one !== node && one !== '');
       const asked = sources[turn % sources.length];
       if (asked === undefined) throw cancelled(`layer ${sealed.layer} is at no other node`);
-      const ends = await this.#followOne(store, sealed, asked, sources.length > 1, end);
+      const link = isKept ? this.#linkWithContents(layer, sealed, asked) : this.#link(store, asked);
+      const ends = await this.#followOne(link, store, sealed, { hasOthers: sources.length > 1, end });
       if (ends !== undefined) return ends;
     }
   }
 
   /** Undefined when another one is to be asked. @throws OperationError CANCELLED */
   async #followOne(
+    link: FollowLink,
     store: ImageStore,
     sealed: SealedLayer,
-    source: string,
-    hasOthers: boolean,
-    end: AbortSignal,
+    { hasOthers, end }: { hasOthers: boolean; end: AbortSignal },
   ): Promise<readonly EpochEnd[] | undefined> {
-    const { layers, dial, clock, log } = this.#parts;
-    const link = new FollowLink({ store, source, dial, clock, log, traffic: layers.trafficOf(sealed.layer) });
+    const { clock } = this.#parts;
     try {
       for (;;) {
         const look = new AbortController();
@@ -165,6 +174,19 @@ export class LayerBringer {
     } finally {
       link.close();
     }
+  }
+
+  #link(store: ImageStore, source: string, tableTaker?: (failed: (reason: string) => void) => TableTaker): FollowLink {
+    const { layers, dial, clock, log } = this.#parts;
+    const traffic = layers.trafficOf(store.layer);
+    return new FollowLink({ store, source, dial, clock, log, traffic, tableTaker });
+  }
+
+  /** Answers count on what is here: it stays readable until what replaces it is (SOUNDNESS A13). */
+  #linkWithContents(layer: LayerBlocks, proof: SealedLayer, source: string): FollowLink {
+    const { layers, dial, clock, log } = this.#parts;
+    const around = { layer, source, layers, dial, clock, log, proof, equalUpTo: undefined };
+    return this.#link(layer.store, source, (failed) => new KeptFollower({ ...around, failed }));
   }
 }
 

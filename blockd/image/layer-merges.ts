@@ -5,6 +5,7 @@ import { type Clock, deadline } from '../../common/clock.ts';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { LayerMerge, SealedLayer } from '../../wire/contracts/layers.ts';
+import { isCountedOn } from '../copies/whole-copy.ts';
 import { sameTable } from '../peer/table-follower.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { mergedMark } from '../table/merged-mark.ts';
@@ -142,6 +143,7 @@ export class LayerMerges {
     const { layers } = this.#holder;
     const lower = layers.find(merge.into.layer);
     if (lower !== undefined && canMerge(lower.store, upper.store, merge)) {
+      await this.#fillOver(lower.store, upper);
       await layers.changing(merge.into.layer, () => this.#join(lower.store, upper.store, merge));
       return lower;
     }
@@ -149,6 +151,15 @@ export class LayerMerges {
       lower !== undefined && isBeyond(lower.store, merge) ? lower : await this.#bring(merge, newest, source);
     await moveBlocks(other.store, upper.store, this.#pause);
     return other;
+  }
+
+  /** The merged table would hide what answers count on here, where the upper layer only names what replaces it. */
+  async #fillOver(lower: ImageStore, upper: LayerBlocks): Promise<void> {
+    const { layers } = this.#holder;
+    if (!isCountedOn(lower, layers.records.copiesOf(lower.layer)) || !upper.store.table.hasMissing) return;
+    const signal = deadline(this.#clock, BRING_MS);
+    const rateBytesPerSecond = Number.MAX_SAFE_INTEGER;
+    await layers.fillLayer(upper, { source: '', rateBytesPerSecond, signal, progress: () => undefined });
   }
 
   async #join(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<void> {

@@ -76,7 +76,7 @@ export class FollowLink {
     this.#intake?.end();
     this.#barrier?.cancel();
     this.#stream?.close();
-    this.follower.lookAgain();
+    this.follower.close();
   }
 
   get #meter(): Meter {

@@ -33,6 +33,8 @@ export interface TableTaker extends TableSource {
   mark(mark: TableMark): boolean;
   /** Whoever waits for a mark looks again: another source may be heard by now. */
   lookAgain(): void;
+  /** Nothing more is taken. */
+  close(): void;
 }
 
 /** The table of one image as another store tells it. */
@@ -137,6 +139,10 @@ export class TableFollower implements TableTaker {
   lookAgain(): void {
     this.#change.resolve();
     this.#change = Promise.withResolvers();
+  }
+
+  close(): void {
+    this.lookAgain();
   }
 
   /** Settles at the next mark, or when this one is heard no more. */

@@ -2,6 +2,8 @@
 // every moment from then on, each block is on as many nodes' disks as the policy says, as it was flushed or newer, whatever
 // a power cut would leave of them.
 import { openLayer } from '../../blockd/store/image-files.ts';
+import type { ImageStore } from '../../blockd/store/image-store.ts';
+import { listLayers } from '../../blockd/store/layer-files.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { DATA, HERE } from '../../blockd/table/version-run.ts';
 import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
@@ -33,6 +35,8 @@ interface Moment {
   readonly disks: readonly CrashDisk[];
 }
 
+const NEVER_WRITTEN = new Uint8Array(BLOCK_BYTES);
+
 /** By block; nothing of blocks that are not there, or cannot be read. */
 type Contents = readonly (Uint8Array | undefined)[];
 
@@ -46,7 +50,7 @@ export class BlockCopies {
   readonly #disk: CopiedDisk;
   readonly #moments: Moment[] = [];
   /** What was recovered from each. */
-  readonly #recovered = new WeakMap<CrashDisk, Contents>();
+  readonly #recovered = new WeakMap<CrashDisk, readonly Contents[]>();
   #isMeant = false;
   #isOver = false;
 
@@ -109,11 +113,15 @@ export class BlockCopies {
 
   async #judge({ when, contents, disks }: Moment): Promise<void> {
     const { policy } = this.#disk;
-    const blocks = this.#guest.history.bytes / BLOCK_BYTES;
+    const blocks = contents.bytes / BLOCK_BYTES;
     const counts = new Array<number>(blocks).fill(0);
     for (const disk of disks) {
-      for (const [block, read] of (await this.#contentsOf(disk)).entries()) {
-        if (read !== undefined && contents.hasCopy(block * BLOCK_BYTES, read)) counts[block] = (counts[block] ?? 0) + 1;
+      const shown = await this.#shownBy(disk);
+      for (let block = 0; block < blocks; block++) {
+        const isCopy = (read: Uint8Array | undefined): boolean =>
+          read !== undefined && contents.hasCopy(block * BLOCK_BYTES, read);
+        if (shown.some((one) => isCopy(block < one.length ? one[block] : NEVER_WRITTEN)))
+          counts[block] = (counts[block] ?? 0) + 1;
       }
     }
     const block = counts.findIndex((count) => count < policy.copies);
@@ -122,22 +130,43 @@ export class BlockCopies {
     this.#world.violate(`${when} block ${block} is on ${counts[block]} disks of ${policy.copies} (S1)`);
   }
 
-  async #contentsOf(disk: CrashDisk): Promise<Contents> {
-    const contents = this.#recovered.get(disk) ?? (await readAll(disk, this.#disk.layer));
-    this.#recovered.set(disk, contents);
-    return contents;
+  async #shownBy(disk: CrashDisk): Promise<readonly Contents[]> {
+    const shown = this.#recovered.get(disk) ?? (await readAll(disk));
+    this.#recovered.set(disk, shown);
+    return shown;
   }
 }
 
-async function readAll(disk: CrashDisk, layer: string): Promise<Contents> {
-  const store = await openLayer(disk, LAYERS, layer, { dropCached: disk.dropCached });
-  if (store === undefined) return [];
-  const room = new Uint8Array(store.blocks * BLOCK_BYTES);
-  return Array.from({ length: store.blocks }, (_, block) => {
-    const content = store.table.contentOf(block);
-    const into = room.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES);
-    if (content === 0 || content === HERE) return into;
+/** What each layer of a disk shows over those below it. */
+async function readAll(disk: CrashDisk): Promise<Contents[]> {
+  const layers = new Map<string, ImageStore>();
+  for (const layer of await listLayers(disk, LAYERS)) {
+    const store = await openLayer(disk, LAYERS, layer, { dropCached: disk.dropCached });
+    if (store !== undefined) layers.set(layer, store);
+  }
+  return [...layers.values()].map((top) => contentsOver(layers, top));
+}
+
+function contentsOver(layers: ReadonlyMap<string, ImageStore>, top: ImageStore): Contents {
+  const stack = [top.layer, ...top.state.below.map(({ layer }) => layer)].map((layer) => layers.get(layer));
+  const room = new Uint8Array(top.blocks * BLOCK_BYTES);
+  return Array.from({ length: top.blocks }, (_, block) =>
+    readBlock(stack, block, room.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES)),
+  );
+}
+
+/** Nothing where a layer is not here, or the block is not or cannot be read. */
+function readBlock(
+  stack: readonly (ImageStore | undefined)[],
+  block: number,
+  into: Uint8Array,
+): Uint8Array | undefined {
+  for (const store of stack) {
+    if (store === undefined) return undefined;
+    const content = block < store.blocks ? store.table.contentOf(block) : 0;
+    if (content === HERE) return into;
     if (content === DATA) return undefined;
-    return store.file.read(into, block * BLOCK_BYTES) ? into : undefined;
-  });
+    if (content !== 0) return store.file.read(into, block * BLOCK_BYTES) ? into : undefined;
+  }
+  return into;
 }

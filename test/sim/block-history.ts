@@ -151,6 +151,10 @@ export class CopiedContents {
     this.#sectors = sectors;
   }
 
+  get bytes(): number {
+    return this.#sectors.length * SECTOR_BYTES;
+  }
+
   /** Whether what was read from the offset on, whole sectors, is a copy. */
   hasCopy(offset: number, read: Uint8Array): boolean {
     for (let at = 0; at < read.length; at += SECTOR_BYTES) {

@@ -10,15 +10,20 @@ import type { World } from './world.ts';
 export class BlockRecords {
   readonly #calls: BlockCalls;
   readonly #head: BlockHead;
+  readonly #copies: number;
 
-  constructor(world: World, head: BlockHead) {
+  /** `copies`: of each layer, as the policy says. */
+  constructor(world: World, head: BlockHead, copies: number) {
+    this.#copies = copies;
     this.#calls = new BlockCalls(world, 'records');
     this.#head = head;
   }
 
   get now(): KeptRecords {
     const { entry, serial } = this.#head;
-    return { mark: { incarnation: 1, serial }, pins: [], readers: readersOf(entry), records: [] };
+    const { stack } = entry.head;
+    const copies = [stack, ...stack.below].map(({ layer }) => ({ layer, copies: this.#copies }));
+    return { mark: { incarnation: 1, serial }, pins: [], copies, readers: readersOf(entry), records: [] };
   }
 
   /** Once, as they are now. @throws LostCall */

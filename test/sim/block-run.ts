@@ -54,9 +54,14 @@ export function planWithLayers(seed: number): BlockPlan {
   return { isPushed: (seed >> 2) % 2 === 0, isLayered: true, checkpointBytes: checkpointOf(seed) };
 }
 
-/** Of four worlds two have copies, and one has layers. */
+/** A disk with layers under a policy with copies. */
+export function planWithCopiedLayers(seed: number): BlockPlan {
+  return { ...planWithLayers(seed), policy: planWithCopies(seed).policy };
+}
+
+/** Of four worlds two have copies, and two have layers: one has both. */
 export function planOf(seed: number): BlockPlan {
-  const plan = [planWithoutCopies, planWithLayers, planWithCopies, planWithCopies][seed % 4] ?? planWithoutCopies;
+  const plan = [planWithoutCopies, planWithLayers, planWithCopies, planWithCopiedLayers][seed % 4] ?? planWithoutCopies;
   return { ...plan(seed), checkpointBytes: checkpointOf(seed) };
 }
 

@@ -19,6 +19,8 @@ export interface ScriptParts {
   readonly guest: BlockGuest;
   readonly head: BlockHead;
   readonly mover: BlockMover;
+  /** That the policy wants of each layer; 1 without any. */
+  readonly copies: number;
 }
 
 export class BlockScript {
@@ -29,9 +31,9 @@ export class BlockScript {
   readonly #records: BlockRecords;
 
   constructor(parts: ScriptParts) {
-    const { world, nodes, head, mover } = parts;
+    const { world, nodes, head, mover, copies } = parts;
     this.#parts = parts;
-    this.#records = new BlockRecords(world, head);
+    this.#records = new BlockRecords(world, head, copies);
     this.cuts = new BlockCuts(parts);
     this.merges = new BlockMerges(world, nodes, head);
     this.readers = new BlockReaders({ ...parts, records: this.#records });

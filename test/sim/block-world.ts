@@ -34,7 +34,7 @@ export interface BlockPlan {
   readonly policy?: CopyPolicy | undefined;
   /** A journal longer than this is replaced by a checkpoint; without it none comes to one. */
   readonly checkpointBytes?: number | undefined;
-  /** The disk is also cut, grown, merged, and read while it is closed; under no policy with copies. */
+  /** The disk is also cut, grown, merged, and read while it is closed. */
   readonly isLayered?: boolean;
 }
 
@@ -48,6 +48,7 @@ export class BlockWorld {
   readonly copies: BlockCopies | undefined;
   script: BlockScript | undefined;
   readonly #isLayered: boolean;
+  readonly #copiesMeant: number;
   readonly #head = new BlockHead(IMAGE);
   readonly #faults: BlockFaults;
   readonly #isPushed: boolean;
@@ -68,6 +69,7 @@ export class BlockWorld {
     if (policy !== undefined)
       this.copies = new BlockCopies(this.world, this.nodes, this.guest, { image: IMAGE, layer: LAYER, policy });
     this.#isLayered = isLayered;
+    this.#copiesMeant = policy?.copies ?? 1;
     this.#faults = new BlockFaults({ ...parts, kill: (node) => this.#kill(node), loses: (node) => this.#loses(node) });
   }
 
@@ -88,7 +90,7 @@ export class BlockWorld {
     if (this.copies !== undefined) await this.#finish(this.copies.begin());
     if (this.#isLayered) {
       const { world, nodes, guest, mover } = this;
-      this.script = new BlockScript({ world, nodes, guest, mover, head: this.#head });
+      this.script = new BlockScript({ world, nodes, guest, mover, head: this.#head, copies: this.#copiesMeant });
     }
     this.#look();
   }
