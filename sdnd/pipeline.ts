@@ -9,8 +9,9 @@
 //                                   (SOUNDNESS C11); marked as from the tunnel; to forward
 //               from a guest        to its node's services, behind a meter: by the agent's flows;   drop
 //                                   source MAC and IPv4 or ARP sender must be the binding's     drop
-//                                   of that port (N6); marked with its tenant (N7); ARP to
-//                                   arp, IPv4 to forward
+//                                   of that port, or its IPv6 address the link-local one of
+//                                   its MAC (N6); marked with its tenant (N7); ARP to arp, IP
+//                                   to forward
 //  2 arp        ARP of guests       a request for a known address is answered by the switch     forward
 //  3 forward    to a known MAC      of its tenant: where it is, a local port or a node behind   drop
 //                                   the tunnel, to the registers; to gate-out

@@ -2,6 +2,7 @@
 // from its node (SOUNDNESS C11), or from where its receiver is moving from.
 import { ethAddress, gotoTable, ipv4, type Match, setField } from '@openflow/ofp';
 import { type Flow, flowKey } from '../flow.ts';
+import { linkLocalOf } from '../packets/ipv6.ts';
 import { LATE_FORWARD_SEC, Origin, Priority, Table, tenantTunnelIds } from '../pipeline.ts';
 import { actAndGo, row } from './flow-row.ts';
 import { type Guest, type Place, placesOf } from './guest.ts';
@@ -9,6 +10,7 @@ import type { TunnelEnd, Ways } from './ways.ts';
 
 export const ETH_TYPE_IPV4 = 0x0800;
 export const ETH_TYPE_ARP = 0x0806;
+const ETH_TYPE_IPV6 = 0x86dd;
 export const ARP_REQUEST = 1;
 const UNSPECIFIED = 0;
 
@@ -33,6 +35,8 @@ function portAdmission({ binding, tenant, cookie }: Guest, inPort: number): Flow
     row(cookie, Table.ingress, Priority.normal, match, actAndGo(tableId, setField('reg2', tenant)));
   return [
     admit({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV4, ipv4Src: ip }, Table.forward),
+    // The one of its addresses that nobody gives it; by whatever else it may call itself, others do not know whose that is.
+    admit({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV6, ipv6Src: linkLocalOf(mac) }, Table.forward),
     admit({ ...arp, arpSpa: ip }, Table.arp),
     admit(probe, Table.arp),
     // Who asks for its own address wants to hear of another owner (RFC 5227, 2.1.1), and there is none.

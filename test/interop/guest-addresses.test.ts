@@ -132,6 +132,22 @@ guests(
   },
 );
 
+guests(
+  'a guest reaches others by the address that follows from their MAC address alone, and has it for itself',
+  async () => {
+    for (const name of ['web', 'db']) {
+      await run(name, 'sysctl -q -w net.ipv6.conf.eth0.disable_ipv6=0');
+      await eventually('nobody else has the address', async () => {
+        const own = await run(name, 'ip -6 address show dev eth0 scope link');
+        return own.includes('inet6 fe80::88:ff:fe00:') && !/tentative|dadfailed/.test(own);
+      });
+    }
+    await eventually('pings are answered', async () =>
+      (await run('web', 'ping -6 -n -c 3 -i 0.1 -W 2 fe80::88:ff:fe00:c%eth0')).includes(' 3 received'),
+    );
+  },
+);
+
 guests('from another MAC address than its own a guest is answered nothing', async () => {
   const speakAs = (mac: string): Promise<string> => run('app', `ip link set eth0 address ${mac}`);
   await speakAs(hosts.host('db').mac);

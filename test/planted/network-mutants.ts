@@ -114,4 +114,11 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     replace: 'tunnel(near, far, near.outer, far.inner)',
     by: 'unit/sdnd/mesh',
   },
+  {
+    name: 'a guest speaks IPv6 from any address',
+    room: 'sdnd/forwarding/admission.ts',
+    find: 'ethType: ETH_TYPE_IPV6, ipv6Src: linkLocalOf(mac) }',
+    replace: 'ethType: ETH_TYPE_IPV6, ...(linkLocalOf(mac) === 0n ? { ipv6Src: 0n } : {}) }',
+    by: 'unit/sdnd/forwarding',
+  },
 ];

@@ -139,6 +139,8 @@ export class SimSwitch {
 
 function testOf(field: string, wanted: unknown): Test {
   if (typeof wanted === 'number' || typeof wanted === 'string') return { field, value: wanted, mask: undefined };
+  // An IPv6 address is compared whole.
+  if (typeof wanted === 'bigint') return { field, value: String(wanted), mask: undefined };
   const { value, mask } = wanted as { value?: unknown; mask?: unknown };
   // Of the fields used here only the tunnel id is wider than 32 bits, and of it only 24 are in use.
   if (typeof value !== 'bigint' || typeof mask !== 'bigint') throw new Error(`unknown match ${field}`);

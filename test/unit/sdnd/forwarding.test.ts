@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { flowsByKey } from '../../../sdnd/flow.ts';
 import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
+import { linkLocalOf } from '../../../sdnd/packets/ipv6.ts';
 import { originTunnelId, TENANT } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
 import { Random } from '../openflow/random.ts';
@@ -85,7 +86,12 @@ test('a guest sends only from its own MAC and IP address', () => {
   assert.is(walkMesh(mesh, 'n0', frame).length, 1);
   assert.equal(walkMesh(mesh, 'n0', { ...frame, ethSrc: ethAddress(b.mac) }), []);
   assert.equal(walkMesh(mesh, 'n0', { ...frame, ipv4Src: ipv4(b.ip) }), []);
-  assert.equal(walkMesh(mesh, 'n0', { ...frame, ethType: 0x86dd }), []);
+  const { ipv4Src: _, ...any } = frame;
+  const ipv6 = { ...any, ethType: 0x86dd };
+  assert.is(walkMesh(mesh, 'n0', { ...ipv6, ipv6Src: linkLocalOf(ethAddress(a.mac)) }).length, 1);
+  for (const ipv6Src of [linkLocalOf(ethAddress(b.mac)), 0n, 1n << 125n]) {
+    assert.equal(walkMesh(mesh, 'n0', { ...ipv6, ipv6Src }), []);
+  }
   const arp = { inPort: portNoOf(a), ethSrc: ethAddress(a.mac), ethDst: ethAddress(b.mac), ethType: ARP, arpOp: 2 };
   const claim = { ...arp, arpSha: ethAddress(a.mac), arpSpa: ipv4(a.ip), arpTpa: ipv4(b.ip) };
   assert.is(walkMesh(mesh, 'n0', claim).length, 1);
