@@ -31,6 +31,7 @@ export const SWITCH_AGENT: DaemonKind = {
     openVswitch: `${site.run}/ovs`,
     datapath: 'netdev',
     controller: site.controller.address,
+    controllerNode: site.controller.node,
   }),
 };
 

@@ -10,7 +10,7 @@ import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { switchAgentContract } from '../wire/contracts/sdnd.ts';
-import { Ipv4 } from '../wire/names.ts';
+import { Ipv4, Name } from '../wire/names.ts';
 import { SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import { GateKeeper } from './gate-keeper.ts';
 import { GuestBook } from './guest-book.ts';
@@ -23,6 +23,7 @@ import { ServiceDesk } from './service-desk.ts';
 import { SwitchAgent } from './switch-agent.ts';
 import { ConfigKeeper } from './switch-config/config-keeper.ts';
 import { logEvents } from './switch-config/config-log.ts';
+import { startTopologyAgent } from './topology/topology-agent.ts';
 
 const Config = Type.Object({
   /** Where the journal lies. */
@@ -36,6 +37,8 @@ const Config = Type.Object({
   datapath: Type.Optional(Type.Union([Type.Literal('system'), Type.Literal('netdev')])),
   /** The underlay address of the overlay's controller; absent: the switch has none. */
   controller: Type.Optional(Ipv4),
+  /** Its node; absent: the links to other nodes are not probed. */
+  controllerNode: Type.Optional(Name),
 });
 
 await runDaemon('switch-agent', Config, async (config, { log }) => {
@@ -92,10 +95,17 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     listen: { address: config.address, port: SWITCH_AGENT_PORT },
     log,
   });
+  const { controller: address, controllerNode } = config;
+  const probed = { identity, socket, directory: config.state, disk: realDisk, clock: realClock, log };
+  const topology =
+    address === undefined || controllerNode === undefined
+      ? undefined
+      : await startTopologyAgent({ ...probed, controller: { node: controllerNode, address } });
   return {
     async close() {
       await calls.close();
       desk.stop();
+      topology?.stop();
       gates.stop();
       keeper.stop();
       await journal.close();

@@ -18,6 +18,7 @@ import type { SwitchListener } from './openflow-server.ts';
 import type { Overlay, OverlayRecord } from './overlay.ts';
 import { LATE_FORWARD_SEC } from './pipeline.ts';
 import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
+import { Topology } from './topology/topology.ts';
 
 /** A command waits so long for the slowest switch's barrier: one that hangs must not hold the others' callers up. */
 const SWITCHES_TIMEOUT_MS = 2_000;
@@ -42,6 +43,7 @@ export class Controller implements SwitchListener {
   readonly #log: Log;
   readonly #switches = new Map<string, SwitchReconciler>();
   readonly #channels = new Map<string, OpenFlowChannel>();
+  readonly #topology: Topology;
   #commands: Promise<unknown> = Promise.resolve();
   /** When each place that a guest has left is forgotten. */
   readonly #departures = new Map<Binding, Timer>();
@@ -57,6 +59,8 @@ export class Controller implements SwitchListener {
     this.#agents = agents;
     this.#clock = clock;
     this.#log = log;
+    this.#topology = new Topology({ overlay, clock, log, setLinks: (links) => void this.#setMeasured(links) });
+    this.#topology.overlayChanged();
   }
 
   /** The calls of the contract, bound to this controller. */
@@ -68,6 +72,10 @@ export class Controller implements SwitchListener {
         if (this.#agents.setNetworks(networks)) this.#tellAgents();
         return {};
       },
+      'links.join': ({ links }, { peer, progress, signal }) =>
+        this.#topology.join(peer.node, links, (peers) => progress({ peers }), signal),
+      'links.report': ({ links }, { peer }) => this.#topology.report(peer.node, links),
+      'links.show': () => this.#topology.view,
       'binding.set': async ({ binding }) => this.#carryOut(() => this.#overlay.bind(binding)),
       'binding.remove': async ({ owner }) => this.#carryOut(() => this.#overlay.unbind(owner)),
       'binding.list': () => ({ bindings: [...this.#overlay.bindings.values()], term: this.#overlay.term }),
@@ -106,6 +114,7 @@ export class Controller implements SwitchListener {
   close(): void {
     for (const reconciler of this.#switches.values()) reconciler.close();
     for (const timer of this.#departures.values()) timer.cancel();
+    this.#topology.close();
   }
 
   async #prepare(migration: string, to: Binding): Promise<Record<string, never>> {
@@ -151,6 +160,14 @@ export class Controller implements SwitchListener {
     return isDeepStrictEqual(links, this.#overlay.links) ? undefined : { kind: 'links', links: [...links] };
   }
 
+  async #setMeasured(links: readonly MeshLink[]): Promise<void> {
+    try {
+      await this.#carryOut(() => this.#linksRecord(links));
+    } catch (error) {
+      this.#log.warn({ reason: messageOf(error) }, 'what was measured is not in the journal');
+    }
+  }
+
   /** One command after the other: decided, made durable, applied; then all switches at once. */
   async #carryOut(decide: () => OverlayRecord | undefined): Promise<Record<string, never>> {
     const command = this.#commands.then(() => this.#record(decide));
@@ -165,6 +182,7 @@ export class Controller implements SwitchListener {
     if (record === undefined) return;
     await this.#journal.append(record);
     this.#overlay.apply(record);
+    this.#topology.overlayChanged();
     this.#watchDepartures();
     if (this.#journal.sizeBytes > JOURNAL_BYTES_MAX) await this.#journal.rewrite(this.#overlay.records());
   }

@@ -3,7 +3,8 @@
 //
 //  table        frames              what happens there                                          miss
 //  0 gate-in    all                 tunnel: on. Lab's own ports: on. An agent's port: on by     drop
-//                                   the agent's flow, which is there only while it is open
+//                                   the agent's flow, which is there only while it is open.
+//                                   Probes of members, which no guest's tunnel id is: to the agent
 //  1 ingress    from the tunnel     tenant, sender's node (or a gateway) and source MAC must    drop
 //                                   be a binding's, or it comes from where its receiver is moving from
 //                                   (SOUNDNESS C11); marked as from the tunnel; to forward
@@ -56,6 +57,8 @@ export function isAgentPort(portNo: number): boolean {
   return portNo >= AGENT_PORT_FIRST && portNo <= AGENT_PORT_LAST;
 }
 
+/** No guest's: under it the nodes' agents probe the links between them. */
+export const PROBE_TENANT = 0;
 /** The tenant of a binding that names none. */
 export const TENANT = 1;
 /** The tunnel id: tenant (21 bits), and how many tunnels the frame may cross after this one (3 bits; SOUNDNESS C1). */
@@ -100,10 +103,13 @@ const INCARNATION_SHIFT = 32n;
 const EPOCH_BITS = 32;
 const CONTROLLER = 1n;
 const AGENT = 2n;
+const PROBER = 3n;
 /** The bits of a cookie that say who wrote the flow. */
 export const WRITER_MASK = 0xffn << WRITER_SHIFT;
-/** The cookie of every flow of an agent. */
+/** The cookie of every flow by which an agent turns a gate. */
 export const AGENT_COOKIE = AGENT << WRITER_SHIFT;
+/** The cookie of every flow by which an agent hears probes. */
+export const PROBER_COOKIE = PROBER << WRITER_SHIFT;
 
 /** The cookie of a controller's flow; epoch 0 is of flows that belong to no VM. */
 export function controllerCookie(incarnation: number, epoch: number): bigint {
@@ -118,7 +124,8 @@ export function epochOfCookie(cookie: bigint, incarnation: number): number | und
 
 /** Whether a flow is an agent's; all others, strangers included, are the controller's to keep or remove. */
 export function isAgentCookie(cookie: bigint): boolean {
-  return (cookie & WRITER_MASK) === AGENT_COOKIE;
+  const writer = cookie & WRITER_MASK;
+  return writer === AGENT_COOKIE || writer === PROBER_COOKIE;
 }
 
 /** The MTU of guests everywhere: 1460 of the narrowest provider less 80 (WireGuard) less 50 (VXLAN); SOUNDNESS C6. */

@@ -18,7 +18,7 @@
 import { PATTERNS } from '../../wire/names.ts';
 
 const HEADER_BYTES = 14;
-const ETHER_TYPE = 0x88b5;
+export const PROBE_ETHER_TYPE = 0x88b5;
 const MAGIC = 0x53435031;
 const NAMES_AT = 64;
 /** Of a node's name. */
@@ -65,7 +65,7 @@ export function encodeProbe(probe: Probe, bytes = PROBE_BYTES_MIN): Buffer {
   const { from, to, echo } = probe;
   frame.set(DESTINATION, 0);
   frame.set(SOURCE, 6);
-  frame.writeUInt16BE(ETHER_TYPE, 12);
+  frame.writeUInt16BE(PROBE_ETHER_TYPE, 12);
   frame.writeUInt32BE(MAGIC, HEADER_BYTES);
   frame[18] = (probe.asks ? ASKS : 0) | (echo === undefined ? 0 : ECHOES);
   frame[19] = from.length;
@@ -87,7 +87,7 @@ export function encodeProbe(probe: Probe, bytes = PROBE_BYTES_MIN): Buffer {
 export function decodeProbe(bytes: Uint8Array): Probe | undefined {
   const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (frame.length < PROBE_BYTES_MIN || frame.length > FRAME_BYTES_MAX) return undefined;
-  if (frame.readUInt16BE(12) !== ETHER_TYPE || frame.readUInt32BE(HEADER_BYTES) !== MAGIC) return undefined;
+  if (frame.readUInt16BE(12) !== PROBE_ETHER_TYPE || frame.readUInt32BE(HEADER_BYTES) !== MAGIC) return undefined;
   const toAt = NAMES_AT + frame.readUInt8(19);
   const from = frame.toString('latin1', NAMES_AT, toAt);
   const to = frame.toString('latin1', toAt, toAt + frame.readUInt8(20));

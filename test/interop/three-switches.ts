@@ -96,7 +96,8 @@ export class ThreeSwitches {
   }
 
   async startAgent(node: NodeName): Promise<void> {
-    const config = { openVswitch: this.#ovs(node), datapath: 'netdev', controller: ADDRESS.alpha };
+    const controller = { controller: ADDRESS.alpha, controllerNode: 'alpha' };
+    const config = { openVswitch: this.#ovs(node), datapath: 'netdev', ...controller };
     this.agents.set(node, await this.#daemon(node, 'agent', 'sdnd/agent-main.ts', config));
   }
 

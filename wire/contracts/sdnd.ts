@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Ipv4, Mac, MigrationId, Name } from '../names.ts';
 import { GuestNetworkPlan, GuestNews } from './guest-network.ts';
+import { LinkFigures, NetworkTopology, ProbePeer } from './topology.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -76,6 +77,17 @@ export const sdndContract = contract('sdnd', {
   'links.set': method(['controller'], Type.Object({ links: Type.Array(MeshLink) }), Empty),
   /** The guests' networks, all of them; not kept: told again before `state.told`. */
   'networks.set': method(['controller'], Type.Object({ networks: Type.Array(GuestNetworkPlan) }), Empty),
+  /**
+   * A node's agent is in session as long as this call lives; it says all that it knows of its links. Whom it is to probe is
+   * told at once and after each change.
+   */
+  'links.join': method(['node', 'controller'], Type.Object({ links: Type.Array(LinkFigures) }), Empty, {
+    progress: Type.Object({ peers: Type.Array(ProbePeer) }),
+    timeoutMs: 0,
+  }),
+  /** What is new. SESSION_UNKNOWN without a session. */
+  'links.report': method(['node', 'controller'], Type.Object({ links: Type.Array(LinkFigures) }), Empty),
+  'links.show': method(['controller'], Empty, NetworkTopology),
   'binding.set': method(['controller'], Type.Object({ binding: Binding }), Empty),
   'binding.remove': method(['controller'], Type.Object({ owner: Name }), Empty),
   /** `term` is this controller's: it rises at each of its starts. */

@@ -1,0 +1,114 @@
+// What a node's agent does for the topology: probes the peers that it was told, through the switch of its node, and reports
+// what it finds. With the controller away it goes on with the peers that it knows.
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock, Timer } from '../../common/clock.ts';
+import type { Disk } from '../../common/disk.ts';
+import type { Identity } from '../../common/identity.ts';
+import type { Log } from '../../common/log.ts';
+import { rpcClient } from '../../common/rpc/client.ts';
+import { sdndContract } from '../../wire/contracts/sdnd.ts';
+import type { ProbePeer } from '../../wire/contracts/topology.ts';
+import type { Endpoint } from '../../wire/names.ts';
+import { SDND_PORT } from '../../wire/ports.ts';
+import { GUEST_MTU_BYTES } from '../pipeline.ts';
+import { KeptPeers } from './kept-peers.ts';
+import { LinkReporter, type LinkReporterParts } from './link-reporter.ts';
+import { ProbeDesk } from './probe-desk.ts';
+import { probeFlows } from './probe-flows.ts';
+import { Prober } from './prober.ts';
+
+const TICK_MS = 100;
+const ETHERNET_HEADER_BYTES = 14;
+
+export interface TopologyAgentParts {
+  readonly node: string;
+  /** The bridge's management socket. */
+  readonly socket: string;
+  readonly controller: LinkReporterParts['controller'];
+  readonly kept: Pick<KeptPeers, 'keep'>;
+  readonly peers: readonly ProbePeer[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Begins with the peers that were kept in the directory. */
+export async function startTopologyAgent(options: {
+  readonly identity: Identity;
+  readonly socket: string;
+  readonly controller: Endpoint;
+  readonly directory: string;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<Pick<TopologyAgent, 'stop'>> {
+  const { identity, socket, controller, directory, disk, clock, log } = options;
+  const kept = new KeptPeers(disk, directory, log);
+  const client = rpcClient(sdndContract, { ...controller, port: SDND_PORT }, identity);
+  const peers = await kept.read();
+  const agent = new TopologyAgent({ node: identity.node, socket, controller: client, kept, peers, clock, log });
+  return {
+    stop() {
+      agent.stop();
+      client.close();
+    },
+  };
+}
+
+export class TopologyAgent {
+  readonly #parts: TopologyAgentParts;
+  readonly #prober: Prober;
+  readonly #desk: ProbeDesk;
+  readonly #reporter: LinkReporter;
+  #peers: readonly ProbePeer[];
+  #timer: Timer;
+
+  constructor(parts: TopologyAgentParts) {
+    const { node, socket, controller, clock, log } = parts;
+    this.#parts = parts;
+    this.#peers = parts.peers;
+    this.#prober = new Prober({
+      node,
+      session: Math.floor(Math.random() * 2 ** 32),
+      random: Math.random,
+      longBytes: GUEST_MTU_BYTES + ETHERNET_HEADER_BYTES,
+    });
+    this.#prober.setPeers(this.#peers, clock.nowMs());
+    this.#desk = new ProbeDesk({
+      socket,
+      flows: () => probeFlows(this.#peers),
+      heard: (bytes, from) => this.#desk.send(this.#prober.receive(bytes, from, clock.nowMs())),
+      clock,
+      log,
+    });
+    this.#reporter = new LinkReporter({
+      controller,
+      figures: (isAll) => this.#prober.news(clock.nowMs(), isAll),
+      peers: (peers) => this.#setPeers(peers),
+      clock,
+      log,
+    });
+    this.#timer = this.#tickLater();
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+    this.#reporter.stop();
+    this.#desk.stop();
+  }
+
+  #setPeers(peers: readonly ProbePeer[]): void {
+    if (isDeepStrictEqual(peers, this.#peers)) return;
+    this.#peers = peers;
+    this.#prober.setPeers(peers, this.#parts.clock.nowMs());
+    this.#desk.look();
+    void this.#parts.kept.keep(peers);
+  }
+
+  #tickLater(): Timer {
+    return this.#parts.clock.setTimer(TICK_MS, () => {
+      this.#timer = this.#tickLater();
+      this.#desk.send(this.#prober.tick(this.#parts.clock.nowMs()));
+      this.#reporter.tell();
+    });
+  }
+}

@@ -1,0 +1,151 @@
+// The topology at the overlay's controller: the sessions of the nodes' agents, whom each is to probe, what they report, and
+// what the mesh learns of it. A session that ends, for whatever reason, changes nothing (SOUNDNESS C2).
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock, Timer } from '../../common/clock.ts';
+import { OperationError } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { MeshLink } from '../../wire/contracts/sdnd.ts';
+import type { NetworkTopology, ProbePeer, TopologyLink } from '../../wire/contracts/topology.ts';
+import type { OverlayView } from '../forwarding/view.ts';
+import { type LinkState, LinkStates } from './link-states.ts';
+import { measuredLinks } from './measured-links.ts';
+import type { LinkFigures } from './peer-link.ts';
+import { closeNodes, type Neighbours, probePeers, sharingNodes } from './probe-peers.ts';
+
+/** Changes of the overlay come in volleys; a new peer is probed so much later. */
+const TELL_AFTER_MS = 100;
+/** Latencies change all the time: the mesh hears of them together. Of a link that is down or up again it hears at once. */
+const MESH_AFTER_MS = 5_000;
+
+export interface TopologyParts {
+  readonly overlay: OverlayView & { readonly links: readonly MeshLink[] };
+  /** Tells the mesh; called only where ways over gateways depend on it. */
+  readonly setLinks: (links: MeshLink[]) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Session {
+  readonly tell: (peers: ProbePeer[]) => void;
+  told: readonly ProbePeer[] | undefined;
+}
+
+export class Topology {
+  readonly #parts: TopologyParts;
+  readonly #states = new LinkStates();
+  readonly #sessions = new Map<string, Session>();
+  #members: ReadonlySet<string> = new Set();
+  #tellTimer: Timer | undefined;
+  #meshTimer: Timer | undefined;
+
+  constructor(parts: TopologyParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when the agent's session is over. */
+  async join(
+    node: string,
+    all: readonly LinkFigures[],
+    tell: Session['tell'],
+    signal: AbortSignal,
+  ): Promise<Record<string, never>> {
+    const session: Session = { tell, told: undefined };
+    this.#sessions.set(node, session);
+    this.#take(this.#states.begin(node, all));
+    this.#tellPeers(new Map([[node, session]]));
+    await ended(signal);
+    // Another one may have begun before this one was seen to be over.
+    if (this.#sessions.get(node) === session) {
+      this.#sessions.delete(node);
+      this.#states.end(node);
+    }
+    return {};
+  }
+
+  /** @throws OperationError SESSION_UNKNOWN */
+  report(node: string, news: readonly LinkFigures[]): Record<string, never> {
+    if (!this.#sessions.has(node))
+      throw new OperationError('SESSION_UNKNOWN', `the agent of ${node} reports links before it has joined`);
+    this.#take(this.#states.report(node, news));
+    return {};
+  }
+
+  /** Members, bindings or links are others now. */
+  overlayChanged(): void {
+    const members = new Set(this.#parts.overlay.mesh.nodes.map(({ node }) => node));
+    for (const node of this.#members) if (!members.has(node)) this.#forget(node);
+    this.#members = members;
+    this.#tellTimer ??= this.#parts.clock.setTimer(TELL_AFTER_MS, () => {
+      this.#tellTimer = undefined;
+      this.#tellPeers(this.#sessions);
+      this.#tellMesh();
+    });
+  }
+
+  get view(): NetworkTopology {
+    const { mesh } = this.#parts.overlay;
+    const sharing = sharingNodes(this.#parts.overlay);
+    const nodes = mesh.nodes.map(({ node }) => ({ node, reports: this.#sessions.has(node) }));
+    const pairs = [...sharing].flatMap(([a, others]) => [...others].filter((b) => a < b).map((b) => [a, b] as const));
+    const states = new Map(pairs.map((pair) => [pair.join(' '), unmeasured(pair)]));
+    for (const state of this.#states.all) states.set(state.nodes.join(' '), state);
+    const links = [...states.values()]
+      .filter((state) => state.nodes.every((node) => mesh.has(node)))
+      .map((state) => this.#link(state, sharing));
+    return { nodes, links: links.sort((x, y) => (`${x.a} ${x.b}` < `${y.a} ${y.b}` ? -1 : 1)) };
+  }
+
+  /** Ends the timers; sessions end with their connections. */
+  close(): void {
+    this.#tellTimer?.cancel();
+    this.#meshTimer?.cancel();
+  }
+
+  #link({ nodes: [a, b], ...state }: LinkState, sharing: Neighbours): TopologyLink {
+    const path = this.#parts.overlay.mesh.path(a, b);
+    const via = path.length === 0 ? null : path.slice(0, -1);
+    return { a, b, ...state, isShared: sharing.get(a)?.has(b) === true, via };
+  }
+
+  #forget(node: string): void {
+    this.#states.remove(node);
+    if (this.#sessions.has(node)) this.#states.begin(node, []);
+  }
+
+  #tellPeers(sessions: ReadonlyMap<string, Session>): void {
+    const { mesh } = this.#parts.overlay;
+    const close = closeNodes(mesh, sharingNodes(this.#parts.overlay));
+    for (const [node, session] of sessions) {
+      const peers = probePeers(mesh, node, close);
+      if (isDeepStrictEqual(peers, session.told)) continue;
+      session.told = peers;
+      session.tell(peers);
+    }
+  }
+
+  #take(changed: readonly LinkState[]): void {
+    for (const { nodes, verdict, roundTripMs } of changed)
+      this.#parts.log.info({ nodes, verdict, roundTripMs }, 'a link is judged anew');
+    if (changed.length > 0) this.#tellMesh();
+    else this.#meshTimer ??= this.#parts.clock.setTimer(MESH_AFTER_MS, () => this.#tellMesh());
+  }
+
+  #tellMesh(): void {
+    this.#meshTimer?.cancel();
+    this.#meshTimer = undefined;
+    const { overlay, setLinks } = this.#parts;
+    // Where nobody sends on for others there is one way, however long it takes.
+    if (overlay.mesh.gateways.length === 0) return;
+    const links = measuredLinks(this.#states.all, overlay.links);
+    if (links !== undefined) setLinks(links);
+  }
+}
+
+function unmeasured(nodes: readonly [string, string]): LinkState {
+  return { nodes, verdict: 'unknown', roundTripMs: null, loss: 0, provedBytes: 0 };
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,181 @@
+// The topology by probes on real switches: three nodes with their agents and the controller as processes, hosts in place of
+// guests. Needs root and Debian's openvswitch-switch. In order.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runCommand, runIn } from '../../lab/namespace.ts';
+import { UNDERLAY_BRIDGE } from '../../lab/open-vswitch.ts';
+import { portName } from '../../sdnd/guest-ports.ts';
+import type { TopologyLink } from '../../wire/contracts/topology.ts';
+import { OverlayHosts } from './overlay-hosts.ts';
+import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
+
+/** Up within 2 s, down within 3 s; the rest is for a machine that does much else. */
+const JUDGED_WITHIN_MS = 30_000;
+const POLL_MS = 25;
+/** Longer than the silence after which a link would be down. */
+const SILENCE_MS = 4_000;
+const GUEST_FRAME_BYTES = 1_344;
+const PROBE = '88b5';
+const PROBER_COOKIE = 'cookie=0x300000000000000/-1';
+
+const net = new ThreeSwitches();
+const hosts = new OverlayHosts(net);
+const topology = suite('topology by probes');
+
+/** Answers how long it took, ms. */
+async function eventually(what: string, check: () => Promise<boolean>): Promise<number> {
+  const begunMs = performance.now();
+  while (performance.now() - begunMs < JUDGED_WITHIN_MS) {
+    if (await check()) return Math.round(performance.now() - begunMs);
+    await sleep(POLL_MS);
+  }
+  throw new Error(`not within ${JUDGED_WITHIN_MS} ms: ${what}\n${net.logTails()}`);
+}
+
+async function link(a: NodeName, b: NodeName): Promise<TopologyLink | undefined> {
+  const { links } = await net.sdnd('links.show', {});
+  return links.find((one) => one.a === a && one.b === b);
+}
+
+async function verdicts(): Promise<string> {
+  const { links } = await net.sdnd('links.show', {});
+  return links.map(({ a, b, verdict }) => `${a}-${b} ${verdict}`).join(', ');
+}
+
+function becomes(wanted: string): Promise<number> {
+  return eventually(wanted, async () => (await verdicts()) === wanted);
+}
+
+const ALL_UP = 'alpha-beta up, alpha-gamma up, beta-gamma up';
+
+/** What the underlay's switch at `at` does with tunnel frames from a node. */
+async function cut(at: NodeName, from: NodeName): Promise<void> {
+  await underlay(at, 'add-flow', `priority=9,udp,nw_src=${ADDRESS[from]},tp_dst=4789,actions=drop`);
+}
+
+async function mend(at: NodeName, from: NodeName): Promise<void> {
+  await underlay(at, 'del-flows', `udp,nw_src=${ADDRESS[from]},tp_dst=4789`);
+}
+
+async function underlay(at: NodeName, command: string, flow: string): Promise<void> {
+  const socket = net.switch(at).integrationBridgeManagementSocket.replace(/br-int\.mgmt$/, `${UNDERLAY_BRIDGE}.mgmt`);
+  await runCommand('ovs-ofctl', ['-O', 'OpenFlow13', command, `unix:${socket}`, flow]);
+}
+
+async function flows(node: NodeName): Promise<string[]> {
+  const text = await net.switch(node).ofctl('dump-flows', ['--no-stats']);
+  return text.trim().split('\n').sort();
+}
+
+/** Probes that a node's switch has brought its agent, of one other. */
+async function heard(node: NodeName, from: NodeName): Promise<number> {
+  const text = await net.switch(node).ofctl('dump-flows', [`${PROBER_COOKIE},table=0`]);
+  const line = text.split('\n').find((one) => one.includes(`tun_src=${ADDRESS[from]},`));
+  return Number(/n_packets=(\d+)/.exec(line ?? '')?.[1] ?? 0);
+}
+
+/** What a switch would do with a frame: the datapath's actions. */
+async function traced(node: NodeName, frame: string): Promise<string> {
+  const text = await net.switch(node).appctl(['ofproto/trace', 'br-int', frame]);
+  return /Datapath actions: (.*)/.exec(text)?.[1] ?? text;
+}
+
+topology.before(async () => {
+  await net.start();
+  await hosts.addGuest('web', 'alpha', 10);
+  await hosts.addGuest('app', 'beta', 11);
+  await hosts.addGuest('db', 'gamma', 12);
+  await eventually('the agents are in session', async () => {
+    await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
+    return (await net.sdnd('links.show', {})).nodes.every(({ reports }) => reports);
+  });
+});
+topology.after(() => net.stop());
+
+topology('links appear when nodes share a network, with their round trip and a guest frame proved', async () => {
+  for (const [owner, node] of [
+    ['web', 'alpha'],
+    ['app', 'beta'],
+    ['db', 'gamma'],
+  ] as const) {
+    await net.sdnd('binding.set', { binding: hosts.binding(owner, node, portName(owner), 1) });
+    await net.agent(node, 'port.open', { owner });
+  }
+  process.stdout.write(`  up after ${await becomes(ALL_UP)} ms\n`);
+  await eventually('long frames', async () => (await link('alpha', 'gamma'))?.provedBytes === GUEST_FRAME_BYTES);
+  const { roundTripMs, isShared, via } = (await link('alpha', 'gamma')) ?? {};
+  assert.equal({ isShared, via }, { isShared: true, via: [] });
+  assert.ok(typeof roundTripMs === 'number' && roundTripMs > 0, String(roundTripMs));
+});
+
+topology('a cut one way is seen, takes no flow away, and is seen to be mended', async () => {
+  const before = await Promise.all(NODES.map(flows));
+  await cut('gamma', 'beta');
+  const downMs = await becomes('alpha-beta up, alpha-gamma up, beta-gamma down');
+  assert.equal(await Promise.all(NODES.map(flows)), before);
+  await mend('gamma', 'beta');
+  process.stdout.write(`  down after ${downMs} ms, up after ${await becomes(ALL_UP)} ms\n`);
+});
+
+topology('the end of a session is not the end of a link', async () => {
+  await net.killAgent('gamma');
+  await eventually('gamma reports no more', async () => {
+    const { nodes } = await net.sdnd('links.show', {});
+    return nodes.every(({ node, reports }) => reports === (node !== 'gamma'));
+  });
+  await sleep(SILENCE_MS);
+  assert.is(await verdicts(), ALL_UP);
+  await net.startAgent('gamma');
+  await eventually('gamma reports', async () =>
+    (await net.sdnd('links.show', {})).nodes.every(({ reports }) => reports),
+  );
+});
+
+topology('without the controller the agents go on, also one that starts; no flow goes', async () => {
+  await becomes(ALL_UP);
+  const before = await Promise.all(NODES.map(flows));
+  await net.killController();
+  await net.killAgent('beta');
+  await net.startAgent('beta');
+  const count = await heard('alpha', 'beta');
+  await eventually('beta probes', async () => (await heard('alpha', 'beta')) > count + 2);
+  assert.equal(await Promise.all(NODES.map(flows)), before);
+  await net.startController();
+  await becomes(ALL_UP);
+  assert.equal(await Promise.all(NODES.map(flows)), before);
+});
+
+topology('flows of probes that somebody takes out come back', async () => {
+  const before = await flows('alpha');
+  await net.switch('alpha').ofctl('del-flows', [PROBER_COOKIE]);
+  await eventually('the flows', async () => String(await flows('alpha')) === String(before));
+});
+
+topology('no guest sends a probe or receives one', async () => {
+  const { mac } = hosts.host('web');
+  const port = portName('web');
+  assert.is(await traced('alpha', `in_port=${port},dl_src=${mac},dl_dst=02:53:43:00:00:02,dl_type=0x${PROBE}`), 'drop');
+  assert.is(await traced('alpha', `in_port=${port},tun_id=0,dl_src=02:53:43:00:00:01,dl_type=0x${PROBE}`), 'drop');
+  const tunnel = (from: string): string => `in_port=vxlan0,tun_id=0,tun_src=${from},tun_dst=${ADDRESS.alpha}`;
+  const probe = `dl_src=02:53:43:00:00:01,dl_dst=${mac},dl_type=0x${PROBE}`;
+  assert.match(await traced('alpha', `${tunnel(ADDRESS.beta)},${probe}`), /^userspace\(.*controller/);
+  assert.is(await traced('alpha', `${tunnel('10.77.0.9')},${probe}`), 'drop', 'of no member');
+  const data = `dl_src=${hosts.host('app').mac},dl_dst=${mac},ip,nw_src=${hosts.host('app').ip},nw_dst=10.88.0.10`;
+  assert.is(await traced('alpha', `${tunnel(ADDRESS.beta)},${data}`), 'drop');
+});
+
+topology('what a guest really sends as a probe reaches nobody, and nobody is misled by it', async () => {
+  const frame = ['02:53:43:00:00:02'.replaceAll(':', ''), hosts.host('web').mac.replaceAll(':', ''), PROBE, '53435031'];
+  const send = `import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(("eth0", 0));
+[s.send(bytes.fromhex("${frame.join('')}") + bytes(130)) for _ in range(20)]`;
+  const before = await Promise.all((['app', 'db'] as const).map((name) => hosts.received(name)));
+  await runIn(hosts.host('web').namespace, 'python3', ['-c', send]);
+  assert.is(await hosts.pings('web', 'db', 2), 2, 'what was sent later has arrived');
+  const [app, db] = await Promise.all((['app', 'db'] as const).map((name) => hosts.received(name)));
+  assert.is(app, before[0]);
+  assert.ok((db ?? 0) - (before[1] ?? 0) <= 4, 'the pings and their ARP');
+  assert.is(await verdicts(), ALL_UP);
+});
+
+topology.run();
