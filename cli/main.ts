@@ -11,6 +11,7 @@ import { initCommand, joinCommand, tokenCommand } from './commands/cluster.ts';
 import { imageCommand } from './commands/image.ts';
 import { metricsCommand } from './commands/metrics.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { netCommand } from './commands/net.ts';
 import { nodeCommand } from './commands/node.ts';
 import { propagationCommand } from './commands/propagation.ts';
 import { snapshotCommand } from './commands/snapshot.ts';
@@ -62,6 +63,7 @@ function build(): Command {
     .addCommand(snapshotCommand)
     .addCommand(propagationCommand)
     .addCommand(catalogueCommand)
+    .addCommand(netCommand)
     .addCommand(metricsCommand)
     .addCommand(initCommand)
     .addCommand(tokenCommand)

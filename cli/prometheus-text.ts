@@ -108,8 +108,20 @@ function addRecovery(families: Families, recovery: NonNullable<ClusterMetrics['r
 /** Whether a peer is in another cloud. */
 type WanOf = (peer: string) => boolean;
 
+function addLinks(families: Families, links: NonNullable<ClusterMetrics['links']>): void {
+  for (const { a, b, verdict, roundTripMs, loss } of links) {
+    const labels = { a, b };
+    const isUp = 'Whether frames get through both ways between two nodes, as both report';
+    if (verdict !== 'unknown') families.add('gauge', 'link_up', isUp, { value: verdict === 'up' ? 1 : 0, labels });
+    if (roundTripMs === null) continue;
+    const seconds = { value: roundTripMs / 1000, labels };
+    families.add('gauge', 'link_round_trip_seconds', 'Round trip through the tunnel between two nodes', seconds);
+    families.add('gauge', 'link_loss_ratio', 'Of the last 32 probes, those that did not come', { value: loss, labels });
+  }
+}
+
 /** The whole of it as one exposition. */
-export async function prometheusText({ nodes, members, recovery = [] }: ClusterMetrics): Promise<string> {
+export async function prometheusText({ nodes, members, recovery = [], links = [] }: ClusterMetrics): Promise<string> {
   const cloudOf = new Map(members.map(({ node, cloud }) => [node, cloud]));
   const families = new Families();
   for (const { node, metrics } of nodes) {
@@ -121,5 +133,6 @@ export async function prometheusText({ nodes, members, recovery = [] }: ClusterM
     addLayers(families, 'store', { node }, metrics.all, isWan);
   }
   addRecovery(families, recovery);
+  addLinks(families, links);
   return AggregatorRegistry.aggregate([[...families.all]]).metrics();
 }

@@ -23,6 +23,7 @@ import type { Readers } from './readers.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { State } from './state.ts';
 import type { StubEvents } from './stub-events.ts';
+import type { Topology } from './topology.ts';
 import type { Vms } from './vms.ts';
 
 /** A migration reports several times a second; people and pages need no more than this. */
@@ -46,6 +47,7 @@ export interface Rooms {
   readonly vms: Vms;
   readonly migrations: Migrations;
   readonly network: Network;
+  readonly topology: Topology;
   readonly reports: MachineReports;
   readonly join: JoinServer;
   readonly log: Log;
@@ -183,9 +185,10 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'cache.set': ({ node, capBytes }) => setCacheCap(members, node, capBytes),
     'metrics.show': async ({ node }) => {
       const [gathered, recovery] = await Promise.all([gatherMetrics(members, rooms.log, node), points.figures()]);
-      return { ...gathered, ...recovery };
+      return { ...gathered, ...recovery, links: rooms.topology.links };
     },
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
+    'network.topology': () => rooms.topology.show(),
     'status.watch': async (_params, { progress, signal }) => {
       await watchStatus(rooms, progress, signal);
       return {};

@@ -34,6 +34,7 @@ import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
 import { StubEvents } from './stub-events.ts';
+import { Topology } from './topology.ts';
 import { Vms } from './vms.ts';
 import { WatchedCluster } from './watched-cluster.ts';
 
@@ -88,6 +89,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
   const network = new Network({ ...shared, plan });
+  const topology = new Topology({ ...shared, nodes: () => members.states() });
   reports.lookRound();
   const join_ = await startJoinServer({
     authorityDirectory: config.authority,
@@ -113,6 +115,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     vms,
     migrations,
     network,
+    topology,
     reports,
     join: join_,
     log,
@@ -131,6 +134,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'catalogue and stores compared': () => watch.look(),
     'images in doubt settled': () => rebuild.reconcile(),
     'bindings told': () => network.repeat(),
+    'links looked at': () => topology.look(),
     'failed migrations taken back': () => migrations.tidy(),
     'VMs taken away': () => vms.tidy(),
     'snapshots finished': () => snapshots.tidy(),

@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { Bytes, Name } from '../names.ts';
 import { PropagationCounters } from './propagation.ts';
+import { TopologyLink } from './topology.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 
@@ -67,6 +68,8 @@ export const ClusterMetrics = Type.Object({
   nodes: Type.Array(Type.Object({ node: Name, metrics: StoreMetrics })),
   members: Type.Array(Type.Object({ node: Name, cloud: Name })),
   unreachable: Type.Array(Name),
+  /** Between the nodes, as last told by the overlay's controller. */
+  links: Type.Optional(Type.Array(TopologyLink)),
   /** Of images under `async`: what would be lost with their writers' disks, in ms; null before their first point. */
   recovery: Type.Optional(
     Type.Array(Type.Object({ image: Name, rpoSeconds: Count, lostMs: Type.Union([Type.Number(), Type.Null()]) })),

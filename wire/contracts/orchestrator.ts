@@ -14,6 +14,7 @@ import { PropagationSettings } from './propagation.ts';
 import { readerCalls } from './readers.ts';
 import { RebuildReport } from './rebuild.ts';
 import { SwitchState } from './sdnd.ts';
+import { ClusterTopology } from './topology.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -164,6 +165,8 @@ export const orchestratorContract = contract('orchestrator', {
   /** What the stores have counted: of one node, or the one of a cloud, or of all. */
   'metrics.show': method(['operator'], Type.Object({ node: Type.Optional(Name) }), ClusterMetrics),
   'network.verify': method(['operator'], Empty, Type.Object({ switches: Type.Array(SwitchState) })),
+  /** The links between nodes as they are, or as they were when the overlay's controller last answered. */
+  'network.topology': method(['operator'], Empty, ClusterTopology),
   /** Calls back with the whole status whenever it changed, until the connection ends. */
   'status.watch': method(['operator'], Empty, Empty, { progress: Status, timeoutMs: 0 }),
 });

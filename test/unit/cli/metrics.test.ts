@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { describeMetrics, fetchedWithin, wanBytes } from '../../../cli/metrics-text.ts';
 import { prometheusText } from '../../../cli/prometheus-text.ts';
 import { type BlockMetrics, type ClusterMetrics, FETCH_BUCKETS_MS } from '../../../wire/contracts/metrics.ts';
+import type { TopologyLink } from '../../../wire/contracts/topology.ts';
 
 const times = (...pairs: [bucket: number, count: number][]): number[] => {
   const counts = new Array<number>(FETCH_BUCKETS_MS.length + 1).fill(0);
@@ -87,6 +88,22 @@ test('of images under async what may be lost, and what would be now', async () =
   assert.match(text, 'supercloud_image_recovery_lost_seconds{image="web"} 12.5');
   assert.match(text, 'supercloud_image_recovery_rpo_seconds{image="log"} 60');
   assert.not.match(text, 'supercloud_image_recovery_lost_seconds{image="log"}');
+});
+
+test('of links what was measured, and of an unknown one nothing', async () => {
+  const measured = { verdict: 'up', roundTripMs: 75.5, loss: 0.25, provedBytes: 1_344 } as const;
+  const link: TopologyLink = { a: 'a', b: 'b', ...measured, isShared: true, via: [] };
+  const links: TopologyLink[] = [
+    link,
+    { ...link, b: 'c', verdict: 'down', roundTripMs: null },
+    { ...link, b: 'd', verdict: 'unknown', roundTripMs: null },
+  ];
+  const text = await prometheusText({ ...CLUSTER, links });
+  assert.match(text, 'supercloud_link_up{a="a",b="b"} 1');
+  assert.match(text, 'supercloud_link_up{a="a",b="c"} 0');
+  assert.match(text, 'supercloud_link_round_trip_seconds{a="a",b="b"} 0.0755');
+  assert.match(text, 'supercloud_link_loss_ratio{a="a",b="b"} 0.25');
+  assert.not.match(text, 'b="d"');
 });
 
 test.run();

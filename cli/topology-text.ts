@@ -1,0 +1,82 @@
+// The overlay's topology for a terminal: the nodes by cloud, and every link as a line that is longer where the way is.
+import { styleText } from 'node:util';
+import { formatTable } from '../common/table.ts';
+import type { ClusterTopology, TopologyLink } from '../wire/contracts/topology.ts';
+
+const ETHERNET_HEADER_BYTES = 14;
+const LINE_COLUMNS_MIN = 4;
+const LINE_COLUMNS_MAX = 16;
+/** Columns for each doubling of the round trip from 1 ms on. */
+const COLUMNS_PER_DOUBLING = 1.5;
+const STROKES = { up: '─', down: '╳', unknown: '·' } as const;
+const COLOURS = { up: 'green', down: 'red', unknown: 'yellow' } as const;
+
+/** One line for each cloud and node, then one for each link. `nowMs` since 1970. */
+export function describeTopology(topology: ClusterTopology, nowMs: number): string {
+  const { takenAtMs } = topology;
+  const ageSec = takenAtMs === null ? 0 : Math.round((nowMs - takenAtMs) / 1_000);
+  const notes = [
+    ...(takenAtMs === null ? ["the overlay's controller does not answer: no link is known"] : []),
+    ...(ageSec > 2 ? [`the overlay's controller does not answer: this was ${ageSec} s ago`] : []),
+  ];
+  return [...describeNodes(topology), '', describeLinks(topology), ...notes].join('\n');
+}
+
+function describeNodes({ nodes }: ClusterTopology): string[] {
+  const clouds = Map.groupBy(nodes, ({ cloud }) => cloud);
+  return [...clouds].sort(byName).flatMap(([cloud, members]) => [
+    cloud,
+    ...members
+      .sort((x, y) => (x.node < y.node ? -1 : 1))
+      .map(({ node, up, reports }, at) => {
+        const state = up ? '' : ' (down)';
+        const silence = reports ? '' : ' (its agent reports no links)';
+        return `${at === members.length - 1 ? '└─' : '├─'} ${node}${state}${silence}`;
+      }),
+  ]);
+}
+
+function describeLinks({ links }: ClusterTopology): string {
+  if (links.length === 0) return 'no link was measured yet';
+  const figures = ['RTT', 'LOSS', 'MTU'].map((title) => ({ title, figures: true }));
+  const columns = [
+    { title: 'FROM' },
+    { title: 'LINK' },
+    { title: 'TO' },
+    { title: 'STATE' },
+    ...figures,
+    { title: 'WAY' },
+  ];
+  return formatTable(columns, links.map(describeLink));
+}
+
+function describeLink(link: TopologyLink): string[] {
+  const { a, b, verdict, roundTripMs, loss, provedBytes } = link;
+  const isMeasured = roundTripMs !== null;
+  return [
+    a,
+    styleText(COLOURS[verdict], lineOf(link)),
+    b,
+    verdict,
+    isMeasured ? `${roundTripMs < 9.95 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms` : '',
+    isMeasured ? `${Math.round(100 * loss)} %` : '',
+    provedBytes === 0 ? '' : `${provedBytes - ETHERNET_HEADER_BYTES}`,
+    wayOf(link),
+  ];
+}
+
+function lineOf({ verdict, roundTripMs }: TopologyLink): string {
+  const doublings = Math.log2(Math.max(1, roundTripMs ?? 1));
+  const columns = Math.min(LINE_COLUMNS_MAX, LINE_COLUMNS_MIN + Math.round(COLUMNS_PER_DOUBLING * doublings));
+  const half = '─'.repeat(Math.floor(columns / 2) - 1);
+  return verdict === 'down' ? `${half} ${STROKES.down} ${half}` : STROKES[verdict].repeat(columns);
+}
+
+function wayOf({ via }: TopologyLink): string {
+  if (via === null) return 'none';
+  return via.length === 0 ? 'direct' : `over ${via.join(', ')}`;
+}
+
+function byName([one]: [string, unknown], [other]: [string, unknown]): number {
+  return one < other ? -1 : 1;
+}
