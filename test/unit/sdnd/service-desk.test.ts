@@ -1,10 +1,8 @@
 // The desk at a switch made of the codec: what it asks of the switch, how frames come and go, and that it comes back.
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encode, type Message, NO_BUFFER } from '@openflow/ofp';
+import { type Message, NO_BUFFER } from '@openflow/ofp';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { realClock } from '../../../common/clock.ts';
@@ -13,63 +11,12 @@ import type { ServiceEvent } from '../../../sdnd/guest-services/answers.ts';
 import { GuestServices } from '../../../sdnd/guest-services/guest-services.ts';
 import { DhcpType } from '../../../sdnd/packets/dhcp.ts';
 import { ServiceDesk } from '../../../sdnd/service-desk.ts';
-import { within } from '../common/members.ts';
 import { dhcpFrame, NETWORK, WEB } from '../guest-services/small-network.ts';
-import { CodecSwitch } from './switch-made-of-codec.ts';
+import { SocketSwitch } from './socket-switch.ts';
 
 const desks = suite('service desk');
 const folder = mkdtempSync(join(tmpdir(), 'desk-'));
 const OWN = WEB.ipv4[0];
-
-/** A switch at a socket, one connection after the other. */
-class SocketSwitch {
-  readonly path: string;
-  readonly #server: Server;
-  #peer = new CodecSwitch();
-  #connection: Socket | undefined;
-  #news = Promise.withResolvers<void>();
-
-  constructor(name: string) {
-    this.path = join(folder, name);
-    this.#server = createServer((socket) => this.#accept(socket)).listen(this.path);
-  }
-
-  #accept(socket: Socket): void {
-    this.#connection = socket;
-    this.#peer = new CodecSwitch();
-    socket.on('error', () => undefined);
-    socket.on('data', (bytes: Uint8Array) => {
-      for (const answer of this.#peer.receive(bytes)) socket.write(answer);
-      this.#news.resolve();
-      this.#news = Promise.withResolvers();
-    });
-    socket.write(this.#peer.hello());
-  }
-
-  send(message: Message): void {
-    this.#connection?.write(encode(message, 9));
-  }
-
-  drop(): void {
-    this.#connection?.destroy();
-    this.#peer = new CodecSwitch();
-  }
-
-  /** Resolves with the messages of this connection once there are so many of the type. */
-  async messages(type: Message['type'], count: number): Promise<Message[]> {
-    for (;;) {
-      const found = this.#peer.got.map(({ message }) => message).filter((message) => message.type === type);
-      if (found.length >= count) return found;
-      await within(this.#news.promise, 10_000, `no ${type}`);
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#server.close();
-    this.#connection?.destroy();
-    await once(this.#server, 'close');
-  }
-}
 
 function deskAt({ path: socket }: SocketSwitch) {
   const services = new GuestServices();
@@ -91,7 +38,7 @@ function packetIn(portNo: number): Message {
 desks.after(() => rmSync(folder, { recursive: true }));
 
 desks('it asks for packets under its own id, and tells the guests of their router', async () => {
-  const peer = new SocketSwitch('asks');
+  const peer = new SocketSwitch(folder, 'asks');
   const { desk } = deskAt(peer);
   const [advertisement] = await peer.messages('packet-out', 1);
   assert.equal(await peer.messages('nx-set-controller-id', 1), [{ type: 'nx-set-controller-id', controllerId: 1 }]);
@@ -104,7 +51,7 @@ desks('it asks for packets under its own id, and tells the guests of their route
 desks(
   'a frame is answered by the port that it came from, its events are told; it goes on after the switch was away',
   async () => {
-    const peer = new SocketSwitch('answers');
+    const peer = new SocketSwitch(folder, 'answers');
     const { desk, events } = deskAt(peer);
     for (const round of [1, 2]) {
       await peer.messages('packet-out', 1);

@@ -1,0 +1,61 @@
+// A switch made of the codec at a unix socket, one connection after the other. Not a test itself.
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { encode, type Message } from '@openflow/ofp';
+import type { Flow } from '../../../sdnd/flow.ts';
+import { within } from '../common/members.ts';
+import { CodecSwitch } from './switch-made-of-codec.ts';
+
+export class SocketSwitch {
+  readonly path: string;
+  readonly #server: Server;
+  #peer = new CodecSwitch();
+  #connection: Socket | undefined;
+  #news = Promise.withResolvers<void>();
+
+  constructor(folder: string, name: string) {
+    this.path = join(folder, name);
+    this.#server = createServer((socket) => this.#accept(socket)).listen(this.path);
+  }
+
+  get flows(): Map<string, Flow> {
+    return this.#peer.flows;
+  }
+
+  #accept(socket: Socket): void {
+    this.#connection = socket;
+    this.#peer = new CodecSwitch();
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes: Uint8Array) => {
+      for (const answer of this.#peer.receive(bytes)) socket.write(answer);
+      this.#news.resolve();
+      this.#news = Promise.withResolvers();
+    });
+    socket.write(this.#peer.hello());
+  }
+
+  send(message: Message): void {
+    this.#connection?.write(encode(message, 9));
+  }
+
+  drop(): void {
+    this.#connection?.destroy();
+    this.#peer = new CodecSwitch();
+  }
+
+  /** Resolves with the messages of this connection once there are so many of the type. */
+  async messages(type: Message['type'], count: number): Promise<Message[]> {
+    for (;;) {
+      const found = this.#peer.got.map(({ message }) => message).filter((message) => message.type === type);
+      if (found.length >= count) return found;
+      await within(this.#news.promise, 10_000, `no ${type}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+    this.#connection?.destroy();
+    await once(this.#server, 'close');
+  }
+}
