@@ -16,7 +16,7 @@ const FAR_ASKS = 3;
 const FAR_ASK_EVERY_MS = 800;
 /** Whoever asks more often is not answered. */
 const ANSWER_EVERY_MS = 200;
-/** Every so many-th probe is as long as a guest's longest frame. */
+/** Every so many-th probe of a close one, and the first of a far one's round, is as long as a guest's longest frame. */
 const LONG_EVERY = 4;
 /** A round trip that changed by less, and by less than this share, is not worth telling. */
 const ROUND_TRIP_STEP_MS = 0.5;
@@ -169,16 +169,18 @@ export class Prober {
       this.#endRound(probed);
       return [];
     }
+    const isFirst = probed.asksLeft === FAR_ASKS;
     probed.asksLeft--;
     probed.dueMs = nowMs + FAR_ASK_EVERY_MS;
-    return [this.#frame(probed, true, nowMs)];
+    return [this.#frame(probed, true, nowMs, isFirst)];
   }
 
-  #frame(probed: Probed, asks: boolean, nowMs: number): ProbeFrame {
+  #frame(probed: Probed, asks: boolean, nowMs: number, isFirst = false): ProbeFrame {
     const { node, longBytes } = this.#parts;
     probed.sent++;
+    const isLong = isFirst || probed.sent % LONG_EVERY === 0;
     const probe = probed.link.probe(node, asks, nowMs);
-    return { to: probed.peer.address, bytes: encodeProbe(probe, probed.sent % LONG_EVERY === 0 ? longBytes : 0) };
+    return { to: probed.peer.address, bytes: encodeProbe(probe, isLong ? longBytes : 0) };
   }
 }
 

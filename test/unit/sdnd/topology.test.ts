@@ -217,4 +217,10 @@ test('a session that has not begun says nothing; a member that is removed leaves
   assert.equal(states.all, []);
 });
 
+test('two that share nothing have a guest frame proved in their first round', () => {
+  const world = new TopologyWorld(['alpha', 'beta'], isFar);
+  world.run(5_000);
+  assert.is(world.states.link('alpha', 'beta')?.provedBytes, LONG_BYTES);
+});
+
 test.run();
