@@ -47,7 +47,14 @@ const GUEST_CLIENTS = ['udhcpc', 'isc-dhcp-client', 'bind9-dnsutils', 'ndisc6', 
 const LAB_PACKAGES = labPackages('debian');
 
 /** Tests that have namespaces of their own or draw their ports; the others' daemons listen at fixed ports of the loopback. */
-const APART = /\/(guest|openflow|ovsdb|qemu|rpc|sdnd|switch|wan|wireguard)[^/]*$/;
+const APART = /\/(guest|openflow|overlay|ovsdb|qemu|sdnd|switch|wan|wireguard)[^/]*$/;
+/** Those among them that mostly wait. */
+const WAITING = /\/(rpc|sdnd-repair)[^/]*$/;
+
+function laneOf(file: string): string {
+  if (WAITING.test(file)) return 'waiting';
+  return APART.test(file) ? 'apart' : 'loopback';
+}
 
 const KINDS: readonly Kind[] = [
   { folder: 'unit', parallel: 2, limitMs: 120_000, packages: ['cpio', 'util-linux-extra'] },
@@ -57,8 +64,8 @@ const KINDS: readonly Kind[] = [
   { folder: 'real-crash', parallel: 2, limitMs: 360_000, asLab: true, packages: ['strace', 'e2fsprogs'] },
   {
     folder: 'interop',
-    parallel: 2,
-    laneOf: (file) => (APART.test(file) ? 'apart' : 'loopback'),
+    parallel: 3,
+    laneOf,
     limitMs: 240_000,
     asLab: true,
     packages: [...LAB_PACKAGES, ...JUDGES, ...GUEST_CLIENTS],

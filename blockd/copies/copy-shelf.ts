@@ -157,10 +157,10 @@ export class CopyShelf {
     const isBeside = host?.table.mayHearCopy(id, source) === true;
     if (!mayKeep(role) && role !== 'sealed' && !isBeside) throw new Error(`layer ${id} is ${role} here`);
     if (store.bytes !== bytes) throw new Error(`layer ${id} has ${store.bytes} bytes here, not ${bytes}`);
-    if (epoch < copiedUnder || ends.some((end) => end.epoch >= epoch))
-      throw new Error(`epoch ${epoch} of image ${image} has ended`);
+    if (ends.some((end) => end.epoch >= epoch)) throw new Error(`epoch ${epoch} of image ${image} has ended`);
     // One that never changes again only has to say that it is all here.
     if (role === 'sealed') return layer;
+    if (epoch < copiedUnder) throw new Error(`the copy of image ${image} is of epoch ${copiedUnder}, not ${epoch}`);
     const state = { ...wholeNote(store), copiedUnder: epoch };
     // After a crash of this node what was being taken gets a number of its own (SOUNDNESS A1, A3).
     store.table.lastSequence = Math.max(store.table.lastSequence, lastSequence);

@@ -5,8 +5,8 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a writer of an older epoch takes a copy over again',
     room: 'blockd/copies/copy-shelf.ts',
-    find: 'if (epoch < copiedUnder || ends',
-    replace: 'if (ends',
+    find: 'if (epoch < copiedUnder)',
+    replace: 'if (epoch < 0)',
     by: 'unit/blockd/copies/counted-copy',
   },
   {
@@ -45,10 +45,10 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/copies/counted-copy',
   },
   {
-    name: 'what the last writer closed with is forgotten once another tells it anything',
-    room: 'blockd/copies/copy-shelf.ts',
-    find: 'const state = wholeNote(store);',
-    replace: 'const state = store.failure && wholeNote(store);',
+    name: 'what the last writer closed with is forgotten once an offer has raised its numbers',
+    room: 'blockd/copies/whole-copy.ts',
+    find: 'return state.closing?.digest === digest &&',
+    replace: 'return state.closing?.lastSequence === table.mark.lastSequence &&',
     by: 'unit/blockd/copies/counted-copy',
   },
   {
