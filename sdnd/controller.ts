@@ -67,7 +67,6 @@ export class Controller implements SwitchListener {
   handlers(): Handlers<typeof sdndContract> {
     return {
       'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
-      'links.set': async ({ links }) => this.#carryOut(() => this.#linksRecord(links)),
       'networks.set': ({ networks }) => {
         if (this.#agents.setNetworks(networks)) this.#tellAgents();
         return {};

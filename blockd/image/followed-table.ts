@@ -10,6 +10,7 @@ import { wasWhole } from '../copies/whole-copy.ts';
 import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { sameTable, type TableSource } from '../peer/table-follower.ts';
+import { waitsAt } from '../propagation/flush-rule.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { Image } from './image.ts';
 import type { ImageArrival } from './image-arrival.ts';
@@ -129,8 +130,7 @@ export class FollowedTable {
   get #isCountedOn(): boolean {
     const { image, layers, book } = this.#parts;
     const { store } = image;
-    const { mode } = book.of(store.image).policy;
-    const isCopied = mode === 'sync' || mode === 'sync-write' || layers.records.copiesOf(store.layer) > 1;
+    const isCopied = waitsAt(book.of(store.image).policy) !== 'nothing' || layers.records.copiesOf(store.layer) > 1;
     return isCopied && wasWhole(store);
   }
 

@@ -110,7 +110,9 @@ export class ImageCuts {
       await seal(store);
     } catch (error) {
       log.warn({ image: store.image, reason: messageOf(error) }, 'a layer is not marked as sealed yet');
-      if (isFull(error)) roomWait.add(`the mark of layer ${store.layer} as sealed`, () => seal(store));
+      // By then it may have been brought or merged as a layer: that said more than this mark does.
+      const again = async (): Promise<void> => (store.state.role === 'cutting' ? seal(store) : undefined);
+      if (isFull(error)) roomWait.add(`the mark of layer ${store.layer} as sealed`, again);
     }
   }
 

@@ -73,8 +73,6 @@ export type SwitchState = Type.Static<typeof SwitchState>;
 /** The overlay controller's calls. */
 export const sdndContract = contract('sdnd', {
   'members.set': method(['controller'], Type.Object({ members: Type.Array(OverlayMember) }), Empty),
-  /** All that is known of the links between members; paths go where it takes the least time. */
-  'links.set': method(['controller'], Type.Object({ links: Type.Array(MeshLink) }), Empty),
   /** The guests' networks, all of them; not kept: told again before `state.told`. */
   'networks.set': method(['controller'], Type.Object({ networks: Type.Array(GuestNetworkPlan) }), Empty),
   /**
