@@ -3,18 +3,14 @@
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runIn, spawnIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import { AGENT_PORT_FIRST } from '../../sdnd/pipeline.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
-import { ADDRESS, NODES, ThreeSwitches } from './three-switches.ts';
+import { ThreeSwitches } from './three-switches.ts';
 
-/** The agent compares every 2.5 s; the rest is for a machine that does much else. */
-const MENDED_WITHIN_MS = 20_000;
-const POLL_MS = 50;
 const CLIENT_TIMEOUT_MS = 60_000;
 /** Sent as fast as the kernel takes them, some hundred times what a port may. */
 const FLOOD_FRAMES = 20_000;
@@ -24,14 +20,6 @@ const net = new ThreeSwitches();
 const hosts = new OverlayHosts(net);
 const folder = mkdtempSync('/tmp/addresses-');
 const guests = suite("guests' addresses");
-
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (let waitedMs = 0; waitedMs <= MENDED_WITHIN_MS; waitedMs += POLL_MS) {
-    if (await check()) return;
-    await sleep(POLL_MS);
-  }
-  throw new Error(`not within ${MENDED_WITHIN_MS} ms: ${what}\n${net.logTails()}`);
-}
 
 /** A shell's words in a guest; what it prints, and then its exit status. */
 function run(name: string, script: string): Promise<string> {
@@ -70,15 +58,10 @@ function dig(name: string, question: string, options = '+tries=5 +time=3'): Prom
 
 guests.before(async () => {
   await net.start();
-  await eventually('the switches have found the controller', async () => {
-    const { switches } = await net.sdnd('switch.verify', {});
-    return switches.filter(({ connected }) => connected).length === NODES.length;
-  });
   await hosts.addGuest('web', 'alpha', 10);
   await hosts.addGuest('app', 'alpha', 11);
   await hosts.addGuest('db', 'beta', 12);
   for (const name of hosts.names) await run(name, 'ip address flush dev eth0 scope global');
-  await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
   await net.sdnd('networks.set', { networks: [NETWORK] });
   for (const [owner, node] of [
     ['web', 'alpha'],
@@ -128,7 +111,7 @@ guests(
   async () => {
     assert.is(await dig('web', 'db.shop.internal'), '10.88.0.12\nexit 0\n');
     assert.is(await dig('db', '-x 10.88.0.11'), 'app.shop.internal.\nexit 0\n');
-    await eventually('pings are answered', async () => (await hosts.pings('web', 'db')) === 5);
+    await net.eventually('pings are answered', async () => (await hosts.pings('web', 'db')) === 5);
   },
 );
 
@@ -137,12 +120,12 @@ guests(
   async () => {
     for (const name of ['web', 'db']) {
       await run(name, 'sysctl -q -w net.ipv6.conf.eth0.disable_ipv6=0');
-      await eventually('nobody else has the address', async () => {
+      await net.eventually('nobody else has the address', async () => {
         const own = await run(name, 'ip -6 address show dev eth0 scope link');
         return own.includes('inet6 fe80::88:ff:fe00:') && !/tentative|dadfailed/.test(own);
       });
     }
-    await eventually('pings are answered', async () =>
+    await net.eventually('pings are answered', async () =>
       (await run('web', 'ping -6 -n -c 3 -i 0.1 -W 2 fe80::88:ff:fe00:c%eth0')).includes(' 3 received'),
     );
   },
@@ -178,7 +161,7 @@ guests('a guest that floods the services hurts no other', async () => {
 guests('a switch that lost the meters gets them again, with the flows that went with them', async () => {
   const before = await net.switch('alpha').ofctl('dump-meters', []);
   await net.switch('alpha').ofctl('del-meters', []);
-  await eventually('the meters are back', async () => {
+  await net.eventually('the meters are back', async () => {
     const sorted = (text: string): string => text.split('\n').slice(1).sort().join('\n');
     return sorted(await net.switch('alpha').ofctl('dump-meters', [])) === sorted(before);
   });
@@ -191,7 +174,7 @@ guests('without the controller it renews, after its agent was killed too, and af
   const client = spawnIn(hosts.host('web').namespace, 'sh', ['-c', words]);
   const ended = once(client, 'exit');
   try {
-    await eventually('the client is bound', async () => has('web', 'bound'));
+    await net.eventually('the client is bound', async () => has('web', 'bound'));
     await net.killController();
     await net.killAgent('alpha');
     await net.startAgent('alpha');
@@ -219,7 +202,7 @@ function has(name: string, what: 'bound' | 'renew'): boolean {
 async function renews(client: { kill(signal: 'SIGUSR1'): boolean }): Promise<void> {
   rmSync(join(folder, 'web.renew'), { force: true });
   let asked = 0;
-  await eventually('the client has renewed', async () => {
+  await net.eventually('the client has renewed', async () => {
     if (asked++ % 40 === 0) client.kill('SIGUSR1');
     return has('web', 'renew');
   });
@@ -229,7 +212,7 @@ guests('a port that goes takes its meter and its flows along', async () => {
   const port = AGENT_PORT_FIRST + 1;
   assert.match(await net.switch('alpha').ofctl('dump-meters', []), new RegExp(`meter=${port} `));
   await net.agent('alpha', 'port.detach', { owner: 'app' });
-  await eventually('the meter is gone', async () => {
+  await net.eventually('the meter is gone', async () => {
     return !(await net.switch('alpha').ofctl('dump-meters', [])).includes(`meter=${port} `);
   });
   assert.not.match(await net.switch('alpha').ofctl('dump-flows', []), new RegExp(`in_port=${port}`));

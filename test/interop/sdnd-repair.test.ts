@@ -5,11 +5,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { portName } from '../../sdnd/guest-ports.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
-import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
+import { type NodeName, ThreeSwitches } from './three-switches.ts';
 
-/** Installed equals wanted again within 5 s (PROMISES N5); the rest is for a machine that does much else. */
-const MENDED_WITHIN_MS = 20_000;
-const POLL_MS = 20;
 /** Six seconds of pings, more than anything here takes away. */
 const PINGS = 600;
 const PING_EVERY_MS = 10;
@@ -17,15 +14,6 @@ const PING_EVERY_MS = 10;
 const net = new ThreeSwitches();
 const hosts = new OverlayHosts(net);
 const repair = suite('repair of a switch');
-
-async function eventually(what: string, check: () => Promise<boolean>): Promise<number> {
-  const begunMs = performance.now();
-  while (performance.now() - begunMs < MENDED_WITHIN_MS) {
-    if (await check()) return performance.now() - begunMs;
-    await sleep(POLL_MS);
-  }
-  throw new Error(`not within ${MENDED_WITHIN_MS} ms: ${what}\n${net.logTails()}`);
-}
 
 async function flows(node: NodeName): Promise<string> {
   const text = await net.switch(node).ofctl('dump-flows', ['--no-stats']);
@@ -54,13 +42,13 @@ async function comesBack(what: string, take: () => Promise<unknown>): Promise<vo
   const running = hosts.pings('db', 'web', PINGS).catch(() => 0);
   await sleep(PING_EVERY_MS * 30);
   await take();
-  await eventually(`the ports after ${what}`, async () => (await ports().catch(() => '')) === well.ports);
+  await net.eventually(`the ports after ${what}`, async () => (await ports().catch(() => '')) === well.ports);
   // The controller has then heard of all ports that went and came: its answer follows what the switch told it.
   await net.sdnd('switch.verify', {});
-  await eventually(`the flows after ${what}`, async () => (await flows('alpha').catch(() => '')) === well.flows).catch(
-    async (error: unknown) => assert.is(await flows('alpha'), well.flows, String(error)),
-  );
-  await eventually(`pings after ${what}`, async () => (await hosts.pings('db', 'web', 3)) === 3);
+  await net
+    .eventually(`the flows after ${what}`, async () => (await flows('alpha').catch(() => '')) === well.flows)
+    .catch(async (error: unknown) => assert.is(await flows('alpha'), well.flows, String(error)));
+  await net.eventually(`pings after ${what}`, async () => (await hosts.pings('db', 'web', 3)) === 3);
   const lostMs = (PINGS - (await running)) * PING_EVERY_MS;
   process.stdout.write(`  ${what}: pings of ${lostMs} ms were lost\n`);
 }
@@ -71,18 +59,13 @@ function vsctl(...words: readonly string[]): () => Promise<string> {
 
 repair.before(async () => {
   await net.start();
-  await eventually('the switches have found the controller', async () => {
-    const { switches } = await net.sdnd('switch.verify', {});
-    return switches.filter(({ connected }) => connected).length === NODES.length;
-  });
   await hosts.addGuest('web', 'alpha', 10);
   await hosts.addGuest('db', 'beta', 12);
-  await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
   await net.sdnd('binding.set', { binding: hosts.binding('web', 'alpha', portName('web'), 1) });
   await net.sdnd('binding.set', { binding: hosts.binding('db', 'beta', portName('db'), 1) });
   await net.agent('alpha', 'port.open', { owner: 'web' });
   await net.agent('beta', 'port.open', { owner: 'db' });
-  await eventually('pings are answered', async () => (await hosts.pings('db', 'web', 3)) === 3);
+  await net.eventually('pings are answered', async () => (await hosts.pings('db', 'web', 3)) === 3);
   await net.sdnd('switch.verify', {});
   Object.assign(well, { flows: await flows('alpha'), ports: await ports() });
 });

@@ -10,9 +10,6 @@ import type { TopologyLink } from '../../wire/contracts/topology.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
 
-/** Up within 2 s, down within 3 s; the rest is for a machine that does much else. */
-const JUDGED_WITHIN_MS = 30_000;
-const POLL_MS = 25;
 /** Longer than the silence after which a link would be down. */
 const SILENCE_MS = 4_000;
 const GUEST_FRAME_BYTES = 1_344;
@@ -22,16 +19,6 @@ const PROBER_COOKIE = 'cookie=0x300000000000000/-1';
 const net = new ThreeSwitches();
 const hosts = new OverlayHosts(net);
 const topology = suite('topology by probes');
-
-/** Answers how long it took, ms. */
-async function eventually(what: string, check: () => Promise<boolean>): Promise<number> {
-  const begunMs = performance.now();
-  while (performance.now() - begunMs < JUDGED_WITHIN_MS) {
-    if (await check()) return Math.round(performance.now() - begunMs);
-    await sleep(POLL_MS);
-  }
-  throw new Error(`not within ${JUDGED_WITHIN_MS} ms: ${what}\n${net.logTails()}`);
-}
 
 async function link(a: NodeName, b: NodeName): Promise<TopologyLink | undefined> {
   const { links } = await net.sdnd('links.show', {});
@@ -44,7 +31,7 @@ async function verdicts(): Promise<string> {
 }
 
 function becomes(wanted: string): Promise<number> {
-  return eventually(wanted, async () => (await verdicts()) === wanted);
+  return net.eventually(wanted, async () => (await verdicts()) === wanted);
 }
 
 const ALL_UP = 'alpha-beta up, alpha-gamma up, beta-gamma up';
@@ -86,10 +73,9 @@ topology.before(async () => {
   await hosts.addGuest('web', 'alpha', 10);
   await hosts.addGuest('app', 'beta', 11);
   await hosts.addGuest('db', 'gamma', 12);
-  await eventually('the agents are in session', async () => {
-    await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
-    return (await net.sdnd('links.show', {})).nodes.every(({ reports }) => reports);
-  });
+  await net.eventually('the agents are in session', async () =>
+    (await net.sdnd('links.show', {})).nodes.every(({ reports }) => reports),
+  );
 });
 topology.after(() => net.stop());
 
@@ -103,7 +89,7 @@ topology('links appear when nodes share a network, with their round trip and a g
     await net.agent(node, 'port.open', { owner });
   }
   process.stdout.write(`  up after ${await becomes(ALL_UP)} ms\n`);
-  await eventually('long frames', async () => (await link('alpha', 'gamma'))?.provedBytes === GUEST_FRAME_BYTES);
+  await net.eventually('long frames', async () => (await link('alpha', 'gamma'))?.provedBytes === GUEST_FRAME_BYTES);
   const { roundTripMs, isShared, via } = (await link('alpha', 'gamma')) ?? {};
   assert.equal({ isShared, via }, { isShared: true, via: [] });
   assert.ok(typeof roundTripMs === 'number' && roundTripMs > 0, String(roundTripMs));
@@ -120,14 +106,14 @@ topology('a cut one way is seen, takes no flow away, and is seen to be mended', 
 
 topology('the end of a session is not the end of a link', async () => {
   await net.killAgent('gamma');
-  await eventually('gamma reports no more', async () => {
+  await net.eventually('gamma reports no more', async () => {
     const { nodes } = await net.sdnd('links.show', {});
     return nodes.every(({ node, reports }) => reports === (node !== 'gamma'));
   });
   await sleep(SILENCE_MS);
   assert.is(await verdicts(), ALL_UP);
   await net.startAgent('gamma');
-  await eventually('gamma reports', async () =>
+  await net.eventually('gamma reports', async () =>
     (await net.sdnd('links.show', {})).nodes.every(({ reports }) => reports),
   );
 });
@@ -139,7 +125,7 @@ topology('without the controller the agents go on, also one that starts; no flow
   await net.killAgent('beta');
   await net.startAgent('beta');
   const count = await heard('alpha', 'beta');
-  await eventually('beta probes', async () => (await heard('alpha', 'beta')) > count + 2);
+  await net.eventually('beta probes', async () => (await heard('alpha', 'beta')) > count + 2);
   assert.equal(await Promise.all(NODES.map(flows)), before);
   await net.startController();
   await becomes(ALL_UP);
@@ -149,7 +135,7 @@ topology('without the controller the agents go on, also one that starts; no flow
 topology('flows of probes that somebody takes out come back', async () => {
   const before = await flows('alpha');
   await net.switch('alpha').ofctl('del-flows', [PROBER_COOKIE]);
-  await eventually('the flows', async () => String(await flows('alpha')) === String(before));
+  await net.eventually('the flows', async () => String(await flows('alpha')) === String(before));
 });
 
 topology('no guest sends a probe or receives one', async () => {

@@ -10,9 +10,6 @@ import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
 
-/** Installed equals wanted again within 5 s (PROMISES N5); the rest is for a machine that does much else. */
-const MENDED_WITHIN_MS = 20_000;
-const POLL_MS = 50;
 /** Open vSwitch counts a tunnel's frames when it looks its flows through, at the latest after 500 ms. */
 const COUNTERS_LATE_MS = 800;
 const MIGRATION = '00000000000000a1';
@@ -21,18 +18,10 @@ const net = new ThreeSwitches();
 const hosts = new OverlayHosts(net);
 const overlay = suite('overlay on Open vSwitch');
 
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (let waitedMs = 0; waitedMs <= MENDED_WITHIN_MS; waitedMs += POLL_MS) {
-    if (await check()) return;
-    await sleep(POLL_MS);
-  }
-  throw new Error(`not within ${MENDED_WITHIN_MS} ms: ${what}\n${net.logTails()}`);
-}
-
 /** Waits until a switch's flows are the wanted ones; fails with the difference. */
 async function flowsBecome(node: NodeName, wanted: readonly string[]): Promise<void> {
   const isThere = async (): Promise<boolean> => String(await flows(node)) === String(wanted);
-  await eventually(`the flows of ${node}`, isThere).catch(async (error: unknown) => {
+  await net.eventually(`the flows of ${node}`, isThere).catch(async (error: unknown) => {
     assert.equal(await flows(node), wanted, String(error));
   });
 }
@@ -68,10 +57,6 @@ function inject(node: NodeName, to: NodeName, tunnelId: number, frame: { from: s
 
 overlay.before(async () => {
   await net.start();
-  await eventually('the switches have found the controller', async () => {
-    const { switches } = await net.sdnd('switch.verify', {});
-    return switches.filter(({ connected }) => connected).length === NODES.length;
-  });
   await hosts.addGuest('web', 'alpha', 10);
   await hosts.addGuest('app', 'alpha', 11);
   await hosts.addGuest('db', 'beta', 12);
@@ -81,7 +66,6 @@ overlay.before(async () => {
 overlay.after(() => net.stop());
 
 overlay('an agent port passes nothing until its agent opens it', async () => {
-  await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
   await net.sdnd('binding.set', { binding: hosts.binding('web', 'alpha', portName('web'), 1) });
   await net.sdnd('binding.set', { binding: hosts.binding('app', 'alpha', portName('app'), 1) });
   await net.sdnd('binding.set', { binding: hosts.binding('db', 'beta', portName('db'), 1) });
@@ -111,7 +95,7 @@ overlay('a dead controller costs nothing: ARP is answered; its restart changes n
   await runIn(hosts.host('visitor').namespace, 'ip', ['neigh', 'flush', 'dev', 'eth0']);
   assert.is(await hosts.pings('visitor', 'web'), 5);
   await net.startController();
-  await eventually('all switches are back', async () => (await differences()).length === 0);
+  await net.eventually('all switches are back', async () => (await differences()).length === 0);
   assert.equal(await Promise.all(NODES.map(flows)), before);
   const ages = await net.switch('alpha').ofctl('dump-flows', []);
   const youngestSec = Math.min(...[...ages.matchAll(/duration=([\d.]+)s/g)].map(([, age]) => Number(age)));
@@ -148,7 +132,7 @@ overlay('from the tunnel only to local guests, from the right node and tenant', 
   await inject('alpha', 'beta', direct, { from: hosts.host('visitor').mac, to: hosts.host('db').mac });
   await inject('alpha', 'beta', (2 << 3) | 1, { from: web, to: hosts.host('db').mac });
   await inject('alpha', 'beta', direct, { from: web, to: hosts.host('db').mac });
-  await eventually('the good frame arrives', async () => (await hosts.received('db')) > before.db);
+  await net.eventually('the good frame arrives', async () => (await hosts.received('db')) > before.db);
   assert.is(await hosts.received('db'), before.db + 1);
   assert.is(await hosts.received('visitor'), before.visitor);
   await sleep(COUNTERS_LATE_MS);
@@ -227,9 +211,9 @@ overlay('a move back loses no ping but those of the hold, with a switch that can
   assert.ok((await running) >= 147, 'a hold of some 10 ms costs a ping or two of 10 ms');
   // Gamma's switch has not heard; beta sends its frames on, for five seconds.
   assert.is(await hosts.pings('visitor', 'web', 2), 2);
-  await eventually('nothing is sent on', async () => (await hosts.pings('visitor', 'web', 1)) === 0);
+  await net.eventually('nothing is sent on', async () => (await hosts.pings('visitor', 'web', 1)) === 0);
   await net.startAgent('gamma');
-  await eventually('gamma has followed', async () => (await hosts.pings('visitor', 'web', 2)) === 2);
+  await net.eventually('gamma has followed', async () => (await hosts.pings('visitor', 'web', 2)) === 2);
 });
 
 overlay('a prepared migration that is cancelled leaves nothing', async () => {
@@ -246,11 +230,11 @@ overlay('a killed switch and a killed agent come back with gates and flows as th
   await net.killAgent('alpha');
   process.kill(await net.switch('alpha').switchPid(), 'SIGKILL');
   await net.switch('alpha').startSwitch();
-  await eventually('the controller has been there', async () => (await flows('alpha')).length > 5);
+  await net.eventually('the controller has been there', async () => (await flows('alpha')).length > 5);
   assert.is(await hosts.pings('db', 'web', 2), 0);
   await net.startAgent('alpha');
   await flowsBecome('alpha', before);
-  await eventually('pings are answered', async () => (await hosts.pings('db', 'web', 2)) === 2);
+  await net.eventually('pings are answered', async () => (await hosts.pings('db', 'web', 2)) === 2);
 });
 
 overlay('a port is made as a tap device without IPv6, and goes without a trace', async () => {

@@ -1,6 +1,7 @@
 // Three nodes with a switch, an agent and (on the first) the overlay's controller, on an underlay without delay, and
 // hosts behind the switches' ports in place of guests. Set up for tests and taken down whole.
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority, issueIdentity } from '../../common/authority.ts';
 import { saveIdentity } from '../../common/identity.ts';
 import { DaemonProcess } from '../../lab/daemon-process.ts';
@@ -30,6 +31,9 @@ export const ADDRESS: Readonly<Record<NodeName, string>> = {
 const UPLINK = 'up0';
 const GUEST_MTU_BYTES = 1330;
 const LOG_TAIL_LINES = 8;
+/** Far more than anything here takes (PROMISES N5: 5 s): the rest is for a machine that does much else. */
+const EVENTUALLY_MS = 30_000;
+const POLL_MS = 25;
 const RUN_ID = `sdnd${process.pid}`;
 
 /** A host in a namespace of its own behind a port of a node's switch. */
@@ -47,6 +51,7 @@ export class ThreeSwitches {
   #controller: DaemonProcess | undefined;
   #caller: NamespaceCaller | undefined;
 
+  /** Resolves once all switches have found the controller, which has been told of the members. */
   async start(): Promise<void> {
     await this.#namespace('wire', ...NODES);
     await this.#wire();
@@ -58,6 +63,11 @@ export class ThreeSwitches {
     await Promise.all(NODES.map((node) => this.#startNode(node)));
     await this.startController();
     this.#caller = new NamespaceCaller(namespaceName(RUN_ID, 'alpha'));
+    await this.eventually('the switches have found the controller', async () => {
+      const { switches } = await this.sdnd('switch.verify', {});
+      return switches.filter(({ connected }) => connected).length === NODES.length;
+    });
+    await this.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
   }
 
   async stop(): Promise<void> {
@@ -66,6 +76,16 @@ export class ThreeSwitches {
     for (const openVswitch of this.switches.values()) await openVswitch.stop();
     await destroyNamespaces(this.#namespaces);
     rmSync(this.#directory, { recursive: true });
+  }
+
+  /** Waits for something that nothing tells of; resolves with how long it took, ms. */
+  async eventually(what: string, check: () => Promise<boolean>): Promise<number> {
+    const begunMs = performance.now();
+    while (performance.now() - begunMs < EVENTUALLY_MS) {
+      if (await check()) return Math.round(performance.now() - begunMs);
+      await sleep(POLL_MS);
+    }
+    throw new Error(`not within ${EVENTUALLY_MS} ms: ${what}\n${this.logTails()}`);
   }
 
   /** The last lines of every log: what a failure is explained from, since the logs go with the nodes. */
