@@ -139,7 +139,7 @@ async function serveImages(
   const shelf = newShelf(data, context.log, port, () => mayServe);
   await shelf.start();
   const images = new LoneImages(shelf, catalogue);
-  const control = new LoneControl({ shelf, records: catalogue, images, log: context.log });
+  const control = new LoneControl({ shelf, records: catalogue, images, clock: realClock, log: context.log });
   await control.tidy();
   for (const image of await images.make(wanted)) {
     process.stderr.write(`the record of image ${image} was gone or old, and is made again from the image\n`);

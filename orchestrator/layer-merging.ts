@@ -2,10 +2,10 @@
 // room comes back. One merge into a layer at a time; a node that is away keeps nobody from the next one.
 import { codeOf, messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
+import { type LayerPair, mergeablePairs } from '../common/mergeable-layers.ts';
 import type { Leaving } from '../wire/contracts/catalogue.ts';
 import type { Cluster } from './cluster.ts';
 import type { LayerSweep } from './layer-sweep.ts';
-import { type LayerPair, mergeablePairs } from './mergeable-layers.ts';
 
 /** What passes by itself: asked again at the next look. */
 const PASSING = ['LAYER_NEEDED', 'LAYER_BUSY', 'LAYER_ELSEWHERE'];

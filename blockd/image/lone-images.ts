@@ -6,8 +6,16 @@ import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { newLayerId } from '../../common/layer-id.ts';
 import { LONE_NODE } from '../../wire/contracts/alone.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { abandonEpoch, addImage, closeEpoch, type Entry, openEpoch } from '../catalogue/catalogue.ts';
-import { readSnapshot, snapshotName } from '../catalogue/catalogue-records.ts';
+import {
+  imageOf,
+  leavingLayer,
+  readEntry,
+  readLeaving,
+  readSnapshot,
+  snapshotName,
+} from '../catalogue/catalogue-records.ts';
 import type { CatalogueStore } from '../catalogue/catalogue-store.ts';
 import type { ImageHost } from './image-host.ts';
 import type { ImageShelf } from './image-shelf.ts';
@@ -56,7 +64,7 @@ export class LoneImages {
     return mended;
   }
 
-  /** The store keeps a copy of the records: of a catalogue that is gone, the snapshots. */
+  /** The store keeps a copy of the records: of a catalogue that is gone, the snapshots, and what is to be merged or to go. */
   async #recall(): Promise<void> {
     const { kept } = this.#shelf.layers.records;
     if (kept === null || !isNewerMark(kept.mark, this.#catalogue.state)) return;
@@ -67,7 +75,18 @@ export class LoneImages {
     const names = new Set(snapshots.map(({ snapshot }) => snapshot));
     for (const { snapshot } of this.#catalogue.snapshots.filter((one) => !names.has(one.snapshot)))
       await this.#catalogue.commit(() => ({ change: { snapshotRemoved: snapshot }, answer: undefined }));
-    await this.#catalogue.commit(() => ({ change: { snapshots, state: { incarnation } }, answer: undefined }));
+    const leaving = kept.records.flatMap(({ key, text }) =>
+      leavingLayer(key) === undefined ? [] : [readLeaving(key, text)],
+    );
+    await this.#catalogue.commit(() => ({ change: { snapshots, leaving, state: { incarnation } }, answer: undefined }));
+  }
+
+  /** The layers that the records gave an image with this top: two that are still to become one here are one there. */
+  #keptBelow({ name, image }: ImageHost): SealedLayer[] | undefined {
+    const records = this.#shelf.layers.records.kept?.records ?? [];
+    const kept = records.find(({ key }) => imageOf(key) === name);
+    const stack = kept === undefined ? undefined : readEntry(kept.key, kept.text).head.stack;
+    return stack?.layer === image.store.layer ? stack.below : undefined;
   }
 
   /** Images on snapshots that were never opened: a start that died before left their tops to the next one. */
@@ -128,12 +147,12 @@ export class LoneImages {
    */
   async #register(host: ImageHost): Promise<boolean> {
     const { store } = host.image;
-    const { bytes, layer, state } = store;
     const known = this.#catalogue.find(host.name);
     if (known !== undefined && !isBehind(known, store)) return false;
+    const { bytes, layer, state } = store;
     const closing = await this.#closingOf(host);
     const made = addImage(undefined, { image: host.name, layer, bytes, holder: LONE_NODE, closing });
-    const head = { ...made.head, stack: { ...made.head.stack, below: [...state.below] } };
+    const head = { ...made.head, stack: { ...made.head.stack, below: this.#keptBelow(host) ?? [...state.below] } };
     const granted = Math.max(known?.granted ?? 0, state.epoch);
     await this.#catalogue.commit(() => ({ change: { entries: [{ head, granted }] }, answer: undefined }));
     return granted > 0;

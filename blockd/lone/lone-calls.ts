@@ -6,10 +6,10 @@ import { type aloneContract, LONE_NODE } from '../../wire/contracts/alone.ts';
 import type { Head, Snapshot, SnapshotDisk } from '../../wire/contracts/catalogue.ts';
 import type { ImageState } from '../../wire/contracts/cluster-state.ts';
 import { snapshotOf } from '../catalogue/catalogue-layer-calls.ts';
-import { ImageTurns } from '../image/image-turns.ts';
 import type { LoneImages } from '../image/lone-images.ts';
 import type { LoneCuts } from './lone-cuts.ts';
 import type { LoneLayers } from './lone-layers.ts';
+import type { LoneMerges } from './lone-merges.ts';
 import { HERE, type LoneNode } from './lone-node.ts';
 
 export interface LoneParts {
@@ -17,21 +17,22 @@ export interface LoneParts {
   readonly images: LoneImages;
   readonly cuts: LoneCuts;
   readonly layers: LoneLayers;
+  readonly merges: Pick<LoneMerges, 'look'>;
 }
 
 /** The handlers of those calls. */
-export function loneCalls({ node, images, cuts, layers }: LoneParts): Handlers<typeof aloneContract> {
+export function loneCalls({ node, images, cuts, layers, merges }: LoneParts): Handlers<typeof aloneContract> {
   const { records, catalogue, store } = node;
-  // One change of what there is after the other.
-  const turns = new ImageTurns();
-  const inTurn = <T>(step: () => Promise<T>): Promise<T> => turns.take('', step);
+  const inTurn = <T>(step: () => Promise<T>): Promise<T> => node.inTurn(step);
   const open = async (image: string): Promise<Head> => {
     await images.open(image, HERE.signal);
     return records.get(image).head;
   };
   const swept = async (): Promise<{ waitsFor: string[] }> => {
     await node.keepRecords();
-    return { waitsFor: (await layers.sweep()) ? [] : [LONE_NODE] };
+    const isGone = await layers.sweep();
+    void merges.look();
+    return { waitsFor: isGone ? [] : [LONE_NODE] };
   };
   return {
     'image.create': async ({ image, path, format, bytes }, context) => {

@@ -1,6 +1,7 @@
 // The control socket of a blockd that is alone, and what the last process left for it: cuts that were broken off, layers that
 // are to go.
 
+import type { Clock } from '../../common/clock.ts';
 import type { Running } from '../../common/daemon.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
@@ -12,12 +13,14 @@ import type { LoneImages } from '../image/lone-images.ts';
 import { loneCalls } from './lone-calls.ts';
 import { LoneCuts } from './lone-cuts.ts';
 import { LoneLayers } from './lone-layers.ts';
+import { LoneMerges } from './lone-merges.ts';
 import { LoneNode } from './lone-node.ts';
 
 export interface ControlParts {
   readonly shelf: ImageShelf;
   readonly records: CatalogueStore;
   readonly images: LoneImages;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -26,13 +29,15 @@ export class LoneControl {
   readonly #node: LoneNode;
   readonly #cuts: LoneCuts;
   readonly #layers: LoneLayers;
+  readonly #merges: LoneMerges;
 
   constructor(parts: ControlParts) {
-    const { shelf, records, log } = parts;
+    const { shelf, records, clock, log } = parts;
     this.#parts = parts;
     this.#node = new LoneNode(shelf, records);
     this.#cuts = new LoneCuts(this.#node);
     this.#layers = new LoneLayers(this.#node, log);
+    this.#merges = new LoneMerges(this.#node, { clock, log });
   }
 
   /** Before any image is made or opened. An image whose cut is neither finished nor taken back is not opened. */
@@ -49,11 +54,19 @@ export class LoneControl {
     await this.#layers.sweep();
   }
 
-  /** Answers calls at the socket. @throws Error with the operating system's code */
+  /** Answers calls at the socket, and merges layers that nothing needs by themselves. @throws Error with the operating system's code */
   async start(path: string): Promise<Running> {
     const { images, log } = this.#parts;
     await this.#node.keepRecords();
-    const handlers = loneCalls({ node: this.#node, images, cuts: this.#cuts, layers: this.#layers });
-    return startLocalServer({ contract: aloneContract, handlers, node: LONE_NODE, path, log });
+    const parts = { node: this.#node, images, cuts: this.#cuts, layers: this.#layers, merges: this.#merges };
+    const server = { contract: aloneContract, handlers: loneCalls(parts), node: LONE_NODE, path, log };
+    const socket = await startLocalServer(server);
+    this.#merges.start();
+    return {
+      close: async () => {
+        this.#merges.stop();
+        await socket.close();
+      },
+    };
   }
 }

@@ -38,6 +38,7 @@ export class LoneCuts {
     await this.#make(cut, async () => {
       await store['image.cut']({ cut, cuts: [{ image, layer, bytes }] }, HERE);
     });
+    await this.#node.keepRecords();
     return records.get(image).head;
   }
 

@@ -1,8 +1,9 @@
 // Layers that nothing names any more, at a blockd that is alone: each is dropped, also after a restart. What the catalogue
-// names is never dropped.
+// names is never dropped, and what was merged goes with its merge.
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { LONE_NODE } from '../../wire/contracts/alone.ts';
+import type { Leaving } from '../../wire/contracts/catalogue.ts';
 import { HERE, type LoneNode } from './lone-node.ts';
 
 export class LoneLayers {
@@ -17,7 +18,8 @@ export class LoneLayers {
   /** Drops what is to leave; one that is still read goes with the next sweep. Answers whether nothing is left. Never rejects. */
   async sweep(): Promise<boolean> {
     const { records, catalogue, store } = this.#node;
-    for (const { layer } of records.leaving) {
+    const dropped = (): Leaving[] => records.leaving.filter(({ merge }) => merge === undefined);
+    for (const { layer } of dropped()) {
       try {
         await store['layer.drop']({ layer }, HERE);
         await catalogue['layer.gone']({ layer, node: LONE_NODE }, HERE);
@@ -25,6 +27,6 @@ export class LoneLayers {
         this.#log.info({ layer, reason: messageOf(error) }, 'a layer goes later');
       }
     }
-    return records.leaving.length === 0;
+    return dropped().length === 0;
   }
 }

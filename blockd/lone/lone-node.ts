@@ -7,6 +7,7 @@ import { catalogueCalls } from '../catalogue/catalogue-calls.ts';
 import type { CatalogueStore } from '../catalogue/catalogue-store.ts';
 import { blockCalls } from '../image/block-calls.ts';
 import type { ImageShelf } from '../image/image-shelf.ts';
+import { ImageTurns } from '../image/image-turns.ts';
 
 /** A call that nobody gives up and whose progress nobody hears. */
 export const HERE: CallContext<unknown> = {
@@ -20,12 +21,18 @@ export class LoneNode {
   readonly records: CatalogueStore;
   readonly store: Handlers<typeof blockdContract>;
   readonly catalogue: Handlers<typeof catalogueContract>;
+  readonly #turns = new ImageTurns();
 
   constructor(shelf: ImageShelf, records: CatalogueStore) {
     this.shelf = shelf;
     this.records = records;
     this.store = blockCalls(shelf);
     this.catalogue = catalogueCalls(records);
+  }
+
+  /** One change of what there is after the other. */
+  inTurn<T>(step: () => Promise<T>): Promise<T> {
+    return this.#turns.take('', step);
   }
 
   /** The store keeps the records too, and shows the snapshots that they name. @throws Error of the disk */

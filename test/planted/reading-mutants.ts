@@ -60,7 +60,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'layers of two sizes are merged',
-    room: 'orchestrator/mergeable-layers.ts',
+    room: 'common/mergeable-layers.ts',
     find: 'if (from.bytes === into.bytes && chains.every(',
     replace: 'if (chains.every(',
     and: [

@@ -2,7 +2,7 @@
 // one is, committed, and then asked of every node until each has merged what it has.
 import { mergeLayers } from '../../blockd/catalogue/catalogue-merges.ts';
 import { codeOf } from '../../common/errors.ts';
-import { mergeablePairs } from '../../orchestrator/mergeable-layers.ts';
+import { mergeablePairs } from '../../common/mergeable-layers.ts';
 import type { Leaving } from '../../wire/contracts/catalogue.ts';
 import { BlockCalls, CONTEXT, endpoint, RETRY_MS } from './block-calls.ts';
 import type { BlockHead } from './block-head.ts';

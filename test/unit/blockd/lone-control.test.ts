@@ -12,15 +12,19 @@ import { loneCalls } from '../../../blockd/lone/lone-calls.ts';
 import { LoneControl } from '../../../blockd/lone/lone-control.ts';
 import { LoneCuts } from '../../../blockd/lone/lone-cuts.ts';
 import { LoneLayers } from '../../../blockd/lone/lone-layers.ts';
+import { LoneMerges } from '../../../blockd/lone/lone-merges.ts';
 import { HERE, LoneNode } from '../../../blockd/lone/lone-node.ts';
+import { realClock } from '../../../common/clock.ts';
 import { createLog } from '../../../common/log.ts';
 import type { Handlers } from '../../../common/rpc/server.ts';
 import { type aloneContract, LONE_NODE } from '../../../wire/contracts/alone.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
+import type { Loss } from '../../crash/inode.ts';
 import { refusal } from '../../refusal.ts';
 import { shelfOn } from './quiet-shelf.ts';
 
 const WEB = { image: 'web', bytes: 16 * 4096 };
+const KEPT: Loss = { kind: 'keep-all' };
 const log = createLog('test', 'silent');
 const { signal } = HERE;
 
@@ -40,21 +44,23 @@ test.after.each(async () => {
 interface Started {
   readonly shelf: ImageShelf;
   readonly calls: Handlers<typeof aloneContract>;
+  readonly merges: LoneMerges;
 }
 
 /** As `blockd --alone` does it. */
 async function start(disk: CrashDisk, ...wanted: (typeof WEB)[]): Promise<Started> {
-  const shelf = await shelfOn(disk, LONE_NODE);
+  const shelf = await shelfOn(disk, LONE_NODE, { clock: realClock });
   const images = new LoneImages(shelf, records);
-  await new LoneControl({ shelf, records, images, log }).tidy();
+  await new LoneControl({ shelf, records, images, clock: realClock, log }).tidy();
   await images.make(wanted);
   const names = shelf.hosts.map(({ name }) => name).filter((image) => images.isSettled(image));
   for (const image of names) await images.endLast(image);
   for (const image of names) await images.open(image, signal);
   const node = new LoneNode(shelf, records);
   await node.keepRecords();
-  const calls = loneCalls({ node, images, cuts: new LoneCuts(node), layers: new LoneLayers(node, log) });
-  return { shelf, calls };
+  const merges = new LoneMerges(node, { clock: realClock, log });
+  const calls = loneCalls({ node, images, cuts: new LoneCuts(node), layers: new LoneLayers(node, log), merges });
+  return { shelf, calls, merges };
 }
 
 async function write({ shelf }: Started, image: string, block: number, byte: number): Promise<void> {
@@ -171,6 +177,65 @@ test('of a catalogue that is gone the snapshots are made again too, and what sta
     last.shelf.layers.records.kept?.snapshots?.map(({ snapshot }) => snapshot),
     ['n'],
   );
+});
+
+test('of snapshots that are deleted one layer is left: an image takes more of them than it may have layers', async () => {
+  const disk = new CrashDisk();
+  const alone = await start(disk, WEB);
+  for (let day = 0; day < 70; day++) {
+    await write(alone, 'web', day % 16, day + 1);
+    await alone.calls['snapshot.create']({ snapshot: `day${day}`, images: ['web'] }, HERE);
+    if (day > 1) await alone.calls['snapshot.delete']({ snapshot: `day${day - 2}` }, HERE);
+    await alone.merges.look();
+  }
+  assert.is(records.get('web').head.stack.below.length, 2);
+  assert.equal(records.leaving, []);
+  const newest = Array.from({ length: 16 }, (_, block) => (block < 6 ? block + 65 : block + 49));
+  const all = newest.map((_, block) => block);
+  assert.equal(firstBytes(alone, 'web', all), newest);
+  await alone.calls['image.clone']({ image: 'web2', from: 'day68' }, HERE);
+  const later = await start(disk.afterKill());
+  assert.equal(firstBytes(later, 'web', all), newest);
+  assert.equal(firstBytes(later, 'web2', [4, 5]), [69, 54]);
+});
+
+/** Every catalogue that a test made is gone. */
+async function forgetAll(): Promise<void> {
+  await records.close();
+  await rm(directory, { recursive: true });
+  records = await LevelStore.open(directory);
+}
+
+test('a power cut before any step of a merge loses nothing, not even with the catalogue', async () => {
+  let cuts = 0;
+  for (let steps = 0, wasCut = true; wasCut; steps++) {
+    const disk = new CrashDisk();
+    const alone = await start(disk, WEB);
+    for (const [block, snapshot] of ['m', 'n', 'o'].entries()) {
+      await write(alone, 'web', block, block + 7);
+      await alone.calls['snapshot.create']({ snapshot, images: ['web'] }, HERE);
+    }
+    await write(alone, 'web', 0, 10);
+    disk.cutAfter(steps);
+    const all = Promise.resolve(alone.calls['snapshot.delete']({ snapshot: 'n' }, HERE)).then(() =>
+      alone.merges.look(),
+    );
+    wasCut = await Promise.race([disk.cut.then(() => true), all.then(() => false)]);
+    if (wasCut) cuts++;
+    const isForgotten = steps % 2 === 1;
+    if (isForgotten) await forgetAll();
+    const loss = disk.losses()[steps % 4 < 2 ? 0 : 1] ?? KEPT;
+    const later = await start(disk.afterCut(loss));
+    const said = `cut before step ${steps}, ${JSON.stringify(loss)}`;
+    assert.equal(firstBytes(later, 'web', [0, 1, 2, 3]), [10, 8, 9, 0], said);
+    await later.merges.look();
+    assert.equal(firstBytes(later, 'web', [0, 1, 2, 3]), [10, 8, 9, 0], said);
+    if (!isForgotten) assert.is(records.get('web').head.stack.below.length, 2, said);
+    await later.calls['image.clone']({ image: 'o2', from: 'o' }, HERE);
+    assert.equal(firstBytes(later, 'o2', [0, 1, 2, 3]), [7, 8, 9, 0], said);
+    await forgetAll();
+  }
+  assert.ok(cuts > 20, `${cuts} cuts`);
 });
 
 test('an image that is open is not exported, and a name is used once', async () => {

@@ -2,9 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
+import { mergeablePairs } from '../../../common/mergeable-layers.ts';
 import { LayerMerging } from '../../../orchestrator/layer-merging.ts';
 import { LayerSweep } from '../../../orchestrator/layer-sweep.ts';
-import { mergeablePairs } from '../../../orchestrator/mergeable-layers.ts';
 import type { Head, Leaving, Snapshot } from '../../../wire/contracts/catalogue.ts';
 import type { SealedLayer } from '../../../wire/contracts/layers.ts';
 import { quiet } from '../common/members.ts';
