@@ -154,8 +154,14 @@ async function loadTable(disk: Disk, paths: LayerPaths, fold: StoreFold): Promis
     throw damaged(image, 'its journal has entries beyond its end');
   }
   table.restore(fold.runs);
-  table.lastSequence = Math.max(table.lastSequence, fold.lastSequence);
+  table.lastSequence = lastSequenceOf(table, fold);
   return table;
+}
+
+/** The journal also has what was overwritten since, maybe under numbers that this store once gave by itself. */
+function lastSequenceOf({ mark }: VersionTable, { lastSequence, state: { closing } }: StoreFold): number {
+  const isClosed = closing?.digest === mark.digest && closing.entries === mark.entries;
+  return isClosed ? closing.lastSequence : Math.max(mark.lastSequence, lastSequence);
 }
 
 /** Undefined when it is not as it was written, or not there. @throws Error of the disk */

@@ -11,6 +11,7 @@ import { CrashDisk } from '../../crash/crash-disk.ts';
 import { settle } from '../../crash/image-world.ts';
 import { refusal } from '../../refusal.ts';
 import { layerName } from './layered-image.ts';
+import { learn } from './learnt.ts';
 
 const DIRECTORY = '/layers';
 const LAYER = layerName(1);
@@ -103,6 +104,28 @@ test('what is of no layer goes', async () => {
   const before = await filesOf(await imported());
   await listLayers(disk, DIRECTORY);
   assert.equal(await filesOf(disk), before);
+});
+
+test('a layer is as it was proven after a start too, though its journal has higher numbers of what was overwritten', async () => {
+  const disk = new CrashDisk();
+  const fresh = {
+    image: 'web',
+    layer: LAYER,
+    bytes: 2 * BLOCK_BYTES,
+    isOrigin: false,
+    state: { role: 'loose' },
+  } as const;
+  const store = await createLayer(disk, DIRECTORY, fresh);
+  // A start after a crash gave the block a number of this store's own; then the layer was heard anew.
+  learn(store.table, 0, [0, 2 ** 20 + 1], 0);
+  store.table.lastSequence = 2 ** 20 + 1;
+  await store.flush();
+  learn(store.table, 0, [256, 38], 0);
+  store.table.lastSequence = 38;
+  const proof = store.table.mark;
+  const closing = { image: 'web', epoch: 1, generation: 1, ...proof };
+  await store.commit({ clean: true, state: { role: 'sealed', closing } });
+  assert.equal((await open(disk.afterCut({ kind: 'lose-all' })))?.table.mark, proof);
 });
 
 /** Cuts the work at each of its disk steps, with each loss, and hands over what the next start finds. */
