@@ -102,7 +102,8 @@ export class CopyFilling {
         answered(run);
         if (place !== undefined) table.nowhere(run);
         // What it has overwritten it tells of soon; what it has not got itself is to be had elsewhere.
-        else if (hint !== '' && hint !== source) table.elsewhere(run, hint);
+        else if (hint === '') table.denied(run);
+        else if (hint !== source) table.elsewhere(run, hint);
         this.#lookLater();
       },
     });

@@ -226,9 +226,10 @@ export class CopyKeeper implements TableSource {
     return false;
   }
 
+  /** Once more where the mark is only said again: the writer waits for a word that it did not hear. */
   async #say(mark: NonNullable<KeptTable['mark']>): Promise<void> {
-    if (this.#saidSequence === mark.lastSequence && this.#saidDigest === mark.digest) return;
-    await this.#makeDurable(mark.lastSequence);
+    const isSaid = this.#saidSequence === mark.lastSequence && this.#saidDigest === mark.digest;
+    if (!isSaid) await this.#makeDurable(mark.lastSequence);
     if (this.isClosed) return;
     this.#saidSequence = mark.lastSequence;
     this.#saidDigest = mark.digest;

@@ -6,6 +6,7 @@ import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES, type EpochEnd, isTail } from '../table/block-version.ts';
 import { DATA, HERE, readRuns, runsAreSound, type VersionRun } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
+import { isNamedWith, type PendingBlock, wantedRuns } from './pending-block.ts';
 import { ToldBatch } from './told-batch.ts';
 import { wasWhole } from './whole-copy.ts';
 
@@ -13,20 +14,10 @@ import { wasWhole } from './whole-copy.ts';
 const PENDING_MAX = 2 ** 20;
 /** With so many waiting a copy is being filled: blocks that were never written here are named before they come. */
 const NAMED_BEYOND = 2 ** 16;
+/** So many names are looked at for one block that the writer denied: a million are some 100 ms of work. */
+const LOOKED_AT_PER_DENIED = 64;
 /** As `TableFollower`. */
 const HOLDERS_MAX = 16_384;
-
-/** A version that is known here and whose content is not. */
-interface Pending {
-  readonly high: number;
-  readonly low: number;
-  readonly sum: number;
-  readonly holder: number;
-  /** Which barrier told it. */
-  readonly barrier: number;
-  /** Whom to ask for its content; the writer without it. */
-  readonly place?: string | undefined;
-}
 
 /** A block's version and content. */
 interface Content {
@@ -46,7 +37,7 @@ interface Step {
 export class KeptTable {
   readonly #store: ImageStore;
   readonly #source: number;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, PendingBlock>();
   readonly #places = new Set<string>();
   #holders = new Map<number, number>();
   #ends: readonly EpochEnd[] = [];
@@ -60,6 +51,10 @@ export class KeptTable {
   #applied = 0;
   /** The table has something of this barrier before its step. */
   #aheadOf = 0;
+  /** Some entries of a barrier were told, and not its mark. */
+  #isHalfTold = false;
+  /** Blocks that the writer denied since the names were looked at. */
+  #denied = 0;
 
   /** `source`: the writer's name. */
   constructor(store: ImageStore, source: string) {
@@ -104,6 +99,7 @@ export class KeptTable {
   /** Answers what is wrong with the entries, or nothing. */
   entries(runs: Buffer): string {
     if (!runsAreSound(runs, this.#store.blocks)) return 'it sent entries that cannot be';
+    this.#isHalfTold = true;
     for (const run of readRuns(runs)) {
       if (isTail(run.high, run.low, this.#ends))
         return 'it tells versions beyond the end of their epoch (SOUNDNESS A7)';
@@ -117,6 +113,7 @@ export class KeptTable {
   /** The entries so far are one barrier's. */
   marked(mark: TableMark): void {
     this.#contents.clear();
+    this.#isHalfTold = false;
     this.#told++;
     this.#steps.push({ batch: this.#open, mark });
     this.#open = new ToldBatch();
@@ -129,7 +126,10 @@ export class KeptTable {
       const pending = this.#pending.get(first + index);
       if (pending === undefined || pending.high !== high || pending.low !== low) continue;
       const one = data.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES);
-      if (checksumOf(one) !== pending.sum) continue;
+      if (checksumOf(one) !== pending.sum) {
+        this.#denied++;
+        continue;
+      }
       this.#pending.delete(first + index);
       this.#aheadOf = Math.max(this.#aheadOf, pending.barrier);
       batch.addBlock(first + index, { ...pending, data: Uint8Array.from(one) });
@@ -165,6 +165,11 @@ export class KeptTable {
     }
   }
 
+  /** The writer has no such version: it has overwritten it and will tell, or what was heard of it is wrong. */
+  denied({ count }: WantedRun): void {
+    this.#denied += count;
+  }
+
   /** Who else than the writer is to be asked for something. */
   get places(): ReadonlySet<string> {
     return this.#places;
@@ -172,18 +177,7 @@ export class KeptTable {
 
   /** What to ask the place for, or the writer: runs of at most so many blocks in all, of which `isAsked` names none. */
   wanted(blocksMax: number, isAsked: (block: number) => boolean, place?: string): WantedRun[] {
-    const runs: { first: number; count: number; high: number; low: number }[] = [];
-    let left = blocksMax;
-    for (const [block, { high, low, place: at }] of this.#pending) {
-      if (left === 0) return runs;
-      if (at !== place || isAsked(block)) continue;
-      left--;
-      const last = runs.at(-1);
-      const isNext = last !== undefined && last.first + last.count === block && last.high === high && last.low === low;
-      if (isNext) last.count++;
-      else runs.push({ first: block, count: 1, high, low });
-    }
-    return runs;
+    return wantedRuns(this.#pending, blocksMax, isAsked, place);
   }
 
   /** Everything that has been told by now. @throws OperationError ENOSPC, STORE_FAILED; Error of the disk */
@@ -203,8 +197,9 @@ export class KeptTable {
 
   /** `whole`: the table is the writer's at the newest mark, and all of it is here. `differs`: it must be told again. */
   get state(): 'whole' | 'lacking' | 'differs' {
-    if (this.#mark === undefined || this.#isBehind) return 'lacking';
     // A wrong name that nobody has would be looked for without end.
+    if (this.#isMisheard) return 'differs';
+    if (this.#mark === undefined || this.#isBehind) return 'lacking';
     if (!this.isNamed) return 'differs';
     return this.#store.table.hasMissing ? 'lacking' : 'whole';
   }
@@ -214,6 +209,14 @@ export class KeptTable {
     if (this.#mark === undefined || this.#isBehind) return false;
     const own = this.#store.table.mark;
     return own.digest === this.#mark.digest && own.entries === this.#mark.entries;
+  }
+
+  /** Of what is pending the writer denied some, and it has no such table. Looked at when nothing told is yet to be applied. */
+  get #isMisheard(): boolean {
+    const isDue = this.#denied > 0 && this.#denied * LOOKED_AT_PER_DENIED >= this.#pending.size;
+    if (!isDue || this.#mark === undefined || this.#steps.length > 0 || this.#isHalfTold) return false;
+    this.#denied = 0;
+    return !isNamedWith(this.#store.table, this.#pending, this.#mark);
   }
 
   get #isBehind(): boolean {
@@ -261,7 +264,7 @@ export class KeptTable {
     return table.equals(block, high, low) && (table.contentOf(block) & DATA) !== 0 && table.sumOf(block) === sum;
   }
 
-  #lack(block: number, told: Pending): void {
+  #lack(block: number, told: PendingBlock): void {
     const isKnown = this.#pending.has(block) || this.#isUnderWay(block);
     const isFull = this.#pending.size >= PENDING_MAX;
     if (!isKnown && (isFull || !this.#hasContent(block))) this.#learn(block, told);
@@ -276,7 +279,7 @@ export class KeptTable {
     return this.#pending.size < NAMED_BEYOND;
   }
 
-  #learn(block: number, { high, low, sum, holder, barrier }: Pending): void {
+  #learn(block: number, { high, low, sum, holder, barrier }: PendingBlock): void {
     this.#aheadOf = Math.max(this.#aheadOf, barrier);
     this.#store.table.learn({ first: block, count: 1, high, low, flags: DATA, holder: 0, sumAt: () => sum }, holder);
   }

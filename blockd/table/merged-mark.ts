@@ -23,15 +23,18 @@ export async function mergedMark(
   let { entries } = lower.mark;
   for (let from = 0; from < upper.blocks; ) {
     const { runs, end } = entriesOf(upper, from);
-    for (const run of runs) entries += replace(digest, lower, run);
+    for (const run of runs) entries += layOver(digest, lower, run);
     from = end;
     await pause();
   }
   return { lastSequence: Math.max(lower.lastSequence, upper.lastSequence), entries, digest: digest.hex() };
 }
 
-/** Answers how many blocks the lower table has no entry of. */
-function replace(
+/**
+ * Takes a run's entries into the digest in place of the lower table's own, and answers how many blocks that one has no
+ * entry of.
+ */
+export function layOver(
   digest: TableDigest,
   lower: VersionTable,
   { first, count, high, low, flags, sumAt }: VersionRun,

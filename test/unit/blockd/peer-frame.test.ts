@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AnswerRoom } from '../../../blockd/peer/answer-room.ts';
-import { encodePeerFrame, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
+import { encodePeerFrame, HEADER_BYTES, type PeerFrame, PeerFrameReader } from '../../../blockd/peer/peer-frame.ts';
 import { NEW_TUNER } from '../../../blockd/propagation/s-tuner.ts';
 import { RunWriter } from '../../../blockd/table/version-run.ts';
 import { fuzzInputs, fuzzSeed } from '../../fuzz-inputs.ts';
@@ -119,6 +119,16 @@ test('rubbish is refused, and none of it costs memory or an exception', () => {
     encodePeerFrame({ type: 'durable', epoch: 1, mark: { lastSequence: 2 ** 41, entries: 1, digest: DIGEST } }),
   ];
   for (const bytes of refused) assert.not(readAll(bytes).isSound, bytes.toString('hex').slice(0, 60));
+});
+
+test('an offer of a copy is refused when any of its bytes is another', () => {
+  const bytes = FRAMES.filter((frame) => frame.type === 'copy').map(encodePeerFrame)[0] ?? Buffer.alloc(0);
+  assert.is(readAll(bytes).frames.length, 1);
+  for (let at = HEADER_BYTES; at < bytes.length; at++) {
+    const changed = Buffer.from(bytes);
+    changed[at] = (changed[at] ?? 0) ^ 1;
+    assert.not(readAll(changed).isSound, `byte ${at}`);
+  }
 });
 
 test('mutated frames are frames or refused, never an exception', () => {
