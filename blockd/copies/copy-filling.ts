@@ -2,13 +2,15 @@
 // nothing by itself but what fetches install.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import type { SealedLayer } from '../../wire/contracts/layers.ts';
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { MergedLayer, SealedLayer } from '../../wire/contracts/layers.ts';
+import type { BlockSource, WantedRun } from '../image/block-fetcher.ts';
 import type { LayerBlocks } from '../image/layer-blocks.ts';
 import type { LayerShelf } from '../image/layer-shelf.ts';
-import { FetchLane } from '../peer/fetch-lane.ts';
+import { MergedSource } from '../image/merged-source.ts';
+import { PeerBlocks } from '../peer/peer-blocks.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import type { KeptTable } from './kept-table.ts';
+import { OwnSource } from './own-source.ts';
 
 /** Blocks asked of the writer at a time; 4 MiB fill 200 Mbit/s at 75 ms. */
 const ASKED_MAX = 1_024;
@@ -19,12 +21,17 @@ const ELSEWHERE_MS = 5_000;
 /** No rate: a copy that lacks something keeps flushes waiting. */
 const NO_RATE = Number.MAX_SAFE_INTEGER;
 
+/** Where layers are kept. */
+export type FillingLayers = Pick<LayerShelf, 'seed' | 'fillLayer' | 'trafficOf' | 'find' | 'reading'>;
+
 export interface CopyFillingParts {
   readonly layer: LayerBlocks;
   readonly table: KeptTable;
   /** The writer's name. */
   readonly source: string;
-  readonly layers: Pick<LayerShelf, 'seed' | 'fillLayer' | 'trafficOf'>;
+  readonly layers: FillingLayers;
+  /** What was merged into the layer and may lie here by itself, or elsewhere under its own name. */
+  readonly merged?: readonly MergedLayer[] | undefined;
   readonly dial: Dial;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,14 +45,19 @@ export interface CopyFillingParts {
 /** What one copy lacks. */
 export class CopyFilling {
   readonly #parts: CopyFillingParts;
-  /** To the writer, and to whom it names. */
-  readonly #lanes = new Map<string, FetchLane>();
+  /** The writer, and whom it names. */
+  readonly #peers: PeerBlocks;
+  readonly #source: BlockSource;
   readonly #asked = new Set<number>();
   #isFilling = false;
   #later: Timer | undefined;
 
   constructor(parts: CopyFillingParts) {
     this.#parts = parts;
+    const { layers, layer, merged = [] } = parts;
+    this.#peers = new PeerBlocks({ ...parts, traffic: () => layers.trafficOf(layer.store.layer) });
+    const others = new MergedSource(this.#peers, () => merged);
+    this.#source = new OwnSource({ layers, merged: merged.map((one) => one.layer), others });
   }
 
   /** All blocks of them, durably. @throws OperationError CANCELLED, BLOCKS_LOST; Error of the disk */
@@ -73,7 +85,7 @@ export class CopyFilling {
 
   close(): void {
     this.#later?.cancel();
-    for (const lane of this.#lanes.values()) lane.close();
+    this.#peers.close();
   }
 
   get #job(): Parameters<LayerShelf['fillLayer']>[1] {
@@ -84,7 +96,7 @@ export class CopyFilling {
   /** The place for what it is to have, or the writer. */
   #ask(place?: string): void {
     if (this.#asked.size >= ASKED_MAX) return;
-    const { table, source, came } = this.#parts;
+    const { table, layer, source, came } = this.#parts;
     const runs = table.wanted(ASKED_MAX - this.#asked.size, (block) => this.#asked.has(block), place);
     if (runs.length === 0) return;
     const open = new Set(runs.flatMap(blocksOf));
@@ -92,7 +104,7 @@ export class CopyFilling {
     const answered = (run: WantedRun): void => {
       for (const block of blocksOf(run)) if (open.delete(block)) this.#asked.delete(block);
     };
-    const cancel = this.#laneTo(place ?? source).request(runs, {
+    const cancel = this.#source.request(place ?? source, layer.store.layer, runs, 'background', {
       arrived: (run, data) => {
         answered(run);
         table.arrived(run, data);
@@ -117,21 +129,6 @@ export class CopyFilling {
       }
       came();
     });
-  }
-
-  #laneTo(node: string): FetchLane {
-    const known = this.#lanes.get(node);
-    if (known !== undefined) return known;
-    const { dial, clock, log, layers } = this.#parts;
-    const { layer } = this.#parts.layer.store;
-    const lane = new FetchLane({
-      ...{ node, layer, dial, clock, cause: 'background' },
-      traffic: () => layers.trafficOf(layer),
-      waiting: (reason) => log.warn({ node, layer, reason }, 'a copy waits for contents'),
-      resumed: () => log.info({ node, layer }, 'a copy is filled again'),
-    });
-    this.#lanes.set(node, lane);
-    return lane;
   }
 
   /** What has come is kept over a restart, and what could not be had is asked for again. */

@@ -8,7 +8,6 @@ import type { CopyOffer } from '../../wire/contracts/layers.ts';
 import type { TrafficCause } from '../../wire/contracts/metrics.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { LayerBlocks } from '../image/layer-blocks.ts';
-import type { LayerShelf } from '../image/layer-shelf.ts';
 import { FrameIntake, SILENCE_MS } from '../peer/frame-intake.ts';
 import { HeardOffers, type OfferTaker } from '../peer/heard-offers.ts';
 import { encodePeerFrame, type PeerFrame } from '../peer/peer-frame.ts';
@@ -17,7 +16,7 @@ import { sameTable, type TableSource } from '../peer/table-follower.ts';
 import { HEARTBEAT_MS } from '../peer/table-teller.ts';
 import type { Meter } from '../peer/traffic.ts';
 import type { EpochEnd } from '../table/block-version.ts';
-import { CopyFilling } from './copy-filling.ts';
+import { CopyFilling, type FillingLayers } from './copy-filling.ts';
 import { KeptTable } from './kept-table.ts';
 import { wasWhole } from './whole-copy.ts';
 
@@ -29,7 +28,7 @@ export interface CopyKeeperParts {
   readonly layer: LayerBlocks;
   /** The writer's name. */
   readonly source: string;
-  readonly layers: Pick<LayerShelf, 'seed' | 'fillLayer' | 'trafficOf'>;
+  readonly layers: FillingLayers;
   readonly stream: PeerStream;
   readonly dial: Dial;
   readonly clock: Clock;

@@ -2,6 +2,7 @@
 // before its content is here, for what was flushed is counted here until what replaces it is as safe (SOUNDNESS A13).
 import { messageOf } from '../../common/errors.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { sameTable, type TableTaker } from '../peer/table-follower.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { TableMark } from '../table/version-table.ts';
@@ -15,7 +16,7 @@ export interface KeptFollowerParts
   /** Up to this sequence the own table is known to be that of the image. */
   readonly equalUpTo: number | undefined;
   /** Of a layer that never changes: no other state of it is taken. */
-  readonly proof?: TableMark;
+  readonly proof?: SealedLayer;
   /** The stream that is read now is of no use any more. */
   failed(reason: string): void;
 }
@@ -76,7 +77,7 @@ export class KeptFollower implements TableTaker {
     const end = new AbortController();
     const table = new KeptTable(layer.store, source);
     const filling = new CopyFilling({
-      ...{ ...this.#parts, table, signal: end.signal },
+      ...{ ...this.#parts, table, signal: end.signal, merged: this.#parts.proof?.merged },
       came: () => this.#poke(),
       failed: (error) => this.#fail(end.signal, messageOf(error)),
     });

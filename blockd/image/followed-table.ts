@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { FillingLayers } from '../copies/copy-filling.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { KeptFollower } from '../copies/kept-follower.ts';
 import { wasWhole } from '../copies/whole-copy.ts';
@@ -28,7 +29,7 @@ export interface FollowedTableParts {
   readonly arrival: ImageArrival;
   /** This node's name. */
   readonly node: string;
-  readonly layers: Pick<LayerShelf, 'seed' | 'fillLayer' | 'trafficOf' | 'records'>;
+  readonly layers: FillingLayers & Pick<LayerShelf, 'records'>;
   readonly book: Pick<PropagationBook, 'of'>;
   readonly kept: Pick<CopyShelf, 'handOver'>;
   readonly dial: Dial;

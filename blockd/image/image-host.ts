@@ -5,6 +5,7 @@ import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import type { FillingLayers } from '../copies/copy-filling.ts';
 import type { CopyShelf } from '../copies/copy-shelf.ts';
 import { ImageCopies } from '../copies/image-copies.ts';
 import type { Dial } from '../peer/peer-stream.ts';
@@ -27,7 +28,7 @@ import { StandByProof } from './stand-by-proof.ts';
 export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'book'> {
   readonly image: Image;
   readonly node: string;
-  readonly layers: Pick<LayerShelf, 'bring' | 'find' | 'seed' | 'fillLayer' | 'trafficOf' | 'followers' | 'records'>;
+  readonly layers: FillingLayers & Pick<LayerShelf, 'bring' | 'followers' | 'records'>;
   readonly kept: Pick<CopyShelf, 'handOver'>;
   readonly clock: Clock;
   readonly dial: Dial;

@@ -36,7 +36,8 @@ export class LayerBlocks {
     this.store = parts.store;
     this.#clock = parts.clock;
     this.#pins = parts.pins;
-    this.#fetcher = new BlockFetcher({ ...parts, source: new MergedSource(parts.source, parts.store) });
+    const source = new MergedSource(parts.source, () => parts.store.state.merged ?? []);
+    this.#fetcher = new BlockFetcher({ ...parts, source });
   }
 
   /** Of this layer, for whichever image. */

@@ -25,7 +25,7 @@ const LOOK_MS = 500;
 const NO_IMAGE = 'layer';
 
 /** Where layers are kept. */
-interface LayerPlace extends Pick<LayerShelf, 'seed' | 'fillLayer'> {
+interface LayerPlace extends Pick<LayerShelf, 'seed' | 'fillLayer' | 'reading'> {
   readonly records: Pick<RecordBook, 'copiesOf'>;
   find(layer: string): LayerBlocks | undefined;
   create(fresh: NewLayer): Promise<LayerBlocks>;

@@ -1,17 +1,17 @@
 // The way to a layer's blocks at nodes that have not merged it yet: who denies a block under the layer's name is asked for it
 // under that of the layer that it came from, which the version tells. Each request ends with all that was asked for it.
-import type { ImageStore } from '../store/image-store.ts';
+import type { MergedLayer } from '../../wire/contracts/layers.ts';
 import { sequenceOf } from '../table/block-version.ts';
 import type { BlockSource, FetchCause, FetchSink, WantedRun } from './block-fetcher.ts';
 
 /** Blocks of one layer, whatever their holders call them. */
 export class MergedSource implements BlockSource {
   readonly #source: BlockSource;
-  readonly #store: Pick<ImageStore, 'state'>;
+  readonly #merged: () => readonly MergedLayer[];
 
-  constructor(source: BlockSource, store: Pick<ImageStore, 'state'>) {
+  constructor(source: BlockSource, merged: () => readonly MergedLayer[]) {
     this.#source = source;
-    this.#store = store;
+    this.#merged = merged;
   }
 
   request(node: string, layer: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): () => void {
@@ -38,8 +38,7 @@ export class MergedSource implements BlockSource {
   /** Numbers go on over an image's layers: each of them has those that are above the next lower one's last. */
   #nameBefore({ high, low }: WantedRun): string | undefined {
     const sequence = sequenceOf(high, low);
-    const { merged = [] } = this.#store.state;
-    const above = merged.filter(({ lastSequence }) => lastSequence >= sequence);
+    const above = this.#merged().filter(({ lastSequence }) => lastSequence >= sequence);
     return above.reduce<(typeof above)[number] | undefined>(
       (lowest, one) => (lowest === undefined || one.lastSequence < lowest.lastSequence ? one : lowest),
       undefined,

@@ -94,6 +94,20 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/copies/merged-copy',
   },
   {
+    name: 'a copy that is merged elsewhere asks others alone for what lies in its own upper layer',
+    room: 'blockd/copies/own-source.ts',
+    find: 'layers.find(one)?.store ?? []',
+    replace: 'layers.find(one.slice(1))?.store ?? []',
+    by: 'unit/blockd/copies/merged-copy',
+  },
+  {
+    name: 'a copy that is merged elsewhere asks nobody for a block by the name that it had before',
+    room: 'blockd/copies/copy-filling.ts',
+    find: 'new MergedSource(this.#peers, () => merged)',
+    replace: 'new MergedSource(this.#peers, () => [])',
+    by: 'unit/blockd/copies/merged-copy',
+  },
+  {
     name: 'a copy whose writes a crash renumbered is never again what its writer has',
     room: 'blockd/copies/kept-follower.ts',
     find: 'store.table.lastSequence = lastSequence;',

@@ -51,7 +51,7 @@ const context = (node: Node): CallContext<never> => ({
 export class CopyStores {
   readonly clock = new ManualClock();
   readonly #stands = new Map<Node, Stand>();
-  /** Who cannot be dialled, and whose streams are silent. */
+  /** Who cannot be dialled (nobody can by himself), and whose streams are silent. */
   readonly away = new Set<string>();
   /** What a node says to another waits: "b a". */
   readonly held = new Set<string>();
@@ -156,7 +156,8 @@ export class CopyStores {
     return async (node, layer, events, purpose = 'blocks') => {
       await Promise.resolve();
       const stand = this.#stands.get(node as Node);
-      if (stand === undefined || this.away.has(node) || this.away.has(source)) throw new Error('unreachable');
+      if (stand === undefined || node === source || this.away.has(node) || this.away.has(source))
+        throw new Error('unreachable');
       let far: StreamEvents | undefined;
       const isCopy = purpose === 'copies';
       const close = (): void => {

@@ -1,12 +1,14 @@
 // Copies of an image whose layers are merged: none waits for a layer that nobody has any more, and what is flushed stays.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CallContext } from '../../../../common/rpc/server.ts';
+import type { CallContext, Handlers } from '../../../../common/rpc/server.ts';
+import type { blockdContract } from '../../../../wire/contracts/blockd.ts';
 import { isSettled } from '../manual-clock.ts';
-import { CopyStores, contentAfter, flushed, LAYER, LOST, SYNC, written } from './copy-stores.ts';
+import { CopyStores, contentAfter, flushed, LAYER, LOST, type Node, SYNC, written } from './copy-stores.ts';
 
 const { signal } = new AbortController();
 const CONTEXT: CallContext<never> = { peer: { node: 'k', role: 'controller' }, progress: () => undefined, signal };
+type Order = Parameters<Handlers<typeof blockdContract>['layer.merge']>[0];
 const MIDDLE = 'l0000000000000002';
 const TOP = 'l0000000000000003';
 
@@ -71,6 +73,66 @@ test('a copy over which a layer is merged, of which it knew the names alone, has
   await stores.clock.advance(10_000);
   assert.ok((await isMerged).isDone);
   assert.is((await contentAfter(stores.disk('b'), LOST))[0], 9);
+});
+
+/**
+ * An image of a and of copies at the nodes, all of two layers: the lower one is older at each copy than at a, and the upper
+ * one has a block that is at that copy alone, the first node's at block 4, the next one's at 5. a has merged both.
+ */
+async function scattered(nodes: readonly Node[]): Promise<{ stores: CopyStores; order: Order }> {
+  const stores = await CopyStores.make(['a', ...nodes]);
+  await stores.openAtA({ ...SYNC, copies: 1 + nodes.length });
+  await flushed(stores);
+  stores.tamper = (bytes, source) => (source === 'a' ? Buffer.alloc(0) : bytes);
+  stores.cutStreams();
+  await written(stores, 0, 9);
+  await cut(stores, MIDDLE);
+  for (const [index] of nodes.entries()) await written(stores, 4 + index, 8);
+  await cut(stores, TOP);
+  const [from, into] = stores.image('a').store.state.below;
+  const upper = stores.shelf('a').layers.find(MIDDLE)?.store;
+  if (from === undefined || into === undefined || upper === undefined) throw new Error('it was cut twice');
+  for (const [index, node] of nodes.entries()) {
+    const bringing = stores.shelf(node).layers.bring(from, 'a', signal);
+    await stores.clock.advance(1_000);
+    const fetch = (await bringing).fetch(4 + index, 5 + index, 'demand');
+    await stores.clock.advance(1_000);
+    await fetch;
+    upper.table.leave(4 + index, upper.holderIndex(node));
+  }
+  await upper.flush();
+  const plan = Promise.resolve(stores.calls('a')['merge.plan']({ from, into }, CONTEXT));
+  await stores.clock.advance(1_000);
+  const parts = [{ layer: from.layer, lastSequence: from.lastSequence }];
+  const merged = { ...(await plan).merged, merged: parts };
+  const order = { merge: { from, into, merged }, newest: merged, source: { node: 'a', address: '127.0.0.1' } };
+  const isMerged = Promise.resolve(stores.calls('a')['layer.merge'](order, CONTEXT));
+  await stores.clock.advance(10_000);
+  assert.ok((await isMerged).isDone);
+  return { stores, order };
+}
+
+/** Ordered at b until it has answered twice. */
+async function mergedAtB(stores: CopyStores, order: Order): Promise<boolean> {
+  for (let turn = 0; turn < 2; turn++) {
+    const ordered = Promise.resolve(stores.calls('b')['layer.merge'](order, CONTEXT));
+    await stores.clock.advance(15_000);
+    if ((await ordered).isDone) return true;
+  }
+  return false;
+}
+
+test('a copy that is merged elsewhere takes from its own upper layer what nobody else has', async () => {
+  const { stores, order } = await scattered(['b']);
+  assert.ok(await mergedAtB(stores, order));
+  assert.is((await contentAfter(stores.disk('b'), LOST))[4], 8);
+});
+
+test('and asks one that has not merged it yet for what that alone has, by the name that it has there', async () => {
+  const { stores, order } = await scattered(['b', 'c']);
+  assert.ok(await mergedAtB(stores, order));
+  assert.ok(stores.shelf('c').layers.find(MIDDLE), 'it was not ordered there');
+  assert.equal((await contentAfter(stores.disk('b'), LOST)).slice(4, 6), [8, 8]);
 });
 
 test.run();
