@@ -10,6 +10,7 @@ import { loadIdentity } from '../common/identity.ts';
 import { rpcClient } from '../common/rpc/client.ts';
 import type { Capabilities } from '../wire/contracts/hypervisor.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+import { NodeUnderlay } from '../wire/contracts/sdnd.ts';
 import { Endpoint, Ipv4, Name } from '../wire/names.ts';
 import { ORCHESTRATOR_PORT } from '../wire/ports.ts';
 import { startAgent } from './agent-server.ts';
@@ -32,6 +33,10 @@ const Config = Type.Object({
   node: Name,
   cloud: Name,
   address: Ipv4,
+  /** By which the others reach this node, where that is not its own: the other side of its provider's 1:1 NAT. */
+  outerAddress: Type.Optional(Ipv4),
+  /** How its switch stands in its underlay networks; its switch agent is told the same feet. */
+  underlay: Type.Optional(NodeUnderlay),
   orchestrator: Endpoint,
   /** What guests may use together, and their MTU, the same on every node. */
   guests: Type.Optional(
@@ -73,8 +78,10 @@ await runDaemon('hypervisor', Config, async (config, { log, signal }) => {
   });
   const target = { ...config.orchestrator, port: ORCHESTRATOR_PORT };
   const orchestrator = rpcClient(orchestratorContract, target, identity);
-  const { cloud, address } = config;
-  void keepRegistered({ orchestrator, cloud, address, capabilities, log }, signal);
+  const { cloud, underlay } = config;
+  const address = config.outerAddress ?? config.address;
+  const report = { cloud, address, capabilities, ...(underlay !== undefined && { underlay }) };
+  void keepRegistered({ orchestrator, log, ...report }, signal);
   return {
     close: async () => {
       orchestrator.close();

@@ -6,6 +6,7 @@ import type { Log } from '../common/log.ts';
 import type { RpcClient } from '../common/rpc/client.ts';
 import type { Capabilities } from '../wire/contracts/hypervisor.ts';
 import type { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
 
 /** Until the first answer, and from then on; ms. */
 const RETRY_MS = 2_000;
@@ -14,7 +15,10 @@ const SIGN_OF_LIFE_MS = 5_000;
 export interface Registration {
   readonly orchestrator: RpcClient<typeof orchestratorContract>;
   readonly cloud: string;
+  /** By which the other members reach this node. */
   readonly address: string;
+  /** Its places in underlay networks, where it is not in the one of all. */
+  readonly underlay?: NodeUnderlay;
   readonly capabilities: Capabilities;
   readonly log: Log;
 }
@@ -31,12 +35,12 @@ export async function keepRegistered(registration: Registration, signal: AbortSi
 
 /** Logs only the changes. */
 async function register(
-  { orchestrator, cloud, address, capabilities, log }: Registration,
+  { orchestrator, log, ...report }: Registration,
   signal: AbortSignal,
   wasKnown: boolean | undefined,
 ): Promise<boolean> {
   try {
-    await orchestrator.call('node.register', { cloud, address, capabilities }, { signal });
+    await orchestrator.call('node.register', report, { signal });
     if (wasKnown !== true) log.info('the orchestrator knows this node');
     return true;
   } catch (error) {

@@ -9,7 +9,7 @@ import { blockdContract } from '../wire/contracts/blockd.ts';
 import { catalogueContract } from '../wire/contracts/catalogue.ts';
 import type { NodeState } from '../wire/contracts/cluster-state.ts';
 import { type Capabilities, hypervisorContract } from '../wire/contracts/hypervisor.ts';
-import { sdndContract, switchAgentContract } from '../wire/contracts/sdnd.ts';
+import { type NodeUnderlay, sdndContract, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import type { Endpoint } from '../wire/names.ts';
 import { BLOCKD_PORT, CATALOGUE_PORT, HYPERVISOR_PORT, SDND_PORT, SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import type { Cluster, ControllerDaemons, NodeDaemons } from './cluster.ts';
@@ -28,6 +28,14 @@ interface Connection {
 /** The daemons of one node, by connections that can be ended. */
 type NodeClients = { readonly [D in keyof NodeDaemons]: NodeDaemons[D] & Connection };
 type ControllerClients = { readonly [D in keyof ControllerDaemons]: ControllerDaemons[D] & Connection };
+
+/** What a node says of itself. */
+interface Report {
+  readonly cloud: string;
+  readonly address: string;
+  readonly underlay?: NodeUnderlay;
+  readonly capabilities: Capabilities;
+}
 
 interface Presence {
   lastSignMs: number;
@@ -58,7 +66,7 @@ export class Members implements Cluster {
   }
 
   /** A node's agent says that it is there. Its block daemon and the switches learn who the members are. */
-  async register(node: string, report: { cloud: string; address: string; capabilities: Capabilities }): Promise<void> {
+  async register(node: string, report: Report): Promise<void> {
     const before = this.#state.get('members', node);
     const role = node === this.#identity.node ? 'controller' : 'node';
     const record: MemberRecord = { node, role, ...report };
@@ -83,8 +91,9 @@ export class Members implements Cluster {
   async #tellMembers(node: string): Promise<void> {
     if (this.#telling.has(node)) return;
     this.#telling.add(node);
-    const members = this.endpoints();
-    const withClouds = this.#state.all('members').map(({ node, address, cloud }) => ({ node, address, cloud }));
+    const all = this.#state.all('members');
+    const members = all.map(({ node, address, underlay }) => ({ node, address, ...underlay }));
+    const withClouds = all.map(({ node, address, cloud }) => ({ node, address, cloud }));
     const told = await Promise.allSettled([
       this.clients(node).blockd.call('members.set', { members: withClouds }),
       this.controller.sdnd.call('members.set', { members }),

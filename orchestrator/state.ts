@@ -6,12 +6,15 @@ import { ensureLevelDirectory, isHeadless } from '../common/level-directory.ts';
 import type { MigrationState } from '../wire/contracts/cluster-state.ts';
 import type { StubEvent } from '../wire/contracts/events.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
+import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
 
 /** A member node; `capabilities` are null until its agent registered. */
 export interface MemberRecord {
   readonly node: string;
   readonly cloud: string;
   readonly address: string;
+  /** Absent: in the one network of all such nodes. */
+  readonly underlay?: NodeUnderlay;
   readonly role: 'controller' | 'node';
   readonly capabilities: Capabilities | null;
 }

@@ -9,7 +9,7 @@ import { realDisk } from '../common/disk.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
-import { switchAgentContract } from '../wire/contracts/sdnd.ts';
+import { Foot, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import { Ipv4, Name } from '../wire/names.ts';
 import { SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import { GateKeeper } from './gate-keeper.ts';
@@ -17,7 +17,7 @@ import { GuestBook } from './guest-book.ts';
 import { GuestPorts, PortRecord } from './guest-ports.ts';
 import { GuestServices } from './guest-services/guest-services.ts';
 import { HostPorts } from './host-ports.ts';
-import { INTEGRATION_BRIDGE, type NodeSwitch, wantedSwitch } from './node-switch.ts';
+import { INTEGRATION_BRIDGE, type NodeSwitch, tunnelNumbers, wantedSwitch } from './node-switch.ts';
 import { ServedGuests } from './served-guests.ts';
 import { ServiceDesk } from './service-desk.ts';
 import { SwitchAgent } from './switch-agent.ts';
@@ -35,6 +35,8 @@ const Config = Type.Object({
   openVswitch: Type.String(),
   /** Of the integration bridge: the kernel's datapath, which is meant if nothing is said, or the one in user space. */
   datapath: Type.Optional(Type.Union([Type.Literal('system'), Type.Literal('netdev')])),
+  /** The node's places in underlay networks, a tunnel port for each; absent: one port for all. */
+  feet: Type.Optional(Type.Array(Foot, { minItems: 1 })),
   /** The underlay address of the overlay's controller; absent: the switch has none. */
   controller: Type.Optional(Ipv4),
   /** Its node; absent: the links to other nodes are not probed. */
@@ -49,6 +51,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   await journal.rewrite(ports.records());
   const node: NodeSwitch = {
     datapathType: config.datapath ?? 'system',
+    ...(config.feet !== undefined && { feet: config.feet }),
     ...(config.controller !== undefined && {
       controller: { address: config.controller, identity: resolve(config.identity) },
     }),
@@ -96,7 +99,8 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     log,
   });
   const { controller: address, controllerNode } = config;
-  const probed = { identity, socket, directory: config.state, disk: realDisk, clock: realClock, log };
+  const tunnels = tunnelNumbers(config.feet);
+  const probed = { identity, socket, tunnels, directory: config.state, disk: realDisk, clock: realClock, log };
   const topology =
     address === undefined || controllerNode === undefined
       ? undefined

@@ -1,13 +1,15 @@
-// What a node's switch is to be for the overlay: the integration bridge, which drops all until flows say otherwise, the one
-// tunnel port, the guests' ports, and the controller. Values only.
+// What a node's switch is to be for the overlay: the integration bridge, which drops all until flows say otherwise, a tunnel
+// port for each underlay network (mostly one), the guests' ports, and the controller. Values only.
+import type { Foot } from '../wire/contracts/sdnd.ts';
 import { OPENFLOW_PORT, VXLAN_PORT } from '../wire/ports.ts';
 import type { HostPort } from './host-ports.ts';
+import { tunnelPortOf } from './mesh/underlay.ts';
 import { TUNNEL_PORT_NAME } from './pipeline.ts';
 import type { WantedConfig, WantedPort } from './switch-config/wanted-config.ts';
 
 /** The bridge whose flows the overlay's controller writes. */
 export const INTEGRATION_BRIDGE = 'br-int';
-/** The tunnel port's OpenFlow number, the same on every node and after every restart. */
+/** The first tunnel port's OpenFlow number, the same on every node and after every restart; the others' follow. */
 export const TUNNEL_OFPORT = 1;
 /** The mark of what this node's agent made. */
 const OWNER = 'switch-agent';
@@ -17,6 +19,8 @@ const CONTROLLER_BACKOFF_MS = 1_000;
 export interface NodeSwitch {
   /** `system`: the kernel's datapath; `netdev`: in user space. */
   readonly datapathType: string;
+  /** Its places in underlay networks, each with a tunnel port of its own; absent: one port for all. */
+  readonly feet?: readonly Foot[];
   /** The overlay's controller; absent: none. */
   readonly controller?: {
     readonly address: string;
@@ -26,29 +30,39 @@ export interface NodeSwitch {
 }
 
 /** The switch of a node with those guests' ports. */
-export function wantedSwitch({ datapathType, controller }: NodeSwitch, ports: Iterable<HostPort>): WantedConfig {
+export function wantedSwitch({ datapathType, feet, controller }: NodeSwitch, ports: Iterable<HostPort>): WantedConfig {
   const bridge = {
     name: INTEGRATION_BRIDGE,
     datapathType,
     failMode: 'secure',
     protocols: ['OpenFlow13'],
     controllers: controller === undefined ? [] : [controllerAt(controller.address)],
-    ports: [TUNNEL, ...Array.from(ports, guestPort)],
+    ports: [...tunnelPorts(feet), ...Array.from(ports, guestPort)],
   } as const;
   const tls = controller === undefined ? {} : { tls: tlsFiles(controller.identity) };
   return { owner: OWNER, bridges: [bridge], ...tls };
 }
 
+/** The OpenFlow numbers of a node's tunnel ports, by their names. @throws TypeError for two feet with one port */
+export function tunnelNumbers(feet: NodeSwitch['feet']): ReadonlyMap<string, number> {
+  const names = feet?.map(tunnelPortOf) ?? [TUNNEL_PORT_NAME];
+  const numbers = new Map(names.map((name, index) => [name, TUNNEL_OFPORT + index]));
+  if (numbers.size < names.length) throw new TypeError(`two underlay networks have one tunnel port: ${names.join()}`);
+  return numbers;
+}
+
 /**
- * Remote address and key come from the flows, so one port serves all peers. `df_default`: an underlay with a smaller MTU
- * may fragment the outer packet instead of dropping it in silence.
+ * Remote address and key come from the flows, so one port serves all peers of a network. Of several ports each is known by
+ * the node's own address in its network. `df_default`: an underlay with a smaller MTU may fragment the outer packet instead
+ * of dropping it in silence.
  */
-const TUNNEL: WantedPort = {
-  name: TUNNEL_PORT_NAME,
-  type: 'vxlan',
-  ofport: TUNNEL_OFPORT,
-  options: { remote_ip: 'flow', key: 'flow', dst_port: String(VXLAN_PORT), df_default: 'false' },
-};
+function tunnelPorts(feet: NodeSwitch['feet']): WantedPort[] {
+  const common = { remote_ip: 'flow', key: 'flow', dst_port: String(VXLAN_PORT), df_default: 'false' };
+  return [...tunnelNumbers(feet)].map(([name, ofport], index) => {
+    const own = feet === undefined || feet.length === 1 ? undefined : feet[index];
+    return { name, type: 'vxlan', ofport, options: own === undefined ? common : { ...common, local_ip: own.inner } };
+  });
+}
 
 function controllerAt(address: string) {
   const target = `ssl:${address}:${OPENFLOW_PORT}`;

@@ -1,14 +1,14 @@
 // Why a command to the overlay is refused, in words for a person.
 import { OperationError } from '../common/errors.ts';
 import type { Binding } from '../wire/contracts/sdnd.ts';
-import { SERVICE_MAC, TUNNEL_PORT_NAME } from './pipeline.ts';
+import { SERVICE_MAC } from './pipeline.ts';
 
 const MULTICAST_BIT = 1;
 const BYTE_MAX = 255;
 
-/** @throws OperationError PORT_BAD, ADDRESS_BAD: not the place or the addresses of one host */
-export function checkPlace({ owner, mac, ip, port }: Binding): void {
-  if (port === TUNNEL_PORT_NAME) {
+/** `tunnels`: the node's tunnel ports. @throws OperationError PORT_BAD, ADDRESS_BAD: not the place or the addresses of one host */
+export function checkPlace({ owner, mac, ip, port }: Binding, tunnels: readonly string[]): void {
+  if (tunnels.includes(port)) {
     throw new OperationError('PORT_BAD', `${owner} cannot be at port ${port}: that is the tunnels' own`);
   }
   const isGroup = (Number.parseInt(mac.slice(0, 2), 16) & MULTICAST_BIT) === MULTICAST_BIT;

@@ -9,6 +9,7 @@ import { type OverlayView, tenantOf } from './forwarding/view.ts';
 import { PastGuest, PastGuests, pastOf } from './guest-past.ts';
 import { Mesh } from './mesh/mesh.ts';
 import { checkPlace, migrationBusy, over, stale, taken, unknown } from './overlay-refusals.ts';
+import { TUNNEL_PORT_NAME } from './pipeline.ts';
 
 /** One change of the overlay, as the controller's journal keeps it. */
 export const OverlayRecord = Type.Union([
@@ -152,7 +153,7 @@ export class Overlay implements OverlayView {
 
   /** @throws OperationError EPOCH_STALE, ADDRESS_TAKEN, ADDRESS_BAD, PORT_BAD; undefined when it stands already */
   bind(binding: Binding): OverlayRecord | undefined {
-    checkPlace(binding);
+    this.#checkPlace(binding);
     this.#checkFree(binding);
     const old = this.#bindings.get(binding.owner);
     if (old !== undefined && isSameBinding(old, binding)) return undefined;
@@ -239,8 +240,13 @@ export class Overlay implements OverlayView {
         `${to.owner} is ${from.mac} ${from.ip} and cannot become ${to.mac} ${to.ip}`,
       );
     }
-    checkPlace(to);
+    this.#checkPlace(to);
     this.#checkFree(to);
+  }
+
+  // Of a node that is no member yet it is not known which tunnel ports it will have beside the one that all have.
+  #checkPlace(binding: Binding): void {
+    checkPlace(binding, [TUNNEL_PORT_NAME, ...this.#mesh.portsOf(binding.node)]);
   }
 
   // One active binding per port (PROMISES N3), and no address that two guests could claim.

@@ -24,6 +24,8 @@ export const Sequence = Type.Integer({ minimum: 0, maximum: 2 ** 40 - 1 });
 export const Digest = Type.String({ pattern: '^[0-9a-f]{32}$' });
 /** A guest's MAC address, lower case with colons. */
 export const Mac = Type.String({ pattern: PATTERNS.mac });
+/** A switch port's name: a network device's, 15 characters at most (IFNAMSIZ less the closing zero). */
+export const PortName = Type.String({ pattern: '^[a-zA-Z0-9_-]{1,15}$' });
 /** An IPv4 address in dotted decimal. */
 export const Ipv4 = Type.String({ pattern: PATTERNS.ipv4 });
 

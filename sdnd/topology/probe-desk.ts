@@ -43,7 +43,8 @@ export class ProbeDesk {
 
   /** Nothing where there is no session: what is lost is what a probe is for. */
   send(frames: readonly ProbeFrame[]): void {
-    if (frames.length > 0) this.#channel?.say(frames.map(({ to, bytes }) => packetOut(bytes, intoTunnel(to))));
+    if (frames.length > 0)
+      this.#channel?.say(frames.map(({ to, portNo, bytes }) => packetOut(bytes, intoTunnel(to, portNo))));
   }
 
   /** Compares the flows at once: others are wanted. */

@@ -27,11 +27,11 @@ const TO_PROBER: Action = {
 
 /** One for each peer: what others send under the same tunnel id ends in the switch (SOUNDNESS C11). */
 export function probeFlows(peers: readonly ProbePeer[]): Flow[] {
-  return peers.map(({ address }) => ({
+  return peers.map(({ address, portNo }) => ({
     tableId: Table.gateIn,
     priority: Priority.own,
     match: {
-      inPort: TUNNEL_OFPORT,
+      inPort: portNo ?? TUNNEL_OFPORT,
       ethType: PROBE_ETHER_TYPE,
       tunnelId: TUNNEL_ID,
       tunIpv4Src: ipv4(address),
@@ -41,7 +41,7 @@ export function probeFlows(peers: readonly ProbePeer[]): Flow[] {
   }));
 }
 
-/** Takes a frame of the agent's own to the node at that address. */
-export function intoTunnel(address: string): readonly Action[] {
-  return [setField('tunIpv4Dst', ipv4(address)), setField('tunnelId', TUNNEL_ID), output(TUNNEL_OFPORT)];
+/** Takes a frame of the agent's own to the node at that address, by the first tunnel port unless another is said. */
+export function intoTunnel(address: string, portNo = TUNNEL_OFPORT): readonly Action[] {
+  return [setField('tunIpv4Dst', ipv4(address)), setField('tunnelId', TUNNEL_ID), output(portNo)];
 }

@@ -37,13 +37,14 @@ export function closeNodes(mesh: Mesh, sharing: Neighbours): Neighbours {
   return close;
 }
 
-/** The members with which a node has a tunnel of its own by the port that its agent makes. */
+/** The members with which a node has a tunnel of its own. */
 export function probePeers(mesh: Mesh, node: string, close: Neighbours): ProbePeer[] {
   return mesh.nodes.flatMap(({ node: other }) => {
     const tunnel = mesh.tunnel(node, other);
-    if (tunnel?.port !== TUNNEL_PORT_NAME) return [];
+    if (tunnel === undefined) return [];
     const isClose = close.get(node)?.has(other) === true;
-    return [{ node: other, address: ipv4Text(tunnel.destination), isClose }];
+    const port = tunnel.port === TUNNEL_PORT_NAME ? {} : { port: tunnel.port };
+    return [{ node: other, address: ipv4Text(tunnel.destination), ...port, isClose }];
   });
 }
 

@@ -29,6 +29,8 @@ export interface ProbePeer {
   readonly node: string;
   /** The address under which its tunnel's frames come and to which they go. */
   readonly address: string;
+  /** By which of the node's tunnel ports; absent: the first. */
+  readonly portNo?: number;
   /** Some network has a port at both. */
   readonly isClose: boolean;
 }
@@ -36,6 +38,8 @@ export interface ProbePeer {
 /** A frame for the tunnel. */
 export interface ProbeFrame {
   readonly to: string;
+  /** The tunnel port's number; absent: the first's. */
+  readonly portNo?: number;
   readonly bytes: Uint8Array;
 }
 
@@ -81,7 +85,8 @@ export class Prober {
     for (const peer of peers) {
       if (peer.node === this.#parts.node) continue;
       const known = this.#probed.get(peer.node);
-      const isSame = known?.peer.address === peer.address && known.peer.isClose === peer.isClose;
+      const isThere = known?.peer.address === peer.address && known.peer.portNo === peer.portNo;
+      const isSame = isThere && known.peer.isClose === peer.isClose;
       if (!isSame) this.#probed.set(peer.node, this.#begin(peer, nowMs));
     }
   }
@@ -180,7 +185,8 @@ export class Prober {
     probed.sent++;
     const isLong = isFirst || probed.sent % LONG_EVERY === 0;
     const probe = probed.link.probe(node, asks, nowMs);
-    return { to: probed.peer.address, bytes: encodeProbe(probe, isLong ? longBytes : 0) };
+    const { address: to, portNo } = probed.peer;
+    return { to, ...(portNo !== undefined && { portNo }), bytes: encodeProbe(probe, isLong ? longBytes : 0) };
   }
 }
 

@@ -10,12 +10,12 @@ import { sdndContract } from '../../wire/contracts/sdnd.ts';
 import type { ProbePeer } from '../../wire/contracts/topology.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import { SDND_PORT } from '../../wire/ports.ts';
-import { GUEST_MTU_BYTES } from '../pipeline.ts';
+import { GUEST_MTU_BYTES, TUNNEL_PORT_NAME } from '../pipeline.ts';
 import { KeptPeers } from './kept-peers.ts';
 import { LinkReporter, type LinkReporterParts } from './link-reporter.ts';
 import { ProbeDesk } from './probe-desk.ts';
 import { probeFlows } from './probe-flows.ts';
-import { Prober } from './prober.ts';
+import { type ProbePeer as ProbedPeer, Prober } from './prober.ts';
 
 const TICK_MS = 100;
 const ETHERNET_HEADER_BYTES = 14;
@@ -24,6 +24,8 @@ export interface TopologyAgentParts {
   readonly node: string;
   /** The bridge's management socket. */
   readonly socket: string;
+  /** Its tunnel ports' numbers, by name. */
+  readonly tunnels: ReadonlyMap<string, number>;
   readonly controller: LinkReporterParts['controller'];
   readonly kept: Pick<KeptPeers, 'keep'>;
   readonly peers: readonly ProbePeer[];
@@ -35,17 +37,27 @@ export interface TopologyAgentParts {
 export async function startTopologyAgent(options: {
   readonly identity: Identity;
   readonly socket: string;
+  readonly tunnels: ReadonlyMap<string, number>;
   readonly controller: Endpoint;
   readonly directory: string;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;
 }): Promise<Pick<TopologyAgent, 'stop'>> {
-  const { identity, socket, controller, directory, disk, clock, log } = options;
+  const { identity, socket, tunnels, controller, directory, disk, clock, log } = options;
   const kept = new KeptPeers(disk, directory, log);
   const client = rpcClient(sdndContract, { ...controller, port: SDND_PORT }, identity);
   const peers = await kept.read();
-  const agent = new TopologyAgent({ node: identity.node, socket, controller: client, kept, peers, clock, log });
+  const agent = new TopologyAgent({
+    node: identity.node,
+    socket,
+    tunnels,
+    controller: client,
+    kept,
+    peers,
+    clock,
+    log,
+  });
   return {
     stop() {
       agent.stop();
@@ -72,10 +84,10 @@ export class TopologyAgent {
       random: Math.random,
       longBytes: GUEST_MTU_BYTES + ETHERNET_HEADER_BYTES,
     });
-    this.#prober.setPeers(this.#peers, clock.nowMs());
+    this.#prober.setPeers(this.#probed, clock.nowMs());
     this.#desk = new ProbeDesk({
       socket,
-      flows: () => probeFlows(this.#peers),
+      flows: () => probeFlows(this.#probed),
       heard: (bytes, from) => this.#desk.send(this.#prober.receive(bytes, from, clock.nowMs())),
       clock,
       log,
@@ -96,10 +108,18 @@ export class TopologyAgent {
     this.#desk.stop();
   }
 
+  /** Those behind a port that this node does not have are left out. */
+  get #probed(): ProbedPeer[] {
+    return this.#peers.flatMap(({ port, ...peer }) => {
+      const portNo = this.#parts.tunnels.get(port ?? TUNNEL_PORT_NAME);
+      return portNo === undefined ? [] : [{ ...peer, portNo }];
+    });
+  }
+
   #setPeers(peers: readonly ProbePeer[]): void {
     if (isDeepStrictEqual(peers, this.#peers)) return;
     this.#peers = peers;
-    this.#prober.setPeers(peers, this.#parts.clock.nowMs());
+    this.#prober.setPeers(this.#probed, this.#parts.clock.nowMs());
     this.#desk.look();
     void this.#parts.kept.keep(peers);
   }

@@ -8,6 +8,7 @@ import { StubEvent } from './events.ts';
 import { HeatMap } from './heat.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
+import { NodeUnderlay } from './sdnd.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 
@@ -16,6 +17,8 @@ export const NodeState = Type.Object({
   node: Name,
   cloud: Name,
   address: Ipv4,
+  /** Absent: in the one network of all such nodes. */
+  underlay: Type.Optional(NodeUnderlay),
   role: Type.Union([Type.Literal('controller'), Type.Literal('node')]),
   up: Type.Boolean(),
   /** One sentence when it is not up. */

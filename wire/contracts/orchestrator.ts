@@ -13,7 +13,7 @@ import { ClusterMetrics } from './metrics.ts';
 import { PropagationSettings } from './propagation.ts';
 import { readerCalls } from './readers.ts';
 import { RebuildReport } from './rebuild.ts';
-import { SwitchState } from './sdnd.ts';
+import { NodeUnderlay, SwitchState } from './sdnd.ts';
 import { ClusterTopology } from './topology.ts';
 
 const Empty = Type.Object({});
@@ -27,8 +27,15 @@ const WaitsFor = Type.Object({ waitsFor: Type.Array(Name) });
 
 /** The orchestrator's calls. */
 export const orchestratorContract = contract('orchestrator', {
-  /** A node's agent says that it is there and where; repeated every few seconds as the sign of life. */
-  'node.register': method(['node'], Type.Object({ cloud: Name, address: Ipv4, capabilities: Capabilities }), Empty),
+  /**
+   * A node's agent says that it is there, at which address the other members reach it, and how its switch stands in its
+   * underlay networks; repeated every few seconds as the sign of life.
+   */
+  'node.register': method(
+    ['node'],
+    Type.Object({ cloud: Name, address: Ipv4, underlay: Type.Optional(NodeUnderlay), capabilities: Capabilities }),
+    Empty,
+  ),
   'node.list': method(['operator'], Empty, Type.Object({ nodes: Type.Array(NodeState) })),
   /** A join string for one node; its secret is shown once. */
   'token.create': method(['operator'], Type.Object({ ttlSeconds: Count }), Type.Object({ token: Type.String() })),

@@ -1,7 +1,7 @@
 // The calls of the overlay network: its controller (one, on the controller node) and its agent (on every node).
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
-import { Ipv4, Mac, MigrationId, Name } from '../names.ts';
+import { Ipv4, Mac, MigrationId, Name, PortName } from '../names.ts';
 import { GuestNetworkPlan, GuestNews } from './guest-network.ts';
 import { LinkFigures, NetworkTopology, ProbePeer } from './topology.ts';
 
@@ -9,8 +9,8 @@ const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
 /** 21 bits: a tunnel id has 24, of which 3 are the hop budget (SOUNDNESS C1). */
 const TENANT_MAX = 0x1f_ffff;
-
-const PortName = Type.String({ pattern: '^[a-zA-Z0-9_-]{1,15}$' });
+/** Underlay networks that one node is in. */
+const FEET_MAX = 8;
 
 /** A node's place in one underlay network: there is one tunnel port for each. */
 export const Foot = Type.Object({
@@ -24,16 +24,21 @@ export const Foot = Type.Object({
 });
 export type Foot = Type.Static<typeof Foot>;
 
-/** A member, and how it can be reached; one of which nothing is said is in one network with all such others. */
-export const OverlayMember = Type.Object({
-  node: Name,
-  address: Ipv4,
-  feet: Type.Optional(Type.Array(Foot)),
+const underlay = {
+  /** Absent: in one network with all others of which nothing is said. */
+  feet: Type.Optional(Type.Array(Foot, { minItems: 1, maxItems: FEET_MAX })),
   /** It sends on what is not for its own guests. */
   isGateway: Type.Optional(Type.Boolean()),
   /** Nothing from outside reaches it unasked (no inbound UDP): from other underlays it is reached by these gateways alone. */
   relays: Type.Optional(Type.Array(Name)),
-});
+};
+
+/** How a node stands in its underlay networks, as it says itself when it registers. */
+export const NodeUnderlay = Type.Object(underlay);
+export type NodeUnderlay = Type.Static<typeof NodeUnderlay>;
+
+/** A member, and how it can be reached. */
+export const OverlayMember = Type.Object({ node: Name, address: Ipv4, ...underlay });
 export type OverlayMember = Type.Static<typeof OverlayMember>;
 
 /** What was measured between two nodes. */

@@ -1,6 +1,6 @@
 // What the nodes measure of the links between them, and what the overlay's controller makes of it. Shapes only.
 import { Type } from 'typebox';
-import { Ipv4, Name } from '../names.ts';
+import { Ipv4, Name, PortName } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const Ms = Type.Number({ minimum: 0 });
@@ -27,6 +27,8 @@ export const ProbePeer = Type.Object({
   node: Name,
   /** By which its tunnel's frames come, and to which they go. */
   address: Ipv4,
+  /** This node's tunnel port for it. Absent: the one that every node has. */
+  port: Type.Optional(PortName),
   /** What goes between two guests of one network crosses this link. */
   isClose: Type.Boolean(),
 });

@@ -3,7 +3,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HostPorts } from '../../../sdnd/host-ports.ts';
-import { type NodeSwitch, wantedSwitch } from '../../../sdnd/node-switch.ts';
+import { type NodeSwitch, tunnelNumbers, wantedSwitch } from '../../../sdnd/node-switch.ts';
 import { uuidOf } from '../../../sdnd/ovsdb/values.ts';
 import type { ConfigConflict } from '../../../sdnd/switch-config/config-changes.ts';
 import type { InterfaceRow } from '../../../sdnd/switch-config/found-config.ts';
@@ -42,6 +42,22 @@ test('the integration bridge drops all until told otherwise, and the tunnel take
     ...{ name: 'lo', type: '', ofport: 4096 },
     externalIds: { 'supercloud-owner': 'web', 'attached-mac': PORT.mac },
   });
+});
+
+test('a gateway has a tunnel port for each of its networks, known by its own address there', () => {
+  const feet = [
+    { underlay: 'wan', inner: '10.77.0.3', outer: '192.0.2.3' },
+    { underlay: 'home', inner: '10.78.0.1', port: 'vxlan1' },
+  ];
+  const [bridge] = wantedSwitch({ ...NODE, feet }, []).bridges;
+  const ports = bridge?.ports.map(({ name, type, ofport, options }) => [name, type, ofport, options?.local_ip]);
+  assert.equal(ports, [
+    ['vxlan0', 'vxlan', 1, '10.77.0.3'],
+    ['vxlan1', 'vxlan', 2, '10.78.0.1'],
+  ]);
+  const [alone] = wantedSwitch({ ...NODE, feet: feet.slice(1) }, []).bridges[0]?.ports ?? [];
+  assert.equal([alone?.name, alone?.ofport, alone?.options?.local_ip], ['vxlan1', 1, undefined]);
+  assert.throws(() => tunnelNumbers([...feet, { underlay: 'third', inner: '10.79.0.1' }]), /one tunnel port: vxlan0/);
 });
 
 test('a controller comes with the files that TLS needs, and neither without the other', () => {

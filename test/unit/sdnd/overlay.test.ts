@@ -92,7 +92,14 @@ test('addresses that are not of one host are refused', () => {
   }
 });
 
-test('nobody is bound to the tunnel port', () => {
+test('nobody is bound to a tunnel port', () => {
+  const { node } = web;
+  const feet = [{ underlay: 'home', inner: '10.78.0.1', port: 'vxlan7' }];
+  const overlay = new Overlay([{ kind: 'members', members: [{ node, address: '10.78.0.1', feet }] }]);
+  assert.is(
+    refusal(() => overlay.bind({ ...web, port: 'vxlan7' })),
+    'PORT_BAD',
+  );
   assert.is(
     refusal(() => new Overlay().bind({ ...web, port: 'vxlan0' })),
     'PORT_BAD',
