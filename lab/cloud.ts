@@ -2,13 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { type DaemonPlan, DaemonProcess } from './daemon-process.ts';
 import { BLOCKD, CONTROLLER, type DaemonKind, HYPERVISOR, SWITCH_AGENT } from './daemons.ts';
-import { type OpenVswitch, startOpenVswitch } from './open-vswitch.ts';
+import { INSIDE_UPLINK, UPLINK } from './ground.ts';
+import { INSIDE_BRIDGE, type OpenVswitch, startOpenVswitch } from './open-vswitch.ts';
 import { runSupercloud } from './program.ts';
 import { type CloudPlan, PREFIX } from './topology.ts';
-import { openTunnelDoor, TUNNEL_UPLINK } from './tunnel-door.ts';
-
-/** The device by which a cloud reaches the WAN. */
-export const UPLINK = 'up0';
+import { INSIDE_TUNNEL_UPLINK, openInsideTunnelDoor, openTunnelDoor, TUNNEL_UPLINK } from './tunnel-door.ts';
 
 /** Where a cloud's node keeps its files. */
 export interface CloudDirectories {
@@ -53,15 +51,7 @@ export class Cloud {
 
   /** Starts the switch with its underlay; what the overlay needs of it, the node's switch agent makes. */
   async startSwitch(): Promise<void> {
-    await openTunnelDoor(this.namespace, UPLINK);
-    this.#openVswitch = await startOpenVswitch({
-      namespace: this.namespace,
-      runDirectory: `${this.directories.run}/ovs`,
-      underlayAddress: `${this.plan.address}/${PREFIX}`,
-      underlayMac: this.plan.mac,
-      uplink: TUNNEL_UPLINK,
-      isForTunnels: true,
-    });
+    this.#openVswitch = await startSwitchOf(this.plan, this.namespace, `${this.directories.run}/ovs`);
   }
 
   /** Makes this node the controller of a new cluster. */
@@ -108,4 +98,22 @@ export class Cloud {
     };
     this.daemons.set(kind.name, await DaemonProcess.start(plan, this.#onTrouble));
   }
+}
+
+/** A cloud's switch with its underlay, or both of a gateway's, on the ground that has been laid. */
+export async function startSwitchOf(plan: CloudPlan, namespace: string, runDirectory: string): Promise<OpenVswitch> {
+  const { address, mac, router, inside } = plan;
+  await openTunnelDoor(namespace, UPLINK);
+  if (inside !== undefined) await openInsideTunnelDoor(namespace, INSIDE_UPLINK);
+  return startOpenVswitch({
+    ...{ namespace, runDirectory, isForTunnels: true },
+    ...{ underlayAddress: `${address}/${PREFIX}`, underlayMac: mac, uplink: TUNNEL_UPLINK },
+    ...(router !== undefined && { router }),
+    ...(inside !== undefined && {
+      inside: {
+        ...{ bridge: INSIDE_BRIDGE, uplink: INSIDE_TUNNEL_UPLINK },
+        ...{ underlayAddress: `${inside.address}/${PREFIX}`, underlayMac: inside.mac },
+      },
+    }),
+  });
 }

@@ -32,6 +32,7 @@ export const SWITCH_AGENT: DaemonKind = {
     datapath: 'netdev',
     controller: site.controller.address,
     controllerNode: site.controller.node,
+    ...(site.plan.underlay?.feet !== undefined && { feet: site.plan.underlay.feet }),
   }),
 };
 
@@ -42,6 +43,8 @@ export const HYPERVISOR: DaemonKind = {
     ...common(site),
     node: site.plan.node,
     cloud: site.plan.cloud,
+    ...(site.plan.outer !== undefined && { outerAddress: site.plan.outer }),
+    ...(site.plan.underlay !== undefined && { underlay: site.plan.underlay }),
     orchestrator: { node: site.controller.node, address: site.controller.address },
     guests: { mtuBytes: GUEST_MTU_BYTES },
   }),

@@ -6,14 +6,15 @@ import type { ProgressLine } from '../common/progress.ts';
 import type { RpcClient } from '../common/rpc/client.ts';
 import { rpcClient } from '../common/rpc/client.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
-import { Cloud, UPLINK } from './cloud.ts';
+import { Cloud } from './cloud.ts';
 import { type Doorway, openDoorway } from './doorway.ts';
-import { createNamespaces, createVethPairs, namespaceName } from './namespace.ts';
+import { groundNamespaces, layGround, wanPortOf } from './ground.ts';
+import { createNamespaces, namespaceName } from './namespace.ts';
 import { addVethPort } from './open-vswitch.ts';
 import { type Reaper, startReaper } from './reaper.ts';
 import { CURRENT_CONTEXT, RunDirectory } from './run-directory.ts';
-import { CLOUDS, GUEST_MTU_BYTES, PREFIX, VISITOR } from './topology.ts';
-import { labLinks, startWan, type Wan } from './wan/wan.ts';
+import { GUEST_MTU_BYTES, type LabTopology, PREFIX, THREE_CLOUDS } from './topology.ts';
+import type { Wan } from './wan/wan.ts';
 import { openWanDoor, type WanDoor } from './wan-door.ts';
 
 const NODES_UP_TIMEOUT_MS = 60_000;
@@ -23,6 +24,7 @@ export type Operator = RpcClient<typeof orchestratorContract>;
 
 export class Lab {
   readonly run: RunDirectory;
+  readonly topology: LabTopology;
   readonly clouds: readonly Cloud[];
   readonly troubles: string[] = [];
   readonly #line: ProgressLine;
@@ -32,13 +34,14 @@ export class Lab {
   #doorway: Doorway | undefined;
   #wanDoor: WanDoor | undefined;
 
-  private constructor(run: RunDirectory, reaper: Reaper, line: ProgressLine) {
+  private constructor(run: RunDirectory, topology: LabTopology, reaper: Reaper, line: ProgressLine) {
     this.run = run;
+    this.topology = topology;
     this.#reaper = reaper;
     this.#line = line;
-    const [controller] = CLOUDS;
+    const [controller] = topology.clouds;
     if (controller === undefined) throw new TypeError('the topology has no cloud');
-    this.clouds = CLOUDS.map((plan) => {
+    this.clouds = topology.clouds.map((plan) => {
       const namespace = namespaceName(run.runId, plan.cloud);
       const directories = { run: `${run.path}/${plan.cloud}`, state: `${run.dataPath}/${plan.cloud}` };
       const onTrouble = (message: string): void => {
@@ -48,13 +51,15 @@ export class Lab {
     });
   }
 
-  /** Starts everything up to a cluster of three nodes that are up; no VM yet. On failure nothing is left. */
-  static async start(line: ProgressLine): Promise<Lab> {
+  /** Starts everything up to a cluster whose nodes are up; no VM yet. On failure nothing is left. */
+  static async start(line: ProgressLine, topology = THREE_CLOUDS): Promise<Lab> {
     const run = new RunDirectory();
-    const lab = new Lab(run, await startReaper(run.runId), line);
+    const lab = new Lab(run, topology, await startReaper(run.runId), line);
     try {
-      await line.during('three clouds and a WAN between them', () => lab.#buildGround());
-      await line.during('a cluster: controller, two nodes join by token', () => lab.#formCluster());
+      await line.during(`${inWords(topology.clouds.length)} clouds and a WAN between them`, () => lab.#buildGround());
+      await line.during(`a cluster: controller, ${inWords(topology.clouds.length - 1)} nodes join by token`, () =>
+        lab.#formCluster(),
+      );
       await line.during('every node is up', () => lab.#nodesUp());
       return lab;
     } catch (error) {
@@ -88,19 +93,16 @@ export class Lab {
     return found;
   }
 
+  /** The name of the WAN's port behind which a cloud is. */
+  wanPort(cloud: string): string {
+    return wanPortOf(this.cloud(cloud).plan);
+  }
+
   async #buildGround(): Promise<void> {
-    const wan = namespaceName(this.run.runId, 'wan');
-    const namespaces = [...this.clouds.map(({ namespace }) => namespace), wan, this.visitorNamespace];
-    this.run.addNamespaces(namespaces);
-    await createNamespaces(namespaces);
-    await createVethPairs(
-      this.clouds.map(({ plan, namespace }) => [
-        { namespace, device: UPLINK, mac: plan.mac, address: `${plan.address}/${PREFIX}` },
-        { namespace: wan, device: plan.cloud },
-      ]),
-    );
-    const ports = this.clouds.map(({ plan: { cloud } }) => ({ name: cloud, device: cloud }));
-    this.#wan = await startWan({ namespace: wan, ports, links: labLinks() });
+    const { runId } = this.run;
+    this.run.addNamespaces([...groundNamespaces(runId, this.topology), this.visitorNamespace]);
+    await createNamespaces([this.visitorNamespace]);
+    this.#wan = await layGround(runId, this.topology);
     await Promise.all(this.clouds.map((cloud) => cloud.startSwitch()));
   }
 
@@ -122,17 +124,18 @@ export class Lab {
   }
 
   async #addVisitor(): Promise<void> {
-    const home = this.cloud(VISITOR.cloud);
+    const { visitor } = this.topology;
+    const home = this.cloud(visitor.cloud);
     await addVethPort(
       home.openVswitch,
-      { namespace: home.namespace, port: VISITOR.port },
+      { namespace: home.namespace, port: visitor.port },
       {
-        ...{ namespace: this.visitorNamespace, device: VISITOR.device, mac: VISITOR.mac },
-        ...{ address: `${VISITOR.address}/${PREFIX}`, mtuBytes: GUEST_MTU_BYTES },
+        ...{ namespace: this.visitorNamespace, device: visitor.device, mac: visitor.mac },
+        ...{ address: `${visitor.address}/${PREFIX}`, mtuBytes: GUEST_MTU_BYTES },
       },
     );
-    const { port, mac, address: ip } = VISITOR;
-    await this.operator.call('binding.set', { owner: 'visitor', node: VISITOR.cloud, port, mac, ip });
+    const { port, mac, address: ip } = visitor;
+    await this.operator.call('binding.set', { owner: 'visitor', node: home.plan.node, port, mac, ip });
   }
 
   async #connectOperator(controller: Cloud): Promise<void> {
@@ -183,4 +186,8 @@ export class Lab {
     await this.run.remove();
     await this.#reaper.dismiss();
   }
+}
+
+function inWords(count: number): string {
+  return ['no', 'one', 'two', 'three', 'four'][count] ?? String(count);
 }

@@ -1,10 +1,11 @@
 // `supercloud lab`: three clouds on this machine, a VM that is moved round them live, and then yours to try.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { exitCodeOf, reportError } from '../common/error-report.ts';
 import { OperationError } from '../common/errors.ts';
 import { jsonText, writeJsonFile } from '../common/json-file.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
 import { STOP_SIGNALS, servesUnread } from '../common/terminal.ts';
+import { FIGURE5 } from './figure5.ts';
 import type { GuestKind } from './guest/build.ts';
 import { labPackages, prepareWithProgress, visitorPackages } from './guests.ts';
 import { checkHost } from './host-check.ts';
@@ -15,7 +16,7 @@ import { allHeld, roundTable } from './report.ts';
 import { type Leg, Round } from './round.ts';
 import { cleanAll } from './run-directory.ts';
 import { createSshKey } from './ssh-key.ts';
-import { GUEST, ROUND } from './topology.ts';
+import { GUEST, type LabTopology, THREE_CLOUDS } from './topology.ts';
 import { wanCommand } from './wan-command.ts';
 
 interface Options {
@@ -24,6 +25,7 @@ interface Options {
   readonly json?: string | true;
   readonly image: GuestKind;
   readonly rounds: number;
+  readonly topology: LabTopology;
 }
 
 const EXAMPLES = `
@@ -31,6 +33,7 @@ Examples:
   supercloud lab                      the round, then it stays for you to try
   supercloud lab --once --image tiny  the round with a small guest, then everything is taken down
   supercloud lab --once --json=FILE   the figures into a file
+  supercloud lab --topology figure5   with a private network behind a gateway, and a cloud behind a 1:1 NAT
   supercloud lab --clean              remove what a crashed lab left behind
   supercloud lab wan                  the links of the lab that runs, and how to change them: lab wan --help`;
 
@@ -38,6 +41,17 @@ function image(text: string): GuestKind {
   if (text === 'tiny' || text === 'debian') return text;
   throw new OperationError('USAGE', `there is no guest '${text}'`, { remedy: 'say --image tiny or --image debian' });
 }
+
+function topology(text: string): LabTopology {
+  if (text === 'three-clouds') return THREE_CLOUDS;
+  if (text === 'figure5') return FIGURE5;
+  const remedy = 'say --topology three-clouds or --topology figure5';
+  throw new OperationError('USAGE', `there is no map '${text}'`, { remedy });
+}
+
+const MAP = new Option('--topology <map>', 'the map: figure5 has a gateway, a private network behind it, a 1:1 NAT')
+  .argParser(topology)
+  .default(THREE_CLOUDS, 'three-clouds');
 
 function rounds(text: string): number {
   const count = Number(text);
@@ -52,6 +66,7 @@ async function obey(args: readonly string[]): Promise<void> {
     .option('--once', 'end after the round; exit 0 only if every check held')
     .option('--image <guest>', 'what boots: a whole Debian, or a tiny system', image, 'debian')
     .option('--rounds <count>', 'how many times round', rounds, 1)
+    .addOption(MAP)
     .option('--json [file]', 'print the figures as JSON, or write them to a file')
     .option('--clean', 'remove what a crashed lab left behind, and end')
     .addHelpText('after', EXAMPLES)
@@ -66,11 +81,11 @@ async function obey(args: readonly string[]): Promise<void> {
 async function goRound(lab: Lab, round: Round, options: Options): Promise<Leg[]> {
   const legs: Leg[] = [];
   for (let count = 0; count < options.rounds; count += 1) {
-    for (const to of ROUND) legs.push(await round.leg(to));
+    for (const to of lab.topology.round) legs.push(await round.leg(to));
   }
   const figures = { image: options.image, legs, held: allHeld(legs) };
   if (options.json === true) process.stdout.write(jsonText(figures));
-  else process.stdout.write(`\n${roundTable(legs)}\n\n`);
+  else process.stdout.write(`\n${roundTable(legs, lab.topology)}\n\n`);
   if (typeof options.json === 'string') writeJsonFile(options.json, figures);
   if (!figures.held) process.stderr.write(`not every check held; logs are in ${lab.run.path}\n`);
   return legs;
@@ -88,7 +103,14 @@ function whatToTry(lab: Lab, key: string | undefined): string {
   ];
   if (key !== undefined)
     lines.push(`             ${inside} ssh -i ${key} -o StrictHostKeyChecking=no root@${GUEST.address}`);
-  return [...lines, 'end          Ctrl-C takes everything down', ''].join('\n');
+  return [...lines, ...internetLines(lab), 'end          Ctrl-C takes everything down', ''].join('\n');
+}
+
+function internetLines(lab: Lab): string[] {
+  const { internet, visitor } = lab.topology;
+  if (internet === undefined) return [];
+  const inside = insideNamespace(lab.cloud(visitor.cloud).namespace).join(' ');
+  return [`Internet     ${inside} curl http://${internet.host}/`];
 }
 
 /** Given when the person, or whoever started this, says that it is enough. */
@@ -113,7 +135,7 @@ async function runLab(options: Options, line: ProgressLine): Promise<boolean> {
   // Before anything is up: the first time this takes minutes, and it is what fails where there is no mirror or no room.
   const guest = await prepareWithProgress(options.image, line, { signal });
   if (signal.aborted) return false;
-  const lab = await Lab.start(line);
+  const lab = await Lab.start(line, options.topology);
   let visit: Round | undefined;
   try {
     const round = new Round(lab, guest, line);

@@ -9,6 +9,9 @@ import { identify, isSameProcess, type ProcessIdentity, RunDirectoryError } from
 export const UNDERLAY_BRIDGE = 'br-phy';
 /** The bridge of the VMs' ports and the tunnel port, which the node's switch agent makes. */
 export const INTEGRATION_BRIDGE = 'br-int';
+/** The bridge by which a gateway's tunnels reach its private network. */
+export const INSIDE_BRIDGE = 'br-inside';
+const EVERYWHERE = '0.0.0.0/0';
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 const STOP_TIMEOUT_MS = 5_000;
 const STOP_POLL_MS = 20;
@@ -26,6 +29,16 @@ export class OpenVswitchStuck extends Error {
   }
 }
 
+/** A network that tunnels leave through: a bridge with the device that leads there, and the node's address in it. */
+export interface UnderlayLeg {
+  readonly bridge: string;
+  readonly underlayAddress: string;
+  readonly uplink: string;
+  readonly underlayMac?: string;
+  /** The next hop of tunnels to what is not in this network. */
+  readonly router?: string;
+}
+
 export interface OpenVswitchOptions {
   /** The network namespace of the node; absent: the machine's own network (a real node). */
   readonly namespace?: string;
@@ -41,6 +54,10 @@ export interface OpenVswitchOptions {
   readonly underlayMtuBytes?: number;
   /** The bridge's address serves tunnels alone, since the kernel reaches the network itself (`tunnel-door.ts`). */
   readonly isForTunnels?: true;
+  /** The next hop of tunnels to what is not in that network; only where the address serves tunnels alone. */
+  readonly router?: string;
+  /** A gateway's private network. */
+  readonly inside?: UnderlayLeg;
 }
 
 export interface SwitchPort {
@@ -94,21 +111,25 @@ export class OpenVswitch {
   /** Starts the switch daemon, at first or after it died; it comes up with the database's set-up and without flows. */
   async startSwitch(): Promise<void> {
     await this.#daemon('ovs-vswitchd', [`unix:${this.databaseSocket}`]);
-    const { underlayAddress, isForTunnels } = this.#options;
+    const { isForTunnels } = this.#options;
     const words = isForTunnels === true ? ' noprefixroute' : '';
-    const lines = [
-      `address replace ${underlayAddress} dev ${UNDERLAY_BRIDGE}${words}`,
-      `link set ${UNDERLAY_BRIDGE} up`,
-    ];
+    const lines = legsOf(this.#options).flatMap(({ underlayAddress, bridge }) => [
+      `address replace ${underlayAddress} dev ${bridge}${words}`,
+      `link set ${bridge} up`,
+    ]);
     await this.#run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
-    if (isForTunnels === true) await this.#addTunnelRoute();
+    if (isForTunnels !== true) return;
+    for (const { underlayAddress, bridge, router } of legsOf(this.#options)) {
+      await this.#addTunnelRoute([underlayAddress, bridge]);
+      if (router !== undefined) await this.#addTunnelRoute([EVERYWHERE, bridge, router]);
+    }
   }
 
   /** The kernel's routes, which the switch would follow, lead past it. Refused until it has heard of its own address. */
-  async #addTunnelRoute(): Promise<void> {
+  async #addTunnelRoute(words: readonly string[]): Promise<void> {
     for (let waitedMs = 0; ; waitedMs += ADDRESS_POLL_MS) {
       try {
-        await this.appctl(['ovs/route/add', this.#options.underlayAddress, UNDERLAY_BRIDGE]);
+        await this.appctl(['ovs/route/add', ...words]);
         return;
       } catch (error) {
         if (!(error instanceof CommandFailed) || waitedMs >= ADDRESS_TIMEOUT_MS) throw error;
@@ -216,19 +237,29 @@ export async function addVethPort(
   await openVswitch.addPort(port);
 }
 
-/** The transaction that sets up an empty database: the underlay bridge with its uplink. */
+/** The transaction that sets up an empty database: the underlay bridges with their uplinks. */
 export function initialTransaction(options: OpenVswitchOptions): readonly string[] {
-  const mac = options.underlayMac === undefined ? [] : [`other_config:hwaddr=${JSON.stringify(options.underlayMac)}`];
   const commands = [
     ['init'],
     // One revalidator thread: by default each switch starts as many threads as the machine has cores.
     ['set', 'Open_vSwitch', '.', 'other_config:n-revalidator-threads=1'],
-    ['add-br', UNDERLAY_BRIDGE],
-    ['set', 'bridge', UNDERLAY_BRIDGE, 'datapath_type=netdev', ...mac],
-    ['set', 'interface', UNDERLAY_BRIDGE, `mtu_request=${options.underlayMtuBytes ?? 1500}`],
-    ['add-port', UNDERLAY_BRIDGE, options.uplink],
+    ...legsOf(options).flatMap((leg) => legCommands(leg, options.underlayMtuBytes)),
   ];
   return commands.flatMap((command) => ['--', ...command]);
+}
+
+function legsOf(options: OpenVswitchOptions): readonly UnderlayLeg[] {
+  return [{ ...options, bridge: UNDERLAY_BRIDGE }, ...(options.inside === undefined ? [] : [options.inside])];
+}
+
+function legCommands({ bridge, uplink, underlayMac }: UnderlayLeg, mtuBytes = 1500): string[][] {
+  const mac = underlayMac === undefined ? [] : [`other_config:hwaddr=${JSON.stringify(underlayMac)}`];
+  return [
+    ['add-br', bridge],
+    ['set', 'bridge', bridge, 'datapath_type=netdev', ...mac],
+    ['set', 'interface', bridge, `mtu_request=${mtuBytes}`],
+    ['add-port', bridge, uplink],
+  ];
 }
 
 function suffix(what: string): string {

@@ -2,7 +2,7 @@
 import { formatBytes, formatMs } from '../common/progress.ts';
 import { formatTable } from '../common/table.ts';
 import { type Leg, SETTLE_MS } from './round.ts';
-import { LINK_RATE_MBIT, ROUND_TRIPS_MS } from './topology.ts';
+import { type LabTopology, LINK_RATE_MBIT, THREE_CLOUDS } from './topology.ts';
 
 type Row = readonly [string, (leg: Leg) => string];
 
@@ -29,14 +29,14 @@ function independence({ independentMs }: Leg['migration']): string {
 }
 
 /** One column per leg. */
-export function roundTable(legs: readonly Leg[]): string {
+export function roundTable(legs: readonly Leg[], { roundTripsMs, visitor }: LabTopology = THREE_CLOUDS): string {
   const columns = [{ title: '' }, ...legs.map(({ from, to }) => ({ title: `${from} -> ${to}`, figures: true }))];
   const rows = ROWS.map(([title, cell]) => [title, ...legs.map(cell)]);
   const failed = legs.flatMap(({ from, to, checks }) =>
     checks.filter(({ held }) => !held).map(({ name, seen }) => `not held, ${from} -> ${to}: ${name} (${seen})`),
   );
-  const distances = ROUND_TRIPS_MS.map(({ between, rttMs }) => `${between.join('-')} ${rttMs} ms`).join(', ');
-  const footer = `links: ${LINK_RATE_MBIT} Mbit/s each way; round trips ${distances}; the user sits in gamma`;
+  const distances = roundTripsMs.map(({ between, rttMs }) => `${between.join('-')} ${rttMs} ms`).join(', ');
+  const footer = `links: ${LINK_RATE_MBIT} Mbit/s each way; round trips ${distances}; the user sits in ${visitor.cloud}`;
   return [formatTable(columns, rows), footer, ...failed].join('\n');
 }
 

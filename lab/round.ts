@@ -7,7 +7,7 @@ import type { PreparedGuest } from './guest/build.ts';
 import { READY_LINE } from './guest/command-line.ts';
 import { type GuestStatus, guestProblems } from './guest/status.ts';
 import type { Lab } from './lab.ts';
-import { CLOUDS, GUEST, GUEST_MTU_BYTES, PREFIX } from './topology.ts';
+import { GUEST, GUEST_MTU_BYTES, PREFIX } from './topology.ts';
 import type { EchoFigures } from './visitor/echo-probe.ts';
 import { type PingFigures, PingProbe } from './visitor/ping-probe.ts';
 import { Visitor } from './visitor/visitor.ts';
@@ -66,7 +66,7 @@ export class Round {
 
   /** Makes the image, boots the VM and waits until its user can use it. */
   async boot(sshPublicKey?: string): Promise<void> {
-    const [home] = CLOUDS;
+    const [home] = this.#lab.topology.clouds;
     if (home === undefined) throw new TypeError('the topology has no cloud');
     await this.#createImage(home.node);
     const key = sshPublicKey === undefined ? {} : { sshPublicKey };
@@ -142,7 +142,7 @@ export class Round {
     const { from } = moved;
     return {
       ...{ from, to, migration, ping, tcp, guest },
-      wanBytes: bytesBetween(linksBefore, wan.perLink, from, to),
+      wanBytes: bytesBetween(linksBefore, wan.perLink, this.#lab.wanPort(from), this.#lab.wanPort(to)),
       wanWorstLatenessMs: wan.worstLatenessMs,
       checks: await this.#check(to, before, guest, tcp),
     };

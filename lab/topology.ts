@@ -1,4 +1,7 @@
-// The lab's map: which clouds there are, their addresses, how far apart they lie. Facts only.
+// The lab's map: which clouds there are, their addresses, how far apart they lie. Facts only. The other map, with a gateway
+// and a 1:1 NAT, is in `figure5.ts`.
+import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
+import type { InternetPlan } from './internet/internet.ts';
 
 /** One cloud with its one node; the node bears the cloud's name. */
 export interface CloudPlan {
@@ -8,6 +11,38 @@ export interface CloudPlan {
   /** Address and MAC address of the node's uplink, and of its switch's end of the tunnels. */
   readonly address: string;
   readonly mac: string;
+  /** By which all others reach it, where its provider's 1:1 NAT stands before it. */
+  readonly outer?: string;
+  /** The next hop to what is beyond its own network; absent: on the WAN, where private networks are behind their gateways. */
+  readonly router?: string;
+  /** It is in the private network of the cloud of that name, and not on the WAN. */
+  readonly behind?: string;
+  /** Its foot in the private network that it is the gateway of. */
+  readonly inside?: { readonly address: string; readonly mac: string };
+  /** What the membership says of its tunnels; absent: it is in one network with all others. */
+  readonly underlay?: NodeUnderlay;
+}
+
+/** Who uses the guest: a host on one cloud's switch, in a namespace of its own. */
+export interface VisitorPlan {
+  readonly cloud: string;
+  readonly address: string;
+  readonly mac: string;
+  readonly port: string;
+  readonly device: string;
+}
+
+/** A lab's map as a whole. */
+export interface LabTopology {
+  /** The first holds the controller. */
+  readonly clouds: readonly CloudPlan[];
+  /** Between ports of the WAN. */
+  readonly roundTripsMs: readonly { readonly between: readonly [string, string]; readonly rttMs: number }[];
+  /** A namespace that plays the Internet, which every node reaches; absent: there is none. */
+  readonly internet?: InternetPlan;
+  readonly visitor: VisitorPlan;
+  /** The legs of the round, each to the next cloud and at last back. */
+  readonly round: readonly string[];
 }
 
 /** The three clouds; the first holds the controller. */
@@ -21,7 +56,7 @@ export const CLOUDS: readonly CloudPlan[] = [
 export const PREFIX = 24;
 
 /** Round-trip times between clouds, ms: one ocean, and two. */
-export const ROUND_TRIPS_MS: readonly { readonly between: readonly [string, string]; readonly rttMs: number }[] = [
+export const ROUND_TRIPS_MS: LabTopology['roundTripsMs'] = [
   { between: ['alpha', 'beta'], rttMs: 75 },
   { between: ['beta', 'gamma'], rttMs: 75 },
   { between: ['alpha', 'gamma'], rttMs: 150 },
@@ -33,17 +68,25 @@ export const LINK_RATE_MBIT = 200;
 /** The guest's name and its address in the overlay. */
 export const GUEST = { vm: 'web', image: 'web', address: '10.88.0.10' } as const;
 
-/** Who uses the guest: a host on one cloud's switch, in a namespace of its own. */
-export const VISITOR = {
+/** In the third cloud. */
+export const VISITOR: VisitorPlan = {
   cloud: 'gamma',
   address: '10.88.0.200',
   mac: '02:88:00:00:00:c8',
   port: 'visitor0',
   device: 'eth0',
-} as const;
+};
 
 /** One guest MTU per cluster: what the narrowest supported underlay leaves (SOUNDNESS C6). */
 export const GUEST_MTU_BYTES = 1330;
 
 /** The legs of the round, each to the next cloud and at last back. */
 export const ROUND: readonly string[] = ['beta', 'gamma', 'alpha'];
+
+/** The lab unless another is asked for. */
+export const THREE_CLOUDS: LabTopology = {
+  clouds: CLOUDS,
+  roundTripsMs: ROUND_TRIPS_MS,
+  visitor: VISITOR,
+  round: ROUND,
+};

@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { spawnIn } from '../namespace.ts';
-import { LINK_RATE_MBIT, ROUND_TRIPS_MS } from '../topology.ts';
+import { type LabTopology, LINK_RATE_MBIT, ROUND_TRIPS_MS } from '../topology.ts';
 import type { LinkCounters, LinkSettings } from './link.ts';
 import { type Answer, checkSettings, type WanReport } from './order.ts';
 
@@ -60,8 +60,8 @@ export const DEFAULT_LINK: LinkSettings = {
 };
 
 /** The lab's links: the round trips of its topology, half of each in each direction. */
-export function labLinks(): readonly WanLink[] {
-  return ROUND_TRIPS_MS.flatMap(({ between: [a, b], rttMs }) => [
+export function labLinks(roundTripsMs: LabTopology['roundTripsMs'] = ROUND_TRIPS_MS): readonly WanLink[] {
+  return roundTripsMs.flatMap(({ between: [a, b], rttMs }) => [
     { from: a, to: b, delayMs: rttMs / 2 },
     { from: b, to: a, delayMs: rttMs / 2 },
   ]);

@@ -1,0 +1,58 @@
+// The map that has what Figure 5 of TOCS 2017 has: `gamma` is a gateway into a private network with the node `delta`, `beta`
+// stands behind a 1:1 NAT as on EC2, and a host of the Internet is there to be reached. Facts only.
+//
+//   alpha 10.77.0.1 ----+
+//                      WAN ---- 10.77.0.3 gamma 10.78.0.1 ---- 10.78.0.2 delta
+//   beta 172.31.0.2 -- NAT 10.77.0.2 --+---- 10.77.0.254 Internet 203.0.113.80 (RFC 5737)
+import { INTERNET } from './internet/internet.ts';
+import { CLOUDS, type CloudPlan, type LabTopology, PREFIX, ROUND_TRIPS_MS, VISITOR } from './topology.ts';
+
+const HOME = 'home';
+const INTERNET_ROUTER = '10.77.0.254';
+/** From each cloud on the WAN. */
+const INTERNET_RTT_MS = 20;
+const [ALPHA, BETA, GAMMA] = CLOUDS;
+if (ALPHA === undefined || BETA === undefined || GAMMA === undefined) throw new TypeError('three clouds are built on');
+
+const alpha: CloudPlan = {
+  ...ALPHA,
+  underlay: { feet: [{ underlay: 'alpha', inner: ALPHA.address, outer: ALPHA.address }] },
+};
+
+const beta: CloudPlan = {
+  ...BETA,
+  address: '172.31.0.2',
+  outer: BETA.address,
+  router: '172.31.0.1',
+  underlay: { feet: [{ underlay: 'beta', inner: '172.31.0.2', outer: BETA.address }] },
+};
+
+const gamma: CloudPlan = {
+  ...GAMMA,
+  inside: { address: '10.78.0.1', mac: '02:78:00:00:00:01' },
+  underlay: {
+    feet: [
+      { underlay: 'gamma', inner: GAMMA.address, outer: GAMMA.address },
+      { underlay: HOME, inner: '10.78.0.1', port: 'vxlan1' },
+    ],
+    isGateway: true,
+  },
+};
+
+const delta: CloudPlan = {
+  ...{ cloud: 'delta', node: 'delta', role: 'node', behind: 'gamma' },
+  ...{ address: '10.78.0.2', mac: '02:78:00:00:00:02', router: '10.78.0.1' },
+  underlay: { feet: [{ underlay: HOME, inner: '10.78.0.2' }] },
+};
+
+/** The user sits in the private network; the guest comes by the NAT into it, and home again. */
+export const FIGURE5: LabTopology = {
+  clouds: [alpha, beta, gamma, delta],
+  roundTripsMs: [
+    ...ROUND_TRIPS_MS,
+    ...[alpha, beta, gamma].map(({ cloud }) => ({ between: [cloud, INTERNET] as const, rttMs: INTERNET_RTT_MS })),
+  ],
+  internet: { router: `${INTERNET_ROUTER}/${PREFIX}`, host: '203.0.113.80' },
+  visitor: { ...VISITOR, cloud: 'delta' },
+  round: ['beta', 'delta', 'alpha'],
+};

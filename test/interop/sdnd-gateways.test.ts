@@ -1,0 +1,146 @@
+// Figure 5 of TOCS 2017 on real switches, as the lab has it: a gateway with a tunnel port into each of its networks, a node
+// in a private network behind it, a cloud behind a 1:1 NAT. Needs root and Debian's openvswitch-switch. In order.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runIn } from '../../lab/namespace.ts';
+import { VXLAN_PORT } from '../../wire/ports.ts';
+import { bindingOf, Figure5Stand } from './figure5-stand.ts';
+
+const LIMIT_MS = 30_000;
+const POLL_MS = 50;
+const MIGRATION = '00000000000000f5';
+/** Last octets of the hosts' addresses. */
+const APP = 11;
+const DB = 12;
+const WEB = 13;
+
+let stand: Figure5Stand;
+const gateways = suite('a gateway, a private network, a 1:1 NAT');
+
+async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + LIMIT_MS; performance.now() < endMs; ) {
+    if (await check()) return;
+    await sleep(POLL_MS);
+  }
+  throw new Error(`not within ${LIMIT_MS} ms: ${what}`);
+}
+
+/** The underlay addresses to which a switch's flows send by a tunnel port. */
+async function destinations(node: string): Promise<string[]> {
+  const flows = await stand.cloud(node).openVswitch.ofctl('dump-flows', ['--no-stats']);
+  return [...new Set([...flows.matchAll(/set_field:([\d.]+)->tun_dst/g)].map(([, address = '']) => address))].sort();
+}
+
+/** Everyone reaches everyone, the first frame to a neighbour that is not known yet aside. */
+async function allReach(): Promise<void> {
+  for (const [role, others] of [
+    ['app', [DB, WEB]],
+    ['db', [APP, WEB]],
+    ['web', [APP, DB]],
+  ] as const) {
+    for (const other of others)
+      await eventually(`${role} reaches ${other}`, async () => (await stand.pings(role, other)) === 2);
+  }
+}
+
+gateways.before(async () => {
+  stand = await Figure5Stand.start();
+  const hosts = [
+    ['app', 'alpha', APP],
+    ['db', 'beta', DB],
+    ['web', 'delta', WEB],
+  ] as const;
+  for (const [owner, node, last] of hosts) {
+    await stand.addHost(owner, node, { role: owner, last });
+    await stand.sdnd('binding.set', { binding: bindingOf(owner, node, last) });
+    await stand.agent(node, 'port.open', { owner });
+  }
+});
+gateways.after(() => stand.stop());
+
+gateways('guests in a cloud, behind the NAT and in the private network reach each other', async () => {
+  await allReach();
+  assert.equal(await destinations('delta'), ['10.78.0.1'], 'the private node sends to its gateway alone');
+  assert.equal(await destinations('alpha'), ['10.77.0.2', '10.77.0.3'], 'beta by its outer address');
+  assert.equal(await destinations('gamma'), ['10.77.0.1', '10.77.0.2', '10.78.0.2']);
+  const { switches } = await stand.sdnd('switch.verify', {});
+  assert.equal(
+    switches.map(({ node, connected, differences }) => [node, connected, ...differences]),
+    ['alpha', 'beta', 'delta', 'gamma'].map((node) => [node, true]),
+  );
+});
+
+gateways('each tunnel port hears what was sent to its own address', async () => {
+  const ports = await stand.cloud('gamma').openVswitch.ofctl('dump-ports', []);
+  for (const port of [1, 2]) {
+    const [, frames] = new RegExp(`port +"?(?:vxlan${port - 1}|${port})"?: rx pkts=(\\d+)`).exec(ports) ?? [];
+    assert.ok(Number(frames) > 0, `port ${port}: ${ports}`);
+  }
+});
+
+gateways('the links are probed by each port, and the way over the gateway is shown', async () => {
+  const shown = async (): Promise<string> => {
+    const { links } = await stand.sdnd('links.show', {});
+    return links.map(({ a, b, verdict, via }) => `${a}-${b} ${verdict} ${via?.join() ?? 'no way'}`).join('; ');
+  };
+  const wanted = [
+    'alpha-beta up ',
+    'alpha-delta unknown gamma',
+    'alpha-gamma up ',
+    'beta-delta unknown gamma',
+    'beta-gamma up ',
+    'delta-gamma up ',
+  ].join('; ');
+  let seen = '';
+  await eventually('the links', async () => {
+    seen = await shown();
+    return seen === wanted;
+  }).catch(() => assert.is(seen, wanted));
+});
+
+gateways('no tunnel is routed past the gateway’s switch', async () => {
+  const { namespace } = stand.cloud('gamma');
+  const dropped = async (): Promise<number> =>
+    Number(/packets (\d+)/.exec(await runIn(namespace, 'nft', ['list', 'table', 'ip', 'gateway']))?.[1]);
+  assert.is(await dropped(), 0);
+  const send = `echo none > /dev/udp/10.78.0.2/${VXLAN_PORT}`;
+  await runIn(stand.cloud('alpha').namespace, 'bash', ['-c', send]);
+  await eventually('the gateway drops it', async () => (await dropped()) === 1);
+});
+
+gateways('the Internet is reached from every node, and sees public addresses alone', async () => {
+  const asked = async (node: string): Promise<string> =>
+    (await runIn(stand.cloud(node).namespace, 'curl', ['-s', '-m', '10', `http://${stand.internetHost}/`])).trim();
+  assert.equal(await Promise.all(['alpha', 'beta', 'gamma', 'delta'].map(asked)), [
+    '10.77.0.1',
+    '10.77.0.2',
+    '10.77.0.3',
+    '10.77.0.3',
+  ]);
+});
+
+gateways('a guest moves from behind the NAT into the private network, and all reach it there', async () => {
+  await stand.addHost('db', 'delta', { role: 'db-delta', last: DB });
+  await stand.sdnd('migration.prepare', { migration: MIGRATION, to: bindingOf('db', 'delta', DB, 2) });
+  assert.is(await stand.pings('app', DB), 2, 'still behind the NAT');
+  await stand.agent('beta', 'port.close', { owner: 'db' });
+  assert.is(await stand.pings('app', DB), 0);
+  await stand.agent('delta', 'port.open', { owner: 'db' });
+  // Alpha still sends to beta, which sends on over the gateway: nobody waits for the controller.
+  await eventually('late frames are sent on', async () => (await stand.pings('app', DB)) === 2);
+  await stand.sdnd('migration.complete', { migration: MIGRATION });
+  assert.is(await stand.pings('app', DB), 2);
+  assert.is(await stand.pings('db-delta', WEB), 2);
+  assert.equal(await destinations('delta'), ['10.78.0.1']);
+});
+
+gateways('without the gateway’s switch the private node is alone, and with it again it is not', async () => {
+  const { openVswitch } = stand.cloud('gamma');
+  process.kill(await openVswitch.switchPid(), 'SIGKILL');
+  await eventually('delta is cut off', async () => (await stand.pings('app', WEB)) === 0);
+  await openVswitch.startSwitch();
+  await eventually('delta is back', async () => (await stand.pings('app', WEB)) === 2);
+});
+
+gateways.run();
