@@ -1,8 +1,8 @@
-// The guests' network as it is configured: its name, which is its VMs' zone (NAME.internal), its subnet, and which of its
-// addresses are no guest's.
+// The guests' network as it is configured: its name, which is its VMs' zone (NAME.internal), its subnets, and which of
+// their addresses are no guest's.
 import { Type } from 'typebox';
 import { OperationError } from '../common/errors.ts';
-import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
+import type { GuestNetworkPlan, GuestSubnet } from '../wire/contracts/guest-network.ts';
 import { Name } from '../wire/names.ts';
 
 /** The one tenant that there is so far. */
@@ -17,12 +17,28 @@ export const GuestNetworkConfig = Type.Object({
   name: Name,
   /** As `10.88.0.0/24`. */
   subnet: Type.String(),
+  /** More of them, between which guests are routed. */
+  moreSubnets: Type.Optional(Type.Array(Type.String())),
 });
+export type GuestNetworkConfig = Type.Static<typeof GuestNetworkConfig>;
 
-const DEFAULT: Type.Static<typeof GuestNetworkConfig> = { name: 'main', subnet: '10.88.0.0/24' };
+const DEFAULT: GuestNetworkConfig = { name: 'main', subnet: '10.88.0.0/24' };
 
-/** The first address is kept for the services (DHCP, DNS) and a gateway. @throws OperationError NETWORK_BAD */
-export function guestNetwork({ name, subnet }: typeof DEFAULT = DEFAULT): GuestNetworkPlan {
+/** @throws OperationError NETWORK_BAD */
+export function guestNetwork({ name, subnet, moreSubnets = [] }: GuestNetworkConfig = DEFAULT): GuestNetworkPlan {
+  const subnets = [subnet, ...moreSubnets].map(subnetOf);
+  const inOrder = subnets.toSorted((a, b) => lowestOf(a) - lowestOf(b));
+  const shared = inOrder.find((one, index) => index > 0 && isIn(inOrder[index - 1], lowestOf(one)));
+  if (shared !== undefined) {
+    throw new OperationError('NETWORK_BAD', `${shared.subnet}/${shared.bits} has addresses of another subnet`, {
+      remedy: 'give subnets of which no two share an address',
+    });
+  }
+  return { tenant: TENANT, name, subnets };
+}
+
+/** The first address is kept for the services (DHCP, DNS) and the router. @throws OperationError NETWORK_BAD */
+function subnetOf(subnet: string): GuestSubnet {
   const [text = '', prefix = ''] = subnet.split('/');
   const address = addressNumber(text);
   const bits = /^\d{1,2}$/.test(prefix) ? Number(prefix) : Number.NaN;
@@ -32,23 +48,41 @@ export function guestNetwork({ name, subnet }: typeof DEFAULT = DEFAULT): GuestN
       remedy: `give its lowest address and ${BITS_MIN} to ${BITS_MAX} bits, as 10.88.0.0/24`,
     });
   }
-  return { tenant: TENANT, name, subnet: text, bits, services: addressText(address + 1) };
+  return { subnet: text, bits, services: addressText(address + 1) };
 }
 
 /** @throws OperationError ADDRESS_OUTSIDE, ADDRESS_RESERVED */
-export function checkInNetwork({ subnet, bits, services }: GuestNetworkPlan, ip: string): void {
-  const [first = 0, address = -1] = [addressNumber(subnet), addressNumber(ip)];
-  const place = address - first;
-  if (place < 0 || place >= sizeOf(bits)) {
-    throw new OperationError('ADDRESS_OUTSIDE', `${ip} is not in the guests' network ${subnet}/${bits}`, {
-      remedy: `choose an address of it, as ${addressText(first + sizeOf(bits) / 2)}`,
-    });
-  }
+export function checkInNetwork({ subnets }: GuestNetworkPlan, ip: string): void {
+  const address = addressNumber(ip) ?? -1;
+  const own = subnets.find((one) => isIn(one, address));
+  if (own === undefined) throw outside(subnets, ip);
+  const { subnet, bits, services } = own;
+  const place = address - lowestOf(own);
   const isEdge = place === 0 || place === sizeOf(bits) - 1;
   if (!isEdge && ip !== services) return;
   throw new OperationError('ADDRESS_RESERVED', `${ip} is ${isEdge ? 'no address of one host' : "the services' own"}`, {
     remedy: `choose another address of ${subnet}/${bits}`,
   });
+}
+
+function outside(subnets: readonly GuestSubnet[], ip: string): OperationError {
+  const all = subnets.map(({ subnet, bits }) => `${subnet}/${bits}`).join(', ');
+  const [first] = subnets;
+  const remedy =
+    first === undefined
+      ? 'give the network a subnet'
+      : `choose an address of it, as ${addressText(lowestOf(first) + sizeOf(first.bits) / 2)}`;
+  return new OperationError('ADDRESS_OUTSIDE', `${ip} is not in the guests' network ${all}`, { remedy });
+}
+
+function lowestOf({ subnet }: GuestSubnet): number {
+  return addressNumber(subnet) ?? 0;
+}
+
+function isIn(subnet: GuestSubnet | undefined, address: number): boolean {
+  if (subnet === undefined) return false;
+  const place = address - lowestOf(subnet);
+  return place >= 0 && place < sizeOf(subnet.bits);
 }
 
 function sizeOf(bits: number): number {

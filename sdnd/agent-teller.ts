@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../common/clock.ts';
 import { codeOf, messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
-import type { GuestNetworkPlan, GuestNews } from '../wire/contracts/guest-network.ts';
+import type { GuestNews } from '../wire/contracts/guest-network.ts';
 import type { OverlayMember } from '../wire/contracts/sdnd.ts';
 import { type OverlayView, tenantOf } from './forwarding/view.ts';
 
@@ -15,7 +15,7 @@ const RETRY_MS = 2_000;
 type NetworkNews = GuestNews['networks'][number];
 
 /** What is known of the overlay, and who its nodes are. */
-interface TellerOverlay extends Pick<OverlayView, 'bindings' | 'preparations' | 'departures'> {
+interface TellerOverlay extends Pick<OverlayView, 'bindings' | 'preparations' | 'departures' | 'networks'> {
   readonly members: readonly OverlayMember[];
 }
 
@@ -38,19 +38,11 @@ interface Told {
 export class AgentTeller {
   readonly #parts: AgentTellerParts;
   readonly #told = new Map<string, Told>();
-  #networks: readonly GuestNetworkPlan[] = [];
   #revision = 0;
   #isClosed = false;
 
   constructor(parts: AgentTellerParts) {
     this.#parts = parts;
-  }
-
-  /** The tenants' networks from now on. False when they were the same before. */
-  setNetworks(networks: readonly GuestNetworkPlan[]): boolean {
-    if (isDeepStrictEqual(networks, this.#networks)) return false;
-    this.#networks = networks;
-    return true;
   }
 
   /** Something may have changed. */
@@ -62,7 +54,7 @@ export class AgentTeller {
       timer?.cancel();
       this.#told.delete(node);
     }
-    const networksAt = this.#networksByNode();
+    const networksAt = networksByNode(this.#parts.overlay);
     for (const member of members) void this.#tellOne(member, networksAt);
   }
 
@@ -77,11 +69,7 @@ export class AgentTeller {
     for (const { timer } of this.#told.values()) timer?.cancel();
   }
 
-  #networksByNode(): (node: string) => NetworkNews[] {
-    return networksByNode(this.#parts.overlay, this.#networks);
-  }
-
-  async #tellOne(member: OverlayMember, networksAt = this.#networksByNode()): Promise<void> {
+  async #tellOne(member: OverlayMember, networksAt = networksByNode(this.#parts.overlay)): Promise<void> {
     const { term, call } = this.#parts;
     const { node } = member;
     const told = this.#told.get(node) ?? { networks: undefined, isBusy: false, timer: undefined };
@@ -111,10 +99,12 @@ export class AgentTeller {
 }
 
 /** For each node the networks of the tenants that are there, may be from one moment to the next, or were a moment ago. */
-function networksByNode(
-  { bindings, preparations, departures }: TellerOverlay,
-  plans: readonly GuestNetworkPlan[],
-): (node: string) => NetworkNews[] {
+function networksByNode({
+  bindings,
+  preparations,
+  departures,
+  networks,
+}: TellerOverlay): (node: string) => NetworkNews[] {
   const tenants = new Map<string, Set<number>>();
   for (const byOwner of [bindings, preparations, departures]) {
     for (const place of byOwner.values()) {
@@ -122,12 +112,12 @@ function networksByNode(
       tenants.set(place.node, there.add(tenantOf(place)));
     }
   }
-  const guests = new Map<number, NetworkNews['guests']>(plans.map(({ tenant }) => [tenant, []]));
+  const guests = new Map<number, NetworkNews['guests']>(networks.map(({ tenant }) => [tenant, []]));
   const byOwner = [...bindings.values()].sort((a, b) => (a.owner < b.owner ? -1 : 1));
   for (const binding of byOwner) {
     const { owner, mac, ip } = binding;
     guests.get(tenantOf(binding))?.push({ owner, mac, ip });
   }
-  const news = plans.map((plan) => ({ ...plan, guests: guests.get(plan.tenant) ?? [] }));
+  const news = networks.map((plan) => ({ ...plan, guests: guests.get(plan.tenant) ?? [] }));
   return (node) => news.filter(({ tenant }) => tenants.get(node)?.has(tenant));
 }

@@ -8,6 +8,7 @@ import type { Peer } from '../common/identity.ts';
 import type { Journal } from '../common/journal.ts';
 import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
+import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import type { Binding, MeshLink, OverlayMember, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
 import type { AgentTeller } from './agent-teller.ts';
 import type { Flow } from './flow.ts';
@@ -15,7 +16,8 @@ import type { SwitchView } from './forwarding/view.ts';
 import { wantedFlows } from './forwarding/wanted-flows.ts';
 import type { OpenFlowChannel } from './openflow-channel.ts';
 import type { SwitchListener } from './openflow-server.ts';
-import type { Overlay, OverlayRecord } from './overlay.ts';
+import type { Overlay } from './overlay.ts';
+import type { OverlayRecord } from './overlay-record.ts';
 import { LATE_FORWARD_SEC } from './pipeline.ts';
 import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
 import { Topology } from './topology/topology.ts';
@@ -30,7 +32,7 @@ const JOURNAL_BYTES_MAX = 1024 * 1024;
 export interface ControllerParts {
   readonly overlay: Overlay;
   readonly journal: Pick<Journal<OverlayRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
-  readonly agents: Pick<AgentTeller, 'setNetworks' | 'tell' | 'forget'>;
+  readonly agents: Pick<AgentTeller, 'tell' | 'forget'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -67,10 +69,7 @@ export class Controller implements SwitchListener {
   handlers(): Handlers<typeof sdndContract> {
     return {
       'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
-      'networks.set': ({ networks }) => {
-        if (this.#agents.setNetworks(networks)) this.#tellAgents();
-        return {};
-      },
+      'networks.set': async ({ networks }) => this.#carryOut(() => this.#networksRecord(networks)),
       'links.join': ({ links }, { peer, progress, signal }) =>
         this.#topology.join(peer.node, links, (peers) => progress({ peers }), signal),
       'links.report': ({ links }, { peer }) => this.#topology.report(peer.node, links),
@@ -153,6 +152,11 @@ export class Controller implements SwitchListener {
   #membersRecord(members: readonly OverlayMember[]): OverlayRecord | undefined {
     const isSame = isDeepStrictEqual(byNode(members), byNode(this.#overlay.members));
     return isSame ? undefined : { kind: 'members', members: [...members] };
+  }
+
+  #networksRecord(networks: readonly GuestNetworkPlan[]): OverlayRecord | undefined {
+    const isSame = isDeepStrictEqual(networks, this.#overlay.networks);
+    return isSame ? undefined : { kind: 'networks', networks: [...networks] };
   }
 
   #linksRecord(links: readonly MeshLink[]): OverlayRecord | undefined {

@@ -4,8 +4,8 @@ import { ethAddress, ipv4 } from '@openflow/ofp';
 import type { Disk } from '../common/disk.ts';
 import { codeOf, OperationError } from '../common/errors.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
-import { GuestNews, type NetworkGuest } from '../wire/contracts/guest-network.ts';
-import type { GuestHost, GuestNetwork, GuestServicePort } from './guest-services/guest-network.ts';
+import { GuestNews, type GuestSubnet as GuestSubnetPlan, type NetworkGuest } from '../wire/contracts/guest-network.ts';
+import type { GuestHost, GuestNetwork, GuestServicePort, GuestSubnet } from './guest-services/guest-network.ts';
 import type { HostPort } from './host-ports.ts';
 import { GUEST_MTU_BYTES, SERVICE_MAC } from './pipeline.ts';
 
@@ -40,10 +40,10 @@ export class GuestBook {
   /** What the services are to know, with those of the ports whose guests are known. */
   served(ports: readonly HostPort[]): { networks: GuestNetwork[]; ports: GuestServicePort[] } {
     const networks = this.#news.networks.map((network): GuestNetwork => {
-      const { tenant, name, subnet, bits, services, guests } = network;
+      const { tenant, name, subnets, guests } = network;
       return {
         ...{ tenant, domain: `${name}.internal`, mtuBytes: GUEST_MTU_BYTES, serviceMac: SERVICE_MAC },
-        ipv4: { subnet: ipv4(subnet), bits, services: ipv4(services) },
+        subnets: subnets.map(subnetOf),
         hosts: guests.map(hostOf),
       };
     });
@@ -59,6 +59,11 @@ async function readNews(disk: Pick<Disk, 'readWhole'>, path: string): Promise<Gu
     if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** The router is where the services are. */
+function subnetOf({ subnet, bits, services }: GuestSubnetPlan): GuestSubnet {
+  return { subnet: ipv4(subnet), bits, services: ipv4(services), router: ipv4(services) };
 }
 
 function hostOf({ owner, mac, ip }: NetworkGuest): GuestHost {

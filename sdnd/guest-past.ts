@@ -6,7 +6,7 @@ import { Type } from 'typebox';
 import { Ipv4, Mac } from '../wire/names.ts';
 import type { Flow } from './flow.ts';
 import type { OverlayView } from './forwarding/view.ts';
-import { epochOfCookie, TENANT, tenantOfTunnelId } from './pipeline.ts';
+import { epochOfCookie, SERVICE_MAC, TENANT, tenantOfTunnelId } from './pipeline.ts';
 
 /** Addresses that nobody has any more, and the last epoch under which a guest had them. */
 export const PastGuest = Type.Object({
@@ -79,10 +79,11 @@ export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow:
   };
 }
 
-/** Whose flow it is: every flow of a guest matches its MAC address, or an ARP request for its IP address. */
-function addressIn({ ethSrc, ethDst, arpTpa }: Match): string {
-  const mac = [ethSrc, ethDst].find((value) => typeof value === 'string');
-  return mac ?? (typeof arpTpa === 'number' ? String(arpTpa) : '');
+/** Whose flow it is: every flow of a guest matches its MAC address, or asks or routes to its IP address. */
+function addressIn({ ethSrc, ethDst, arpTpa, ipv4Dst }: Match): string {
+  const mac = [ethSrc, ethDst].find((value) => typeof value === 'string' && value !== SERVICE_MAC);
+  const ip = [arpTpa, ipv4Dst].find((value) => typeof value === 'number');
+  return mac?.toString() ?? String(ip ?? '');
 }
 
 function tenantIn({ reg2, tunnelId }: Match): number | undefined {

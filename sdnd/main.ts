@@ -15,7 +15,8 @@ import { AgentClients } from './agent-clients.ts';
 import { AgentTeller } from './agent-teller.ts';
 import { Controller } from './controller.ts';
 import { startOpenFlowServer } from './openflow-server.ts';
-import { Overlay, OverlayRecord } from './overlay.ts';
+import { Overlay } from './overlay.ts';
+import { OverlayRecord } from './overlay-record.ts';
 
 const Config = Type.Object({
   /** Where the journal lies. */

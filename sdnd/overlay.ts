@@ -1,32 +1,15 @@
 // Who is where: members, bindings and prepared migrations, as a state that records are applied to. Pure; says which
 // record a command leads to or why it is refused, and never touches a switch or a disk.
-import { Type } from 'typebox';
 import { OperationError } from '../common/errors.ts';
-import { Binding, MeshLink, OverlayMember } from '../wire/contracts/sdnd.ts';
-import { MigrationId, Name } from '../wire/names.ts';
+import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
+import type { Binding, MeshLink, OverlayMember } from '../wire/contracts/sdnd.ts';
 import type { Flow } from './flow.ts';
 import { type OverlayView, tenantOf } from './forwarding/view.ts';
-import { PastGuest, PastGuests, pastOf } from './guest-past.ts';
+import { PastGuests, pastOf } from './guest-past.ts';
 import { Mesh } from './mesh/mesh.ts';
+import type { OverlayRecord } from './overlay-record.ts';
 import { checkPlace, migrationBusy, over, stale, taken, unknown } from './overlay-refusals.ts';
 import { TUNNEL_PORT_NAME } from './pipeline.ts';
-
-/** One change of the overlay, as the controller's journal keeps it. */
-export const OverlayRecord = Type.Union([
-  Type.Object({ kind: Type.Literal('members'), members: Type.Array(OverlayMember) }),
-  Type.Object({ kind: Type.Literal('bound'), binding: Binding }),
-  Type.Object({ kind: Type.Literal('unbound'), owner: Name }),
-  Type.Object({ kind: Type.Literal('prepared'), migration: MigrationId, to: Binding }),
-  Type.Object({ kind: Type.Literal('completed'), migration: MigrationId }),
-  Type.Object({ kind: Type.Literal('cancelled'), migration: MigrationId }),
-  /** All that was measured: what is not among them is not known. */
-  Type.Object({ kind: Type.Literal('links'), links: Type.Array(MeshLink) }),
-  /** Addresses that a guest had; kept for switches that still have its flows. */
-  Type.Object({ kind: Type.Literal('past'), guest: PastGuest }),
-  /** A controller began to speak to switches under this term. */
-  Type.Object({ kind: Type.Literal('term'), term: Type.Integer({ minimum: 1 }) }),
-]);
-export type OverlayRecord = Type.Static<typeof OverlayRecord>;
 
 /**
  * Completed and cancelled migrations, of each so many, that are remembered: asking again is no error, and a preparation
@@ -42,6 +25,7 @@ export class Overlay implements OverlayView {
   readonly incarnation = INCARNATION;
   #members: readonly OverlayMember[] = [];
   #links: readonly MeshLink[] = [];
+  #networks: readonly GuestNetworkPlan[] = [];
   #mesh = new Mesh([]);
   readonly #bindings = new Map<string, Binding>();
   /** By migration. */
@@ -65,6 +49,9 @@ export class Overlay implements OverlayView {
   }
   get links(): readonly MeshLink[] {
     return this.#links;
+  }
+  get networks(): readonly GuestNetworkPlan[] {
+    return this.#networks;
   }
   get mesh(): Mesh {
     return this.#mesh;
@@ -109,6 +96,9 @@ export class Overlay implements OverlayView {
         this.#links = record.links;
         this.#mesh = meshOf(this.#members, this.#links);
         break;
+      case 'networks':
+        this.#networks = record.networks;
+        break;
       case 'bound':
         this.#bind(record.binding);
         this.#forgetPreparationsUpTo(record.binding);
@@ -143,6 +133,7 @@ export class Overlay implements OverlayView {
       { kind: 'term', term: Math.max(this.#term, 1) },
       { kind: 'members', members: [...this.#members] },
       ...(this.#links.length === 0 ? [] : [{ kind: 'links' as const, links: [...this.#links] }]),
+      ...(this.#networks.length === 0 ? [] : [{ kind: 'networks' as const, networks: [...this.#networks] }]),
       ...this.#past.all.map((guest) => ({ kind: 'past', guest }) as const),
       ...[...this.#bindings.values()].map((binding) => ({ kind: 'bound', binding }) as const),
       ...[...this.#completed].map((migration) => ({ kind: 'completed', migration }) as const),

@@ -11,19 +11,21 @@
 //               from a guest        to its node's services, behind a meter: by the agent's flows;   drop
 //                                   source MAC and IPv4 or ARP sender must be the binding's     drop
 //                                   of that port, or its IPv6 address the link-local one of
-//                                   its MAC (N6); marked with its tenant (N7); ARP to arp, IP
-//                                   to forward
+//                                   its MAC (N6); marked with its tenant (N7); ARP to arp, IPv4
+//                                   to route, IPv6 to forward
 //  2 arp        ARP of guests       a request for a known address is answered by the switch     forward
-//  3 forward    to a known MAC      of its tenant: where it is, a local port or a node behind   drop
+//  3 route      IPv4 of guests      to the router of its tenant's network: one off its time to  forward
+//                                   live, and to the MAC address of whom it is for
+//  4 forward    to a known MAC      of its tenant: where it is, a local port or a node behind   drop
 //                                   the tunnel, to the registers; to gate-out
 //               from the tunnel     of a guest that has just moved away, for 5 s, and at a
 //                                   gateway on the way: to relay
-//  4 gate-out   to the tunnel       only frames of guests, with their origin's hop budget       drop
+//  5 gate-out   to the tunnel       only frames of guests, with their origin's hop budget       drop
 //               to a local port     an agent's open port, by the agent's flow; a lab's port      drop
 //               to a closed port    of a guest that migrates: frames of guests into the tunnel
 //                                   to its other place; frames from the tunnel, at its old
 //                                   place, to relay
-//  5 relay      from the tunnel     one off the hop budget, and into the tunnel; at 0: drop     drop
+//  6 relay      from the tunnel     one off the hop budget, and into the tunnel; at 0: drop     drop
 //
 // A frame from the tunnel gets into one only by the table relay, each flow of which takes one off the budget in its
 // tunnel id: no set of these flows, whatever mixture of old and new, takes a frame through more than 8 tunnels (N1,
@@ -33,7 +35,7 @@
 import { ethAddress, type NxRegLoad } from '@openflow/ofp';
 
 /** Flow tables in the order in which a frame goes through them. */
-export const Table = { gateIn: 0, ingress: 1, arp: 2, forward: 3, gateOut: 4, relay: 5 } as const;
+export const Table = { gateIn: 0, ingress: 1, arp: 2, route: 3, forward: 4, gateOut: 5, relay: 6 } as const;
 
 /** `reg0`: where a frame came from. Open vSwitch starts every register at 0. */
 export const Origin = { guest: 0, tunnel: 1 } as const;

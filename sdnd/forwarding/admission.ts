@@ -34,7 +34,7 @@ function portAdmission({ binding, tenant, cookie }: Guest, inPort: number): Flow
   const admit = (match: Match, tableId: number): Flow =>
     row(cookie, Table.ingress, Priority.normal, match, actAndGo(tableId, setField('reg2', tenant)));
   return [
-    admit({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV4, ipv4Src: ip }, Table.forward),
+    admit({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV4, ipv4Src: ip }, Table.route),
     // The one of its addresses that nobody gives it; by whatever else it may call itself, others do not know whose that is.
     admit({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV6, ipv6Src: linkLocalOf(mac) }, Table.forward),
     admit({ ...arp, arpSpa: ip }, Table.arp),

@@ -1,4 +1,5 @@
 // One guest as one switch sees it: where it is, may be next, and was before.
+import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { controllerCookie } from '../pipeline.ts';
 import { type OverlayView, type SwitchView, tenantOf } from './view.ts';
@@ -22,6 +23,9 @@ export interface Guest {
 
 /** A tenant's guests, where this switch has to know them. */
 export interface HeldTenant {
+  readonly tenant: number;
+  /** Undefined as long as nobody has told of it. */
+  readonly network: GuestNetworkPlan | undefined;
   readonly guests: readonly Guest[];
   /** Where they are, may be, or were a moment ago. */
   readonly nodes: ReadonlySet<string>;
@@ -41,10 +45,11 @@ export function heldTenants(overlay: OverlayView, view: SwitchView, ways: Ways):
     if (peers === undefined) byTenant.set(guest.tenant, [guest]);
     else peers.push(guest);
   }
-  return [...byTenant.values()]
-    .map((guests) => {
+  const networks = new Map(overlay.networks.map((network) => [network.tenant, network]));
+  return [...byTenant]
+    .map(([tenant, guests]) => {
       const nodes = new Set(guests.flatMap(everyPlace).map(({ binding }) => binding.node));
-      return { guests, nodes, isHere: nodes.has(view.node) };
+      return { tenant, network: networks.get(tenant), guests, nodes, isHere: nodes.has(view.node) };
     })
     .filter(({ nodes, isHere }) => isHere || isOnAnyWay(ways, nodes));
 }

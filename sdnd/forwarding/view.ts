@@ -1,4 +1,5 @@
 // What the wanted flows are computed from: the overlay as its controller knows it, and one switch. Shapes only.
+import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import { TENANT } from '../pipeline.ts';
@@ -9,6 +10,8 @@ export interface OverlayView {
   readonly incarnation: number;
   /** The members, and how they reach each other. */
   readonly mesh: Mesh;
+  /** The tenants' networks; of one that is not among them nobody has said how its guests are routed. */
+  readonly networks: readonly GuestNetworkPlan[];
   /** By owner. */
   readonly bindings: ReadonlyMap<string, Binding>;
   /** By owner: where a bound owner may be from one moment to the next, because it migrates. */

@@ -8,6 +8,7 @@ import { arpAnswer } from './arp.ts';
 import { deliveryFlows, tunnelFlows } from './delivery.ts';
 import { act, row } from './flow-row.ts';
 import { type Guest, heldTenants, placesOf } from './guest.ts';
+import { routeFlows } from './routing.ts';
 import type { OverlayView, SwitchView } from './view.ts';
 import { Ways } from './ways.ts';
 
@@ -19,10 +20,12 @@ export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
   const common = controllerCookie(overlay.incarnation, 0);
   return [
     row(common, Table.arp, Priority.miss, {}, [gotoTable(Table.forward)]),
+    row(common, Table.route, Priority.miss, {}, [gotoTable(Table.forward)]),
     ...ways.tunnels.map((portNo) => enter(common, portNo)),
     ...tunnelFlows(common, ways.tunnels),
     ...guests.flatMap((guest) => admissionFlows(ways, guest)),
     ...tenants.filter(({ isHere }) => isHere).flatMap((tenant) => tenant.guests.map(arpAnswer)),
+    ...tenants.flatMap(routeFlows),
     ...tenants.flatMap((tenant) => tenant.guests.flatMap((guest) => deliveryFlows(ways, guest, tenant))),
     ...freePorts(guests).flatMap((portNo) => freePortFlows(common, portNo)),
   ];

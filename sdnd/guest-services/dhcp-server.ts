@@ -13,6 +13,7 @@ import {
 import { BROADCAST_MAC } from '../packets/ethernet.ts';
 import { BROADCAST_IPV4 } from '../packets/ipv4.ts';
 import { type Answer, type Asker, datagramFor, NO_ANSWER, refusal, type ServiceEvent } from './answers.ts';
+import { subnetOf } from './guest-network.ts';
 import { leaseOptions, serverOptions } from './lease-options.ts';
 
 const UNSPECIFIED = 0;
@@ -29,7 +30,7 @@ export function answerDhcp(asker: Asker, bytes: Uint8Array): Answer {
   const { host, directory } = asker;
   if (request.mac !== host.mac) return refusal(asker, 'not-own-mac');
   if (request.relayAddress !== UNSPECIFIED) return refusal(asker, 'relayed');
-  const services = directory.network.ipv4?.services;
+  const services = subnetOf(directory.network, host)?.services;
   const [address] = host.ipv4;
   // A server that knows nothing of a client is silent (4.3.2).
   if (services === undefined || address === undefined) return refusal(asker, 'nothing-bound');

@@ -4,7 +4,7 @@
 import { ipv4Text, ipv6Text } from '@openflow/ofp';
 import type { Question, StringAnswer } from 'dns-packet';
 import { type DnsAnswer, type DnsQuery, decodeDnsQuery, encodeDnsAnswer } from './dns-message.ts';
-import type { GuestHost, NetworkDirectory } from './guest-network.ts';
+import { type GuestHost, type NetworkDirectory, subnetAround } from './guest-network.ts';
 import { addressOfReverse } from './zone-names.ts';
 
 /** A binding changes with its VM's life, not with its moves; an address that was taken away is asked for again soon. */
@@ -79,12 +79,10 @@ function zoneOf({ network }: NetworkDirectory, address: number | bigint): string
     const digits = (prefix >> 64n).toString(16).padStart(16, '0');
     return `${[...digits].reverse().join('.')}.ip6.arpa`;
   }
-  const { ipv4 } = network;
-  if (ipv4 === undefined) return undefined;
-  const size = 2 ** (32 - ipv4.bits);
-  if (Math.floor(ipv4.subnet / size) !== Math.floor(address / size)) return undefined;
-  const octets = ipv4Text(ipv4.subnet)
+  const subnet = subnetAround(network, address);
+  if (subnet === undefined) return undefined;
+  const octets = ipv4Text(subnet.subnet)
     .split('.')
-    .slice(0, Math.floor(ipv4.bits / 8));
+    .slice(0, Math.floor(subnet.bits / 8));
   return `${octets.reverse().concat('in-addr').join('.')}.arpa`;
 }

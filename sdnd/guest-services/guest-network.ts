@@ -7,6 +7,7 @@ import { linkLocalOf } from '../packets/ipv6.ts';
 export const METADATA_IPV4 = ipv4('169.254.169.254');
 /** Per host and family: an answer of DNS with all of them goes into the 1232 bytes that resolvers take. */
 const ADDRESSES_MAX = 12;
+const ADDRESS_BITS = 32;
 
 /** One VM of a network. The addresses are the orchestrator's: the guest is told them, and chooses none. */
 export interface GuestHost {
@@ -17,6 +18,16 @@ export interface GuestHost {
   readonly ipv4: readonly number[];
   /** At most `ADDRESSES_MAX`, without link-local ones. */
   readonly ipv6: readonly bigint[];
+}
+
+/** Addresses of guests that reach each other without a router. */
+export interface GuestSubnet {
+  /** The lowest of them. */
+  readonly subnet: number;
+  readonly bits: number;
+  /** Where DHCP and DNS answer; of the subnet, and no VM's. */
+  readonly services: number;
+  readonly router?: number;
 }
 
 /** One tenant's network. */
@@ -31,13 +42,8 @@ export interface GuestNetwork {
    * them. Their IPv6 address is the link-local one that follows from it.
    */
   readonly serviceMac: EthAddress;
-  readonly ipv4?: {
-    readonly subnet: number;
-    readonly bits: number;
-    /** Where DHCP and DNS answer; of the subnet, and no VM's. */
-    readonly services: number;
-    readonly router?: number;
-  };
+  /** None: the network has no IPv4. */
+  readonly subnets: readonly GuestSubnet[];
   /** Of 64 bits, which hosts expect (RFC 4291, 2.5.1). */
   readonly ipv6?: { readonly prefix: bigint; readonly hasRouter: boolean };
   readonly hosts: readonly GuestHost[];
@@ -51,10 +57,24 @@ export interface GuestServicePort {
 }
 
 /** The IPv4 addresses that the services speak for themselves: theirs, the router's, the metadata's. */
-export function serviceIpv4({ ipv4: four }: GuestNetwork): number[] {
-  if (four === undefined) return [METADATA_IPV4];
-  const { services, router = services } = four;
-  return [...new Set([METADATA_IPV4, services, router])];
+export function serviceIpv4({ subnets }: GuestNetwork): number[] {
+  const own = subnets.flatMap(({ services, router = services }) => [services, router]);
+  return [...new Set([METADATA_IPV4, ...own])];
+}
+
+/** The addresses of the network's router, one in each subnet that has one. */
+export function routerIpv4({ subnets }: GuestNetwork): number[] {
+  return subnets.flatMap(({ router }) => (router === undefined ? [] : [router]));
+}
+
+/** The subnet in which a host is given its address. */
+export function subnetOf(network: GuestNetwork, { ipv4: [address] }: GuestHost): GuestSubnet | undefined {
+  return address === undefined ? undefined : subnetAround(network, address);
+}
+
+/** The subnet that an address is in. */
+export function subnetAround({ subnets }: GuestNetwork, address: number): GuestSubnet | undefined {
+  return subnets.find(({ subnet, bits }) => address - subnet >= 0 && address - subnet < 2 ** (ADDRESS_BITS - bits));
 }
 
 /** Looks a network's addresses and names up. */

@@ -11,6 +11,7 @@ import { answerDns } from './dns-responder.ts';
 import { METADATA_IPV4 } from './guest-network.ts';
 import { answerNeighbour } from './neighbour-responder.ts';
 import { advertiseRouter } from './router-advertiser.ts';
+import { answerForRouter } from './router-responder.ts';
 
 export const DNS_PORT = 53;
 const UNSPECIFIED_IPV4 = 0;
@@ -23,13 +24,15 @@ export function answerIpv4(asker: Asker, bytes: Uint8Array, frame: Uint8Array): 
   if (!isOwn && packet.source !== UNSPECIFIED_IPV4) return refusal(asker, 'not-own-address');
   if (isOwn && packet.destination === METADATA_IPV4)
     return { frames: [], events: [{ kind: 'metadata', portNo, frame }] };
+  const routed = isOwn ? answerForRouter(asker, packet) : undefined;
+  if (routed !== undefined) return routed;
   if (packet.protocol !== IpProtocol.udp) return refusal(asker, 'not-for-services');
   return answerUdpOverIpv4(asker, packet, isOwn);
 }
 
 function answerUdpOverIpv4(asker: Asker, packet: Ipv4Packet, isOwn: boolean): Answer {
-  const services = asker.directory.network.ipv4?.services;
-  const isForServices = packet.destination === services;
+  const { subnets } = asker.directory.network;
+  const isForServices = subnets.some(({ services }) => services === packet.destination);
   const datagram = decodeUdp(packet, packet.payload);
   const { sourcePort, destinationPort } = datagram;
   const isForDhcp = sourcePort === DhcpPort.client && destinationPort === DhcpPort.server;

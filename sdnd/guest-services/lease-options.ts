@@ -2,7 +2,7 @@
 import { ipv4Mask } from '@openflow/ofp';
 import { DhcpOption, type DhcpOptionEntry, type DhcpRequest, DhcpType } from '../packets/dhcp.ts';
 import { OctetWriter } from '../packets/octets.ts';
-import { type GuestHost, type GuestNetwork, METADATA_IPV4 } from './guest-network.ts';
+import { type GuestHost, type GuestNetwork, METADATA_IPV4, subnetOf } from './guest-network.ts';
 
 /** For ever (RFC 2131, 3.3). */
 const INFINITE_S = 0xffffffff;
@@ -23,18 +23,20 @@ export function serverOptions(type: number, services: number, { options }: DhcpR
 
 /** All that is known of the guest's network; `isLease`: with the time for which the address is good. */
 export function leaseOptions(
-  { ipv4, mtuBytes, domain }: GuestNetwork,
-  { name }: GuestHost,
+  network: GuestNetwork,
+  host: GuestHost,
   { isLease }: { readonly isLease: boolean },
 ): DhcpOptionEntry[] {
-  if (ipv4 === undefined) return [];
-  const { bits, services, router } = ipv4;
+  const subnet = subnetOf(network, host);
+  if (subnet === undefined) return [];
+  const { bits, services, router } = subnet;
+  const { mtuBytes, domain } = network;
   return [
     ...(isLease ? [[DhcpOption.leaseTime, u32(INFINITE_S)] as const] : []),
     [DhcpOption.subnetMask, u32(ipv4Mask(bits))],
     ...(router === undefined ? [] : [[DhcpOption.router, u32(router)] as const]),
     [DhcpOption.nameServers, u32(services)],
-    text(DhcpOption.hostName, name),
+    text(DhcpOption.hostName, host.name),
     text(DhcpOption.domainName, domain),
     [DhcpOption.mtu, new OctetWriter(2).u16(mtuBytes).bytes],
     [DhcpOption.routes, routes(router)],

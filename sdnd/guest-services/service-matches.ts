@@ -3,13 +3,15 @@
 import { ipv6, type Match } from '@openflow/ofp';
 import { DhcpPort } from '../packets/dhcp.ts';
 import { EtherType } from '../packets/ethernet.ts';
+import { Icmpv4Type } from '../packets/icmpv4.ts';
 import { Icmpv6Type } from '../packets/icmpv6.ts';
 import { IpProtocol } from '../packets/ipv4.ts';
 import { linkLocalOf } from '../packets/ipv6.ts';
-import { type GuestNetwork, METADATA_IPV4, serviceIpv4 } from './guest-network.ts';
+import { type GuestNetwork, METADATA_IPV4, routerIpv4, serviceIpv4 } from './guest-network.ts';
 import { DNS_PORT } from './ip-services.ts';
 
 const ARP_REQUEST = 1;
+const TTLS_OVER = [0, 1];
 const MULTICAST_BITS = ipv6('ff00::');
 
 /**
@@ -17,11 +19,13 @@ const MULTICAST_BITS = ipv6('ff00::');
  * ARP is answered for everyone, or for the services' own addresses alone, where the switch answers for the others.
  */
 export function serviceMatches(network: GuestNetwork, arpFor: 'everyone' | 'services' = 'everyone'): Match[] {
-  const { ipv4, serviceMac } = network;
+  const { subnets, serviceMac } = network;
+  const routers = routerIpv4(network);
   const arp: Match = { ethType: EtherType.arp, arpOp: ARP_REQUEST };
   const udp4: Match = { ethType: EtherType.ipv4, ipProto: IpProtocol.udp };
   const udp6: Match = { ethType: EtherType.ipv6, ipProto: IpProtocol.udp };
   const icmpv6: Match = { ethType: EtherType.ipv6, ipProto: IpProtocol.icmpv6 };
+  const echo: Match = { ethType: EtherType.ipv4, ipProto: IpProtocol.icmp, icmpv4Type: Icmpv4Type.echoRequest };
   const toMany = { value: MULTICAST_BITS, mask: MULTICAST_BITS };
   return [
     ...(arpFor === 'everyone' ? [arp] : serviceIpv4(network).map((arpTpa) => ({ ...arp, arpTpa }))),
@@ -30,8 +34,11 @@ export function serviceMatches(network: GuestNetwork, arpFor: 'everyone' | 'serv
     { ...icmpv6, ipv6Dst: linkLocalOf(serviceMac), icmpv6Type: Icmpv6Type.neighbourSolicitation },
     { ...icmpv6, icmpv6Type: Icmpv6Type.routerSolicitation },
     { ...udp4, udpSrc: DhcpPort.client, udpDst: DhcpPort.server },
-    ...(ipv4 === undefined ? [] : [{ ...udp4, ipv4Dst: ipv4.services, udpDst: DNS_PORT }]),
+    ...subnets.map(({ services }) => ({ ...udp4, ipv4Dst: services, udpDst: DNS_PORT })),
     { ...udp6, ipv6Dst: linkLocalOf(serviceMac), udpDst: DNS_PORT },
     { ethType: EtherType.ipv4, ipv4Dst: METADATA_IPV4 },
+    ...routers.map((ipv4Dst) => ({ ...echo, ipv4Dst })),
+    // What the router would have to take the last of its time to live from.
+    ...(routers.length === 0 ? [] : TTLS_OVER.map((ipTtl) => ({ ethType: EtherType.ipv4, ethDst: serviceMac, ipTtl }))),
   ];
 }

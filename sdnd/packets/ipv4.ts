@@ -2,7 +2,7 @@
 import { checksum } from './checksum.ts';
 import { BadPacket, OctetReader, OctetWriter } from './octets.ts';
 
-export const IpProtocol = { tcp: 6, udp: 17, icmpv6: 58 } as const;
+export const IpProtocol = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 } as const;
 export const BROADCAST_IPV4 = 0xffffffff;
 
 const HEADER_BYTES = 20;
@@ -20,8 +20,15 @@ export interface Ipv4Packet {
   readonly payload: Uint8Array;
 }
 
+/** A packet that came. */
+export interface ReceivedIpv4 extends Ipv4Packet {
+  readonly ttl: number;
+  /** All of it, and nothing after it. */
+  readonly bytes: Uint8Array;
+}
+
 /** @throws BadPacket, of a fragment too: nobody here puts them together */
-export function decodeIpv4(bytes: Uint8Array): Ipv4Packet {
+export function decodeIpv4(bytes: Uint8Array): ReceivedIpv4 {
   const reader = new OctetReader('ipv4', bytes);
   const first = reader.u8();
   const headerBytes = (first & 0x0f) * 4;
@@ -32,14 +39,15 @@ export function decodeIpv4(bytes: Uint8Array): Ipv4Packet {
   if (totalBytes > bytes.length) throw new BadPacket('ipv4', 'truncated');
   reader.bytes(2);
   const isFragment = (reader.u16() & FRAGMENT_BITS) !== 0;
-  reader.bytes(1);
+  const ttl = reader.u8();
   const protocol = reader.u8();
   reader.bytes(2);
   const source = reader.u32();
   const destination = reader.u32();
   if (checksum(bytes.subarray(0, headerBytes)) !== 0) throw new BadPacket('ipv4', 'checksum');
   if (isFragment) throw new BadPacket('ipv4', 'fragment');
-  return { source, destination, protocol, payload: bytes.subarray(headerBytes, totalBytes) };
+  const payload = bytes.subarray(headerBytes, totalBytes);
+  return { source, destination, protocol, payload, ttl, bytes: bytes.subarray(0, totalBytes) };
 }
 
 export function encodeIpv4({ source, destination, protocol, payload }: Ipv4Packet): Uint8Array {

@@ -14,7 +14,7 @@ import { ThreeSwitches } from './three-switches.ts';
 const CLIENT_TIMEOUT_MS = 60_000;
 /** Sent as fast as the kernel takes them, some hundred times what a port may. */
 const FLOOD_FRAMES = 20_000;
-const NETWORK = { tenant: 1, name: 'shop', subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' };
+const NETWORK = { tenant: 1, name: 'shop', subnets: [{ subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' }] };
 
 const net = new ThreeSwitches();
 const hosts = new OverlayHosts(net);
@@ -93,6 +93,7 @@ guests('behind a closed port nobody is answered; once it is open each is given i
   for (const line of [
     'ip=10.88.0.10',
     'mask=24',
+    'router=10.88.0.1',
     'mtu=1330',
     'dns=10.88.0.1',
     'serverid=10.88.0.1',
@@ -104,6 +105,12 @@ guests('behind a closed port nobody is answered; once it is open each is given i
   }
   assert.ok(noted('app', 'bound').includes('ip=10.88.0.11'));
   assert.ok(noted('db', 'bound').includes('ip=10.88.0.12'));
+});
+
+guests('the router answers pings, and tells whose packet ends at it', async () => {
+  assert.match(await run('web', 'ping -n -c 3 -i 0.1 -W 2 10.88.0.1'), / 3 received/);
+  await run('web', 'ip route replace 10.88.1.0/24 via 10.88.0.1 dev eth0');
+  assert.match(await run('web', 'ping -n -c 1 -t 1 -W 2 10.88.1.9'), /From 10\.88\.0\.1 .*Time to live exceeded/);
 });
 
 guests(

@@ -21,6 +21,7 @@ const NODES = 5;
 const FIRST_PORT = 0x1000;
 const PORTS_A_NODE = 64;
 const ETH_TYPE_ARP = 0x0806;
+const TTL = 64;
 
 /** A switch's flows, and frames with what the simulation sent of them. */
 interface Case {
@@ -99,6 +100,7 @@ function flowOf(frame: Frame): string {
     'ip',
     `nw_src=${ipv4Text(Number(frame.ipv4Src ?? 0))}`,
     `nw_dst=${ipv4Text(Number(frame.ipv4Dst ?? 0))}`,
+    `nw_ttl=${frame.ipTtl ?? TTL}`,
   ].join();
 }
 

@@ -121,4 +121,32 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     replace: 'ethType: ETH_TYPE_IPV6, ...(linkLocalOf(mac) === 0n ? { ipv6Src: 0n } : {}) }',
     by: 'unit/sdnd/forwarding',
   },
+  {
+    name: 'the router takes nothing off the time to live',
+    room: 'sdnd/forwarding/routing.ts',
+    find: "actAndGo(Table.forward, { type: 'dec-nw-ttl' }, ",
+    replace: 'actAndGo(Table.forward, ',
+    by: 'sim/net',
+  },
+  {
+    name: 'the router knows the guests of every tenant',
+    room: 'sdnd/forwarding/routing.ts',
+    find: '{ reg2: tenant, ethDst: SERVICE_MAC,',
+    replace: '{ ...(tenant < 0 ? {} : {}), ethDst: SERVICE_MAC,',
+    by: 'sim/net',
+  },
+  {
+    name: 'the router of a guest that has gone goes on sending to it',
+    room: 'sdnd/guest-past.ts',
+    find: '[arpTpa, ipv4Dst].find(',
+    replace: '[arpTpa].find(',
+    by: 'unit/sdnd/guest-past',
+  },
+  {
+    name: 'of an error that comes to its end a guest is told another',
+    room: 'sdnd/packets/icmpv4.ts',
+    find: 'if (protocol === IpProtocol.icmp && !QUERIES.has(payload[0] ?? -1)) return undefined;',
+    replace: '',
+    by: 'unit/guest-services/router',
+  },
 ];

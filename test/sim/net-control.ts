@@ -4,7 +4,8 @@ import type { FlowMod } from '@openflow/ofp';
 import { type Flow, flowsByKey } from '../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../sdnd/flow-diff.ts';
 import { wantedFlows } from '../../sdnd/forwarding/wanted-flows.ts';
-import { Overlay, type OverlayRecord } from '../../sdnd/overlay.ts';
+import { Overlay } from '../../sdnd/overlay.ts';
+import type { OverlayRecord } from '../../sdnd/overlay-record.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import type { SimSwitch } from './net-switch.ts';
 

@@ -1,6 +1,7 @@
 // What happens in a simulated network, as its seed draws it: guests come, move there and back, are restarted elsewhere and
 // go, while flow-mods are under way, and switches that are late have those of several commands before them.
 import { arrive, arriveInPart, NOTHING } from './net-arrival.ts';
+import { addressesOf } from './net-frames.ts';
 import { drawTopology, pairOf } from './net-topology.ts';
 import { NetWorld, type SimGuest } from './net-world.ts';
 import type { Prng } from './prng.ts';
@@ -199,6 +200,6 @@ function drawGuests(draw: Prng): SimGuest[] {
     const tenant = 1 + draw.integer(tenants);
     const host = (taken.get(tenant) ?? 0) + 1;
     taken.set(tenant, host);
-    return { owner: `g${number}`, number, tenant, mac: `02:88:00:00:00:0${host}`, ip: `10.88.0.${host}` };
+    return { owner: `g${number}`, number, tenant, ...addressesOf(host) };
   });
 }

@@ -29,7 +29,7 @@ interface Test {
 
 /** Fields that every frame has, and that begin as 0. */
 const ALWAYS: ReadonlySet<string> = new Set(['reg0', 'reg1', 'reg2', 'tunnelId', 'tunIpv4Src', 'tunIpv4Dst']);
-const TABLES = 6;
+const TABLES = 7;
 
 const keys = new WeakMap<object, string>();
 
@@ -91,14 +91,14 @@ export class SimSwitch {
   /** Takes a frame through the tables; answers what was sent. */
   process(frame: Frame): Sent[] {
     const sent: Sent[] = [];
-    let current = frame;
+    let current: Frame | undefined = frame;
     let table: number | undefined = 0;
-    while (table !== undefined) {
+    while (table !== undefined && current !== undefined) {
       const instructions: Flow['instructions'] = this.#lookUp(table, current)?.flow.instructions ?? [];
       let next: number | undefined;
       for (const instruction of instructions) {
         if (instruction.type === 'goto-table') next = instruction.tableId;
-        else if (instruction.type === 'apply-actions') current = act(instruction.actions, current, sent);
+        else if (instruction.type === 'apply-actions') current = current && act(instruction.actions, current, sent);
         else throw new Error(`unknown instruction ${instruction.type}`);
       }
       if (next !== undefined && next <= table) throw new Error(`from table ${table} to ${next}`);
@@ -143,16 +143,18 @@ function testOf(field: string, wanted: unknown): Test {
   if (typeof wanted === 'bigint') return { field, value: String(wanted), mask: undefined };
   const { value, mask } = wanted as { value?: unknown; mask?: unknown };
   // Of the fields used here only the tunnel id is wider than 32 bits, and of it only 24 are in use.
+  if (typeof value === 'number' && typeof mask === 'number') return { field, value, mask };
   if (typeof value !== 'bigint' || typeof mask !== 'bigint') throw new Error(`unknown match ${field}`);
   return { field, value: Number(value), mask: Number(BigInt.asUintN(32, mask)) };
 }
 
 function passes({ field, value, mask }: Test, frame: Frame): boolean {
   const found = frame[field] ?? (ALWAYS.has(field) ? 0 : undefined);
-  return mask === undefined ? found === value : (Number(found) & mask) === value;
+  return mask === undefined ? found === value : found !== undefined && (Number(found) & mask) >>> 0 === value;
 }
 
-function act(actions: readonly Action[], start: Frame, sent: Sent[]): Frame {
+/** Undefined: the frame goes no further. */
+function act(actions: readonly Action[], start: Frame, sent: Sent[]): Frame | undefined {
   let frame = start;
   for (const action of actions) {
     if (action.type === 'set-field') frame = { ...frame, [action.field]: plain(action.value) };
@@ -161,6 +163,10 @@ function act(actions: readonly Action[], start: Frame, sent: Sent[]): Frame {
       const mask = (2 ** action.bits - 1) * 2 ** action.toBit;
       const kept = Number(frame[action.to] ?? 0) & ~mask;
       frame = { ...frame, [action.to]: kept | (Number(action.value) << action.toBit) };
+    } else if (action.type === 'dec-nw-ttl') {
+      // What has no hop left goes nowhere (OpenFlow 1.3.5, 5.12).
+      if (Number(frame.ipTtl) <= 1) return undefined;
+      frame = { ...frame, ipTtl: Number(frame.ipTtl) - 1 };
     } else if (action.type === 'output') send(action.port, frame, sent);
     else throw new Error(`unknown action ${action.type}`);
   }

@@ -1,18 +1,17 @@
 // A world of switches, tenants and guests, and what must hold in it after every flow-mod: no loop, nothing to another
 // tenant or to a wrong port, nothing twice; and whoever is to be reached is reached.
-import { ethAddress, ipv4 } from '@openflow/ofp';
 import type { Flow } from '../../sdnd/flow.ts';
 import { tenantOf } from '../../sdnd/forwarding/view.ts';
 import { closeGate, openGate } from '../../sdnd/gate.ts';
 import { AGENT_PORT_FIRST, originTunnelId, tenantOfTunnelId } from '../../sdnd/pipeline.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { NetControl } from './net-control.ts';
+import { arpOf, faultOf, frameOf, networkOf } from './net-frames.ts';
 import { type Frame, keyOf, SimSwitch } from './net-switch.ts';
 import type { NetTopology } from './net-topology.ts';
 import { type Delivery, type Underlay, walk } from './net-walk.ts';
 
 const ETH_TYPE_IPV4 = 0x0800;
-const ETH_TYPE_ARP = 0x0806;
 const PORTS_A_NODE = 64;
 
 /** A guest: its tenant and its addresses, which one of another tenant may have too. */
@@ -48,6 +47,8 @@ export class NetWorld {
     for (const { node } of this.switches) this.#ports.set(node, topology.tunnelPorts(node));
     this.control = new NetControl(this.switches, (node) => this.#portsOf(node));
     this.control.command({ kind: 'members', members: [...topology.members] });
+    const tenants = new Set(guests.map(({ tenant }) => tenant));
+    this.control.command({ kind: 'networks', networks: [...tenants].map(networkOf) });
   }
 
   at(node: string): SimSwitch {
@@ -106,8 +107,8 @@ export class NetWorld {
   /** The same with a story for what is found. */
   #checkPair(from: SimGuest, node: string, to: SimGuest, demanded: (from: SimGuest, to: SimGuest) => boolean): void {
     const what = `${from.owner} at ${node} to ${to.owner}`;
-    const deliveries = this.follow(node, this.#frameOf(from, to, node), what);
-    this.#checkSafe(deliveries, from.tenant, to.mac, what);
+    const deliveries = this.follow(node, frameOf(from, to, this.#portNo(from.owner, node)), what);
+    this.#checkSafe(deliveries, from, to, what);
     const there = this.#open.get(to.owner);
     if (from.tenant !== to.tenant || deliveries.length > 0 || there === undefined || !demanded(from, to)) return;
     if (this.topology.isConnected(node, there)) this.fail(`a black hole: ${what} at ${there}`);
@@ -127,12 +128,14 @@ export class NetWorld {
   }
 
   /** Once at the most, and only by an open port of the guest of that tenant that has the address. */
-  #checkSafe(deliveries: readonly Delivery[], tenant: number, mac: string, what: string): void {
+  #checkSafe(deliveries: readonly Delivery[], from: SimGuest, to: SimGuest, what: string): void {
     if (deliveries.length > 1) this.fail(`twice: ${what}, ${deliveries.map(({ node }) => node).join(' and ')}`);
-    for (const { node, portNo } of deliveries) {
+    for (const { node, portNo, frame } of deliveries) {
       const guest = this.guests.find(({ owner }) => this.#portsOf(node).get(owner) === portNo);
-      const isRight = guest?.tenant === tenant && guest.mac === mac && this.#open.get(guest.owner) === node;
+      const isRight = guest?.tenant === from.tenant && guest.mac === to.mac && this.#open.get(guest.owner) === node;
       if (!isRight) this.fail(`a leak: ${what} came out at port ${guest?.owner ?? portNo} of ${node}`);
+      const fault = faultOf(frame, from, to);
+      if (fault !== undefined) this.fail(`changed: ${what} came out ${fault}`);
     }
   }
 
@@ -143,7 +146,7 @@ export class NetWorld {
       for (const to of this.guests) {
         if (node === undefined || to.ip === from.ip || this.control.place(from.owner)?.node !== node) continue;
         const what = `${from.owner} at ${node} asks for ${to.ip}`;
-        const [answer, ...others] = this.follow(node, this.#arpOf(from, to, node), what);
+        const [answer, ...others] = this.follow(node, arpOf(from, to, this.#portNo(from.owner, node)), what);
         const peer = this.guests.find(({ owner, tenant, ip }) => {
           return tenant === from.tenant && ip === to.ip && this.control.place(owner) !== undefined;
         });
@@ -206,21 +209,8 @@ export class NetWorld {
     });
   }
 
-  #frameOf(from: SimGuest, to: SimGuest, node: string): Frame {
-    return {
-      inPort: this.#portsOf(node).get(from.owner),
-      ethSrc: ethAddress(from.mac),
-      ethDst: ethAddress(to.mac),
-      ethType: ETH_TYPE_IPV4,
-      ipv4Src: ipv4(from.ip),
-      ipv4Dst: ipv4(to.ip),
-    };
-  }
-
-  #arpOf(from: SimGuest, to: SimGuest, node: string): Frame {
-    const sender = { arpSha: ethAddress(from.mac), arpSpa: ipv4(from.ip) };
-    const ethernet = { ethSrc: ethAddress(from.mac), ethDst: ethAddress('ff:ff:ff:ff:ff:ff'), ethType: ETH_TYPE_ARP };
-    return { inPort: this.#portsOf(node).get(from.owner), ...ethernet, ...sender, arpOp: 1, arpTpa: ipv4(to.ip) };
+  #portNo(owner: string, node: string): number | undefined {
+    return this.#portsOf(node).get(owner);
   }
 
   #send({ node }: SimSwitch, portNo: number, address: number): ReturnType<Underlay> {

@@ -5,15 +5,23 @@ import { Ipv4, Mac, Name } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 
-/** One tenant's network. */
+/** Addresses of guests that reach each other without a router. */
+export const GuestSubnet = Type.Object({
+  /** Its lowest address. */
+  subnet: Ipv4,
+  bits: Type.Integer({ minimum: 8, maximum: 29 }),
+  /** Where DHCP and DNS answer, and the router is, at every node; of the subnet, and no guest's. */
+  services: Ipv4,
+});
+export type GuestSubnet = Type.Static<typeof GuestSubnet>;
+
+/** One tenant's network: guests of its subnets reach each other, and guests of no other tenant. */
 export const GuestNetworkPlan = Type.Object({
   tenant: Type.Integer({ minimum: 1 }),
   /** The names of its VMs are in the zone NAME.internal. */
   name: Name,
-  subnet: Ipv4,
-  bits: Type.Integer({ minimum: 8, maximum: 29 }),
-  /** Where DHCP and DNS answer at every node; of the subnet, and no guest's. */
-  services: Ipv4,
+  /** No two of them share an address. */
+  subnets: Type.Array(GuestSubnet, { minItems: 1 }),
 });
 export type GuestNetworkPlan = Type.Static<typeof GuestNetworkPlan>;
 

@@ -78,7 +78,7 @@ export type SwitchState = Type.Static<typeof SwitchState>;
 /** The overlay controller's calls. */
 export const sdndContract = contract('sdnd', {
   'members.set': method(['controller'], Type.Object({ members: Type.Array(OverlayMember) }), Empty),
-  /** The guests' networks, all of them; not kept: told again before `state.told`. */
+  /** The tenants' networks, all of them. */
   'networks.set': method(['controller'], Type.Object({ networks: Type.Array(GuestNetworkPlan) }), Empty),
   /**
    * A node's agent is in session as long as this call lives; it says all that it knows of its links. Whom it is to probe is

@@ -30,7 +30,7 @@ export const NETWORK: GuestNetwork = {
   domain: 'shop.internal',
   mtuBytes: 1330,
   serviceMac: SERVICE_MAC,
-  ipv4: { subnet: ipv4('10.88.0.0'), bits: 24, services: SERVICES, router: SERVICES },
+  subnets: [{ subnet: ipv4('10.88.0.0'), bits: 24, services: SERVICES, router: SERVICES }],
   ipv6: { prefix: PREFIX, hasRouter: true },
   hosts: [WEB, DB, BARE],
 };

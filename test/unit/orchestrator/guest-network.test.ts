@@ -16,9 +16,10 @@ function refusal(work: () => unknown): unknown {
 }
 
 networks('the services have its first address', () => {
-  assert.equal(guestNetwork(), { tenant: 1, name: 'main', subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' });
+  const subnets = [{ subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' }];
+  assert.equal(guestNetwork(), { tenant: 1, name: 'main', subnets });
   const small = guestNetwork({ name: 'shop', subnet: '192.168.7.248/29' });
-  assert.equal([small.bits, small.services], [29, '192.168.7.249']);
+  assert.equal(small.subnets, [{ subnet: '192.168.7.248', bits: 29, services: '192.168.7.249' }]);
 });
 
 networks('what is no subnet is refused', () => {
@@ -37,6 +38,32 @@ networks('what is no subnet is refused', () => {
       subnet,
     );
   }
+});
+
+networks('it may have several subnets, of which no two share an address', () => {
+  const more = (...moreSubnets: string[]) => guestNetwork({ name: 'main', subnet: '10.88.4.0/22', moreSubnets });
+  const plan = more('10.88.8.0/24', '10.87.0.0/16');
+  assert.equal(
+    plan.subnets.map(({ services, bits }) => `${services}/${bits}`),
+    ['10.88.4.1/22', '10.88.8.1/24', '10.87.0.1/16'],
+  );
+  for (const ip of ['10.88.8.2', '10.87.255.254', '10.88.4.2']) checkInNetwork(plan, ip);
+  for (const ip of ['10.88.8.255', '10.87.0.1'])
+    assert.is(
+      refusal(() => checkInNetwork(plan, ip)),
+      'ADDRESS_RESERVED',
+      ip,
+    );
+  assert.is(
+    refusal(() => checkInNetwork(plan, '10.88.9.1')),
+    'ADDRESS_OUTSIDE',
+  );
+  for (const subnet of ['10.88.7.0/24', '10.0.0.0/8', '10.88.4.0/22'])
+    assert.is(
+      refusal(() => more(subnet)),
+      'NETWORK_BAD',
+      subnet,
+    );
 });
 
 networks("its ends and the address of the services are no guest's, nor is any outside", () => {

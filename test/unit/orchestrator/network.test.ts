@@ -19,7 +19,9 @@ test.before.each(async (context) => {
   answers['binding.list'] = () => ({ bindings: [], term: 7 });
   answers['networks.set'] = ({ networks }) => {
     told.push(
-      ...networks.map(({ tenant, name, subnet, bits, services }) => [tenant, name, subnet, bits, services].join(' ')),
+      ...networks.map(({ tenant, name, subnets: [one] }) =>
+        [tenant, name, one?.subnet, one?.bits, one?.services].join(' '),
+      ),
     );
     return {};
   };

@@ -6,7 +6,7 @@ import { Fixture, settle } from './controller-fixture.ts';
 import { bindingOf, NODES } from './overlay-maker.ts';
 
 const tellers = suite<{ fixture: Fixture }>('agent teller');
-const SHOP = { tenant: 1, name: 'shop', subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' };
+const SHOP = { tenant: 1, name: 'shop', subnets: [{ subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' }] };
 const BANK = { ...SHOP, tenant: 2, name: 'bank' };
 const RETRY_MS = 2_000;
 

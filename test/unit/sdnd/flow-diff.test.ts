@@ -117,7 +117,7 @@ test('differences are told in words', () => {
   const words = describeDiff(diffFlows(flowsByKey([flow, { ...flow, tableId: 4 }]), installed), installed);
   assert.equal(
     words.map((line) => line.split(' ').slice(0, 3).join(' ')),
-    ['missing: gateOut table=4', 'different: forward table=3', 'too much: forward'],
+    ['missing: forward table=4', 'different: route table=3', 'too much: route'],
   );
 });
 
@@ -126,8 +126,8 @@ test('a gate is two flows of the agent, put and taken as such', () => {
   assert.equal(diff(gateFlows(4096), gateFlows(4096).map(told)), []);
   const keys = (mods: readonly FlowMod[]): string[] =>
     mods.map(({ tableId, match }) => `${tableId} ${Object.keys(match)}`);
-  assert.equal(keys(openGate(4096)), ['4 reg1', '0 inPort']);
-  assert.equal(keys(closeGate(4096)), ['0 inPort', '4 reg1']);
+  assert.equal(keys(openGate(4096)), ['5 reg1', '0 inPort']);
+  assert.equal(keys(closeGate(4096)), ['0 inPort', '5 reg1']);
   assert.ok(closeGate(4096).every(({ command, cookieMask }) => command === 'delete-strict' && cookieMask > 0n));
 });
 

@@ -22,7 +22,7 @@ const books = suite('guest book');
 const folder = mkdtempSync(join(tmpdir(), 'book-'));
 const WEB = { owner: 'web', mac: '02:88:00:00:00:0a', ip: '10.88.0.10' };
 const DB = { owner: 'db', mac: '02:88:00:00:00:0b', ip: '10.88.0.11' };
-const SHOP = { tenant: 1, name: 'shop', subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' };
+const SHOP = { tenant: 1, name: 'shop', subnets: [{ subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' }] };
 const PORT = { name: 'vm-web', portNo: AGENT_PORT_FIRST, owner: WEB.owner, mac: WEB.mac };
 
 function news(term: number, revision: number, guests: readonly (typeof WEB)[] = [WEB, DB]): GuestNews {
@@ -44,7 +44,8 @@ books('after a restart it serves what it was told before', async () => {
   assert.equal(ports, [{ portNo: AGENT_PORT_FIRST, tenant: 1, host }]);
   const [network] = networks;
   assert.equal([network?.domain, network?.mtuBytes, network?.hosts.length], ['shop.internal', 1330, 2]);
-  assert.equal(network?.ipv4, { subnet: ipv4('10.88.0.0'), bits: 24, services: ipv4('10.88.0.1') });
+  const services = ipv4('10.88.0.1');
+  assert.equal(network?.subnets, [{ subnet: ipv4('10.88.0.0'), bits: 24, services, router: services }]);
 });
 
 books('it does not go back, neither to an earlier revision nor to an earlier controller', async () => {

@@ -16,6 +16,16 @@ const OWNERS: readonly string[] = ['g0', 'g1', 'g2', 'g3', 'g4'];
 const ETH_TYPE_IPV4 = 0x0800;
 const LAST_HOST = 250;
 
+/** Of the one tenant: two subnets. */
+const NETWORK = {
+  tenant: 1,
+  name: 'main',
+  subnets: [
+    { subnet: '10.88.0.0', bits: 24, services: '10.88.0.254' },
+    { subnet: '10.88.1.0', bits: 24, services: '10.88.1.254' },
+  ],
+};
+
 export function addressOf(node: string): string {
   return `10.77.0.${NODES.indexOf(node) + 1}`;
 }
@@ -40,6 +50,7 @@ export function viewOf(
   return {
     incarnation: 1,
     mesh: new Mesh(NODES.map((node) => ({ node, feet: [{ underlay: 'mesh', inner: addressOf(node) }] }))),
+    networks: [NETWORK],
     bindings: new Map(bindings.map((binding) => [binding.owner, binding])),
     preparations: new Map(preparations.map((binding) => [binding.owner, binding])),
     departures: new Map(departures.map((binding) => [binding.owner, binding])),

@@ -4,7 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../../common/errors.ts';
 import { SchemaCheck } from '../../../common/schema-check.ts';
-import { Overlay, OverlayRecord } from '../../../sdnd/overlay.ts';
+import { Overlay } from '../../../sdnd/overlay.ts';
+import { OverlayRecord } from '../../../sdnd/overlay-record.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
 
 const web: Binding = {
@@ -187,6 +188,8 @@ test('the short form of the journal leads to the same state', () => {
   const db: Binding = { ...web, owner: 'db', mac: '02:88:00:00:00:11', ip: '10.88.0.11', port: 'vm-2' };
   overlay.apply({ kind: 'term', term: 7 });
   overlay.apply({ kind: 'members', members: [{ node: 'alpha', address: '10.77.0.1' }] });
+  const subnets = [{ subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' }];
+  overlay.apply({ kind: 'networks', networks: [{ tenant: 1, name: 'main', subnets }] });
   run(overlay, overlay.prepare(MIGRATION, there));
   run(overlay, overlay.complete(MIGRATION));
   run(overlay, overlay.bind(db));
@@ -194,6 +197,8 @@ test('the short form of the journal leads to the same state', () => {
   const again = new Overlay(overlay.records());
   assert.equal(again.records(), overlay.records());
   assert.is(again.term, 7);
+  assert.equal(again.networks, overlay.networks);
+  assert.is(again.networks.length, 1);
   assert.not.ok(run(again, again.complete(MIGRATION)));
   const check = new SchemaCheck(OverlayRecord);
   for (const record of overlay.records())

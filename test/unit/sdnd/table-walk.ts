@@ -65,7 +65,10 @@ function act(actions: readonly Action[], start: Frame, sent: Sent[]): Frame {
     if (action.type === 'set-field') frame = { ...frame, [action.field]: action.value };
     else if (action.type === 'nx-reg-move') frame = { ...frame, [action.to]: frame[action.from] };
     else if (action.type === 'nx-reg-load') frame = { ...frame, [action.to]: loaded(action, frame) };
-    else if (action.type === 'output') send(action.port, frame, sent);
+    else if (action.type === 'dec-nw-ttl') {
+      if (Number(frame.ipTtl ?? 0) <= 1) throw new Error('a time to live that is over');
+      frame = { ...frame, ipTtl: Number(frame.ipTtl) - 1 };
+    } else if (action.type === 'output') send(action.port, frame, sent);
     else throw new Error(`unknown action ${action.type}`);
   }
   return frame;
