@@ -84,11 +84,12 @@ export class LayerBringer {
   /** One that nobody waits for any more, or that is of an older state, which nobody may have now: it is on its way out. */
   #inTheWay(sealed: SealedLayer): Bringing | undefined {
     const before = this.#bringings.get(sealed.layer);
-    if (before !== undefined && !sameTable(before.sealed, sealed)) {
-      if (before.sealed.lastSequence > sealed.lastSequence) throw wasMerged(sealed.layer, sealed.layer);
-      before.end.abort();
-    }
-    return before?.end.signal.aborted === true ? before : undefined;
+    // What of a newer one nobody waits for any more could not be had: the older one may be all that there is.
+    if (before === undefined || before.end.signal.aborted) return before;
+    if (sameTable(before.sealed, sealed)) return undefined;
+    if (before.sealed.lastSequence > sealed.lastSequence) throw wasMerged(sealed.layer, sealed.layer);
+    before.end.abort();
+    return before;
   }
 
   #begin(sealed: SealedLayer, source: string): Bringing {

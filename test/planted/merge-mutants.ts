@@ -82,8 +82,15 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'who waits for what a layer is now waits for what it was before a merge',
     room: 'blockd/image/layer-bringer.ts',
-    find: 'if (before !== undefined && !sameTable(before.sealed, sealed)) {',
-    replace: 'if (before !== undefined && sealed.entries < 0) {',
+    find: 'if (sameTable(before.sealed, sealed)) return undefined;',
+    replace: 'if (sealed.entries >= 0) return undefined;',
     by: 'unit/blockd/layers-between',
+  },
+  {
+    name: 'a newer state of a layer that nobody waits for any more keeps the older one from coming',
+    room: 'blockd/image/layer-bringer.ts',
+    find: 'if (before === undefined || before.end.signal.aborted) return before;',
+    replace: 'if (before === undefined) return before;',
+    by: 'unit/blockd/copies/merged-copy',
   },
 ];

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CallContext, Handlers } from '../../../../common/rpc/server.ts';
 import type { blockdContract } from '../../../../wire/contracts/blockd.ts';
+import type { SealedLayer } from '../../../../wire/contracts/layers.ts';
 import { isSettled } from '../manual-clock.ts';
 import { CopyStores, contentAfter, flushed, LAYER, LOST, type Node, SYNC, written } from './copy-stores.ts';
 
@@ -75,49 +76,70 @@ test('a copy over which a layer is merged, of which it knew the names alone, has
   assert.is((await contentAfter(stores.disk('b'), LOST))[0], 9);
 });
 
-/**
- * An image of a and of copies at the nodes, all of two layers: the lower one is older at each copy than at a, and the upper
- * one has a block that is at that copy alone, the first node's at block 4, the next one's at 5. a has merged both.
- */
-async function scattered(nodes: readonly Node[]): Promise<{ stores: CopyStores; order: Order }> {
-  const stores = await CopyStores.make(['a', ...nodes]);
-  await stores.openAtA({ ...SYNC, copies: 1 + nodes.length });
+interface TwoLayers {
+  readonly stores: CopyStores;
+  readonly from: SealedLayer;
+  readonly into: SealedLayer;
+}
+
+/** An image of two layers at a: the lower one is older at the copies, and the upper one has a block for each of them. */
+async function cutTwice(copies: readonly Node[], others: readonly Node[] = []): Promise<TwoLayers> {
+  const stores = await CopyStores.make(['a', ...copies, ...others]);
+  for (const other of others) stores.away.add(other);
+  await stores.openAtA({ ...SYNC, copies: 1 + copies.length });
   await flushed(stores);
+  for (const other of others) stores.away.delete(other);
   stores.tamper = (bytes, source) => (source === 'a' ? Buffer.alloc(0) : bytes);
   stores.cutStreams();
   await written(stores, 0, 9);
   await cut(stores, MIDDLE);
-  for (const [index] of nodes.entries()) await written(stores, 4 + index, 8);
+  for (const [index] of copies.entries()) await written(stores, 4 + index, 8);
   await cut(stores, TOP);
   const [from, into] = stores.image('a').store.state.below;
-  const upper = stores.shelf('a').layers.find(MIDDLE)?.store;
-  if (from === undefined || into === undefined || upper === undefined) throw new Error('it was cut twice');
-  for (const [index, node] of nodes.entries()) {
-    const bringing = stores.shelf(node).layers.bring(from, 'a', signal);
-    await stores.clock.advance(1_000);
-    const fetch = (await bringing).fetch(4 + index, 5 + index, 'demand');
-    await stores.clock.advance(1_000);
-    await fetch;
-    upper.table.leave(4 + index, upper.holderIndex(node));
-  }
-  await upper.flush();
+  if (from === undefined || into === undefined) throw new Error('it was cut twice');
+  return { stores, from, into };
+}
+
+/** A layer at a node, with one of its blocks. */
+async function brought(stores: CopyStores, node: Node, sealed: SealedLayer, block: number): Promise<void> {
+  const bringing = stores.shelf(node).layers.bring(sealed, 'a', signal);
+  await stores.clock.advance(1_000);
+  const fetch = (await bringing).fetch(block, block + 1, 'demand');
+  await stores.clock.advance(1_000);
+  await fetch;
+}
+
+async function planned(stores: CopyStores, from: SealedLayer, into: SealedLayer): Promise<Order> {
   const plan = Promise.resolve(stores.calls('a')['merge.plan']({ from, into }, CONTEXT));
   await stores.clock.advance(1_000);
   const parts = [{ layer: from.layer, lastSequence: from.lastSequence }];
   const merged = { ...(await plan).merged, merged: parts };
-  const order = { merge: { from, into, merged }, newest: merged, source: { node: 'a', address: '127.0.0.1' } };
+  return { merge: { from, into, merged }, newest: merged, source: { node: 'a', address: '127.0.0.1' } };
+}
+
+/** The upper layer's blocks are at one copy each alone, the first at block 4, the next at 5; and a has merged both. */
+async function scattered(copies: readonly Node[]): Promise<{ stores: CopyStores; order: Order }> {
+  const { stores, from, into } = await cutTwice(copies);
+  const upper = stores.shelf('a').layers.find(MIDDLE)?.store;
+  for (const [index, node] of copies.entries()) {
+    await brought(stores, node, from, 4 + index);
+    upper?.table.leave(4 + index, upper.holderIndex(node));
+  }
+  await upper?.flush();
+  const order = await planned(stores, from, into);
   const isMerged = Promise.resolve(stores.calls('a')['layer.merge'](order, CONTEXT));
   await stores.clock.advance(10_000);
   assert.ok((await isMerged).isDone);
   return { stores, order };
 }
 
-/** Ordered at b until it has answered twice. */
-async function mergedAtB(stores: CopyStores, order: Order): Promise<boolean> {
-  for (let turn = 0; turn < 2; turn++) {
+/** Ordered at b for so many seconds; whether it is done by then. */
+async function mergedAtB(stores: CopyStores, order: Order, seconds = 30): Promise<boolean> {
+  for (let passed = 0; passed < seconds; passed += 6) {
     const ordered = Promise.resolve(stores.calls('b')['layer.merge'](order, CONTEXT));
-    await stores.clock.advance(15_000);
-    if ((await ordered).isDone) return true;
+    const isDone = ordered.then((answer) => answer.isDone).catch(() => false);
+    await stores.clock.advance(6_000);
+    if (await isDone) return true;
   }
   return false;
 }
@@ -133,6 +155,18 @@ test('and asks one that has not merged it yet for what that alone has, by the na
   assert.ok(await mergedAtB(stores, order));
   assert.ok(stores.shelf('c').layers.find(MIDDLE), 'it was not ordered there');
   assert.equal((await contentAfter(stores.disk('b'), LOST)).slice(4, 6), [8, 8]);
+});
+
+test('a copy is merged over what the lower layer was where nobody who has merged it can be reached', async () => {
+  const { stores, from, into } = await cutTwice(['b'], ['c']);
+  await brought(stores, 'b', from, 4);
+  await brought(stores, 'c', into, 0);
+  const order = await planned(stores, from, into);
+  stores.away.add('a');
+  stores.cutStreams();
+  assert.ok(await mergedAtB(stores, order, 90));
+  const content = await contentAfter(stores.disk('b'), LOST);
+  assert.equal([content[0], content[4]], [9, 8]);
 });
 
 test.run();
