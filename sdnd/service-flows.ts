@@ -1,12 +1,47 @@
 // How a guest's frames for the services get to its node's agent, at the switch: by flows and a meter of the agent's own, in
 // the table behind the gate, so that a closed port reaches no service and a controller that is away is not missed.
-import { applyActions, type EthAddress, type Message } from '@openflow/ofp';
+import {
+  type Action,
+  applyActions,
+  CONTROLLER_WHOLE_PACKET,
+  type EthAddress,
+  type Message,
+  MeterFlag,
+  type MeterMod,
+} from '@openflow/ofp';
 import type { Flow } from './flow.ts';
 import type { FlowDiff } from './flow-diff.ts';
 import type { GuestNetwork } from './guest-services/guest-network.ts';
+import { FRAMES_PER_S } from './guest-services/port-allowance.ts';
 import { serviceMatches } from './guest-services/service-matches.ts';
 import { AGENT_COOKIE, Priority, Table } from './pipeline.ts';
-import { serviceMeter, TO_SERVICES } from './service-desk.ts';
+
+/** By this id the switch knows the services among its controllers; the overlay's has 0. */
+export const SERVICES_CONTROLLER_ID = 1;
+/** More than the services look at, so that they can tell of a port that sends too many. */
+const METER_PER_S = 2 * FRAMES_PER_S;
+/** Of the 100 that wait, so that several guests' bursts find room at once. */
+const METER_AT_ONCE = 30;
+/** Of a packet-in: an action led there. */
+const REASON_ACTION = 1;
+
+/** The action of flows that lead a guest's frames to the services (`guest-services/service-matches`). */
+export const TO_SERVICES: Action = {
+  type: 'nx-controller',
+  maxBytes: CONTROLLER_WHOLE_PACKET,
+  controllerId: SERVICES_CONTROLLER_ID,
+  reason: REASON_ACTION,
+};
+
+/**
+ * The meter of a port, to stand before `TO_SERVICES` in its flows. The switch lets 100 frames wait for a connection, whoever
+ * sent them: without it one guest's burst pushes the others' frames out.
+ */
+export function serviceMeter(portNo: number): MeterMod {
+  const flags = MeterFlag.packetsPerSecond | MeterFlag.burst;
+  const bands = [{ type: 'drop', rate: METER_PER_S, burst: METER_AT_ONCE } as const];
+  return { type: 'meter-mod', command: 'add', flags, meterId: portNo, bands };
+}
 
 /** A port whose guest is answered. */
 export interface ServedPort {

@@ -12,6 +12,9 @@ export class SocketSwitch {
   readonly #server: Server;
   #peer = new CodecSwitch();
   #connection: Socket | undefined;
+  #accepts = 0;
+  /** What it has not answered yet, while it is slow. */
+  #held: Uint8Array[] | undefined;
   #news = Promise.withResolvers<void>();
 
   constructor(folder: string, name: string) {
@@ -25,14 +28,41 @@ export class SocketSwitch {
 
   #accept(socket: Socket): void {
     this.#connection = socket;
+    this.#accepts++;
     this.#peer = new CodecSwitch();
     socket.on('error', () => undefined);
     socket.on('data', (bytes: Uint8Array) => {
-      for (const answer of this.#peer.receive(bytes)) socket.write(answer);
+      for (const answer of this.#peer.receive(bytes)) this.#answer(answer);
       this.#news.resolve();
       this.#news = Promise.withResolvers();
     });
     socket.write(this.#peer.hello());
+  }
+
+  #answer(bytes: Uint8Array): void {
+    if (this.#held === undefined) this.#connection?.write(bytes);
+    else this.#held.push(bytes);
+  }
+
+  /** How many connections there were. */
+  get accepts(): number {
+    return this.#accepts;
+  }
+
+  /** Carries out what it is asked, and answers nothing before `goOn`. */
+  hold(): void {
+    this.#held = [];
+  }
+
+  /** Whether somebody waits for its answer. */
+  get isHolding(): boolean {
+    return this.#held !== undefined && this.#held.length > 0;
+  }
+
+  goOn(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const bytes of held) this.#answer(bytes);
   }
 
   send(message: Message): void {
@@ -44,10 +74,15 @@ export class SocketSwitch {
     this.#peer = new CodecSwitch();
   }
 
+  /** All that this connection was told, in order. */
+  get got(): Message[] {
+    return this.#peer.got.map(({ message }) => message);
+  }
+
   /** Resolves with the messages of this connection once there are so many of the type. */
   async messages(type: Message['type'], count: number): Promise<Message[]> {
     for (;;) {
-      const found = this.#peer.got.map(({ message }) => message).filter((message) => message.type === type);
+      const found = this.got.filter((message) => message.type === type);
       if (found.length >= count) return found;
       await within(this.#news.promise, 10_000, `no ${type}`);
     }
