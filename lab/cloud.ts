@@ -1,12 +1,13 @@
 // One cloud of the lab: a namespace, its Open vSwitch, and the daemons of its one node.
 import { mkdirSync } from 'node:fs';
 import { type DaemonPlan, DaemonProcess } from './daemon-process.ts';
-import { BLOCKD, CONTROLLER, type DaemonKind, HYPERVISOR, SWITCH_AGENT } from './daemons.ts';
+import { BLOCKD, CONTROLLER, type DaemonKind, HYPERVISOR, SWITCH_AGENT, UNDERLAY } from './daemons.ts';
 import { INSIDE_UPLINK, UPLINK } from './ground.ts';
 import { INSIDE_BRIDGE, type OpenVswitch, startOpenVswitch } from './open-vswitch.ts';
 import { runSupercloud } from './program.ts';
 import { type CloudPlan, PREFIX } from './topology.ts';
 import { INSIDE_TUNNEL_UPLINK, openInsideTunnelDoor, openTunnelDoor, TUNNEL_UPLINK } from './tunnel-door.ts';
+import { openWireGuardDoor, startWireGuard, TUNNEL_ROUTER } from './wireguard.ts';
 
 /** Where a cloud's node keeps its files. */
 export interface CloudDirectories {
@@ -21,20 +22,25 @@ export class Cloud {
   readonly namespace: string;
   readonly directories: CloudDirectories;
   readonly daemons = new Map<string, DaemonProcess>();
+  readonly #wireguard: string;
   readonly #controller: CloudPlan;
   readonly #onTrouble: (message: string) => void;
   #openVswitch: OpenVswitch | undefined;
+  #isLeaving = false;
 
   constructor(options: {
     plan: CloudPlan;
     controller: CloudPlan;
     namespace: string;
+    /** What its WireGuard device is called, if its plan has one. */
+    wireguard: string;
     directories: CloudDirectories;
     onTrouble: (message: string) => void;
   }) {
     this.plan = options.plan;
     this.namespace = options.namespace;
     this.directories = options.directories;
+    this.#wireguard = options.wireguard;
     this.#controller = options.controller;
     this.#onTrouble = options.onTrouble;
     for (const directory of Object.values(this.directories)) mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -51,7 +57,27 @@ export class Cloud {
 
   /** Starts the switch with its underlay; what the overlay needs of it, the node's switch agent makes. */
   async startSwitch(): Promise<void> {
-    this.#openVswitch = await startSwitchOf(this.plan, this.namespace, `${this.directories.run}/ovs`);
+    const runDirectory = `${this.directories.run}/ovs`;
+    const { wireguard: address, mac } = this.plan;
+    if (address === undefined) {
+      this.#openVswitch = await startSwitchOf(this.plan, this.namespace, runDirectory);
+      return;
+    }
+    const device = this.#wireguard;
+    await startWireGuard(this.namespace, { device, address }, (how) => {
+      if (!this.#isLeaving) this.#onTrouble(`wireguard-go in ${this.namespace} ended (${how})`);
+    });
+    await openWireGuardDoor(this.namespace, { device, address, mac });
+    this.#openVswitch = await startOpenVswitch({
+      ...{ namespace: this.namespace, runDirectory, isForTunnels: true, kernel: TUNNEL_ROUTER },
+      ...{ underlayAddress: `${address}/${PREFIX}`, underlayMac: mac, uplink: TUNNEL_UPLINK },
+    });
+  }
+
+  /** From now on the end of its processes is no trouble: the lab is being taken down. */
+  expectEnd(): void {
+    this.#isLeaving = true;
+    for (const daemon of this.daemons.values()) daemon.expectEnd();
   }
 
   /** Makes this node the controller of a new cluster. */
@@ -70,8 +96,9 @@ export class Cloud {
     await Promise.all(CONTROLLER.map((kind) => this.startDaemon(kind)));
   }
 
-  /** The daemons that every node has. */
+  /** The daemons that every node has; first the one by which the others are reached. */
   async startNode(): Promise<void> {
+    if (this.plan.wireguard !== undefined) await this.startDaemon(UNDERLAY);
     await Promise.all([BLOCKD, SWITCH_AGENT, HYPERVISOR].map((kind) => this.startDaemon(kind)));
   }
 
@@ -94,6 +121,7 @@ export class Cloud {
         controller: this.#controller,
         ...this.directories,
         identity: this.identityDirectory,
+        wireguard: this.#wireguard,
       }),
     };
     this.daemons.set(kind.name, await DaemonProcess.start(plan, this.#onTrouble));

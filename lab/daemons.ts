@@ -1,5 +1,8 @@
 // Our daemons and what each is told at its start: one table, so that the lab and the tests start the same thing.
-import { type CloudPlan, GUEST_MTU_BYTES } from './topology.ts';
+
+import { type CloudPlan, daemonAddress, GUEST_MTU_BYTES } from './topology.ts';
+import { KERNEL_END } from './tunnel-door.ts';
+import { WIREGUARD_PORT } from './wireguard.ts';
 
 /** What a configuration is made from. */
 export interface DaemonSite {
@@ -8,6 +11,8 @@ export interface DaemonSite {
   readonly run: string;
   readonly state: string;
   readonly identity: string;
+  /** The name of the node's WireGuard device, if its plan has one. */
+  readonly wireguard: string;
 }
 
 /** A daemon: its name, its entry point, its configuration at a site. */
@@ -18,7 +23,7 @@ export interface DaemonKind {
 }
 
 function common(site: DaemonSite): Record<string, unknown> {
-  return { state: site.state, run: site.run, identity: site.identity, address: site.plan.address };
+  return { state: site.state, run: site.run, identity: site.identity, address: daemonAddress(site.plan) };
 }
 
 export const BLOCKD: DaemonKind = { name: 'blockd', script: 'blockd/main.ts', config: common };
@@ -30,7 +35,7 @@ export const SWITCH_AGENT: DaemonKind = {
     ...common(site),
     openVswitch: `${site.run}/ovs`,
     datapath: 'netdev',
-    controller: site.controller.address,
+    controller: daemonAddress(site.controller),
     controllerNode: site.controller.node,
     ...(site.plan.underlay?.feet !== undefined && { feet: site.plan.underlay.feet }),
   }),
@@ -43,9 +48,9 @@ export const HYPERVISOR: DaemonKind = {
     ...common(site),
     node: site.plan.node,
     cloud: site.plan.cloud,
-    ...(site.plan.outer !== undefined && { outerAddress: site.plan.outer }),
+    ...(site.plan.wireguard === undefined && site.plan.outer !== undefined && { outerAddress: site.plan.outer }),
     ...(site.plan.underlay !== undefined && { underlay: site.plan.underlay }),
-    orchestrator: { node: site.controller.node, address: site.controller.address },
+    orchestrator: { node: site.controller.node, address: daemonAddress(site.controller) },
     guests: { mtuBytes: GUEST_MTU_BYTES },
   }),
 };
@@ -57,7 +62,23 @@ export const SDND: DaemonKind = { name: 'sdnd', script: 'sdnd/main.ts', config: 
 export const ORCHESTRATOR: DaemonKind = {
   name: 'orchestrator',
   script: 'orchestrator/main.ts',
-  config: (site) => ({ ...common(site), authority: `${site.state}/authority` }),
+  config: (site) => ({
+    ...{ ...common(site), authority: `${site.state}/authority` },
+    ...(site.plan.wireguard !== undefined && { outside: site.plan.address }),
+  }),
+};
+
+/** Of a node that has a WireGuard device; one in a private network has nothing that others could send to. */
+export const UNDERLAY: DaemonKind = {
+  name: 'underlay',
+  script: 'sdnd/underlay-main.ts',
+  config: ({ plan, controller, wireguard, ...site }) => ({
+    ...{ state: `${site.state}/underlay`, identity: site.identity, cloud: plan.cloud, device: wireguard },
+    ...{ address: daemonAddress(plan), inner: { address: plan.address, port: WIREGUARD_PORT } },
+    ...(plan.behind === undefined && { outer: { address: plan.outer ?? plan.address, port: WIREGUARD_PORT } }),
+    controller: { node: controller.node, address: controller.address },
+    switchDevices: [KERNEL_END],
+  }),
 };
 
 /** The daemons of the controller node, beside those of every node. */

@@ -88,8 +88,9 @@ function setUps(plan: CloudPlan, topology: LabTopology, nameOf: NameOf): Promise
 
 const FORWARDS = 'sysctl -q -w net.ipv4.ip_forward=1\n';
 
-// Daemons speak to a node in a private network by its own address, routed by its gateway, as WireGuard would have it.
+// Without WireGuard daemons speak to a node in a private network by its own address, routed by its gateway.
 function privateRoutes(plan: CloudPlan, clouds: readonly CloudPlan[]): string {
+  if (plan.wireguard !== undefined) return '';
   const gateways = clouds.filter((one) => one.inside !== undefined && one !== plan);
   return gateways
     .map(({ inside, address }) => `ip route add ${networkOf(inside?.address ?? '')} via ${address}\n`)
@@ -104,21 +105,21 @@ function networkOf(address: string): string {
   return `${address.split('.').slice(0, 3).join('.')}.0/${PREFIX}`;
 }
 
-// A tunnel ends at a gateway's switch: none is routed past it into the private network, or out of it. To the Internet the
-// private network has the gateway's address; the cluster's nodes see each other's own.
-function gatewayRules({ inside }: CloudPlan, { clouds, internet }: LabTopology, namespace: string): Promise<string> {
+// A tunnel ends at a gateway's switch: none is routed past it into the private network, or out of it. To others the private
+// network has the gateway's address; only without WireGuard the cluster's nodes see each other's own.
+function gatewayRules({ inside, wireguard }: CloudPlan, { clouds }: LabTopology, namespace: string): Promise<string> {
   const members = clouds.map(({ address, outer }) => outer ?? address).join(', ');
-  const masquerade = `
-  chain out {
-    type nat hook postrouting priority 100;
-    oifname "${UPLINK}" ip saddr ${networkOf(inside?.address ?? '')} ip daddr != { ${members} } masquerade
-  }`;
+  const others = wireguard === undefined ? ` ip daddr != { ${members} }` : '';
   const rules = `
 table ip gateway {
   chain forward {
     type filter hook forward priority 0; policy accept;
-    udp dport ${VXLAN_PORT} counter drop
-  }${internet === undefined ? '' : masquerade}
+    udp dport ${VXLAN_PORT} iifname { "${UPLINK}", "${INSIDE_UPLINK}" } counter drop
+  }
+  chain out {
+    type nat hook postrouting priority 100;
+    oifname "${UPLINK}" ip saddr ${networkOf(inside?.address ?? '')}${others} masquerade
+  }
 }
 `;
   return runIn(namespace, 'nft', ['-f', '-'], { input: rules });

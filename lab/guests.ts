@@ -20,6 +20,9 @@ const LAB_PACKAGES = [
   'bubblewrap',
 ];
 
+/** WireGuard in user space, and the tool that speaks to it: for a lab whose nodes encrypt. */
+export const WIREGUARD_PACKAGES = ['wireguard-go', 'wireguard-tools'] as const;
+
 /** What the lab, while it stays, invites its owner to use the guest with. */
 const VISITOR_PACKAGES = { tiny: ['curl'], debian: ['curl', 'openssh-client'] } as const;
 

@@ -16,6 +16,7 @@ import { CURRENT_CONTEXT, RunDirectory } from './run-directory.ts';
 import { GUEST_MTU_BYTES, type LabTopology, PREFIX, THREE_CLOUDS } from './topology.ts';
 import type { Wan } from './wan/wan.ts';
 import { openWanDoor, type WanDoor } from './wan-door.ts';
+import { wireGuardDevice } from './wireguard.ts';
 
 const NODES_UP_TIMEOUT_MS = 60_000;
 
@@ -47,7 +48,8 @@ export class Lab {
       const onTrouble = (message: string): void => {
         this.troubles.push(message);
       };
-      return new Cloud({ plan, controller, namespace, directories, onTrouble });
+      const wireguard = wireGuardDevice(run.runId, plan.cloud);
+      return new Cloud({ plan, controller, namespace, wireguard, directories, onTrouble });
     });
   }
 
@@ -182,7 +184,7 @@ export class Lab {
     await this.#doorway?.close();
     await this.#wanDoor?.close();
     await this.#wan?.stop();
-    for (const cloud of this.clouds) for (const daemon of cloud.daemons.values()) daemon.expectEnd();
+    for (const cloud of this.clouds) cloud.expectEnd();
     await this.run.remove();
     await this.#reaper.dismiss();
   }

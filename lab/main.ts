@@ -7,7 +7,7 @@ import { formatMs, ProgressLine } from '../common/progress.ts';
 import { STOP_SIGNALS, servesUnread } from '../common/terminal.ts';
 import { FIGURE5 } from './figure5.ts';
 import type { GuestKind } from './guest/build.ts';
-import { labPackages, prepareWithProgress, visitorPackages } from './guests.ts';
+import { labPackages, prepareWithProgress, visitorPackages, WIREGUARD_PACKAGES } from './guests.ts';
 import { checkHost } from './host-check.ts';
 import { ensurePackages } from './host-packages.ts';
 import { Lab } from './lab.ts';
@@ -16,7 +16,7 @@ import { allHeld, roundTable } from './report.ts';
 import { type Leg, Round } from './round.ts';
 import { cleanAll } from './run-directory.ts';
 import { createSshKey } from './ssh-key.ts';
-import { GUEST, type LabTopology, THREE_CLOUDS } from './topology.ts';
+import { encrypted, GUEST, type LabTopology, THREE_CLOUDS } from './topology.ts';
 import { wanCommand } from './wan-command.ts';
 
 interface Options {
@@ -26,6 +26,7 @@ interface Options {
   readonly image: GuestKind;
   readonly rounds: number;
   readonly topology: LabTopology;
+  readonly encrypt?: true;
 }
 
 const EXAMPLES = `
@@ -67,6 +68,7 @@ async function obey(args: readonly string[]): Promise<void> {
     .option('--image <guest>', 'what boots: a whole Debian, or a tiny system', image, 'debian')
     .option('--rounds <count>', 'how many times round', rounds, 1)
     .addOption(MAP)
+    .option('--encrypt', 'WireGuard between the nodes, for all that they send each other')
     .option('--json [file]', 'print the figures as JSON, or write them to a file')
     .option('--clean', 'remove what a crashed lab left behind, and end')
     .addHelpText('after', EXAMPLES)
@@ -135,7 +137,7 @@ async function runLab(options: Options, line: ProgressLine): Promise<boolean> {
   // Before anything is up: the first time this takes minutes, and it is what fails where there is no mirror or no room.
   const guest = await prepareWithProgress(options.image, line, { signal });
   if (signal.aborted) return false;
-  const lab = await Lab.start(line, options.topology);
+  const lab = await Lab.start(line, options.encrypt === true ? encrypted(options.topology) : options.topology);
   let visit: Round | undefined;
   try {
     const round = new Round(lab, guest, line);
@@ -175,7 +177,8 @@ async function main(options: Options): Promise<void> {
   }
   checkHost();
   const toTry = options.once === true ? [] : visitorPackages(options.image);
-  await ensurePackages([...labPackages(options.image), ...toTry], line);
+  const toEncrypt = options.encrypt === true ? WIREGUARD_PACKAGES : [];
+  await ensurePackages([...labPackages(options.image), ...toEncrypt, ...toTry], line);
   if (!(await runLab(options, line))) process.exitCode = 1;
 }
 

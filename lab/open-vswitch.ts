@@ -37,6 +37,8 @@ export interface UnderlayLeg {
   readonly underlayMac?: string;
   /** The next hop of tunnels to what is not in this network. */
   readonly router?: string;
+  /** The next hop of tunnels to this network itself, which is not the bridge's own Ethernet. */
+  readonly kernel?: string;
 }
 
 export interface OpenVswitchOptions {
@@ -56,6 +58,8 @@ export interface OpenVswitchOptions {
   readonly isForTunnels?: true;
   /** The next hop of tunnels to what is not in that network; only where the address serves tunnels alone. */
   readonly router?: string;
+  /** The next hop of tunnels to that network itself, as where the kernel encrypts what goes there. */
+  readonly kernel?: string;
   /** A gateway's private network. */
   readonly inside?: UnderlayLeg;
 }
@@ -119,8 +123,8 @@ export class OpenVswitch {
     ]);
     await this.#run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
     if (isForTunnels !== true) return;
-    for (const { underlayAddress, bridge, router } of legsOf(this.#options)) {
-      await this.#addTunnelRoute([underlayAddress, bridge]);
+    for (const { underlayAddress, bridge, router, kernel } of legsOf(this.#options)) {
+      await this.#addTunnelRoute([underlayAddress, bridge, ...(kernel === undefined ? [] : [kernel])]);
       if (router !== undefined) await this.#addTunnelRoute([EVERYWHERE, bridge, router]);
     }
   }

@@ -12,7 +12,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { destroyNamespaces, listNamespaces, runCommand } from './namespace.ts';
+import { removeTree, unmountBelow } from './file-trees.ts';
+import { destroyNamespaces, listNamespaces } from './namespace.ts';
+import { removeWireGuardSockets } from './wireguard.ts';
 
 /** Sockets and small files: /run is short, so that socket paths stay under 108 bytes, and in memory. */
 export const RUN_ROOT = '/run/supercloud-lab';
@@ -193,6 +195,7 @@ async function removeRun(manifest: Manifest, roots: Roots): Promise<void> {
   const prefix = `sc-${manifest.runId}-`;
   const prefixed = listNamespaces().filter((name) => name.startsWith(prefix));
   await destroyNamespaces([...new Set([...manifest.namespaces, ...prefixed])]);
+  removeWireGuardSockets(manifest.runId);
   for (const mount of manifest.mounts.toReversed()) await unmountBelow(mount);
   await removeTree(`${roots.run}/${manifest.runId}`);
   await removeTree(`${roots.data}/${manifest.runId}`);
@@ -223,20 +226,6 @@ function removeDanglingContext(roots: Roots): void {
 
 function contextOf(path: string): { path: string; writtenMs: number } {
   return { path, writtenMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 };
-}
-
-// Removing a tree would reach into whatever is still mounted below it.
-async function removeTree(path: string): Promise<void> {
-  await unmountBelow(path);
-  rmSync(path, { recursive: true, force: true });
-}
-
-async function unmountBelow(path: string): Promise<void> {
-  const mounted = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '');
-  const below = mounted.filter((point) => point === path || point.startsWith(`${path}/`));
-  for (const point of below.toReversed()) await runCommand('umount', ['--lazy', point]);
 }
 
 function readManifest(runId: string, roots: Roots): Manifest | undefined {

@@ -19,6 +19,8 @@ export interface CloudPlan {
   readonly behind?: string;
   /** Its foot in the private network that it is the gateway of. */
   readonly inside?: { readonly address: string; readonly mac: string };
+  /** Its address in WireGuard, to which its daemons and tunnels listen then; absent: none of the lab's nodes has one. */
+  readonly wireguard?: string;
   /** What the membership says of its tunnels; absent: it is in one network with all others. */
   readonly underlay?: NodeUnderlay;
 }
@@ -30,6 +32,11 @@ export interface VisitorPlan {
   readonly mac: string;
   readonly port: string;
   readonly device: string;
+}
+
+/** Where a cloud's daemons listen. */
+export function daemonAddress({ address, wireguard }: CloudPlan): string {
+  return wireguard ?? address;
 }
 
 /** A lab's map as a whole. */
@@ -90,3 +97,12 @@ export const THREE_CLOUDS: LabTopology = {
   visitor: VISITOR,
   round: ROUND,
 };
+
+/** The same map with WireGuard between all nodes: one network for daemons and tunnels, in which nobody needs a gateway. */
+export function encrypted(topology: LabTopology): LabTopology {
+  const clouds = topology.clouds.map(({ underlay: _feet, ...plan }, index) => ({
+    ...plan,
+    wireguard: `10.99.0.${index + 1}`,
+  }));
+  return { ...topology, clouds };
+}

@@ -8,6 +8,7 @@ import { createVethPair, runIn } from './namespace.ts';
 type Pair = Readonly<Record<'kernel' | 'switch', string>>;
 const PAIR: Pair = { kernel: 'vx0', switch: 'vx1' };
 const INSIDE_PAIR: Pair = { kernel: 'vx2', switch: 'vx3' };
+export const KERNEL_END = PAIR.kernel;
 export const TUNNEL_UPLINK = PAIR.switch;
 /** The same for a gateway's private network. */
 export const INSIDE_TUNNEL_UPLINK = INSIDE_PAIR.switch;

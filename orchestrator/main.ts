@@ -7,8 +7,9 @@ import { loadIdentity } from '../common/identity.ts';
 import { startJoinServer } from '../common/join-server.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+import { underlayContract } from '../wire/contracts/underlay.ts';
 import { Ipv4 } from '../wire/names.ts';
-import { JOIN_PORT, ORCHESTRATOR_PORT } from '../wire/ports.ts';
+import { JOIN_PORT, ORCHESTRATOR_PORT, UNDERLAY_PORT } from '../wire/ports.ts';
 import { Admission } from './admission.ts';
 import { apiHandlers, type Rooms, watchStatus } from './api.ts';
 import { AsyncPoints } from './async-points.ts';
@@ -35,6 +36,7 @@ import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
 import { StubEvents } from './stub-events.ts';
 import { Topology } from './topology.ts';
+import { Underlay } from './underlay.ts';
 import { Vms } from './vms.ts';
 import { WatchedCluster } from './watched-cluster.ts';
 
@@ -50,6 +52,8 @@ const Config = Type.Object({
   /** The authority's key and certificate, by which joining nodes get theirs. */
   authority: Type.String(),
   address: Ipv4,
+  /** Its address outside of the encrypted underlay, where nodes join and exchange keys; absent: there is no such underlay. */
+  outside: Type.Optional(Ipv4),
   /** Where guests' addresses are, and the zone of their names; absent: 10.88.0.0/24, main.internal. */
   network: Type.Optional(GuestNetworkConfig),
 });
@@ -95,7 +99,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     authorityDirectory: config.authority,
     stateDirectory: config.state,
     identity,
-    listen: { address: config.address, port: JOIN_PORT },
+    listen: { address: config.outside ?? config.address, port: JOIN_PORT },
     log,
   });
   const rooms: Rooms = {
@@ -127,6 +131,18 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     await startStatusServer(join(config.run, 'status.sock'), (send, gone) => watchStatus(rooms, send, gone)),
     join_,
   ];
+  if (config.outside !== undefined) {
+    const listen = { address: config.outside, port: UNDERLAY_PORT };
+    servers.push(
+      await startRpcServer({
+        contract: underlayContract,
+        handlers: new Underlay(state).handlers(),
+        listen,
+        identity,
+        log,
+      }),
+    );
+  }
   // What is to be taken back at a node is left for later while that node is not known to be up.
   void reports.looked().then(() => migrations.recover());
   await vms.recover();

@@ -7,6 +7,7 @@ import type { MigrationState } from '../wire/contracts/cluster-state.ts';
 import type { StubEvent } from '../wire/contracts/events.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
 import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
+import type { UnderlayMember } from '../wire/contracts/underlay.ts';
 
 /** A member node; `capabilities` are null until its agent registered. */
 export interface MemberRecord {
@@ -78,11 +79,21 @@ interface Tables {
   images: ImageRecord;
   counters: CounterRecord;
   events: StubEvent;
+  underlay: UnderlayMember;
 }
 
 type Table = keyof Tables;
 
-const TABLES: readonly Table[] = ['members', 'vms', 'migrations', 'addresses', 'images', 'counters', 'events'];
+const TABLES: readonly Table[] = [
+  'members',
+  'vms',
+  'migrations',
+  'addresses',
+  'images',
+  'counters',
+  'events',
+  'underlay',
+];
 const TERM_KEY = 'controller!term';
 
 /** The orchestrator's durable state on `level`: small tables, each commit synced before it counts. */
@@ -96,6 +107,7 @@ export class State {
     images: new Map(),
     counters: new Map(),
     events: new Map(),
+    underlay: new Map(),
   };
   readonly #listeners = new Set<() => void>();
   /** Counts this controller's starts; every command of a migration carries it (SOUNDNESS B8). */

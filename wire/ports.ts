@@ -14,6 +14,8 @@ export const HYPERVISOR_PORT = 7443;
 export const SDND_PORT = 7444;
 /** The overlay's agent on each node: mutual TLS, calls. */
 export const SWITCH_AGENT_PORT = 7445;
+/** The encrypted underlay's exchange of keys (controller node): mutual TLS, calls, at the address outside of it. */
+export const UNDERLAY_PORT = 7446;
 /** OpenFlow 1.3 over TLS, from each node's Open vSwitch (IANA). */
 export const OPENFLOW_PORT = 6653;
 /** VXLAN, UDP, between the nodes' switches: Open vSwitch listens, no daemon of ours (RFC 7348, 8; IANA). */

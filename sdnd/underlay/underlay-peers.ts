@@ -2,15 +2,10 @@
 // Every node has an inner endpoint, the address of its own network interface, and mostly an outer one, which its provider's
 // 1:1 NAT leads to it: nodes of one cloud use the inner ones, all others the outer. A node that nobody can send UDP to has no
 // outer endpoint: it dials the others, and two such nodes speak through a member that both can reach (SOUNDNESS C7).
+import type { UdpEndpoint } from '../../wire/contracts/underlay.ts';
 
 /** How often a mapping or a stateful filter before a node is kept open, s (WireGuard's own advice). */
 const KEEPALIVE_SECONDS = 25;
-
-/** Where WireGuard listens. */
-export interface UdpEndpoint {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** A member as its peers see it. */
 export interface UnderlayMember {

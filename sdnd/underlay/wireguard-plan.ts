@@ -1,6 +1,7 @@
 // From the peers that a WireGuard device has to those that it should have, as words for `wg set` (wg(8)). Pure. A peer that
 // stays is not touched, since its sessions would be; what an address belongs to changes hands in one step.
-import type { UdpEndpoint, WantedPeer } from './underlay-peers.ts';
+import type { UdpEndpoint } from '../../wire/contracts/underlay.ts';
+import type { WantedPeer } from './underlay-peers.ts';
 
 /** After so long without a handshake a session is over (WireGuard's REJECT_AFTER_TIME). */
 const SESSION_SECONDS = 180;

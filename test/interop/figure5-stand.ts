@@ -1,23 +1,27 @@
 // The lab's ground of Figure 5 with its switches, their agents and the overlay's controller, and hosts in place of guests:
 // what a gateway is tested on, without the WAN's delay. Not a test itself.
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import { createAuthority, issueIdentity, saveAuthority } from '../../common/authority.ts';
 import { saveIdentity } from '../../common/identity.ts';
 import { Cloud } from '../../lab/cloud.ts';
-import { SDND, SWITCH_AGENT } from '../../lab/daemons.ts';
+import { type DaemonKind, ORCHESTRATOR, SDND, SWITCH_AGENT, UNDERLAY } from '../../lab/daemons.ts';
 import { FIGURE5 } from '../../lab/figure5.ts';
 import { groundNamespaces, layGround } from '../../lab/ground.ts';
 import { createNamespaces, createVethPair, namespaceName, runIn } from '../../lab/namespace.ts';
 import { type Reaper, startReaper } from '../../lab/reaper.ts';
 import { RunDirectory } from '../../lab/run-directory.ts';
-import type { CloudPlan } from '../../lab/topology.ts';
+import { type CloudPlan, daemonAddress, encrypted, type LabTopology } from '../../lab/topology.ts';
+import { wireGuardDevice } from '../../lab/wireguard.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import type { MethodName, Params, Result } from '../../wire/contract.ts';
 import { type Binding, sdndContract, switchAgentContract } from '../../wire/contracts/sdnd.ts';
-import { SDND_PORT, SWITCH_AGENT_PORT } from '../../wire/ports.ts';
+import { type UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
+import { SDND_PORT, SWITCH_AGENT_PORT, UNDERLAY_PORT } from '../../wire/ports.ts';
 import { NamespaceCaller } from './namespace-caller.ts';
 
 const GUEST_MTU_BYTES = 1330;
-const TOPOLOGY = { ...FIGURE5, roundTripsMs: [] };
+const UNDERLAY_TRIES = 30;
+const UNDERLAY_TIMEOUT_MS = 40_000;
+const OPEN: LabTopology = { ...FIGURE5, roundTripsMs: [] };
 
 /** A host in a namespace of its own, behind a port that the agent of its node made. */
 interface Host {
@@ -27,26 +31,40 @@ interface Host {
 
 export class Figure5Stand {
   readonly clouds: ReadonlyMap<string, Cloud>;
+  readonly #topology: LabTopology;
   readonly #run: RunDirectory;
   readonly #reaper: Reaper;
   #caller: NamespaceCaller | undefined;
 
-  private constructor(run: RunDirectory, reaper: Reaper) {
+  private constructor(topology: LabTopology, nodes: readonly string[], run: RunDirectory, reaper: Reaper) {
+    this.#topology = topology;
     this.#run = run;
     this.#reaper = reaper;
-    const [controller] = TOPOLOGY.clouds as [CloudPlan];
-    const clouds = TOPOLOGY.clouds.map((plan) => {
+    const [controller] = topology.clouds as [CloudPlan];
+    const started = topology.clouds.filter(({ node }) => nodes.includes(node));
+    const clouds = started.map((plan) => {
       const directories = { run: `${run.path}/${plan.cloud}`, state: `${run.dataPath}/${plan.cloud}` };
       const onTrouble = (message: string): boolean => process.stderr.write(`${message}\n`);
-      return new Cloud({ plan, controller, namespace: this.#name(plan.cloud), directories, onTrouble });
+      const namespace = this.#name(plan.cloud);
+      const wireguard = wireGuardDevice(run.runId, plan.cloud);
+      return new Cloud({ plan, controller, namespace, wireguard, directories, onTrouble });
     });
     this.clouds = new Map(clouds.map((cloud) => [cloud.plan.node, cloud]));
   }
 
   /** On failure nothing is left. */
-  static async start(): Promise<Figure5Stand> {
+  static start(): Promise<Figure5Stand> {
+    return Figure5Stand.#startOn(OPEN, ['alpha', 'beta', 'gamma', 'delta']);
+  }
+
+  /** With WireGuard between the nodes, of which gamma is none: its kernel alone serves the private network. */
+  static startEncrypted(): Promise<Figure5Stand> {
+    return Figure5Stand.#startOn(encrypted(OPEN), ['alpha', 'beta', 'delta']);
+  }
+
+  static async #startOn(topology: LabTopology, nodes: readonly string[]): Promise<Figure5Stand> {
     const run = new RunDirectory();
-    const stand = new Figure5Stand(run, await startReaper(run.runId));
+    const stand = new Figure5Stand(topology, nodes, run, await startReaper(run.runId));
     try {
       await stand.#start();
       return stand;
@@ -58,13 +76,13 @@ export class Figure5Stand {
 
   async stop(): Promise<void> {
     await this.#caller?.end();
-    for (const cloud of this.clouds.values()) for (const daemon of cloud.daemons.values()) daemon.expectEnd();
+    for (const cloud of this.clouds.values()) cloud.expectEnd();
     await this.#run.remove();
     await this.#reaper.dismiss();
   }
 
   get internetHost(): string {
-    return TOPOLOGY.internet?.host ?? '';
+    return this.#topology.internet?.host ?? '';
   }
 
   cloud(node: string): Cloud {
@@ -102,6 +120,23 @@ export class Figure5Stand {
     await this.agent(node, 'port.attach', { owner, mac: macOf(last) });
   }
 
+  /** Takes a place in the underlay as a node, which the controller refuses if it answers at all. */
+  takePlace(as: string, place: UnderlayPlace): Promise<object> {
+    const { node, address } = this.cloud('alpha').plan;
+    const call = { node, address, port: UNDERLAY_PORT, identity: this.cloud(as).identityDirectory };
+    return this.#calls.call(underlayContract, call, 'underlay.join', place);
+  }
+
+  /** The name of a node's WireGuard device. */
+  deviceOf(node: string): string {
+    return wireGuardDevice(this.#run.runId, this.cloud(node).plan.cloud);
+  }
+
+  /** The namespace of a role in this run. */
+  nameOf(role: string): string {
+    return this.#name(role);
+  }
+
   /** How many of the pings from a host to an address of the overlay came back. */
   async pings(role: string, last: number, count = 2): Promise<number> {
     const words = `ping -n -q -i 0.05 -W 1 -c ${count} 10.88.0.${last} || true`;
@@ -114,23 +149,43 @@ export class Figure5Stand {
   }
 
   async #start(): Promise<void> {
-    this.#run.addNamespaces(groundNamespaces(this.#run.runId, TOPOLOGY));
-    await layGround(this.#run.runId, TOPOLOGY);
+    this.#run.addNamespaces(groundNamespaces(this.#run.runId, this.#topology));
+    await layGround(this.#run.runId, this.#topology);
     const authority = await createAuthority();
+    const alpha = this.cloud('alpha');
+    await saveAuthority(`${alpha.directories.state}/authority`, authority);
     await Promise.all(
       [...this.clouds.values()].map(async (cloud) => {
         const { node, role } = cloud.plan;
         await saveIdentity(cloud.identityDirectory, await issueIdentity(authority, { node, role }));
         await cloud.startSwitch();
-        await cloud.startDaemon(SWITCH_AGENT);
       }),
     );
-    await this.cloud('alpha').startDaemon(SDND);
-    this.#caller = new NamespaceCaller(this.cloud('alpha').namespace);
-    const members = TOPOLOGY.clouds.map(({ node, address, outer, underlay }) => {
-      return { node, address: outer ?? address, ...underlay };
+    const isEncrypted = alpha.plan.wireguard !== undefined;
+    await Promise.all([SDND, ...(isEncrypted ? [ORCHESTRATOR] : [])].map((kind) => alpha.startDaemon(kind)));
+    if (isEncrypted) await this.#startUnderlay();
+    await this.#startAll([SWITCH_AGENT]);
+    this.#caller = new NamespaceCaller(alpha.namespace);
+    const members = [...this.clouds.values()].map(({ plan: { underlay, ...plan } }) => {
+      return { node: plan.node, address: calledAt(plan), ...underlay };
     });
     await this.sdnd('members.set', { members });
+  }
+
+  /** Until the controller's node reaches all: a connection that is tried before waits for seconds. */
+  async #startUnderlay(): Promise<void> {
+    await this.#startAll([UNDERLAY]);
+    const { namespace } = this.cloud('alpha');
+    for (const { plan } of this.clouds.values()) {
+      const ping = `ping -q -n -c 1 -W 1 ${daemonAddress(plan)}`;
+      await runIn(namespace, 'sh', ['-c', `for try in $(seq ${UNDERLAY_TRIES}); do ${ping} && exit; done; exit 1`], {
+        timeoutMs: UNDERLAY_TIMEOUT_MS,
+      });
+    }
+  }
+
+  #startAll(kinds: readonly DaemonKind[]): Promise<unknown> {
+    return Promise.all([...this.clouds.values()].flatMap((cloud) => kinds.map((kind) => cloud.startDaemon(kind))));
   }
 
   // From the controller's node: a node behind the NAT is called by its outer address, a private one through its gateway.
@@ -140,9 +195,13 @@ export class Figure5Stand {
   }
 
   #place(node: string, port: number) {
-    const { address, outer } = this.cloud(node).plan;
-    return { node, address: outer ?? address, port, identity: this.cloud(node).identityDirectory };
+    const { plan, identityDirectory: identity } = this.cloud(node);
+    return { node, address: calledAt(plan), port, identity };
   }
+}
+
+function calledAt(plan: CloudPlan): string {
+  return plan.wireguard === undefined ? (plan.outer ?? plan.address) : daemonAddress(plan);
 }
 
 /** The MAC address of the host with that last octet. */

@@ -10,6 +10,7 @@ import { type RpcClient, rpcClient } from '../../common/rpc/client.ts';
 import { spawnIn } from '../../lab/namespace.ts';
 import type { Contract, MethodName, Params, Result } from '../../wire/contract.ts';
 import { sdndContract, switchAgentContract } from '../../wire/contracts/sdnd.ts';
+import { underlayContract } from '../../wire/contracts/underlay.ts';
 
 /** Whom to call, and as whom. */
 export interface CallPlace {
@@ -36,6 +37,7 @@ interface Answer {
 const CONTRACTS: Readonly<Record<string, Contract>> = {
   [sdndContract.service]: sdndContract,
   [switchAgentContract.service]: switchAgentContract,
+  [underlayContract.service]: underlayContract,
 };
 
 /** Calls daemons from inside a namespace, one call at a time. */

@@ -1,0 +1,88 @@
+// WireGuard under a cloud, by wireguard-go, and the way of the switch's tunnels through it: what the switch in user space sends
+// to another node comes into the kernel by a pair of devices and is routed into WireGuard, what comes out of it goes back.
+import { readdirSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { VXLAN_PORT } from '../wire/ports.ts';
+import { CommandFailed, createVethPair, runIn, spawnIn } from './namespace.ts';
+import { PREFIX } from './topology.ts';
+import { KERNEL_END, TUNNEL_UPLINK } from './tunnel-door.ts';
+
+export const WIREGUARD_PORT = 51_820;
+/** What 1500 leaves after WireGuard's 80. */
+const MTU_BYTES = 1_420;
+/** wireguard-go's control sockets, one for each device of the machine, whatever its namespace. */
+const SOCKETS = '/run/wireguard';
+/** The next hop of the switch's tunnels: the kernel's end of the pair. */
+export const TUNNEL_ROUTER = '169.254.99.1';
+const TUNNEL_TABLE = 100;
+const READY_TIMEOUT_MS = 10_000;
+const READY_POLL_MS = 50;
+/** Linux: a device name has at most 15 characters. */
+const NAME_CHARACTERS_MAX = 15;
+
+/** The name of a cloud's device: no other one on this machine has it. */
+export function wireGuardDevice(runId: string, cloud: string): string {
+  return `${runId}-${cloud}`.slice(0, NAME_CHARACTERS_MAX);
+}
+
+/** Makes the device with its address; it ends with its namespace. `onEnd`: it ended, for whatever reason. */
+export async function startWireGuard(
+  namespace: string,
+  { device, address }: { device: string; address: string },
+  onEnd: (how: string) => void,
+): Promise<void> {
+  const daemon = spawnIn(namespace, 'wireguard-go', ['--foreground', device], { stdio: 'ignore' });
+  daemon.once('exit', (code, signal) => onEnd(signal ?? `code ${code}`));
+  daemon.once('error', (error) => onEnd(error.message));
+  daemon.unref();
+  for (let waitedMs = 0; !(await isThere(namespace, device)); waitedMs += READY_POLL_MS) {
+    if (waitedMs > READY_TIMEOUT_MS) throw new Error(`wireguard-go made no ${device} within ${READY_TIMEOUT_MS} ms`);
+    await sleep(READY_POLL_MS);
+  }
+  const script = `ip address add ${address}/${PREFIX} dev ${device}\nip link set ${device} mtu ${MTU_BYTES} up\n`;
+  await runIn(namespace, 'sh', ['-e'], { input: script });
+}
+
+/** Opens the switch's way into the device; the underlay bridge, of that address, will have that MAC address. */
+export async function openWireGuardDoor(
+  namespace: string,
+  { device, address, mac }: { device: string; address: string; mac: string },
+): Promise<void> {
+  await createVethPair({ namespace, device: KERNEL_END }, { namespace, device: TUNNEL_UPLINK });
+  // The bridge's address is the node's own here too: frames from it are let in all the same, and tunnels for it go to the
+  // bridge and not to the kernel's own stack, for which the rule must come before the local addresses.
+  const script = `
+sysctl -q -w net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0
+sysctl -q -w net.ipv4.conf.${KERNEL_END}.accept_local=1 net.ipv4.conf.${KERNEL_END}.rp_filter=0
+ip address add ${TUNNEL_ROUTER}/32 dev ${KERNEL_END}
+ip rule add pref 10 table local
+ip rule add pref 5 iif ${device} ipproto udp dport ${VXLAN_PORT} table ${TUNNEL_TABLE}
+ip rule del pref 0
+ip route add ${address} dev ${KERNEL_END} table ${TUNNEL_TABLE}
+ip neigh add ${address} lladdr ${mac} dev ${KERNEL_END} nud permanent
+`;
+  await runIn(namespace, 'sh', ['-e'], { input: script });
+}
+
+/** Removes the sockets of a run's devices, which a killed wireguard-go leaves behind. */
+export function removeWireGuardSockets(runId: string): void {
+  for (const name of socketNames()) if (name.startsWith(`${runId}-`)) rmSync(`${SOCKETS}/${name}`, { force: true });
+}
+
+function socketNames(): string[] {
+  try {
+    return readdirSync(SOCKETS).filter((name) => name.endsWith('.sock'));
+  } catch {
+    return []; // No wireguard-go has ever run here.
+  }
+}
+
+async function isThere(namespace: string, device: string): Promise<boolean> {
+  try {
+    await runIn(namespace, 'wg', ['show', device]);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandFailed) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+// The daemon of the encrypted underlay (on every node that has one): keeps the peers of the node's WireGuard device, which is
+// there already, and takes tunnels from members alone. Killing it changes nothing of the device.
+import { execFile } from 'node:child_process';
+import { Type } from 'typebox';
+import { realClock } from '../common/clock.ts';
+import { runDaemon } from '../common/daemon.ts';
+import { realDisk } from '../common/disk.ts';
+import { OperationError } from '../common/errors.ts';
+import { loadIdentity } from '../common/identity.ts';
+import { rpcClient } from '../common/rpc/client.ts';
+import { UdpEndpoint, underlayContract } from '../wire/contracts/underlay.ts';
+import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
+import { UNDERLAY_PORT } from '../wire/ports.ts';
+import { tunnelRules } from './underlay/tunnel-filter.ts';
+import { UnderlayAgent } from './underlay/underlay-agent.ts';
+import { UnderlayBook } from './underlay/underlay-book.ts';
+import { WireGuardDevice } from './underlay/wireguard-device.ts';
+import { publicKeyOf } from './underlay/wireguard-keys.ts';
+
+/** Each takes some 10 ms; a loaded machine may need seconds. */
+const COMMAND_TIMEOUT_MS = 10_000;
+
+const Config = Type.Object({
+  /** Where the key and the known members lie. */
+  state: Type.String(),
+  identity: Type.String(),
+  cloud: Name,
+  /** The WireGuard device, made by the system (the kernel's, or wireguard-go), with the node's address in the underlay. */
+  device: PortName,
+  address: Ipv4,
+  /** Where the device listens, as its own cloud sees it, and as all others do; without the latter nobody can send to it. */
+  inner: UdpEndpoint,
+  outer: Type.Optional(UdpEndpoint),
+  /** The controller's node, and its address outside of the underlay. */
+  controller: Endpoint,
+  /** Devices by which a switch in user space sends its tunnels into the kernel. */
+  switchDevices: Type.Optional(Type.Array(PortName)),
+});
+
+await runDaemon('underlay', Config, async (config, { log }) => {
+  const { cloud, device: name, address, inner, outer, switchDevices = [] } = config;
+  const identity = await loadIdentity(config.identity);
+  await realDisk.makeDirectory(config.state);
+  const book = await UnderlayBook.open(realDisk, config.state);
+  const device = new WireGuardDevice(name, runCommand, () => realClock.wallMs() / 1_000);
+  const publicKey = publicKeyOf(book.privateKey);
+  const found = await device.show();
+  // Set again it would end the sessions that a killed daemon left.
+  if (found.publicKey !== publicKey || found.listenPort !== inner.port)
+    await device.setKey(book.privateKey, inner.port);
+  const controller = rpcClient(underlayContract, { ...config.controller, port: UNDERLAY_PORT }, identity);
+  const agent = new UnderlayAgent({
+    ...{ node: identity.node, device, book, controller, clock: realClock, log },
+    place: { cloud, address, keys: [publicKey], inner, ...(outer !== undefined && { outer }) },
+    filter: async (members) => {
+      await runCommand('nft', ['-f', '-'], tunnelRules({ device: name, members, switchDevices }));
+    },
+  });
+  await agent.start();
+  return {
+    async close() {
+      agent.stop();
+      controller.close();
+    },
+  };
+});
+
+function runCommand(command: string, args: readonly string[], input = ''): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(command, [...args], { timeout: COMMAND_TIMEOUT_MS }, (cause, stdout, stderr) => {
+      if (cause === null) resolve(stdout);
+      else {
+        const message = `a command of the underlay failed: ${command} ${args[0] ?? ''}: ${stderr.trim() || cause.message}`;
+        reject(new OperationError('COMMAND_FAILED', message, { cause }));
+      }
+    });
+    // A command that ends before it has read its input is judged by its exit status alone.
+    child.stdin?.on('error', () => child.stdin?.destroy());
+    child.stdin?.end(input);
+  });
+}

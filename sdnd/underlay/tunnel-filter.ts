@@ -1,0 +1,42 @@
+// Which VXLAN frames a node takes: from members, and from them only out of WireGuard (nftables). Whoever else sends some, by
+// whatever network, is not heard by the switch (SOUNDNESS C11 one layer below). Pure.
+import { VXLAN_PORT } from '../../wire/ports.ts';
+
+const TABLE = 'supercloud-tunnels';
+/** Before anything else looks at a packet. */
+const PRIORITY = -300;
+
+export interface TunnelFilter {
+  /** The WireGuard device. */
+  readonly device: string;
+  /** The members' addresses in it. */
+  readonly members: readonly string[];
+  /** Devices by which the node's own switch sends, where that is one in user space. */
+  readonly switchDevices: readonly string[];
+}
+
+/** The rules as input for `nft -f -` (nft(8)); what was there under the same name is replaced in one step. */
+export function tunnelRules({ device, members, switchDevices }: TunnelFilter): string {
+  const own = switchDevices.length === 0 ? '' : `\n    iifname { ${quoted(switchDevices)} } accept`;
+  const elements = members.length === 0 ? '' : `\n    elements = { ${members.join(', ')} }`;
+  return `table inet ${TABLE} {}
+delete table inet ${TABLE}
+table inet ${TABLE} {
+  set members {
+    type ipv4_addr${elements}
+  }
+  chain tunnels {${own}
+    iifname "${device}" ip saddr @members accept
+    counter drop
+  }
+  chain in {
+    type filter hook prerouting priority ${PRIORITY}; policy accept;
+    udp dport ${VXLAN_PORT} jump tunnels
+  }
+}
+`;
+}
+
+function quoted(devices: readonly string[]): string {
+  return devices.map((device) => `"${device}"`).join(', ');
+}

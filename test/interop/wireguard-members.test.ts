@@ -1,0 +1,121 @@
+// The encrypted underlay as nodes run it: wireguard-go with keys from the membership, Open vSwitch's tunnels inside of it, over a
+// 1:1 NAT and out of a private network; and tunnels from nobody else. Needs root. In order.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { codeOf } from '../../common/errors.ts';
+import { UNDERLAY } from '../../lab/daemons.ts';
+import { runIn } from '../../lab/namespace.ts';
+import { WIREGUARD_PORT } from '../../lab/wireguard.ts';
+import { newKeyPair } from '../../sdnd/underlay/wireguard-keys.ts';
+import type { UnderlayPlace } from '../../wire/contracts/underlay.ts';
+import { UNDERLAY_PORT, VXLAN_PORT } from '../../wire/ports.ts';
+import { bindingOf, Figure5Stand } from './figure5-stand.ts';
+
+const LIMIT_MS = 30_000;
+const POLL_MS = 50;
+/** Last octets of the hosts' addresses. */
+const HOSTS = { app: 11, db: 12, web: 13 } as const;
+const NODE_OF = { app: 'alpha', db: 'beta', web: 'delta' } as const;
+
+/** What crosses beta's NAT: WireGuard, the exchange of keys, and what should not be there. */
+const WATCH = `
+table ip watched {
+  chain seen {
+    type filter hook forward priority 0;
+    udp dport ${WIREGUARD_PORT} accept
+    udp sport ${WIREGUARD_PORT} accept
+    tcp dport ${UNDERLAY_PORT} accept
+    tcp sport ${UNDERLAY_PORT} accept
+    counter
+  }
+}
+`;
+
+let stand: Figure5Stand;
+const underlay = suite('WireGuard with keys from the membership');
+
+async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + LIMIT_MS; performance.now() < endMs; ) {
+    if (await check()) return;
+    await sleep(POLL_MS);
+  }
+  throw new Error(`not within ${LIMIT_MS} ms: ${what}`);
+}
+
+async function allReach(): Promise<void> {
+  for (const role of ['app', 'db', 'web'] as const) {
+    for (const other of ['app', 'db', 'web'] as const) {
+      if (role !== other)
+        await eventually(`${role} reaches ${other}`, async () => (await stand.pings(role, HOSTS[other])) === 2);
+    }
+  }
+}
+
+/** Packets that met the last rule of a table's chain. */
+async function counted(namespace: string, table: string): Promise<number> {
+  return Number(
+    /counter packets (\d+)/.exec(await runIn(namespace, 'nft', ['list', 'table', ...table.split(' ')]))?.[1],
+  );
+}
+
+underlay.before(async () => {
+  stand = await Figure5Stand.startEncrypted();
+  await runIn(stand.nameOf('nat-beta'), 'nft', ['-f', '-'], { input: WATCH });
+  for (const owner of ['app', 'db', 'web'] as const) {
+    const [node, last] = [NODE_OF[owner], HOSTS[owner]];
+    await eventually(`the agent of ${node} is reached`, () =>
+      stand.agent(node, 'port.detach', { owner: 'nobody' }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await stand.addHost(owner, node, { role: owner, last });
+    await stand.sdnd('binding.set', { binding: bindingOf(owner, node, last) });
+    await stand.agent(node, 'port.open', { owner });
+  }
+});
+underlay.after(() => stand.stop());
+
+underlay('guests reach each other by tunnels inside of WireGuard, and nothing else crosses the NAT', async () => {
+  await allReach();
+  assert.is(await counted(stand.nameOf('nat-beta'), 'ip watched'), 0);
+});
+
+underlay('tunnels from elsewhere are dropped, whatever they carry', async () => {
+  const { namespace } = stand.cloud('alpha');
+  const dropped = (): Promise<number> => counted(namespace, 'inet supercloud-tunnels');
+  assert.is(await dropped(), 0);
+  const send = (address: string): string => `echo none > /dev/udp/${address}/${VXLAN_PORT}`;
+  await runIn(stand.nameOf('gamma'), 'bash', ['-c', send('10.77.0.1')]);
+  await eventually('a frame by the open network is dropped', async () => (await dropped()) === 1);
+});
+
+underlay('nobody takes the address or the key of another node', async () => {
+  const mine: UnderlayPlace = {
+    ...{ cloud: 'delta', address: '10.99.0.4', keys: [newKeyPair().publicKey] },
+    inner: { address: '10.78.0.2', port: WIREGUARD_PORT },
+  };
+  const code = (place: UnderlayPlace): Promise<string | undefined> =>
+    stand.takePlace('delta', place).then(() => undefined, codeOf);
+  assert.is(await code({ ...mine, address: '10.99.0.2' }), 'PLACE_TAKEN');
+  const key = await runIn(stand.cloud('beta').namespace, 'wg', ['show', stand.deviceOf('beta'), 'public-key']);
+  assert.is(await code({ ...mine, keys: [key.trim()] }), 'PLACE_TAKEN');
+});
+
+underlay('a killed daemon costs nothing, and what is taken out by hand comes back', async () => {
+  const [beta, device] = [stand.cloud('beta'), stand.deviceOf('beta')];
+  await beta.daemon(UNDERLAY).kill();
+  assert.is(await stand.pings('app', HOSTS.db), 2);
+  const peers = async (): Promise<string[]> =>
+    (await runIn(beta.namespace, 'wg', ['show', device, 'peers'])).trim().split('\n').sort();
+  const before = await peers();
+  assert.is(before.length, 2);
+  for (const peer of before) await runIn(beta.namespace, 'wg', ['set', device, 'peer', peer, 'remove']);
+  assert.is(await stand.pings('app', HOSTS.db), 0);
+  await beta.startDaemon(UNDERLAY);
+  await eventually('the peers are back', async () => String(await peers()) === String(before));
+  await allReach();
+});
+
+underlay.run();

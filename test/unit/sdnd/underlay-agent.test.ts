@@ -1,0 +1,129 @@
+// A node's agent of the encrypted underlay: what it keeps, tells and sets, with the controller there and away; and the rules
+// by which tunnels are taken.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { tunnelRules } from '../../../sdnd/underlay/tunnel-filter.ts';
+import { UnderlayAgent, type UnderlayAgentParts } from '../../../sdnd/underlay/underlay-agent.ts';
+import { UnderlayBook } from '../../../sdnd/underlay/underlay-book.ts';
+import type { WantedPeer } from '../../../sdnd/underlay/underlay-peers.ts';
+import { newKeyPair, publicKeyOf } from '../../../sdnd/underlay/wireguard-keys.ts';
+import type { UnderlayMember } from '../../../wire/contracts/underlay.ts';
+import { quiet } from '../common/members.ts';
+import { TurnedClock } from '../common/turned-clock.ts';
+
+function member(node: string, index: number): UnderlayMember {
+  const inner = { address: `10.77.0.${index}`, port: 51_820 };
+  return { node, cloud: node, address: `10.99.0.${index}`, keys: [newKeyPair().publicKey], inner, outer: inner };
+}
+
+const MEMBERS = [member('alpha', 1), member('beta', 2)];
+const [ALPHA, BETA] = MEMBERS as [UnderlayMember, UnderlayMember];
+
+/** A disk of files in memory. */
+function filesOf(files = new Map<string, Uint8Array>()) {
+  return {
+    files,
+    readWhole: async (path: string) => {
+      const bytes = files.get(path);
+      if (bytes === undefined) throw Object.assign(new Error(path), { code: 'ENOENT' });
+      return bytes;
+    },
+    replace: async (path: string, bytes: Uint8Array) => void files.set(path, bytes),
+  };
+}
+
+async function stand(kept: readonly UnderlayMember[] = []) {
+  const disk = filesOf();
+  const book = await UnderlayBook.open(disk, '/state');
+  await book.keep(kept);
+  const clock = new TurnedClock();
+  const done: string[] = [];
+  let tell: ((members: UnderlayMember[]) => void) | undefined;
+  let away: ((error: Error) => void) | undefined;
+  const controller = {
+    call: (
+      _name: string,
+      _place: unknown,
+      { onProgress }: { onProgress: (told: { members: UnderlayMember[] }) => void },
+    ) => {
+      done.push('join');
+      tell = (members) => onProgress({ members });
+      return new Promise((_resolve, reject) => {
+        away = reject;
+      });
+    },
+  } as UnderlayAgentParts['controller'];
+  const device = {
+    show: async () => ({ publicKey: '', listenPort: 0, peers: [] }),
+    setPeers: async (wanted: readonly WantedPeer[]) => {
+      done.push(`peers ${wanted.map(({ addresses }) => addresses.join()).join(' ')}`);
+      return true;
+    },
+  };
+  const { node: _node, ...place } = ALPHA;
+  const agent = new UnderlayAgent({
+    ...{ node: 'alpha', place, device, book, controller, clock, log: quiet },
+    filter: async (members) => void done.push(`filter ${members.join()}`),
+  });
+  await agent.start();
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  return {
+    disk,
+    clock,
+    done,
+    agent,
+    settle,
+    tell: (all: UnderlayMember[]) => tell?.(all),
+    end: () => away?.(new Error()),
+  };
+}
+
+test('a node speaks to the members that it knew before it hears of any, and then to those it hears of', async () => {
+  const { done, tell, settle, agent, disk } = await stand([ALPHA, BETA]);
+  assert.equal(done, ['filter 10.99.0.1,10.99.0.2', 'peers 10.99.0.2', 'join']);
+  done.length = 0;
+  tell([...MEMBERS, member('gamma', 3)]);
+  await settle();
+  assert.equal(done, ['filter 10.99.0.1,10.99.0.2,10.99.0.3', 'peers 10.99.0.2 10.99.0.3']);
+  assert.is((await UnderlayBook.open(disk, '/state')).members.length, 3);
+  agent.stop();
+});
+
+test('the device is looked at again and again, and the controller asked again when it was away', async () => {
+  const { done, clock, settle, agent, end } = await stand([ALPHA, BETA]);
+  done.length = 0;
+  end();
+  await settle();
+  clock.turn(1_000);
+  await settle();
+  assert.equal(done, ['join']);
+  clock.turn(4_000);
+  await settle();
+  assert.equal(done, ['join', 'filter 10.99.0.1,10.99.0.2', 'peers 10.99.0.2']);
+  agent.stop();
+  clock.turn(60_000);
+  await settle();
+  assert.is(done.length, 3);
+});
+
+test('a key is drawn once and kept; what is damaged of the members is nothing', async () => {
+  const disk = filesOf();
+  const { privateKey } = await UnderlayBook.open(disk, '/state');
+  assert.is(publicKeyOf(privateKey).length, 44);
+  disk.files.set('/state/underlay.json', Buffer.from('[{"node": 1}'));
+  const again = await UnderlayBook.open(disk, '/state');
+  assert.is(again.privateKey, privateKey);
+  assert.equal(again.members, []);
+});
+
+test('tunnels are taken from members by the device, and from the node’s own switch', () => {
+  const rules = tunnelRules({ device: 'wg0', members: ['10.99.0.1', '10.99.0.2'], switchDevices: ['vx0'] });
+  assert.match(rules, 'iifname { "vx0" } accept\n    iifname "wg0" ip saddr @members accept\n    counter drop');
+  assert.match(rules, 'elements = { 10.99.0.1, 10.99.0.2 }');
+  assert.match(rules, 'udp dport 4789 jump tunnels');
+  const alone = tunnelRules({ device: 'wg0', members: [], switchDevices: [] });
+  assert.not.match(alone, 'elements');
+  assert.not.match(alone, 'vx0');
+});
+
+test.run();
