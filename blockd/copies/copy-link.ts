@@ -54,6 +54,8 @@ export class CopyLink {
   #isReachable = true;
   #isTimely = true;
   #durableSequence: number | undefined;
+  /** Layers below the one that was offered. */
+  #offeredOver = 0;
   #dialledMs = 0;
   #roundTripMs: number | undefined;
   #reason = 'not connected yet';
@@ -93,12 +95,16 @@ export class CopyLink {
 
   /**
    * The image has another top now. Everything of the one before is brought there first, as a copy, while it is a layer: as a layer below it
-   * would come by its table alone, and what was durable there be unreadable until the contents had come too.
+   * would come by its table alone, and what was durable there be unreadable until the contents had come too. One that has
+   * fewer layers below, since they were merged, is offered anew: nobody has them any more for a store that waits for them.
    */
   follow(subject: CopySubject): void {
-    if ((this.#next ?? this.#subject) === subject) return;
-    this.#next = subject;
-    this.#goOn();
+    if ((this.#next ?? this.#subject) !== subject) {
+      this.#next = subject;
+      this.#goOn();
+    } else if (this.#feed !== undefined && this.#durableSequence === undefined) {
+      if (layersBelow(this.#subject.offer()) < this.#offeredOver) this.#again('layers below it were merged');
+    }
   }
 
   close(): void {
@@ -141,8 +147,10 @@ export class CopyLink {
   #begin(stream: PeerStream): CopyFeed {
     const { clock, followers } = this.#parts;
     const { store, data, traffic } = this.#subject;
+    const offer = this.#subject.offer();
+    this.#offeredOver = layersBelow(offer);
     const feed = new CopyFeed({
-      ...{ store, data, followers, traffic, clock, stream, node: this.node, offer: this.#subject.offer() },
+      ...{ store, data, followers, traffic, clock, stream, node: this.node, offer },
       accepted: () => this.#accepted(),
       durable: (sequence) => this.#durable(sequence),
       failed: (reason) => this.#again(reason),
@@ -226,4 +234,8 @@ export class CopyLink {
       this.#parts.changed();
     });
   }
+}
+
+function layersBelow({ stack }: CopyOffer): number {
+  return stack.below.length;
 }

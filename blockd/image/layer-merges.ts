@@ -200,6 +200,7 @@ export class LayerMerges {
       else
         await this.#holder.inTurn(host.name, async () => {
           if (isMeant(host.image.store)) await host.restack(without(host.image.store.state.below, from, lower));
+          host.copies.review();
         });
     }
   }

@@ -93,4 +93,11 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: 'if (before === undefined) return before;',
     by: 'unit/blockd/copies/merged-copy',
   },
+  {
+    name: 'a copy waits for a layer that its writer merged after it was offered',
+    room: 'blockd/image/layer-merges.ts',
+    find: 'host.copies.review();',
+    replace: '',
+    by: 'unit/blockd/copies/merged-copy',
+  },
 ];

@@ -1,6 +1,7 @@
 // Copies of an image whose layers are merged: none waits for a layer that nobody has any more, and what is flushed stays.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { DEFAULT_SETTINGS } from '../../../../blockd/propagation/default-settings.ts';
 import type { CallContext, Handlers } from '../../../../common/rpc/server.ts';
 import type { blockdContract } from '../../../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../../../wire/contracts/layers.ts';
@@ -117,6 +118,13 @@ async function planned(stores: CopyStores, from: SealedLayer, into: SealedLayer)
   return { merge: { from, into, merged }, newest: merged, source: { node: 'a', address: '127.0.0.1' } };
 }
 
+/** Both become one at a. */
+async function mergedAtA(stores: CopyStores, order: Order): Promise<void> {
+  const isMerged = Promise.resolve(stores.calls('a')['layer.merge'](order, CONTEXT));
+  await stores.clock.advance(2_000);
+  assert.ok((await isMerged).isDone);
+}
+
 /** The upper layer's blocks are at one copy each alone, the first at block 4, the next at 5; and a has merged both. */
 async function scattered(copies: readonly Node[]): Promise<{ stores: CopyStores; order: Order }> {
   const { stores, from, into } = await cutTwice(copies);
@@ -127,9 +135,7 @@ async function scattered(copies: readonly Node[]): Promise<{ stores: CopyStores;
   }
   await upper?.flush();
   const order = await planned(stores, from, into);
-  const isMerged = Promise.resolve(stores.calls('a')['layer.merge'](order, CONTEXT));
-  await stores.clock.advance(10_000);
-  assert.ok((await isMerged).isDone);
+  await mergedAtA(stores, order);
   return { stores, order };
 }
 
@@ -167,6 +173,28 @@ test('a copy is merged over what the lower layer was where nobody who has merged
   assert.ok(await mergedAtB(stores, order, 90));
   const content = await contentAfter(stores.disk('b'), LOST);
   assert.equal([content[0], content[4]], [9, 8]);
+});
+
+test('a copy that was offered over a layer which its writer merges before it comes is offered over what that became', async () => {
+  const stores = await CopyStores.make(['a', 'b']);
+  await stores.openAtA(DEFAULT_SETTINGS.policy);
+  await cut(stores, MIDDLE);
+  await written(stores, 0, 9);
+  await cut(stores, TOP);
+  const [from, into] = stores.image('a').store.state.below;
+  if (from === undefined || into === undefined) throw new Error('it was cut twice');
+  const order = await planned(stores, from, into);
+  stores.hold('a', 'b');
+  await stores.setPolicy(SYNC);
+  // It takes the offer, and cannot ask for the tables.
+  stores.away.add('a');
+  await stores.release('a', 'b');
+  await stores.clock.advance(6_000);
+  await mergedAtA(stores, order);
+  stores.away.delete('a');
+  await stores.clock.advance(10_000);
+  assert.is(stores.shelf('a').get('web').copies.show().copies?.safeOn, 2);
+  assert.is((await contentAfter(stores.disk('b'), LOST))[0], 9);
 });
 
 test.run();
