@@ -159,9 +159,10 @@ async function loadTable(disk: Disk, paths: LayerPaths, fold: StoreFold): Promis
 }
 
 /** The journal also has what was overwritten since, maybe under numbers that this store once gave by itself. */
-function lastSequenceOf({ mark }: VersionTable, { lastSequence, state: { closing } }: StoreFold): number {
-  const isClosed = closing?.digest === mark.digest && closing.entries === mark.entries;
-  return isClosed ? closing.lastSequence : Math.max(mark.lastSequence, lastSequence);
+function lastSequenceOf({ mark }: VersionTable, { lastSequence, state: { closing, role } }: StoreFold): number {
+  if (closing?.digest === mark.digest && closing.entries === mark.entries) return closing.lastSequence;
+  // In the midst of a merge a sealed layer is no more what it was closed with: it ends as foretold if it goes on from there.
+  return role === 'sealed' ? lastSequence : Math.max(mark.lastSequence, lastSequence);
 }
 
 /** Undefined when it is not as it was written, or not there. @throws Error of the disk */

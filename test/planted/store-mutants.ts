@@ -212,4 +212,11 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: '',
     by: 'unit/common/journal',
   },
+  {
+    name: 'a start in the midst of a merge counts on from a number that was overwritten',
+    room: 'blockd/store/image-files.ts',
+    find: "return role === 'sealed' ? lastSequence : Math.max(",
+    replace: 'return Math.max(',
+    by: 'unit/blockd/layer-files',
+  },
 ];

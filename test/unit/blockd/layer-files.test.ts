@@ -7,6 +7,7 @@ import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { deleteLayer, layerPaths, listLayers } from '../../../blockd/store/layer-files.ts';
 import { importRaw } from '../../../blockd/store/raw-import.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import type { TableMark } from '../../../blockd/table/version-table.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { settle } from '../../crash/image-world.ts';
 import { refusal } from '../../refusal.ts';
@@ -106,17 +107,12 @@ test('what is of no layer goes', async () => {
   assert.equal(await filesOf(disk), before);
 });
 
-test('a layer is as it was proven after a start too, though its journal has higher numbers of what was overwritten', async () => {
+/** A layer that was sealed as heard, after a start had given one of its blocks a number of this store's own. */
+async function renumbered(): Promise<{ disk: CrashDisk; store: ImageStore; proof: TableMark }> {
   const disk = new CrashDisk();
-  const fresh = {
-    image: 'web',
-    layer: LAYER,
-    bytes: 2 * BLOCK_BYTES,
-    isOrigin: false,
-    state: { role: 'loose' },
-  } as const;
+  const state = { role: 'loose' } as const;
+  const fresh = { image: 'web', layer: LAYER, bytes: 2 * BLOCK_BYTES, isOrigin: false, state };
   const store = await createLayer(disk, DIRECTORY, fresh);
-  // A start after a crash gave the block a number of this store's own; then the layer was heard anew.
   learn(store.table, 0, [0, 2 ** 20 + 1], 0);
   store.table.lastSequence = 2 ** 20 + 1;
   await store.flush();
@@ -125,7 +121,19 @@ test('a layer is as it was proven after a start too, though its journal has high
   const proof = store.table.mark;
   const closing = { image: 'web', epoch: 1, generation: 1, ...proof };
   await store.commit({ clean: true, state: { role: 'sealed', closing } });
+  return { disk, store, proof };
+}
+
+test('a layer is as it was proven after a start too, though its journal has higher numbers of what was overwritten', async () => {
+  const { disk, proof } = await renumbered();
   assert.equal((await open(disk.afterCut({ kind: 'lose-all' })))?.table.mark, proof);
+});
+
+test('and counts from where it did in the midst of a merge, which would not end as foretold otherwise', async () => {
+  const { disk, store } = await renumbered();
+  learn(store.table, 1, [256, 40], 0);
+  await store.flush();
+  assert.equal((await open(disk.afterCut({ kind: 'lose-all' })))?.table.mark, store.table.mark);
 });
 
 /** Cuts the work at each of its disk steps, with each loss, and hands over what the next start finds. */
