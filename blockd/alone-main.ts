@@ -9,6 +9,7 @@ import { exitCodeOf, reportError } from '../common/error-report.ts';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { createPlainLog, type Log } from '../common/log.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
+import { endSaid } from '../common/terminal.ts';
 import { CONTROL_SOCKET, LONE_NODE } from '../wire/contracts/alone.ts';
 import { Name } from '../wire/names.ts';
 import { type ListenOptions, openPort } from './alone-listen.ts';
@@ -204,5 +205,5 @@ const program = new Command('supercloud blockd')
 try {
   await program.parseAsync(process.argv.slice(2), { from: 'user' });
 } catch (error) {
-  process.exit(exitCodeOf(error));
+  endSaid(exitCodeOf(error));
 }

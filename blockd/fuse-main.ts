@@ -9,6 +9,7 @@ import { crashLoudly, type DaemonContext, type Running, runUntilStopped } from '
 import { exitCodeOf } from '../common/error-report.ts';
 import { OperationError } from '../common/errors.ts';
 import { createPlainLog } from '../common/log.ts';
+import { endSaid } from '../common/terminal.ts';
 import type { LoopOptions } from './fuse/fuse-loop.ts';
 import { mountImages } from './fuse/fuse-mount.ts';
 import { closeDescriptor, newWaker, wake } from './fuse/kernel-calls.ts';
@@ -103,5 +104,5 @@ const program = new Command('supercloud fuse')
 try {
   await program.parseAsync(process.argv.slice(2), { from: 'user' });
 } catch (error) {
-  process.exit(exitCodeOf(error));
+  endSaid(exitCodeOf(error));
 }

@@ -31,3 +31,8 @@ export const STOP_SIGNALS: readonly NodeJS.Signals[] = outlives
 export function servesUnread(): void {
   serves = true;
 }
+
+/** Ends this program with the code, unless standard output has not taken what was said: that is known a turn later. */
+export function endSaid(code: number): void {
+  setImmediate(() => process.exit(code));
+}

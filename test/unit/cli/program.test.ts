@@ -1,7 +1,7 @@
 // A command that is another package's program becomes it: who signals the one signals the other, and who reads no more ends it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, watch } from 'node:fs/promises';
+import { mkdtemp, open, rm, watch } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +45,18 @@ test("its words and its exit code are the program's", async () => {
   assert.match(await text(child.stderr), 'say --alone --data DIR');
   assert.equal(await exited, [1, null]);
 });
+
+for (const words of [['--help'], ['blockd', '--help'], ['fuse', '--help']]) {
+  test(`'${words.join(' ')}' says that nothing of it could be written, and fails`, async () => {
+    const full = await open('/dev/full', 'w');
+    const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', full.fd, 'pipe'] });
+    const exited = once(child, 'exit');
+    const said = child.stderr === null ? '' : await text(child.stderr);
+    assert.match(said, 'standard output fails: ENOSPC');
+    assert.equal(await exited, [1, null]);
+    await full.close();
+  });
+}
 
 for (const words of [['--help'], ['sim', '--help']]) {
   test(`'${words.join(' ')}' ends without a word when nobody reads it`, async () => {
