@@ -2,7 +2,7 @@
 // their addresses are no guest's.
 import { Type } from 'typebox';
 import { OperationError } from '../common/errors.ts';
-import type { GuestNetworkPlan, GuestSubnet } from '../wire/contracts/guest-network.ts';
+import { Egress, type GuestNetworkPlan, type GuestSubnet } from '../wire/contracts/guest-network.ts';
 import { Name } from '../wire/names.ts';
 
 /** The one tenant that there is so far. */
@@ -19,13 +19,20 @@ export const GuestNetworkConfig = Type.Object({
   subnet: Type.String(),
   /** More of them, between which guests are routed. */
   moreSubnets: Type.Optional(Type.Array(Type.String())),
+  /** Absent: nobody of it reaches what is outside. */
+  egress: Type.Optional(Egress),
 });
 export type GuestNetworkConfig = Type.Static<typeof GuestNetworkConfig>;
 
 const DEFAULT: GuestNetworkConfig = { name: 'main', subnet: '10.88.0.0/24' };
 
 /** @throws OperationError NETWORK_BAD */
-export function guestNetwork({ name, subnet, moreSubnets = [] }: GuestNetworkConfig = DEFAULT): GuestNetworkPlan {
+export function guestNetwork({
+  name,
+  subnet,
+  moreSubnets = [],
+  egress,
+}: GuestNetworkConfig = DEFAULT): GuestNetworkPlan {
   const subnets = [subnet, ...moreSubnets].map(subnetOf);
   const inOrder = subnets.toSorted((a, b) => lowestOf(a) - lowestOf(b));
   const shared = inOrder.find((one, index) => index > 0 && isIn(inOrder[index - 1], lowestOf(one)));
@@ -34,7 +41,14 @@ export function guestNetwork({ name, subnet, moreSubnets = [] }: GuestNetworkCon
       remedy: 'give subnets of which no two share an address',
     });
   }
-  return { tenant: TENANT, name, subnets };
+  if (egress === undefined) return { tenant: TENANT, name, subnets };
+  const outside = addressNumber(egress.address);
+  if (outside === undefined || subnets.some((one) => isIn(one, outside))) {
+    throw new OperationError('NETWORK_BAD', `${egress.address} is no address by which guests are seen outside`, {
+      remedy: "give an address of the outside that is nobody else's there",
+    });
+  }
+  return { tenant: TENANT, name, subnets, egress };
 }
 
 /** The first address is kept for the services (DHCP, DNS) and the router. @throws OperationError NETWORK_BAD */

@@ -18,6 +18,7 @@ import type { OpenFlowChannel } from './openflow-channel.ts';
 import type { SwitchListener } from './openflow-server.ts';
 import type { Overlay } from './overlay.ts';
 import type { OverlayRecord } from './overlay-record.ts';
+import { checkNetworks } from './overlay-refusals.ts';
 import { LATE_FORWARD_SEC } from './pipeline.ts';
 import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
 import { Topology } from './topology/topology.ts';
@@ -155,6 +156,7 @@ export class Controller implements SwitchListener {
   }
 
   #networksRecord(networks: readonly GuestNetworkPlan[]): OverlayRecord | undefined {
+    checkNetworks(networks);
     const isSame = isDeepStrictEqual(networks, this.#overlay.networks);
     return isSame ? undefined : { kind: 'networks', networks: [...networks] };
   }

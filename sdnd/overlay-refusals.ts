@@ -1,7 +1,8 @@
 // Why a command to the overlay is refused, in words for a person.
 import { OperationError } from '../common/errors.ts';
+import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import type { Binding } from '../wire/contracts/sdnd.ts';
-import { SERVICE_MAC } from './pipeline.ts';
+import { egressZone, SERVICE_MAC } from './pipeline.ts';
 
 const MULTICAST_BIT = 1;
 const BYTE_MAX = 255;
@@ -15,6 +16,23 @@ export function checkPlace({ owner, mac, ip, port }: Binding, tunnels: readonly 
   const isIp = ip.split('.').every((part) => Number(part) <= BYTE_MAX) && ip !== '0.0.0.0';
   if (isGroup || !isIp || mac === SERVICE_MAC) {
     throw new OperationError('ADDRESS_BAD', `${owner} cannot be ${mac} ${ip}: not the addresses of one host`);
+  }
+}
+
+/** @throws OperationError NETWORK_BAD: two networks that could be taken for each other */
+export function checkNetworks(networks: readonly GuestNetworkPlan[]): void {
+  const seen = new Map<string, string>();
+  for (const { tenant, name, egress } of networks) {
+    const marks = [`tenant ${tenant}`];
+    if (egress !== undefined) {
+      marks.push(`address ${egress.address}`, `zone ${egressZone(tenant)} of connections at ${egress.node}`);
+    }
+    for (const mark of marks) {
+      const other = seen.get(mark);
+      if (other !== undefined)
+        throw new OperationError('NETWORK_BAD', `networks ${other} and ${name} have one ${mark}`);
+      seen.set(mark, name);
+    }
   }
 }
 

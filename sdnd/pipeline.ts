@@ -13,18 +13,24 @@
 //                                   of that port, or its IPv6 address the link-local one of
 //                                   its MAC (N6); marked with its tenant (N7); ARP to arp, IPv4
 //                                   to route, IPv6 to forward
+//               from outside        for a network's address: back to ingress under the guest's     drop
+//                                   (ct), if it is of a connection of the network; to route
 //  2 arp        ARP of guests       a request for a known address is answered by the switch     forward
 //  3 route      IPv4 of guests      to the router of its tenant's network: one off its time to  forward
-//                                   live, and to the MAC address of whom it is for
+//                                   live, and to the MAC address of whom it is for, or on to
+//                                   the router as the way out
 //  4 forward    to a known MAC      of its tenant: where it is, a local port or a node behind   drop
 //                                   the tunnel, to the registers; to gate-out
 //               from the tunnel     of a guest that has just moved away, for 5 s, and at a
 //                                   gateway on the way: to relay
+//               to the router       to the node of the network's way out; there under the
+//                                   network's address (ct), to gate-out
 //  5 gate-out   to the tunnel       only frames of guests, with their origin's hop budget       drop
 //               to a local port     an agent's open port, by the agent's flow; a lab's port      drop
 //               to a closed port    of a guest that migrates: frames of guests into the tunnel
 //                                   to its other place; frames from the tunnel, at its old
 //                                   place, to relay
+//               to the outside      only under the network's address                            drop
 //  6 relay      from the tunnel     one off the hop budget, and into the tunnel; at 0: drop     drop
 //
 // A frame from the tunnel gets into one only by the table relay, each flow of which takes one off the budget in its
@@ -38,7 +44,7 @@ import { ethAddress, type NxRegLoad } from '@openflow/ofp';
 export const Table = { gateIn: 0, ingress: 1, arp: 2, route: 3, forward: 4, gateOut: 5, relay: 6 } as const;
 
 /** `reg0`: where a frame came from. Open vSwitch starts every register at 0. */
-export const Origin = { guest: 0, tunnel: 1 } as const;
+export const Origin = { guest: 0, tunnel: 1, outside: 2 } as const;
 // `reg1` is the number of the port that the frame is for, a guest's or the tunnel's; `reg2` its tenant.
 
 /** Higher is looked at first. */
@@ -94,6 +100,14 @@ export function budgetTunnelIds(budget: number): { value: bigint; mask: bigint }
 /** Writes what is left of the budget into the tunnel id that a frame came with. */
 export function setBudget(budget: number): NxRegLoad {
   return { type: 'nx-reg-load', to: 'tunnelId', toBit: 0, bits: BUDGET_BITS, value: BigInt(budget) };
+}
+
+/** Zones of connections of a way out: neither the machine's own, which is 0, nor those that count from `AGENT_PORT_FIRST`. */
+const EGRESS_ZONES = AGENT_PORT_FIRST - 1;
+
+/** In which zone a tenant's connections to the outside are remembered; it may be another's too, but not at one node. */
+export function egressZone(tenant: number): number {
+  return 1 + (tenant % EGRESS_ZONES);
 }
 
 /** How long frames that come late for a guest are sent on from its old place (SOUNDNESS C1). */

@@ -67,11 +67,11 @@ function lateAdmission(ways: Ways, guest: Guest): Flow[] {
   return [...now, ...endsSoon.map((flow) => ({ ...flow, hardTimeoutSec: LATE_FORWARD_SEC }))];
 }
 
-function fromTunnel(tenant: number, { portNo, address }: TunnelEnd): Match {
+export function fromTunnel(tenant: number, { portNo, address }: TunnelEnd): Match {
   return { inPort: portNo, tunnelId: tenantTunnelIds(tenant), tunIpv4Src: address };
 }
 
-function intoForward(tenant: number) {
+export function intoForward(tenant: number) {
   return actAndGo(Table.forward, setField('reg0', Origin.tunnel), setField('reg2', tenant));
 }
 

@@ -98,6 +98,11 @@ function wayTo(ways: Ways, place: Place | undefined): WayOut | undefined {
 }
 
 function late({ cookie }: Guest, tableId: number, priority: number, match: Match, way: WayOut): Flow {
+  return sendOn(cookie, tableId, priority, match, way);
+}
+
+/** Out of one tunnel into the next. */
+export function sendOn(cookie: bigint, tableId: number, priority: number, match: Match, way: WayOut): Flow {
   return row(cookie, tableId, priority, { reg0: Origin.tunnel, ...match }, actAndGo(Table.relay, ...into(way)));
 }
 
@@ -109,7 +114,7 @@ function to({ tenant, binding }: Guest): Match {
   return { reg2: tenant, ethDst: ethAddress(binding.mac) };
 }
 
-function into({ portNo, address }: WayOut): readonly Action[] {
+export function into({ portNo, address }: WayOut): readonly Action[] {
   return [setField('tunIpv4Dst', address), setField('reg1', portNo)];
 }
 

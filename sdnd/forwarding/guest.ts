@@ -27,7 +27,7 @@ export interface HeldTenant {
   /** Undefined as long as nobody has told of it. */
   readonly network: GuestNetworkPlan | undefined;
   readonly guests: readonly Guest[];
-  /** Where they are, may be, or were a moment ago. */
+  /** Where they are, may be, or were a moment ago, and where their way out is. */
   readonly nodes: ReadonlySet<string>;
   /** Whether this switch is one of those; else it only sends on. */
   readonly isHere: boolean;
@@ -48,8 +48,10 @@ export function heldTenants(overlay: OverlayView, view: SwitchView, ways: Ways):
   const networks = new Map(overlay.networks.map((network) => [network.tenant, network]));
   return [...byTenant]
     .map(([tenant, guests]) => {
+      const network = networks.get(tenant);
       const nodes = new Set(guests.flatMap(everyPlace).map(({ binding }) => binding.node));
-      return { tenant, network: networks.get(tenant), guests, nodes, isHere: nodes.has(view.node) };
+      if (network?.egress !== undefined) nodes.add(network.egress.node);
+      return { tenant, network, guests, nodes, isHere: nodes.has(view.node) };
     })
     .filter(({ nodes, isHere }) => isHere || isOnAnyWay(ways, nodes));
 }

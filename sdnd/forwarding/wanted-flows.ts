@@ -6,6 +6,7 @@ import { controllerCookie, isAgentPort, Priority, Table } from '../pipeline.ts';
 import { admissionFlows, enter } from './admission.ts';
 import { arpAnswer } from './arp.ts';
 import { deliveryFlows, tunnelFlows } from './delivery.ts';
+import { egressFlows, egressGates } from './egress.ts';
 import { act, row } from './flow-row.ts';
 import { type Guest, heldTenants, placesOf } from './guest.ts';
 import { routeFlows } from './routing.ts';
@@ -26,6 +27,8 @@ export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
     ...guests.flatMap((guest) => admissionFlows(ways, guest)),
     ...tenants.filter(({ isHere }) => isHere).flatMap((tenant) => tenant.guests.map(arpAnswer)),
     ...tenants.flatMap(routeFlows),
+    ...tenants.flatMap((tenant) => egressFlows(common, ways, view, tenant)),
+    ...egressGates(common, view, tenants),
     ...tenants.flatMap((tenant) => tenant.guests.flatMap((guest) => deliveryFlows(ways, guest, tenant))),
     ...freePorts(guests).flatMap((portNo) => freePortFlows(common, portNo)),
   ];

@@ -124,8 +124,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'the router takes nothing off the time to live',
     room: 'sdnd/forwarding/routing.ts',
-    find: "actAndGo(Table.forward, { type: 'dec-nw-ttl' }, ",
-    replace: 'actAndGo(Table.forward, ',
+    find: "[{ type: 'dec-nw-ttl' }, setField('reg0', Origin.guest)]",
+    replace: "[setField('reg0', Origin.guest)]",
     by: 'sim/net',
   },
   {
@@ -148,5 +148,67 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     find: 'if (protocol === IpProtocol.icmp && !QUERIES.has(payload[0] ?? -1)) return undefined;',
     replace: '',
     by: 'unit/guest-services/router',
+  },
+  {
+    name: 'a gateway does not send on to the way out',
+    room: 'sdnd/forwarding/egress.ts',
+    find: 'const isOnTheWay = isOnAnyWay(ways, nodes, [egress.node]);',
+    replace: 'const isOnTheWay = nodes.size < 0 && isOnAnyWay(ways, nodes, [egress.node]);',
+    by: 'sim/net',
+  },
+  {
+    name: 'every node speaks in the name of the router',
+    room: 'sdnd/forwarding/egress.ts',
+    find: 'const match: Match = { ...fromTunnel(tenant, end), ethSrc: SERVICE_MAC };',
+    replace:
+      'const { tunIpv4Src: _, ...anyone } = fromTunnel(tenant, end);\n    const match: Match = { ...anyone, ethSrc: SERVICE_MAC };',
+    by: 'sim/net',
+  },
+  {
+    name: 'connections of two tenants are remembered as one',
+    room: 'sdnd/pipeline.ts',
+    find: 'return 1 + (tenant % EGRESS_ZONES);',
+    replace: 'return 1 + (EGRESS_ZONES % (tenant + 1)) * 0;',
+    by: 'sim/net',
+  },
+  {
+    name: 'what comes from outside goes on though it is of no connection',
+    room: 'sdnd/forwarding/egress.ts',
+    find: 'const known = [states(CtState.established | CtState.reply), states(CtState.related, CtState.established)];',
+    replace: 'const known = [states(0)];',
+    and: [
+      {
+        room: 'sdnd/forwarding/egress.ts',
+        find: '{ ...ip, ipv4Dst: address, ctState: untracked }',
+        replace: '{ ...ip, ctState: untracked }',
+      },
+    ],
+    by: 'sim/net',
+  },
+  {
+    name: "a node forgets a tenant's guests while only their way out is there",
+    room: 'sdnd/forwarding/guest.ts',
+    find: 'if (network?.egress !== undefined) nodes.add(network.egress.node);',
+    replace: '',
+    by: 'sim/net',
+  },
+  {
+    name: 'an answer from outside that is for nobody any more goes out again',
+    room: 'sdnd/forwarding/egress.ts',
+    find: 'const out: Match = { reg0: Origin.guest, ...toRouter(tenant) };',
+    replace: 'const out: Match = { ...toRouter(tenant) };',
+    and: [
+      {
+        room: 'sdnd/forwarding/egress.ts',
+        find: '[Origin.guest, Origin.tunnel].map(',
+        replace: '[Origin.guest, Origin.tunnel, Origin.outside].map(',
+      },
+      {
+        room: 'sdnd/forwarding/egress.ts',
+        find: 'const inside = (network?.subnets ?? []).map(',
+        replace: 'const inside = (network?.subnets ?? []).slice(tenant).map(',
+      },
+    ],
+    by: 'sim/net',
   },
 ];

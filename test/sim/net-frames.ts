@@ -1,6 +1,7 @@
 // The frames that guests of a simulated network send: to another in their subnet by its address, to one in another subnet
 // by the router's, and what is to be seen of that where they come out.
 import { ethAddress, ipv4 } from '@openflow/ofp';
+import { egressMac } from '../../sdnd/forwarding/egress.ts';
 import { SERVICE_MAC } from '../../sdnd/pipeline.ts';
 import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
 import type { Frame } from './net-switch.ts';
@@ -11,15 +12,26 @@ const ETH_TYPE_ARP = 0x0806;
 /** Of what guests send. */
 const TTL = 64;
 const SUBNETS = 2;
+/** The port to the outside, at every node, and its number. */
+export const EXIT_PORT = 'outside0';
+export const EXIT_PORT_NO = 9;
+const NEXT_HOP = '02:99:00:00:00:01';
+const OUTSIDE = ipv4('203.0.113.9');
+/** The same for all, so that translated ones would meet. */
+const PORT = 40_000;
+const FAR_PORT = 443;
 const SUBNET_BITS = 24;
 
 /** The subnets of every tenant: the same for all. */
-export function networkOf(tenant: number): GuestNetworkPlan {
+/** `exit`: the node of the tenant's way out, if it has one. */
+export function networkOf(tenant: number, exit: string | undefined): GuestNetworkPlan {
   const subnets = Array.from({ length: SUBNETS }, (_, index) => ({
     ...{ subnet: `10.88.${index}.0`, bits: SUBNET_BITS },
     services: `10.88.${index}.254`,
   }));
-  return { tenant, name: `tenant${tenant}`, subnets };
+  const network = { tenant, name: `tenant${tenant}`, subnets };
+  const egress = { port: EXIT_PORT, address: `198.51.100.${tenant}`, nextHop: NEXT_HOP };
+  return exit === undefined ? network : { ...network, egress: { node: exit, ...egress } };
 }
 
 /** The addresses of a tenant's guest by its number there; guests of one subnet and of two are next to each other. */
@@ -48,6 +60,34 @@ export function faultOf(frame: Frame, from: SimGuest, to: SimGuest): string | un
   if (frame.ethSrc !== from.mac || frame.ethDst !== to.mac) return `from ${frame.ethSrc} to ${frame.ethDst}`;
   const hops = TTL - Number(frame.ipTtl);
   return hops === (areRouted(from, to) ? 1 : 0) ? undefined : `after ${hops} routers`;
+}
+
+/** A packet of a guest's connection to somebody outside. */
+export function outwards(from: SimGuest, inPort: number | undefined): Frame {
+  const ports = { ipProto: 6, tcpSrc: PORT, tcpDst: FAR_PORT };
+  return { ...frameOf(from, from, inPort), ethDst: SERVICE_MAC, ipv4Dst: OUTSIDE, ...ports };
+}
+
+/** What is wrong with a frame of a network that has come out to the outside. */
+export function faultOutside(frame: Frame, { egress }: GuestNetworkPlan): string | undefined {
+  if (egress === undefined) return 'of a network that has no way out';
+  if (frame.ipv4Src !== ipv4(egress.address)) return `under ${frame.ipv4Src}`;
+  if (frame.ethDst !== egress.nextHop || frame.ethSrc !== egressMac(egress.address)) return `to ${frame.ethDst}`;
+  return frame.ipTtl === TTL - 1 ? undefined : `with ${frame.ipTtl} hops left`;
+}
+
+/** The answer of somebody outside to a frame that has come out there; to another port it is none. */
+export function answerTo(frame: Frame, port = frame.tcpSrc): Frame {
+  const ethernet = { inPort: EXIT_PORT_NO, ethSrc: frame.ethDst, ethDst: frame.ethSrc, ethType: ETH_TYPE_IPV4 };
+  const ip = { ipv4Src: frame.ipv4Dst, ipv4Dst: frame.ipv4Src, ipTtl: TTL, ipProto: 6 };
+  return { ...ethernet, ...ip, tcpSrc: frame.tcpDst, tcpDst: port };
+}
+
+/** What is wrong with an answer that has come to a guest. */
+export function faultInside(frame: Frame, to: SimGuest): string | undefined {
+  if (frame.ethDst !== to.mac || frame.ethSrc !== SERVICE_MAC) return `from ${frame.ethSrc} to ${frame.ethDst}`;
+  if (frame.ipv4Dst !== ipv4(to.ip) || frame.tcpDst !== PORT) return `for ${frame.ipv4Dst}, port ${frame.tcpDst}`;
+  return frame.ipTtl === TTL - 1 ? undefined : `with ${frame.ipTtl} hops left`;
 }
 
 export function arpOf(from: SimGuest, to: SimGuest, inPort: number | undefined): Frame {

@@ -1,8 +1,10 @@
 // What happens in a simulated network, as its seed draws it: guests come, move there and back, are restarted elsewhere and
 // go, while flow-mods are under way, and switches that are late have those of several commands before them.
+
+import { SERVICE_MAC } from '../../sdnd/pipeline.ts';
 import { arrive, arriveInPart, NOTHING } from './net-arrival.ts';
 import { addressesOf } from './net-frames.ts';
-import { drawTopology, pairOf } from './net-topology.ts';
+import { drawTopology, type NetTopology, pairOf } from './net-topology.ts';
 import { NetWorld, type SimGuest } from './net-world.ts';
 import type { Prng } from './prng.ts';
 
@@ -21,7 +23,9 @@ export class NetStory {
 
   constructor(draw: Prng) {
     this.#draw = draw;
-    this.world = new NetWorld(drawTopology(draw), drawGuests(draw));
+    const topology = drawTopology(draw);
+    const guests = drawGuests(draw);
+    this.world = new NetWorld(topology, guests, drawExits(draw, topology, guests));
   }
 
   /** Answers when the story is over, or at the first thing that went wrong. */
@@ -164,14 +168,20 @@ export class NetStory {
   /** All that is known has arrived: everybody is reached, ARP is answered right, and nobody speaks for another. */
   #settled(): void {
     const { world } = this;
-    world.check(this.#demand(new Set()));
     world.checkArp();
     world.checkHeld();
+    world.outside.checkUnasked();
     for (let look = 0; look < FENCED_LOOKS; look++) {
       const [guest, to] = [this.#one(world.guests), this.#one(world.guests)];
       const tenant = this.#draw.chance(0.7) ? guest.tenant : 1 + this.#draw.integer(4);
-      world.checkFenced(this.#one(world.switches).node, guest, to, tenant, this.#draw.integer(BUDGETS));
+      const budget = this.#draw.integer(BUDGETS);
+      const node = this.#one(world.switches).node;
+      world.checkFenced(node, guest, to, tenant, budget);
+      world.checkFenced(node, { ...to, owner: 'the router', mac: SERVICE_MAC }, to, tenant, budget);
+      world.checkFenced(node, guest, { ...guest, owner: 'the router', mac: SERVICE_MAC }, tenant, budget);
     }
+    // Last: who is told of a checked state is told of all these frames.
+    world.check(this.#demand(new Set()));
   }
 
   #demand(changed: ReadonlySet<string>): (from: SimGuest, to: SimGuest) => boolean {
@@ -202,4 +212,15 @@ function drawGuests(draw: Prng): SimGuest[] {
     taken.set(tenant, host);
     return { owner: `g${number}`, number, tenant, ...addressesOf(host) };
   });
+}
+
+/** By tenant the node of its way out; some have none. */
+function drawExits(draw: Prng, { members }: NetTopology, guests: readonly SimGuest[]): Map<number, string> {
+  const tenants = new Set(guests.map(({ tenant }) => tenant));
+  return new Map(
+    [...tenants].flatMap((tenant) => {
+      const node = members[draw.integer(members.length)]?.node;
+      return node === undefined || draw.chance(0.25) ? [] : [[tenant, node] as const];
+    }),
+  );
 }

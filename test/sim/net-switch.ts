@@ -1,8 +1,9 @@
 // A switch of the simulation: flow tables that flow-mods change and frames go through, as OpenFlow 1.3.5 (5, 6.4) and
 // ovs-fields(7) say it. Knows the commands, instructions and actions that the overlay uses and fails on any other.
-import type { Action, FlowMod } from '@openflow/ofp';
+import type { Action, FlowMod, NxCt } from '@openflow/ofp';
 import { PortNumber } from '@openflow/ofp';
 import { type Flow, flowKey } from '../../sdnd/flow.ts';
+import { Connections } from './net-connections.ts';
 
 type Value = number | string;
 /** A frame's fields and what the switch knows of it. Registers and tunnel fields that are absent are 0. */
@@ -28,8 +29,18 @@ interface Test {
 }
 
 /** Fields that every frame has, and that begin as 0. */
-const ALWAYS: ReadonlySet<string> = new Set(['reg0', 'reg1', 'reg2', 'tunnelId', 'tunIpv4Src', 'tunIpv4Dst']);
+const ALWAYS: ReadonlySet<string> = new Set([
+  'reg0',
+  'reg1',
+  'reg2',
+  'tunnelId',
+  'tunIpv4Src',
+  'tunIpv4Dst',
+  'ctState',
+]);
 const TABLES = 7;
+/** A frame is tracked once on its way out, or once on its way in. */
+const TRACKS_MAX = 1;
 
 const keys = new WeakMap<object, string>();
 
@@ -47,6 +58,8 @@ export class SimSwitch {
   /** By key. */
   #entries: Map<string, Entry> = new Map();
   #tables: readonly (readonly Entry[])[] | undefined;
+  /** Its connections; what is put back to an earlier state keeps them. */
+  readonly #connections = new Connections();
   #nowMs = 0;
 
   constructor(node: string) {
@@ -91,21 +104,36 @@ export class SimSwitch {
   /** Takes a frame through the tables; answers what was sent. */
   process(frame: Frame): Sent[] {
     const sent: Sent[] = [];
+    const isTracked = this.#run(0, frame, sent);
+    // What connections do is told by no single frame.
+    if (!isTracked) this.seen?.(frame, sent);
+    return sent;
+  }
+
+  /** From one table on; answers whether connections were looked at. */
+  #run(first: number, frame: Frame, sent: Sent[], tracks = 0): boolean {
+    let isTracked = false;
     let current: Frame | undefined = frame;
-    let table: number | undefined = 0;
+    let table: number | undefined = first;
     while (table !== undefined && current !== undefined) {
       const instructions: Flow['instructions'] = this.#lookUp(table, current)?.flow.instructions ?? [];
       let next: number | undefined;
       for (const instruction of instructions) {
         if (instruction.type === 'goto-table') next = instruction.tableId;
-        else if (instruction.type === 'apply-actions') current = current && act(instruction.actions, current, sent);
-        else throw new Error(`unknown instruction ${instruction.type}`);
+        else if (instruction.type === 'apply-actions') {
+          const { frame: changed, forks } = act(instruction.actions, current ?? {}, sent);
+          current = changed;
+          for (const { action, frame: forked } of forks) {
+            if (tracks === TRACKS_MAX) throw new Error(`${this.node} tracks a frame again and again`);
+            isTracked = true;
+            this.#run(action.recircTable, this.#connections.track(forked, action), sent, tracks + 1);
+          }
+        } else throw new Error(`unknown instruction ${instruction.type}`);
       }
       if (next !== undefined && next <= table) throw new Error(`from table ${table} to ${next}`);
       table = next;
     }
-    this.seen?.(frame, sent);
-    return sent;
+    return isTracked;
   }
 
   #entryOf(flow: FlowMod): Entry {
@@ -153,8 +181,15 @@ function passes({ field, value, mask }: Test, frame: Frame): boolean {
   return mask === undefined ? found === value : found !== undefined && (Number(found) & mask) >>> 0 === value;
 }
 
-/** Undefined: the frame goes no further. */
-function act(actions: readonly Action[], start: Frame, sent: Sent[]): Frame | undefined {
+interface Acted {
+  /** Undefined: it goes no further. */
+  readonly frame: Frame | undefined;
+  /** Copies that go on by themselves once they are tracked. */
+  readonly forks: readonly { readonly action: NxCt; readonly frame: Frame }[];
+}
+
+function act(actions: readonly Action[], start: Frame, sent: Sent[]): Acted {
+  const forks: { action: NxCt; frame: Frame }[] = [];
   let frame = start;
   for (const action of actions) {
     if (action.type === 'set-field') frame = { ...frame, [action.field]: plain(action.value) };
@@ -165,12 +200,13 @@ function act(actions: readonly Action[], start: Frame, sent: Sent[]): Frame | un
       frame = { ...frame, [action.to]: kept | (Number(action.value) << action.toBit) };
     } else if (action.type === 'dec-nw-ttl') {
       // What has no hop left goes nowhere (OpenFlow 1.3.5, 5.12).
-      if (Number(frame.ipTtl) <= 1) return undefined;
+      if (Number(frame.ipTtl) <= 1) return { frame: undefined, forks };
       frame = { ...frame, ipTtl: Number(frame.ipTtl) - 1 };
-    } else if (action.type === 'output') send(action.port, frame, sent);
+    } else if (action.type === 'nx-ct') forks.push({ action, frame });
+    else if (action.type === 'output') send(action.port, frame, sent);
     else throw new Error(`unknown action ${action.type}`);
   }
-  return frame;
+  return { frame, forks };
 }
 
 function plain(value: unknown): Value {

@@ -42,7 +42,7 @@ export function walk(underlay: Underlay, from: SimSwitch, frame: Frame, tunnels 
 
 // The headers and the tunnel id cross; all that a switch noted of the frame begins anew.
 function arrived(frame: Frame, { portNo, source }: Arrival): Frame {
-  return { ...frame, reg0: 0, reg1: 0, reg2: 0, tunIpv4Dst: 0, tunIpv4Src: source, inPort: portNo };
+  return { ...frame, reg0: 0, reg1: 0, reg2: 0, ctState: 0, tunIpv4Dst: 0, tunIpv4Src: source, inPort: portNo };
 }
 
 function budgetOf({ tunnelId }: Frame): number {

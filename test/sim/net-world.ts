@@ -6,12 +6,15 @@ import { closeGate, openGate } from '../../sdnd/gate.ts';
 import { AGENT_PORT_FIRST, originTunnelId, tenantOfTunnelId } from '../../sdnd/pipeline.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { NetControl } from './net-control.ts';
-import { arpOf, faultOf, frameOf, networkOf } from './net-frames.ts';
+import { arpOf, EXIT_PORT, EXIT_PORT_NO, faultOf, frameOf, networkOf } from './net-frames.ts';
+import { NetOutside } from './net-outside.ts';
 import { type Frame, keyOf, SimSwitch } from './net-switch.ts';
 import type { NetTopology } from './net-topology.ts';
 import { type Delivery, type Underlay, walk } from './net-walk.ts';
 
 const ETH_TYPE_IPV4 = 0x0800;
+/** Of the states one in so many is looked at for the way out too. */
+const OUTSIDE_ONE_IN = 3;
 const PORTS_A_NODE = 64;
 
 /** A guest: its tenant and its addresses, which one of another tenant may have too. */
@@ -35,26 +38,36 @@ export class NetWorld {
   /** Frames that were followed to their end, and the most tunnels that one crossed. */
   walks = 0;
   tunnelsMost = 0;
+  /** That were looked at. */
+  #states = 0;
+  readonly outside = new NetOutside(this);
   /** Where each guest's port passes frames: nowhere, or at one node. */
   readonly #open = new Map<string, string>();
   /** Ports by node and name. */
   readonly #ports = new Map<string, Map<string, number>>();
 
-  constructor(topology: NetTopology, guests: readonly SimGuest[]) {
+  /** `exits`: by tenant the node of its way out. */
+  constructor(topology: NetTopology, guests: readonly SimGuest[], exits: ReadonlyMap<number, string> = new Map()) {
     this.topology = topology;
     this.switches = topology.members.map(({ node }) => new SimSwitch(node));
     this.guests = guests;
-    for (const { node } of this.switches) this.#ports.set(node, topology.tunnelPorts(node));
+    for (const { node } of this.switches)
+      this.#ports.set(node, topology.tunnelPorts(node).set(EXIT_PORT, EXIT_PORT_NO));
     this.control = new NetControl(this.switches, (node) => this.#portsOf(node));
     this.control.command({ kind: 'members', members: [...topology.members] });
     const tenants = new Set(guests.map(({ tenant }) => tenant));
-    this.control.command({ kind: 'networks', networks: [...tenants].map(networkOf) });
+    const networks = [...tenants].map((tenant) => networkOf(tenant, exits.get(tenant)));
+    this.control.command({ kind: 'networks', networks });
   }
 
   at(node: string): SimSwitch {
     const found = this.switches.find((one) => one.node === node);
     if (found === undefined) throw new Error(`there is no node ${node}`);
     return found;
+  }
+
+  portNo(owner: string, node: string): number | undefined {
+    return this.#portsOf(node).get(owner);
   }
 
   openAt(owner: string): string | undefined {
@@ -96,10 +109,12 @@ export class NetWorld {
 
   /** Walks from every open guest to every other's address. `demanded`: the pairs that must be reached. */
   check(demanded: (from: SimGuest, to: SimGuest) => boolean): void {
+    this.#states += 1;
     for (const from of this.guests) {
       const node = this.#open.get(from.owner);
       if (node === undefined) continue;
       for (const to of this.guests) if (to !== from && to.mac !== from.mac) this.#checkPair(from, node, to, demanded);
+      if (this.#states % OUTSIDE_ONE_IN === 0) this.outside.check(from, node, demanded(from, from));
     }
     this.checked?.();
   }
@@ -107,7 +122,7 @@ export class NetWorld {
   /** The same with a story for what is found. */
   #checkPair(from: SimGuest, node: string, to: SimGuest, demanded: (from: SimGuest, to: SimGuest) => boolean): void {
     const what = `${from.owner} at ${node} to ${to.owner}`;
-    const deliveries = this.follow(node, frameOf(from, to, this.#portNo(from.owner, node)), what);
+    const deliveries = this.follow(node, frameOf(from, to, this.portNo(from.owner, node)), what);
     this.#checkSafe(deliveries, from, to, what);
     const there = this.#open.get(to.owner);
     if (from.tenant !== to.tenant || deliveries.length > 0 || there === undefined || !demanded(from, to)) return;
@@ -146,7 +161,7 @@ export class NetWorld {
       for (const to of this.guests) {
         if (node === undefined || to.ip === from.ip || this.control.place(from.owner)?.node !== node) continue;
         const what = `${from.owner} at ${node} asks for ${to.ip}`;
-        const [answer, ...others] = this.follow(node, arpOf(from, to, this.#portNo(from.owner, node)), what);
+        const [answer, ...others] = this.follow(node, arpOf(from, to, this.portNo(from.owner, node)), what);
         const peer = this.guests.find(({ owner, tenant, ip }) => {
           return tenant === from.tenant && ip === to.ip && this.control.place(owner) !== undefined;
         });
@@ -176,6 +191,7 @@ export class NetWorld {
     const places = [...overlay.bindings.values(), ...overlay.preparations.values(), ...overlay.departures.values()];
     for (const one of this.switches.filter(({ node }) => !this.topology.isGateway(node))) {
       const held = new Set(places.filter(({ node }) => node === one.node).map(tenantOf));
+      for (const { tenant, egress } of overlay.networks) if (egress?.node === one.node) held.add(tenant);
       const strange = one.flows().find((flow) => {
         const tenant = tenantIn(flow);
         return tenant !== 0 && !held.has(tenant);
@@ -193,7 +209,8 @@ export class NetWorld {
       return isAddress && one.node === node;
     });
     // What gateways send on they have looked at themselves.
-    if (isItsPlace || this.topology.isGateway(node)) return;
+    const isExit = overlay.networks.some((one) => one.tenant === tenant && one.egress?.node === node);
+    if (isItsPlace || isExit || this.topology.isGateway(node)) return;
     for (const there of this.switches) {
       if (there.node === node) continue;
       const frame = { tunnelId: tunnelId(tenant, budget), ethSrc: guest.mac, ethDst: to.mac, ethType: ETH_TYPE_IPV4 };
@@ -207,10 +224,6 @@ export class NetWorld {
     return this.topology.arrivals(from, to).some(({ portNo, source }) => {
       return this.follow(to, { ...frame, inPort: portNo, tunIpv4Src: source }, what).length > 0;
     });
-  }
-
-  #portNo(owner: string, node: string): number | undefined {
-    return this.#portsOf(node).get(owner);
   }
 
   #send({ node }: SimSwitch, portNo: number, address: number): ReturnType<Underlay> {

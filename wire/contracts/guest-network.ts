@@ -1,7 +1,7 @@
 // The guests' networks: as the orchestrator tells them to the overlay's controller, and what that tells each node's agent,
 // which answers its guests by it (DHCP, DNS). Shapes only.
 import { Type } from 'typebox';
-import { Ipv4, Mac, Name } from '../names.ts';
+import { Ipv4, Mac, Name, PortName } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 
@@ -15,6 +15,19 @@ export const GuestSubnet = Type.Object({
 });
 export type GuestSubnet = Type.Static<typeof GuestSubnet>;
 
+/** How a network's guests reach what is outside, and are seen there. */
+export const Egress = Type.Object({
+  /** Connections stay with it, wherever their guests move. */
+  node: Name,
+  /** The port of its switch that leads outside. */
+  port: PortName,
+  /** By which its guests are seen: no other network's, and nobody else's there. */
+  address: Ipv4,
+  /** Whom frames are sent to by that port. */
+  nextHop: Mac,
+});
+export type Egress = Type.Static<typeof Egress>;
+
 /** One tenant's network: guests of its subnets reach each other, and guests of no other tenant. */
 export const GuestNetworkPlan = Type.Object({
   tenant: Type.Integer({ minimum: 1 }),
@@ -22,6 +35,8 @@ export const GuestNetworkPlan = Type.Object({
   name: Name,
   /** No two of them share an address. */
   subnets: Type.Array(GuestSubnet, { minItems: 1 }),
+  /** Absent: its guests reach each other alone. */
+  egress: Type.Optional(Egress),
 });
 export type GuestNetworkPlan = Type.Static<typeof GuestNetworkPlan>;
 

@@ -66,6 +66,17 @@ networks('it may have several subnets, of which no two share an address', () => 
     );
 });
 
+networks('the address by which it is seen outside is none of its own', () => {
+  const out = (address: string) => ({ node: 'gamma', port: 'outside0', address, nextHop: '02:99:00:00:00:01' });
+  const plan = (address: string) => guestNetwork({ name: 'main', subnet: '10.88.0.0/24', egress: out(address) });
+  assert.equal(plan('198.51.100.7').egress, out('198.51.100.7'));
+  for (const address of ['10.88.0.7', '198.51.100.256'])
+    assert.is(
+      refusal(() => plan(address)),
+      'NETWORK_BAD',
+    );
+});
+
 networks("its ends and the address of the services are no guest's, nor is any outside", () => {
   const plan = guestNetwork({ name: 'main', subnet: '10.88.4.0/22' });
   for (const ip of ['10.88.4.0', '10.88.7.255', '10.88.4.1']) {

@@ -6,6 +6,8 @@ import { codeOf } from '../../../common/errors.ts';
 import { SchemaCheck } from '../../../common/schema-check.ts';
 import { Overlay } from '../../../sdnd/overlay.ts';
 import { OverlayRecord } from '../../../sdnd/overlay-record.ts';
+import { checkNetworks } from '../../../sdnd/overlay-refusals.ts';
+import { AGENT_PORT_FIRST } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
 
 const web: Binding = {
@@ -203,6 +205,26 @@ test('the short form of the journal leads to the same state', () => {
   const check = new SchemaCheck(OverlayRecord);
   for (const record of overlay.records())
     assert.ok(check.accepts(record), check.accepts(record) ? '' : check.fault(record));
+});
+
+test('networks that could be taken for each other are refused', () => {
+  const subnets = [{ subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' }];
+  const network = (tenant: number, address: string, node = 'alpha') => {
+    const egress = { node, port: 'out0', address, nextHop: '02:99:00:00:00:01' };
+    return { tenant, name: `t${tenant}`, subnets, egress };
+  };
+  const first = network(1, '198.51.100.1');
+  const zones = AGENT_PORT_FIRST - 1;
+  checkNetworks([first, network(2, '198.51.100.2'), network(1 + zones, '198.51.100.3', 'beta')]);
+  for (const second of [
+    network(1, '198.51.100.2'),
+    network(2, '198.51.100.1', 'beta'),
+    network(1 + zones, '198.51.100.2'),
+  ])
+    assert.is(
+      refusal(() => checkNetworks([first, second])),
+      'NETWORK_BAD',
+    );
 });
 
 test('tenants may have the same addresses, but no tenant twice', () => {

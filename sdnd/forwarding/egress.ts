@@ -1,0 +1,141 @@
+// The way out of a tenant's network: by one node's port to the outside, under one address, which is the network's alone. That
+// node's switch remembers the connections (ct, nat) and stays where it is when a guest moves; the overlay carries the
+// frames there and back. From outside only answers come in.
+import {
+  type Action,
+  CtFlag,
+  CtState,
+  type EthAddress,
+  ethAddress,
+  ipv4,
+  ipv4Mask,
+  type Match,
+  NatFlag,
+  output,
+  setField,
+} from '@openflow/ofp';
+import type { Egress } from '../../wire/contracts/guest-network.ts';
+import type { Flow } from '../flow.ts';
+import { egressZone, Origin, originTunnelId, Priority, SERVICE_MAC, Table } from '../pipeline.ts';
+import { ARP_REQUEST, ETH_TYPE_ARP, ETH_TYPE_IPV4, enter, fromTunnel, intoForward } from './admission.ts';
+import { replyTo } from './arp.ts';
+import { into, sendOn } from './delivery.ts';
+import { act, actAndGo, row } from './flow-row.ts';
+import { type HeldTenant, isOnAnyWay } from './guest.ts';
+import { toRouter } from './routing.ts';
+import type { SwitchView } from './view.ts';
+import type { Ways } from './ways.ts';
+
+/** A tenant, its way out, and this switch. */
+interface Exit {
+  readonly cookie: bigint;
+  readonly tenant: HeldTenant;
+  readonly egress: Egress;
+}
+
+const MAC_PREFIX = '06:53';
+
+/** Under which the outside knows a network: its own, so that two nodes on one wire are not taken for each other. */
+export function egressMac(address: string): EthAddress {
+  const octets = address.split('.').map((octet) => Number(octet).toString(16).padStart(2, '0'));
+  return ethAddress([MAC_PREFIX, ...octets].join(':'));
+}
+
+/** What of a tenant's frames goes out, and what comes in for them. */
+export function egressFlows(cookie: bigint, ways: Ways, view: SwitchView, tenant: HeldTenant): Flow[] {
+  const egress = tenant.network?.egress;
+  if (egress === undefined) return [];
+  const exit = { cookie, tenant, egress };
+  const isExit = egress.node === view.node;
+  const portNo = isExit ? view.ports.get(egress.port) : undefined;
+  return [
+    ...(tenant.isHere ? defaultRoute(exit) : []),
+    ...(portNo === undefined ? [] : [...leaving(exit, portNo), ...entering(exit, portNo)]),
+    ...(isExit ? [] : [...towards(exit, ways), ...answers(exit, ways)]),
+  ];
+}
+
+/** The ports to the outside let frames into the tables: one for several networks, it may be. */
+export function egressGates(cookie: bigint, view: SwitchView, tenants: readonly HeldTenant[]): Flow[] {
+  const names = tenants.map(({ network }) => (network?.egress?.node === view.node ? network.egress.port : ''));
+  const numbers = new Set(names.map((name) => view.ports.get(name)));
+  return [...numbers].flatMap((portNo) => (portNo === undefined ? [] : [enter(cookie, portNo)]));
+}
+
+// What is for one of its subnets, but for nobody there, does not go out.
+function defaultRoute({ cookie, tenant: { tenant, network } }: Exit): Flow[] {
+  const inside = (network?.subnets ?? []).map(({ subnet, bits }): Flow => {
+    const ipv4Dst = { value: ipv4(subnet), mask: ipv4Mask(bits) };
+    return row(cookie, Table.route, Priority.normal, { ...toRouter(tenant), ipv4Dst }, []);
+  });
+  const out: Match = { reg0: Origin.guest, ...toRouter(tenant) };
+  return [...inside, row(cookie, Table.route, Priority.fallback, out, actAndGo(Table.forward, { type: 'dec-nw-ttl' }))];
+}
+
+/** At the node itself; nothing leaves under another address than the network's. */
+function leaving({ cookie, tenant: { tenant }, egress }: Exit, portNo: number): Flow[] {
+  const address = ipv4(egress.address);
+  const translate = act(
+    setField('ethSrc', egressMac(egress.address)),
+    setField('ethDst', ethAddress(egress.nextHop)),
+    setField('reg1', portNo),
+    track(tenant, Table.gateOut, address),
+  );
+  const left: Match = { reg1: portNo, ethType: ETH_TYPE_IPV4, ipv4Src: address };
+  return [
+    ...[Origin.guest, Origin.tunnel].map((reg0) =>
+      row(cookie, Table.forward, Priority.normal, { reg0, ...toRouter(tenant) }, translate),
+    ),
+    row(cookie, Table.gateOut, Priority.normal, left, act(output(portNo))),
+  ];
+}
+
+// What comes for the network's address is looked up among its connections; what is of none goes no further. Of a packet that
+// came back from that the address is the guest's, and the router sends it on.
+function entering({ cookie, tenant: { tenant }, egress }: Exit, inPort: number): Flow[] {
+  const address = ipv4(egress.address);
+  const ip: Match = { inPort, ethType: ETH_TYPE_IPV4 };
+  const untracked = { value: 0, mask: CtState.tracked };
+  const look = act(setField('reg0', Origin.outside), setField('reg2', tenant), track(tenant, Table.ingress));
+  const goOn = actAndGo(Table.route, setField('ethSrc', SERVICE_MAC), setField('ethDst', SERVICE_MAC));
+  const known = [states(CtState.established | CtState.reply), states(CtState.related, CtState.established)];
+  const arp: Match = { inPort, ethType: ETH_TYPE_ARP, arpOp: ARP_REQUEST, arpTpa: address };
+  return [
+    row(cookie, Table.ingress, Priority.normal, { ...ip, ipv4Dst: address, ctState: untracked }, look),
+    ...known.map((ctState) => row(cookie, Table.ingress, Priority.own, { ...ip, reg2: tenant, ctState }, goOn)),
+    row(cookie, Table.ingress, Priority.normal, arp, replyTo(egressMac(egress.address), address)),
+  ];
+}
+
+function states(has: number, hasNot = 0): { value: number; mask: number } {
+  return { value: CtState.tracked | has, mask: CtState.tracked | has | hasNot };
+}
+
+/** `source`: new connections are remembered, and go on under this address; absent: only those that are known. */
+function track(tenant: number, recircTable: number, source?: number): Action {
+  const nat =
+    source === undefined
+      ? { flags: 0 }
+      : { flags: NatFlag.source, addresses: { family: 'ipv4', min: source } as const };
+  const flags = source === undefined ? 0 : CtFlag.commit;
+  return { type: 'nx-ct', flags, zone: egressZone(tenant), recircTable, alg: 0, actions: [{ type: 'nx-nat', ...nat }] };
+}
+
+/** To the node of the way out: from guests here, and, on the way to it, from others. */
+function towards({ cookie, tenant: { tenant, nodes, isHere }, egress }: Exit, ways: Ways): Flow[] {
+  const way = ways.to(egress.node);
+  if (way === undefined) return [];
+  const start = actAndGo(Table.gateOut, ...into(way), setField('tunnelId', originTunnelId(tenant, way.budget)));
+  const own = isHere ? [row(cookie, Table.forward, Priority.normal, toRouter(tenant), start)] : [];
+  const isOnTheWay = isOnAnyWay(ways, nodes, [egress.node]);
+  const through = isOnTheWay ? [sendOn(cookie, Table.forward, Priority.own, toRouter(tenant), way)] : [];
+  return [...own, ...through];
+}
+
+/** In the router's name speaks no node but that of the way out (SOUNDNESS C11). */
+function answers({ cookie, tenant: { tenant }, egress }: Exit, ways: Ways): Flow[] {
+  return ways.from(egress.node).map((end) => {
+    const match: Match = { ...fromTunnel(tenant, end), ethSrc: SERVICE_MAC };
+    return row(cookie, Table.ingress, Priority.normal, match, intoForward(tenant));
+  });
+}

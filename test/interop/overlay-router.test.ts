@@ -1,0 +1,195 @@
+// A network's router and its way out by real switches: a guest reaches another subnet, and holds a connection to somebody
+// outside while it moves to one node after the other, the last of them that of the way out. Needs root and Debian's
+// openvswitch-switch. The tests build on each other, in order.
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createVethPair, runIn, spawnIn } from '../../lab/namespace.ts';
+import { portName } from '../../sdnd/guest-ports.ts';
+import { within } from '../unit/common/members.ts';
+import { OverlayHosts } from './overlay-hosts.ts';
+import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
+
+const WITHIN_MS = 20_000;
+const POLL_MS = 50;
+const GUEST_MTU_BYTES = 1330;
+const OUTSIDE = '203.0.113.9';
+const NEXT_HOP = '02:99:00:00:00:01';
+const NETWORK = {
+  tenant: 1,
+  name: 'shop',
+  subnets: [
+    { subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' },
+    { subnet: '10.88.1.0', bits: 24, services: '10.88.1.1' },
+  ],
+  egress: { node: 'gamma', port: 'outside0', address: '198.51.100.7', nextHop: NEXT_HOP },
+};
+const PINGS = `ping -n -c 2 -i 0.2 -W 1 ${OUTSIDE}`;
+/** Says where it is called from, and says again what it hears. */
+const SERVER = `require('node:net').createServer((socket) => {
+  console.log(socket.remoteAddress + ':' + socket.remotePort);
+  socket.on('error', () => undefined).pipe(socket);
+}).listen(443, () => console.log('listens'));`;
+/** Counts, ten times a second, and says what comes back. */
+const CLIENT = `const socket = require('node:net').connect(443, '${OUTSIDE}');
+socket.on('data', (bytes) => process.stdout.write(bytes)).on('close', () => process.exit(1));
+let count = 0;
+setInterval(() => socket.write(++count + '\\n'), 100);`;
+
+const net = new ThreeSwitches();
+const hosts = new OverlayHosts(net);
+const router = suite('router and way out');
+const running: ChildProcess[] = [];
+/** What came back to the guest, in order. */
+const heard: number[] = [];
+
+async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
+  for (let waitedMs = 0; waitedMs <= WITHIN_MS; waitedMs += POLL_MS) {
+    if (await check()) return;
+    await sleep(POLL_MS);
+  }
+  throw new Error(`not within ${WITHIN_MS} ms: ${what}\n${net.logTails()}`);
+}
+
+function run(name: string, script: string): Promise<string> {
+  return runIn(hosts.host(name).namespace, 'sh', ['-c', `(${script}) 2>&1 || true`]);
+}
+
+/** The guest hears something that it did not hear before. */
+async function hearsMore(): Promise<void> {
+  const before = heard.length;
+  await eventually('the guest hears more', async () => heard.length > before);
+}
+
+/** A program of Node's in a host; its lines. */
+function start(name: string, program: string): Interface {
+  const child = spawnIn(hosts.host(name).namespace, process.execPath, ['-e', program]);
+  running.push(child);
+  if (child.stdout === null) throw new TypeError('a program without output');
+  return createInterface(child.stdout);
+}
+
+async function nextLine(lines: Interface, what: string): Promise<string> {
+  const [line]: unknown[] = await within(once(lines, 'line'), WITHIN_MS, `${what}\n${net.logTails()}`);
+  return String(line);
+}
+
+async function addFar(): Promise<void> {
+  const mac = '02:88:00:00:00:14';
+  hosts.add('far', await net.addHost('far', 'beta', portName('far'), mac, '10.88.1.20'));
+  await net.agent('beta', 'port.attach', { owner: 'far', mac });
+}
+
+/** Somebody outside has an address that the overlay's nodes know nothing of. */
+async function addOutside(): Promise<void> {
+  hosts.add('outside', await net.addHost('outside', 'gamma', 'outside0', NEXT_HOP, '198.51.100.1'));
+  await run('outside', `ip address add ${OUTSIDE}/32 dev lo`);
+  await net.switch('gamma').addPort({ port: 'outside0' });
+}
+
+router.before(async () => {
+  await net.start();
+  await eventually('the switches have found the controller', async () => {
+    const { switches } = await net.sdnd('switch.verify', {});
+    return switches.filter(({ connected }) => connected).length === NODES.length;
+  });
+  await hosts.addGuest('web', 'alpha', 10);
+  await addFar();
+  await addOutside();
+  await run('web', 'ip route add default via 10.88.0.1');
+  await run('far', 'ip route add default via 10.88.1.1');
+  await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
+  await net.sdnd('networks.set', { networks: [NETWORK] });
+  for (const [owner, node] of [
+    ['web', 'alpha'],
+    ['far', 'beta'],
+  ] as const) {
+    await net.sdnd('binding.set', { binding: hosts.binding(owner, node, portName(owner), 1) });
+    await net.agent(node, 'port.open', { owner });
+  }
+  const { term } = await net.sdnd('binding.list', {});
+  await net.sdnd('state.told', { term });
+});
+router.after(async () => {
+  for (const child of running) {
+    const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+    child.kill('SIGKILL');
+    await ended;
+  }
+  await net.stop();
+});
+
+router('a guest reaches another subnet by the router, one hop away', async () => {
+  await eventually('pings are answered', async () => (await hosts.pings('web', 'far')) === 5);
+  assert.match(await run('web', 'ping -n -c 1 -W 2 10.88.1.20'), / ttl=63 /);
+  assert.match(await run('far', 'ping -n -c 1 -W 2 10.88.1.1'), / 1 received/);
+  assert.match(await run('far', 'ping -n -c 1 -W 2 10.88.0.99'), / 0 received/);
+});
+
+router('outside it is seen by the address of its network', async () => {
+  const outsideSays = start('outside', SERVER);
+  assert.is(await nextLine(outsideSays, 'the server listens'), 'listens');
+  const called = nextLine(outsideSays, 'a guest calls');
+  start('web', CLIENT).on('line', (line) => heard.push(Number(line)));
+  assert.match(await called, /^::ffff:198\.51\.100\.7:\d+$/);
+  await hearsMore();
+  await eventually('pings of another guest', async () => / 2 received/.test(await run('far', PINGS)));
+});
+
+router('from outside nobody is reached who has not called', async () => {
+  await run('outside', 'ip route add 10.88.0.0/16 via 198.51.100.7');
+  const pings = ['10.88.0.10', '198.51.100.7'].map((address) => run('outside', `ping -n -c 1 -W 1 ${address}`));
+  for (const text of await Promise.all(pings)) assert.match(text, / 0 received/);
+});
+
+/** A guest's one device goes, and another that its new node's switch has comes, with the same addresses. */
+async function move(
+  from: NodeName,
+  to: NodeName,
+  epoch: number,
+  [old, next]: readonly [string, string],
+): Promise<void> {
+  const { namespace, mac, ip } = hosts.host('web');
+  const port = portName('web');
+  await createVethPair(
+    { namespace: net.namespaceOf(to), device: port },
+    { namespace, device: next, mac },
+    GUEST_MTU_BYTES,
+  );
+  await net.agent(to, 'port.attach', { owner: 'web', mac });
+  const migration = String(epoch).padStart(16, '0');
+  await net.sdnd('migration.prepare', { migration, to: hosts.binding('web', to, port, epoch) });
+  await net.agent(from, 'port.close', { owner: 'web' });
+  await run(
+    'web',
+    `ip address del ${ip}/24 dev ${old}; ip address add ${ip}/24 dev ${next}; ip route add default via 10.88.0.1`,
+  );
+  await net.agent(to, 'port.open', { owner: 'web' });
+  await net.sdnd('migration.complete', { migration });
+}
+
+router('its connection goes on after it has moved, and moved again', async () => {
+  await move('alpha', 'beta', 2, ['eth0', 'eth1']);
+  await hearsMore();
+  await move('beta', 'gamma', 3, ['eth1', 'eth2']);
+  await hearsMore();
+  // All that it said has been said again, in order: the connection is one and the same.
+  assert.equal(
+    heard,
+    heard.map((_, index) => index + 1),
+  );
+  assert.is(await hosts.pings('web', 'far', 3), 3);
+});
+
+router('installed is what is wanted, and a second look finds nothing', async () => {
+  const { switches } = await net.sdnd('switch.verify', {});
+  assert.equal(
+    switches.flatMap(({ node, differences }) => differences.map((one) => `${node} ${one}`)),
+    [],
+  );
+});
+
+router.run();

@@ -1,0 +1,70 @@
+// The connections that a simulated switch remembers, by zone, and the translation of their addresses, as ovs-actions(7)
+// says of ct and nat. A connection once remembered stays; its ports are the next that are free.
+import { CtFlag, CtState, type NxCt, type NxNat } from '@openflow/ofp';
+import type { Frame } from './net-switch.ts';
+
+type Ends = readonly [source: unknown, port: unknown, destination: unknown, port: unknown];
+
+interface Connection {
+  readonly zone: number;
+  /** As its first packet had them, and as they are on the other side. */
+  readonly inside: Ends;
+  readonly outside: Ends;
+}
+
+export class Connections {
+  readonly #all: Connection[] = [];
+
+  /** A frame as it is once it has been looked up, and remembered if that is said. */
+  track(frame: Frame, { flags, zone, actions }: NxCt): Frame {
+    if (typeof zone !== 'number') throw new Error('a zone out of a field');
+    const ends = endsOf(frame);
+    const nat = actions.find((one) => one.type === 'nx-nat');
+    const own = this.#all.filter((one) => one.zone === zone);
+    const answered = own.find(({ outside }) => isSame(reversed(outside), ends));
+    if (answered !== undefined) {
+      const state = CtState.tracked | CtState.established | CtState.reply;
+      return { ...withEnds(frame, reversed(answered.inside), nat), ctState: state };
+    }
+    const known = own.find(({ inside }) => isSame(inside, ends));
+    const isCommitted = (flags & CtFlag.commit) !== 0;
+    const added = known === undefined && isCommitted ? this.#add(zone, ends, nat) : known;
+    const state = known === undefined ? CtState.new : CtState.established;
+    return { ...(added === undefined ? frame : withEnds(frame, added.outside, nat)), ctState: CtState.tracked | state };
+  }
+
+  #add(zone: number, inside: Ends, nat: NxNat | undefined): Connection {
+    const [source, port, ...destination] = inside;
+    const address = nat?.addresses?.family === 'ipv4' ? nat.addresses.min : source;
+    let outside: Ends = [address, port, ...destination];
+    for (let other = Number(port); this.#all.some((one) => one.zone === zone && isSame(one.outside, outside)); )
+      outside = [address, ++other, ...destination];
+    const connection = { zone, inside, outside };
+    this.#all.push(connection);
+    return connection;
+  }
+}
+
+function endsOf({ ipv4Src, tcpSrc, ipv4Dst, tcpDst }: Frame): Ends {
+  return [ipv4Src, tcpSrc, ipv4Dst, tcpDst];
+}
+
+function reversed([source, port, destination, toPort]: Ends): Ends {
+  return [destination, toPort, source, port];
+}
+
+function isSame(a: Ends, b: Ends): boolean {
+  return a.every((part, index) => part === b[index]);
+}
+
+/** Without nat the addresses stay. */
+function withEnds(frame: Frame, [source, port, destination, toPort]: Ends, nat: NxNat | undefined): Frame {
+  if (nat === undefined) return frame;
+  const numbers = {
+    ipv4Src: Number(source),
+    tcpSrc: Number(port),
+    ipv4Dst: Number(destination),
+    tcpDst: Number(toPort),
+  };
+  return { ...frame, ...numbers };
+}

@@ -1,0 +1,77 @@
+// The outside of a simulated network: whatever a guest sends there comes out once, under its network's address, at the node
+// of its way out and nowhere else, under the same port as long as its connection lasts; and the answer comes back to it.
+import { ipv4 } from '@openflow/ofp';
+import { SERVICE_MAC } from '../../sdnd/pipeline.ts';
+import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
+import { answerTo, EXIT_PORT_NO, faultInside, faultOutside, outwards } from './net-frames.ts';
+import type { Frame } from './net-switch.ts';
+import type { NetWorld, SimGuest } from './net-world.ts';
+
+export class NetOutside {
+  readonly #world: NetWorld;
+  /** By owner: its connection as it was seen outside. */
+  readonly #seen = new Map<string, Frame>();
+
+  constructor(world: NetWorld) {
+    this.#world = world;
+  }
+
+  /** From an open guest and back to it. `isDemanded`: both must get there. */
+  check(from: SimGuest, node: string, isDemanded: boolean): void {
+    const { control, topology } = this.#world;
+    const network = control.overlay.networks.find(({ tenant }) => tenant === from.tenant);
+    const exit = network?.egress?.node;
+    const isReached = isDemanded && exit !== undefined && topology.isConnected(node, exit);
+    const isOut = this.#checkOut(from, node, network);
+    if (isReached && !isOut) this.#world.fail(`a black hole: ${from.owner} at ${node} to outside by ${exit}`);
+    if (exit === undefined || !this.#seen.has(from.owner)) return;
+    const isBack = this.#checkBack(from, node, exit);
+    if (isReached && !isBack) this.#world.fail(`a black hole: from outside by ${exit} to ${from.owner} at ${node}`);
+  }
+
+  #checkOut(from: SimGuest, node: string, network: GuestNetworkPlan | undefined): boolean {
+    const what = `${from.owner} at ${node} to outside`;
+    const out = this.#world.follow(node, outwards(from, this.#world.portNo(from.owner, node)), what);
+    if (out.length > 1) this.#world.fail(`twice: ${what}`);
+    for (const { node: at, portNo, frame } of out) {
+      const isExit = network?.egress?.node === at && portNo === EXIT_PORT_NO;
+      if (!isExit) this.#world.fail(`a leak: ${what} came out at port ${portNo} of ${at}`);
+      const fault = network === undefined ? 'of no network' : faultOutside(frame, network);
+      if (fault !== undefined) this.#world.fail(`changed: ${what} came out ${fault}`);
+      const before = this.#seen.get(from.owner);
+      if (before !== undefined && before.tcpSrc !== frame.tcpSrc) this.#world.fail(`a new connection: ${what}`);
+      this.#seen.set(from.owner, frame);
+    }
+    return out.length > 0;
+  }
+
+  #checkBack(to: SimGuest, node: string, exit: string): boolean {
+    const frame = this.#seen.get(to.owner);
+    if (frame === undefined) return false;
+    const what = `from outside by ${exit} to ${to.owner} at ${node}`;
+    const back = this.#world.follow(exit, answerTo(frame), what);
+    if (back.length > 1) this.#world.fail(`twice: ${what}`);
+    for (const { node: at, portNo, frame: come } of back) {
+      if (at !== node || portNo !== this.#world.portNo(to.owner, node))
+        this.#world.fail(`a leak: ${what} came to ${at}`);
+      const fault = faultInside(come, to);
+      if (fault !== undefined) this.#world.fail(`changed: ${what} came ${fault}`);
+    }
+    return back.length > 0;
+  }
+
+  /** What answers no connection of a network comes to nobody in it, not even to a guest's own address. */
+  checkUnasked(): void {
+    for (const guest of this.#world.guests) {
+      const frame = this.#seen.get(guest.owner);
+      if (frame === undefined) continue;
+      const toNobody = answerTo(frame, 1);
+      for (const unasked of [toNobody, { ...toNobody, ipv4Dst: ipv4(guest.ip), ethDst: SERVICE_MAC }]) {
+        for (const { node } of this.#world.switches) {
+          const what = `from outside by ${node}, unasked, to ${guest.owner}`;
+          if (this.#world.follow(node, unasked, what).length > 0) this.#world.fail(`heard: ${what}`);
+        }
+      }
+    }
+  }
+}
