@@ -23,6 +23,10 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summary: string }>> = {
   lab: { script: 'lab/main.ts', summary: 'three clouds on this machine, and a VM that migrates round' },
   blockd: { script: 'blockd/alone-main.ts', summary: 'the block device alone: --alone serves images over NBD' },
+  sdnd: {
+    script: 'sdnd/alone-main.ts',
+    summary: 'an OpenFlow controller alone: --alone, for whatever switches connect',
+  },
   fuse: {
     script: 'blockd/fuse-main.ts',
     summary: "blockd's images as files under one mount: --sockets DIR --at MOUNTPOINT",

@@ -9,6 +9,7 @@ import {
   encode,
   errorName,
   type FlowMod,
+  type FlowRemoved,
   type FlowStats,
   type Message,
   MessageReader,
@@ -27,6 +28,7 @@ export type SessionEvent =
   | { readonly kind: 'flows'; readonly operation: number; readonly flows: readonly FlowStats[] }
   /** The bytes of its packet are a view of what was received. */
   | { readonly kind: 'packet'; readonly packet: PacketIn }
+  | { readonly kind: 'removed'; readonly flow: FlowRemoved }
   /** The switch has carried out, or refused, all flow-mods of the operation. */
   | { readonly kind: 'applied'; readonly operation: number; readonly refusals: readonly string[] }
   | { readonly kind: 'failed'; readonly operation: number; readonly reason: string }
@@ -165,6 +167,8 @@ export class OpenFlowSession {
         return [{ kind: 'port', reason: message.reason, port: message.port }];
       case 'packet-in':
         return [{ kind: 'packet', packet: message }];
+      case 'flow-removed':
+        return [{ kind: 'removed', flow: message }];
       case 'error':
         return this.#error(message, xid);
       default:

@@ -1,6 +1,7 @@
 // Each bug that is planted in blockd must make the test fail that is named beside it.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ALONE_MUTANTS } from './alone-mutants.ts';
 import { COPY_MUTANTS } from './copy-mutants.ts';
 import { GUEST_MUTANTS } from './guest-mutants.ts';
 import { HANDOVER_MUTANTS } from './handover-mutants.ts';
@@ -16,7 +17,7 @@ const AT_ONCE = 2;
 
 const mutants = [
   ...[STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS],
-  [HANDOVER_MUTANTS, NETWORK_MUTANTS, GUEST_MUTANTS].flat(),
+  [HANDOVER_MUTANTS, NETWORK_MUTANTS, GUEST_MUTANTS, ALONE_MUTANTS].flat(),
 ].flat();
 const left = [...mutants];
 const caught = new Map<Mutant, Promise<string>>();

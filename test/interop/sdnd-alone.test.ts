@@ -1,0 +1,121 @@
+// `supercloud sdnd --alone` with a real ovs-vswitchd: bridges in a ring with a chord, hosts that ping each other. Needs root and
+// Debian's openvswitch-switch. In order.
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { LoneTopology } from '../../sdnd/alone/lone-topology.ts';
+import { NUMBERS, SwitchRing, WIRES } from './switch-ring.ts';
+
+/** A link is up within a second, an edge within three, a cut is known within three; the rest is for a busy machine. */
+const WITHIN_MS = 30_000;
+const POLL_MS = 50;
+
+const ring = new SwitchRing();
+const alone = suite('sdnd alone');
+
+async function eventually(what: string, check: (topology: LoneTopology) => boolean): Promise<number> {
+  const begunMs = performance.now();
+  let last: LoneTopology | undefined;
+  while (performance.now() - begunMs < WITHIN_MS) {
+    last = await ring.topology();
+    if (check(last)) return Math.round(performance.now() - begunMs);
+    await sleep(POLL_MS);
+  }
+  throw new Error(`not within ${WITHIN_MS} ms: ${what}\n${JSON.stringify(last)}\n${ring.said}`);
+}
+
+/** All links are there, floods cross a tree of them, and each bridge has an edge for its host. */
+function settled(links: number): Promise<number> {
+  return eventually(`${links} links`, (topology) => {
+    const edges = topology.switches.filter(({ ports }) =>
+      ports.some(({ name, role }) => name.startsWith('to-h') && role === 'edge'),
+    );
+    const tree = topology.links.filter(({ floods }) => floods);
+    return topology.links.length === links && tree.length === NUMBERS.length - 1 && edges.length === NUMBERS.length;
+  });
+}
+
+const PAIRS = NUMBERS.flatMap((from) => NUMBERS.filter((to) => to !== from).map((to) => [from, to] as const));
+
+async function everybodyPings(): Promise<void> {
+  for (const [from, to] of PAIRS) await ring.ping(from, to, ['-c', '1']);
+  const said = await Promise.all(PAIRS.map(([from, to]) => ring.ping(from, to, ['-c', '3'])));
+  for (const text of said) {
+    assert.match(text, /3 packets transmitted, 3 received/);
+    assert.not.match(text, /duplicates/);
+  }
+}
+
+alone.before(async () => {
+  await ring.start();
+});
+alone.after(async () => {
+  await ring.stop();
+});
+
+alone('finds a ring with a chord by itself, and everybody pings everybody', async () => {
+  process.stdout.write(`  settled after ${await settled(WIRES.length)} ms\n`);
+  await everybodyPings();
+  const { hosts } = await ring.topology();
+  assert.is(hosts.length, NUMBERS.length);
+});
+
+alone('a broadcast comes to every other host once', async () => {
+  const before = await Promise.all(NUMBERS.map((n) => ring.received(n)));
+  await ring.broadcast(1, 100);
+  assert.match(await ring.ping(2, 1, ['-c', '1']), /1 received/, 'what was sent later has arrived');
+  const after = await Promise.all(NUMBERS.map((n) => ring.received(n)));
+  const more = NUMBERS.map((n) => (after[n - 1] ?? 0) - (before[n - 1] ?? 0));
+  for (const n of [2, 3, 4]) assert.ok((more[n - 1] ?? 0) >= 100 && (more[n - 1] ?? 0) < 120, `host ${n}: ${more}`);
+  assert.ok((more[0] ?? 0) < 20, `the sender hears itself: ${more}`);
+});
+
+alone('a link that goes takes its paths along, and others take over', async () => {
+  const pings = ring.ping(1, 3, ['-c', '150']);
+  await ring.unwire(1, 3);
+  await settled(WIRES.length - 1);
+  const lost = 150 - Number(/(\d+) received/.exec(await pings)?.[1] ?? 0);
+  assert.ok(lost < 100, `${lost} of 150 pings lost`);
+  assert.not.match(await pings, /duplicates/);
+  await everybodyPings();
+  await ring.wire(1, 3);
+  process.stdout.write(`  ${lost} of 150 pings lost; up again after ${await settled(WIRES.length)} ms\n`);
+});
+
+alone('garbage, half messages and another version end their own connection alone', async () => {
+  const words = ['GET / HTTP/1.0\r\n\r\n', '\x01\x00\x00\x08\x00\x00\x00\x01', '\x04\x00\xff\xff\x00\x00'];
+  const sockets = words.map((word) => {
+    const socket = connect(ring.openflow).on('error', () => undefined);
+    socket.write(word, 'latin1');
+    return socket.resume();
+  });
+  await Promise.all(sockets.slice(0, 2).map((socket) => once(socket, 'close')));
+  sockets[2]?.destroy();
+  await eventually('switches stay', ({ switches }) => switches.every(({ isReady }) => isReady));
+  assert.match(ring.said, /a connection was let go: bad-version/);
+  assert.match(ring.said, /does not speak OpenFlow 1[.]3/);
+  assert.not.match(ring.said, /is lost/);
+});
+
+alone('a stop and a new start change no flow of a pair and lose no ping', async () => {
+  const flowsOf = async (): Promise<string[]> =>
+    (await Promise.all(NUMBERS.map((n) => ring.flows(n)))).flatMap((text) =>
+      text
+        .split('\n')
+        .filter((line) => line.includes('priority=200'))
+        .sort(),
+    );
+  const before = await flowsOf();
+  assert.ok(before.length >= PAIRS.length, `${before.length} flows`);
+  const pings = ring.ping(1, 3, ['-c', '100']);
+  assert.is(await ring.stopController('SIGTERM'), 0);
+  await ring.startController();
+  assert.match(await pings, /100 received/);
+  process.stdout.write(`  settled again after ${await settled(WIRES.length)} ms\n`);
+  assert.equal(await flowsOf(), before);
+  await everybodyPings();
+});
+
+alone.run();
