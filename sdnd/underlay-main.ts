@@ -11,14 +11,16 @@ import { rpcClient } from '../common/rpc/client.ts';
 import { UdpEndpoint, underlayContract } from '../wire/contracts/underlay.ts';
 import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
 import { UNDERLAY_PORT } from '../wire/ports.ts';
+import { KEY_TIMES } from './underlay/key-rotation.ts';
 import { tunnelRules } from './underlay/tunnel-filter.ts';
 import { UnderlayAgent } from './underlay/underlay-agent.ts';
 import { UnderlayBook } from './underlay/underlay-book.ts';
 import { WireGuardDevice } from './underlay/wireguard-device.ts';
-import { publicKeyOf } from './underlay/wireguard-keys.ts';
 
 /** Each takes some 10 ms; a loaded machine may need seconds. */
 const COMMAND_TIMEOUT_MS = 10_000;
+
+const Seconds = Type.Number({ minimum: 1 });
 
 const Config = Type.Object({
   /** Where the key and the known members lie. */
@@ -35,23 +37,22 @@ const Config = Type.Object({
   controller: Endpoint,
   /** Devices by which a switch in user space sends its tunnels into the kernel. */
   switchDevices: Type.Optional(Type.Array(PortName)),
+  /** How old a key gets, and how long the others have to hear of the next one and then to use it; a day and a minute. */
+  keys: Type.Optional(Type.Object({ lifeSeconds: Seconds, settleSeconds: Seconds })),
 });
 
 await runDaemon('underlay', Config, async (config, { log }) => {
-  const { cloud, device: name, address, inner, outer, switchDevices = [] } = config;
+  const { cloud, device: name, address, inner, outer, switchDevices = [], keys } = config;
   const identity = await loadIdentity(config.identity);
   await realDisk.makeDirectory(config.state);
-  const book = await UnderlayBook.open(realDisk, config.state);
+  const book = await UnderlayBook.open(realDisk, config.state, realClock.wallMs());
   const device = new WireGuardDevice(name, runCommand, () => realClock.wallMs() / 1_000);
-  const publicKey = publicKeyOf(book.privateKey);
-  const found = await device.show();
-  // Set again it would end the sessions that a killed daemon left.
-  if (found.publicKey !== publicKey || found.listenPort !== inner.port)
-    await device.setKey(book.privateKey, inner.port);
   const controller = rpcClient(underlayContract, { ...config.controller, port: UNDERLAY_PORT }, identity);
   const agent = new UnderlayAgent({
     ...{ node: identity.node, device, book, controller, clock: realClock, log },
-    place: { cloud, address, keys: [publicKey], inner, ...(outer !== undefined && { outer }) },
+    place: { cloud, address, inner, ...(outer !== undefined && { outer }) },
+    keyTimes:
+      keys === undefined ? KEY_TIMES : { lifeMs: keys.lifeSeconds * 1_000, settleMs: keys.settleSeconds * 1_000 },
     filter: async (members) => {
       await runCommand('nft', ['-f', '-'], tunnelRules({ device: name, members, switchDevices }));
     },

@@ -1,26 +1,32 @@
-// A node's part in the encrypted underlay: says its place to the controller, hears of the members, and keeps the WireGuard
-// device's peers and the filter of tunnels as that wants them. With the controller away it goes on with what it knows.
+// A node's part in the encrypted underlay: says its place to the controller, hears of the members, keeps the WireGuard device's
+// peers and the filter of tunnels as that wants them, and draws a new key in time. With the controller away it goes on with
+// what it knows.
 import type { Clock, Timer } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { RpcClient } from '../../common/rpc/client.ts';
 import type { UnderlayMember, UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
+import { type KeyTimes, nextKeys, toldKeys } from './key-rotation.ts';
 import type { UnderlayBook } from './underlay-book.ts';
 import { wantedPeers } from './underlay-peers.ts';
 import type { WireGuardDevice } from './wireguard-device.ts';
+import { newKeyPair, publicKeyOf } from './wireguard-keys.ts';
 
 /** How soon a controller that is away is looked for again. */
 const RECONNECT_MS = 1_000;
-/** How often the device is looked at: what somebody changed by hand is put right, a peer's new key is seen to be proven. */
+/** How often the device is looked at: what somebody changed by hand is put right. */
 const LOOK_EVERY_MS = 5_000;
+/** While a member has two keys: until it is seen that it speaks with the new one, nothing goes to it. */
+const LOOK_CLOSELY_MS = 250;
 
 export interface UnderlayAgentParts {
   readonly node: string;
-  readonly place: UnderlayPlace;
-  readonly device: Pick<WireGuardDevice, 'show' | 'setPeers'>;
+  readonly place: Omit<UnderlayPlace, 'keys'>;
+  readonly device: Pick<WireGuardDevice, 'show' | 'setKey' | 'setPeers'>;
   /** Takes tunnels from these addresses alone from now on. */
   readonly filter: (members: readonly string[]) => Promise<void>;
-  readonly book: Pick<UnderlayBook, 'members' | 'keep'>;
+  readonly book: Pick<UnderlayBook, 'keys' | 'keepKeys' | 'members' | 'keepMembers'>;
+  readonly keyTimes: KeyTimes;
   readonly controller: Pick<RpcClient<typeof underlayContract>, 'call'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -28,10 +34,13 @@ export interface UnderlayAgentParts {
 
 export class UnderlayAgent {
   readonly #parts: UnderlayAgentParts;
-  readonly #session = new AbortController();
+  #session = new AbortController();
   #timer: Timer | undefined;
   #reconnect: Timer | undefined;
   #isIn = false;
+  /** Since when the controller tells the others of the keys as they are now. */
+  #toldMs: number | undefined;
+  #isStopped = false;
   /** One look after the other. */
   #work: Promise<void> = Promise.resolve();
 
@@ -39,38 +48,48 @@ export class UnderlayAgent {
     this.#parts = parts;
   }
 
-  /** Resolves when the device is as the members that were kept want it. */
+  /** Resolves when the device is as what was kept wants it. */
   async start(): Promise<void> {
     await this.#look();
     void this.#join();
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#session.abort();
     this.#timer?.cancel();
     this.#reconnect?.cancel();
   }
 
   async #join(): Promise<void> {
-    const { controller, place, clock, log } = this.#parts;
-    const { signal } = this.#session;
+    const { controller, place, book, clock, log } = this.#parts;
+    const session = new AbortController();
+    this.#session = session;
+    this.#reconnect?.cancel();
     const onProgress = ({ members }: { readonly members: readonly UnderlayMember[] }): void => {
       if (!this.#isIn) log.info({ members: members.length }, 'the controller tells of the underlay');
       this.#isIn = true;
       void this.#hear(members);
     };
     try {
-      await controller.call('underlay.join', place, { signal, onProgress });
+      await controller.call(
+        'underlay.join',
+        { ...place, keys: toldKeys(book.keys) },
+        { signal: session.signal, onProgress },
+      );
     } catch (error) {
-      if (!signal.aborted) log.warn({ reason: messageOf(error) }, 'the controller tells nothing of the underlay');
+      if (!session.signal.aborted)
+        log.warn({ reason: messageOf(error) }, 'the controller tells nothing of the underlay');
     }
+    // Another one has begun.
+    if (this.#session !== session) return;
     this.#isIn = false;
-    if (!signal.aborted) this.#reconnect = clock.setTimer(RECONNECT_MS, () => void this.#join());
+    if (!this.#isStopped) this.#reconnect = clock.setTimer(RECONNECT_MS, () => void this.#join());
   }
 
   async #hear(members: readonly UnderlayMember[]): Promise<void> {
     const { book, log } = this.#parts;
-    book.keep(members).catch((error: unknown) => log.error({ err: error }, 'the members could not be kept'));
+    book.keepMembers(members).catch((error: unknown) => log.error({ err: error }, 'the members could not be kept'));
     await this.#look();
   }
 
@@ -80,10 +99,15 @@ export class UnderlayAgent {
   }
 
   async #apply(): Promise<void> {
-    const { node, device, book, filter, log, clock } = this.#parts;
+    const { node, place, device, book, filter, log, clock } = this.#parts;
     this.#timer?.cancel();
     try {
-      const { peers } = await device.show();
+      await this.#turnKeys();
+      const { publicKey, listenPort, peers } = await device.show();
+      const { current } = book.keys;
+      // Set again it would end the sessions that a killed daemon left.
+      if (publicKey !== publicKeyOf(current) || listenPort !== place.inner.port)
+        await device.setKey(current, place.inner.port);
       const proven = new Set(peers.flatMap((peer) => (peer.handshakeSeconds > 0 ? [peer.publicKey] : [])));
       await filter(book.members.map(({ address }) => address));
       if (await device.setPeers(wantedPeers(node, book.members, (key) => proven.has(key))))
@@ -91,6 +115,23 @@ export class UnderlayAgent {
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'the WireGuard device could not be set');
     }
-    if (!this.#session.signal.aborted) this.#timer = clock.setTimer(LOOK_EVERY_MS, () => void this.#look());
+    const afterMs = book.members.some(({ keys }) => keys.length > 1) ? LOOK_CLOSELY_MS : LOOK_EVERY_MS;
+    if (!this.#isStopped) this.#timer = clock.setTimer(afterMs, () => void this.#look());
+  }
+
+  async #turnKeys(): Promise<void> {
+    const { node, book, keyTimes, clock, log } = this.#parts;
+    const nowMs = clock.wallMs();
+    const known = book.members.find((member) => member.node === node)?.keys ?? [];
+    const isTold = this.#isIn && String(known) === String(toldKeys(book.keys));
+    this.#toldMs = isTold ? (this.#toldMs ?? nowMs) : undefined;
+    const at = { nowMs, toldMs: this.#toldMs, draw: () => newKeyPair().privateKey };
+    const keys = nextKeys(book.keys, keyTimes, at);
+    if (keys === undefined) return;
+    this.#toldMs = undefined;
+    await book.keepKeys(keys);
+    log.info({ told: toldKeys(keys).length }, keys.next === undefined ? 'a new key speaks' : 'a new key is told');
+    this.#session.abort();
+    void this.#join();
   }
 }

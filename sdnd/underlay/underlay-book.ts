@@ -1,17 +1,19 @@
-// What a node keeps of its encrypted underlay: its private key, and the members that it heard of last, so that it speaks to
-// them after a restart while the controller is away.
+// What a node keeps of its encrypted underlay: its keys, and the members that it heard of last, so that it speaks to them after
+// a restart while the controller is away.
 import { join } from 'node:path';
-import { Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import type { Disk } from '../../common/disk.ts';
 import { codeOf } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
 import { UnderlayMember } from '../../wire/contracts/underlay.ts';
+import { KeyState } from './key-rotation.ts';
 import { newKeyPair } from './wireguard-keys.ts';
 
-const KEY_FILE = 'wireguard.key';
+const KEYS_FILE = 'wireguard-keys.json';
 const MEMBERS_FILE = 'underlay.json';
 /** Readable by the node's own daemons' user alone. */
 const MODE = 0o600;
+const Keys = new SchemaCheck(KeyState);
 const Members = new SchemaCheck(Type.Array(UnderlayMember));
 
 type BookDisk = Pick<Disk, 'replace' | 'readWhole'>;
@@ -19,59 +21,63 @@ type BookDisk = Pick<Disk, 'replace' | 'readWhole'>;
 export class UnderlayBook {
   readonly #disk: BookDisk;
   readonly #directory: string;
-  /** Base64, as WireGuard's tools take it. */
-  readonly privateKey: string;
+  #keys: KeyState;
   #members: readonly UnderlayMember[];
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(disk: BookDisk, directory: string, privateKey: string, members: readonly UnderlayMember[]) {
+  private constructor(disk: BookDisk, directory: string, keys: KeyState, members: readonly UnderlayMember[]) {
     this.#disk = disk;
     this.#directory = directory;
-    this.privateKey = privateKey;
+    this.#keys = keys;
     this.#members = members;
   }
 
   /** A node that has no key draws one, durably, before anybody hears of it. */
-  static async open(disk: BookDisk, directory: string): Promise<UnderlayBook> {
-    const file = join(directory, KEY_FILE);
-    let privateKey = (await readText(disk, file))?.trim();
-    if (privateKey === undefined) {
-      privateKey = newKeyPair().privateKey;
-      await disk.replace(file, Buffer.from(`${privateKey}\n`), MODE);
-    }
-    const text = await readText(disk, join(directory, MEMBERS_FILE));
-    return new UnderlayBook(disk, directory, privateKey, text === undefined ? [] : membersIn(text));
+  static async open(disk: BookDisk, directory: string, nowMs: number): Promise<UnderlayBook> {
+    const kept = await read(disk, join(directory, KEYS_FILE), Keys);
+    const keys = kept ?? { current: newKeyPair().privateKey, sinceMs: nowMs };
+    const members = (await read(disk, join(directory, MEMBERS_FILE), Members)) ?? [];
+    const book = new UnderlayBook(disk, directory, keys, members);
+    if (kept === undefined) await book.keepKeys(keys);
+    return book;
+  }
+
+  get keys(): KeyState {
+    return this.#keys;
   }
 
   get members(): readonly UnderlayMember[] {
     return this.#members;
   }
 
-  /** They count at once; one writing after the other. */
-  keep(members: readonly UnderlayMember[]): Promise<void> {
+  /** They count when they are durable. */
+  async keepKeys(keys: KeyState): Promise<void> {
+    await this.#write(KEYS_FILE, keys);
+    this.#keys = keys;
+  }
+
+  /** They count at once. */
+  keepMembers(members: readonly UnderlayMember[]): Promise<void> {
     this.#members = members;
-    const bytes = Buffer.from(JSON.stringify(members));
-    const written = this.#writing.then(() => this.#disk.replace(join(this.#directory, MEMBERS_FILE), bytes, MODE));
+    return this.#write(MEMBERS_FILE, members);
+  }
+
+  /** One writing after the other. */
+  #write(file: string, value: unknown): Promise<void> {
+    const bytes = Buffer.from(JSON.stringify(value));
+    const written = this.#writing.then(() => this.#disk.replace(join(this.#directory, file), bytes, MODE));
     this.#writing = written.catch(() => undefined);
     return written;
   }
 }
 
-// What is damaged is nothing: the controller tells it again.
-function membersIn(text: string): readonly UnderlayMember[] {
+// What is damaged is nothing: a key is drawn anew, and the controller tells the members again.
+async function read<S extends TSchema>(disk: BookDisk, path: string, check: SchemaCheck<S>) {
   try {
-    const value: unknown = JSON.parse(text);
-    return Members.accepts(value) ? value : [];
-  } catch {
-    return [];
-  }
-}
-
-async function readText(disk: BookDisk, path: string): Promise<string | undefined> {
-  try {
-    return Buffer.from(await disk.readWhole(path)).toString();
+    const value: unknown = JSON.parse(Buffer.from(await disk.readWhole(path)).toString());
+    return check.accepts(value) ? value : undefined;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../common/errors.ts';
-import { UNDERLAY } from '../../lab/daemons.ts';
+import { type DaemonKind, UNDERLAY } from '../../lab/daemons.ts';
 import { runIn } from '../../lab/namespace.ts';
 import { WIREGUARD_PORT } from '../../lab/wireguard.ts';
 import { newKeyPair } from '../../sdnd/underlay/wireguard-keys.ts';
@@ -115,6 +115,23 @@ underlay('a killed daemon costs nothing, and what is taken out by hand comes bac
   assert.is(await stand.pings('app', HOSTS.db), 0);
   await beta.startDaemon(UNDERLAY);
   await eventually('the peers are back', async () => String(await peers()) === String(before));
+  await allReach();
+});
+
+underlay('a node draws a new key while its neighbours speak to it', async () => {
+  const beta = stand.cloud('beta');
+  await beta.daemon(UNDERLAY).kill();
+  const hasty: DaemonKind = {
+    ...UNDERLAY,
+    config: (site) => ({ ...UNDERLAY.config(site), keys: { lifeSeconds: 1, settleSeconds: 1 } }),
+  };
+  const key = async (): Promise<string> =>
+    (await runIn(beta.namespace, 'wg', ['show', stand.deviceOf('beta'), 'public-key'])).trim();
+  const before = await key();
+  await beta.startDaemon(hasty);
+  await eventually('it speaks with a new key', async () => (await key()) !== before);
+  await beta.daemon(UNDERLAY).kill();
+  await beta.startDaemon(UNDERLAY);
   await allReach();
 });
 

@@ -2,12 +2,13 @@
 // by which tunnels are taken.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { nextKeys, toldKeys } from '../../../sdnd/underlay/key-rotation.ts';
 import { tunnelRules } from '../../../sdnd/underlay/tunnel-filter.ts';
 import { UnderlayAgent, type UnderlayAgentParts } from '../../../sdnd/underlay/underlay-agent.ts';
 import { UnderlayBook } from '../../../sdnd/underlay/underlay-book.ts';
 import type { WantedPeer } from '../../../sdnd/underlay/underlay-peers.ts';
 import { newKeyPair, publicKeyOf } from '../../../sdnd/underlay/wireguard-keys.ts';
-import type { UnderlayMember } from '../../../wire/contracts/underlay.ts';
+import type { UnderlayMember, UnderlayPlace } from '../../../wire/contracts/underlay.ts';
 import { quiet } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 
@@ -34,19 +35,22 @@ function filesOf(files = new Map<string, Uint8Array>()) {
 
 async function stand(kept: readonly UnderlayMember[] = []) {
   const disk = filesOf();
-  const book = await UnderlayBook.open(disk, '/state');
-  await book.keep(kept);
   const clock = new TurnedClock();
+  const book = await UnderlayBook.open(disk, '/state', clock.wallMs());
+  await book.keepMembers(kept);
   const done: string[] = [];
+  const places: UnderlayPlace[] = [];
   let tell: ((members: UnderlayMember[]) => void) | undefined;
+  let spoken = '';
   let away: ((error: Error) => void) | undefined;
   const controller = {
     call: (
       _name: string,
-      _place: unknown,
+      place: UnderlayPlace,
       { onProgress }: { onProgress: (told: { members: UnderlayMember[] }) => void },
     ) => {
       done.push('join');
+      places.push(place);
       tell = (members) => onProgress({ members });
       return new Promise((_resolve, reject) => {
         away = reject;
@@ -54,15 +58,20 @@ async function stand(kept: readonly UnderlayMember[] = []) {
     },
   } as UnderlayAgentParts['controller'];
   const device = {
-    show: async () => ({ publicKey: '', listenPort: 0, peers: [] }),
+    show: async () => ({ publicKey: spoken, listenPort: 51_820, peers: [] }),
+    setKey: async (privateKey: string) => {
+      spoken = publicKeyOf(privateKey);
+      done.push('key');
+    },
     setPeers: async (wanted: readonly WantedPeer[]) => {
       done.push(`peers ${wanted.map(({ addresses }) => addresses.join()).join(' ')}`);
       return true;
     },
   };
-  const { node: _node, ...place } = ALPHA;
+  const { node: _node, keys: _keys, ...place } = ALPHA;
+  const keyTimes = { lifeMs: 100_000, settleMs: 10_000 };
   const agent = new UnderlayAgent({
-    ...{ node: 'alpha', place, device, book, controller, clock, log: quiet },
+    ...{ node: 'alpha', place, keyTimes, device, book, controller, clock, log: quiet },
     filter: async (members) => void done.push(`filter ${members.join()}`),
   });
   await agent.start();
@@ -71,6 +80,8 @@ async function stand(kept: readonly UnderlayMember[] = []) {
     disk,
     clock,
     done,
+    places,
+    book,
     agent,
     settle,
     tell: (all: UnderlayMember[]) => tell?.(all),
@@ -80,12 +91,12 @@ async function stand(kept: readonly UnderlayMember[] = []) {
 
 test('a node speaks to the members that it knew before it hears of any, and then to those it hears of', async () => {
   const { done, tell, settle, agent, disk } = await stand([ALPHA, BETA]);
-  assert.equal(done, ['filter 10.99.0.1,10.99.0.2', 'peers 10.99.0.2', 'join']);
+  assert.equal(done, ['key', 'filter 10.99.0.1,10.99.0.2', 'peers 10.99.0.2', 'join']);
   done.length = 0;
   tell([...MEMBERS, member('gamma', 3)]);
   await settle();
   assert.equal(done, ['filter 10.99.0.1,10.99.0.2,10.99.0.3', 'peers 10.99.0.2 10.99.0.3']);
-  assert.is((await UnderlayBook.open(disk, '/state')).members.length, 3);
+  assert.is((await UnderlayBook.open(disk, '/state', 0)).members.length, 3);
   agent.stop();
 });
 
@@ -108,12 +119,59 @@ test('the device is looked at again and again, and the controller asked again wh
 
 test('a key is drawn once and kept; what is damaged of the members is nothing', async () => {
   const disk = filesOf();
-  const { privateKey } = await UnderlayBook.open(disk, '/state');
-  assert.is(publicKeyOf(privateKey).length, 44);
+  const { keys } = await UnderlayBook.open(disk, '/state', 7);
+  assert.is(publicKeyOf(keys.current).length, 44);
   disk.files.set('/state/underlay.json', Buffer.from('[{"node": 1}'));
-  const again = await UnderlayBook.open(disk, '/state');
-  assert.is(again.privateKey, privateKey);
+  const again = await UnderlayBook.open(disk, '/state', 9);
+  assert.equal(again.keys, keys);
   assert.equal(again.members, []);
+});
+
+test('a new key is told before it speaks, and the old one until the others have had time to use the new', () => {
+  const [first, second] = [newKeyPair(), newKeyPair()];
+  const times = { lifeMs: 100, settleMs: 10 };
+  const draw = (): string => second.privateKey;
+  const fresh = { current: first.privateKey, sinceMs: 0 };
+  assert.is(nextKeys(fresh, times, { nowMs: 99, toldMs: 0, draw }), undefined);
+  assert.is(nextKeys(fresh, times, { nowMs: 200, toldMs: undefined, draw }), undefined);
+  const told = nextKeys(fresh, times, { nowMs: 100, toldMs: 0, draw });
+  assert.equal(told && toldKeys(told), [first.publicKey, second.publicKey]);
+  assert.is(told?.current, first.privateKey);
+  assert.is(told && nextKeys(told, times, { nowMs: 500, toldMs: 491, draw }), undefined);
+  const turned = told && nextKeys(told, times, { nowMs: 500, toldMs: 490, draw });
+  assert.is(turned?.current, second.privateKey);
+  assert.equal(turned && toldKeys(turned), [first.publicKey, second.publicKey]);
+  assert.is(turned && nextKeys(turned, times, { nowMs: 509, toldMs: 500, draw }), undefined);
+  const alone = turned && nextKeys(turned, times, { nowMs: 510, toldMs: 500, draw });
+  assert.equal(alone, { current: second.privateKey, sinceMs: 500 });
+});
+
+test('the agent draws a key in time, and uses it when the controller has told of it', async () => {
+  const { clock, done, places, tell, settle, agent, book } = await stand();
+  const placed = (): UnderlayMember[] => [{ node: 'alpha', ...(places.at(-1) as UnderlayPlace) }, BETA];
+  const turn = async (ms: number): Promise<void> => {
+    for (let turned = 0; turned < ms; turned += 250) {
+      clock.turn(250);
+      await settle();
+    }
+  };
+  const before = book.keys.current;
+  tell(placed());
+  await turn(110_000);
+  assert.is(places.length, 2);
+  assert.is(book.keys.current, before, 'nobody has heard of the new one');
+  await turn(20_000);
+  assert.is(book.keys.current, before);
+  done.length = 0;
+  tell(placed());
+  await turn(11_000);
+  assert.is.not(book.keys.current, before);
+  assert.ok(done.includes('key'));
+  assert.equal(places.at(-1)?.keys, [publicKeyOf(before), publicKeyOf(book.keys.current)]);
+  tell(placed());
+  await turn(11_000);
+  assert.equal(places.at(-1)?.keys, [publicKeyOf(book.keys.current)]);
+  agent.stop();
 });
 
 test('tunnels are taken from members by the device, and from the node’s own switch', () => {
