@@ -19,7 +19,7 @@ import type { LayerBlocks } from './layer-blocks.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { cancelled, settledBefore } from './settled-before.ts';
 
-/** How often it is looked whether the source is one that has the layer. */
+/** How often it is looked whether the source is one that has the layer, and how soon all are asked again. */
 const LOOK_MS = 500;
 /** The image name of a layer that no image here was made of. */
 const NO_IMAGE = 'layer';
@@ -150,7 +150,16 @@ export class LayerBringer {
       const link = isKept ? this.#linkWithContents(layer, sealed, asked) : this.#link(store, asked);
       const ends = await this.#followOne(link, store, sealed, { hasOthers: sources.length > 1, end });
       if (ends !== undefined) return ends;
+      // Each told its whole table, and some are long: another state comes of a merge, which takes a while.
+      if ((turn + 1) % sources.length === 0) await this.#untilNextRound(end);
     }
+  }
+
+  async #untilNextRound(end: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#parts.clock.setTimer(LOOK_MS, resolve);
+    await settledBefore(end, promise);
+    timer.cancel();
   }
 
   /** Undefined when another one is to be asked. @throws OperationError CANCELLED */

@@ -100,4 +100,11 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: '',
     by: 'unit/blockd/copies/merged-copy',
   },
+  {
+    name: 'stores that have a layer as it was before a merge are asked for its table over and over',
+    room: 'blockd/image/layer-bringer.ts',
+    find: 'if ((turn + 1) % sources.length === 0) await',
+    replace: 'if (turn < 0) await',
+    by: 'unit/blockd/layer-merges',
+  },
 ];

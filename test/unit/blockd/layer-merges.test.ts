@@ -155,4 +155,21 @@ test('one that has merged takes nothing from a table of before', async () => {
   assert.equal(layers.find(order.newest.layer)?.store.table.mark, before);
 });
 
+test('while all have the layer as it was before a merge, their tables are not heard over and over', async () => {
+  const { world, order } = await movedImage();
+  const { stores } = world;
+  const end = new AbortController();
+  const at = stores.at('c').layers;
+  const earlier = at.bring(order.merge.into, 'a', end.signal);
+  await stores.clock.advance(5_000);
+  await earlier;
+  const before = stores.dialled.length;
+  const coming = at.bring(order.newest, 'a', end.signal).catch((error: unknown) => codeOf(error));
+  await stores.clock.advance(5_000);
+  end.abort();
+  assert.is(await coming, 'CANCELLED');
+  const dials = stores.dialled.length - before;
+  assert.ok(dials > 4 && dials < 40, `${dials} streams in 5 s`);
+});
+
 test.run();
