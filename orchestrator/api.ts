@@ -188,6 +188,7 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       return { ...gathered, ...recovery, links: rooms.topology.links };
     },
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
+    'network.trace': (request) => members.controller.sdnd.call('network.trace', request),
     'network.topology': () => rooms.topology.show(),
     'status.watch': async (_params, { progress, signal }) => {
       await watchStatus(rooms, progress, signal);

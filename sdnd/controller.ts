@@ -22,6 +22,7 @@ import { checkNetworks } from './overlay-refusals.ts';
 import { LATE_FORWARD_SEC } from './pipeline.ts';
 import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
 import { Topology } from './topology/topology.ts';
+import { Tracer } from './trace/tracer.ts';
 
 /** A command waits so long for the slowest switch's barrier: one that hangs must not hold the others' callers up. */
 const SWITCHES_TIMEOUT_MS = 2_000;
@@ -47,6 +48,7 @@ export class Controller implements SwitchListener {
   readonly #switches = new Map<string, SwitchReconciler>();
   readonly #channels = new Map<string, OpenFlowChannel>();
   readonly #topology: Topology;
+  readonly #tracer: Tracer;
   #commands: Promise<unknown> = Promise.resolve();
   /** When each place that a guest has left is forgotten. */
   readonly #departures = new Map<Binding, Timer>();
@@ -64,6 +66,13 @@ export class Controller implements SwitchListener {
     this.#log = log;
     this.#topology = new Topology({ overlay, clock, log, setLinks: (links) => void this.#setMeasured(links) });
     this.#topology.overlayChanged();
+    this.#tracer = new Tracer({
+      overlay,
+      portsOf: (node) => this.#switches.get(node)?.ports,
+      wanted: (view) => this.#wanted(view),
+      installed: (node) => this.#switch(node).readFlows(),
+      links: () => this.#topology.view.links,
+    });
   }
 
   /** The calls of the contract, bound to this controller. */
@@ -85,6 +94,7 @@ export class Controller implements SwitchListener {
         return this.#carryOut(() => this.#overlay.complete(migration));
       },
       'migration.cancel': async ({ migration }) => this.#carryOut(() => this.#overlay.cancel(migration)),
+      'network.trace': (request) => this.#tracer.trace(request),
       'switch.verify': async () => ({ switches: await this.#verifyAll() }),
     };
   }

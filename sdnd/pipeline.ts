@@ -144,6 +144,14 @@ export function isAgentCookie(cookie: bigint): boolean {
   return writer === AGENT_COOKIE || writer === PROBER_COOKIE;
 }
 
+/** Who wrote a flow, as its cookie says. */
+export function writerOfCookie(cookie: bigint): 'controller' | 'agent' | 'prober' | 'stranger' {
+  const writer = cookie >> WRITER_SHIFT;
+  if (writer === CONTROLLER) return 'controller';
+  if (writer === AGENT) return 'agent';
+  return writer === PROBER ? 'prober' : 'stranger';
+}
+
 /** The MTU of guests everywhere: 1460 of the narrowest provider less 80 (WireGuard) less 50 (VXLAN); SOUNDNESS C6. */
 export const GUEST_MTU_BYTES = 1330;
 

@@ -2,7 +2,7 @@
 // The loss of a session changes nothing on the switch and nothing here but the certainty of what is installed.
 import type { FlowMod, FlowStats, Port } from '@openflow/ofp';
 import type { Clock, Timer } from '../common/clock.ts';
-import { messageOf } from '../common/errors.ts';
+import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import { type Flow, flowsByKey } from './flow.ts';
 import { describeDiff, diffFlows, type FlowDiff, flowMods } from './flow-diff.ts';
@@ -68,6 +68,17 @@ export class SwitchReconciler {
 
   get connected(): boolean {
     return this.#connection !== undefined;
+  }
+
+  /** Its ports' numbers by name, as it last told them. */
+  get ports(): ReadonlyMap<string, number> {
+    return this.#ports;
+  }
+
+  /** All flows that it has at this moment, its agent's too. @throws OperationError SWITCH_LOST, SWITCH_REFUSED */
+  async readFlows(): Promise<readonly Flow[]> {
+    if (this.#connection !== undefined) return this.#connection.readFlows();
+    throw new OperationError('SWITCH_LOST', `the switch of ${this.node} has no session with the controller`);
   }
 
   /** The switch has (again) a session: its flows are read and what differs is sent. */

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { describeTopology } from '../topology-text.ts';
+import { describeTrace } from '../trace-text.ts';
 
 const topology = command(
   'topology',
@@ -18,4 +19,22 @@ const topology = command(
   }),
 );
 
-export const netCommand = new Command('net').description('the overlay network between the nodes').addCommand(topology);
+const trace = command(
+  'trace',
+  'the way of a ping from one VM to another: switches, tunnels, the rules that it meets, latency, and whether it is let through',
+  ['net trace web db', 'net trace web db --compare', 'net trace web db --json trace.json'],
+)
+  .argument('<from>', 'the VM that sends')
+  .argument('<to>', 'the VM that it is for')
+  .option('--compare', 'read the tables that the switches have, and show where they differ from what is wanted')
+  .action((from: string, to: string, options: CommonOptions & { readonly compare?: true }) =>
+    withOrchestrator(options, async (client) => {
+      const traced = await client.call('network.trace', { from, to, compare: options.compare === true });
+      await print(options, traced, describeTrace(traced));
+    }),
+  );
+
+export const netCommand = new Command('net')
+  .description('the overlay network between the nodes')
+  .addCommand(topology)
+  .addCommand(trace);

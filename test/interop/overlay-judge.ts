@@ -14,6 +14,13 @@ const FIRST_UDP_PORT = 4789;
 /** The neighbour to which everything of the underlay is sent. */
 const NEXT_HOP = '10.9.9.254';
 
+/** An entry that a frame met, or that there was none for it in the table. */
+export interface Met {
+  readonly tableId: number;
+  readonly priority?: number;
+  readonly cookie?: string;
+}
+
 /** What a switch sent: by which port, and if that is a tunnel's, to whom with which id. */
 export interface Output {
   readonly portNo: number;
@@ -58,11 +65,11 @@ export class OverlayJudge {
   }
 
   /** What it sends of a frame, which is written as ovs-ofctl(8) writes a flow. */
-  async trace(frame: string): Promise<{ outputs: readonly Output[]; text: string }> {
+  async trace(frame: string): Promise<{ outputs: readonly Output[]; met: readonly Met[]; text: string }> {
     const text = await this.#call('ofproto/trace', 'br0', frame);
     const actions = /^Datapath actions: (.*)$/m.exec(text)?.[1];
     if (actions === undefined) throw new Error(`no actions in: ${text}`);
-    return { outputs: this.#outputsOf(actions), text };
+    return { outputs: this.#outputsOf(actions), met: metIn(text), text };
   }
 
   async stop(): Promise<void> {
@@ -114,6 +121,17 @@ export class OverlayJudge {
     control.write(JSON.stringify({ id: this.#requests, method, params }));
     return within(promise, STEP_TIMEOUT_MS, `no answer to ${method}`);
   }
+}
+
+/** What ofproto/trace says of the first bridge: a line for each table, with what was matched there. */
+function metIn(text: string): Met[] {
+  const bridge = /^bridge\("br0"\)$([\s\S]*?)(?=^bridge\(|^Final flow)/m.exec(text)?.[1] ?? '';
+  return Array.from(bridge.matchAll(/^ {0,2}(\d+)\. (.*)$/gm), ([, table, entry = '']) => {
+    const priority = /priority (\d+)/.exec(entry)?.[1];
+    if (priority === undefined) return { tableId: Number(table) };
+    const cookie = /cookie (0x[0-9a-f]+)/.exec(entry)?.[1] ?? '0x0';
+    return { tableId: Number(table), priority: Number(priority), cookie };
+  });
 }
 
 function dummyPort(bridge: string, name: string, portNo: number): string[] {

@@ -1,13 +1,15 @@
-// The simulated switches of the overlay against Open vSwitch: of states on the way from one to the next, every frame that was
-// followed, hop by hop, comes out where `ofproto/trace` says. Needs Debian's openvswitch-switch.
-import { ipv4Text } from '@openflow/ofp';
+// The simulated switches of the overlay, and the walk of `net trace`, against Open vSwitch: of states on the way from one to
+// the next, every frame that was followed, hop by hop, meets the rules and comes out where `ofproto/trace` says. Needs
+// Debian's openvswitch-switch.
+import { type EthAddress, ipv4Text } from '@openflow/ofp';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Flow } from '../../sdnd/flow.ts';
+import { bitsOf, type Frame as TracedFrame, walkTables } from '../../sdnd/trace/table-walk.ts';
 import { NetStory } from '../sim/net-story.ts';
 import type { Frame, Sent } from '../sim/net-switch.ts';
 import { Prng } from '../sim/prng.ts';
-import { type Output, OverlayJudge } from './overlay-judge.ts';
+import { type Met, type Output, OverlayJudge } from './overlay-judge.ts';
 
 const FIRST_SEED = 100;
 const SEEDS = 8;
@@ -109,6 +111,29 @@ function outputOf({ portNo, frame }: Sent): Output {
   return { portNo, to: ipv4Text(Number(frame.tunIpv4Dst)), tunnelId: Number(frame.tunnelId) };
 }
 
+/** What the walk of `net trace` says of the frame. */
+function walkOf(flows: readonly Flow[], frame: Frame): { outputs: Output[]; met: Met[] } {
+  const { ipTtl, ...rest } = frame;
+  const fields = frame.ethType === ETH_TYPE_ARP ? rest : { ...rest, ipTtl: ipTtl ?? TTL };
+  const written = Object.entries(fields).flatMap(([name, value]) => {
+    return value === undefined ? [] : [[name, bitsOf(value as number | EthAddress)] as const];
+  });
+  const { steps, sent } = walkTables(flows, Object.fromEntries(written) as TracedFrame);
+  const met = steps.map(({ tableId, flow }) => {
+    return flow === undefined ? { tableId } : { tableId, priority: flow.priority, cookie: cookieOf(flow) };
+  });
+  const outputs = sent.map((one) => {
+    const at = { portNo: one.portNo };
+    if (one.portNo > TUNNEL_PORTS) return at;
+    return { ...at, to: ipv4Text(Number(one.frame.tunIpv4Dst)), tunnelId: Number(one.frame.tunnelId) };
+  });
+  return { outputs, met };
+}
+
+function cookieOf({ cookie }: Flow): string {
+  return `0x${cookie.toString(16)}`;
+}
+
 traces('every hop of every frame is what ofproto/trace says', async () => {
   let count = 0;
   let tunnelled = 0;
@@ -116,7 +141,8 @@ traces('every hop of every frame is what ofproto/trace says', async () => {
     for (const { what, flows, frames } of casesOf(seed)) {
       await judge.load(flows);
       for (const { frame, sent } of frames) {
-        const { outputs, text: said } = await judge.trace(flowOf(frame));
+        const { outputs, met, text: said } = await judge.trace(flowOf(frame));
+        assert.equal(walkOf(flows, frame), { outputs, met }, `${what}: ${flowOf(frame)}\n${said}`);
         assert.equal(outputs, sent.map(outputOf), `${what}: ${flowOf(frame)}\n${said}`);
         count += 1;
         tunnelled += outputs.filter(({ to }) => to !== undefined).length;

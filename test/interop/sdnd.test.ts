@@ -7,6 +7,7 @@ import { codeOf } from '../../common/errors.ts';
 import { runIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
+import type { NetworkTrace } from '../../wire/contracts/trace.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
 
@@ -29,7 +30,7 @@ async function flowsBecome(node: NodeName, wanted: readonly string[]): Promise<v
 /** Guests' frames that a switch has sent by its tunnel port: those that took a flow there, which the agent's probes do not. */
 async function tunnelled(node: NodeName): Promise<number> {
   const lines = (await net.switch(node).ofctl('dump-flows', [])).split('\n');
-  const ways = lines.filter((line) => / table=[45],.* actions=.*(output:1\b|output:"?vxlan0|IN_PORT)/.test(line));
+  const ways = lines.filter((line) => / table=[56],.* actions=.*(output:1\b|output:"?vxlan0|IN_PORT)/.test(line));
   return ways.reduce((sum, line) => sum + Number(/n_packets=(\d+)/.exec(line)?.[1] ?? Number.NaN), 0);
 }
 
@@ -45,6 +46,15 @@ async function flows(node: NodeName): Promise<string[]> {
 async function differences(): Promise<string[]> {
   const { switches } = await net.sdnd('switch.verify', {});
   return switches.flatMap((one) => [...(one.connected ? [] : [`${one.node} is not connected`]), ...one.differences]);
+}
+
+function traced(from: string, to: string): Promise<NetworkTrace> {
+  return net.sdnd('network.trace', { from, to, compare: true });
+}
+
+/** The way that the switches' tables make, and how it ends. */
+function realWay({ real }: NetworkTrace): string {
+  return `${real?.hops.map(({ node }) => node).join(' ')}: ${real?.verdict}`;
 }
 
 /** A frame as a neighbour of the tunnel, or a fenced node, could send it: out of `node`'s switch into the tunnel. */
@@ -76,6 +86,9 @@ overlay('an agent port passes nothing until its agent opens it', async () => {
   await net.agent('beta', 'port.open', { owner: 'db' });
   assert.is(await hosts.pings('visitor', 'web'), 5);
   assert.equal(await differences(), []);
+  const { wanted, real, differences: differing } = await traced('web', 'db');
+  assert.equal([wanted.verdict, wanted.hops.map(({ node }) => node)], ['delivered', ['alpha', 'beta']]);
+  assert.equal([real, differing], [wanted, []]);
 });
 
 overlay('every host reaches every other, by the switch and by the tunnel', async () => {
@@ -169,8 +182,16 @@ overlay('a migration: local switching by the gates, then the others by the contr
   assert.equal(await answers(), [0, 0, 0]);
   assert.is(await hosts.received('web'), closed);
   assert.is(await hosts.received('web-beta'), quiet);
+  const nowhere = await traced('visitor', 'web');
+  assert.is(realWay(nowhere), 'gamma alpha beta: dropped');
+  assert.is(nowhere.real?.why, 'it ends at beta in gate-out: the port of web is closed');
+  assert.equal(
+    nowhere.differences.map(({ node, table }) => `${node} ${table}`),
+    ['alpha gate-out'],
+  );
 
   await net.agent('beta', 'port.open', { owner: 'web' });
+  assert.is(realWay(await traced('visitor', 'web')), 'gamma alpha beta: delivered');
   // The visitor's frames still go to alpha, which sends them on: nobody waits for the controller. The first one that takes
   // this way may be lost to a neighbour that is not known yet.
   await hosts.pings('visitor', 'web', 1);
@@ -178,6 +199,7 @@ overlay('a migration: local switching by the gates, then the others by the contr
   assert.ok((await hosts.received('web-beta')) >= quiet + 9);
 
   await net.sdnd('migration.complete', { migration: MIGRATION });
+  assert.is(realWay(await traced('visitor', 'web')), 'gamma beta: delivered');
   assert.equal(await answers(), [3, 3, 3]);
   assert.is(await hosts.received('web'), closed);
   await net.sdnd('migration.complete', { migration: MIGRATION });

@@ -15,6 +15,7 @@ import { readerCalls } from './readers.ts';
 import { RebuildReport } from './rebuild.ts';
 import { NodeUnderlay, SwitchState } from './sdnd.ts';
 import { ClusterTopology } from './topology.ts';
+import { NetworkTrace, TraceRequest } from './trace.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -174,6 +175,7 @@ export const orchestratorContract = contract('orchestrator', {
   'network.verify': method(['operator'], Empty, Type.Object({ switches: Type.Array(SwitchState) })),
   /** The links between nodes as they are, or as they were when the overlay's controller last answered. */
   'network.topology': method(['operator'], Empty, ClusterTopology),
+  'network.trace': method(['operator'], TraceRequest, NetworkTrace),
   /** Calls back with the whole status whenever it changed, until the connection ends. */
   'status.watch': method(['operator'], Empty, Empty, { progress: Status, timeoutMs: 0 }),
 });

@@ -4,6 +4,7 @@ import { contract, method } from '../contract.ts';
 import { Ipv4, Mac, MigrationId, Name, PortName } from '../names.ts';
 import { GuestNetworkPlan, GuestNews } from './guest-network.ts';
 import { LinkFigures, NetworkTopology, ProbePeer } from './topology.ts';
+import { NetworkTrace, TraceRequest } from './trace.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -105,6 +106,7 @@ export const sdndContract = contract('sdnd', {
   /** The destination runs: every switch is moved at once, add before delete. Answers after their barriers. */
   'migration.complete': method(['controller', 'node'], Type.Object({ migration: MigrationId }), Empty),
   'migration.cancel': method(['controller'], Type.Object({ migration: MigrationId }), Empty),
+  'network.trace': method(['controller'], TraceRequest, NetworkTrace),
   /** Reads every switch's flows and compares them with the wanted ones. */
   'switch.verify': method(['controller'], Empty, Type.Object({ switches: Type.Array(SwitchState) })),
 });
