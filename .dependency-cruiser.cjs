@@ -7,7 +7,7 @@ const sansIo = [
   '^sdnd/openflow/',
   '^sdnd/ovsdb/(?!ovsdb-client)',
   '^sdnd/switch-config/(?!config-keeper)',
-  '^sdnd/alone/(?!lone-(connection|server)|topology-socket)',
+  '^sdnd/alone/(?!lone-(connection|server|socket)|topology-socket)',
   '^sdnd/node-switch[.]ts$',
   '^sdnd/(packets|guest-services)/',
   '-session[.]ts$',

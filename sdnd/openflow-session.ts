@@ -147,6 +147,12 @@ export class OpenFlowSession {
     return messages.map((message) => this.#send(message));
   }
 
+  /** The number of a message that the caller writes itself, instead of by `say`. */
+  takeXid(): number {
+    this.#xid = this.#xid >= XID_MAX ? 1 : this.#xid + 1;
+    return this.#xid;
+  }
+
   get isClosed(): boolean {
     return this.#phase === 'closed';
   }
@@ -262,7 +268,6 @@ export class OpenFlowSession {
   }
 
   #send(message: Message): SessionEvent {
-    this.#xid = this.#xid >= XID_MAX ? 1 : this.#xid + 1;
-    return { kind: 'send', bytes: encode(message, this.#xid) };
+    return { kind: 'send', bytes: encode(message, this.takeXid()) };
   }
 }

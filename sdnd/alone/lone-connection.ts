@@ -1,9 +1,19 @@
 // A switch's session on a socket, as the lone controller wants it: answers call back, and what is sent in one turn goes out
 // with one write. A switch that does not read is first not listened to and then let go.
-import type { Socket } from 'node:net';
-import type { FlowMod, FlowRemoved, FlowStats, Message, PacketIn, Port } from '@openflow/ofp';
+import {
+  type FlowMod,
+  type FlowRemoved,
+  type FlowStats,
+  type Message,
+  type PacketIn,
+  type Port,
+  PortNumber,
+} from '@openflow/ofp';
 import { OpenFlowSession, type SessionEvent } from '../openflow-session.ts';
+import { ENTRY_BYTES, FRAME_HEAD_BYTES, writeEntry, writeFrame } from './hop-bytes.ts';
+import type { LoneSocket } from './lone-socket.ts';
 import type { Connection } from './mesh-switch.ts';
+import type { Hop } from './path.ts';
 
 /** What a connection tells; nothing after `closed`. */
 export interface ConnectionListener {
@@ -19,31 +29,40 @@ export interface ConnectionListener {
 const UNREAD_PAUSE_BYTES = 2 ** 20;
 const UNREAD_BYTES_MAX = 2 ** 25;
 const LAST_WORDS_MS = 2_000;
+/** The longest message, with room to spare for more. */
+const OUT_BYTES = 2 ** 16;
 const EVERY_COOKIE = { cookie: 0n, cookieMask: 0n };
 
 type Done = (value: { flows?: readonly FlowStats[]; refusals?: readonly string[] }) => void;
 
 export class LoneConnection implements Connection {
-  readonly #socket: Socket;
+  readonly #socket: LoneSocket;
   readonly #now: () => number;
   readonly #listener: ConnectionListener;
   readonly #session: OpenFlowSession;
   readonly #waiting = new Map<number, Done>();
-  #out: Uint8Array[] = [];
+  readonly #out = Buffer.allocUnsafeSlow(OUT_BYTES);
+  #outBytes = 0;
   #isClosed = false;
   #heardAtMs: number;
 
-  constructor(socket: Socket, now: () => number, listener: ConnectionListener) {
-    this.#socket = socket;
+  /** `socket` is handed what takes its bytes. */
+  constructor(
+    socket: (receive: (bytes: Buffer) => void) => LoneSocket,
+    now: () => number,
+    listener: ConnectionListener,
+  ) {
+    this.#socket = socket((bytes) => this.#receive(bytes));
     this.#now = now;
     this.#listener = listener;
     this.#heardAtMs = now();
     this.#session = new OpenFlowSession(now());
-    socket.on('data', (bytes: Uint8Array) => this.#receive(bytes));
-    socket.on('drain', () => socket.resume());
-    socket.on('error', (error) => this.close(error.message));
-    socket.on('end', () => this.close('it closed the connection'));
-    socket.on('close', () => this.close('it closed the connection'));
+    const stream = this.#socket.socket;
+    stream.on('drain', () => stream.resume());
+    stream.on('error', (error) => this.close(error.message));
+    stream.on('end', () => this.close('it closed the connection'));
+    stream.on('close', () => this.close('it closed the connection'));
+    stream.resume();
     this.#handle(this.#session.start());
   }
 
@@ -53,6 +72,18 @@ export class LoneConnection implements Connection {
 
   say(messages: readonly Message[]): void {
     if (!this.#isClosed) this.#handle(this.#session.say(messages));
+  }
+
+  put({ inPort, outPort, from, to }: Hop, bufferId: number): void {
+    if (this.#isClosed) return;
+    const hop = { inPort, from, to, outPort: outPort === inPort ? PortNumber.inPort : outPort };
+    writeEntry(this.#out, this.#room(ENTRY_BYTES), this.#session.takeXid(), hop, bufferId);
+  }
+
+  send(data: Uint8Array, { inPort, outPort }: Pick<Hop, 'inPort' | 'outPort'>): void {
+    if (this.#isClosed) return;
+    const way = { inPort, outPort: outPort === inPort ? PortNumber.inPort : outPort };
+    writeFrame(this.#out, this.#room(FRAME_HEAD_BYTES + data.length), this.#session.takeXid(), data, way);
   }
 
   apply(mods: readonly FlowMod[], done: (refusals: readonly string[] | undefined) => void): void {
@@ -75,8 +106,9 @@ export class LoneConnection implements Connection {
     this.#flush();
     this.#isClosed = true;
     // The last words go out, unless nobody reads them.
-    this.#socket.setTimeout(LAST_WORDS_MS, () => this.#socket.destroy());
-    this.#socket.destroySoon();
+    const { socket } = this.#socket;
+    socket.setTimeout(LAST_WORDS_MS, () => socket.destroy());
+    socket.destroySoon();
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     this.#listener.closed(reason);
@@ -137,16 +169,24 @@ export class LoneConnection implements Connection {
   }
 
   #send(bytes: Uint8Array): void {
-    if (this.#out.push(bytes) === 1) queueMicrotask(() => this.#flush());
+    this.#out.set(bytes, this.#room(bytes.length));
+  }
+
+  /** Where the next so many bytes go, 64 KiB at most. */
+  #room(bytes: number): number {
+    if (this.#outBytes + bytes > OUT_BYTES) this.#flush();
+    if (this.#outBytes === 0) queueMicrotask(() => this.#flush());
+    const at = this.#outBytes;
+    this.#outBytes += bytes;
+    return at;
   }
 
   #flush(): void {
-    const [first, ...more] = this.#out;
-    if (first === undefined || this.#isClosed) return;
-    this.#out = [];
-    this.#socket.write(more.length === 0 ? first : Buffer.concat([first, ...more]));
-    const unreadBytes = this.#socket.writableLength;
+    if (this.#outBytes === 0 || this.#isClosed) return;
+    this.#socket.send(this.#out.subarray(0, this.#outBytes));
+    this.#outBytes = 0;
+    const { unreadBytes } = this.#socket;
     if (unreadBytes > UNREAD_BYTES_MAX) this.close(`it reads nothing: ${unreadBytes} bytes wait`);
-    else if (unreadBytes > UNREAD_PAUSE_BYTES) this.#socket.pause();
+    else if (unreadBytes > UNREAD_PAUSE_BYTES) this.#socket.socket.pause();
   }
 }

@@ -7,6 +7,7 @@ import { type Listen, listenOn } from '../../common/rpc/listen.ts';
 import { LoneConnection } from './lone-connection.ts';
 import { LoneController } from './lone-controller.ts';
 import { sentenceOf } from './lone-events.ts';
+import { LoneSocket } from './lone-socket.ts';
 import type { MeshSwitch } from './mesh-switch.ts';
 
 export interface LoneServerParts {
@@ -44,8 +45,7 @@ export class LoneServer {
         else log.info(text);
       },
     });
-    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
-    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
   }
 
   /** Starts to listen; answers the TCP port. @throws Error with the operating system's code */
@@ -65,9 +65,16 @@ export class LoneServer {
 
   #accept(socket: Socket): void {
     const { clock, log } = this.#parts;
+    // The server itself counts none: their handles go on without the sockets that it made.
+    if (this.#connections.size >= CONNECTIONS_MAX) {
+      socket.destroy();
+      return;
+    }
     const { controller } = this;
     let member: MeshSwitch | undefined;
-    const connection: LoneConnection = new LoneConnection(socket, clock.nowMs, {
+    const from = socket.remoteAddress ?? 'a unix socket';
+    const own = (receive: (bytes: Buffer) => void): LoneSocket => new LoneSocket(socket, receive);
+    const connection: LoneConnection = new LoneConnection(own, clock.nowMs, {
       ready: (id, ports) => {
         this.#makeWay(id);
         member = controller.join(id, connection, ports, clock.nowMs());
@@ -79,8 +86,7 @@ export class LoneServer {
       removed: (flow) => member && controller.flowRemoved(member, flow),
       closed: (reason) => {
         this.#connections.delete(connection);
-        if (member === undefined)
-          log.warn({ from: socket.remoteAddress ?? 'a unix socket', reason }, 'a connection was let go');
+        if (member === undefined) log.warn({ from, reason }, 'a connection was let go');
         else {
           this.#byId.delete(member.id);
           controller.leave(member, reason, clock.nowMs());

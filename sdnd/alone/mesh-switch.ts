@@ -15,6 +15,10 @@ import type { Hop, Path } from './path.ts';
 export interface Connection {
   /** Sends what needs no answer. */
   say(messages: readonly Message[]): void;
+  /** Sends a pair's entry, with the number of the buffered frame that is to go by it, or NO_BUFFER. */
+  put(hop: Hop, bufferId: number): void;
+  /** Sends a frame out of a port; `inPort` may be the controller's, `outPort` be where it came in. */
+  send(data: Uint8Array, way: Pick<Hop, 'inPort' | 'outPort'>): void;
   /** `done` with what was refused, after the switch has carried out everything. */
   apply(mods: readonly FlowMod[], done: (refusals: readonly string[] | undefined) => void): void;
   readFlows(done: (flows: readonly FlowStats[] | undefined) => void): void;

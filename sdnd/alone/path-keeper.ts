@@ -1,9 +1,9 @@
 // Paths of pairs of hosts: the entries of all switches on the way are there before the sender's own switch gets its one and
 // the frame goes on. So whatever entry a frame meets, the rest of its path is there, or nothing is. A pair's older entries
 // are confirmed to be gone before new ones are sent: two ways of one pair are never mixed, and frames of it never circle.
-import { NO_BUFFER, packetOut } from '@openflow/ofp';
+import { NO_BUFFER, PortNumber } from '@openflow/ofp';
 import type { Host } from './host-table.ts';
-import { hopMod, noHopMod, outOf } from './lone-flows.ts';
+import { hopMod, noHopMod } from './lone-flows.ts';
 import type { MeshPort, MeshSwitch } from './mesh-switch.ts';
 import { type Held, type Hop, type Path, pairKey } from './path.ts';
 import type { ShortestWays } from './shortest-ways.ts';
@@ -49,7 +49,7 @@ export class PathKeeper {
       if (path.held.length < HELD_MAX) path.held.push({ ...frame, data: frame.data.slice() });
       return true;
     }
-    const hop = path.hops.find(({ at, inPort }) => at === frame.at && inPort === frame.inPort);
+    const hop = hopAt(path.hops, frame);
     if (hop === undefined) {
       this.#clearStrays(from, to, () => undefined);
       return deliver(to, frame);
@@ -196,7 +196,7 @@ export class PathKeeper {
       release(first, frame);
       return;
     }
-    first.at.ready?.say([hopMod(first)]);
+    first.at.ready?.put(first, NO_BUFFER);
     for (const held of path.held) {
       if (held.at === first.at && held.inPort === first.inPort) release(first, held);
       else deliver(path.to, held);
@@ -220,6 +220,11 @@ export class PathKeeper {
   }
 }
 
+function hopAt(hops: readonly Hop[], { at, inPort }: Arrival): Hop | undefined {
+  for (const hop of hops) if (hop.at === at && hop.inPort === inPort) return hop;
+  return undefined;
+}
+
 function hopOf(into: MeshPort, out: MeshPort, from: Host, to: Host): Hop {
   return { at: into.owner, inPort: into.no, outPort: out.no, from: from.mac, to: to.mac };
 }
@@ -227,12 +232,12 @@ function hopOf(into: MeshPort, out: MeshPort, from: Host, to: Host): Hop {
 /** Puts the entry and sends the frame by it: out of the switch's buffer as the entry says, or as bytes. */
 function release(hop: Hop, { bufferId, data }: Held): void {
   const connection = hop.at.ready;
-  if (bufferId !== NO_BUFFER) connection?.say([hopMod(hop, bufferId)]);
-  else connection?.say([hopMod(hop), packetOut(data, [outOf(hop)], hop.inPort)]);
+  connection?.put(hop, bufferId);
+  if (bufferId === NO_BUFFER) connection?.send(data, hop);
 }
 
 /** Straight to the receiver's port, for a frame that an entry has left somewhere on the way. */
 function deliver(to: Host, { bufferId, data }: Held): boolean {
-  if (bufferId === NO_BUFFER) to.port.owner.ready?.say([packetOut(data, [outOf({ inPort: -1, outPort: to.port.no })])]);
+  if (bufferId === NO_BUFFER) to.port.owner.ready?.send(data, { inPort: PortNumber.controller, outPort: to.port.no });
   return true;
 }

@@ -1,9 +1,10 @@
 // Switches, wires, hosts and the ways to the controller, all with delays of their own that are drawn from a seed; the real
 // controller above them. Every frame is followed, and after every change of an entry all tables are walked. Not a test itself.
-import { type FlowMod, type Message, NO_BUFFER, type PacketIn, PortNumber } from '@openflow/ofp';
+import { type FlowMod, type Message, NO_BUFFER, output, type PacketIn, PortNumber, packetOut } from '@openflow/ofp';
 import { ethOf } from '../../../../sdnd/alone/host-table.ts';
 import { LoneController } from '../../../../sdnd/alone/lone-controller.ts';
 import type { LoneEvent } from '../../../../sdnd/alone/lone-events.ts';
+import { hopMod } from '../../../../sdnd/alone/lone-flows.ts';
 import type { Connection, MeshSwitch } from '../../../../sdnd/alone/mesh-switch.ts';
 import { Prng } from '../../../sim/prng.ts';
 import { type FrameHead, SimDatapath } from './sim-datapath.ts';
@@ -167,11 +168,14 @@ export class MeshWorld {
     };
     const back = (done: (isAlive: boolean) => void): void =>
       this.#toController(one, () => done(one.session === session));
+    const say = (...messages: readonly Message[]): void =>
+      down((isAlive) => {
+        for (const message of isAlive ? messages : []) this.#obey(one, message);
+      });
     return {
-      say: (messages) =>
-        down((isAlive) => {
-          for (const message of isAlive ? messages : []) this.#obey(one, message);
-        }),
+      say: (messages) => say(...messages),
+      put: (hop, bufferId) => say(hopMod(hop, bufferId)),
+      send: (data, { inPort, outPort }) => say(packetOut(data.slice(), [output(outPort)], inPort)),
       apply: (mods, done) =>
         down((isAlive) => {
           if (isAlive) for (const mod of mods) this.#obey(one, mod);
