@@ -7,6 +7,8 @@ import { labPackages } from '../../lab/guests.ts';
 import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { isInside, runInside } from '../interop/own-namespaces.ts';
+import { benchController, type ControllerBenchOptions } from './controller.ts';
+import { CONTROLLER_BENCH_PACKAGES } from './controller-peers.ts';
 import { benchDbench, DBENCH_PACKAGES, type DbenchBenchOptions } from './dbench.ts';
 import { benchFuse, FUSE_BENCH_PACKAGES, type FuseBenchOptions } from './fuse.ts';
 import { benchMigration, type MigrationBenchOptions } from './migration.ts';
@@ -55,6 +57,15 @@ Examples:
 
 The round trip is 75 ms: the paper's figure is a ping's. It exits 0 when the load reads enough and proactive propagation is done first of all that moved.`;
 
+const CONTROLLER_EXAMPLES = `
+Examples:
+  supercloud bench controller                  all cases, four alternations, some twenty minutes
+  supercloud bench controller --quick          a first impression, some eight minutes
+  supercloud bench controller --only 16        the cases with 16 switches
+  supercloud bench controller --json FILE      the figures into a file
+
+Each switch has 64 hosts at 8 ports, so a pair comes again after 3,584 frames. Ours has links, paths and the limit of a port on. It exits 0 when everything that is required was reached.`;
+
 const program = new Command('supercloud bench').description('benchmarks beside the named peers').exitOverride();
 program
   .command('migration')
@@ -84,6 +95,20 @@ program
     const line = new ProgressLine();
     await ensurePackages(NBD_BENCH_PACKAGES, line);
     if (!(await benchNbd(options, line))) process.exitCode = 1;
+  });
+
+program
+  .command('controller')
+  .description('the OpenFlow controller alone beside ovs-testcontroller and os-ken, under emulated switches')
+  .option('--alternations <count>', 'how often each is measured; medians are quoted', count, 4)
+  .option('--quick', 'two alternations of 2 s')
+  .option('--only <word>', 'the cases with that word in their name, for example throughput-16')
+  .option('--json [file]', 'print the figures as JSON, or write them to a file')
+  .addHelpText('after', CONTROLLER_EXAMPLES)
+  .action(async (options: ControllerBenchOptions) => {
+    const line = new ProgressLine();
+    await ensurePackages(CONTROLLER_BENCH_PACKAGES, line);
+    if (!(await benchController(options, line))) process.exitCode = 1;
   });
 
 program
