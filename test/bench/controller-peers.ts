@@ -1,4 +1,4 @@
-// The controllers that are measured, each a process of its own at a port of the loopback. Starts and stops them; measures
+// The controllers that are measured, each in processes of its own at ports of the loopback. Starts and stops them; measures
 // nothing.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,6 +13,8 @@ const OS_KEN = fileURLToPath(new URL('os-ken-switch.py', import.meta.url));
 /** The limit is on, and never reached. */
 const MISSES = '100000000';
 const READY_MS = 30_000;
+/** ovs-testcontroller takes no more switches: for more there are more of it, and what they cost is added up. */
+const PEER_SWITCHES_MAX = 16;
 const POLL_MS = 50;
 const KEPT_CHARS = 2_000;
 
@@ -25,6 +27,13 @@ export const CONTROLLER_BENCH_PACKAGES = ['openvswitch-testcontroller', 'python3
 /** A running controller. */
 export interface BenchedController {
   readonly name: ControllerName;
+  readonly pids: readonly number[];
+  /** The switches are spread over them. */
+  readonly ports: readonly number[];
+  stop(): Promise<void>;
+}
+
+interface Started {
   readonly pid: number;
   readonly port: number;
   stop(): Promise<void>;
@@ -47,8 +56,23 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts one and waits until it listens. @throws OperationError PEER_FAILED */
-export async function startController(name: ControllerName): Promise<BenchedController> {
+/** Starts one for so many switches, and waits until it listens. @throws OperationError PEER_FAILED */
+export async function startController(name: ControllerName, switches: number): Promise<BenchedController> {
+  const count = name === 'ovs-testcontroller' ? Math.ceil(switches / PEER_SWITCHES_MAX) : 1;
+  const started: Started[] = [];
+  const stopAll = async (): Promise<void> => {
+    for (const one of started) await one.stop();
+  };
+  try {
+    while (started.length < count) started.push(await startProcess(name));
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+  return { name, pids: started.map(({ pid }) => pid), ports: started.map(({ port }) => port), stop: stopAll };
+}
+
+async function startProcess(name: ControllerName): Promise<Started> {
   const port = await freePort();
   const [command, ...args] = wordsOf(name, port);
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -66,7 +90,7 @@ export async function startController(name: ControllerName): Promise<BenchedCont
       remedy: `Start it by hand to see why: ${child.spawnargs.join(' ')}`,
     });
   }
-  return { name, pid: child.pid ?? 0, port, stop: () => stop(child) };
+  return { pid: child.pid ?? 0, port, stop: () => stop(child) };
 }
 
 function connects(port: number): Promise<boolean> {

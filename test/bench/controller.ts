@@ -54,14 +54,19 @@ function chosen(only: string | undefined): readonly ControllerCase[] {
   });
 }
 
+async function allProcessorUs(pids: readonly number[]): Promise<number> {
+  const each = await Promise.all(pids.map((pid) => processorUs(pid)));
+  return each.reduce((sum, us) => sum + us, 0);
+}
+
 /** Puts the load on one controller. @throws OperationError LOAD_FAILED */
 async function measure(
   load: ControllerCase,
-  { name, pid, port }: BenchedController,
+  { name, pids, ports }: BenchedController,
   seconds: number,
 ): Promise<ControllerSample> {
   const flags = [...(load.isBuffered ? ['--buffered'] : []), ...(load.isLatency ? ['--latency'] : [])];
-  const words = ['--port', `${port}`, '--switches', `${load.switches}`, '--seconds', `${seconds}`, ...flags];
+  const words = ['--ports', ports.join(','), '--switches', `${load.switches}`, '--seconds', `${seconds}`, ...flags];
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', LOAD, ...words], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: LOAD_MS,
@@ -69,7 +74,7 @@ async function measure(
   const ended = once(child, 'close');
   const [marks, lines]: [number[], string[]] = [[], []];
   for await (const line of createInterface(child.stdout)) {
-    if (line.startsWith('MEASUR')) marks.push(await processorUs(pid));
+    if (line.startsWith('MEASUR')) marks.push(await allProcessorUs(pids));
     else lines.push(line);
   }
   await ended;
@@ -92,7 +97,7 @@ async function runCase(load: ControllerCase, seconds: number, alternations: numb
   for (let turn = 0; turn < alternations; turn += 1) {
     for (const name of CONTROLLERS) {
       // A fresh one: what it has learnt of the last switches is no help and no burden.
-      const controller = await startController(name);
+      const controller = await startController(name, load.switches);
       try {
         samples.set(name, [...(samples.get(name) ?? []), await measure(load, controller, seconds)]);
       } finally {

@@ -64,7 +64,8 @@ Examples:
   supercloud bench controller --only 16        the cases with 16 switches
   supercloud bench controller --json FILE      the figures into a file
 
-Each switch has 64 hosts at 8 ports, so a pair comes again after 3,584 frames. Ours has links, paths and the limit of a port on. It exits 0 when everything that is required was reached.`;
+Each switch has 64 hosts at 8 ports, so a pair comes again after 3,584 frames. ovs-testcontroller
+takes 16 switches; for more there are more of it, and their processor time is added up. Ours has links, paths and the limit of a port on. It exits 0 when everything that is required was reached.`;
 
 const program = new Command('supercloud bench').description('benchmarks beside the named peers').exitOverride();
 program

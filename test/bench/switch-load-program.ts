@@ -1,4 +1,4 @@
-// The load of `bench controller`, a process of its own: so many emulated switches at a controller's port. Waits until every one
+// The load of `bench controller`, a process of its own: so many emulated switches at a controller's ports. Waits until every one
 // of them gets an entry for a frame, then measures. Prints one line of JSON.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -96,8 +96,11 @@ function nowUs(): number {
 }
 
 /** Announced hosts bring floods back, which are no answers to a frame: what is under way ends before it counts. */
-async function prepare(port: number, load: Load): Promise<Driver[]> {
-  const drivers = Array.from({ length: load.switches }, (_, number) => new Driver(port, number, load));
+async function prepare(ports: readonly number[], load: Load): Promise<Driver[]> {
+  const drivers = Array.from(
+    { length: load.switches },
+    (_, number) => new Driver(ports[number % ports.length] ?? 0, number, load),
+  );
   await Promise.all(drivers.map((driver) => driver.ready()));
   await sleep(TRY_EVERY_MS);
   for (const driver of drivers) driver.start();
@@ -107,7 +110,7 @@ async function prepare(port: number, load: Load): Promise<Driver[]> {
 
 const { values } = parseArgs({
   options: {
-    ...{ port: { type: 'string' }, switches: { type: 'string' }, seconds: { type: 'string' } },
+    ...{ ports: { type: 'string' }, switches: { type: 'string' }, seconds: { type: 'string' } },
     ...{ buffered: { type: 'boolean' }, latency: { type: 'boolean' } },
   },
 });
@@ -116,7 +119,7 @@ const load = {
   isBuffered: values.buffered === true,
   isLatency: values.latency === true,
 };
-const drivers = await prepare(Number(values.port), load);
+const drivers = await prepare((values.ports ?? '').split(',').map(Number), load);
 for (const driver of drivers) driver.responses = 0;
 const [modsBefore, startedMs] = [drivers.reduce((sum, one) => sum + one.flowMods, 0), performance.now()];
 const ownBefore = process.cpuUsage();

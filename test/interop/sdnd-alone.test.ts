@@ -40,10 +40,10 @@ function settled(links: number): Promise<number> {
 const PAIRS = NUMBERS.flatMap((from) => NUMBERS.filter((to) => to !== from).map((to) => [from, to] as const));
 
 async function everybodyPings(): Promise<void> {
-  for (const [from, to] of PAIRS) await ring.ping(from, to, ['-c', '1']);
-  const said = await Promise.all(PAIRS.map(([from, to]) => ring.ping(from, to, ['-c', '3'])));
+  await Promise.all(PAIRS.map(([from, to]) => ring.ping(from, to, ['-c', '1'])));
+  const said = await Promise.all(PAIRS.map(([from, to]) => ring.ping(from, to, ['-c', '2'])));
   for (const text of said) {
-    assert.match(text, /3 packets transmitted, 3 received/);
+    assert.match(text, /2 packets transmitted, 2 received/, text);
     assert.not.match(text, /duplicates/);
   }
 }
@@ -73,15 +73,15 @@ alone('a broadcast comes to every other host once', async () => {
 });
 
 alone('a link that goes takes its paths along, and others take over', async () => {
-  const pings = ring.ping(1, 3, ['-c', '150']);
+  const pings = ring.ping(1, 3, ['-c', '100']);
   await ring.unwire(1, 3);
   await settled(WIRES.length - 1);
-  const lost = 150 - Number(/(\d+) received/.exec(await pings)?.[1] ?? 0);
-  assert.ok(lost < 100, `${lost} of 150 pings lost`);
+  const lost = 100 - Number(/(\d+) received/.exec(await pings)?.[1] ?? 0);
+  assert.ok(lost < 90, `${lost} of 100 pings lost`);
   assert.not.match(await pings, /duplicates/);
   await everybodyPings();
   await ring.wire(1, 3);
-  process.stdout.write(`  ${lost} of 150 pings lost; up again after ${await settled(WIRES.length)} ms\n`);
+  process.stdout.write(`  ${lost} of 100 pings lost; up again after ${await settled(WIRES.length)} ms\n`);
 });
 
 alone('garbage, half messages and another version end their own connection alone', async () => {
@@ -109,10 +109,10 @@ alone('a stop and a new start change no flow of a pair and lose no ping', async 
     );
   const before = await flowsOf();
   assert.ok(before.length >= PAIRS.length, `${before.length} flows`);
-  const pings = ring.ping(1, 3, ['-c', '100']);
+  const pings = ring.ping(1, 3, ['-c', '80']);
   assert.is(await ring.stopController('SIGTERM'), 0);
   await ring.startController();
-  assert.match(await pings, /100 received/);
+  assert.match(await pings, /80 received/);
   process.stdout.write(`  settled again after ${await settled(WIRES.length)} ms\n`);
   assert.equal(await flowsOf(), before);
   await everybodyPings();

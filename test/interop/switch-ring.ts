@@ -116,7 +116,7 @@ export class SwitchRing {
 
   /** What `ping` says in the end. */
   ping(from: number, to: number, words: readonly string[] = []): Promise<string> {
-    const all = ['-n', '-q', '-i', '0.02', '-W', '1', ...words, addressOf(to)];
+    const all = ['-n', '-q', '-i', '0.02', '-W', '5', ...words, addressOf(to)];
     return runIn(host(from), 'sh', ['-c', `ping ${all.join(' ')} || true`]);
   }
 
