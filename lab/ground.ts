@@ -4,6 +4,7 @@ import { VXLAN_PORT } from '../wire/ports.ts';
 import { INTERNET, type InternetPlan, internetEnd, startInternet } from './internet/internet.ts';
 import { createNamespaces, createVethPairs, namespaceName, runIn, type VethEnd } from './namespace.ts';
 import { type CloudPlan, type LabTopology, PREFIX } from './topology.ts';
+import { KERNEL_END } from './tunnel-door.ts';
 import { labLinks, startWan, type Wan } from './wan/wan.ts';
 
 /** The device by which a cloud reaches the others. */
@@ -105,7 +106,8 @@ function networkOf(address: string): string {
   return `${address.split('.').slice(0, 3).join('.')}.0/${PREFIX}`;
 }
 
-// A tunnel ends at a gateway's switch: none is routed past it into the private network, or out of it. To others the private
+// A tunnel ends at a gateway's switch: none is routed past it into the private network, or out of it; the switch's own may be
+// on their way to or from WireGuard. To others the private
 // network has the gateway's address; only without WireGuard the cluster's nodes see each other's own.
 function gatewayRules({ inside, wireguard }: CloudPlan, { clouds }: LabTopology, namespace: string): Promise<string> {
   const members = clouds.map(({ address, outer }) => outer ?? address).join(', ');
@@ -114,7 +116,7 @@ function gatewayRules({ inside, wireguard }: CloudPlan, { clouds }: LabTopology,
 table ip gateway {
   chain forward {
     type filter hook forward priority 0; policy accept;
-    udp dport ${VXLAN_PORT} iifname { "${UPLINK}", "${INSIDE_UPLINK}" } counter drop
+    udp dport ${VXLAN_PORT} iifname != "${KERNEL_END}" oifname != "${KERNEL_END}" counter drop
   }
   chain out {
     type nat hook postrouting priority 100;
