@@ -1,6 +1,7 @@
 // The daemon of the encrypted underlay (on every node that has one): keeps the peers of the node's WireGuard device, which is
 // there already, and takes tunnels from members alone. Killing it changes nothing of the device.
 import { execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { Type } from 'typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
@@ -48,6 +49,9 @@ await runDaemon('underlay', Config, async (config, { log }) => {
   const book = await UnderlayBook.open(realDisk, config.state, realClock.wallMs());
   const device = new WireGuardDevice(name, runCommand, () => realClock.wallMs() / 1_000);
   const controller = rpcClient(underlayContract, { ...config.controller, port: UNDERLAY_PORT }, identity);
+  const greeter = createSocket('udp4').unref();
+  // Nobody listens: what may come back is that nobody does.
+  greeter.on('error', () => undefined);
   const agent = new UnderlayAgent({
     ...{ node: identity.node, device, book, controller, clock: realClock, log },
     place: { cloud, address, inner, ...(outer !== undefined && { outer }) },
@@ -56,11 +60,15 @@ await runDaemon('underlay', Config, async (config, { log }) => {
     filter: async (members) => {
       await runCommand('nft', ['-f', '-'], tunnelRules({ device: name, members, switchDevices }));
     },
+    greet: (members) => {
+      for (const member of members) greeter.send('', UNDERLAY_PORT, member, () => undefined);
+    },
   });
   await agent.start();
   return {
     async close() {
       agent.stop();
+      greeter.close();
       controller.close();
     },
   };

@@ -25,6 +25,8 @@ export interface UnderlayAgentParts {
   readonly device: Pick<WireGuardDevice, 'show' | 'setKey' | 'setPeers'>;
   /** Takes tunnels from these addresses alone from now on. */
   readonly filter: (members: readonly string[]) => Promise<void>;
+  /** Sends something to these addresses, whatever it is. */
+  readonly greet: (members: readonly string[]) => void;
   readonly book: Pick<UnderlayBook, 'keys' | 'keepKeys' | 'members' | 'keepMembers'>;
   readonly keyTimes: KeyTimes;
   readonly controller: Pick<RpcClient<typeof underlayContract>, 'call'>;
@@ -99,23 +101,27 @@ export class UnderlayAgent {
   }
 
   async #apply(): Promise<void> {
-    const { node, place, device, book, filter, log, clock } = this.#parts;
+    const { node, place, device, book, filter, greet, log, clock } = this.#parts;
     this.#timer?.cancel();
     try {
       await this.#turnKeys();
       const { publicKey, listenPort, peers } = await device.show();
       const { current } = book.keys;
+      const isSet = publicKey === publicKeyOf(current) && listenPort === place.inner.port;
       // Set again it would end the sessions that a killed daemon left.
-      if (publicKey !== publicKeyOf(current) || listenPort !== place.inner.port)
-        await device.setKey(current, place.inner.port);
+      if (!isSet) await device.setKey(current, place.inner.port);
       const proven = new Set(peers.flatMap((peer) => (peer.handshakeSeconds > 0 ? [peer.publicKey] : [])));
-      await filter(book.members.map(({ address }) => address));
-      if (await device.setPeers(wantedPeers(node, book.members, (key) => proven.has(key))))
-        log.info({ members: book.members.map((member) => member.node) }, 'the peers are set');
+      const addresses = book.members.map(({ address }) => address);
+      await filter(addresses);
+      const isChanged = await device.setPeers(wantedPeers(node, book.members, (key) => proven.has(key)));
+      if (isChanged) log.info({ members: book.members.map((member) => member.node) }, 'the peers are set');
+      // A peer with a session that is gone here would go on with it for 15 s; a new one is begun by whoever speaks.
+      if (isChanged || !isSet) greet(addresses.filter((address) => address !== place.address));
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'the WireGuard device could not be set');
     }
-    const afterMs = book.members.some(({ keys }) => keys.length > 1) ? LOOK_CLOSELY_MS : LOOK_EVERY_MS;
+    const isTurning = book.members.some(({ keys }) => keys.length > 1);
+    const afterMs = isTurning ? LOOK_CLOSELY_MS : Math.min(LOOK_EVERY_MS, this.#parts.keyTimes.settleMs);
     if (!this.#isStopped) this.#timer = clock.setTimer(afterMs, () => void this.#look());
   }
 

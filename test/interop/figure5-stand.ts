@@ -3,24 +3,26 @@
 import { createAuthority, issueIdentity, saveAuthority } from '../../common/authority.ts';
 import { saveIdentity } from '../../common/identity.ts';
 import { Cloud } from '../../lab/cloud.ts';
-import { type DaemonKind, ORCHESTRATOR, SDND, SWITCH_AGENT, UNDERLAY } from '../../lab/daemons.ts';
+import { ORCHESTRATOR, SDND, SWITCH_AGENT, UNDERLAY } from '../../lab/daemons.ts';
 import { FIGURE5 } from '../../lab/figure5.ts';
 import { groundNamespaces, layGround } from '../../lab/ground.ts';
 import { createNamespaces, createVethPair, namespaceName, runIn } from '../../lab/namespace.ts';
+import { addVethPort } from '../../lab/open-vswitch.ts';
 import { type Reaper, startReaper } from '../../lab/reaper.ts';
 import { RunDirectory } from '../../lab/run-directory.ts';
-import { type CloudPlan, daemonAddress, encrypted, type LabTopology } from '../../lab/topology.ts';
+import { type CloudPlan, encrypted, type LabTopology } from '../../lab/topology.ts';
 import { wireGuardDevice } from '../../lab/wireguard.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
+import { TUNNEL_OFPORT } from '../../sdnd/node-switch.ts';
 import type { MethodName, Params, Result } from '../../wire/contract.ts';
 import { type Binding, sdndContract, switchAgentContract } from '../../wire/contracts/sdnd.ts';
 import { type UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
 import { SDND_PORT, SWITCH_AGENT_PORT, UNDERLAY_PORT } from '../../wire/ports.ts';
+import { makeIntegrationBridge } from './integration-bridge.ts';
 import { NamespaceCaller } from './namespace-caller.ts';
 
 const GUEST_MTU_BYTES = 1330;
-const UNDERLAY_TRIES = 30;
-const UNDERLAY_TIMEOUT_MS = 40_000;
+const HOST_OFPORT = 10;
 const OPEN: LabTopology = { ...FIGURE5, roundTripsMs: [] };
 
 /** A host in a namespace of its own, behind a port that the agent of its node made. */
@@ -57,9 +59,13 @@ export class Figure5Stand {
     return Figure5Stand.#startOn(OPEN, ['alpha', 'beta', 'gamma', 'delta']);
   }
 
-  /** With WireGuard between the nodes, of which gamma is none: its kernel alone serves the private network. */
+  /**
+   * With WireGuard between the nodes, of which gamma is none: its kernel alone serves the private network. No Internet, and of
+   * the daemons only those that exchange keys: the switches have what `tunnelBy` gives them.
+   */
   static startEncrypted(): Promise<Figure5Stand> {
-    return Figure5Stand.#startOn(encrypted(OPEN), ['alpha', 'beta', 'delta']);
+    const { internet: _internet, ...map } = encrypted(OPEN);
+    return Figure5Stand.#startOn(map, ['alpha', 'beta', 'delta']);
   }
 
   static async #startOn(topology: LabTopology, nodes: readonly string[]): Promise<Figure5Stand> {
@@ -120,6 +126,20 @@ export class Figure5Stand {
     await this.agent(node, 'port.attach', { owner, mac: macOf(last) });
   }
 
+  /** A host at a node whose switch nobody else drives, with a tunnel by hand to the node at that address. */
+  async tunnelBy(node: string, { role, last }: Host, peer: string): Promise<void> {
+    const [cloud, namespace] = [this.cloud(node), this.#name(role)];
+    await makeIntegrationBridge(cloud.openVswitch.databaseSocket);
+    this.#run.addNamespaces([namespace]);
+    await createNamespaces([namespace]);
+    const port = { namespace: cloud.namespace, port: 'host0', ofport: HOST_OFPORT };
+    const ends = { address: `10.88.0.${last}/24`, mac: macOf(last), mtuBytes: GUEST_MTU_BYTES };
+    await addVethPort(cloud.openVswitch, port, { namespace, device: 'eth0', ...ends });
+    const out = `in_port=${HOST_OFPORT},actions=set_field:8->tun_id,set_field:${peer}->tun_dst,output:${TUNNEL_OFPORT}`;
+    const back = `in_port=${TUNNEL_OFPORT},actions=output:${HOST_OFPORT}`;
+    await cloud.openVswitch.ofctl('add-flows', ['-'], `${out}\n${back}\n`);
+  }
+
   /** Takes a place in the underlay as a node, which the controller refuses if it answers at all. */
   takePlace(as: string, place: UnderlayPlace): Promise<object> {
     const { node, address } = this.cloud('alpha').plan;
@@ -161,31 +181,19 @@ export class Figure5Stand {
         await cloud.startSwitch();
       }),
     );
-    const isEncrypted = alpha.plan.wireguard !== undefined;
-    await Promise.all([SDND, ...(isEncrypted ? [ORCHESTRATOR] : [])].map((kind) => alpha.startDaemon(kind)));
-    if (isEncrypted) await this.#startUnderlay();
-    await this.#startAll([SWITCH_AGENT]);
     this.#caller = new NamespaceCaller(alpha.namespace);
-    const members = [...this.clouds.values()].map(({ plan: { underlay, ...plan } }) => {
-      return { node: plan.node, address: calledAt(plan), ...underlay };
+    const isEncrypted = alpha.plan.wireguard !== undefined;
+    const kinds = isEncrypted ? { controller: ORCHESTRATOR, node: UNDERLAY } : { controller: SDND, node: SWITCH_AGENT };
+    const all = [...this.clouds.values()].map((cloud) => cloud.startDaemon(kinds.node));
+    await Promise.all([alpha.startDaemon(kinds.controller), ...all]);
+    if (!isEncrypted) await this.#tellMembers();
+  }
+
+  async #tellMembers(): Promise<void> {
+    const members = [...this.clouds.values()].map(({ plan: { node, address, outer, underlay } }) => {
+      return { node, address: outer ?? address, ...underlay };
     });
     await this.sdnd('members.set', { members });
-  }
-
-  /** Until the controller's node reaches all: a connection that is tried before waits for seconds. */
-  async #startUnderlay(): Promise<void> {
-    await this.#startAll([UNDERLAY]);
-    const { namespace } = this.cloud('alpha');
-    for (const { plan } of this.clouds.values()) {
-      const ping = `ping -q -n -c 1 -W 1 ${daemonAddress(plan)}`;
-      await runIn(namespace, 'sh', ['-c', `for try in $(seq ${UNDERLAY_TRIES}); do ${ping} && exit; done; exit 1`], {
-        timeoutMs: UNDERLAY_TIMEOUT_MS,
-      });
-    }
-  }
-
-  #startAll(kinds: readonly DaemonKind[]): Promise<unknown> {
-    return Promise.all([...this.clouds.values()].flatMap((cloud) => kinds.map((kind) => cloud.startDaemon(kind))));
   }
 
   // From the controller's node: a node behind the NAT is called by its outer address, a private one through its gateway.
@@ -196,12 +204,8 @@ export class Figure5Stand {
 
   #place(node: string, port: number) {
     const { plan, identityDirectory: identity } = this.cloud(node);
-    return { node, address: calledAt(plan), port, identity };
+    return { node, address: plan.outer ?? plan.address, port, identity };
   }
-}
-
-function calledAt(plan: CloudPlan): string {
-  return plan.wireguard === undefined ? (plan.outer ?? plan.address) : daemonAddress(plan);
 }
 
 /** The MAC address of the host with that last octet. */

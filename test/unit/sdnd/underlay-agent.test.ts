@@ -73,6 +73,7 @@ async function stand(kept: readonly UnderlayMember[] = []) {
   const agent = new UnderlayAgent({
     ...{ node: 'alpha', place, keyTimes, device, book, controller, clock, log: quiet },
     filter: async (members) => void done.push(`filter ${members.join()}`),
+    greet: (members) => void done.push(`greet ${members.join()}`),
   });
   await agent.start();
   const settle = () => new Promise((resolve) => setImmediate(resolve));
@@ -91,11 +92,15 @@ async function stand(kept: readonly UnderlayMember[] = []) {
 
 test('a node speaks to the members that it knew before it hears of any, and then to those it hears of', async () => {
   const { done, tell, settle, agent, disk } = await stand([ALPHA, BETA]);
-  assert.equal(done, ['key', 'filter 10.99.0.1,10.99.0.2', 'peers 10.99.0.2', 'join']);
+  assert.equal(done, ['key', 'filter 10.99.0.1,10.99.0.2', 'peers 10.99.0.2', 'greet 10.99.0.2', 'join']);
   done.length = 0;
   tell([...MEMBERS, member('gamma', 3)]);
   await settle();
-  assert.equal(done, ['filter 10.99.0.1,10.99.0.2,10.99.0.3', 'peers 10.99.0.2 10.99.0.3']);
+  assert.equal(done, [
+    'filter 10.99.0.1,10.99.0.2,10.99.0.3',
+    'peers 10.99.0.2 10.99.0.3',
+    'greet 10.99.0.2,10.99.0.3',
+  ]);
   assert.is((await UnderlayBook.open(disk, '/state', 0)).members.length, 3);
   agent.stop();
 });
@@ -110,11 +115,11 @@ test('the device is looked at again and again, and the controller asked again wh
   assert.equal(done, ['join']);
   clock.turn(4_000);
   await settle();
-  assert.equal(done, ['join', 'filter 10.99.0.1,10.99.0.2', 'peers 10.99.0.2']);
+  assert.equal(done, ['join', 'filter 10.99.0.1,10.99.0.2', 'peers 10.99.0.2', 'greet 10.99.0.2']);
   agent.stop();
   clock.turn(60_000);
   await settle();
-  assert.is(done.length, 3);
+  assert.is(done.length, 4);
 });
 
 test('a key is drawn once and kept; what is damaged of the members is nothing', async () => {
