@@ -17,6 +17,27 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     by: 'sim/block-copies',
   },
   {
+    name: 'a copy looks for ever for a version that its writer never had',
+    room: 'blockd/copies/kept-table.ts',
+    find: "if (this.#isMisheard) return 'differs';",
+    replace: '',
+    by: 'unit/blockd/copies/misheard-copy',
+  },
+  {
+    name: 'a copy says once that what it has is durable, whether it is heard or not',
+    room: 'blockd/copies/copy-keeper.ts',
+    find: 'if (!isSaid) await this.#makeDurable',
+    replace: 'if (isSaid) return;\n    await this.#makeDurable',
+    by: 'unit/blockd/copies/misheard-copy',
+  },
+  {
+    name: 'an offer of a copy is taken though it changed on its way',
+    room: 'blockd/peer/copy-frame.ts',
+    find: 'if (checksumOf(text) !== body.readUInt32BE(0)) return undefined;',
+    replace: '',
+    by: 'unit/blockd/peer-frame',
+  },
+  {
     name: 'a flush is answered by the word for an earlier one',
     room: 'blockd/propagation/flush-rule.ts',
     find: 'const safe = eligible.filter(({ durableSequence }) => durableSequence >= sequence);',

@@ -10,6 +10,27 @@ export const READING_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/snapshot-exports',
   },
   {
+    name: 'a snapshot goes on over what was merged into its layers once it was forgotten',
+    room: 'blockd/image/still-reads.ts',
+    find: 'isMeant && table.lastSequence <= this.#newest;',
+    replace: '(isMeant || table.lastSequence > this.#newest);',
+    by: 'sim/block-snapshots',
+  },
+  {
+    name: 'layers are merged of which a snapshot needs one by itself',
+    room: 'common/mergeable-layers.ts',
+    find: 'const chains = [...heads.map(chainOf), ...snapshots.flatMap(chainsOf)];',
+    replace: 'const chains = snapshots.length < 0 ? snapshots.flatMap(chainsOf) : heads.map(chainOf);',
+    and: [
+      {
+        room: 'blockd/catalogue/catalogue-merges.ts',
+        find: 'of disks.filter((disk) => names(disk.layers, merge))) {',
+        replace: 'of disks.slice(0, 0)) {',
+      },
+    ],
+    by: 'sim/block-snapshots',
+  },
+  {
     name: 'an image is opened for writing while others read it',
     room: 'blockd/catalogue/catalogue.ts',
     find: '  refuseReaders(head);\n  if (head.writer !== null) throw isOpen(head);\n  const epoch',

@@ -13,7 +13,9 @@ import type { CutImage } from '../../wire/contracts/blockd.ts';
 import { BlockCalls, CONTEXT } from './block-calls.ts';
 import type { BlockGuest } from './block-guest.ts';
 import type { BlockHead } from './block-head.ts';
+import type { ClosedVersion, DiskHistory } from './block-history.ts';
 import type { BlockMover } from './block-mover.ts';
+import type { BlockSnapshots } from './block-snapshots.ts';
 import type { World } from './world.ts';
 
 const BLOCK_BYTES = 4096;
@@ -26,6 +28,8 @@ export interface CutsParts {
   readonly guest: BlockGuest;
   readonly head: BlockHead;
   readonly mover: BlockMover;
+  /** Those that are kept for a while; undefined when none is. */
+  readonly snapshots: BlockSnapshots | undefined;
 }
 
 export class BlockCuts {
@@ -39,7 +43,7 @@ export class BlockCuts {
     this.#calls = new BlockCalls(parts.world, 'cuts');
   }
 
-  /** A snapshot of a disk that is written, which nobody keeps. */
+  /** A snapshot of a disk that is written, which is forgotten at once unless it is to be kept. */
   async snapshot(): Promise<void> {
     await this.#cut(undefined);
   }
@@ -78,13 +82,16 @@ export class BlockCuts {
     if (guest.node !== mover.writer) return false;
     let isCut = false;
     await mover.during(async () => {
-      isCut = await this.#order(bytes);
+      const isKept = bytes === undefined && this.#parts.snapshots?.wants() === true;
+      const cutEnds = isKept ? guest.history.beginCut() : undefined;
+      isCut = await this.#order(bytes, cutEnds);
     });
     return isCut;
   }
 
-  async #order(bytes: number | undefined): Promise<boolean> {
-    const { world, head, mover } = this.#parts;
+  /** `cutEnds`: of a snapshot that is kept, tells what it is of. */
+  async #order(bytes: number | undefined, cutEnds: ReturnType<DiskHistory['beginCut']> | undefined): Promise<boolean> {
+    const { world, head, mover, guest } = this.#parts;
     const { image, stack } = head.head;
     const { generation } = stack;
     const cut = head.nextId();
@@ -99,7 +106,8 @@ export class BlockCuts {
       .call(mover.writer, (calls) => calls['image.cut']({ cut, cuts }, CONTEXT))
       .catch((error: unknown) => this.#settle(cut, error));
     world.point(sealed.length > 0 ? 'cut' : 'not cut');
-    if (sealed.length > 0) this.#finish(cut, sealed);
+    const version = cutEnds?.(guest.hasLostPower);
+    if (sealed.length > 0) this.#finish(cut, sealed, version);
     else head.commit(abortSnapshot([head.entry])[0]);
     return sealed.length > 0;
   }
@@ -112,11 +120,15 @@ export class BlockCuts {
     return this.#calls.persist(mover.writer, async (calls) => calls['cut.cancel'](order, CONTEXT));
   }
 
-  #finish(cut: string, sealed: readonly CutImage[]): void {
-    const { head } = this.#parts;
+  #finish(cut: string, sealed: readonly CutImage[], version: ClosedVersion | undefined): void {
+    const { head, snapshots } = this.#parts;
     const isGrowth = head.head.cut?.bytes !== undefined;
     if (isGrowth) head.commit(finishGrowth(head.entry, cut, sealed));
-    else head.commit(finishSnapshot([head.entry], nameOf(cut), sealed, 0).entries[0]);
+    else {
+      const { entries, snapshot } = finishSnapshot([head.entry], nameOf(cut), sealed, 0);
+      head.commit(entries[0]);
+      if (version !== undefined) snapshots?.keep(snapshot, version);
+    }
   }
 }
 

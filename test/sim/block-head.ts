@@ -3,7 +3,7 @@
 import { addImage, type Entry } from '../../blockd/catalogue/catalogue.ts';
 import type { CatalogueChange } from '../../blockd/catalogue/catalogue-store.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
-import type { Head, Leaving } from '../../wire/contracts/catalogue.ts';
+import type { Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 
 /** The layer that it begins with. */
 export const LAYER = 'l00000000000000aa';
@@ -13,6 +13,7 @@ const ID_DIGITS = 16;
 export class BlockHead {
   readonly image: string;
   leaving: readonly Leaving[] = [];
+  snapshots: readonly Snapshot[] = [];
   /** Counts commits. */
   serial = 1;
   #entry: Entry | undefined;
@@ -48,10 +49,22 @@ export class BlockHead {
   }
 
   /** The same of everything that a merge changes. */
-  commitAll({ entries = [], leaving = [] }: CatalogueChange): void {
+  commitAll({ entries = [], leaving = [], snapshots = [] }: CatalogueChange): void {
     const [entry] = entries;
     if (entry !== undefined) this.#entry = entry;
     for (const one of leaving) this.leaving = [...this.leaving.filter(({ layer }) => layer !== one.layer), one];
+    for (const one of snapshots)
+      this.snapshots = this.snapshots.map((before) => (before.snapshot === one.snapshot ? one : before));
+    this.serial++;
+  }
+
+  /** A snapshot that was just committed stays. */
+  keep(snapshot: Snapshot): void {
+    this.snapshots = [...this.snapshots, snapshot];
+  }
+
+  forget(name: string): void {
+    this.snapshots = this.snapshots.filter(({ snapshot }) => snapshot !== name);
     this.serial++;
   }
 

@@ -19,6 +19,8 @@ export type Covered = readonly (Uint8Array | undefined)[];
 /** The history of one disk of a few blocks. Offsets and lengths are whole sectors. */
 export class DiskHistory {
   readonly #sectors: Sector[] = [];
+  /** Cuts that are being made: what each sector may be at some moment since they were asked for. */
+  readonly #cuts = new Set<Uint8Array[][]>();
 
   constructor(bytes: number) {
     this.grow(bytes);
@@ -53,11 +55,27 @@ export class DiskHistory {
     return new ClosedVersion(sectors);
   }
 
+  /** A cut is asked for. The answered function says what the disk was at some moment until then. */
+  beginCut(): (hasLostPower: boolean) => ClosedVersion {
+    const cut = this.#sectors.map(({ contents, answered }) => contents.slice(answered - 1));
+    this.#cuts.add(cut);
+    return (hasLostPower) => {
+      this.#cuts.delete(cut);
+      // What was cut after a power cut is older than what was answered before.
+      const mayBe = cut.map((contents, index) => [
+        ...contents,
+        ...(hasLostPower ? (this.#sectors[index]?.contents ?? []) : []),
+      ]);
+      return new ClosedVersion(mayBe.map((contents) => ({ contents, learn: () => undefined })));
+    };
+  }
+
   /** A change is asked for: its sectors are the old or the new until it is answered. */
   asked(offset: number, data: Uint8Array): void {
     const copy = data.slice();
     this.#each(offset, data.length, (sector, at) => {
       const content = copy.subarray(at, at + SECTOR_BYTES);
+      for (const cut of this.#cuts) cut[(offset + at) / SECTOR_BYTES]?.push(content);
       sector.contents.push(content);
       sector.copied.push(content);
     });

@@ -2,7 +2,7 @@
 // one is, committed, and then asked of every node until each has merged what it has.
 import { mergeLayers } from '../../blockd/catalogue/catalogue-merges.ts';
 import { codeOf } from '../../common/errors.ts';
-import { mergeablePairs } from '../../common/mergeable-layers.ts';
+import { type LayerPair, mergeablePairs } from '../../common/mergeable-layers.ts';
 import type { Leaving } from '../../wire/contracts/catalogue.ts';
 import { BlockCalls, CONTEXT, endpoint, RETRY_MS } from './block-calls.ts';
 import type { BlockHead } from './block-head.ts';
@@ -39,14 +39,19 @@ export class BlockMerges {
   async finish(): Promise<void> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       await this.look();
-      if (this.#head.leaving.length === 0 && mergeablePairs([this.#head.head], []).length === 0) return;
+      if (this.#head.leaving.length === 0 && this.#pairs().length === 0) return;
       await this.#calls.after(RETRY_MS);
     }
     throw new Error(`layers wait to be merged: ${JSON.stringify(this.#head.leaving)}`);
   }
 
+  #pairs(): LayerPair[] {
+    const { head, snapshots } = this.#head;
+    return mergeablePairs([head], snapshots);
+  }
+
   async #plan(): Promise<void> {
-    const [pair] = mergeablePairs([this.#head.head], []);
+    const [pair] = this.#pairs();
     // One merge into a layer at a time; a node that is away keeps nobody from the next one.
     if (pair === undefined || this.#isPlanning || this.#isUnderWay(pair.from.layer, pair.into.layer)) return;
     const { from, into, holder } = pair;
@@ -57,11 +62,11 @@ export class BlockMerges {
         (calls) => calls['merge.plan']({ from, into }, CONTEXT),
         PLAN_TIMEOUT_MS,
       );
-      const { leaving, serial, entry } = this.#head;
+      const { leaving, serial, entry, snapshots } = this.#head;
       const records = {
         state: { incarnation: 1, serial, behind: '' },
         entries: [entry],
-        snapshots: [],
+        snapshots,
         leaving: [...leaving],
       };
       const nodes = this.#nodes.map(({ name }) => name);

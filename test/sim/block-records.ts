@@ -20,10 +20,16 @@ export class BlockRecords {
   }
 
   get now(): KeptRecords {
-    const { entry, serial } = this.#head;
+    const { entry, serial, snapshots } = this.#head;
     const { stack } = entry.head;
     const copies = [stack, ...stack.below].map(({ layer }) => ({ layer, copies: this.#copies }));
-    return { mark: { incarnation: 1, serial }, pins: [], copies, readers: readersOf(entry), records: [] };
+    const kept = snapshots.map(({ snapshot, disks }) => ({
+      snapshot,
+      disks: disks.map(({ image, bytes, layers }) => ({ image, bytes, layers })),
+    }));
+    const mark = { incarnation: 1, serial };
+    const shown = kept.length === 0 ? {} : { snapshots: kept };
+    return { mark, pins: [], copies, ...shown, readers: readersOf(entry), records: [] };
   }
 
   /** Once, as they are now. @throws LostCall */

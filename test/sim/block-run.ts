@@ -27,6 +27,9 @@ export interface BlockResult {
   /** Answers to readers, and how many of those to one that the catalogue did not know as a reader any more. */
   readonly reads: number;
   readonly lateReads: number;
+  /** The same of snapshots. */
+  readonly snapshotReads: number;
+  readonly lateSnapshotReads: number;
 }
 
 type BlockSums = Omit<BlockResult, 'seed' | 'violations' | 'trace' | 'fingerprint'>;
@@ -59,10 +62,15 @@ export function planWithCopiedLayers(seed: number): BlockPlan {
   return { ...planWithLayers(seed), policy: planWithCopies(seed).policy };
 }
 
-/** Of four worlds two have copies, and two have layers: one has both. */
+/** The same with snapshots that are kept for a while and shown; of two worlds one has copies. */
+export function planWithSnapshots(seed: number): BlockPlan {
+  return { ...(seed % 2 === 0 ? planWithLayers : planWithCopiedLayers)(seed), isShown: true };
+}
+
+/** Of four worlds two have copies, and two have layers and snapshots: one has both. */
 export function planOf(seed: number): BlockPlan {
   const plan = [planWithoutCopies, planWithLayers, planWithCopies, planWithCopiedLayers][seed % 4] ?? planWithoutCopies;
-  return { ...plan(seed), checkpointBytes: checkpointOf(seed) };
+  return { ...plan(seed), checkpointBytes: checkpointOf(seed), isShown: true };
 }
 
 function checkpointOf(seed: number): number | undefined {
@@ -93,6 +101,8 @@ export async function runBlockSeed(seed: number, plan = planOf(seed)): Promise<B
     merges: script?.merges.merged ?? 0,
     reads: script?.readers.answered ?? 0,
     lateReads: script?.readers.late ?? 0,
+    snapshotReads: script?.snapshots?.answered ?? 0,
+    lateSnapshotReads: script?.snapshots?.late ?? 0,
   };
 }
 
@@ -103,7 +113,8 @@ export async function runBlockSeeds(
   failed: (result: BlockResult) => void,
   plan: (seed: number) => BlockPlan = planOf,
 ): Promise<BlockSums> {
-  const sum = { answered: 0, moves: 0, pushedBlocks: 0, looks: 0, growths: 0, merges: 0, reads: 0, lateReads: 0 };
+  const disk = { answered: 0, moves: 0, pushedBlocks: 0, looks: 0, growths: 0, merges: 0 };
+  const sum = { ...disk, reads: 0, lateReads: 0, snapshotReads: 0, lateSnapshotReads: 0 };
   for (let seed = first; seed < first + count; seed++) {
     const result = await runBlockSeed(seed, plan(seed));
     for (const key of Object.keys(sum) as (keyof BlockSums)[]) sum[key] += result[key];

@@ -8,6 +8,7 @@ import type { BlockMover } from './block-mover.ts';
 import type { BlockNode } from './block-node.ts';
 import { BlockReaders } from './block-readers.ts';
 import { BlockRecords } from './block-records.ts';
+import { BlockSnapshots } from './block-snapshots.ts';
 import type { World } from './world.ts';
 
 const TELL_CHANCE = 0.2;
@@ -21,20 +22,25 @@ export interface ScriptParts {
   readonly mover: BlockMover;
   /** That the policy wants of each layer; 1 without any. */
   readonly copies: number;
+  /** Whether some of its snapshots are kept for a while, and shown. */
+  readonly isShown: boolean;
 }
 
 export class BlockScript {
   readonly cuts: BlockCuts;
   readonly merges: BlockMerges;
   readonly readers: BlockReaders;
+  readonly snapshots: BlockSnapshots | undefined;
   readonly #parts: ScriptParts;
   readonly #records: BlockRecords;
 
   constructor(parts: ScriptParts) {
-    const { world, nodes, head, mover, copies } = parts;
+    const { world, nodes, head, mover, copies, isShown } = parts;
     this.#parts = parts;
     this.#records = new BlockRecords(world, head, copies);
-    this.cuts = new BlockCuts(parts);
+    this.snapshots = isShown ? new BlockSnapshots({ world, nodes, head, records: this.#records }) : undefined;
+    const { snapshots } = this;
+    this.cuts = new BlockCuts({ ...parts, snapshots });
     this.merges = new BlockMerges(world, nodes, head);
     this.readers = new BlockReaders({ ...parts, records: this.#records });
     mover.whileClosed = () => this.#whileClosed();
@@ -50,6 +56,7 @@ export class BlockScript {
   /** At some moment. */
   look(): void {
     const { world, nodes } = this.#parts;
+    this.snapshots?.look();
     if (world.prng.chance(TELL_CHANCE)) this.#records.tell(nodes);
     if (world.prng.chance(MERGE_CHANCE)) void this.merges.look();
   }
@@ -62,6 +69,10 @@ export class BlockScript {
   async end(): Promise<void> {
     const { guest, mover, world, nodes } = this.#parts;
     await this.merges.finish();
+    if (this.snapshots !== undefined) {
+      await this.snapshots.end();
+      await this.merges.finish();
+    }
     mover.whileClosed = () => this.readers.readAll();
     await mover.moveCold(world.prng.pick(nodes as [BlockNode, ...BlockNode[]]));
     await guest.pause();

@@ -36,6 +36,8 @@ export interface BlockPlan {
   readonly checkpointBytes?: number | undefined;
   /** The disk is also cut, grown, merged, and read while it is closed. */
   readonly isLayered?: boolean;
+  /** Some of its snapshots are kept for a while, and read. */
+  readonly isShown?: boolean;
 }
 
 export class BlockWorld {
@@ -48,6 +50,7 @@ export class BlockWorld {
   readonly copies: BlockCopies | undefined;
   script: BlockScript | undefined;
   readonly #isLayered: boolean;
+  readonly #isShown: boolean;
   readonly #copiesMeant: number;
   readonly #head = new BlockHead(IMAGE);
   readonly #faults: BlockFaults;
@@ -55,7 +58,7 @@ export class BlockWorld {
   #isOver = false;
 
   constructor(seed: number, faults: LinkFaults, plan: BlockPlan) {
-    const { isPushed, policy, checkpointBytes, isLayered = false } = plan;
+    const { isPushed, policy, checkpointBytes, isLayered = false, isShown = false } = plan;
     this.#isPushed = isPushed;
     const settings: PropagationSettings | undefined = policy && { ...PROACTIVE, policy };
     this.world = new World(seed, faults);
@@ -69,6 +72,7 @@ export class BlockWorld {
     if (policy !== undefined)
       this.copies = new BlockCopies(this.world, this.nodes, this.guest, { image: IMAGE, layer: LAYER, policy });
     this.#isLayered = isLayered;
+    this.#isShown = isShown;
     this.#copiesMeant = policy?.copies ?? 1;
     this.#faults = new BlockFaults({ ...parts, kill: (node) => this.#kill(node), loses: (node) => this.#loses(node) });
   }
@@ -90,7 +94,8 @@ export class BlockWorld {
     if (this.copies !== undefined) await this.#finish(this.copies.begin());
     if (this.#isLayered) {
       const { world, nodes, guest, mover } = this;
-      this.script = new BlockScript({ world, nodes, guest, mover, head: this.#head, copies: this.#copiesMeant });
+      const parts = { world, nodes, guest, mover, head: this.#head };
+      this.script = new BlockScript({ ...parts, copies: this.#copiesMeant, isShown: this.#isShown });
     }
     this.#look();
   }
