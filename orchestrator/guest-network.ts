@@ -42,13 +42,24 @@ export function guestNetwork({
     });
   }
   if (egress === undefined) return { tenant: TENANT, name, subnets };
-  const outside = addressNumber(egress.address);
+  checkEgress(egress, subnets);
+  return { tenant: TENANT, name, subnets, egress };
+}
+
+/** @throws OperationError NETWORK_BAD */
+function checkEgress({ address, forwards = [] }: Egress, subnets: readonly GuestSubnet[]): void {
+  const outside = addressNumber(address);
   if (outside === undefined || subnets.some((one) => isIn(one, outside))) {
-    throw new OperationError('NETWORK_BAD', `${egress.address} is no address by which guests are seen outside`, {
+    throw new OperationError('NETWORK_BAD', `${address} is no address by which guests are seen outside`, {
       remedy: "give an address of the outside that is nobody else's there",
     });
   }
-  return { tenant: TENANT, name, subnets, egress };
+  const taken = new Set(forwards.map(({ protocol, port }) => `${protocol} ${port}`));
+  if (taken.size < forwards.length) {
+    throw new OperationError('NETWORK_BAD', `${address} has a port that leads to two guests`, {
+      remedy: 'give each protocol and port once',
+    });
+  }
 }
 
 /** The first address is kept for the services (DHCP, DNS) and the router. @throws OperationError NETWORK_BAD */

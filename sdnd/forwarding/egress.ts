@@ -1,6 +1,7 @@
 // The way out of a tenant's network: by one node's port to the outside, under one address, which is the network's alone. That
 // node's switch remembers the connections (ct, nat) and stays where it is when a guest moves; the overlay carries the
-// frames there and back. From outside only answers come in.
+// frames there and back. From outside answers come in, and who calls at a port that leads in: the guest sees who, since all that
+// it says goes out by the same node.
 import {
   type Action,
   CtFlag,
@@ -11,11 +12,13 @@ import {
   ipv4Mask,
   type Match,
   NatFlag,
+  type NxNat,
   output,
   setField,
 } from '@openflow/ofp';
 import type { Egress } from '../../wire/contracts/guest-network.ts';
 import type { Flow } from '../flow.ts';
+import { IpProtocol } from '../packets/ipv4.ts';
 import { egressZone, Origin, originTunnelId, Priority, SERVICE_MAC, Table } from '../pipeline.ts';
 import { ARP_REQUEST, ETH_TYPE_ARP, ETH_TYPE_IPV4, enter, fromTunnel, intoForward } from './admission.ts';
 import { replyTo } from './arp.ts';
@@ -79,7 +82,7 @@ function leaving({ cookie, tenant: { tenant }, egress }: Exit, portNo: number): 
     setField('ethSrc', egressMac(egress.address)),
     setField('ethDst', ethAddress(egress.nextHop)),
     setField('reg1', portNo),
-    track(tenant, Table.gateOut, address),
+    track(tenant, Table.gateOut, translation(NatFlag.source, address)),
   );
   const left: Match = { reg1: portNo, ethType: ETH_TYPE_IPV4, ipv4Src: address };
   return [
@@ -90,18 +93,26 @@ function leaving({ cookie, tenant: { tenant }, egress }: Exit, portNo: number): 
   ];
 }
 
-// What comes for the network's address is looked up among its connections; what is of none goes no further. Of a packet that
-// came back from that the address is the guest's, and the router sends it on.
+// What comes for the network's address is looked up among its connections; what is of none goes no further, unless its port
+// leads in. Of a packet that came back from that the address is the guest's, and the router sends it on.
 function entering({ cookie, tenant: { tenant }, egress }: Exit, inPort: number): Flow[] {
   const address = ipv4(egress.address);
   const ip: Match = { inPort, ethType: ETH_TYPE_IPV4 };
   const untracked = { value: 0, mask: CtState.tracked };
-  const look = act(setField('reg0', Origin.outside), setField('reg2', tenant), track(tenant, Table.ingress));
+  const asked: Match = { ...ip, ipv4Dst: address, ctState: untracked };
+  const look = (nat?: NxNat) =>
+    act(setField('reg0', Origin.outside), setField('reg2', tenant), track(tenant, Table.ingress, nat));
   const goOn = actAndGo(Table.route, setField('ethSrc', SERVICE_MAC), setField('ethDst', SERVICE_MAC));
-  const known = [states(CtState.established | CtState.reply), states(CtState.related, CtState.established)];
+  const known = [states(CtState.established), states(CtState.related, CtState.established), CALLED];
   const arp: Match = { inPort, ethType: ETH_TYPE_ARP, arpOp: ARP_REQUEST, arpTpa: address };
   return [
-    row(cookie, Table.ingress, Priority.normal, { ...ip, ipv4Dst: address, ctState: untracked }, look),
+    row(cookie, Table.ingress, Priority.normal, asked, look()),
+    ...(egress.forwards ?? []).map(({ protocol, port, to, toPort }) => {
+      const called =
+        protocol === 'tcp' ? { ipProto: IpProtocol.tcp, tcpDst: port } : { ipProto: IpProtocol.udp, udpDst: port };
+      const nat = translation(NatFlag.destination, ipv4(to), toPort);
+      return row(cookie, Table.ingress, Priority.own, { ...asked, ...called }, look(nat));
+    }),
     ...known.map((ctState) => row(cookie, Table.ingress, Priority.own, { ...ip, reg2: tenant, ctState }, goOn)),
     row(cookie, Table.ingress, Priority.normal, arp, replyTo(egressMac(egress.address), address)),
   ];
@@ -111,14 +122,19 @@ function states(has: number, hasNot = 0): { value: number; mask: number } {
   return { value: CtState.tracked | has, mask: CtState.tracked | has | hasNot };
 }
 
-/** `source`: new connections are remembered, and go on under this address; absent: only those that are known. */
-function track(tenant: number, recircTable: number, source?: number): Action {
-  const nat =
-    source === undefined
-      ? { flags: 0 }
-      : { flags: NatFlag.source, addresses: { family: 'ipv4', min: source } as const };
-  const flags = source === undefined ? 0 : CtFlag.commit;
-  return { type: 'nx-ct', flags, zone: egressZone(tenant), recircTable, alg: 0, actions: [{ type: 'nx-nat', ...nat }] };
+/** A connection that began outside, at a port that leads in. */
+const CALLED = states(CtState.new | CtState.destinationNat);
+
+function translation(flags: number, min: number, port?: number): NxNat {
+  const ports = port === undefined ? {} : { ports: { min: port } };
+  return { type: 'nx-nat', flags, addresses: { family: 'ipv4', min }, ...ports };
+}
+
+/** `nat`: new connections are remembered, and so translated; absent: only those that are known. */
+function track(tenant: number, recircTable: number, nat?: NxNat): Action {
+  const flags = nat === undefined ? 0 : CtFlag.commit;
+  const zone = egressZone(tenant);
+  return { type: 'nx-ct', flags, zone, recircTable, alg: 0, actions: [nat ?? { type: 'nx-nat', flags: 0 }] };
 }
 
 /** To the node of the way out: from guests here, and, on the way to it, from others. */

@@ -25,7 +25,10 @@ const NETWORK = {
     { subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' },
     { subnet: '10.88.1.0', bits: 24, services: '10.88.1.1' },
   ],
-  egress: { node: 'gamma', port: 'outside0', address: '198.51.100.7', nextHop: NEXT_HOP },
+  egress: {
+    ...{ node: 'gamma', port: 'outside0', address: '198.51.100.7', nextHop: NEXT_HOP },
+    forwards: [{ protocol: 'tcp' as const, port: 8080, to: '10.88.1.20', toPort: 443 }],
+  },
 };
 const PINGS = `ping -n -c 2 -i 0.2 -W 1 ${OUTSIDE}`;
 /** Says where it is called from, and says again what it hears. */
@@ -38,6 +41,9 @@ const CLIENT = `const socket = require('node:net').connect(443, '${OUTSIDE}');
 socket.on('data', (bytes) => process.stdout.write(bytes)).on('close', () => process.exit(1));
 let count = 0;
 setInterval(() => socket.write(++count + '\\n'), 100);`;
+
+const CALLER = `require('node:net').connect(8080, '198.51.100.7').on('data', (bytes) => process.stdout.write(bytes))
+  .write('called\\n');`;
 
 const net = new ThreeSwitches();
 const hosts = new OverlayHosts(net);
@@ -139,7 +145,16 @@ router('outside it is seen by the address of its network', async () => {
   await eventually('pings of another guest', async () => / 2 received/.test(await run('far', PINGS)));
 });
 
-router('from outside nobody is reached who has not called', async () => {
+router('a port of its address leads in, to a guest that sees who calls', async () => {
+  const farSays = start('far', SERVER);
+  assert.is(await nextLine(farSays, 'the guest listens'), 'listens');
+  const called = nextLine(farSays, 'somebody calls');
+  const answer = nextLine(start('outside', CALLER), 'the guest answers');
+  assert.match(await called, /^::ffff:198\.51\.100\.1:\d+$/);
+  assert.is(await answer, 'called');
+});
+
+router('from outside nobody else is reached who has not called', async () => {
   await run('outside', 'ip route add 10.88.0.0/16 via 198.51.100.7');
   const pings = ['10.88.0.10', '198.51.100.7'].map((address) => run('outside', `ping -n -c 1 -W 1 ${address}`));
   for (const text of await Promise.all(pings)) assert.match(text, / 0 received/);

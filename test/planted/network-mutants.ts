@@ -174,13 +174,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'what comes from outside goes on though it is of no connection',
     room: 'sdnd/forwarding/egress.ts',
-    find: 'const known = [states(CtState.established | CtState.reply), states(CtState.related, CtState.established)];',
+    find: 'const known = [states(CtState.established), states(CtState.related, CtState.established), CALLED];',
     replace: 'const known = [states(0)];',
     and: [
       {
         room: 'sdnd/forwarding/egress.ts',
         find: '{ ...ip, ipv4Dst: address, ctState: untracked }',
-        replace: '{ ...ip, ctState: untracked }',
+        replace: '{ ...ip, ...(address < 0 ? {} : {}), ctState: untracked }',
       },
     ],
     by: 'sim/net',
@@ -209,6 +209,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
         replace: 'const inside = (network?.subnets ?? []).slice(tenant).map(',
       },
     ],
+    by: 'sim/net',
+  },
+  {
+    name: 'a call from outside goes to the port of its address',
+    room: 'sdnd/forwarding/egress.ts',
+    find: 'translation(NatFlag.destination, ipv4(to), toPort)',
+    replace: 'translation(NatFlag.destination, ipv4(to), toPort && port)',
     by: 'sim/net',
   },
 ];

@@ -1,6 +1,6 @@
 // The connections that a simulated switch remembers, by zone, and the translation of their addresses, as ovs-actions(7)
 // says of ct and nat. A connection once remembered stays; its ports are the next that are free.
-import { CtFlag, CtState, type NxCt, type NxNat } from '@openflow/ofp';
+import { CtFlag, CtState, NatFlag, type NxCt, type NxNat } from '@openflow/ofp';
 import type { Frame } from './net-switch.ts';
 
 type Ends = readonly [source: unknown, port: unknown, destination: unknown, port: unknown];
@@ -29,13 +29,22 @@ export class Connections {
     const known = own.find(({ inside }) => isSame(inside, ends));
     const isCommitted = (flags & CtFlag.commit) !== 0;
     const added = known === undefined && isCommitted ? this.#add(zone, ends, nat) : known;
-    const state = known === undefined ? CtState.new : CtState.established;
-    return { ...(added === undefined ? frame : withEnds(frame, added.outside, nat)), ctState: CtState.tracked | state };
+    const age = known === undefined ? CtState.new : CtState.established;
+    const isCalled = added !== undefined && added.outside[2] !== added.inside[2];
+    const state = CtState.tracked | age | (isCalled ? CtState.destinationNat : 0);
+    return { ...(added === undefined ? frame : withEnds(frame, added.outside, nat)), ctState: state };
   }
 
   #add(zone: number, inside: Ends, nat: NxNat | undefined): Connection {
     const [source, port, ...destination] = inside;
-    const address = nat?.addresses?.family === 'ipv4' ? nat.addresses.min : source;
+    const min = nat?.addresses?.family === 'ipv4' ? nat.addresses.min : undefined;
+    if (nat !== undefined && (nat.flags & NatFlag.destination) !== 0) {
+      const called: Ends = [source, port, min ?? destination[0], nat.ports?.min ?? destination[1]];
+      const connection = { zone, inside, outside: called };
+      this.#all.push(connection);
+      return connection;
+    }
+    const address = min ?? source;
     let outside: Ends = [address, port, ...destination];
     for (let other = Number(port); this.#all.some((one) => one.zone === zone && isSame(one.outside, outside)); )
       outside = [address, ++other, ...destination];

@@ -3,7 +3,7 @@
 import { ethAddress, ipv4 } from '@openflow/ofp';
 import { egressMac } from '../../sdnd/forwarding/egress.ts';
 import { SERVICE_MAC } from '../../sdnd/pipeline.ts';
-import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
+import type { Egress, GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
 import type { Frame } from './net-switch.ts';
 import type { SimGuest } from './net-world.ts';
 
@@ -20,6 +20,11 @@ const OUTSIDE = ipv4('203.0.113.9');
 /** The same for all, so that translated ones would meet. */
 const PORT = 40_000;
 const FAR_PORT = 443;
+/** Above it, one for each guest, are those at which they can be called, at `PORT` of theirs. */
+const CALLED_PORT = 8_000;
+const CALLER_PORT = 50_000;
+/** Guests of one tenant. */
+const HOSTS_MAX = 7;
 const SUBNET_BITS = 24;
 
 /** The subnets of every tenant: the same for all. */
@@ -30,7 +35,11 @@ export function networkOf(tenant: number, exit: string | undefined): GuestNetwor
     services: `10.88.${index}.254`,
   }));
   const network = { tenant, name: `tenant${tenant}`, subnets };
-  const egress = { port: EXIT_PORT, address: `198.51.100.${tenant}`, nextHop: NEXT_HOP };
+  const forwards = Array.from({ length: HOSTS_MAX }, (_, index) => ({
+    ...{ protocol: 'tcp' as const, port: CALLED_PORT + index + 1 },
+    ...{ to: addressesOf(index + 1).ip, toPort: PORT },
+  }));
+  const egress = { port: EXIT_PORT, address: `198.51.100.${tenant}`, nextHop: NEXT_HOP, forwards };
   return exit === undefined ? network : { ...network, egress: { node: exit, ...egress } };
 }
 
@@ -81,6 +90,19 @@ export function answerTo(frame: Frame, port = frame.tcpSrc): Frame {
   const ethernet = { inPort: EXIT_PORT_NO, ethSrc: frame.ethDst, ethDst: frame.ethSrc, ethType: ETH_TYPE_IPV4 };
   const ip = { ipv4Src: frame.ipv4Dst, ipv4Dst: frame.ipv4Src, ipTtl: TTL, ipProto: 6 };
   return { ...ethernet, ...ip, tcpSrc: frame.tcpDst, tcpDst: port };
+}
+
+/** Somebody outside calls a guest, by the address of its network. */
+export function callTo(to: SimGuest, { address, nextHop }: Egress): Frame {
+  const tcpDst = CALLED_PORT + Number(to.ip.split('.')[3]);
+  const ethernet = { inPort: EXIT_PORT_NO, ethSrc: nextHop, ethDst: egressMac(address), ethType: ETH_TYPE_IPV4 };
+  const ip = { ipv4Src: OUTSIDE, ipv4Dst: ipv4(address), ipTtl: TTL, ipProto: 6 };
+  return { ...ethernet, ...ip, tcpSrc: CALLER_PORT, tcpDst };
+}
+
+/** What the guest answers to that, for its router. */
+export function answerOf(from: SimGuest, inPort: number | undefined): Frame {
+  return { ...outwards(from, inPort), tcpDst: CALLER_PORT };
 }
 
 /** What is wrong with an answer that has come to a guest. */

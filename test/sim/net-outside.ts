@@ -2,8 +2,8 @@
 // of its way out and nowhere else, under the same port as long as its connection lasts; and the answer comes back to it.
 import { ipv4 } from '@openflow/ofp';
 import { SERVICE_MAC } from '../../sdnd/pipeline.ts';
-import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
-import { answerTo, EXIT_PORT_NO, faultInside, faultOutside, outwards } from './net-frames.ts';
+import type { Egress, GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
+import { answerOf, answerTo, callTo, EXIT_PORT_NO, faultInside, faultOutside, outwards } from './net-frames.ts';
 import type { Frame } from './net-switch.ts';
 import type { NetWorld, SimGuest } from './net-world.ts';
 
@@ -24,6 +24,7 @@ export class NetOutside {
     const isReached = isDemanded && exit !== undefined && topology.isConnected(node, exit);
     const isOut = this.#checkOut(from, node, network);
     if (isReached && !isOut) this.#world.fail(`a black hole: ${from.owner} at ${node} to outside by ${exit}`);
+    if (network?.egress !== undefined) this.#checkCall(from, node, network.egress, isReached);
     if (exit === undefined || !this.#seen.has(from.owner)) return;
     const isBack = this.#checkBack(from, node, exit);
     if (isReached && !isBack) this.#world.fail(`a black hole: from outside by ${exit} to ${from.owner} at ${node}`);
@@ -58,6 +59,27 @@ export class NetOutside {
       if (fault !== undefined) this.#world.fail(`changed: ${what} came ${fault}`);
     }
     return back.length > 0;
+  }
+
+  /** Somebody calls a guest, and hears from whom it called. */
+  #checkCall(to: SimGuest, node: string, egress: Egress, isReached: boolean): void {
+    const world = this.#world;
+    const call = callTo(to, egress);
+    const what = `a call by ${egress.node} of ${to.owner} at ${node}`;
+    const inwards = world.follow(egress.node, call, what);
+    if (inwards.length > 1) world.fail(`twice: ${what}`);
+    if (isReached && inwards.length === 0) world.fail(`a black hole: ${what}`);
+    for (const { node: at, portNo, frame } of inwards) {
+      if (at !== node || portNo !== world.portNo(to.owner, node)) world.fail(`a leak: ${what} came to ${at}`);
+      const fault = frame.ipv4Src === call.ipv4Src ? faultInside(frame, to) : `from ${frame.ipv4Src}`;
+      if (fault !== undefined) world.fail(`changed: ${what} came ${fault}`);
+    }
+    if (!isReached) return;
+    const [back, ...more] = world.follow(node, answerOf(to, world.portNo(to.owner, node)), `the answer to ${what}`);
+    const { ipv4Src, tcpSrc, tcpDst } = back?.frame ?? {};
+    const isRight = more.length === 0 && back?.node === egress.node && back.portNo === EXIT_PORT_NO;
+    if (!isRight || ipv4Src !== call.ipv4Dst || tcpSrc !== call.tcpDst || tcpDst !== call.tcpSrc)
+      world.fail(`the answer to ${what} came out at ${back?.node}, from port ${tcpSrc} to ${tcpDst}`);
   }
 
   /** What answers no connection of a network comes to nobody in it, not even to a guest's own address. */

@@ -4,6 +4,8 @@ import { Type } from 'typebox';
 import { Ipv4, Mac, Name, PortName } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });
+/** Of TCP or UDP. */
+const Port = Type.Integer({ minimum: 1, maximum: 0xffff });
 
 /** Addresses of guests that reach each other without a router. */
 export const GuestSubnet = Type.Object({
@@ -15,6 +17,15 @@ export const GuestSubnet = Type.Object({
 });
 export type GuestSubnet = Type.Static<typeof GuestSubnet>;
 
+/** A port of a network's address outside that leads in, to a guest's. */
+export const Forward = Type.Object({
+  protocol: Type.Union([Type.Literal('tcp'), Type.Literal('udp')]),
+  port: Port,
+  to: Ipv4,
+  toPort: Port,
+});
+export type Forward = Type.Static<typeof Forward>;
+
 /** How a network's guests reach what is outside, and are seen there. */
 export const Egress = Type.Object({
   /** Connections stay with it, wherever their guests move. */
@@ -25,6 +36,8 @@ export const Egress = Type.Object({
   address: Ipv4,
   /** Whom frames are sent to by that port. */
   nextHop: Mac,
+  /** What may be called from outside; no two of one protocol and port. Guests see who calls. */
+  forwards: Type.Optional(Type.Array(Forward)),
 });
 export type Egress = Type.Static<typeof Egress>;
 

@@ -77,6 +77,18 @@ networks('the address by which it is seen outside is none of its own', () => {
     );
 });
 
+networks('a port of that address leads to one guest alone', () => {
+  const egress = { node: 'gamma', port: 'outside0', address: '198.51.100.7', nextHop: '02:99:00:00:00:01' };
+  const forward = (protocol: 'tcp' | 'udp', port: number) => ({ protocol, port, to: '10.88.0.7', toPort: 80 });
+  const plan = (forwards: ReturnType<typeof forward>[]) =>
+    guestNetwork({ name: 'main', subnet: '10.88.0.0/24', egress: { ...egress, forwards } });
+  plan([forward('tcp', 80), forward('udp', 80), forward('tcp', 81)]);
+  assert.is(
+    refusal(() => plan([forward('tcp', 80), forward('udp', 80), forward('tcp', 80)])),
+    'NETWORK_BAD',
+  );
+});
+
 networks("its ends and the address of the services are no guest's, nor is any outside", () => {
   const plan = guestNetwork({ name: 'main', subnet: '10.88.4.0/22' });
   for (const ip of ['10.88.4.0', '10.88.7.255', '10.88.4.1']) {
