@@ -7,8 +7,12 @@ import { parseArgs } from 'node:util';
 import { EmulatedSwitch } from './emulated-switch.ts';
 
 /** A controller that learns needs some seconds for its first look around. */
-const READY_MS = 30_000;
-const TRY_EVERY_MS = 100;
+const READY_MS = 60_000;
+const TRY_EVERY_MS = 200;
+/** Hosts are announced every three seconds, so that a slow controller is not kept busy by that alone. */
+const ANNOUNCE_TURNS = 15;
+/** What is under way has come by then. */
+const SETTLED_MS = 500;
 /** Before what counts, so that code is compiled and caches are full. */
 const WARM_MS = 1_000;
 /** Frames that are under way in all, for throughput. */
@@ -37,6 +41,7 @@ class Driver {
     this.#window = isLatency ? 1 : Math.max(WINDOW_MIN, Math.floor(WINDOW / switches));
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
     this.#socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    this.#socket.on('error', fail).on('end', () => fail(new Error('the controller ended a connection')));
     this.#socket.write(this.#emulated.hello());
   }
 
@@ -44,15 +49,19 @@ class Driver {
     return this.#emulated.flowMods;
   }
 
+  /** Resolves when the controller has said something: some take few connections at once. */
+  async greeted(): Promise<this> {
+    await once(this.#socket, 'data');
+    return this;
+  }
+
   async ready(): Promise<void> {
-    if (this.#socket.connecting) await once(this.#socket, 'connect');
     const endMs = performance.now() + READY_MS;
-    while (this.responses === 0) {
+    for (let turn = 0; this.responses === 0; turn += 1) {
       if (performance.now() > endMs) throw new Error('the controller answers no frame');
-      this.#socket.write(this.#emulated.announcements());
+      if (turn % ANNOUNCE_TURNS === 0) this.#socket.write(this.#emulated.announcements());
       await sleep(TRY_EVERY_MS);
       if (this.responses === 0) this.#socket.write(this.#emulated.frames(1));
-      await sleep(TRY_EVERY_MS);
     }
   }
 
@@ -91,18 +100,26 @@ class Driver {
   }
 }
 
+/** What a load comes to without all of its switches is no figure. */
+function fail(error: Error): void {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}
+
 function nowUs(): number {
   return performance.now() * 1_000;
 }
 
 /** Announced hosts bring floods back, which are no answers to a frame: what is under way ends before it counts. */
 async function prepare(ports: readonly number[], load: Load): Promise<Driver[]> {
-  const drivers = Array.from(
-    { length: load.switches },
-    (_, number) => new Driver(ports[number % ports.length] ?? 0, number, load),
-  );
+  const drivers: Driver[] = [];
+  while (drivers.length < load.switches) {
+    const driver = new Driver(ports[drivers.length % ports.length] ?? 0, drivers.length, load);
+    drivers.push(await driver.greeted());
+  }
   await Promise.all(drivers.map((driver) => driver.ready()));
-  await sleep(TRY_EVERY_MS);
+  const answers = (): number => drivers.reduce((sum, { responses }) => sum + responses, 0);
+  for (let last = -1; last !== answers(); await sleep(SETTLED_MS)) last = answers();
   for (const driver of drivers) driver.start();
   await sleep(WARM_MS);
   return drivers;
