@@ -113,7 +113,8 @@ export class NetStory {
     const { world } = this;
     const { overlay } = world.control;
     const to = this.#one(world.switches).node;
-    if (to === from) return;
+    // A guest moves only where its node can be reached.
+    if (to === from || !world.topology.isConnected(from, to)) return;
     const migration = String(++this.#migrations).padStart(16, '0');
     world.say(`${guest.owner} is prepared to move from ${from} to ${to}`);
     world.attach(guest, to);
