@@ -269,7 +269,11 @@ export class LayerShelf {
 
   /** Whether an export or a seeding reads it, or it is being brought. */
   isRead(layer: string): boolean {
-    return (this.#readers.get(layer) ?? 0) > 0 || this.#bringer.isBringing(layer);
+    return (this.#readers.get(layer) ?? 0) > 0 || this.isBringing(layer);
+  }
+
+  isBringing(layer: string): boolean {
+    return this.#bringer.isBringing(layer);
   }
 
   /** Whether something reads the layer and not the one above it. */
