@@ -40,8 +40,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'who has not merged yet is not asked by the old name',
     room: 'blockd/image/merged-source.ts',
-    find: 'const above = merged.filter(({ lastSequence }) => lastSequence >= sequence);',
-    replace: 'const above = merged.filter(({ lastSequence }) => lastSequence < sequence);',
+    find: 'const above = this.#merged().filter(({ lastSequence }) => lastSequence >= sequence);',
+    replace: 'const above = this.#merged().filter(({ lastSequence }) => lastSequence < sequence);',
     by: 'unit/blockd/layer-merges',
   },
   {
