@@ -14,7 +14,7 @@ import { LoneCuts } from '../../../blockd/lone/lone-cuts.ts';
 import { LoneLayers } from '../../../blockd/lone/lone-layers.ts';
 import { LoneMerges } from '../../../blockd/lone/lone-merges.ts';
 import { HERE, LoneNode } from '../../../blockd/lone/lone-node.ts';
-import { realClock } from '../../../common/clock.ts';
+import { type Clock, realClock, type Timer } from '../../../common/clock.ts';
 import { createLog } from '../../../common/log.ts';
 import type { Handlers } from '../../../common/rpc/server.ts';
 import { type aloneContract, LONE_NODE } from '../../../wire/contracts/alone.ts';
@@ -28,15 +28,38 @@ const KEPT: Loss = { kind: 'keep-all' };
 const log = createLog('test', 'silent');
 const { signal } = HERE;
 
+/** The machine's clock until the test is over: a store that nobody stops looks at its images for ever. */
+class TestClock implements Clock {
+  readonly nowMs = realClock.nowMs;
+  readonly wallMs = realClock.wallMs;
+  readonly #timers = new Set<Timer>();
+  #isOver = false;
+
+  setTimer(delayMs: number, fire: () => void): Timer {
+    const timer = realClock.setTimer(delayMs, fire);
+    this.#timers.add(timer);
+    if (this.#isOver) timer.cancel();
+    return timer;
+  }
+
+  end(): void {
+    this.#isOver = true;
+    for (const timer of this.#timers) timer.cancel();
+  }
+}
+
 let directory: string;
 let records: LevelStore;
+let clock: TestClock;
 
 test.before.each(async () => {
   directory = await mkdtemp(join(tmpdir(), 'lone-'));
   records = await LevelStore.open(directory);
+  clock = new TestClock();
 });
 
 test.after.each(async () => {
+  clock.end();
   await records.close();
   await rm(directory, { recursive: true, force: true });
 });
@@ -49,16 +72,16 @@ interface Started {
 
 /** As `blockd --alone` does it. */
 async function start(disk: CrashDisk, ...wanted: (typeof WEB)[]): Promise<Started> {
-  const shelf = await shelfOn(disk, LONE_NODE, { clock: realClock });
+  const shelf = await shelfOn(disk, LONE_NODE, { clock });
   const images = new LoneImages(shelf, records);
-  await new LoneControl({ shelf, records, images, clock: realClock, log }).tidy();
+  await new LoneControl({ shelf, records, images, clock, log }).tidy();
   await images.make(wanted);
   const names = shelf.hosts.map(({ name }) => name).filter((image) => images.isSettled(image));
   for (const image of names) await images.endLast(image);
   for (const image of names) await images.open(image, signal);
   const node = new LoneNode(shelf, records);
   await node.keepRecords();
-  const merges = new LoneMerges(node, { clock: realClock, log });
+  const merges = new LoneMerges(node, { clock, log });
   const calls = loneCalls({ node, images, cuts: new LoneCuts(node), layers: new LoneLayers(node, log), merges });
   return { shelf, calls, merges };
 }
