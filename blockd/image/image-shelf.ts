@@ -209,9 +209,10 @@ export class ImageShelf {
    * Writes layers that nobody changes as one disk to a new file, and answers the size of the disk in it.
    * @throws OperationError those of `StillImage` and of the conversion
    */
-  export(order: StillOrder, format: ExportFormat, out: Conversion): Promise<number> {
-    const still = new StillImage(order, this.layers);
+  async export(order: StillOrder, format: ExportFormat, out: Conversion): Promise<number> {
     const layers = order.layers.map(({ layer }) => layer);
+    await this.merges.settled(layers);
+    const still = new StillImage(order, this.layers);
     return this.layers.reading(layers, () => this.#parts.converter.take(still, format, out));
   }
 

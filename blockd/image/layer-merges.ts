@@ -80,6 +80,12 @@ export class LayerMerges {
     return true;
   }
 
+  /** Once what is being merged into these layers here is merged, or has failed: until then blocks lie in two. Never rejects. */
+  async settled(layers: readonly string[]): Promise<void> {
+    const upper = layers.flatMap((layer) => this.#holder.layers.find(layer)?.store.state.merging?.from.layer ?? []);
+    await Promise.allSettled(upper.map((layer) => this.#underWay.get(layer)));
+  }
+
   /** Goes on with what the daemon's stop broke off. Never rejects. */
   async resume(): Promise<void> {
     const { layers } = this.#holder;

@@ -1,12 +1,15 @@
 // Layers merged while images stand on them, at stores that do so when they please: what is read is always what was written,
 // nothing that only one store had is lost, and in the end each is one.
+import { setImmediate } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { MergeOrder } from '../../../blockd/image/layer-merges.ts';
+import { StillImage } from '../../../blockd/image/still-image.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { seededRandom } from '../common/seeded-random.ts';
+import { isSettled } from './manual-clock.ts';
 import { BLOCKS, MergingWorld } from './merging-world.ts';
-import type { Node } from './stores-between.ts';
+import { BYTES, type Node } from './stores-between.ts';
 
 const NODES: readonly Node[] = ['a', 'b', 'c'];
 const WORLDS = 6;
@@ -125,6 +128,21 @@ test('an order from before the merge makes nothing anew, and takes nothing back'
     assert.is(await outcome, 'LAYER_MERGED');
   }
   assert.is(layers.find(from.layer), undefined);
+});
+
+test('what is being merged here is read as a disk of its own once it is one', async () => {
+  const { world, order } = await movedImage();
+  const shelf = world.stores.at('a');
+  const { layer } = order.merge.into;
+  const still = (): StillImage =>
+    new StillImage({ image: 'web', bytes: BYTES, layers: world.stack.below }, shelf.layers);
+  const merging = shelf.merges.merge(order);
+  const isUnderWay = (): boolean => (shelf.layers.find(layer)?.store.state.merging ?? null) !== null;
+  for (let turn = 0; turn < 1_000 && !isUnderWay(); turn++) await setImmediate();
+  assert.throws(still);
+  const whole = shelf.merges.settled([layer]).then(still);
+  for (let turn = 0; turn < 100 && !(await isSettled(whole)); turn++) await world.stores.clock.advance(100);
+  await Promise.all([whole, merging]);
 });
 
 test('a new top is not laid over a layer that has not merged yet', async () => {
