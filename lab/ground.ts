@@ -107,8 +107,8 @@ function networkOf(address: string): string {
 }
 
 // A tunnel ends at a gateway's switch: none is routed past it into the private network, or out of it; the switch's own may be
-// on their way to or from WireGuard. To others the private
-// network has the gateway's address; only without WireGuard the cluster's nodes see each other's own.
+// on their way to or from WireGuard. To others the private network has the gateway's address; only without WireGuard the
+// cluster's nodes see each other's own.
 function gatewayRules({ inside, wireguard }: CloudPlan, { clouds }: LabTopology, namespace: string): Promise<string> {
   const members = clouds.map(({ address, outer }) => outer ?? address).join(', ');
   const others = wireguard === undefined ? ` ip daddr != { ${members} }` : '';

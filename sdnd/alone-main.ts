@@ -10,6 +10,7 @@ import { messageOf, OperationError } from '../common/errors.ts';
 import { jsonText, writeJsonFile } from '../common/json-file.ts';
 import { createPlainLog, type Log } from '../common/log.ts';
 import type { Listen } from '../common/rpc/listen.ts';
+import { endSaid } from '../common/terminal.ts';
 import { LoneServer } from './alone/lone-server.ts';
 import { loneTopology, loneTopologyText } from './alone/lone-topology.ts';
 import { askTopology, serveTopology } from './alone/topology-socket.ts';
@@ -141,5 +142,5 @@ const program = new Command('supercloud sdnd')
 try {
   await program.parseAsync(process.argv.slice(2), { from: 'user' });
 } catch (error) {
-  process.exit(exitCodeOf(error));
+  endSaid(exitCodeOf(error));
 }

@@ -27,7 +27,7 @@ export class LoneMerges {
   #looking: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
   #isStopped = false;
-  /** Why a merge did not go on; told once. */
+  /** Why a merge did not go on; told once, until one does. */
   #reason = '';
 
   constructor(node: LoneNode, parts: MergesParts) {
@@ -79,6 +79,7 @@ export class LoneMerges {
     for (const leaving of merges) {
       if (!(await this.#letGo(leaving))) return false;
       await catalogue['layer.gone']({ layer: leaving.layer, node: LONE_NODE }, HERE);
+      this.#reason = '';
     }
     return true;
   }

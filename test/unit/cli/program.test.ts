@@ -46,7 +46,7 @@ test("its words and its exit code are the program's", async () => {
   assert.equal(await exited, [1, null]);
 });
 
-for (const words of [['--help'], ['blockd', '--help'], ['fuse', '--help']]) {
+for (const words of [['--help'], ['blockd', '--help'], ['fuse', '--help'], ['sdnd', '--help']]) {
   test(`'${words.join(' ')}' says that nothing of it could be written, and fails`, async () => {
     const full = await open('/dev/full', 'w');
     const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', full.fd, 'pipe'] });
