@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import type { Result } from '../../wire/contract.ts';
 import type { blockdContract, StoreImage } from '../../wire/contracts/blockd.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
+import { until } from '../until.ts';
 import type { BlockdNode } from './blockd-node.ts';
 import { BlockdNodes, moveImage, openNew } from './blockd-nodes.ts';
 
@@ -22,7 +23,6 @@ const PROACTIVE: PropagationSettings = {
 };
 const ON_DEMAND: PropagationSettings = { ...PROACTIVE, policy: { mode: 'on-demand' } };
 /** Generous: the machine may be busy with other things. */
-const LONG_MS = 60_000;
 
 interface Stand {
   readonly nodes: BlockdNodes;
@@ -52,14 +52,6 @@ async function status({ controller }: BlockdNode): Promise<Status> {
   const { status: said } = await controller.call('propagation.show', { image: 'web' });
   if (said === null) throw new Error('the image is not written there');
   return said;
-}
-
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const endMs = Date.now() + LONG_MS;
-  while (!(await isSo())) {
-    if (Date.now() > endMs) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 /** 8 MiB that were written in an earlier epoch, so that no block waits for a sweep; b follows. */

@@ -3,6 +3,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BlockMetrics } from '../../wire/contracts/metrics.ts';
+import { until } from '../until.ts';
 import type { BlockdNode } from './blockd-node.ts';
 import { BlockdNodes, moveImage, openNew } from './blockd-nodes.ts';
 
@@ -23,14 +24,6 @@ test.before(async () => {
 });
 
 test.after(() => nodes?.stop());
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 2_000; tries++) {
-    if (await isSo()) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error('it did not come to that');
-}
 
 async function metricsOf(node: BlockdNode): Promise<BlockMetrics> {
   const { images, all } = await node.self.call('store.metrics', {});
@@ -75,7 +68,10 @@ test('reads of what came count as misses once and as hits from then on; both end
 
 test('the writer says where the image was read and written, by cells', async () => {
   // Settings and members are looked at once a second.
-  await until(async () => (await b.controller.call('image.heat', { image: 'web', cells: 16 })).heat !== null);
+  await until(
+    'its heat is known',
+    async () => (await b.controller.call('image.heat', { image: 'web', cells: 16 })).heat !== null,
+  );
   await b.io('write -P 0x22 32M 256k', 'flush', 'read -P 0x22 32M 256k', 'read -P 0x11 0 4k');
   const { heat } = await b.controller.call('image.heat', { image: 'web', cells: 16 });
   assert.is(heat?.cellBlocks, BYTES / 4096 / 16);
@@ -89,7 +85,10 @@ test('the writer says where the image was read and written, by cells', async () 
 test('the pull counts apart from what a guest waits for', async () => {
   const before = await metricsOf(b);
   await b.controller.call('pull.set', { image: 'web', rateBytesPerSecond: 100_000_000 });
-  await until(async () => (await b.controller.call('image.show', { image: 'web' })).dependsOn.length === 0);
+  await until(
+    'all of it is there',
+    async () => (await b.controller.call('image.show', { image: 'web' })).dependsOn.length === 0,
+  );
   const after = await metricsOf(b);
   assert.equal(bytesOf(after, 'a', 'demand'), bytesOf(before, 'a', 'demand'));
   assert.is(after.misses, before.misses);

@@ -2,10 +2,10 @@
 // copy beyond the cap is let go of, its room given back, and fetched again.
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ScrubReport, StoreImage } from '../../wire/contracts/blockd.ts';
+import { until } from '../until.ts';
 import type { BlockdNode } from './blockd-node.ts';
 import { BlockdNodes, moveImage, openNew } from './blockd-nodes.ts';
 
@@ -40,15 +40,6 @@ function scrub(node: BlockdNode): Promise<ScrubReport> {
   return node.controller.call('image.scrub', { image: 'web' }, { onProgress: () => undefined });
 }
 
-/** Looks until it is so. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + LOOKS_MS;
-  while (!(await isSo())) {
-    if (performance.now() > endMs) throw new Error('it did not come to be so');
-    await delay(200);
-  }
-}
-
 function dataPath(node: BlockdNode): string {
   return join(node.directory, 'state', 'layers', `${LAYER}.data`);
 }
@@ -78,8 +69,8 @@ test('a scrub finds rot in a copy of an open image, and heals it from the other 
 
 test('a copy beyond the cap is let go of, and fetched again when the image comes back', async () => {
   assert.ok((await roomOf(a)) >= WRITTEN);
-  await until(async () => (await show(a)).localBlocks * 4096 <= MIB);
-  await until(async () => (await roomOf(a)) <= 2 * MIB);
+  await until('it has let go of blocks', async () => (await show(a)).localBlocks * 4096 <= MIB);
+  await until('their room is given back', async () => (await roomOf(a)) <= 2 * MIB);
   const shown = await show(a);
   assert.ok(shown.counters.evictedBlocks >= 2048 - 256);
   assert.is(shown.dependsOn[0]?.node, 'b');
@@ -94,7 +85,10 @@ test('a cap that is set while the daemon runs is kept to at once, and over a res
   assert.equal([before.capBytes, before.cachedBytes], [null, WRITTEN]);
   assert.ok(before.freeBytes > 0 && before.freeBytes <= before.totalBytes);
   assert.is((await b.controller.call('cache.set', { capBytes: MIB })).capBytes, MIB);
-  await until(async () => (await b.controller.call('cache.show', {})).cachedBytes <= MIB);
+  await until(
+    'the cache is within its cap',
+    async () => (await b.controller.call('cache.show', {})).cachedBytes <= MIB,
+  );
   assert.ok((await show(b)).localBlocks * 4096 <= MIB);
   await b.stop('SIGKILL');
   await b.start();

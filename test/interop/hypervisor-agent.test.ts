@@ -1,16 +1,14 @@
 // Two real agents move a real guest between two real QEMUs (TCG) on one machine: the calls, the hold's order as the
 // neighbours see it, refusals, and agents killed in the middle.
-import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { READY_LINE } from '../../lab/guest/command-line.ts';
 import type { MemoryProgress, Outcome } from '../../wire/contracts/hypervisor.ts';
+import { until } from '../until.ts';
 import { ADDRESSES, AgentStand, enterNamespace, type NodeName } from './hypervisor-agent-stand.ts';
 
 const BOOT_TIMEOUT_MS = 90_000;
-const SETTLE_TIMEOUT_MS = 30_000;
 const MIGRATION_TIMEOUT_MS = 90_000;
-const POLL_MS = 100;
 const TERM = 5;
 
 let stand: AgentStand;
@@ -19,15 +17,6 @@ let migrations = 0;
 function nextMigration(): string {
   migrations += 1;
   return migrations.toString(16).padStart(16, '0');
-}
-
-/** Polls until it holds, or fails. */
-async function until(what: string, holds: () => Promise<boolean>, timeoutMs = SETTLE_TIMEOUT_MS): Promise<void> {
-  const deadline = AbortSignal.timeout(timeoutMs);
-  while (!(await holds())) {
-    if (deadline.aborted) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await delay(POLL_MS);
-  }
 }
 
 async function stateAt(node: NodeName): Promise<string> {

@@ -8,10 +8,10 @@ import { type Machine, MigrationFailedError } from '../../hypervisor/driver.ts';
 import type { RamPump } from '../../hypervisor/ram-pump.ts';
 import { READY_LINE } from '../../lab/guest/command-line.ts';
 import { guestProblems } from '../../lab/guest/status.ts';
-import { bounded, guestStatus, guestWorks, QemuStage, STEP_TIMEOUT_MS, until } from './qemu-stage.ts';
+import { until } from '../until.ts';
+import { bounded, guestStatus, guestWorks, QemuStage } from './qemu-stage.ts';
 
 /** A guest boots in 4-15 s. */
-const BOOT_TIMEOUT_MS = 60_000;
 
 let stage: QemuStage;
 let machine: Machine;
@@ -40,7 +40,7 @@ test('a machine is born paused and boots when it is told to', async () => {
   assert.is((await machine.status()).state, 'paused');
   await machine.cont();
   assert.is((await machine.status()).state, 'running');
-  await until('the guest is up', BOOT_TIMEOUT_MS, async () => {
+  await until('the guest is up', async () => {
     return (await readFile(join(stage.folder, 'born.serial'), 'utf8')).includes(READY_LINE);
   });
   await guestWorks();
@@ -138,11 +138,7 @@ test('an abort in the memory phase leaves the guest running', async () => {
   const destination = stage.track(await stage.driver.incoming(stage.spec('sixth', 'tap0')));
   const abort = new AbortController();
   const held = stage.toHold(machine, destination, { maxBandwidthBytesPerSecond: 2_000_000, signal: abort.signal });
-  await until(
-    'memory flows',
-    STEP_TIMEOUT_MS,
-    async () => (await machine.migrationProgress()).transferredBytes > 1_000_000,
-  );
+  await until('memory flows', async () => (await machine.migrationProgress()).transferredBytes > 1_000_000);
   abort.abort(new Error('changed my mind'));
   await rejects(held, /changed my mind/);
   assert.is((await machine.status()).state, 'running');
@@ -160,7 +156,7 @@ test('a cut stream fails the migration and leaves the guest running', async () =
     { maxBandwidthBytesPerSecond: 2_000_000, signal: abort.signal },
     pumps,
   );
-  await until('memory flows', STEP_TIMEOUT_MS, async () => (pumps[0]?.sentBytes ?? 0) > 1_000_000);
+  await until('memory flows', async () => (pumps[0]?.sentBytes ?? 0) > 1_000_000);
   pumps[0]?.cut();
   const error = await rejects(held, /failed before the hold/);
   assert.is(error instanceof MigrationFailedError && error.sourceState, 'running');

@@ -4,7 +4,6 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { access, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { IncomingMachine, Machine, MachineSpec } from '../../hypervisor/driver.ts';
 import { QemuDriver } from '../../hypervisor/qemu/qemu-driver.ts';
@@ -13,13 +12,13 @@ import { RamPump } from '../../hypervisor/ram-pump.ts';
 import { type PreparedGuest, prepareGuest } from '../../lab/guest/build.ts';
 import { GUEST_PORTS } from '../../lab/guest/control.ts';
 import { type GuestStatus, parseGuestStatus } from '../../lab/guest/status.ts';
+import { until } from '../until.ts';
 
 const run = promisify(execFile);
 
 /** Nothing here may take longer, or it hangs. A hold comes in 1-3 s. */
 export const STEP_TIMEOUT_MS = 20_000;
 const COMMAND_TIMEOUT_MS = 10_000;
-const POLL_MS = 50;
 
 const CACHE_DIRECTORY = join(import.meta.dirname, '../../.cache/guest');
 const NAMESPACE = `scqemu${process.pid}`;
@@ -106,14 +105,14 @@ export class QemuStage {
 /** The guest answers on the network and goes on writing to its disk. */
 export async function guestWorks(): Promise<void> {
   const before = await guestStatus();
-  await until('the guest writes on', STEP_TIMEOUT_MS, async () => (await guestStatus()).writes > before.writes);
+  await until('the guest writes on', async () => (await guestStatus()).writes > before.writes);
 }
 
 /** The guest's control port greets with its status. */
 export async function guestStatus(): Promise<GuestStatus> {
   const ask = `exec 3<>/dev/tcp/${GUEST.address}/${GUEST_PORTS.control}; timeout 2 head -n 1 <&3`;
   let text = '';
-  await until('the guest answers', STEP_TIMEOUT_MS, async () => {
+  await until('the guest answers', async () => {
     const answer = await run('ip', ['netns', 'exec', NAMESPACE, 'timeout', '3', 'bash', '-c', ask]).catch(
       () => undefined,
     );
@@ -149,20 +148,11 @@ async function disks(folder: string, guest: PreparedGuest): Promise<ChildProcess
       () => true,
       () => false,
     );
-  await until('the disk server listens', STEP_TIMEOUT_MS, there);
+  await until('the disk server listens', there);
   return server;
 }
 
 /** Of each step. */
 export function bounded(): { timeoutMs: number } {
   return { timeoutMs: STEP_TIMEOUT_MS };
-}
-
-/** Looks again and again until it holds. */
-export async function until(what: string, timeoutMs: number, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await delay(POLL_MS);
-  }
 }

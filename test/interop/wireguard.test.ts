@@ -17,6 +17,7 @@ import { drawRunId } from '../../lab/run-directory.ts';
 import { type UnderlayMember, wantedPeers } from '../../sdnd/underlay/underlay-peers.ts';
 import { WireGuardDevice } from '../../sdnd/underlay/wireguard-device.ts';
 import { type KeyPair, newKeyPair } from '../../sdnd/underlay/wireguard-keys.ts';
+import { until } from '../until.ts';
 
 const PORT = 51_820;
 const LIMIT_MS = 30_000;
@@ -117,13 +118,6 @@ async function reaches(from: NodeName, to: NodeName, times = 1): Promise<boolean
   } catch (error) {
     if (error instanceof CommandFailed) return false;
     throw error;
-  }
-}
-
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  for (let waitedMs = 0; !(await isSo()); waitedMs += POLL_MS) {
-    if (waitedMs > LIMIT_MS) throw new Error(`not within ${LIMIT_MS} ms: ${what}`);
-    await sleep(POLL_MS);
   }
 }
 
