@@ -130,7 +130,12 @@ export class Images {
     return this.#admission.withImage(image, 'exported', async () => {
       const head = await this.head(image);
       if (head.writer !== null) throw imageOpen(image, `at ${head.writer}`);
-      return exportLayers(this.#cluster, { ...head, layers: layersOf(head) }, target, watch);
+      return exportLayers(
+        { cluster: this.#cluster, sweep: this.#sweep },
+        { ...head, layers: layersOf(head) },
+        target,
+        watch,
+      );
     });
   }
 

@@ -2,6 +2,7 @@
 import type { ExportedFile, ExportFormat } from '../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../wire/contracts/layers.ts';
 import type { Cluster } from './cluster.ts';
+import type { LayerSweep } from './layer-sweep.ts';
 
 /** Where an image is to be written: by a node that has all its blocks. */
 export interface ImageTarget {
@@ -24,15 +25,28 @@ export interface StillDisk {
   readonly layers: SealedLayer[];
 }
 
-/** @throws OperationError CLOUD_UNKNOWN, NODE_DOWN and those of the node */
+/** Who sees to the layers of the nodes. */
+export interface ExportParts {
+  readonly cluster: Cluster;
+  readonly sweep: Pick<LayerSweep, 'mergedAt'>;
+}
+
+/**
+ * The catalogue may have merged layers a moment ago that the node has not merged yet: it does so first.
+ * @throws OperationError CLOUD_UNKNOWN, NODE_DOWN and those of the node
+ */
 export async function exportLayers(
-  cluster: Cluster,
+  { cluster, sweep }: ExportParts,
   { image, bytes, holder, layers }: StillDisk,
   target: ImageTarget,
   watch: Watch,
 ): Promise<{ node: string; file: ExportedFile }> {
   const { node } = cluster.upNodeOf(target.node ?? holder);
   const { path, format } = target;
+  await sweep.mergedAt(
+    node,
+    layers.map(({ layer }) => layer),
+  );
   const order = { image, bytes, layers, path, format };
   return { node, file: await cluster.clients(node).blockd.call('image.export', order, watch) };
 }

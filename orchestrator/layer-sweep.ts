@@ -59,6 +59,14 @@ export class LayerSweep {
     return waiting.flat();
   }
 
+  /** What the catalogue has merged into these layers is merged at a node too, where the node can. @throws OperationError of the catalogue */
+  async mergedAt(node: string, layers: readonly string[]): Promise<void> {
+    const isDue = ({ nodes, merge }: Leaving): boolean =>
+      nodes.includes(node) && merge !== undefined && layers.includes(merge.target);
+    const due = (await this.leaving()).filter(isDue);
+    if (due.length > 0) await this.sweepOf(due.map((one) => ({ ...one, nodes: [node] })));
+  }
+
   /** Every layer that does not change, as it is by now, and a node that has it. */
   async #named(): Promise<ReadonlyMap<string, NamedLayer>> {
     const { catalogue } = this.#cluster.controller;

@@ -150,7 +150,7 @@ export class Snapshots {
     target: ImageTarget,
     watch: Watch,
   ): Promise<{ node: string; file: ExportedFile }> {
-    return exportLayers(this.#cluster, diskOf(await this.get(snapshot), disk), target, watch);
+    return exportLayers(this.#parts, diskOf(await this.get(snapshot), disk), target, watch);
   }
 }
 

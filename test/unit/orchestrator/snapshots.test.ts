@@ -7,11 +7,13 @@ import { LayerSweep } from '../../../orchestrator/layer-sweep.ts';
 import { Snapshots } from '../../../orchestrator/snapshots.ts';
 import type { CutImage } from '../../../wire/contracts/blockd.ts';
 import type { Head, Snapshot } from '../../../wire/contracts/catalogue.ts';
+import type { SealedLayer } from '../../../wire/contracts/layers.ts';
 import { quiet } from '../common/members.ts';
 import { ControlStand } from './control-stand.ts';
 import { head, LAYER } from './fake-cluster.ts';
 
 const NEW_LAYER = 'l00000000000000bb';
+const WATCH = { onProgress: () => undefined };
 const MADE: Snapshot = { snapshot: 'monday', atMs: 1, disks: [] };
 const SEALED: CutImage[] = [
   { image: 'web', sealed: { layer: LAYER, bytes: 4096, lastSequence: 7, entries: 1, digest: 'ab'.repeat(16) } },
@@ -46,6 +48,10 @@ function writing(cut: string | null): Head {
     epoch: 1,
     cut: cut === null ? null : { id: cut, snapshot: 'monday', layer: NEW_LAYER },
   });
+}
+
+function layer(name: string): SealedLayer {
+  return { layer: name, bytes: 4096, lastSequence: 7, entries: 1, digest: 'ab'.repeat(16) };
 }
 
 function lost(): never {
@@ -130,6 +136,30 @@ test('a deletion asks the nodes that are there, names the others, and goes on wi
   await new LayerSweep({ cluster, log: quiet }).sweep();
   assert.is(cluster.count('beta blockd layer.drop'), 1);
   assert.is(cluster.count('catalogue layer.gone'), 2);
+});
+
+test('what was merged into its layers a moment ago is merged at the node first that is to write it', async ({
+  stand,
+  snapshots,
+}) => {
+  const { cluster } = stand;
+  const { answers } = cluster.clients('beta').blockd;
+  const merge = { from: layer(NEW_LAYER), into: layer(LAYER), merged: layer(LAYER), serial: 1, target: LAYER };
+  const others = { ...merge, target: 'l00000000000000cc', serial: 2 };
+  cluster.catalogue.answers['layer.leaving'] = () => ({
+    leaving: [
+      { layer: NEW_LAYER, nodes: ['alpha', 'beta'], merge },
+      { layer: 'l00000000000000dd', nodes: ['beta'], merge: others },
+    ],
+  });
+  cluster.catalogue.answers['snapshot.list'] = () => ({
+    snapshots: [{ ...MADE, disks: [{ image: 'web', bytes: 4096, layers: [layer(LAYER)], holder: 'alpha' }] }],
+  });
+  answers['layer.merge'] = () => ({ isDone: true });
+  answers['image.export'] = ({ path }) => ({ path, bytes: 4096 });
+  await snapshots.export('monday', undefined, { node: 'beta', path: '/web.raw', format: 'raw' }, WATCH);
+  const orders = cluster.heard.filter((call) => call.includes(' blockd '));
+  assert.equal(orders, ['beta blockd layer.merge', 'beta blockd image.export']);
 });
 
 test.run();
