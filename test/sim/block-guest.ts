@@ -5,41 +5,12 @@ import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
 import { type Covered, DiskHistory } from './block-history.ts';
 import type { BlockNode } from './block-node.ts';
+import { drawRequest, isChange, meets, REQUEST_BYTES_MAX, type Request } from './block-requests.ts';
 import type { World } from './world.ts';
 
-const SECTOR_BYTES = 512;
 const REQUESTS_MAX = 4;
-const RANGE_SECTORS_MAX = 40;
 const PAUSE_MS_MAX = 25;
 const RETRY_MS = 60;
-
-type Kind = 'read' | 'write' | 'fua' | 'zero' | 'trim' | 'flush';
-
-interface Range {
-  readonly offset: number;
-  readonly length: number;
-}
-
-interface Request extends Range {
-  readonly kind: Kind;
-  /** Of changes. */
-  readonly data: Uint8Array;
-}
-
-const NOTHING = new Uint8Array(0);
-
-const KINDS: readonly [Kind, ...Kind[]] = [
-  'read',
-  'read',
-  'read',
-  'write',
-  'write',
-  'write',
-  'fua',
-  'zero',
-  'trim',
-  'flush',
-];
 
 /** One guest with one disk. */
 export class BlockGuest {
@@ -64,7 +35,7 @@ export class BlockGuest {
   #beat = 0;
   #quiet = Promise.withResolvers<void>();
   /** What was read last: it is judged in the step in which it is read. */
-  readonly #room = new Uint8Array(RANGE_SECTORS_MAX * SECTOR_BYTES);
+  readonly #room = new Uint8Array(REQUEST_BYTES_MAX);
 
   constructor(world: World, image: string, bytes: number) {
     this.#world = world;
@@ -188,31 +159,11 @@ export class BlockGuest {
   }
 
   #begin(life: number): void {
-    const { prng } = this.#world;
-    const sectors = this.history.bytes / SECTOR_BYTES;
-    const first = prng.integer(sectors);
-    const length = Math.min(1 + prng.integer(RANGE_SECTORS_MAX), sectors - first) * SECTOR_BYTES;
-    const kind = prng.pick(KINDS);
-    const fill = kind === 'zero' || kind === 'trim' ? 0 : 1 + prng.integer(255);
-    const drawn = { offset: first * SECTOR_BYTES, length };
-    // A trim of a part of a block is a hint that may do nothing: whole blocks only.
-    const range = kind === 'trim' ? aligned(drawn) : drawn;
-    if (range.length === 0 || (kind !== 'flush' && this.#overlaps(range))) return;
-    const request: Request = {
-      kind,
-      ...range,
-      data: isChange(kind) ? new Uint8Array(range.length).fill(fill) : NOTHING,
-    };
+    const request = drawRequest(this.#world.prng, this.history.bytes);
+    if (request === undefined || meets(request, this.#open)) return;
     this.#open.add(request);
-    if (isChange(kind)) this.history.asked(request.offset, request.data);
+    if (isChange(request.kind)) this.history.asked(request.offset, request.data);
     this.#ask(request, life);
-  }
-
-  #overlaps({ offset, length }: Range): boolean {
-    for (const other of this.#open) {
-      if (other.kind !== 'flush' && offset < other.offset + other.length && other.offset < offset + length) return true;
-    }
-    return false;
   }
 
   #ask(request: Request, life: number): void {
@@ -293,14 +244,4 @@ export class BlockGuest {
     if (isChange(kind)) this.#changed(offset, length, kind === 'fua');
     if (this.#isPaused && this.#open.size === 0) this.#quiet.resolve();
   }
-}
-
-function isChange(kind: Kind): boolean {
-  return kind === 'write' || kind === 'fua' || kind === 'zero' || kind === 'trim';
-}
-
-function aligned(range: Range): Range {
-  const block = 4096;
-  const offset = Math.ceil(range.offset / block) * block;
-  return { offset, length: Math.max(0, Math.floor((range.offset + range.length) / block) * block - offset) };
 }
