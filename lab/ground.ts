@@ -30,6 +30,28 @@ export function groundNamespaces(runId: string, { clouds, internet }: LabTopolog
 
 /** Makes the namespaces, wires them and starts the WAN. */
 export async function layGround(runId: string, topology: LabTopology): Promise<Wan> {
+  const ports = await layWires(runId, topology);
+  const links = labLinks(topology.roundTripsMs);
+  return startWan({
+    namespace: namespaceName(runId, 'wan'),
+    ports: ports.map((name) => ({ name, device: name })),
+    links,
+  });
+}
+
+/** The same with a bridge of the kernel in the WAN's place: no delay, and no limit but the processor's. */
+export async function layBridgedGround(runId: string, topology: LabTopology): Promise<void> {
+  const ports = await layWires(runId, topology);
+  const script = [
+    'ip link add wan0 type bridge',
+    'ip link set wan0 up',
+    ...ports.map((name) => `ip link set ${name} master wan0`),
+  ];
+  await runIn(namespaceName(runId, 'wan'), 'sh', ['-e'], { input: `${script.join('\n')}\n` });
+}
+
+/** Answers the WAN's devices, each named as what is behind it. */
+async function layWires(runId: string, topology: LabTopology): Promise<string[]> {
   const nameOf: NameOf = (role) => namespaceName(runId, role);
   const { clouds, internet } = topology;
   await createNamespaces(groundNamespaces(runId, topology));
@@ -38,8 +60,7 @@ export async function layGround(runId: string, topology: LabTopology): Promise<W
   await Promise.all(clouds.flatMap((plan) => setUps(plan, topology, nameOf)));
   if (internet !== undefined) await startInternet(nameOf(INTERNET), internet);
   const onWan = clouds.filter(({ behind }) => behind === undefined).map(({ cloud }) => cloud);
-  const ports = [...onWan, ...(internet === undefined ? [] : [INTERNET])].map((name) => ({ name, device: name }));
-  return startWan({ namespace: nameOf('wan'), ports, links: labLinks(topology.roundTripsMs) });
+  return [...onWan, ...(internet === undefined ? [] : [INTERNET])];
 }
 
 function internetWire(plan: InternetPlan, nameOf: NameOf): readonly [VethEnd, VethEnd] {

@@ -13,6 +13,8 @@ import { benchDbench, DBENCH_PACKAGES, type DbenchBenchOptions } from './dbench.
 import { benchFuse, FUSE_BENCH_PACKAGES, type FuseBenchOptions } from './fuse.ts';
 import { benchMigration, type MigrationBenchOptions } from './migration.ts';
 import { benchNbd, NBD_BENCH_PACKAGES, type NbdBenchOptions } from './nbd.ts';
+import { OVERLAY_BENCH_PACKAGES } from './overlay/overlay-ways.ts';
+import { benchOverlay, type OverlayBenchOptions } from './overlay.ts';
 import { benchPeers, PEERS_BENCH_PACKAGES, type PeersBenchOptions } from './peers.ts';
 import { benchPropagation, type PropagationBenchOptions } from './propagation.ts';
 import { benchTable, type TableBenchOptions } from './table.ts';
@@ -66,6 +68,15 @@ Examples:
 
 Each switch has 64 hosts at 8 ports, so a pair comes again after 3,584 frames. ovs-testcontroller
 takes 16 switches; for more there are more of it, and their processor time is added up. Ours has links, paths and the limit of a port on. It exits 0 when everything that is required was reached.`;
+
+const OVERLAY_EXAMPLES = `
+Examples:
+  supercloud bench overlay                     all, six alternations, some fifteen minutes
+  supercloud bench overlay --quick             a first impression, some three minutes
+  supercloud bench overlay --only VXLAN        only what has that word in its name
+  supercloud bench overlay --json FILE         the figures into a file
+
+All traffic stays in namespaces of the run. It exits 0 when our encrypted way is ahead of OpenVPN's and tinc's.`;
 
 const program = new Command('supercloud bench').description('benchmarks beside the named peers').exitOverride();
 program
@@ -149,6 +160,21 @@ program
     checkHost();
     await ensurePackages([...labPackages('tiny'), ...DBENCH_PACKAGES], line);
     if (!(await benchDbench(options, line))) process.exitCode = 1;
+  });
+
+program
+  .command('overlay')
+  .description('host to host by our switches, beside a wire, the kernel, wireguard-go, OpenVPN and tinc')
+  .option('--alternations <count>', 'how often each is measured; medians are quoted', count, 6)
+  .option('--quick', 'two alternations of 2 s')
+  .option('--only <word>', 'those with that word in their name, for example WireGuard')
+  .option('--json [file]', 'print the figures as JSON, or write them to a file')
+  .addHelpText('after', OVERLAY_EXAMPLES)
+  .action(async (options: OverlayBenchOptions) => {
+    const line = new ProgressLine();
+    checkHost();
+    await ensurePackages(OVERLAY_BENCH_PACKAGES, line);
+    if (!(await benchOverlay(options, line))) process.exitCode = 1;
   });
 
 program

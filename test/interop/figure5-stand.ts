@@ -1,11 +1,11 @@
 // The lab's ground of Figure 5 with its switches, their agents and the overlay's controller, and hosts in place of guests:
-// what a gateway is tested on, without the WAN's delay. Not a test itself.
+// what a gateway is tested on, with a bridge in the WAN's place. Not a test itself.
 import { createAuthority, issueIdentity, saveAuthority } from '../../common/authority.ts';
 import { saveIdentity } from '../../common/identity.ts';
 import { Cloud } from '../../lab/cloud.ts';
 import { ORCHESTRATOR, SDND, SWITCH_AGENT, UNDERLAY } from '../../lab/daemons.ts';
 import { FIGURE5 } from '../../lab/figure5.ts';
-import { groundNamespaces, layGround } from '../../lab/ground.ts';
+import { groundNamespaces, layBridgedGround } from '../../lab/ground.ts';
 import { createNamespaces, createVethPair, namespaceName, runIn } from '../../lab/namespace.ts';
 import { addVethPort } from '../../lab/open-vswitch.ts';
 import { type Reaper, startReaper } from '../../lab/reaper.ts';
@@ -23,7 +23,6 @@ import { NamespaceCaller } from './namespace-caller.ts';
 
 const GUEST_MTU_BYTES = 1330;
 const HOST_OFPORT = 10;
-const OPEN: LabTopology = { ...FIGURE5, roundTripsMs: [] };
 
 /** A host in a namespace of its own, behind a port that the agent of its node made. */
 interface Host {
@@ -56,7 +55,7 @@ export class Figure5Stand {
 
   /** On failure nothing is left. */
   static start(): Promise<Figure5Stand> {
-    return Figure5Stand.#startOn(OPEN, ['alpha', 'beta', 'gamma', 'delta']);
+    return Figure5Stand.#startOn(FIGURE5, ['alpha', 'beta', 'gamma', 'delta']);
   }
 
   /**
@@ -64,7 +63,7 @@ export class Figure5Stand {
    * the daemons only those that exchange keys: the switches have what `tunnelBy` gives them.
    */
   static startEncrypted(): Promise<Figure5Stand> {
-    const { internet: _internet, ...map } = encrypted(OPEN);
+    const { internet: _internet, ...map } = encrypted(FIGURE5);
     return Figure5Stand.#startOn(map, ['alpha', 'beta', 'delta']);
   }
 
@@ -170,7 +169,7 @@ export class Figure5Stand {
 
   async #start(): Promise<void> {
     this.#run.addNamespaces(groundNamespaces(this.#run.runId, this.#topology));
-    await layGround(this.#run.runId, this.#topology);
+    await layBridgedGround(this.#run.runId, this.#topology);
     const authority = await createAuthority();
     const alpha = this.cloud('alpha');
     await saveAuthority(`${alpha.directories.state}/authority`, authority);
