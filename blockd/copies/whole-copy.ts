@@ -19,6 +19,16 @@ export function isCountedOn(store: ImageStore, copies: number): boolean {
   return wasWhole(store) && (copies > 1 || store.state.copiedUpTo !== undefined);
 }
 
+/**
+ * Whether what is here stays until something newer is here: not where names of newer blocks may be heard without their content
+ * (a follower that was never a whole copy).
+ */
+export function keepsFlushed(store: ImageStore): boolean {
+  const { role } = store.state;
+  const mayHear = role === 'replica' || role === 'standby' || role === 'loose';
+  return !mayHear || wasWhole(store);
+}
+
 /** To be durable before the first change to what was closed here: the closing does not say it any more then. */
 export function wholeNote(store: ImageStore): Pick<StoreState, 'copiedUpTo'> | undefined {
   const { copiedUpTo, closing } = store.state;

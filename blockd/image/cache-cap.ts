@@ -133,7 +133,7 @@ export class CacheCap {
       for (const node of this.#parts.members().filter((one) => !silent.has(one))) {
         const held = heldRuns(layer, first, end);
         if (held.length === 0) break;
-        const kept = await this.#parts.ask(node, store.layer, held);
+        const kept = await this.#parts.ask(node, { layer: store.layer, runs: held, flushed: needed > 1 });
         // Meanwhile it may have been opened here.
         if (this.#isStopped || !this.#parts.layers().includes(layer)) break;
         if (kept === undefined) silent.add(node);

@@ -12,8 +12,11 @@ export type PeerFrame =
   | { readonly type: 'blocks'; readonly id: number; readonly runs: readonly WantedRun[]; readonly data: Buffer }
   /** A run that is not here, and who may have it (empty: unknown). */
   | { readonly type: 'absent'; readonly id: number; readonly run: WantedRun; readonly hint: string }
-  /** Whoever asks lets its copies of these go where this store says that it keeps its own. */
-  | { readonly type: 'keep'; readonly id: number; readonly runs: readonly WantedRun[] }
+  /**
+   * Whoever asks lets its copies of these go where this store says that it keeps its own; `flushed`: flushes were answered for
+   * them, so that it is to keep them until it has something newer, and not only until it has heard of that.
+   */
+  | { readonly type: 'keep'; readonly id: number; readonly flushed: boolean; readonly runs: readonly WantedRun[] }
   /** Those of the runs that are here durably, were read and are what their versions name, and stay. */
   | { readonly type: 'kept'; readonly id: number; readonly runs: readonly WantedRun[] }
   /** Asks for the table and its changes; with a sequence, only for what is newer. */

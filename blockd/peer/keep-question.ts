@@ -9,16 +9,20 @@ import type { Dial, PeerStream } from './peer-stream.ts';
 const ANSWER_MS = 15_000;
 const ID = 1;
 
-/** Asks one node of one layer what it keeps; undefined when it cannot be reached or does not answer. */
-export type AskKeep = (
-  node: string,
-  layer: string,
-  runs: readonly WantedRun[],
-) => Promise<readonly WantedRun[] | undefined>;
+/** What may go if another store keeps it. */
+export interface KeepQuestion {
+  readonly layer: string;
+  readonly runs: readonly WantedRun[];
+  /** Flushes were answered for it: only what is kept until there is something newer counts. */
+  readonly flushed: boolean;
+}
+
+/** Asks one node what it keeps; undefined when it cannot be reached or does not answer. */
+export type AskKeep = (node: string, question: KeepQuestion) => Promise<readonly WantedRun[] | undefined>;
 
 /** The question over streams. */
 export function keepQuestion({ dial, clock }: { readonly dial: Dial; readonly clock: Clock }): AskKeep {
-  return async (node, layer, runs) => {
+  return async (node, { layer, runs, flushed }) => {
     const { promise, resolve } = Promise.withResolvers<readonly WantedRun[] | undefined>();
     const reader = new PeerFrameReader();
     const take = (frame: PeerFrame): void => resolve(frame.type === 'kept' && frame.id === ID ? frame.runs : undefined);
@@ -32,7 +36,7 @@ export function keepQuestion({ dial, clock }: { readonly dial: Dial; readonly cl
     const timer = clock.setTimer(ANSWER_MS, () => resolve(undefined));
     const stream = dial(node, layer, events);
     stream.then(
-      (opened) => void opened.write(encodePeerFrame({ type: 'keep', id: ID, runs })),
+      (opened) => void opened.write(encodePeerFrame({ type: 'keep', id: ID, flushed, runs })),
       () => resolve(undefined),
     );
     try {

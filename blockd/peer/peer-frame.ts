@@ -76,9 +76,10 @@ export function encodePeerFrame(frame: PeerFrame): Buffer {
 function bodyOf(frame: PeerFrame): Buffer {
   switch (frame.type) {
     case 'fetch':
-    case 'keep':
     case 'kept':
       return Buffer.concat([word(frame.id), wanted(frame.runs)]);
+    case 'keep':
+      return Buffer.concat([word(frame.id), Buffer.from([frame.flushed ? 1 : 0]), wanted(frame.runs)]);
     case 'blocks':
       return Buffer.concat([word(frame.id), word(frame.runs.length), wanted(frame.runs), frame.data]);
     case 'absent':
@@ -174,7 +175,7 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
     case FRAME_TYPE.absent:
       return decodeAbsent(body);
     case FRAME_TYPE.keep:
-      return decodeRuns('keep', body, [1, KEEP_BLOCKS_MAX]);
+      return decodeKeep(body);
     case FRAME_TYPE.kept:
       return decodeRuns('kept', body, [0, KEEP_BLOCKS_MAX]);
     case FRAME_TYPE.follow:
@@ -229,7 +230,7 @@ function decodeOffer(body: Buffer): PeerFrame | undefined {
 }
 
 function decodeRuns(
-  type: 'fetch' | 'keep' | 'kept',
+  type: 'fetch' | 'kept',
   body: Buffer,
   [countMin, blocksMax]: readonly [countMin: number, blocksMax: number],
 ): PeerFrame | undefined {
@@ -237,6 +238,15 @@ function decodeRuns(
   if (!Number.isInteger(count) || count < countMin || count > FETCH_RUNS_MAX) return undefined;
   const runs = readWanted(body, 4, count);
   return runs === undefined || blocksIn(runs) > blocksMax ? undefined : { type, id: body.readUInt32BE(0), runs };
+}
+
+function decodeKeep(body: Buffer): PeerFrame | undefined {
+  const count = (body.length - 5) / WANTED_BYTES;
+  if (!Number.isInteger(count) || count < 1 || count > FETCH_RUNS_MAX || !isFlag(body.subarray(0, 5), 4))
+    return undefined;
+  const runs = readWanted(body, 5, count);
+  if (runs === undefined || blocksIn(runs) > KEEP_BLOCKS_MAX) return undefined;
+  return { type: 'keep', id: body.readUInt32BE(0), flushed: body[4] === 1, runs };
 }
 
 function decodeBlocks(body: Buffer): PeerFrame | undefined {

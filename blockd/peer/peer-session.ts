@@ -2,6 +2,7 @@
 // A state machine over frames; only what is durable leaves it (SOUNDNESS A2).
 import type { Clock } from '../../common/clock.ts';
 import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
+import { keepsFlushed } from '../copies/whole-copy.ts';
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BlockAnswers } from './block-answers.ts';
@@ -73,7 +74,7 @@ export class PeerSession {
 
   #take(frame: PeerFrame): void {
     if (frame.type === 'fetch') this.#fetch(frame.id, frame.runs);
-    else if (frame.type === 'keep') this.#keep(frame.id, frame.runs);
+    else if (frame.type === 'keep') this.#keep(frame);
     else if (frame.type === 'follow') this.#follow(frame.afterSequence);
     else if (!this.#heardOfOffers(frame)) this.#parts.stream.close();
   }
@@ -99,7 +100,7 @@ export class PeerSession {
   }
 
   /** One question of these at a time: each reads up to 4 MiB. */
-  #keep(id: number, runs: readonly WantedRun[]): void {
+  #keep({ id, flushed, runs }: Extract<PeerFrame, { type: 'keep' }>): void {
     const { store, stream, peer } = this.#parts;
     if (this.#isKeeping) {
       stream.close();
@@ -110,7 +111,7 @@ export class PeerSession {
       this.#isKeeping = false;
       this.#served.bytesOut += this.#write(encodePeerFrame({ type: 'kept', id, runs: kept }));
     };
-    if (store === undefined) answer([]);
+    if (store === undefined || (flushed && !keepsFlushed(store))) answer([]);
     else void answerKeep(store, runs, peer, answer);
   }
 

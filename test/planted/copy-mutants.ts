@@ -157,6 +157,13 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/cache-cap',
   },
   {
+    name: 'a cache lets a copy go in favour of a follower that may hear of newer blocks without their content',
+    room: 'blockd/peer/peer-session.ts',
+    find: '(flushed && !keepsFlushed(store))',
+    replace: 'false',
+    by: 'unit/blockd/cache-cap',
+  },
+  {
     name: 'a writer that was restarted forgets that its flushes wait for copies',
     room: 'blockd/image/propagation-book.ts',
     find: 'if (reached !== undefined) this.#reached.set(image, reached);',

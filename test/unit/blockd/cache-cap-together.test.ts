@@ -43,7 +43,11 @@ test('of stores that all let go at once at least one keeps each block, in whatev
 function letGo(stores: CachedStores, name: string, other: string): Promise<number> {
   const { copies } = stores.node(name).store;
   return copies.leaving({ first: 0, end: 1024 }, name, async () => {
-    const kept = await stores.askOf(name)(other, LAYER, [{ first: 5, count: 1, high: 256, low: 1 }]);
+    const kept = await stores.askOf(name)(other, {
+      layer: LAYER,
+      runs: [{ first: 5, count: 1, high: 256, low: 1 }],
+      flushed: false,
+    });
     return copies.letGo(kept ?? [], other);
   });
 }

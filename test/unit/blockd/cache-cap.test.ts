@@ -125,12 +125,28 @@ test('where a policy wants two copies a block goes only when two others keep it,
   await stores.add('c', [5]);
   put(stores.node('c').store, 7, 2);
   await stores.node('c').store.flush();
+  await stores.counted('b', 'c');
   stores.keepers = 2;
   const cap = stores.cap('a', 0);
   cap.start();
   await stores.clock.advance(LOOK_MS + 1_000);
   cap.stop();
   assert.equal(held(stores.node('a')), [6, 7]);
+});
+
+test('for what was flushed on copies only those count that keep it until something newer is there', async () => {
+  const stores = await two([5], [5]);
+  await stores.add('c', [5]);
+  await stores.counted('b');
+  stores.keepers = 2;
+  const cap = stores.cap('a', 0);
+  cap.start();
+  await stores.clock.advance(LOOK_MS + 1_000);
+  assert.equal(held(stores.node('a')), [5], 'c may hear of a newer block and have nothing then');
+  await stores.node('c').store.commit({ state: { role: 'writer' } });
+  await stores.clock.advance(11 * 60_000);
+  cap.stop();
+  assert.equal(held(stores.node('a')), [], 'who writes has the newer block too');
 });
 
 test('a block that only one of two has stays, and its region is not offered again at once', async () => {
@@ -226,7 +242,8 @@ test('a question has its time, and an answer that comes late is heard by nobody'
   const stores = await two([], [5]);
   const answer = Promise.withResolvers<void>();
   stores.delay = () => answer.promise;
-  const asking = stores.askOf('a')('b', LAYER, [{ first: 5, count: 1, high: 256, low: 1 }]);
+  const runs = [{ first: 5, count: 1, high: 256, low: 1 }];
+  const asking = stores.askOf('a')('b', { layer: LAYER, runs, flushed: false });
   await stores.clock.advance(14_000);
   assert.not(await isSettled(asking));
   await stores.clock.advance(2_000);
@@ -254,7 +271,7 @@ test('a stream that ends or says something else is no answer', async () => {
         close: () => undefined,
       }),
     });
-    assert.is(await ask('b', LAYER, [run]), undefined);
+    assert.is(await ask('b', { layer: LAYER, runs: [run], flushed: false }), undefined);
   }
 });
 

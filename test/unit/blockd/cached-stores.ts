@@ -78,9 +78,9 @@ export class CachedStores {
   askOf(asker: string): AskKeep {
     const dial: Dial = (node, _layer, events) => this.#dial(asker, node, events);
     const ask = keepQuestion({ dial, clock: this.clock });
-    return async (node, layer, runs) => {
-      this.asked.push({ node, blocks: runs.reduce((sum, { count }) => sum + count, 0) });
-      return ask(node, layer, runs);
+    return async (node, question) => {
+      this.asked.push({ node, blocks: question.runs.reduce((sum, { count }) => sum + count, 0) });
+      return ask(node, question);
     };
   }
 
@@ -105,6 +105,11 @@ export class CachedStores {
     const node = { name, disk, store, layer };
     this.nodes.set(name, node);
     return node;
+  }
+
+  /** These were whole copies once. */
+  async counted(...names: readonly string[]): Promise<void> {
+    for (const name of names) await this.node(name).store.commit({ state: { copiedUpTo: 1 } });
   }
 
   cap(name: string, capBlocks: number | undefined): CacheCap {

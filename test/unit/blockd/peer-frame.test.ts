@@ -34,7 +34,7 @@ const FRAMES: PeerFrame[] = [
   { type: 'offer', id: 3, layer: LAYER, runs: [RUN, { ...RUN, first: 100 }] },
   { type: 'settled', id: 2 ** 32 - 1, isHeld: true },
   { type: 'settled', id: 0, isHeld: false },
-  { type: 'keep', id: 7, runs: [RUN, { ...RUN, first: 100 }] },
+  { type: 'keep', id: 7, flushed: true, runs: [RUN, { ...RUN, first: 100 }] },
   { type: 'kept', id: 7, runs: [RUN] },
   { type: 'kept', id: 8, runs: [] },
   { type: 'heat', summary: Buffer.from([1, 2, 3]) },
