@@ -1,8 +1,6 @@
 // A real daemon on a file system that is full: its client hears ENOSPC, nothing that was flushed is lost, and it goes on
 // once there is room.
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { watch } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +11,7 @@ import { createAuthority, issueIdentity } from '../../common/authority.ts';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
+import { until } from '../until.ts';
 import { BlockdNode } from './blockd-node.ts';
 import { openNew } from './blockd-nodes.ts';
 
@@ -85,21 +84,6 @@ test('a flushed write for whose record there is no room is ENOSPC, and goes thro
   await node.io(`read -P ${patternOf(flushes - 1)} 0 4k`, 'read -P 9 4k 4k', 'read -P 1 8k 1016k', 'read -P 2 20M 1M');
 });
 
-/** Waits until the image is served; its socket is made anew then. */
-async function untilServed(work: () => Promise<void>): Promise<void> {
-  const changes = watch(join(node.directory, 'run'));
-  try {
-    let changed = once(changes, 'change');
-    await work();
-    while ((await fault('read 0 4k')) !== '') {
-      await changed;
-      changed = once(changes, 'change');
-    }
-  } finally {
-    changes.close();
-  }
-}
-
 test('a daemon that starts on a full disk says what it cannot serve, and serves it by itself once there is room', async () => {
   await fill();
   let said = '';
@@ -111,7 +95,9 @@ test('a daemon that starts on a full disk says what it cannot serve, and serves 
   const refusal = await node.controller.call('image.show', { image: 'web' }).catch((error: unknown) => error);
   assert.is(codeOf(refusal), 'IMAGE_UNUSABLE');
   assert.match(refusal instanceof OperationError ? refusal.remedy : '', /Make room/);
-  await untilServed(() => rm(filler()));
+  await rm(filler());
+  // Its socket is there before somebody listens at it, so that it tells nothing.
+  await until('the image is served', async () => (await fault('read 0 4k')) === '');
   // Of the write that was refused either content may be there.
   const patterns = [patternOf(flushes - 1), patternOf(flushes)];
   const outcomes = await Promise.all(patterns.map((pattern) => fault(`read -P ${pattern} 0 4k`)));

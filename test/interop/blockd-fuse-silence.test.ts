@@ -59,7 +59,7 @@ test('an fsync after blockd died with unflushed writes says so once', async () =
 
 test('what waited too long for blockd fails, and later requests are served again', async () => {
   await stand.stopFuse('SIGTERM');
-  await stand.startFuse(1);
+  await stand.startFuse(3);
   const file = await open(stand.file('log'), 'r+');
   try {
     await stand.stopBlockd('SIGTERM');

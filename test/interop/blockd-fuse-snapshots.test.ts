@@ -50,7 +50,7 @@ test.before(async () => {
   await a.controller.call('image.open', {
     ...{ image: 'web', bytes: BYTES, stack, epoch: 1, last: EMPTY, from: a.endpoint },
   });
-  mount = await startMount(join(a.directory, 'run'), at(), 1);
+  mount = await startMount(join(a.directory, 'run'), at(), 3);
 });
 
 test.after(async () => {
@@ -163,7 +163,7 @@ test('it is there again after the daemon was killed', async () => {
 test('where it was seeded it is a file too', async () => {
   await name(b, { friday: layers });
   await b.controller.call('layer.seed', { layers, from: a.endpoint, rateBytesPerSecond: 100_000_000 });
-  const other = await startMount(join(b.directory, 'run'), join(root, 'other'), 1);
+  const other = await startMount(join(b.directory, 'run'), join(root, 'other'), 3);
   try {
     await untilListed(b, join(root, 'other'), 'web@friday');
     assert.ok((await readFile(join(root, 'other', 'web@friday'))).equals(await readFile(at('web@friday'))));

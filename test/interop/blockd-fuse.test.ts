@@ -6,11 +6,11 @@ import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
+import { until } from '../until.ts';
 import { FuseStand, readAt, settled } from './fuse-stand.ts';
 import { isInside, runInside } from './own-namespaces.ts';
 
@@ -130,15 +130,12 @@ test('an ext4 on a loop device over the file is sound, and what it discards is g
   await stand.tool('e2fsck', '-f', '-n', stand.file('web'));
 });
 
-/** What stat(2) counts is as of a moment ago, and looked at anew when somebody asks. @throws Error after ten seconds */
-async function untilCounted(bytes: number): Promise<void> {
-  let counted = -1;
-  for (let tries = 0; tries < 100; tries++) {
-    counted = (await stat(stand.file('web'))).blocks * SECTOR_BYTES;
-    if (counted === bytes) return;
-    await delay(100);
-  }
-  throw new Error(`${counted} bytes are counted of ${bytes}`);
+/** What stat(2) counts is as of a moment ago, and looked at anew when somebody asks. */
+function untilCounted(bytes: number): Promise<void> {
+  return until(
+    `${bytes} bytes are counted`,
+    async () => (await stat(stand.file('web'))).blocks * SECTOR_BYTES === bytes,
+  );
 }
 
 /** Bytes of the image web that are not a hole. */

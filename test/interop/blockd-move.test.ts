@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { StoreImage } from '../../wire/contracts/blockd.ts';
+import { until } from '../until.ts';
 import type { BlockdNode } from './blockd-node.ts';
 import { BlockdNodes, moveImage, openNew } from './blockd-nodes.ts';
 
@@ -109,10 +110,7 @@ test("a daemon that stood still beyond its caller's patience freezes for no migr
 
 test('the pull makes the image independent; then A may be gone', async () => {
   await b.controller.call('pull.set', { image: 'web', rateBytesPerSecond: 100_000_000 });
-  for (let tries = 0; tries < 200 && (await show(b)).dependsOn.length > 0; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  assert.equal((await show(b)).dependsOn, []);
+  await until('all of it is there', async () => (await show(b)).dependsOn.length === 0);
   await a.stop('SIGKILL');
   await b.io('read -P 0x33 10248k 56k');
   const closing = await b.controller.call('image.close', { image: 'web', layer: LAYER, epoch: 4 });

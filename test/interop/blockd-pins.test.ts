@@ -14,6 +14,7 @@ import type { StoreImage } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
 import { refusal } from '../refusal.ts';
 import { quiet } from '../unit/common/members.ts';
+import { until } from '../until.ts';
 import type { BlockdNode } from './blockd-node.ts';
 import { CatalogueStand } from './catalogue-stand.ts';
 
@@ -21,9 +22,6 @@ const BYTES = 16 * 2 ** 20;
 const LAYER = 'l00000000000000a1';
 const MIGRATION = 'a000000000000001';
 const WEB = { kind: 'image', name: 'web' } as const;
-const LOOK_MS = 50;
-/** A slow machine's patience. */
-const LOOKS_MAX = 600;
 
 let stand: CatalogueStand;
 let pins: Pins;
@@ -60,12 +58,12 @@ function show(node: BlockdNode): Promise<StoreImage> {
 
 /** Until the stub's client waits. */
 async function untilWaiting(node: BlockdNode): Promise<StoreImage> {
-  for (let looks = 0; looks < LOOKS_MAX; looks++) {
-    const store = await show(node);
-    if ((store.stub?.waiting ?? 0) > 0) return store;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
-  throw new Error(`nobody waits at ${node.name}`);
+  let store = await show(node);
+  await until(`somebody waits at ${node.name}`, async () => {
+    store = await show(node);
+    return (store.stub?.waiting ?? 0) > 0;
+  });
+  return store;
 }
 
 test('it is pinned only where all of it is, and everyone else lets go of it', async () => {
@@ -135,15 +133,14 @@ test('layers that nothing needs by themselves any more are merged at the place, 
   await a.io('write -P 0x44 128k 64k', 'flush');
   await snapshots.create('friday', ['web']);
   for (const snapshot of ['monday', 'tuesday']) await snapshots.delete(snapshot);
-  for (let looks = 0; looks < LOOKS_MAX; looks++) {
+  await until('one layer is left below the top', async () => {
     await stand.watch.look();
     await merging.look();
     await sweep.sweep();
     const { leaving } = await stand.client.call('layer.leaving', {});
     const { stack } = await stand.client.call('image.head', { image: 'web' });
-    if (leaving.length === 0 && stack.below.length === 1) break;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
+    return leaving.length === 0 && stack.below.length === 1;
+  });
   const head = await stand.client.call('image.head', { image: 'web' });
   assert.is(head.stack.below.length, 1);
   await stand.watch.look();

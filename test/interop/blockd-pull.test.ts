@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import { createAuthority, issueIdentity } from '../../common/authority.ts';
 import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
 import { BLOCKD_PORT } from '../../wire/ports.ts';
+import { until } from '../until.ts';
 import { BlockdNode } from './blockd-node.ts';
 import { HoldingRelay } from './holding-relay.ts';
 
@@ -59,7 +60,7 @@ async function move(): Promise<void> {
   await b.controller.call('standby.start', { ...KNOWN, migration: MIGRATION, epoch: 2, from: RELAYED });
   await b.controller.call('standby.ready', { migration: MIGRATION });
   const { closings } = await a.self.call('writer.freeze', { migration: MIGRATION, images: ['web'] });
-  const verdict = await b.self.call('standby.verify', { migration: MIGRATION, closings, timeoutMs: 10_000 });
+  const verdict = await b.self.call('standby.verify', { migration: MIGRATION, closings, timeoutMs: LONG_MS });
   assert.equal(verdict, { equal: true, reason: '' });
   await b.self.call('standby.activate', { migration: MIGRATION });
   await a.self.call('writer.release', { migration: MIGRATION });
@@ -97,11 +98,7 @@ test('a read of what the pull has under way asks for it again', async () => {
 
 test('the pull goes on when the link does, and brings little twice', async () => {
   relay.letGo();
-  const endMs = Date.now() + LONG_MS;
-  while ((await show()).dependsOn.length > 0) {
-    if (Date.now() > endMs) throw new Error('the image still depends on the other node');
-    await sleep(50);
-  }
+  await until('the image needs the other node no more', async () => (await show()).dependsOn.length === 0);
   assert.ok(relay.carriedBytes < 1.2 * WRITTEN, `${relay.carriedBytes} bytes`);
   await b.io('read -P 0x11 0 48M');
 });
