@@ -24,7 +24,7 @@ async function withServer(bulk: BulkHandlers, body: (port: number) => Promise<vo
   const options = { contract: ping, handlers: { ping: () => ({}) }, identity: alpha, listen, bulk, log: quiet };
   const server = await startRpcServer(options);
   try {
-    await within(body(server.port), 30_000);
+    await within(body(server.port));
   } finally {
     await within(server.close());
   }

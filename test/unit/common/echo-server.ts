@@ -69,7 +69,7 @@ export function clientOf(port: number, identity = beta, node = 'alpha') {
 export async function withServer(body: (port: number, server: RpcServer) => Promise<void>): Promise<void> {
   const server = await serve();
   try {
-    await within(body(server.port, server), 30_000);
+    await within(body(server.port, server));
   } finally {
     await within(server.close());
   }

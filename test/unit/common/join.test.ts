@@ -46,7 +46,7 @@ async function withCluster(body: (cluster: Cluster) => Promise<void>): Promise<v
     return server;
   };
   try {
-    await within(body({ server, directory, clock, restart }), 30_000);
+    await within(body({ server, directory, clock, restart }));
   } finally {
     await within(server.close());
     await rm(directory, { recursive: true });

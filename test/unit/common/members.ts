@@ -18,10 +18,10 @@ export function stranger(node: string, role: Role = 'node'): Promise<Identity> {
   return issueIdentity(strangers, { node, role });
 }
 
-/** The error that a promise rejects with; fails if it resolves, or does neither within 10 s. */
+/** The error that a promise rejects with; fails if it resolves, or does neither within a minute. */
 export async function failure(promise: Promise<unknown>): Promise<{ code: string; message: string; remedy: string }> {
   try {
-    await within(promise, 10_000);
+    await within(promise);
   } catch (error) {
     if (error instanceof Error && 'code' in error) return error as Error & { code: string; remedy: string };
     throw error;
@@ -30,7 +30,7 @@ export async function failure(promise: Promise<unknown>): Promise<{ code: string
 }
 
 /** The promise's outcome, or a failure of the test, which says what did not come, when it takes too long. */
-export function within<T>(promise: Promise<T>, boundMs = 10_000, missing = 'nothing'): Promise<T> {
+export function within<T>(promise: Promise<T>, boundMs = 60_000, missing = 'nothing'): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${missing} within ${boundMs} ms`)), boundMs);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));

@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { rpcClient } from '../../../common/rpc/client.ts';
 import { startRpcServer } from '../../../common/rpc/server.ts';
+import { freePorts } from '../../free-ports.ts';
+import { until } from '../../until.ts';
 import { cutWire } from './cut-wire.ts';
 import { alpha, beta, clientOf, echo, handlers, operator, serve, waiting, withServer } from './echo-server.ts';
 import { aborted, failure, quiet, within } from './members.ts';
@@ -39,13 +40,12 @@ test('connecting ahead finds the daemon once, or says that nobody is there', asy
   client.close();
   assert.is((await failure(client.warm())).code, 'CONNECTION_LOST');
   await server.close();
-  assert.is((await failure(clientOf(server.port).warm())).code, 'UNREACHABLE');
+  const [nobody = 0] = await freePorts(1);
+  assert.is((await failure(clientOf(nobody).warm())).code, 'UNREACHABLE');
 });
 
 test('nobody there is UNREACHABLE with node and address, and a later server is found', async () => {
-  const first = await serve();
-  const port = first.port;
-  await first.close();
+  const [port = 0] = await freePorts(1);
   const client = clientOf(port);
   const error = await failure(client.call('say', { image: 'web', text: 'x' }));
   assert.is(error.code, 'UNREACHABLE');
@@ -58,19 +58,14 @@ test('nobody there is UNREACHABLE with node and address, and a later server is f
 });
 
 test('who is patient waits for a daemon that is not up yet, within the time said, and gives up when told', async () => {
-  const first = await serve();
-  const { port } = first;
-  await first.close();
+  const [port = 0] = await freePorts(1);
   const clock = new TurnedClock();
   const target = { node: 'alpha', address: '127.0.0.1', port };
   const client = rpcClient(echo, target, beta, { clock, patienceMs: 1_000 });
   const say = (): Promise<unknown> => client.call('say', { image: 'web', text: 'x' }, { timeoutMs: 0 });
   /** Refused, and waiting to try again. */
   const refused = async (): Promise<void> => {
-    for (let turns = 0; clock.timers === 0; turns++) {
-      assert.ok(turns < 5_000, 'it is not tried again');
-      await delay(1);
-    }
+    await until('it waits to try again', async () => clock.timers > 0);
   };
   const inVain = failure(say());
   for (let tries = 0; tries < 5; tries++) {

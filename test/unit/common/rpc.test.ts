@@ -120,6 +120,8 @@ test('a caller that is gone is noticed by the handler', () =>
 test('a call without an answer times out, and its handler is told', () =>
   withServer(async (port) => {
     const client = clientOf(port);
+    // Connecting counts too, and may take longer: then no handler would hear of it.
+    await client.warm();
     const error = await failure(client.call('wait', {}, { timeoutMs: 50 }));
     assert.is(error.code, 'TIMEOUT');
     assert.match(error.message, '50 ms');

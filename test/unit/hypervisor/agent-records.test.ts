@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { realDisk } from '../../../common/disk.ts';
 import { AgentJournal } from '../../../hypervisor/agent-journal.ts';
 import { type AgentRecord, AgentState, ENDED_KEPT_MAX } from '../../../hypervisor/agent-records.ts';
+import { until } from '../../until.ts';
 
 const PEER = { node: 'beta', address: '10.77.0.2' };
 
@@ -79,7 +80,7 @@ test('after a failed append nothing goes on', async () => {
   void journal.append({ kind: 'term', term: 1 }).then(() => {
     wentOn = true;
   });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until('the failure is told', async () => failures.length > 0);
   assert.is(failures.length, 1);
   assert.not(wentOn);
   assert.is(journal.state.term, 0);

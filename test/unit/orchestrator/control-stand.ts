@@ -22,7 +22,7 @@ import { quiet } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { FakeCluster } from './fake-cluster.ts';
 
-/** The clock goes on by this while the disk gets its real millisecond. */
+/** The clock goes on by this once the disk has nothing to do. */
 const TURN_MS = 100;
 /** Two virtual minutes; what is not over then hangs. */
 const TURNS_MAX = 1_200;
@@ -59,10 +59,32 @@ class Control {
   }
 }
 
+/** The state, each of whose commits is noted until it is done. */
+function noted(state: State, commits: Set<Promise<unknown>>): State {
+  const note = (commit: Promise<unknown>): void => {
+    const done = (): void => void commits.delete(commit);
+    commits.add(commit);
+    commit.then(done, done);
+  };
+  return new Proxy(state, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      return (...words: unknown[]): unknown => {
+        const answer: unknown = Reflect.apply(value, target, words);
+        if (answer instanceof Promise) note(answer);
+        return answer;
+      };
+    },
+  });
+}
+
 export class ControlStand {
   readonly clock = new TurnedClock();
   readonly cluster = new FakeCluster();
   readonly #directory = mkdtempSync(join(tmpdir(), 'supercloud-control-'));
+  /** Commits that the disk has not answered yet. */
+  readonly #commits = new Set<Promise<unknown>>();
   #control: Control | undefined;
 
   static async open(): Promise<ControlStand> {
@@ -72,7 +94,8 @@ export class ControlStand {
   }
 
   async start(): Promise<void> {
-    this.#control = new Control(await State.open(this.#directory), this.cluster, this.clock);
+    const state = noted(await State.open(this.#directory), this.#commits);
+    this.#control = new Control(state, this.cluster, this.clock);
   }
 
   get control(): Control {
@@ -83,7 +106,7 @@ export class ControlStand {
   /** As by a signal: everything that waits is told, and nothing is written any more. */
   async stop(): Promise<void> {
     this.control.stopping.abort();
-    await delay(5);
+    await this.#rest(5);
     await this.control.state.close();
     this.#control = undefined;
   }
@@ -123,9 +146,15 @@ export class ControlStand {
   async until(isSo: () => boolean): Promise<void> {
     for (let turns = 0; !isSo(); turns++) {
       if (turns === TURNS_MAX) throw new Error(`not within ${TURNS_MAX * TURN_MS} ms of the turned clock`);
-      await delay(1);
+      await this.#rest(1);
       if (!isSo()) this.clock.turn(TURN_MS);
     }
+  }
+
+  /** Until the disk has answered: the time that it takes is none of the turned clock's. */
+  async #rest(leastMs: number): Promise<void> {
+    do await delay(leastMs);
+    while (this.#commits.size > 0);
   }
 
   /** The refusal that it ends with. */

@@ -12,7 +12,7 @@ import type { Status } from '../../../wire/contracts/cluster-state.ts';
 import { within } from '../common/members.ts';
 
 const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [], events: [] };
-const BOUND_MS = 10_000;
+const BOUND_MS = 60_000;
 
 interface Context {
   directory: string;

@@ -47,7 +47,7 @@ class Stand {
 
   /** The first event of the kind among those not yet taken; earlier ones are gone then. */
   next<K extends ConfigEvent['kind']>(kind: K): Promise<Extract<ConfigEvent, { kind: K }>> {
-    return within(this.#next(kind), 10_000, `no ${kind}`);
+    return within(this.#next(kind), 60_000, `no ${kind}`);
   }
 
   async #next<K extends ConfigEvent['kind']>(kind: K): Promise<Extract<ConfigEvent, { kind: K }>> {
@@ -61,7 +61,7 @@ class Stand {
 
   /** Waits for the kind, and takes nothing. */
   async heard(kind: ConfigEvent['kind']): Promise<void> {
-    while (!this.told.some((event) => event.kind === kind)) await within(this.#news.promise, 10_000, `no ${kind}`);
+    while (!this.told.some((event) => event.kind === kind)) await within(this.#news.promise, 60_000, `no ${kind}`);
   }
 
   async end(): Promise<void> {

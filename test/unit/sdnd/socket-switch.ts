@@ -84,7 +84,7 @@ export class SocketSwitch {
     for (;;) {
       const found = this.got.filter((message) => message.type === type);
       if (found.length >= count) return found;
-      await within(this.#news.promise, 10_000, `no ${type}`);
+      await within(this.#news.promise, 60_000, `no ${type}`);
     }
   }
 

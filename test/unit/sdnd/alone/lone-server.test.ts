@@ -15,7 +15,7 @@ import { askTopology, serveTopology } from '../../../../sdnd/alone/topology-sock
 import { within } from '../../common/members.ts';
 import { CodecSwitch, portOf } from '../switch-made-of-codec.ts';
 
-const STEP_MS = 10_000;
+const STEP_MS = 60_000;
 const sockets = suite('lone server');
 let server: LoneServer;
 let port = 0;
