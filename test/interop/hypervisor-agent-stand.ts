@@ -24,7 +24,7 @@ import { switchAgentContract } from '../../wire/contracts/sdnd.ts';
 import { BLOCKD_PORT, HYPERVISOR_PORT, ORCHESTRATOR_PORT, SWITCH_AGENT_PORT } from '../../wire/ports.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 const IMAGE = 'web';
 const DISK_POLL_MS = 20;
 
@@ -258,7 +258,7 @@ export class AgentStand {
   async stop(): Promise<void> {
     for (const node of ['alpha', 'beta'] as const) {
       await this.clients[node]
-        .call('machine.delete', { term: Number.MAX_SAFE_INTEGER, vm: 'web' }, { timeoutMs: 5_000 })
+        .call('machine.delete', { term: Number.MAX_SAFE_INTEGER, vm: 'web' }, { timeoutMs: START_TIMEOUT_MS })
         .catch((error: unknown) => console.error(`stand: ${String(error)}`));
       this.clients[node].close();
       await this.killAgent(node);

@@ -17,8 +17,8 @@ import { until } from '../until.ts';
 const run = promisify(execFile);
 
 /** Nothing here may take longer, or it hangs. A hold comes in 1-3 s. */
-export const STEP_TIMEOUT_MS = 20_000;
-const COMMAND_TIMEOUT_MS = 10_000;
+export const STEP_TIMEOUT_MS = 60_000;
+const COMMAND_TIMEOUT_MS = 60_000;
 
 const CACHE_DIRECTORY = join(import.meta.dirname, '../../.cache/guest');
 const NAMESPACE = `scqemu${process.pid}`;
