@@ -20,13 +20,13 @@ export const RECEIVE_BUFFER_DEFAULT = '/proc/sys/net/core/rmem_default';
 /** One bandwidth-delay product of 200 Mbit/s and 150 ms, twice over for the kernel's own share of each frame. */
 export const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 /** Longest wait for one command of the set-up; each takes some ms, a loaded machine may need seconds. */
-const COMMAND_TIMEOUT_MS = 20_000;
+const COMMAND_TIMEOUT_MS = 60_000;
 /** What a command may print before it is cut off: `ovs-ofctl dump-flows` of a big table is the largest seen. */
 const COMMAND_OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 /** How long processes of a namespace may take to end by themselves before they are killed. */
 const TERMINATE_GRACE_MS = 2_000;
 /** How long the kernel may take to end killed processes; past it something is stuck in the kernel. */
-const KILL_GRACE_MS = 3_000;
+const KILL_GRACE_MS = 20_000;
 const PROCESS_POLL_MS = 20;
 
 /** Linux: a device name has at most 15 characters (IFNAMSIZ less the closing zero). */
@@ -87,7 +87,7 @@ export interface VethEnd {
   readonly mac?: string;
 }
 
-/** Runs a command to its end and returns what it printed. Rejects with `CommandFailed`; bounded by `timeoutMs` (20 s). */
+/** Runs a command to its end and returns what it printed. Rejects with `CommandFailed`; bounded by `timeoutMs` (a minute). */
 export function runCommand(
   command: string,
   args: readonly string[],

@@ -13,10 +13,10 @@ export const INTEGRATION_BRIDGE = 'br-int';
 export const INSIDE_BRIDGE = 'br-inside';
 const EVERYWHERE = '0.0.0.0/0';
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
-const STOP_TIMEOUT_MS = 5_000;
+const STOP_TIMEOUT_MS = 20_000;
 const STOP_POLL_MS = 20;
 /** How long the switch may take to hear from the kernel that it has an address. */
-const ADDRESS_TIMEOUT_MS = 5_000;
+const ADDRESS_TIMEOUT_MS = 20_000;
 const ADDRESS_POLL_MS = 20;
 
 /** Open vSwitch did not do what was asked within its time; the message names the daemon and its log. */
@@ -144,7 +144,7 @@ export class OpenVswitch {
 
   /** Runs one transaction of `ovs-vsctl` and returns what it printed; waits until the switch has obeyed. */
   ovsVsctl(args: readonly string[]): Promise<string> {
-    return this.#run('ovs-vsctl', [`--db=unix:${this.databaseSocket}`, '--no-syslog', '--timeout=10', ...args]);
+    return this.#run('ovs-vsctl', [`--db=unix:${this.databaseSocket}`, '--no-syslog', '--timeout=50', ...args]);
   }
 
   /** Sends a command to the switch daemon (`ovs-appctl`), e.g. `['ofproto/trace', 'br-int', 'in_port=2']`. */

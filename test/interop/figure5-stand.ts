@@ -20,6 +20,7 @@ import { type UnderlayPlace, underlayContract } from '../../wire/contracts/under
 import { SDND_PORT, SWITCH_AGENT_PORT, UNDERLAY_PORT } from '../../wire/ports.ts';
 import { makeIntegrationBridge } from './integration-bridge.ts';
 import { NamespaceCaller } from './namespace-caller.ts';
+import { answeredPings } from './pings.ts';
 
 const GUEST_MTU_BYTES = 1330;
 const HOST_OFPORT = 10;
@@ -156,7 +157,12 @@ export class Figure5Stand {
     return this.#name(role);
   }
 
-  /** How many of the pings from a host to an address of the overlay came back. */
+  /** How many pings from a host to an address of the overlay came back of so many, each waited for as long as it may take. */
+  answered(role: string, last: number, count = 2): Promise<number> {
+    return answeredPings(this.#name(role), `10.88.0.${last}`, count);
+  }
+
+  /** How many of the pings from a host to an address of the overlay came back in time. */
   async pings(role: string, last: number, count = 2): Promise<number> {
     const words = `ping -n -q -i 0.05 -W 1 -c ${count} 10.88.0.${last} || true`;
     const text = await runIn(this.#name(role), 'sh', ['-c', words]);

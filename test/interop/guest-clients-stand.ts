@@ -20,7 +20,7 @@ import { OpenFlowConnection } from './openflow-connection.ts';
 const RUN_ID = `guests${process.pid}`;
 const UPLINK = 'up0';
 /** A client on a busy machine may try several times. */
-const CLIENT_TIMEOUT_MS = 40_000;
+const CLIENT_TIMEOUT_MS = 120_000;
 const PRIORITY = 100;
 
 export const PORTS = { web: 0x1007, db: 0x1008 } as const;

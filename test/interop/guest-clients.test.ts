@@ -5,13 +5,20 @@
 import { ipv4 } from '@openflow/ofp';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ServiceEvent } from '../../sdnd/guest-services/answers.ts';
 import { decodeEthernet } from '../../sdnd/packets/ethernet.ts';
+import { until } from '../until.ts';
 import { GuestClientsStand, PORTS } from './guest-clients-stand.ts';
 
 const stand = new GuestClientsStand();
 const guests = suite("guests' own clients");
 const OWN = ipv4('10.88.0.10');
 const LEASED = [{ kind: 'leased', portNo: PORTS.web, address: OWN }];
+
+/** Waits until the services have told of one: what a guest sends without waiting for an answer is there when it ends, or soon. */
+function told(kind: ServiceEvent['kind']): Promise<void> {
+  return until(`an event ${kind}`, async () => stand.events.some((event) => event.kind === kind));
+}
 
 guests.before(() => stand.start());
 guests.after(() => stand.stop());
@@ -119,7 +126,7 @@ guests('dig finds the VMs of its network, and hears what there is not', async ()
 
 guests('arping finds neighbours and services; its own address is free, others are not', async () => {
   const arping = async (words: string): Promise<string> => {
-    const { text, code } = await stand.run('web', `arping -c 1 -w 5 -I eth0 ${words}`);
+    const { text, code } = await stand.run('web', `arping -c 1 -w 20 -I eth0 ${words}`);
     return `${code} ${/\[([0-9A-F:]+)\]/.exec(text)?.[1] ?? ''}`;
   };
   assert.is(await arping('10.88.0.11'), '0 02:88:00:00:00:0B');
@@ -133,6 +140,7 @@ guests('arping finds neighbours and services; its own address is free, others ar
 guests('what is for the metadata address comes to the agent', async () => {
   stand.take('metadata');
   await stand.run('web', 'ip route add 169.254.169.254 dev eth0; ping -c 1 -W 2 169.254.169.254');
+  await told('metadata');
   const [event] = stand.take('metadata');
   assert.is(event?.portNo, PORTS.web);
   assert.is(decodeEthernet(event?.frame ?? new Uint8Array(0)).payload[9], 1);
@@ -201,6 +209,7 @@ guests('one guest floods and speaks in the name of another, which is answered al
   assert.not.ok(portsOf('limited').includes(PORTS.web));
   const heard = stand.events.filter(({ kind, portNo }) => kind === 'metadata' && portNo === PORTS.db).length;
   assert.ok(heard > 0 && heard < 1000, `${heard} frames of more than 1000 came through`);
+  await told('refused');
   assert.equal(portsOf('refused'), [PORTS.db]);
 });
 
@@ -208,6 +217,7 @@ guests('a client that gives its address back is heard', async () => {
   stand.take('released');
   const { text, code } = await dhclient('-r');
   assert.is(code, 0, text);
+  await told('released');
   assert.equal(stand.take('released'), [{ kind: 'released', portNo: PORTS.web, address: OWN }]);
 });
 

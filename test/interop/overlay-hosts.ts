@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { runIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
+import { answeredPings } from './pings.ts';
 import type { Host, NodeName, ThreeSwitches } from './three-switches.ts';
 
 /** Hosts by name. */
@@ -43,11 +44,19 @@ export class OverlayHosts {
     return { owner, mac, ip, node, port, epoch };
   }
 
-  /** How many of the pings came back. A switch on a busy machine may take a second for the first frame of a flow. */
+  /**
+   * How many of the pings came back in time: ping waits two seconds for the first answer, but after one has come for the
+   * others hardly longer than that one took. For pings of which none shall come back, or some after several tries.
+   */
   async pings(from: string, to: string, count = 5, options: readonly string[] = []): Promise<number> {
     const words = ['-n', '-q', '-i', '0.01', '-W', '2', '-c', String(count), ...options, this.host(to).ip];
     const text = await runIn(this.host(from).namespace, 'sh', ['-c', `ping ${words.join(' ')} || true`]);
     return Number(/(\d+) received/.exec(text)?.[1] ?? Number.NaN);
+  }
+
+  /** How many pings came back of so many, each sent when the one before is back and waited for as long as it may take. */
+  answered(from: string, to: string, count = 5): Promise<number> {
+    return answeredPings(this.host(from).namespace, this.host(to).ip, count);
   }
 
   /** Frames that a host has received. */

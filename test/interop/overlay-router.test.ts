@@ -13,7 +13,7 @@ import { within } from '../unit/common/members.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
 
-const WITHIN_MS = 20_000;
+const WITHIN_MS = 60_000;
 const POLL_MS = 50;
 const GUEST_MTU_BYTES = 1330;
 const OUTSIDE = '203.0.113.9';
@@ -130,8 +130,8 @@ router.after(async () => {
 
 router('a guest reaches another subnet by the router, one hop away', async () => {
   await eventually('pings are answered', async () => (await hosts.pings('web', 'far')) === 5);
-  assert.match(await run('web', 'ping -n -c 1 -W 2 10.88.1.20'), / ttl=63 /);
-  assert.match(await run('far', 'ping -n -c 1 -W 2 10.88.1.1'), / 1 received/);
+  assert.match(await run('web', 'ping -n -c 1 -W 20 10.88.1.20'), / ttl=63 /);
+  assert.match(await run('far', 'ping -n -c 1 -W 20 10.88.1.1'), / 1 received/);
   assert.match(await run('far', 'ping -n -c 1 -W 2 10.88.0.99'), / 0 received/);
 });
 
@@ -196,7 +196,7 @@ router('its connection goes on after it has moved, and moved again', async () =>
     heard,
     heard.map((_, index) => index + 1),
   );
-  assert.is(await hosts.pings('web', 'far', 3), 3);
+  assert.is(await hosts.answered('web', 'far', 3), 3);
 });
 
 router('installed is what is wanted, and a second look finds nothing', async () => {

@@ -9,8 +9,10 @@ import type { LoneTopology } from '../../sdnd/alone/lone-topology.ts';
 import { NUMBERS, SwitchRing, WIRES } from './switch-ring.ts';
 
 /** A link is up within a second, an edge within three, a cut is known within three; the rest is for a busy machine. */
-const WITHIN_MS = 30_000;
+const WITHIN_MS = 60_000;
 const POLL_MS = 50;
+/** Four seconds of pings, in which a link goes and others take over. */
+const PINGS = 200;
 
 const ring = new SwitchRing();
 const alone = suite('sdnd alone');
@@ -41,7 +43,7 @@ const PAIRS = NUMBERS.flatMap((from) => NUMBERS.filter((to) => to !== from).map(
 
 async function everybodyPings(): Promise<void> {
   await Promise.all(PAIRS.map(([from, to]) => ring.ping(from, to, ['-c', '1'])));
-  const said = await Promise.all(PAIRS.map(([from, to]) => ring.ping(from, to, ['-c', '2'])));
+  const said = await Promise.all(PAIRS.map(([from, to]) => ring.ping(from, to, ['-c', '2', '-i', '1'])));
   for (const text of said) {
     assert.match(text, /2 packets transmitted, 2 received/, text);
     assert.not.match(text, /duplicates/);
@@ -73,15 +75,15 @@ alone('a broadcast comes to every other host once', async () => {
 });
 
 alone('a link that goes takes its paths along, and others take over', async () => {
-  const pings = ring.ping(1, 3, ['-c', '100']);
+  const pings = ring.ping(1, 3, ['-c', `${PINGS}`, '-i', '0.02']);
   await ring.unwire(1, 3);
   await settled(WIRES.length - 1);
-  const lost = 100 - Number(/(\d+) received/.exec(await pings)?.[1] ?? 0);
-  assert.ok(lost < 90, `${lost} of 100 pings lost`);
+  const lost = PINGS - Number(/(\d+) received/.exec(await pings)?.[1] ?? 0);
+  assert.ok(lost < PINGS - 10, `${lost} of ${PINGS} pings lost`);
   assert.not.match(await pings, /duplicates/);
   await everybodyPings();
   await ring.wire(1, 3);
-  process.stdout.write(`  ${lost} of 100 pings lost; up again after ${await settled(WIRES.length)} ms\n`);
+  process.stdout.write(`  ${lost} of ${PINGS} pings lost; up again after ${await settled(WIRES.length)} ms\n`);
 });
 
 alone('garbage, half messages and another version end their own connection alone', async () => {
@@ -94,8 +96,10 @@ alone('garbage, half messages and another version end their own connection alone
   await Promise.all(sockets.slice(0, 2).map((socket) => once(socket, 'close')));
   sockets[2]?.destroy();
   await eventually('switches stay', ({ switches }) => switches.every(({ isReady }) => isReady));
-  assert.match(ring.said, /a connection was let go: bad-version/);
-  assert.match(ring.said, /does not speak OpenFlow 1[.]3/);
+  // What it says comes by another way than the ends of the connections.
+  for (const words of [/a connection was let go: bad-version/, /does not speak OpenFlow 1[.]3/]) {
+    await eventually(`it says ${words}`, () => words.test(ring.said));
+  }
   assert.not.match(ring.said, /is lost/);
 });
 
@@ -109,10 +113,10 @@ alone('a stop and a new start change no flow of a pair and lose no ping', async 
     );
   const before = await flowsOf();
   assert.ok(before.length >= PAIRS.length, `${before.length} flows`);
-  const pings = ring.ping(1, 3, ['-c', '80']);
+  const unanswered = ring.unanswered(1, 3, 80);
   assert.is(await ring.stopController('SIGTERM'), 0);
   await ring.startController();
-  assert.match(await pings, /80 received/);
+  assert.equal(await unanswered, []);
   process.stdout.write(`  settled again after ${await settled(WIRES.length)} ms\n`);
   assert.equal(await flowsOf(), before);
   await everybodyPings();

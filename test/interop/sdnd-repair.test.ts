@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { portName } from '../../sdnd/guest-ports.ts';
+import { killed } from './killed.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { type NodeName, ThreeSwitches } from './three-switches.ts';
 
@@ -98,7 +99,7 @@ repair('after a killed database server is back frames pass again, and repairs go
   const openVswitch = net.switch('alpha');
   // Without its database ovs-vswitchd forwards nothing in user space (docs/LAB.md).
   await comesBack('the database server killed', async () => {
-    process.kill(await openVswitch.databasePid(), 'SIGKILL');
+    await killed(await openVswitch.databasePid());
     await openVswitch.startDatabase();
   });
   await comesBack("a guest's port removed after that", vsctl('del-port', 'br-int', portName('web')));

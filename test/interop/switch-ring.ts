@@ -21,6 +21,8 @@ export const WIRES = [
   [1, 3],
 ] as const;
 
+const PING_LIMIT_MS = 60_000;
+
 const host = (n: number): string => namespaceName(RUN_ID, `h${n}`);
 export const addressOf = (n: number): string => `10.66.1.${n}`;
 export const macOf = (n: number): string => `02:66:00:00:00:0${n}`;
@@ -114,10 +116,21 @@ export class SwitchRing {
     await this.switches.ovsVsctl(wireWords(a, b));
   }
 
-  /** What `ping` says in the end. */
+  /**
+   * What `ping` says in the end. It waits for the last answer no longer than for the interval between two, or twice the
+   * longest that another has taken: where each answer counts that has to be as long as a busy switch may take.
+   */
   ping(from: number, to: number, words: readonly string[] = []): Promise<string> {
-    const all = ['-n', '-q', '-i', '0.02', '-W', '5', ...words, addressOf(to)];
-    return runIn(host(from), 'sh', ['-c', `ping ${all.join(' ')} || true`]);
+    const all = ['-n', '-q', '-W', '20', ...words, addressOf(to)];
+    return runIn(host(from), 'sh', ['-c', `ping ${all.join(' ')} || true`], { timeoutMs: PING_LIMIT_MS });
+  }
+
+  /** The numbers of those of so many pings, 20 ms apart, that were not answered. As many more follow, whose answers do not count. */
+  async unanswered(from: number, to: number, count: number): Promise<number[]> {
+    const words = ['-n', '-i', '0.02', '-c', `${2 * count}`, addressOf(to)];
+    const text = await runIn(host(from), 'sh', ['-c', `ping ${words.join(' ')} || true`], { timeoutMs: PING_LIMIT_MS });
+    const answered = new Set(Array.from(text.matchAll(/icmp_seq=(\d+) ttl=/g), ([, number]) => Number(number)));
+    return Array.from({ length: count }, (_, index) => index + 1).filter((number) => !answered.has(number));
   }
 
   /** Frames that a host has received. */
