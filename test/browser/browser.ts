@@ -9,7 +9,7 @@ const EYES = fileURLToPath(new URL('eyes.js', import.meta.url));
 export const REBOUND_NAME = 'rebound.example';
 const RESOLVE = `MAP ${REBOUND_NAME} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`;
 /** Where a wait for the page is called a hang. */
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 
 /** What the page showed at one moment of a migration under way. */
 export interface Look {

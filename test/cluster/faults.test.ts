@@ -16,8 +16,8 @@ import { within } from '../unit/common/members.ts';
 import { ClusterStand, type Order, until } from './stand.ts';
 
 const { vm } = GUEST;
-/** A fault of 10 s, a recovery of 20 s and two migrations of 10 s each, twice over. */
-const CASE_LIMIT_MS = 120_000;
+/** A fault of 10 s, a recovery of 20 s and two migrations of 10 s each, four times over. */
+const CASE_LIMIT_MS = 240_000;
 /** How long a link is cut. */
 const CUT_MS = 10_000;
 /** How long a process stands still: its callers wait for it. */

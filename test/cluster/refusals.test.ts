@@ -77,7 +77,8 @@ test('a migration that does not converge says so, and Ctrl-C at the command line
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk.toString();
   });
-  const ended = once(child, 'exit');
+  // With the end of what it says, which may come after its own.
+  const ended = once(child, 'close');
   // Some passes over what the guest changes, each of ten seconds.
   await until('a word on it', async () => (/this does not end/.test(said) ? '' : `it said: ${said}`), HINT_MS);
   child.kill('SIGINT');

@@ -16,7 +16,7 @@ import type { Visitor } from '../../lab/visitor/visitor.ts';
 const { vm } = GUEST;
 const POLL_MS = 200;
 /** A cut connection is given up after 15 to 20 s, and then made anew; a busy machine takes its time. */
-const RECOVERY_MS = 60_000;
+const RECOVERY_MS = 120_000;
 
 /** A migration that is under way. */
 export interface Order {

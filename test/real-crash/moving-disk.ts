@@ -19,7 +19,7 @@ const TRIES_MAX = 1_200;
 /** What a hold waits for a stand-by's table. */
 const VERIFY_MS = 5_000;
 /** What a migration waits for its guest to stand still: a flush that takes longer has it taken back. */
-const QUIET_MS = 20_000;
+const QUIET_MS = 40_000;
 const MIGRATION_DIGITS = 16;
 const LAYER_DIGITS = 16;
 const RATE = 1e9;
