@@ -10,7 +10,7 @@ import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { Foot, switchAgentContract } from '../wire/contracts/sdnd.ts';
-import { Ipv4, Name } from '../wire/names.ts';
+import { Ipv4, Name, PortName } from '../wire/names.ts';
 import { SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import { GateKeeper } from './gate-keeper.ts';
 import { GuestBook } from './guest-book.ts';
@@ -37,6 +37,8 @@ const Config = Type.Object({
   datapath: Type.Optional(Type.Union([Type.Literal('system'), Type.Literal('netdev')])),
   /** The node's places in underlay networks, a tunnel port for each; absent: one port for all. */
   feet: Type.Optional(Type.Array(Foot, { minItems: 1 })),
+  /** A device of this node, up and without an address, that leads outside: the switch has it, and nobody else. Absent: none. */
+  outside: Type.Optional(PortName),
   /** The underlay address of the overlay's controller; absent: the switch has none. */
   controller: Type.Optional(Ipv4),
   /** Its node; absent: the links to other nodes are not probed. */
@@ -52,6 +54,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   const node: NodeSwitch = {
     datapathType: config.datapath ?? 'system',
     ...(config.feet !== undefined && { feet: config.feet }),
+    ...(config.outside !== undefined && { outside: config.outside }),
     ...(config.controller !== undefined && {
       controller: { address: config.controller, identity: resolve(config.identity) },
     }),

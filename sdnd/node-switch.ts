@@ -1,5 +1,6 @@
 // What a node's switch is to be for the overlay: the integration bridge, which drops all until flows say otherwise, a tunnel
-// port for each underlay network (mostly one), the guests' ports, and the controller. Values only.
+// port for each underlay network (mostly one), the port to the outside where it has one, the guests' ports, and the
+// controller. Values only.
 import type { Foot } from '../wire/contracts/sdnd.ts';
 import { OPENFLOW_PORT, VXLAN_PORT } from '../wire/ports.ts';
 import type { HostPort } from './host-ports.ts';
@@ -21,6 +22,8 @@ export interface NodeSwitch {
   readonly datapathType: string;
   /** Its places in underlay networks, each with a tunnel port of its own; absent: one port for all. */
   readonly feet?: readonly Foot[];
+  /** The device that leads outside, by which networks may leave here; absent: none does. */
+  readonly outside?: string;
   /** The overlay's controller; absent: none. */
   readonly controller?: {
     readonly address: string;
@@ -30,14 +33,18 @@ export interface NodeSwitch {
 }
 
 /** The switch of a node with those guests' ports. */
-export function wantedSwitch({ datapathType, feet, controller }: NodeSwitch, ports: Iterable<HostPort>): WantedConfig {
+export function wantedSwitch(
+  { datapathType, feet, outside, controller }: NodeSwitch,
+  ports: Iterable<HostPort>,
+): WantedConfig {
+  const outsidePorts = outside === undefined ? [] : [{ name: outside, type: '' }];
   const bridge = {
     name: INTEGRATION_BRIDGE,
     datapathType,
     failMode: 'secure',
     protocols: ['OpenFlow13'],
     controllers: controller === undefined ? [] : [controllerAt(controller.address)],
-    ports: [...tunnelPorts(feet), ...Array.from(ports, guestPort)],
+    ports: [...tunnelPorts(feet), ...outsidePorts, ...Array.from(ports, guestPort)],
   } as const;
   const tls = controller === undefined ? {} : { tls: tlsFiles(controller.identity) };
   return { owner: OWNER, bridges: [bridge], ...tls };

@@ -65,9 +65,20 @@ export function egressGates(cookie: bigint, view: SwitchView, tenants: readonly 
   return [...numbers].flatMap((portNo) => (portNo === undefined ? [] : [enter(cookie, portNo)]));
 }
 
+/**
+ * What no router sends on (RFC 1122, 3.2.1.3; RFC 3927, 7; RFC 1112): where a provider answers its machine at a link-local
+ * address, with the keys of the account it may be, no guest is to hear it.
+ */
+const UNROUTED = [
+  { subnet: '0.0.0.0', bits: 8 },
+  { subnet: '127.0.0.0', bits: 8 },
+  { subnet: '169.254.0.0', bits: 16 },
+  { subnet: '224.0.0.0', bits: 3 },
+] as const;
+
 // What is for one of its subnets, but for nobody there, does not go out.
 function defaultRoute({ cookie, tenant: { tenant, network } }: Exit): Flow[] {
-  const inside = (network?.subnets ?? []).map(({ subnet, bits }): Flow => {
+  const inside = [...(network?.subnets ?? []), ...UNROUTED].map(({ subnet, bits }): Flow => {
     const ipv4Dst = { value: ipv4(subnet), mask: ipv4Mask(bits) };
     return row(cookie, Table.route, Priority.normal, { ...toRouter(tenant), ipv4Dst }, []);
   });

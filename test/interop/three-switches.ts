@@ -49,8 +49,14 @@ export class ThreeSwitches {
   readonly agents = new Map<NodeName, DaemonProcess>();
   readonly #directory = mkdtempSync('/tmp/sdnd-');
   readonly #namespaces: string[] = [];
+  /** By node: the device that leads outside, for its agent. */
+  readonly #outside: Readonly<Partial<Record<NodeName, string>>>;
   #controller: DaemonProcess | undefined;
   #caller: NamespaceCaller | undefined;
+
+  constructor({ outside = {} }: { outside?: Readonly<Partial<Record<NodeName, string>>> } = {}) {
+    this.#outside = outside;
+  }
 
   /** Resolves once all switches have found the controller, which has been told of the members. */
   async start(): Promise<void> {
@@ -126,7 +132,9 @@ export class ThreeSwitches {
 
   async startAgent(node: NodeName): Promise<void> {
     const controller = { controller: ADDRESS.alpha, controllerNode: 'alpha' };
-    const config = { openVswitch: this.#ovs(node), datapath: 'netdev', ...controller };
+    const outside = this.#outside[node];
+    const egress = outside === undefined ? {} : { outside };
+    const config = { openVswitch: this.#ovs(node), datapath: 'netdev', ...controller, ...egress };
     this.agents.set(node, await this.#daemon(node, 'agent', 'sdnd/agent-main.ts', config));
   }
 

@@ -44,6 +44,14 @@ test('the integration bridge drops all until told otherwise, and the tunnel take
   });
 });
 
+test('a node that leads outside has the port to it, of whatever number', () => {
+  const [bridge] = wantedSwitch({ ...NODE, outside: 'eth1' }, [PORT]).bridges;
+  assert.equal(
+    bridge?.ports.map(({ name, ofport }) => `${name} ${ofport}`),
+    ['vxlan0 1', 'eth1 undefined', 'lo 4096'],
+  );
+});
+
 test('a gateway has a tunnel port for each of its networks, known by its own address there', () => {
   const feet = [
     { underlay: 'wan', inner: '10.77.0.3', outer: '192.0.2.3' },
