@@ -8,6 +8,7 @@ import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { rpcClient } from '../common/rpc/client.ts';
+import { NodeOutside } from '../wire/contracts/guest-network.ts';
 import type { Capabilities } from '../wire/contracts/hypervisor.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import { NodeUnderlay } from '../wire/contracts/sdnd.ts';
@@ -37,6 +38,8 @@ const Config = Type.Object({
   outerAddress: Type.Optional(Ipv4),
   /** How its switch stands in its underlay networks; its switch agent is told the same feet. */
   underlay: Type.Optional(NodeUnderlay),
+  /** That guests' networks may leave at this node, and how; its switch agent is told the same device. Absent: none may. */
+  outside: Type.Optional(NodeOutside),
   orchestrator: Endpoint,
   /** What guests may use together, and their MTU, the same on every node. */
   guests: Type.Optional(
@@ -78,9 +81,12 @@ await runDaemon('hypervisor', Config, async (config, { log, signal }) => {
   });
   const target = { ...config.orchestrator, port: ORCHESTRATOR_PORT };
   const orchestrator = rpcClient(orchestratorContract, target, identity);
-  const { cloud, underlay } = config;
-  const address = config.outerAddress ?? config.address;
-  const report = { cloud, address, capabilities, ...(underlay !== undefined && { underlay }) };
+  const { cloud, underlay, outside } = config;
+  const report = {
+    ...{ cloud, address: config.outerAddress ?? config.address, capabilities },
+    ...(underlay !== undefined && { underlay }),
+    ...(outside !== undefined && { outside }),
+  };
   void keepRegistered({ orchestrator, log, ...report }, signal);
   return {
     close: async () => {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { RpcClient } from '../common/rpc/client.ts';
+import type { NodeOutside } from '../wire/contracts/guest-network.ts';
 import type { Capabilities } from '../wire/contracts/hypervisor.ts';
 import type { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
@@ -19,6 +20,8 @@ export interface Registration {
   readonly address: string;
   /** Its places in underlay networks, where it is not in the one of all. */
   readonly underlay?: NodeUnderlay;
+  /** How guests' networks may leave there, if they may. */
+  readonly outside?: NodeOutside;
   readonly capabilities: Capabilities;
   readonly log: Log;
 }

@@ -8,6 +8,7 @@ import type { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import type { AsyncPoints } from './async-points.ts';
 import { setCacheCap, showCaches } from './caches.ts';
 import type { CatalogueRebuild } from './catalogue-rebuild.ts';
+import type { EgressOrders } from './egress.ts';
 import type { ImageGrowth } from './image-growth.ts';
 import type { Images } from './images.ts';
 import type { LayerSeeds } from './layer-seeds.ts';
@@ -47,6 +48,7 @@ export interface Rooms {
   readonly vms: Vms;
   readonly migrations: Migrations;
   readonly network: Network;
+  readonly egress: EgressOrders;
   readonly topology: Topology;
   readonly reports: MachineReports;
   readonly join: JoinServer;
@@ -108,7 +110,7 @@ export function watchStatus(
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
   const { members, images, readers, rebuild, pins, stubs, snapshots, seeds, propagation, sweep, vms, migrations } =
     rooms;
-  const { network, reports, join, points, growth } = rooms;
+  const { network, egress, reports, join, points, growth } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -187,6 +189,9 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       const [gathered, recovery] = await Promise.all([gatherMetrics(members, rooms.log, node), points.figures()]);
       return { ...gathered, ...recovery, links: rooms.topology.links };
     },
+    'egress.show': () => egress.show(),
+    'egress.set': (order) => egress.set(order),
+    'egress.remove': () => egress.remove(),
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'network.trace': (request) => members.controller.sdnd.call('network.trace', request),
     'network.topology': () => rooms.topology.show(),

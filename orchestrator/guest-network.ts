@@ -2,7 +2,8 @@
 // their addresses are no guest's.
 import { Type } from 'typebox';
 import { OperationError } from '../common/errors.ts';
-import { Egress, type GuestNetworkPlan, type GuestSubnet } from '../wire/contracts/guest-network.ts';
+import type { EgressOrder } from '../wire/contracts/egress.ts';
+import type { GuestNetworkPlan, GuestSubnet } from '../wire/contracts/guest-network.ts';
 import { Name } from '../wire/names.ts';
 
 /** The one tenant that there is so far. */
@@ -19,20 +20,13 @@ export const GuestNetworkConfig = Type.Object({
   subnet: Type.String(),
   /** More of them, between which guests are routed. */
   moreSubnets: Type.Optional(Type.Array(Type.String())),
-  /** Absent: nobody of it reaches what is outside. */
-  egress: Type.Optional(Egress),
 });
 export type GuestNetworkConfig = Type.Static<typeof GuestNetworkConfig>;
 
 const DEFAULT: GuestNetworkConfig = { name: 'main', subnet: '10.88.0.0/24' };
 
 /** @throws OperationError NETWORK_BAD */
-export function guestNetwork({
-  name,
-  subnet,
-  moreSubnets = [],
-  egress,
-}: GuestNetworkConfig = DEFAULT): GuestNetworkPlan {
+export function guestNetwork({ name, subnet, moreSubnets = [] }: GuestNetworkConfig = DEFAULT): GuestNetworkPlan {
   const subnets = [subnet, ...moreSubnets].map(subnetOf);
   const inOrder = subnets.toSorted((a, b) => lowestOf(a) - lowestOf(b));
   const shared = inOrder.find((one, index) => index > 0 && isIn(inOrder[index - 1], lowestOf(one)));
@@ -41,13 +35,13 @@ export function guestNetwork({
       remedy: 'give subnets of which no two share an address',
     });
   }
-  if (egress === undefined) return { tenant: TENANT, name, subnets };
-  checkEgress(egress, subnets);
-  return { tenant: TENANT, name, subnets, egress };
+  return { tenant: TENANT, name, subnets };
 }
 
-/** @throws OperationError NETWORK_BAD */
-function checkEgress({ address, forwards = [] }: Egress, subnets: readonly GuestSubnet[]): void {
+/** @throws OperationError NETWORK_BAD; ADDRESS_OUTSIDE, ADDRESS_RESERVED: a port leads to what is no guest's address */
+export function checkEgress(network: GuestNetworkPlan, { address, forwards }: Omit<EgressOrder, 'node'>): void {
+  const { subnets } = network;
+  for (const { to } of forwards) checkInNetwork(network, to);
   const outside = addressNumber(address);
   if (outside === undefined || subnets.some((one) => isIn(one, outside))) {
     throw new OperationError('NETWORK_BAD', `${address} is no address by which guests are seen outside`, {

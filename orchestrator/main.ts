@@ -16,6 +16,7 @@ import { AsyncPoints } from './async-points.ts';
 import { BackgroundPulls } from './background-pulls.ts';
 import { CatalogueRebuild } from './catalogue-rebuild.ts';
 import { CatalogueWatch } from './catalogue-watch.ts';
+import { EgressOrders } from './egress.ts';
 import { GuestNetworkConfig, guestNetwork } from './guest-network.ts';
 import { ImageGrowth } from './image-growth.ts';
 import { Images } from './images.ts';
@@ -93,6 +94,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
   const network = new Network({ ...shared, plan });
+  const egress = new EgressOrders({ ...shared, network, plan });
   const topology = new Topology({ ...shared, nodes: () => members.states() });
   reports.lookRound();
   const join_ = await startJoinServer({
@@ -119,6 +121,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     vms,
     migrations,
     network,
+    egress,
     topology,
     reports,
     join: join_,

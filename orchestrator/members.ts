@@ -8,6 +8,7 @@ import { rpcClient } from '../common/rpc/client.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
 import { catalogueContract } from '../wire/contracts/catalogue.ts';
 import type { NodeState } from '../wire/contracts/cluster-state.ts';
+import type { NodeOutside } from '../wire/contracts/guest-network.ts';
 import { type Capabilities, hypervisorContract } from '../wire/contracts/hypervisor.ts';
 import { type NodeUnderlay, sdndContract, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import type { Endpoint } from '../wire/names.ts';
@@ -34,6 +35,7 @@ interface Report {
   readonly cloud: string;
   readonly address: string;
   readonly underlay?: NodeUnderlay;
+  readonly outside?: NodeOutside;
   readonly capabilities: Capabilities;
 }
 

@@ -5,6 +5,7 @@ import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import type { Binding } from '../wire/contracts/sdnd.ts';
 import type { Admission } from './admission.ts';
 import type { Cluster } from './cluster.ts';
+import { egressOf } from './egress.ts';
 import { guestNetwork } from './guest-network.ts';
 import { isEnded } from './migration-journal.ts';
 import type { AddressRecord, State } from './state.ts';
@@ -37,6 +38,13 @@ export class Network {
     return record;
   }
 
+  /** The guests' network as it is now, with its way out. */
+  async tellNetwork(): Promise<void> {
+    const { egress } = egressOf(this.#state, this.#plan);
+    const network = egress === undefined ? this.#plan : { ...this.#plan, egress };
+    await this.#cluster.controller.sdnd.call('networks.set', { networks: [network] });
+  }
+
   /** Every binding that holds now; a VM on its way keeps its old one until the destination runs. */
   #bindings(): Binding[] {
     const vms = this.#state
@@ -62,7 +70,7 @@ export class Network {
    */
   async repeat(): Promise<void> {
     const { sdnd } = this.#cluster.controller;
-    await sdnd.call('networks.set', { networks: [this.#plan] });
+    await this.tellNetwork();
     const { bindings: known, term } = await sdnd.call('binding.list', {});
     const epochs = new Map(known.map((binding) => [binding.owner, binding.epoch]));
     const missing = this.#bindings().filter((binding) => (epochs.get(binding.owner) ?? -1) < binding.epoch);

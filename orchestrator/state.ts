@@ -4,7 +4,9 @@ import { Level } from 'level';
 import { messageOf, OperationError } from '../common/errors.ts';
 import { ensureLevelDirectory, isHeadless } from '../common/level-directory.ts';
 import type { MigrationState } from '../wire/contracts/cluster-state.ts';
+import type { EgressOrder } from '../wire/contracts/egress.ts';
 import type { StubEvent } from '../wire/contracts/events.ts';
+import type { NodeOutside } from '../wire/contracts/guest-network.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
 import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
 import type { UnderlayMember } from '../wire/contracts/underlay.ts';
@@ -16,6 +18,8 @@ export interface MemberRecord {
   readonly address: string;
   /** Absent: in the one network of all such nodes. */
   readonly underlay?: NodeUnderlay;
+  /** Absent: no network leaves there. */
+  readonly outside?: NodeOutside;
   readonly role: 'controller' | 'node';
   readonly capabilities: Capabilities | null;
 }
@@ -80,6 +84,8 @@ interface Tables {
   counters: CounterRecord;
   events: StubEvent;
   underlay: UnderlayMember;
+  /** By network. */
+  egress: EgressOrder;
 }
 
 type Table = keyof Tables;
@@ -93,6 +99,7 @@ const TABLES: readonly Table[] = [
   'counters',
   'events',
   'underlay',
+  'egress',
 ];
 const TERM_KEY = 'controller!term';
 
@@ -108,6 +115,7 @@ export class State {
     counters: new Map(),
     events: new Map(),
     underlay: new Map(),
+    egress: new Map(),
   };
   readonly #listeners = new Set<() => void>();
   /** Counts this controller's starts; every command of a migration carries it (SOUNDNESS B8). */

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { describeTopology } from '../topology-text.ts';
 import { describeTrace } from '../trace-text.ts';
+import { egressCommand } from './net-egress.ts';
 
 const topology = command(
   'topology',
@@ -37,4 +38,5 @@ const trace = command(
 export const netCommand = new Command('net')
   .description('the overlay network between the nodes')
   .addCommand(topology)
-  .addCommand(trace);
+  .addCommand(trace)
+  .addCommand(egressCommand);

@@ -5,6 +5,7 @@ import { Bytes, Ipv4, LayerId, MigrationId, Name, Sequence } from '../names.ts';
 import { StoreImage, StoreLayer } from './blockd.ts';
 import { Head } from './catalogue.ts';
 import { StubEvent } from './events.ts';
+import { NodeOutside } from './guest-network.ts';
 import { HeatMap } from './heat.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
 import { PropagationSettings, PropagationStatus } from './propagation.ts';
@@ -19,6 +20,8 @@ export const NodeState = Type.Object({
   address: Ipv4,
   /** Absent: in the one network of all such nodes. */
   underlay: Type.Optional(NodeUnderlay),
+  /** Absent: no network leaves there. */
+  outside: Type.Optional(NodeOutside),
   role: Type.Union([Type.Literal('controller'), Type.Literal('node')]),
   up: Type.Boolean(),
   /** One sentence when it is not up. */

@@ -26,6 +26,17 @@ export const Forward = Type.Object({
 });
 export type Forward = Type.Static<typeof Forward>;
 
+/** A node that may be a way out, as it says itself when it registers. */
+export const NodeOutside = Type.Object({
+  /** The port of its switch that leads outside. */
+  device: PortName,
+  /** What leads to that device from outside: the addresses of networks, by which their guests are seen. */
+  addresses: Type.Array(Ipv4, { minItems: 1 }),
+  /** Whom frames are sent to by that device: the MAC address of the provider's router, mostly. */
+  nextHop: Mac,
+});
+export type NodeOutside = Type.Static<typeof NodeOutside>;
+
 /** How a network's guests reach what is outside, and are seen there. */
 export const Egress = Type.Object({
   /** Connections stay with it, wherever their guests move. */

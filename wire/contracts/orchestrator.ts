@@ -6,7 +6,9 @@ import { ExportedFile, ExportFormat, ImageFormat, ScrubReport } from './blockd.t
 import { cacheCalls } from './cache.ts';
 import { Head, Leaving, Pin, Snapshot } from './catalogue.ts';
 import { ImageState, MigrationState, NodeState, PropagationView, Status, VmState } from './cluster-state.ts';
+import { egressCalls } from './egress.ts';
 import { StubEvent } from './events.ts';
+import { NodeOutside } from './guest-network.ts';
 import { HeatCells } from './heat.ts';
 import { Capabilities } from './hypervisor.ts';
 import { ClusterMetrics } from './metrics.ts';
@@ -29,12 +31,15 @@ const WaitsFor = Type.Object({ waitsFor: Type.Array(Name) });
 /** The orchestrator's calls. */
 export const orchestratorContract = contract('orchestrator', {
   /**
-   * A node's agent says that it is there, at which address the other members reach it, and how its switch stands in its
-   * underlay networks; repeated every few seconds as the sign of life.
+   * A node's agent says that it is there, at which address the other members reach it, how its switch stands in its
+   * underlay networks, and whether networks may leave there; repeated every few seconds as the sign of life.
    */
   'node.register': method(
     ['node'],
-    Type.Object({ cloud: Name, address: Ipv4, underlay: Type.Optional(NodeUnderlay), capabilities: Capabilities }),
+    Type.Object({
+      ...{ cloud: Name, address: Ipv4, capabilities: Capabilities },
+      ...{ underlay: Type.Optional(NodeUnderlay), outside: Type.Optional(NodeOutside) },
+    }),
     Empty,
   ),
   'node.list': method(['operator'], Empty, Type.Object({ nodes: Type.Array(NodeState) })),
@@ -111,6 +116,7 @@ export const orchestratorContract = contract('orchestrator', {
   ),
   ...cacheCalls,
   ...readerCalls,
+  ...egressCalls,
   /** Has a node (default: where the image is open, or was closed last) read and compare all that it holds of an image. */
   'image.scrub': method(
     ['operator'],

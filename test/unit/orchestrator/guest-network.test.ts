@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../../common/errors.ts';
-import { checkInNetwork, guestNetwork } from '../../../orchestrator/guest-network.ts';
+import { checkEgress, checkInNetwork, guestNetwork } from '../../../orchestrator/guest-network.ts';
 
 const networks = suite("guests' network");
 
@@ -66,26 +66,33 @@ networks('it may have several subnets, of which no two share an address', () => 
     );
 });
 
+const NETWORK = guestNetwork({ name: 'main', subnet: '10.88.0.0/24' });
+
 networks('the address by which it is seen outside is none of its own', () => {
-  const out = (address: string) => ({ node: 'gamma', port: 'outside0', address, nextHop: '02:99:00:00:00:01' });
-  const plan = (address: string) => guestNetwork({ name: 'main', subnet: '10.88.0.0/24', egress: out(address) });
-  assert.equal(plan('198.51.100.7').egress, out('198.51.100.7'));
+  checkEgress(NETWORK, { address: '198.51.100.7', forwards: [] });
   for (const address of ['10.88.0.7', '198.51.100.256'])
     assert.is(
-      refusal(() => plan(address)),
+      refusal(() => checkEgress(NETWORK, { address, forwards: [] })),
       'NETWORK_BAD',
     );
 });
 
-networks('a port of that address leads to one guest alone', () => {
-  const egress = { node: 'gamma', port: 'outside0', address: '198.51.100.7', nextHop: '02:99:00:00:00:01' };
-  const forward = (protocol: 'tcp' | 'udp', port: number) => ({ protocol, port, to: '10.88.0.7', toPort: 80 });
-  const plan = (forwards: ReturnType<typeof forward>[]) =>
-    guestNetwork({ name: 'main', subnet: '10.88.0.0/24', egress: { ...egress, forwards } });
-  plan([forward('tcp', 80), forward('udp', 80), forward('tcp', 81)]);
+networks('a port of that address leads to one guest alone, of the network', () => {
+  const forward = (protocol: 'tcp' | 'udp', port: number, to = '10.88.0.7') => ({ protocol, port, to, toPort: 80 });
+  const check = (...forwards: ReturnType<typeof forward>[]) =>
+    checkEgress(NETWORK, { address: '198.51.100.7', forwards });
+  check(forward('tcp', 80), forward('udp', 80), forward('tcp', 81));
   assert.is(
-    refusal(() => plan([forward('tcp', 80), forward('udp', 80), forward('tcp', 80)])),
+    refusal(() => check(forward('tcp', 80), forward('udp', 80), forward('tcp', 80))),
     'NETWORK_BAD',
+  );
+  assert.is(
+    refusal(() => check(forward('tcp', 80, '10.89.0.7'))),
+    'ADDRESS_OUTSIDE',
+  );
+  assert.is(
+    refusal(() => check(forward('tcp', 80, '10.88.0.1'))),
+    'ADDRESS_RESERVED',
   );
 });
 

@@ -1,0 +1,52 @@
+// The way out of the guests' network as people order and see it: by which node, under which address, and what leads in. What
+// the overlay's controller is told of it is in `guest-network.ts`.
+import { Type } from 'typebox';
+import { method } from '../contract.ts';
+import { Ipv4, Name } from '../names.ts';
+import { Forward, NodeOutside } from './guest-network.ts';
+
+const Empty = Type.Object({});
+
+/** The way out as it was ordered. */
+export const EgressOrder = Type.Object({
+  node: Name,
+  /** By which guests are seen: one of the node's. */
+  address: Ipv4,
+  /** What may be called from outside. */
+  forwards: Type.Array(Forward),
+});
+export type EgressOrder = Type.Static<typeof EgressOrder>;
+
+export const EgressView = Type.Object({
+  /** Null: guests reach nobody outside. */
+  egress: Type.Union([EgressOrder, Type.Null()]),
+  /** One sentence when the order stands but nobody gets out: its node says no more that it leads outside. */
+  trouble: Type.String(),
+  /** The nodes that may be a way out. */
+  nodes: Type.Array(Type.Object({ node: Name, ...NodeOutside.properties })),
+});
+export type EgressView = Type.Static<typeof EgressView>;
+
+/** A port that leads in as it is ordered: `to` is a guest's address, or its VM's name. */
+export const ForwardOrder = Type.Object({ ...Forward.properties, to: Type.Union([Ipv4, Name]) });
+export type ForwardOrder = Type.Static<typeof ForwardOrder>;
+
+/** The orchestrator's. */
+export const egressCalls = {
+  'egress.show': method(['operator'], Empty, EgressView),
+  /**
+   * From now on guests go out at that node (or the one of a cloud), under that address of it (else its first); connections that
+   * go out elsewhere end. Without `forwards` those that stand stay.
+   */
+  'egress.set': method(
+    ['operator'],
+    Type.Object({
+      at: Name,
+      address: Type.Optional(Ipv4),
+      forwards: Type.Optional(Type.Array(ForwardOrder, { maxItems: 1024 })),
+    }),
+    EgressView,
+  ),
+  /** Guests reach nobody outside any more. */
+  'egress.remove': method(['operator'], Empty, EgressView),
+};
