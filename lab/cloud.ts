@@ -4,6 +4,7 @@ import { type DaemonPlan, DaemonProcess } from './daemon-process.ts';
 import { BLOCKD, CONTROLLER, type DaemonKind, HYPERVISOR, SWITCH_AGENT, UNDERLAY } from './daemons.ts';
 import { INSIDE_UPLINK, UPLINK } from './ground.ts';
 import { INSIDE_BRIDGE, type OpenVswitch, startOpenVswitch } from './open-vswitch.ts';
+import { openOutsideDoor } from './outside-door.ts';
 import { runSupercloud } from './program.ts';
 import { type CloudPlan, PREFIX } from './topology.ts';
 import { INSIDE_TUNNEL_UPLINK, openInsideTunnelDoor, openTunnelDoor, TUNNEL_UPLINK } from './tunnel-door.ts';
@@ -58,7 +59,8 @@ export class Cloud {
   /** Starts the switch with its underlay; what the overlay needs of it, the node's switch agent makes. */
   async startSwitch(): Promise<void> {
     const runDirectory = `${this.directories.run}/ovs`;
-    const { wireguard: address, mac } = this.plan;
+    const { wireguard: address, mac, outside } = this.plan;
+    if (outside !== undefined) await openOutsideDoor(this.namespace, UPLINK, outside);
     if (address === undefined) {
       this.#openVswitch = await startSwitchOf(this.plan, this.namespace, runDirectory);
       return;

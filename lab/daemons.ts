@@ -1,5 +1,6 @@
 // Our daemons and what each is told at its start: one table, so that the lab and the tests start the same thing.
-
+import type { NodeOutside } from '../wire/contracts/guest-network.ts';
+import { OUTSIDE_DEVICE, type OutsidePlan } from './outside-door.ts';
 import { type CloudPlan, daemonAddress, GUEST_MTU_BYTES } from './topology.ts';
 import { KERNEL_END } from './tunnel-door.ts';
 import { WIREGUARD_PORT } from './wireguard.ts';
@@ -26,6 +27,10 @@ function common(site: DaemonSite): Record<string, unknown> {
   return { state: site.state, run: site.run, identity: site.identity, address: daemonAddress(site.plan) };
 }
 
+function outsideOf({ address, nextHop }: OutsidePlan): NodeOutside {
+  return { device: OUTSIDE_DEVICE, addresses: [address], nextHop };
+}
+
 export const BLOCKD: DaemonKind = { name: 'blockd', script: 'blockd/main.ts', config: common };
 
 export const SWITCH_AGENT: DaemonKind = {
@@ -38,6 +43,7 @@ export const SWITCH_AGENT: DaemonKind = {
     controller: daemonAddress(site.controller),
     controllerNode: site.controller.node,
     ...(site.plan.underlay?.feet !== undefined && { feet: site.plan.underlay.feet }),
+    ...(site.plan.outside !== undefined && { outside: OUTSIDE_DEVICE }),
   }),
 };
 
@@ -50,6 +56,7 @@ export const HYPERVISOR: DaemonKind = {
     cloud: site.plan.cloud,
     ...(site.plan.wireguard === undefined && site.plan.outer !== undefined && { outerAddress: site.plan.outer }),
     ...(site.plan.underlay !== undefined && { underlay: site.plan.underlay }),
+    ...(site.plan.outside !== undefined && { outside: outsideOf(site.plan.outside) }),
     orchestrator: { node: site.controller.node, address: daemonAddress(site.controller) },
     guests: { mtuBytes: GUEST_MTU_BYTES },
   }),

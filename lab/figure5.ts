@@ -4,13 +4,9 @@
 //   alpha 10.77.0.1 ----+
 //                      WAN ---- 10.77.0.3 gamma 10.78.0.1 ---- 10.78.0.2 delta
 //   beta 172.31.0.2 -- NAT 10.77.0.2 --+---- 10.77.0.254 Internet 203.0.113.80 (RFC 5737)
-import { INTERNET } from './internet/internet.ts';
-import { CLOUDS, type CloudPlan, type LabTopology, PREFIX, ROUND_TRIPS_MS, VISITOR } from './topology.ts';
+import { ALL_ROUND_TRIPS_MS, CLOUDS, type CloudPlan, INTERNET_PLAN, type LabTopology, VISITOR } from './topology.ts';
 
 const HOME = 'home';
-const INTERNET_ROUTER = '10.77.0.254';
-/** From each cloud on the WAN. */
-const INTERNET_RTT_MS = 20;
 const [ALPHA, BETA, GAMMA] = CLOUDS;
 if (ALPHA === undefined || BETA === undefined || GAMMA === undefined) throw new TypeError('three clouds are built on');
 
@@ -48,11 +44,8 @@ const delta: CloudPlan = {
 /** The user sits in the private network; the guest comes by the NAT into it, and home again. */
 export const FIGURE5: LabTopology = {
   clouds: [alpha, beta, gamma, delta],
-  roundTripsMs: [
-    ...ROUND_TRIPS_MS,
-    ...[alpha, beta, gamma].map(({ cloud }) => ({ between: [cloud, INTERNET] as const, rttMs: INTERNET_RTT_MS })),
-  ],
-  internet: { router: `${INTERNET_ROUTER}/${PREFIX}`, host: '203.0.113.80' },
+  roundTripsMs: ALL_ROUND_TRIPS_MS,
+  internet: INTERNET_PLAN,
   visitor: { ...VISITOR, cloud: 'delta' },
   round: ['beta', 'delta', 'alpha'],
 };

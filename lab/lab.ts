@@ -9,11 +9,14 @@ import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import { Cloud } from './cloud.ts';
 import { type Doorway, openDoorway } from './doorway.ts';
 import { groundNamespaces, layGround, wanPortOf } from './ground.ts';
+import { GUEST_PORTS } from './guest/control.ts';
+import { INTERNET } from './internet/internet.ts';
 import { createNamespaces, namespaceName } from './namespace.ts';
 import { addVethPort } from './open-vswitch.ts';
+import type { OutsidePlace } from './outside-probe.ts';
 import { type Reaper, startReaper } from './reaper.ts';
 import { CURRENT_CONTEXT, RunDirectory } from './run-directory.ts';
-import { GUEST_MTU_BYTES, type LabTopology, PREFIX, THREE_CLOUDS } from './topology.ts';
+import { GUEST, GUEST_MTU_BYTES, type LabTopology, PREFIX, THREE_CLOUDS } from './topology.ts';
 import type { Wan } from './wan/wan.ts';
 import { openWanDoor, type WanDoor } from './wan-door.ts';
 import { wireGuardDevice } from './wireguard.ts';
@@ -63,6 +66,7 @@ export class Lab {
         lab.#formCluster(),
       );
       await line.during('every node is up', () => lab.#nodesUp());
+      await lab.#openWayOut();
       return lab;
     } catch (error) {
       await lab.stop();
@@ -87,6 +91,14 @@ export class Lab {
 
   get visitorNamespace(): string {
     return namespaceName(this.run.runId, 'visitor');
+  }
+
+  /** Where guests are seen from the Internet; undefined on a map that has none. */
+  get outside(): OutsidePlace | undefined {
+    const { internet, clouds } = this.topology;
+    const address = clouds.find((plan) => plan.outside !== undefined)?.outside?.address;
+    if (internet === undefined || address === undefined) return undefined;
+    return { namespace: namespaceName(this.run.runId, INTERNET), host: internet.host, address };
   }
 
   cloud(name: string): Cloud {
@@ -176,6 +188,16 @@ export class Lab {
       );
       watched.then(() => reject(new Error('the status ended')), reject);
     });
+  }
+
+  /** Guests go out at the node that leads there, and two ports of its address lead in to the guest. */
+  async #openWayOut(): Promise<void> {
+    const plan = this.topology.clouds.find(({ outside }) => outside !== undefined);
+    if (plan === undefined) return;
+    const forwards = [GUEST_PORTS.http, GUEST_PORTS.echo].map((port) => {
+      return { protocol: 'tcp' as const, port, to: GUEST.address, toPort: port };
+    });
+    await this.operator.call('egress.set', { at: plan.node, forwards });
   }
 
   /** Takes everything down again; nothing of the run is left. */

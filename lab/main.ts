@@ -112,7 +112,13 @@ function internetLines(lab: Lab): string[] {
   const { internet, visitor } = lab.topology;
   if (internet === undefined) return [];
   const inside = insideNamespace(lab.cloud(visitor.cloud).namespace).join(' ');
-  return [`Internet     ${inside} curl http://${internet.host}/`];
+  const lines = [`Internet     ${inside} curl http://${internet.host}/`];
+  if (lab.outside === undefined) return lines;
+  const { namespace, address } = lab.outside;
+  return [
+    ...lines,
+    `way in       ${insideNamespace(namespace).join(' ')} curl http://${address}/      ./supercloud net egress show`,
+  ];
 }
 
 /** Given when the person, or whoever started this, says that it is enough. */
@@ -143,7 +149,10 @@ async function runLab(options: Options, line: ProgressLine): Promise<boolean> {
     const round = new Round(lab, guest, line);
     visit = round;
     const key = options.image === 'debian' ? createSshKey(lab.run.path) : undefined;
-    const work = round.boot(key?.publicKey).then(() => goRound(lab, round, options));
+    const work = round
+      .boot(key?.publicKey)
+      .then(() => round.useInternet())
+      .then(() => goRound(lab, round, options));
     const legs = await Promise.race([options.once === true ? work : keepOnFailure(work, lab), ended.then(() => [])]);
     process.stderr.write(`from the start to the last figure: ${formatMs(performance.now() - startedMs)}\n`);
     if (options.once !== true) {

@@ -1,16 +1,24 @@
 // The round's figures as a table for people and as an object for programs.
 import { formatBytes, formatMs } from '../common/progress.ts';
 import { formatTable } from '../common/table.ts';
+import type { OutsideFigures } from './outside-probe.ts';
 import { type Leg, SETTLE_MS } from './round.ts';
 import { type LabTopology, LINK_RATE_MBIT, THREE_CLOUDS } from './topology.ts';
 
-type Row = readonly [string, (leg: Leg) => string];
+/** Undefined of what was not looked at in a leg; a row without any other cell is left out. */
+type Row = readonly [string, (leg: Leg) => string | undefined];
 
 const ROWS: readonly Row[] = [
   ['total', ({ migration }) => formatMs(migration.totalMs)],
   ['hold', ({ migration }) => formatMs(migration.holdMs)],
   ['ping gap (10 ms pings)', ({ ping }) => `${formatMs(ping.longestGapMs)}, ${ping.lost} lost`],
-  ['TCP gap (open connection)', ({ tcp }) => `${formatMs(tcp.longestGapMs)}${tcp.lost === '' ? '' : `, ${tcp.lost}`}`],
+  ['TCP gap (open connection)', ({ tcp }) => gap(tcp.longestGapMs, tcp.lost)],
+  [
+    'its Internet: download, gap by its clock',
+    ({ outside }) => outside && gap(outside.download.gapMs, outside.download.lost),
+  ],
+  ['  new connections there, slowest', ({ outside }) => outside && fetches(outside)],
+  ['  a caller from there, gap', ({ outside }) => outside && gap(outside.caller.longestGapMs, outside.caller.lost)],
   ['WAN bytes between the two', ({ wanBytes }) => formatBytes(wanBytes)],
   ['  memory', ({ migration }) => formatBytes(migration.memoryBytes)],
   ['  blocks', ({ migration }) => formatBytes(migration.blockBytes)],
@@ -24,6 +32,14 @@ const ROWS: readonly Row[] = [
   ['checks', ({ checks }) => `${checks.filter(({ held }) => held).length} of ${checks.length} held`],
 ];
 
+function gap(longestMs: number, lost: string): string {
+  return `${formatMs(longestMs)}${lost === '' ? '' : `, ${lost}`}`;
+}
+
+function fetches({ fetches: { good, failed, slowestMs } }: OutsideFigures): string {
+  return `${good}, ${formatMs(slowestMs)}${failed === 0 ? '' : `, ${failed} failed`}`;
+}
+
 function independence({ independentMs }: Leg['migration']): string {
   return independentMs === null ? 'not yet' : `after ${formatMs(independentMs)}`;
 }
@@ -31,7 +47,10 @@ function independence({ independentMs }: Leg['migration']): string {
 /** One column per leg. */
 export function roundTable(legs: readonly Leg[], { roundTripsMs, visitor }: LabTopology = THREE_CLOUDS): string {
   const columns = [{ title: '' }, ...legs.map(({ from, to }) => ({ title: `${from} -> ${to}`, figures: true }))];
-  const rows = ROWS.map(([title, cell]) => [title, ...legs.map(cell)]);
+  const all = ROWS.map(([title, cell]) => ({ title, cells: legs.map(cell) }));
+  const rows = all
+    .filter(({ cells }) => cells.some((cell) => cell !== undefined))
+    .map(({ title, cells }) => [title, ...cells.map((cell) => cell ?? '')]);
   const failed = legs.flatMap(({ from, to, checks }) =>
     checks.filter(({ held }) => !held).map(({ name, seen }) => `not held, ${from} -> ${to}: ${name} (${seen})`),
   );

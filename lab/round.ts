@@ -7,6 +7,7 @@ import type { PreparedGuest } from './guest/build.ts';
 import { READY_LINE } from './guest/command-line.ts';
 import { type GuestStatus, guestProblems } from './guest/status.ts';
 import type { Lab } from './lab.ts';
+import { type Check, type OutsideFigures, OutsideProbe, outsideChecks } from './outside-probe.ts';
 import { GUEST, GUEST_MTU_BYTES, PREFIX } from './topology.ts';
 import type { EchoFigures } from './visitor/echo-probe.ts';
 import { type PingFigures, PingProbe } from './visitor/ping-probe.ts';
@@ -25,6 +26,8 @@ export interface Leg {
   readonly migration: MigrationState;
   readonly ping: PingFigures;
   readonly tcp: EchoFigures;
+  /** Absent while the Internet is not used. */
+  readonly outside?: OutsideFigures;
   readonly wanBytes: number;
   readonly wanWorstLatenessMs: number;
   readonly guest: GuestStatus;
@@ -37,13 +40,6 @@ export interface LegOptions {
   readonly atMoved?: () => Promise<void>;
 }
 
-/** Something that must hold, and what was seen. */
-export interface Check {
-  readonly name: string;
-  readonly held: boolean;
-  readonly seen: string;
-}
-
 /** The VM and its user, from boot to the end of the lab. */
 export class Round {
   readonly #lab: Lab;
@@ -51,6 +47,7 @@ export class Round {
   readonly #line: ProgressLine;
   readonly #visitor: Visitor;
   #ping: PingProbe | undefined;
+  #outside: OutsideProbe | undefined;
   #bootId = '';
 
   constructor(lab: Lab, guest: PreparedGuest, line: ProgressLine) {
@@ -71,7 +68,9 @@ export class Round {
     await this.#createImage(home.node);
     const key = sshPublicKey === undefined ? {} : { sshPublicKey };
     const commandLine = this.#guest.commandLine({
-      address: this.#guest.kind === 'tiny' ? 'dhcp' : `${GUEST.address}/${PREFIX}`,
+      ...(this.#guest.kind === 'tiny'
+        ? { address: 'dhcp' }
+        : { address: `${GUEST.address}/${PREFIX}`, gateway: GUEST.router }),
       ...{ mtuBytes: GUEST_MTU_BYTES, name: GUEST.vm },
       ...key,
     });
@@ -125,9 +124,20 @@ export class Round {
     this.#bootId = (await this.#visitor.ask('status')).bootId;
   }
 
+  /** From now on the guest uses the Internet, and is called from there, where the map has one. */
+  async useInternet(): Promise<void> {
+    const { outside } = this.#lab;
+    if (outside === undefined) return;
+    const probe = new OutsideProbe(outside);
+    this.#outside = probe;
+    const doing = `${GUEST.vm} uses the Internet, as ${outside.address}`;
+    await this.#line.during(doing, () => probe.start((line) => this.#visitor.ask(line)));
+  }
+
   /** Moves the VM to a cloud and answers what that cost until some time after it ran there, and what was checked. */
   async leg(to: string, { settleMs = SETTLE_MS, atMoved }: LegOptions = {}): Promise<Leg> {
-    const before = await this.#visitor.ask('status');
+    const before = await this.#visitor.ask(this.#outside?.order ?? 'status');
+    await this.#outside?.mark();
     const linksBefore = (await this.#lab.wan.stats()).perLink;
     await this.#lab.wan.resetLateness();
     await this.#visitor.mark();
@@ -140,11 +150,14 @@ export class Round {
     const { migration } = await this.#lab.operator.call('vm.show', { vm: GUEST.vm });
     if (ping === undefined || migration === null) throw new TypeError('a leg begins after the boot');
     const { from } = moved;
+    const outside = await this.#outside?.figures(before, guest);
+    const checks = await this.#check(to, before, guest, tcp);
     return {
       ...{ from, to, migration, ping, tcp, guest },
+      ...(outside !== undefined && { outside }),
       wanBytes: bytesBetween(linksBefore, wan.perLink, this.#lab.wanPort(from), this.#lab.wanPort(to)),
       wanWorstLatenessMs: wan.worstLatenessMs,
-      checks: await this.#check(to, before, guest, tcp),
+      checks: [...checks, ...this.#checkOutside(outside)],
     };
   }
 
@@ -203,8 +216,14 @@ export class Round {
     ];
   }
 
+  #checkOutside(figures: OutsideFigures | undefined): Check[] {
+    const address = this.#lab.outside?.address;
+    return figures === undefined || address === undefined ? [] : outsideChecks(address, figures);
+  }
+
   stop(): void {
     this.#ping?.stop();
+    this.#outside?.stop();
     this.#visitor.stop();
   }
 }

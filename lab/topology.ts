@@ -1,7 +1,8 @@
 // The lab's map: which clouds there are, their addresses, how far apart they lie. Facts only. The other map, with a gateway
 // and a 1:1 NAT, is in `figure5.ts`.
 import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
-import type { InternetPlan } from './internet/internet.ts';
+import { INTERNET, type InternetPlan } from './internet/internet.ts';
+import type { OutsidePlan } from './outside-door.ts';
 
 /** One cloud with its one node; the node bears the cloud's name. */
 export interface CloudPlan {
@@ -17,6 +18,8 @@ export interface CloudPlan {
   readonly router?: string;
   /** It is in the private network of the cloud of that name, and not on the WAN. */
   readonly behind?: string;
+  /** The guests' network may leave at it; absent: it has no device that leads outside. */
+  readonly outside?: OutsidePlan;
   /** Its foot in the private network that it is the gateway of. */
   readonly inside?: { readonly address: string; readonly mac: string };
   /** Its address in WireGuard, to which its daemons and tunnels listen then; absent: none of the lab's nodes has one. */
@@ -52,15 +55,25 @@ export interface LabTopology {
   readonly round: readonly string[];
 }
 
-/** The three clouds; the first holds the controller. */
+/** Prefix length of the underlay and of the overlay. */
+export const PREFIX = 24;
+
+/** A host of the Internet (RFC 5737), behind a router on the WAN. */
+export const INTERNET_PLAN: InternetPlan = {
+  router: `10.77.0.254/${PREFIX}`,
+  routerMac: '02:77:00:00:00:fe',
+  host: '203.0.113.80',
+};
+
+/** The three clouds; the first holds the controller, and by the last guests go out. */
 export const CLOUDS: readonly CloudPlan[] = [
   { cloud: 'alpha', node: 'alpha', role: 'controller', address: '10.77.0.1', mac: '02:77:00:00:00:01' },
   { cloud: 'beta', node: 'beta', role: 'node', address: '10.77.0.2', mac: '02:77:00:00:00:02' },
-  { cloud: 'gamma', node: 'gamma', role: 'node', address: '10.77.0.3', mac: '02:77:00:00:00:03' },
+  {
+    ...{ cloud: 'gamma', node: 'gamma', role: 'node', address: '10.77.0.3', mac: '02:77:00:00:00:03' },
+    outside: { address: '10.77.0.33', nextHop: INTERNET_PLAN.routerMac },
+  },
 ];
-
-/** Prefix length of the underlay and of the overlay. */
-export const PREFIX = 24;
 
 /** Round-trip times between clouds, ms: one ocean, and two. */
 export const ROUND_TRIPS_MS: LabTopology['roundTripsMs'] = [
@@ -69,11 +82,20 @@ export const ROUND_TRIPS_MS: LabTopology['roundTripsMs'] = [
   { between: ['alpha', 'gamma'], rttMs: 150 },
 ];
 
+/** From each cloud on the WAN to the Internet, ms. */
+const INTERNET_RTT_MS = 20;
+
+/** The same, and to the Internet. */
+export const ALL_ROUND_TRIPS_MS: LabTopology['roundTripsMs'] = [
+  ...ROUND_TRIPS_MS,
+  ...CLOUDS.map(({ cloud }) => ({ between: [cloud, INTERNET] as const, rttMs: INTERNET_RTT_MS })),
+];
+
 /** Each direction of each pair; the emulator is exact up to this (docs/LAB.md). */
 export const LINK_RATE_MBIT = 200;
 
-/** The guest's name and its address in the overlay. */
-export const GUEST = { vm: 'web', image: 'web', address: '10.88.0.10' } as const;
+/** The guest's name, its address in the overlay, and that of its router. */
+export const GUEST = { vm: 'web', image: 'web', address: '10.88.0.10', router: '10.88.0.1' } as const;
 
 /** In the third cloud. */
 export const VISITOR: VisitorPlan = {
@@ -93,7 +115,8 @@ export const ROUND: readonly string[] = ['beta', 'gamma', 'alpha'];
 /** The lab unless another is asked for. */
 export const THREE_CLOUDS: LabTopology = {
   clouds: CLOUDS,
-  roundTripsMs: ROUND_TRIPS_MS,
+  roundTripsMs: ALL_ROUND_TRIPS_MS,
+  internet: INTERNET_PLAN,
   visitor: VISITOR,
   round: ROUND,
 };

@@ -89,7 +89,7 @@ async function addKernelModules(tree: PackageTree, root: string): Promise<void> 
 
 async function configure(root: string): Promise<void> {
   for (const [path, content] of Object.entries(DEBIAN_FILES)) await put(root, path, content);
-  for (const name of ['load.pl', 'boot-settings.sh'] as const)
+  for (const name of ['load.pl', 'outside.pl', 'boot-settings.sh'] as const)
     await put(root, `usr/lib/supercloud/${name}`, await readGuestSource(name));
   const masks = UNNEEDED_UNITS.map((unit): [string, string] => [`etc/systemd/system/${unit}`, '/dev/null']);
   for (const [path, target] of [...Object.entries(DEBIAN_LINKS), ...masks]) await link(root, path, target);

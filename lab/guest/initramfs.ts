@@ -42,7 +42,14 @@ const LIBRARY_FOLDER = 'lib/x86_64-linux-gnu';
 const LOADER = 'ld-linux-x86-64.so.2';
 
 /** Files of ours that lie beside this one. */
-export const GUEST_SOURCES = ['load.pl', 'boot-settings.sh', 'init-tiny.sh', 'init-disk.sh', 'lease.sh'] as const;
+export const GUEST_SOURCES = [
+  'load.pl',
+  'outside.pl',
+  'boot-settings.sh',
+  'init-tiny.sh',
+  'init-disk.sh',
+  'lease.sh',
+] as const;
 
 export async function readGuestSource(name: (typeof GUEST_SOURCES)[number]): Promise<Buffer> {
   return await readFile(join(import.meta.dirname, name));
@@ -54,6 +61,7 @@ export async function tinyInitramfs(tree: PackageTree): Promise<Buffer> {
     ...(await bootEntries(tree, 'init-tiny.sh')),
     ...(await perlEntries(tree)),
     file('load.pl', await readGuestSource('load.pl')),
+    file('outside.pl', await readGuestSource('outside.pl')),
     file('boot-settings.sh', await readGuestSource('boot-settings.sh')),
     program('lease.sh', await readGuestSource('lease.sh')),
   ]);

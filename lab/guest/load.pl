@@ -1,10 +1,12 @@
 #!/usr/bin/perl
-# The load of every lab guest: an echo server, a disk writer that checks what it wrote, a memory dirtier that checks it too, and their status.
-# Runs with perl-base alone. It must never let a stalled disk stall the network: disk, memory and network are three processes.
+# The load of every lab guest: an echo server, a disk writer that checks what it wrote, a memory dirtier that checks it too, a user of the
+# Internet (outside.pl, beside this file), and their status. Runs with perl-base alone. It must never let a stalled disk stall the network:
+# disk, memory, Internet and network are four processes.
 #
 #   load.pl DISK HTTP-PORT STATUS-FILE     (HTTP-PORT 0: another server has port 80; STATUS-FILE '-': none)
 #
-# Ports: 7 echo; 9 control: one status line on connecting, one more for each line received ("status", "dirty 2", "verify");
+# Ports: 7 echo; 9 control: one status line on connecting, one more for each line received ("status", "dirty 2", "verify",
+# "outside 203.0.113.80");
 # HTTP-PORT: GET /status.json. Parameters at boot: supercloud.load=writes:20,sync:20,reads:20,dirty:2,buffer:16,region:16
 use strict;
 use warnings;
@@ -100,6 +102,8 @@ sub read_boot_parameters {
 my %status = (
   bootId => first_line('/proc/sys/kernel/random/boot_id'), writes => 0, syncs => 0, verified => 0, bad => 0, errors => 0, sweeps => 0,
   slowestDiskMs => 0, memoryPages => 0, memoryBad => 0, kernelErrors => 0, workersLost => 0, lastProblem => '',
+  outsideLines => 0, outsideWrong => 0, outsideGapMs => 0, outsideLost => '',
+  outsideFetches => 0, outsideFailed => 0, outsideSlowestMs => 0, outsideSeen => '',
 );
 
 sub start_worker {
@@ -322,6 +326,7 @@ sub command {
   my ($name, $value) = split ' ', $line;
   return status_json() if !defined $name || $name eq 'status';
   return order('disk', 'verify') if $name eq 'verify';
+  return order('outside', "outside $value") if $name eq 'outside' && ($value // '') =~ /^\d+(\.\d+){3}$/;
   my $problem = $name eq 'region' ? 'region is fixed at boot' : parse_parameter($name, $value // '');
   return '{"error":' . json_value($problem) . '}' if $problem;
   return order($PARAMETER{$name}[3], "$name $load{$name}");
@@ -370,8 +375,8 @@ sub read_worker {
   announce() if !$worker->{ready}++;
 }
 
-# Once both workers have reported: the line that whoever booted this guest waits for.
-my $waiting = 2;
+# Once all workers have reported: the line that whoever booted this guest waits for.
+my $waiting = 3;
 sub announce {
   return if --$waiting;
   open my $console, '>', '/dev/console' or return;
@@ -405,7 +410,8 @@ sub serve {
 read_boot_parameters();
 $SIG{PIPE} = 'IGNORE';
 sysopen $kernel_log, '/dev/kmsg', O_RDONLY | O_NONBLOCK or die "/dev/kmsg: $!";
-my %main = (disk => \&run_disk, memory => \&run_memory);
+require($0 =~ s{[^/]*$}{outside.pl}r);
+my %main = (disk => \&run_disk, memory => \&run_memory, outside => \&run_outside);
 for my $name (keys %main) {
   my $socket = start_worker($name, $main{$name});
   $worker{fileno $socket} = {socket => $socket, name => $name, in => ''};

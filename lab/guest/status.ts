@@ -25,7 +25,19 @@ const StatusSchema = Type.Object({
   /** Pages dirtied, and pages found changed by someone else. */
   memoryPages: Count,
   memoryBad: Count,
-  /** Processes of the load that ended, of two. */
+  /** Of the connection from a host of the Internet: its lines in order, those out of order, and why it is gone; empty while it lives. */
+  outsideLines: Count,
+  outsideWrong: Count,
+  outsideLost: Type.String(),
+  /** The longest wait for a line beyond its time, since the last order to use the Internet. */
+  outsideGapMs: Count,
+  /** New connections there that brought what was asked for, those that did not, and the longest since that order. */
+  outsideFetches: Count,
+  outsideFailed: Count,
+  outsideSlowestMs: Count,
+  /** By which address the host sees the guest, as it says itself; empty while nothing was fetched. */
+  outsideSeen: Type.String(),
+  /** Processes of the load that ended, of three. */
   workersLost: Count,
   /** The last failure in words, or empty. */
   lastProblem: Type.String(),

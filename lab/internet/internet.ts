@@ -8,6 +8,7 @@ import { runIn, spawnIn, type VethEnd } from '../namespace.ts';
 export interface InternetPlan {
   /** The next hop of whoever is on the WAN, in CIDR. */
   readonly router: string;
+  readonly routerMac: string;
   /** The host's address. */
   readonly host: string;
 }
@@ -19,8 +20,8 @@ const PROGRAM = fileURLToPath(new URL('internet-main.ts', import.meta.url));
 const READY_TIMEOUT_MS = 20_000;
 
 /** Its end of the wire to the WAN. */
-export function internetEnd(namespace: string, { router }: InternetPlan): VethEnd {
-  return { namespace, device: UPLINK, address: router };
+export function internetEnd(namespace: string, { router, routerMac }: InternetPlan): VethEnd {
+  return { namespace, device: UPLINK, address: router, mac: routerMac };
 }
 
 /** Sets it up on a wired namespace, with its host's HTTP server, which ends with the namespace. */

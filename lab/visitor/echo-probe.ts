@@ -1,8 +1,6 @@
 // One TCP connection that is used all the time: what its user would have felt is the longest wait between two echoes.
 import { connect, type Socket } from 'node:net';
 
-/** How often something is sent. */
-const INTERVAL_MS = 10;
 /** Each thing sent is a counter of this many bytes. */
 const RECORD_BYTES = 8;
 const CONNECT_TIMEOUT_MS = 20_000;
@@ -22,6 +20,7 @@ export interface EchoFigures {
 export class EchoProbe {
   readonly #host: string;
   readonly #port: number;
+  readonly #everyMs: number;
   #socket: Socket | undefined;
   #timer: NodeJS.Timeout | undefined;
   #sent = 0;
@@ -33,9 +32,11 @@ export class EchoProbe {
   #rest: Buffer = Buffer.alloc(0);
   #marked = { sent: 0, echoed: 0 };
 
-  constructor(host: string, port: number) {
+  /** `everyMs`: how often something is sent. */
+  constructor(host: string, port: number, everyMs: number) {
     this.#host = host;
     this.#port = port;
+    this.#everyMs = everyMs;
   }
 
   /** Opens the connection and begins to use it. */
@@ -59,7 +60,7 @@ export class EchoProbe {
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', (error) => this.#end(error.message));
     socket.on('close', () => this.#end('closed by the guest'));
-    this.#timer = setInterval(() => this.#send(), INTERVAL_MS);
+    this.#timer = setInterval(() => this.#send(), this.#everyMs);
   }
 
   #send(): void {
@@ -71,7 +72,7 @@ export class EchoProbe {
 
   #receive(chunk: Buffer): void {
     const nowMs = performance.now();
-    this.#longestGapMs = Math.max(this.#longestGapMs, nowMs - this.#lastEchoMs - INTERVAL_MS);
+    this.#longestGapMs = Math.max(this.#longestGapMs, nowMs - this.#lastEchoMs - this.#everyMs);
     this.#lastEchoMs = nowMs;
     this.#rest = Buffer.concat([this.#rest, chunk]);
     while (this.#rest.length >= RECORD_BYTES) {
@@ -89,7 +90,7 @@ export class EchoProbe {
   /** The figures since the last mark; counting begins anew. */
   mark(): EchoFigures {
     // A wait that has not ended yet counts as far as it has lasted.
-    const waitingMs = performance.now() - this.#lastEchoMs - INTERVAL_MS;
+    const waitingMs = performance.now() - this.#lastEchoMs - this.#everyMs;
     const figures = {
       sent: this.#sent - this.#marked.sent,
       echoed: this.#echoed - this.#marked.echoed,

@@ -1,10 +1,10 @@
 // The guest's user, a process inside a namespace of its own: keeps one TCP connection open for its whole life and
-// sends something over it every 10 ms, and fetches what it is told to. It reports; it judges nothing.
+// sends something over it every few ms, and fetches what it is told to. It reports; it judges nothing.
 import { createInterface } from 'node:readline';
 import { askGuest, GUEST_PORTS } from '../guest/control.ts';
 import { EchoProbe } from './echo-probe.ts';
 
-const [host = ''] = process.argv.slice(2);
+const [host = '', everyMs = ''] = process.argv.slice(2);
 const ASK_TIMEOUT_MS = 20_000;
 
 /** One order a line: an id, what to do, with what. */
@@ -14,7 +14,7 @@ interface Order {
   readonly text: string;
 }
 
-const probe = new EchoProbe(host, GUEST_PORTS.echo);
+const probe = new EchoProbe(host, GUEST_PORTS.echo, Number(everyMs));
 
 async function obey(order: Order): Promise<unknown> {
   switch (order.what) {

@@ -19,9 +19,9 @@ export class Visitor {
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
 
-  /** Starts the user's process inside its namespace; `host` is the guest's address. */
-  constructor(namespace: string, host: string) {
-    const args = ['--disable-warning=ExperimentalWarning', PROGRAM, host];
+  /** Starts the user's process inside its namespace; `host` is the guest's address, and something is said to it every so many ms. */
+  constructor(namespace: string, host: string, everyMs = 10) {
+    const args = ['--disable-warning=ExperimentalWarning', PROGRAM, host, String(everyMs)];
     this.#child = spawnIn(namespace, process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const { stdout } = this.#child;
     if (stdout === null) throw new TypeError('the visitor is started with its standard output piped');

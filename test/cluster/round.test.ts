@@ -47,7 +47,10 @@ test('a live VM goes round three clouds and home, and keeps its connection, its 
       legs.map(({ from, to }) => `${from} ${to}`),
       ['alpha beta', 'beta gamma', 'gamma alpha'],
     );
-    for (const { tcp, guest, migration } of legs) {
+    for (const { tcp, guest, migration, outside } of legs) {
+      assert.is(outside?.fetches.failed, 0);
+      assert.ok((outside?.download.lines ?? 0) > 0);
+      assert.ok((outside?.caller.echoed ?? 0) > 0);
       assert.is(tcp.lost, '');
       assert.is(guest.bad, 0);
       assert.ok(guest.verified > 0);
