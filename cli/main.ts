@@ -8,6 +8,7 @@ import { runChecks } from './check.ts';
 import { swallowed } from './command.ts';
 import { catalogueCommand } from './commands/catalogue.ts';
 import { initCommand, joinCommand, tokenCommand } from './commands/cluster.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { imageCommand } from './commands/image.ts';
 import { metricsCommand } from './commands/metrics.ts';
 import { migrateCommand } from './commands/migrate.ts';
@@ -68,6 +69,7 @@ function build(): Command {
     .addCommand(propagationCommand)
     .addCommand(catalogueCommand)
     .addCommand(netCommand)
+    .addCommand(doctorCommand)
     .addCommand(metricsCommand)
     .addCommand(initCommand)
     .addCommand(tokenCommand)

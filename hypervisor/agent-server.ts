@@ -13,6 +13,8 @@ import type { Driver } from './driver.ts';
 import { Machines } from './machines.ts';
 import { Migrations } from './migrations.ts';
 import { NEIGHBOUR_PORTS, type NeighbourPorts, Neighbours } from './neighbours.ts';
+import { PairLook } from './pair/pair-look.ts';
+import { RATE_PURPOSE, RateSource } from './pair/transfer.ts';
 
 export interface AgentOptions {
   readonly identity: Identity;
@@ -57,12 +59,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const migrations = new Migrations({ machines, journal, neighbours, clock, log });
   await machines.adoptAll();
   migrations.resume();
+  const pair = new PairLook({ identity, clock, ports, neighbours, log });
+  const rates = new RateSource(clock);
   const server = await startRpcServer({
     contract: hypervisorContract,
-    handlers: agentHandlers({ capabilities, machines, migrations, journal }),
+    handlers: agentHandlers({ capabilities, machines, migrations, journal, pair, clock }),
     identity,
     listen: { address, port: ports.hypervisor },
-    bulk: { memory: (socket, peer, migration) => migrations.takeMemory(socket, peer, migration) },
+    bulk: {
+      memory: (socket, peer, migration) => migrations.takeMemory(socket, peer, migration),
+      [RATE_PURPOSE]: (socket) => rates.send(socket),
+    },
     log,
     clock,
   });

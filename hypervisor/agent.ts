@@ -1,5 +1,6 @@
 // What the hypervisor agent answers: each call of its contract, handed to the room that does it. Commands of an earlier
 // controller are refused before anything else.
+import type { Clock } from '../common/clock.ts';
 import { OperationError } from '../common/errors.ts';
 import type { Handlers } from '../common/rpc/server.ts';
 import type { Params } from '../wire/contract.ts';
@@ -7,17 +8,23 @@ import type { Capabilities, Decision, hypervisorContract } from '../wire/contrac
 import type { AgentJournal } from './agent-journal.ts';
 import type { Machines } from './machines.ts';
 import type { Migrations } from './migrations.ts';
+import type { PairLook } from './pair/pair-look.ts';
 
 export interface AgentParts {
   readonly capabilities: Capabilities;
   readonly machines: Machines;
   readonly migrations: Migrations;
   readonly journal: AgentJournal;
+  readonly pair: PairLook;
+  readonly clock: Clock;
 }
 
 export function agentHandlers(parts: AgentParts): Handlers<typeof hypervisorContract> {
-  const { migrations } = parts;
+  const { migrations, pair, clock } = parts;
   return {
+    'clock.read': () => ({ wallMs: clock.wallMs() }),
+    'peer.look': ({ peer, isController }) => pair.look(peer, isController),
+    'peer.rate': ({ peer }) => pair.rate(peer),
     ...machineHandlers(parts),
     ...migrationHandlers(parts),
     'migration.record': ({ migration }) => migrations.record(migration),

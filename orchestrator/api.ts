@@ -8,6 +8,7 @@ import type { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import type { AsyncPoints } from './async-points.ts';
 import { setCacheCap, showCaches } from './caches.ts';
 import type { CatalogueRebuild } from './catalogue-rebuild.ts';
+import type { Doctor } from './doctor.ts';
 import type { EgressOrders } from './egress.ts';
 import type { ImageGrowth } from './image-growth.ts';
 import type { Images } from './images.ts';
@@ -50,6 +51,7 @@ export interface Rooms {
   readonly network: Network;
   readonly egress: EgressOrders;
   readonly topology: Topology;
+  readonly doctor: Doctor;
   readonly reports: MachineReports;
   readonly join: JoinServer;
   readonly log: Log;
@@ -195,6 +197,7 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'network.trace': (request) => members.controller.sdnd.call('network.trace', request),
     'network.topology': () => rooms.topology.show(),
+    'node.doctor': (request) => rooms.doctor.examine(request),
     'status.watch': async (_params, { progress, signal }) => {
       await watchStatus(rooms, progress, signal);
       return {};

@@ -16,6 +16,7 @@ import { AsyncPoints } from './async-points.ts';
 import { BackgroundPulls } from './background-pulls.ts';
 import { CatalogueRebuild } from './catalogue-rebuild.ts';
 import { CatalogueWatch } from './catalogue-watch.ts';
+import { Doctor } from './doctor.ts';
 import { EgressOrders } from './egress.ts';
 import { GuestNetworkConfig, guestNetwork } from './guest-network.ts';
 import { ImageGrowth } from './image-growth.ts';
@@ -123,6 +124,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     network,
     egress,
     topology,
+    doctor: new Doctor(shared),
     reports,
     join: join_,
     log,

@@ -93,14 +93,6 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     },
   });
   const host = new HostPorts({ node, ports: known, keeper });
-  const agent = new SwitchAgent({ ports, journal, host, gates, guests, log });
-  const calls = await startRpcServer({
-    contract: switchAgentContract,
-    handlers: agent.handlers(),
-    identity,
-    listen: { address: config.address, port: SWITCH_AGENT_PORT },
-    log,
-  });
   const { controller: address, controllerNode } = config;
   const tunnels = tunnelNumbers(config.feet);
   const probed = { identity, socket, tunnels, directory: config.state, disk: realDisk, clock: realClock, log };
@@ -108,6 +100,17 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     address === undefined || controllerNode === undefined
       ? undefined
       : await startTopologyAgent({ ...probed, controller: { node: controllerNode, address } });
+  const agent = new SwitchAgent({
+    ...{ ports, journal, host, gates, guests, log },
+    ...(topology !== undefined && { links: topology }),
+  });
+  const calls = await startRpcServer({
+    contract: switchAgentContract,
+    handlers: agent.handlers(),
+    identity,
+    listen: { address: config.address, port: SWITCH_AGENT_PORT },
+    log,
+  });
   return {
     async close() {
       await calls.close();

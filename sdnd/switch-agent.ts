@@ -9,6 +9,7 @@ import type { GateKeeper } from './gate-keeper.ts';
 import { type GuestPort, type GuestPorts, type PortRecord, portName } from './guest-ports.ts';
 import type { HostPorts } from './host-ports.ts';
 import type { ServedGuests } from './served-guests.ts';
+import type { TopologyAgent } from './topology/topology-agent.ts';
 
 /** A journal above this is rewritten as the state it leads to. */
 const JOURNAL_BYTES_MAX = 256 * 1024;
@@ -19,6 +20,8 @@ export interface SwitchAgentParts {
   readonly host: Pick<HostPorts, 'add' | 'remove' | 'hasDevice'>;
   readonly gates: Pick<GateKeeper, 'open' | 'close'>;
   readonly guests: Pick<ServedGuests, 'set' | 'look'>;
+  /** Absent: the node's links are not probed. */
+  readonly links?: Pick<TopologyAgent, 'look'>;
   readonly log: Log;
 }
 
@@ -28,15 +31,17 @@ export class SwitchAgent {
   readonly #host: SwitchAgentParts['host'];
   readonly #gates: SwitchAgentParts['gates'];
   readonly #guests: SwitchAgentParts['guests'];
+  readonly #links: SwitchAgentParts['links'];
   readonly #log: Log;
   #commands: Promise<unknown> = Promise.resolve();
 
-  constructor({ ports, journal, host, gates, guests, log }: SwitchAgentParts) {
+  constructor({ ports, journal, host, gates, guests, links, log }: SwitchAgentParts) {
     this.#ports = ports;
     this.#journal = journal;
     this.#host = host;
     this.#gates = gates;
     this.#guests = guests;
+    this.#links = links;
     this.#log = log;
   }
 
@@ -51,6 +56,8 @@ export class SwitchAgent {
         await this.#guests.set(news);
         return {};
       },
+      'link.look': ({ peer }) =>
+        this.#links?.look(peer) ?? { hasTunnel: false, heard: 0, longestBytes: 0, wantedBytes: 0 },
     };
   }
 

@@ -2,6 +2,7 @@
 // The peers that it shares a network with are close and probed five times in two seconds; of all others a few, drawn at random, each
 // half minute, so that the probes of a large cluster grow with the nodes and not with their square (SOUNDNESS C2). Pure:
 // frames in, frames out; whoever drives it calls `tick` some ten times a second.
+import { LinkLook } from './link-look.ts';
 import { type LinkFigures, PeerLink } from './peer-link.ts';
 import { decodeProbe, encodeProbe } from './probe-frame.ts';
 
@@ -65,6 +66,8 @@ interface Probed {
   answeredMs: number;
   told: LinkFigures | undefined;
   toldMs: number;
+  /** Somebody looks closer at it. */
+  look: LinkLook | undefined;
 }
 
 export class Prober {
@@ -94,7 +97,10 @@ export class Prober {
   /** The probes that are due. */
   tick(nowMs: number): ProbeFrame[] {
     if (nowMs - this.#roundMs >= FAR_EVERY_MS) this.#beginRound(nowMs);
-    return [...this.#probed.values()].flatMap((probed) => (nowMs < probed.dueMs ? [] : this.#due(probed, nowMs)));
+    return [...this.#probed.values()].flatMap((probed) => [
+      ...(nowMs < probed.dueMs ? [] : this.#due(probed, nowMs)),
+      ...this.#looked(probed, nowMs),
+    ]);
   }
 
   /** A frame that came through the tunnel from this address; the answer, if one is asked for. */
@@ -106,11 +112,22 @@ export class Prober {
       return [];
     }
     probed.link.heard(probe, bytes.length, nowMs);
+    probed.look?.came(bytes.length);
     probed.isMute = false;
     if (!probed.peer.isClose && probe.echo?.session === this.#parts.session) this.#endRound(probed);
     if (!probe.asks || nowMs - probed.answeredMs < ANSWER_EVERY_MS) return [];
     probed.answeredMs = nowMs;
     return [this.#frame(probed, false, nowMs)];
+  }
+
+  /** Looks closer at the link with a peer for so long, from now on; undefined when the node has no tunnel to it. */
+  look(node: string, forMs: number, nowMs: number): LinkLook | undefined {
+    const probed = this.#probed.get(node);
+    if (probed === undefined) return undefined;
+    const underWay = probed.look?.isOver(nowMs) ? undefined : probed.look;
+    probed.look = underWay ?? new LinkLook(this.#parts.longBytes);
+    probed.look.untilMs = nowMs + forMs;
+    return probed.look;
   }
 
   /** What is known of every link now. */
@@ -142,6 +159,7 @@ export class Prober {
       answeredMs: Number.NEGATIVE_INFINITY,
       told: undefined,
       toldMs: Number.NEGATIVE_INFINITY,
+      look: undefined,
     };
   }
 
@@ -180,13 +198,21 @@ export class Prober {
     return [this.#frame(probed, true, nowMs, isFirst)];
   }
 
+  #looked(probed: Probed, nowMs: number): ProbeFrame[] {
+    if (probed.look?.isOver(nowMs)) probed.look = undefined;
+    return probed.look === undefined ? [] : [this.#frameOf(probed, false, nowMs, probed.look.nextBytes())];
+  }
+
   #frame(probed: Probed, asks: boolean, nowMs: number, isFirst = false): ProbeFrame {
-    const { node, longBytes } = this.#parts;
     probed.sent++;
     const isLong = isFirst || probed.sent % LONG_EVERY === 0;
-    const probe = probed.link.probe(node, asks, nowMs);
+    return this.#frameOf(probed, asks, nowMs, isLong ? this.#parts.longBytes : 0);
+  }
+
+  #frameOf(probed: Probed, asks: boolean, nowMs: number, bytes: number): ProbeFrame {
+    const probe = probed.link.probe(this.#parts.node, asks, nowMs);
     const { address: to, portNo } = probed.peer;
-    return { to, ...(portNo !== undefined && { portNo }), bytes: encodeProbe(probe, isLong ? longBytes : 0) };
+    return { to, ...(portNo !== undefined && { portNo }), bytes: encodeProbe(probe, bytes) };
   }
 }
 

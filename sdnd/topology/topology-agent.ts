@@ -6,6 +6,7 @@ import type { Disk } from '../../common/disk.ts';
 import type { Identity } from '../../common/identity.ts';
 import type { Log } from '../../common/log.ts';
 import { rpcClient } from '../../common/rpc/client.ts';
+import type { LinkLookFigures } from '../../wire/contracts/doctor.ts';
 import { sdndContract } from '../../wire/contracts/sdnd.ts';
 import type { ProbePeer } from '../../wire/contracts/topology.ts';
 import type { Endpoint } from '../../wire/names.ts';
@@ -19,6 +20,9 @@ import { type ProbePeer as ProbedPeer, Prober } from './prober.ts';
 
 const TICK_MS = 100;
 const ETHERNET_HEADER_BYTES = 14;
+const LONGEST_FRAME_BYTES = GUEST_MTU_BYTES + ETHERNET_HEADER_BYTES;
+/** Twenty probes, ten of them of the longest; both ends begin within some hundred ms of each other. */
+const LOOK_MS = 2_000;
 
 export interface TopologyAgentParts {
   readonly node: string;
@@ -43,7 +47,7 @@ export async function startTopologyAgent(options: {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;
-}): Promise<Pick<TopologyAgent, 'stop'>> {
+}): Promise<Pick<TopologyAgent, 'stop' | 'look'>> {
   const { identity, socket, tunnels, controller, directory, disk, clock, log } = options;
   const kept = new KeptPeers(disk, directory, log);
   const client = rpcClient(sdndContract, { ...controller, port: SDND_PORT }, identity);
@@ -59,6 +63,7 @@ export async function startTopologyAgent(options: {
     log,
   });
   return {
+    look: (peer) => agent.look(peer),
     stop() {
       agent.stop();
       client.close();
@@ -82,7 +87,7 @@ export class TopologyAgent {
       node,
       session: Math.floor(Math.random() * 2 ** 32),
       random: Math.random,
-      longBytes: GUEST_MTU_BYTES + ETHERNET_HEADER_BYTES,
+      longBytes: LONGEST_FRAME_BYTES,
     });
     this.#prober.setPeers(this.#probed, clock.nowMs());
     this.#desk = new ProbeDesk({
@@ -100,6 +105,15 @@ export class TopologyAgent {
       log,
     });
     this.#timer = this.#tickLater();
+  }
+
+  /** Looks closer at the link with a peer, which has to do the same meanwhile: what is heard is what that one sends. */
+  async look(peer: string): Promise<LinkLookFigures> {
+    const { clock } = this.#parts;
+    const look = this.#prober.look(peer, LOOK_MS, clock.nowMs());
+    if (look !== undefined) await new Promise<void>((resolve) => void clock.setTimer(LOOK_MS, resolve));
+    const { heard, longestBytes } = look?.figures ?? { heard: 0, longestBytes: 0 };
+    return { hasTunnel: look !== undefined, heard, longestBytes, wantedBytes: LONGEST_FRAME_BYTES };
   }
 
   stop(): void {

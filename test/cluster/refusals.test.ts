@@ -1,6 +1,7 @@
 // What must be refused or survived in a running lab: each a sentence, and the VM runs on where it was.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,6 +9,7 @@ import { HYPERVISOR } from '../../lab/daemons.ts';
 import { runSupercloud } from '../../lab/program.ts';
 import { GUEST } from '../../lab/topology.ts';
 import { refusal } from '../refusal.ts';
+import { blockTunnel, cutOff, narrow, setClockAhead, wrongOf } from './doctor-stand.ts';
 import { ClusterStand, qemus, until } from './stand.ts';
 
 const { vm } = GUEST;
@@ -65,6 +67,8 @@ test('a second migration of the same VM, and cancelling the first', async () => 
   const second = await refusal(operator.call('vm.migrate', { vm, to: 'gamma' }));
   assert.is(second.code, 'ALREADY_MIGRATING');
   assert.is((await refusal(operator.call('vm.delete', { vm }))).code, 'VM_BUSY');
+  const looked = operator.call('node.doctor', { a: 'beta', b: 'alpha', bandwidth: true, force: false });
+  assert.is((await refusal(looked)).code, 'LINK_BUSY');
   await operator.call('migration.cancel', { vm });
   assert.match((await ended)?.message ?? '', 'cancelled by the operator');
   await stand.assertRunsAt('alpha');
@@ -103,6 +107,36 @@ test('a destination whose agent dies in the middle and comes back', async () => 
   await beta.daemon(HYPERVISOR).kill();
   await beta.startDaemon(HYPERVISOR);
   assert.is((await ended)?.code, 'MIGRATION_FAILED');
+  await stand.assertRunsAt('alpha');
+});
+
+test('a doctor finds nothing wrong between two nodes, and of others what was done to them', async () => {
+  const { lab, operator } = stand;
+  const pair = { a: 'beta', b: 'gamma', bandwidth: false, force: false };
+  const fine = operator.call('node.doctor', { a: 'alpha', b: 'beta', bandwidth: true, force: false });
+  await setClockAhead(lab, 'gamma', 60_000);
+  const unblock = await blockTunnel(lab, 'gamma', 'beta');
+  await narrow(lab, 'gamma', 1_200);
+  const words = ['doctor', 'beta', 'gamma', '--no-bandwidth', '--context', `${lab.run.path}/context.json`];
+  const child = spawn(process.execPath, [CLI, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [said, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  process.stdout.write(said);
+  assert.is(code, 1);
+  assert.match(said, /wrong +tunnel +gamma +beta .*\n +Let UDP port 4789 of beta in from 10\.77\.0\.3/);
+  assert.match(said, /wrong +MTU +beta +gamma +guests' packets of 1150 bytes come through, 1330 are needed/);
+  assert.match(said, /wrong +clocks +beta +gamma +gamma is (59|60)\d{3} ms ahead/);
+  assert.is(said.match(/^wrong/gm)?.length, 3);
+  await unblock();
+  await narrow(lab, 'gamma', 1_500);
+  const { findings, ends } = await fine;
+  assert.equal(wrongOf(findings.filter(({ subject }) => subject !== 'bandwidth')), []);
+  for (const { rate } of ends) assert.ok(rate !== null && 'bytes' in rate && rate.bytes > 0, JSON.stringify(rate));
+  await cutOff(lab, 'beta', 'gamma', true);
+  const cut = await operator.call('node.doctor', pair);
+  await cutOff(lab, 'beta', 'gamma', false);
+  const both = ['ports beta>gamma', 'ports gamma>beta', 'tunnel beta>gamma', 'tunnel gamma>beta'];
+  assert.equal(wrongOf(cut.findings), both);
+  await setClockAhead(lab, 'gamma', 0);
   await stand.assertRunsAt('alpha');
 });
 

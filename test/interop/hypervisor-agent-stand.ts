@@ -105,6 +105,7 @@ function switchHandlers(standIns: StandIns): Handlers<typeof switchAgentContract
     'port.close': noted('port.close'),
     'port.open': noted('port.open'),
     'guests.set': unexpected,
+    'link.look': unexpected,
   };
 }
 

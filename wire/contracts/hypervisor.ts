@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, Endpoint, Ipv4, Mac, MigrationId, Name } from '../names.ts';
 import { Closing } from './blockd.ts';
+import { PeerFigures, RateFigures } from './doctor.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -86,6 +87,12 @@ const Command = { term: Count, migration: MigrationId };
 /** The hypervisor agent's calls. */
 export const hypervisorContract = contract('hypervisor', {
   'node.capabilities': method(['controller'], Empty, Capabilities),
+  /** This node's wall clock, ms since 1970. */
+  'clock.read': method(['node', 'controller'], Empty, Type.Object({ wallMs: Type.Number() })),
+  /** What this node finds of another one: ports, round trips, its clock. */
+  'peer.look': method(['controller'], Type.Object({ peer: Endpoint, isController: Type.Boolean() }), PeerFigures),
+  /** How fast bytes come from another node: 8 MiB or 2 s of a transfer. */
+  'peer.rate': method(['controller'], Type.Object({ peer: Endpoint }), RateFigures),
   'machine.list': method(['controller'], Empty, Type.Object({ machines: Type.Array(MachineState) })),
   /** Boots a machine on opened disks and an attached port, which is opened as the machine starts. Repeating it is safe. */
   'machine.create': method(

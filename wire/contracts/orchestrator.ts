@@ -6,6 +6,7 @@ import { ExportedFile, ExportFormat, ImageFormat, ScrubReport } from './blockd.t
 import { cacheCalls } from './cache.ts';
 import { Head, Leaving, Pin, Snapshot } from './catalogue.ts';
 import { ImageState, MigrationState, NodeState, PropagationView, Status, VmState } from './cluster-state.ts';
+import { DoctorReport, DoctorRequest } from './doctor.ts';
 import { egressCalls } from './egress.ts';
 import { StubEvent } from './events.ts';
 import { NodeOutside } from './guest-network.ts';
@@ -182,6 +183,8 @@ export const orchestratorContract = contract('orchestrator', {
   /** The links between nodes as they are, or as they were when the overlay's controller last answered. */
   'network.topology': method(['operator'], Empty, ClusterTopology),
   'network.trace': method(['operator'], TraceRequest, NetworkTrace),
+  /** Two nodes look at one another: two round trips of 4 s, two transfers of 8 s, and the calls for them. */
+  'node.doctor': method(['operator'], DoctorRequest, DoctorReport, { timeoutMs: 60_000 }),
   /** Calls back with the whole status whenever it changed, until the connection ends. */
   'status.watch': method(['operator'], Empty, Empty, { progress: Status, timeoutMs: 0 }),
 });

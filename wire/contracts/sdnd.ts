@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Ipv4, Mac, MigrationId, Name, PortName } from '../names.ts';
+import { LinkLookFigures } from './doctor.ts';
 import { GuestNetworkPlan, GuestNews } from './guest-network.ts';
 import { LinkFigures, NetworkTopology, ProbePeer } from './topology.ts';
 import { NetworkTrace, TraceRequest } from './trace.ts';
@@ -125,4 +126,6 @@ export const switchAgentContract = contract('switch-agent', {
   'port.open': method(['self'], Type.Object({ owner: Name }), Empty),
   /** By what the node's guests are answered from now on, kept durably. An older one is refused: TERM_STALE. */
   'guests.set': method(['controller'], GuestNews, Empty),
+  /** Sends a peer probes of many lengths for two seconds, and says what came of the peer's, which is told the same. */
+  'link.look': method(['controller'], Type.Object({ peer: Name }), LinkLookFigures),
 });

@@ -1,5 +1,6 @@
 // Nodes with probers in one thread under a clock of its own, and links that delay, lose and are cut. Not a test itself.
 
+import type { LinkLook } from '../../../sdnd/topology/link-look.ts';
 import { LinkStates } from '../../../sdnd/topology/link-states.ts';
 import type { LinkFigures } from '../../../sdnd/topology/peer-link.ts';
 import { type ProbeFrame, type ProbePeer, Prober } from '../../../sdnd/topology/prober.ts';
@@ -87,6 +88,11 @@ export class TopologyWorld {
       .get(name)
       ?.links(this.#clock(name))
       .find((link) => link.peer === peer);
+  }
+
+  /** Looks closer at the node's end of a link, from now on. */
+  look(name: string, peer: string, forMs: number): LinkLook | undefined {
+    return this.probers.get(name)?.look(peer, forMs, this.#clock(name));
   }
 
   run(forMs: number, look: () => void = () => undefined): void {
