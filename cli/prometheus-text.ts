@@ -2,6 +2,7 @@
 // each count it; `store_` families count each layer once. Durations in seconds, amounts in bytes or blocks of 4 KiB.
 import { AggregatorRegistry } from 'prom-client';
 import { type BlockMetrics, type ClusterMetrics, FETCH_BUCKETS_MS } from '../wire/contracts/metrics.ts';
+import type { NetworkFigures } from '../wire/contracts/traffic.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -121,7 +122,33 @@ function addLinks(families: Families, links: NonNullable<ClusterMetrics['links']
 }
 
 /** The whole of it as one exposition. */
-export async function prometheusText({ nodes, members, recovery = [], links = [] }: ClusterMetrics): Promise<string> {
+function addNetwork(families: Families, { switches, pairs }: NetworkFigures): void {
+  for (const { from, to, bytes, frames } of pairs) {
+    const labels = { from, to: to ?? '' };
+    const sent = 'sent by a VM to another (none: to what is no VM), counted at its own port';
+    families.add('counter', 'vm_sent_bytes_total', `Bytes of frames ${sent}`, { value: bytes, labels });
+    families.add('counter', 'vm_sent_frames_total', `Frames ${sent}`, { value: frames, labels });
+  }
+  for (const { node, connected, flows, flowMods, packetIns } of switches) {
+    const [labels, isIn] = [{ node }, connected ? 1 : 0];
+    families.add('gauge', 'switch_connected', "Whether a node's switch is in session", { value: isIn, labels });
+    families.add('gauge', 'switch_flows', "The controller's flow entries in a switch", { value: flows, labels });
+    const mods = "Flow-mods sent to a switch since the overlay's controller started";
+    families.add('counter', 'switch_flow_mods_total', mods, { value: flowMods, labels });
+    for (const [use, value] of Object.entries(packetIns ?? {})) {
+      const brought = 'Frames that a switch brought its agent since that started';
+      families.add('counter', 'switch_packet_ins_total', brought, { value, labels: { node, for: use } });
+    }
+  }
+}
+
+export async function prometheusText({
+  nodes,
+  members,
+  recovery = [],
+  links = [],
+  network,
+}: ClusterMetrics): Promise<string> {
   const cloudOf = new Map(members.map(({ node, cloud }) => [node, cloud]));
   const families = new Families();
   for (const { node, metrics } of nodes) {
@@ -134,5 +161,6 @@ export async function prometheusText({ nodes, members, recovery = [], links = []
   }
   addRecovery(families, recovery);
   addLinks(families, links);
+  if (network !== undefined) addNetwork(families, network);
   return AggregatorRegistry.aggregate([[...families.all]]).metrics();
 }

@@ -26,6 +26,7 @@ import type { Snapshots } from './snapshots.ts';
 import type { State } from './state.ts';
 import type { StubEvents } from './stub-events.ts';
 import type { Topology } from './topology.ts';
+import { networkFigures, showTraffic } from './traffic.ts';
 import type { Vms } from './vms.ts';
 
 /** A migration reports several times a second; people and pages need no more than this. */
@@ -188,8 +189,12 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'cache.show': ({ node }) => showCaches(members, rooms.log, node),
     'cache.set': ({ node, capBytes }) => setCacheCap(members, node, capBytes),
     'metrics.show': async ({ node }) => {
-      const [gathered, recovery] = await Promise.all([gatherMetrics(members, rooms.log, node), points.figures()]);
-      return { ...gathered, ...recovery, links: rooms.topology.links };
+      const [gathered, recovery, traffic] = await Promise.all([
+        gatherMetrics(members, rooms.log, node),
+        points.figures(),
+        networkFigures(members, rooms.log),
+      ]);
+      return { ...gathered, ...recovery, ...traffic, links: rooms.topology.links };
     },
     'egress.show': () => egress.show(),
     'egress.set': (order) => egress.set(order),
@@ -197,6 +202,7 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'network.trace': (request) => members.controller.sdnd.call('network.trace', request),
     'network.topology': () => rooms.topology.show(),
+    'network.traffic': ({ vm }) => showTraffic(members, rooms.state, vm),
     'node.doctor': (request) => rooms.doctor.examine(request),
     'status.watch': async (_params, { progress, signal }) => {
       await watchStatus(rooms, progress, signal);

@@ -24,6 +24,7 @@ import { SwitchAgent } from './switch-agent.ts';
 import { ConfigKeeper } from './switch-config/config-keeper.ts';
 import { logEvents } from './switch-config/config-log.ts';
 import { startTopologyAgent } from './topology/topology-agent.ts';
+import { TrafficKeeper } from './traffic/traffic-keeper.ts';
 
 const Config = Type.Object({
   /** Where the journal lies. */
@@ -100,9 +101,15 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     address === undefined || controllerNode === undefined
       ? undefined
       : await startTopologyAgent({ ...probed, controller: { node: controllerNode, address } });
+  const traffic = await TrafficKeeper.start({
+    ...{ directory: config.state, disk: realDisk, clock: realClock, log },
+    ports: () => ports.hostPorts(),
+  });
   const agent = new SwitchAgent({
     ...{ ports, journal, host, gates, guests, log },
     ...(topology !== undefined && { links: topology }),
+    traffic,
+    servicePacketIns: () => desk.packetIns,
   });
   const calls = await startRpcServer({
     contract: switchAgentContract,
@@ -116,6 +123,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
       await calls.close();
       desk.stop();
       topology?.stop();
+      traffic.stop();
       gates.stop();
       keeper.stop();
       await journal.close();

@@ -10,6 +10,7 @@ import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
 import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import type { Binding, MeshLink, OverlayMember, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
+import type { SwitchFigures } from '../wire/contracts/traffic.ts';
 import type { AgentTeller } from './agent-teller.ts';
 import type { Flow } from './flow.ts';
 import type { SwitchView } from './forwarding/view.ts';
@@ -76,7 +77,7 @@ export class Controller implements SwitchListener {
   }
 
   /** The calls of the contract, bound to this controller. */
-  handlers(): Handlers<typeof sdndContract> {
+  handlers(): Omit<Handlers<typeof sdndContract>, 'figures.show'> {
     return {
       'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
       'networks.set': async ({ networks }) => this.#carryOut(() => this.#networksRecord(networks)),
@@ -97,6 +98,16 @@ export class Controller implements SwitchListener {
       'network.trace': (request) => this.#tracer.trace(request),
       'switch.verify': async () => ({ switches: await this.#verifyAll() }),
     };
+  }
+
+  get switchFigures(): Omit<SwitchFigures, 'packetIns'>[] {
+    const figures = [...this.#switches].map(([node, { connected, flows, flowMods }]) => ({
+      node,
+      connected,
+      flows,
+      flowMods,
+    }));
+    return figures.sort((a, b) => (a.node < b.node ? -1 : 1));
   }
 
   ready(node: string, channel: OpenFlowChannel, datapathId: bigint, ports: readonly Port[]): void {

@@ -8,7 +8,7 @@ import { realDisk } from '../common/disk.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
-import { sdndContract } from '../wire/contracts/sdnd.ts';
+import { type OverlayMember, sdndContract } from '../wire/contracts/sdnd.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { OPENFLOW_PORT, SDND_PORT } from '../wire/ports.ts';
 import { AgentClients } from './agent-clients.ts';
@@ -17,6 +17,7 @@ import { Controller } from './controller.ts';
 import { startOpenFlowServer } from './openflow-server.ts';
 import { Overlay } from './overlay.ts';
 import { OverlayRecord } from './overlay-record.ts';
+import { gatherFigures } from './traffic/network-figures.ts';
 
 const Config = Type.Object({
   /** Where the journal lies. */
@@ -52,9 +53,16 @@ await runDaemon('sdnd', Config, async (config, { log }) => {
     clock: realClock,
     log,
   });
+  const figures = {
+    members: () => overlay.members,
+    bindings: () => overlay.bindings.values(),
+    switches: () => controller.switchFigures,
+    ask: (member: OverlayMember, timeoutMs: number) => clients.of(member).call('figures.read', {}, { timeoutMs }),
+    log,
+  };
   const calls = await startRpcServer({
     contract: sdndContract,
-    handlers: controller.handlers(),
+    handlers: { ...controller.handlers(), 'figures.show': () => gatherFigures(figures) },
     identity,
     listen: { address: config.address, port: SDND_PORT },
     log,

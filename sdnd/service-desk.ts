@@ -25,6 +25,8 @@ export class ServiceDesk {
   readonly #parts: ServiceDeskParts;
   readonly #switch: LocalSwitch;
   #timer: Timer | undefined;
+  /** Frames that the switch brought. */
+  packetIns = 0;
 
   constructor(parts: ServiceDeskParts) {
     const { socket, clock, log } = parts;
@@ -58,6 +60,7 @@ export class ServiceDesk {
 
   #answer({ match, data }: PacketIn): void {
     const { services, tell, clock } = this.#parts;
+    this.packetIns++;
     const portNo = match.inPort ?? 0;
     const { frames, events } = services.frame(portNo, data, clock.nowMs());
     this.#switch.say(outBy(portNo, frames));

@@ -10,6 +10,7 @@ import { type GuestPort, type GuestPorts, type PortRecord, portName } from './gu
 import type { HostPorts } from './host-ports.ts';
 import type { ServedGuests } from './served-guests.ts';
 import type { TopologyAgent } from './topology/topology-agent.ts';
+import type { TrafficKeeper } from './traffic/traffic-keeper.ts';
 
 /** A journal above this is rewritten as the state it leads to. */
 const JOURNAL_BYTES_MAX = 256 * 1024;
@@ -21,7 +22,11 @@ export interface SwitchAgentParts {
   readonly gates: Pick<GateKeeper, 'open' | 'close'>;
   readonly guests: Pick<ServedGuests, 'set' | 'look'>;
   /** Absent: the node's links are not probed. */
-  readonly links?: Pick<TopologyAgent, 'look'>;
+  readonly links?: Pick<TopologyAgent, 'look' | 'packetIns'>;
+  /** Absent: what guests send is not counted. */
+  readonly traffic?: Pick<TrafficKeeper, 'look' | 'sent'>;
+  /** Frames that the switch brought for the guests' services. */
+  readonly servicePacketIns?: () => number;
   readonly log: Log;
 }
 
@@ -32,16 +37,20 @@ export class SwitchAgent {
   readonly #gates: SwitchAgentParts['gates'];
   readonly #guests: SwitchAgentParts['guests'];
   readonly #links: SwitchAgentParts['links'];
+  readonly #traffic: SwitchAgentParts['traffic'];
+  readonly #servicePacketIns: () => number;
   readonly #log: Log;
   #commands: Promise<unknown> = Promise.resolve();
 
-  constructor({ ports, journal, host, gates, guests, links, log }: SwitchAgentParts) {
+  constructor({ ports, journal, host, gates, guests, links, traffic, servicePacketIns, log }: SwitchAgentParts) {
     this.#ports = ports;
     this.#journal = journal;
     this.#host = host;
     this.#gates = gates;
     this.#guests = guests;
     this.#links = links;
+    this.#traffic = traffic;
+    this.#servicePacketIns = servicePacketIns ?? (() => 0);
     this.#log = log;
   }
 
@@ -56,6 +65,10 @@ export class SwitchAgent {
         await this.#guests.set(news);
         return {};
       },
+      'figures.read': async () => ({
+        sent: (await this.#traffic?.sent()) ?? [],
+        packetIns: { services: this.#servicePacketIns(), probes: this.#links?.packetIns ?? 0 },
+      }),
       'link.look': ({ peer }) =>
         this.#links?.look(peer) ?? { hasTunnel: false, heard: 0, longestBytes: 0, wantedBytes: 0 },
     };
@@ -68,6 +81,7 @@ export class SwitchAgent {
     const port = known !== undefined && isIntact ? known : await this.#newPort(owner, mac, known);
     await this.#host.add({ name, portNo: port.portNo, owner, mac });
     this.#guests.look();
+    this.#traffic?.look();
     this.#log.info({ owner, port: name, portNo: port.portNo, open: port.open }, 'a port is attached');
     return { port: name };
   }
@@ -89,6 +103,7 @@ export class SwitchAgent {
     await this.#host.remove(portName(owner));
     await this.#keep({ kind: 'detached', owner });
     this.#guests.look();
+    this.#traffic?.look();
     this.#log.info({ owner, port: portName(owner) }, 'a port is detached');
     return {};
   }

@@ -40,6 +40,10 @@ const UNEXPLAINED_WAIT_MS = 10 * 60_000;
 const DIFFERENCES_MAX = 50;
 
 export class SwitchReconciler {
+  /** Sent to it since this process began. */
+  flowMods = 0;
+  /** When last known. */
+  #flows = 0;
   readonly node: string;
   readonly #wanted: (view: SwitchView) => readonly Flow[] | undefined;
   readonly #past: ReconcilerParts['past'];
@@ -161,6 +165,11 @@ export class SwitchReconciler {
     this.#connection = undefined;
   }
 
+  /** The controller's entries that it had when it was last brought up to date. */
+  get flows(): number {
+    return this.#flows;
+  }
+
   #knownFlows(): number {
     return this.#installed?.size ?? 0;
   }
@@ -197,8 +206,11 @@ export class SwitchReconciler {
     const plan = this.#withoutUnexplained(diff, installed.size);
     const mods = flowMods(plan);
     this.#installed = undefined;
+    this.flowMods += mods.length;
     if (mods.length > 0) await connection.apply(mods);
-    if (this.#connection === connection) this.#installed = afterwards(wanted, diff, plan);
+    if (this.#connection !== connection) return;
+    this.#installed = afterwards(wanted, diff, plan);
+    this.#flows = this.#installed.size;
   }
 
   #noteWanted(): ReadonlyMap<string, Flow> | undefined {

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { describeTopology } from '../topology-text.ts';
 import { describeTrace } from '../trace-text.ts';
+import { describeTraffic } from '../traffic-text.ts';
 import { egressCommand } from './net-egress.ts';
 
 const topology = command(
@@ -35,8 +36,22 @@ const trace = command(
     }),
   );
 
+const traffic = command(
+  'traffic',
+  'bytes and frames from each VM to each other since they were first counted, the busiest pair first',
+  ['net traffic', 'net traffic web', "supercloud net traffic --json | jq -r '.pairs[] | [.from, .to, .bytes] | @tsv'"],
+)
+  .argument('[vm]', 'what this one sent and was sent, alone')
+  .action((vm: string | undefined, options: CommonOptions) =>
+    withOrchestrator(options, async (client) => {
+      const figures = await client.call('network.traffic', vm === undefined ? {} : { vm });
+      await print(options, figures, describeTraffic(figures));
+    }),
+  );
+
 export const netCommand = new Command('net')
   .description('the overlay network between the nodes')
   .addCommand(topology)
   .addCommand(trace)
-  .addCommand(egressCommand);
+  .addCommand(egressCommand)
+  .addCommand(traffic);

@@ -22,6 +22,8 @@ export interface ProbeDeskParts {
 export class ProbeDesk {
   readonly #parts: ProbeDeskParts;
   readonly #flows: FlowKeeper;
+  /** Frames that the switch brought. */
+  packetIns = 0;
 
   constructor(parts: ProbeDeskParts) {
     const { socket, flows, clock, log } = parts;
@@ -50,6 +52,7 @@ export class ProbeDesk {
   }
 
   #hear({ match, data }: PacketIn): void {
+    this.packetIns++;
     if (match.tunIpv4Src !== undefined) this.#parts.heard(data, ipv4Text(addressOf(match.tunIpv4Src)));
   }
 }

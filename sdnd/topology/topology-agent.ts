@@ -47,7 +47,7 @@ export async function startTopologyAgent(options: {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;
-}): Promise<Pick<TopologyAgent, 'stop' | 'look'>> {
+}): Promise<Pick<TopologyAgent, 'stop' | 'look' | 'packetIns'>> {
   const { identity, socket, tunnels, controller, directory, disk, clock, log } = options;
   const kept = new KeptPeers(disk, directory, log);
   const client = rpcClient(sdndContract, { ...controller, port: SDND_PORT }, identity);
@@ -64,6 +64,9 @@ export async function startTopologyAgent(options: {
   });
   return {
     look: (peer) => agent.look(peer),
+    get packetIns() {
+      return agent.packetIns;
+    },
     stop() {
       agent.stop();
       client.close();
@@ -105,6 +108,11 @@ export class TopologyAgent {
       log,
     });
     this.#timer = this.#tickLater();
+  }
+
+  /** Frames that the switch brought. */
+  get packetIns(): number {
+    return this.#desk.packetIns;
   }
 
   /** Looks closer at the link with a peer, which has to do the same meanwhile: what is heard is what that one sends. */

@@ -141,8 +141,20 @@ test('a doctor finds nothing wrong between two nodes, and of others what was don
 });
 
 test('after all that the VM still moves', async () => {
+  const sent = async (): Promise<number> => {
+    const { pairs } = await stand.operator.call('network.traffic', { vm });
+    return pairs.find(({ from, to }) => from === vm && to !== null)?.bytes ?? 0;
+  };
+  const before = await sent();
+  assert.ok(before > 0);
   await stand.operator.call('vm.migrate', { vm, to: 'beta' });
   await stand.assertRunsAt('beta');
+  await until('what it sends is counted on where it is now', async () => {
+    const now = await sent();
+    return now > before ? '' : `${now} bytes after ${before}`;
+  });
+  const { network } = await stand.operator.call('metrics.show', {});
+  assert.ok(network?.switches.every(({ connected, flows, packetIns }) => connected && flows > 0 && packetIns !== null));
 });
 
 test.run();

@@ -106,6 +106,7 @@ function switchHandlers(standIns: StandIns): Handlers<typeof switchAgentContract
     'port.open': noted('port.open'),
     'guests.set': unexpected,
     'link.look': unexpected,
+    'figures.read': unexpected,
   };
 }
 

@@ -13,6 +13,8 @@ import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.t
 /** Longer than the silence after which a link would be down. */
 const SILENCE_MS = 4_000;
 const GUEST_FRAME_BYTES = 1_344;
+/** 56 bytes of ICMP data, and the headers of ICMP, IPv4 and Ethernet. */
+const PING_BYTES = 98;
 const PROBE = '88b5';
 const PROBER_COOKIE = 'cookie=0x300000000000000/-1';
 
@@ -62,6 +64,13 @@ async function heard(node: NodeName, from: NodeName): Promise<number> {
   return Number(/n_packets=(\d+)/.exec(line ?? '')?.[1] ?? 0);
 }
 
+/** What a guest at alpha has sent to an IPv4 address, as its node's agent has it. */
+async function sentTo(owner: string, address: string): Promise<{ bytes: number; frames: number }> {
+  const { sent } = await net.agent('alpha', 'figures.read', {});
+  const { bytes = 0, frames = 0 } = sent.find((one) => one.owner === owner && one.to === address) ?? {};
+  return { bytes, frames };
+}
+
 /** What a switch would do with a frame: the datapath's actions. */
 async function traced(node: NodeName, frame: string): Promise<string> {
   const text = await net.switch(node).appctl(['ofproto/trace', 'br-int', frame]);
@@ -93,6 +102,34 @@ topology('links appear when nodes share a network, with their round trip and a g
   const { roundTripMs, isShared, via } = (await link('alpha', 'gamma')) ?? {};
   assert.equal({ isShared, via }, { isShared: true, via: [] });
   assert.ok(typeof roundTripMs === 'number' && roundTripMs > 0, String(roundTripMs));
+});
+
+topology('what a guest sends another is counted once, and goes on being counted while its agent is away', async () => {
+  assert.is(await hosts.pings('web', 'db'), 5);
+  assert.equal(await sentTo('web', hosts.host('db').ip), { bytes: 5 * PING_BYTES, frames: 5 });
+  await net.killAgent('alpha');
+  assert.is(await hosts.pings('web', 'db', 3, ['-s', '1000']), 3);
+  await net.startAgent('alpha');
+  assert.equal(await sentTo('web', hosts.host('db').ip), { bytes: 5 * PING_BYTES + 3 * 1_042, frames: 8 });
+  const { pairs, switches, unreachable } = await net.sdnd('figures.show', {});
+  const framesOf = (from: string, to: string): number =>
+    pairs.find((pair) => pair.from === from && pair.to === to)?.frames ?? 0;
+  // A host also looks now and then whether its neighbour is there.
+  for (const [from, to] of [
+    ['web', 'db'],
+    ['db', 'web'],
+  ] as const)
+    assert.ok(framesOf(from, to) >= 8 && framesOf(from, to) < 20, `${from} to ${to}: ${framesOf(from, to)}`);
+  assert.equal(unreachable, []);
+  assert.equal(
+    switches.map(({ node, connected }) => ({ node, connected })),
+    NODES.map((node) => ({ node, connected: true })),
+  );
+  for (const { node, flows, flowMods, packetIns } of switches) {
+    assert.ok(flows > 10 && flowMods >= flows, `${flowMods} flow-mods for ${flows} flows`);
+    // Alpha's agent has only just started.
+    assert.ok(packetIns !== null && (node === 'alpha' || packetIns.probes > 0), node);
+  }
 });
 
 topology('a cut one way is seen, takes no flow away, and is seen to be mended', async () => {
@@ -167,6 +204,15 @@ topology('what a guest really sends as a probe reaches nobody, and nobody is mis
   assert.is(app, before[0]);
   assert.ok((db ?? 0) - (before[1] ?? 0) <= 4, 'the pings and their ARP');
   assert.is(await verdicts(), ALL_UP);
+});
+
+topology('what a guest has sent is known when its port is gone, and its table is gone with it', async () => {
+  const before = await sentTo('web', hosts.host('db').ip);
+  assert.ok(before.frames >= 8);
+  await net.agent('alpha', 'port.detach', { owner: 'web' });
+  assert.equal(await sentTo('web', hosts.host('db').ip), before);
+  const tables = await runIn(net.namespaceOf('alpha'), 'nft', ['list', 'tables']);
+  assert.not.match(tables, portName('web'));
 });
 
 topology.run();

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { Bytes, Name } from '../names.ts';
 import { PropagationCounters } from './propagation.ts';
 import { TopologyLink } from './topology.ts';
+import { NetworkFigures } from './traffic.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 
@@ -70,6 +71,8 @@ export const ClusterMetrics = Type.Object({
   unreachable: Type.Array(Name),
   /** Between the nodes, as last told by the overlay's controller. */
   links: Type.Optional(Type.Array(TopologyLink)),
+  /** Absent: the overlay's controller does not answer, or there is none. */
+  network: Type.Optional(NetworkFigures),
   /** Of images under `async`: what would be lost with their writers' disks, in ms; null before their first point. */
   recovery: Type.Optional(
     Type.Array(Type.Object({ image: Name, rpoSeconds: Count, lostMs: Type.Union([Type.Number(), Type.Null()]) })),

@@ -19,6 +19,7 @@ import { RebuildReport } from './rebuild.ts';
 import { NodeUnderlay, SwitchState } from './sdnd.ts';
 import { ClusterTopology } from './topology.ts';
 import { NetworkTrace, TraceRequest } from './trace.ts';
+import { NetworkFigures } from './traffic.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -183,6 +184,8 @@ export const orchestratorContract = contract('orchestrator', {
   /** The links between nodes as they are, or as they were when the overlay's controller last answered. */
   'network.topology': method(['operator'], Empty, ClusterTopology),
   'network.trace': method(['operator'], TraceRequest, NetworkTrace),
+  /** What guests sent one another: all of it, or what one VM (or other address) sent and was sent. */
+  'network.traffic': method(['operator'], Type.Object({ vm: Type.Optional(Name) }), NetworkFigures),
   /** Two nodes look at one another: two round trips of 4 s, two transfers of 8 s, and the calls for them. */
   'node.doctor': method(['operator'], DoctorRequest, DoctorReport, { timeoutMs: 60_000 }),
   /** Calls back with the whole status whenever it changed, until the connection ends. */

@@ -6,6 +6,7 @@ import { LinkLookFigures } from './doctor.ts';
 import { GuestNetworkPlan, GuestNews } from './guest-network.ts';
 import { LinkFigures, NetworkTopology, ProbePeer } from './topology.ts';
 import { NetworkTrace, TraceRequest } from './trace.ts';
+import { AgentFigures, NetworkFigures } from './traffic.ts';
 
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
@@ -108,6 +109,8 @@ export const sdndContract = contract('sdnd', {
   'migration.complete': method(['controller', 'node'], Type.Object({ migration: MigrationId }), Empty),
   'migration.cancel': method(['controller'], Type.Object({ migration: MigrationId }), Empty),
   'network.trace': method(['controller'], TraceRequest, NetworkTrace),
+  /** What guests sent one another, and the switches' figures: asked of every agent. */
+  'figures.show': method(['controller'], Empty, NetworkFigures),
   /** Reads every switch's flows and compares them with the wanted ones. */
   'switch.verify': method(['controller'], Empty, Type.Object({ switches: Type.Array(SwitchState) })),
 });
@@ -126,6 +129,8 @@ export const switchAgentContract = contract('switch-agent', {
   'port.open': method(['self'], Type.Object({ owner: Name }), Empty),
   /** By what the node's guests are answered from now on, kept durably. An older one is refused: TERM_STALE. */
   'guests.set': method(['controller'], GuestNews, Empty),
+  /** What its guests have sent to whom, read now. */
+  'figures.read': method(['controller'], Empty, AgentFigures),
   /** Sends a peer probes of many lengths for two seconds, and says what came of the peer's, which is told the same. */
   'link.look': method(['controller'], Type.Object({ peer: Name }), LinkLookFigures),
 });
