@@ -30,7 +30,7 @@ const onf = rowsOf(OXM_CLASS.experimenter, ONF_EXPERIMENTER);
 // A row: number within the class, format, mask, set, name. Rows stand in the order in which a match is written: a
 // field's prerequisites (7.2.3.8) always come before it, as they must.
 // Basic class: 7.2.3.7 with its table of required match fields; in set-field all but IN_PORT, IN_PHY_PORT and METADATA
-// (7.2.5). The other classes: ovs-fields(7) of Open vSwitch 3.1.
+// (7.2.5). The other classes: ovs-fields(7) of Open vSwitch 3.1, which also takes masks of TCP's and UDP's ports.
 export const FIELDS = {
   inPort: basic(0, U32, WHOLE, READ_ONLY, 'OXM_OF_IN_PORT'),
   inPhyPort: basic(1, U32, WHOLE, READ_ONLY, 'OXM_OF_IN_PHY_PORT'),
@@ -45,10 +45,10 @@ export const FIELDS = {
   ipProto: basic(10, U8, WHOLE, SETTABLE, 'OXM_OF_IP_PROTO'),
   ipv4Src: basic(11, U32, MASKABLE, SETTABLE, 'OXM_OF_IPV4_SRC'),
   ipv4Dst: basic(12, U32, MASKABLE, SETTABLE, 'OXM_OF_IPV4_DST'),
-  tcpSrc: basic(13, U16, WHOLE, SETTABLE, 'OXM_OF_TCP_SRC'),
-  tcpDst: basic(14, U16, WHOLE, SETTABLE, 'OXM_OF_TCP_DST'),
-  udpSrc: basic(15, U16, WHOLE, SETTABLE, 'OXM_OF_UDP_SRC'),
-  udpDst: basic(16, U16, WHOLE, SETTABLE, 'OXM_OF_UDP_DST'),
+  tcpSrc: basic(13, U16, MASKABLE, SETTABLE, 'OXM_OF_TCP_SRC'),
+  tcpDst: basic(14, U16, MASKABLE, SETTABLE, 'OXM_OF_TCP_DST'),
+  udpSrc: basic(15, U16, MASKABLE, SETTABLE, 'OXM_OF_UDP_SRC'),
+  udpDst: basic(16, U16, MASKABLE, SETTABLE, 'OXM_OF_UDP_DST'),
   sctpSrc: basic(17, U16, WHOLE, SETTABLE, 'OXM_OF_SCTP_SRC'),
   sctpDst: basic(18, U16, WHOLE, SETTABLE, 'OXM_OF_SCTP_DST'),
   icmpv4Type: basic(19, U8, WHOLE, SETTABLE, 'OXM_OF_ICMPV4_TYPE'),

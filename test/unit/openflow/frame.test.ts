@@ -85,13 +85,13 @@ for (const [name, rest, code] of BAD_FLOW_MODS) {
 }
 
 test('a field without a row and a mask without permission are kept uninterpreted', () => {
-  // Experimenter class 0xffff, and OXM_OF_TCP_DST with a mask (Open vSwitch allows it, the specification does not).
-  const result = decode(bytesOf(flowModHex('0001 0016 ffff5406 001122330012 80001d04 0050fff0 0000')));
+  // Experimenter class 0xffff, and OXM_OF_SCTP_DST with a mask (Open vSwitch allows it, the specification does not).
+  const result = decode(bytesOf(flowModHex('0001 0016 ffff5406 001122330012 80002504 0050fff0 0000')));
   if (result.kind !== 'message' || result.message.type !== 'flow-mod') throw new Error(`got ${result.kind}`);
   assert.equal(result.message.match, {
     raw: [
       { oxmClass: 0xffff, id: 42, hasMask: false, body: bytesOf('001122330012') },
-      { oxmClass: 0x8000, id: 14, hasMask: true, body: bytesOf('0050fff0') },
+      { oxmClass: 0x8000, id: 18, hasMask: true, body: bytesOf('0050fff0') },
     ],
   });
 });
@@ -201,7 +201,7 @@ test('matches that the switch would refuse cannot be written', () => {
   assert.is(matchCode({ vlanPcp: 8 }), 'out-of-range');
   assert.is(matchCode({ ipv6Src: 2n ** 128n }), 'out-of-range');
   assert.is(matchCode({ ipv4Src: { value: 1, mask: 0xffffff00 } }), 'value-outside-mask');
-  assert.is(matchCode({ tcpSrc: { value: 1, mask: 1 } } as unknown as Match), 'value-outside-mask');
+  assert.is(matchCode({ sctpSrc: { value: 1, mask: 1 } } as unknown as Match), 'value-outside-mask');
   assert.is(matchCode({ tunnelId: 7 } as unknown as Match), 'wrong-type');
   assert.is(matchCode({ inPort: 7n } as unknown as Match), 'wrong-type');
   assert.is(matchCode({ nwSrc: 1 } as unknown as Match), 'unknown-field');
