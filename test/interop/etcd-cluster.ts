@@ -3,14 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EtcdClient } from '../../blockd/catalogue/etcd-client.ts';
 import type { EtcdTls } from '../../blockd/catalogue/etcd-member.ts';
 import { realClock } from '../../common/clock.ts';
+import { freePorts } from '../free-ports.ts';
 
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 
 interface Member {
   readonly name: string;
@@ -106,18 +106,4 @@ export class EtcdServers {
       env: { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch },
     });
   }
-}
-
-/** Ports that nobody has now; taken all at once, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }

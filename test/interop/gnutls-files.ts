@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import type { Identity } from '../../common/identity.ts';
 import { member, stranger } from '../unit/common/members.ts';
 
-const TOOL_MS = 30_000;
+const TOOL_MS = 60_000;
 const run = promisify(execFile);
 
 /** Writes folders `member` and `stranger` below the root: of one node's name, by the cluster's authority and by another. */

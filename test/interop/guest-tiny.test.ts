@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, open, rm } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,11 +14,12 @@ import { READY_LINE } from '../../lab/guest/command-line.ts';
 import { askGuest, GUEST_PORTS, readGuestStatus } from '../../lab/guest/control.ts';
 import { WRITER_REGION_BYTES } from '../../lab/guest/disk-image.ts';
 import { type GuestStatus, guestProblems, parseGuestStatus } from '../../lab/guest/status.ts';
+import { freePorts } from '../free-ports.ts';
 
-const BOOT_TIMEOUT_MS = 60_000;
-const ANSWER_TIMEOUT_MS = 10_000;
+const BOOT_TIMEOUT_MS = 120_000;
+const ANSWER_TIMEOUT_MS = 30_000;
 /** A sweep reads some hundred records under emulation. */
-const PROGRESS_TIMEOUT_MS = 30_000;
+const PROGRESS_TIMEOUT_MS = 60_000;
 const POLL_MS = 100;
 const CACHE_DIRECTORY = join(import.meta.dirname, '../../.cache/guest');
 
@@ -101,7 +102,7 @@ async function start(): Promise<Machine> {
   const folder = await mkdtemp(join(tmpdir(), 'guest-tiny-'));
   const disk = join(folder, 'disk.raw');
   await copyFile(guest.diskImage, disk);
-  const [echoPort, controlPort, httpPort] = [await freePort(), await freePort(), await freePort()];
+  const [echoPort = 0, controlPort = 0, httpPort = 0] = await freePorts(3);
   const forward = (port: number, to: number) => `hostfwd=tcp:127.0.0.1:${port}-10.88.0.10:${to}`;
   const forwards = [
     forward(echoPort, GUEST_PORTS.echo),
@@ -155,15 +156,6 @@ async function ready(qemu: ChildProcess): Promise<void> {
     if (said.push(line) > 0 && line.includes(READY_LINE)) return;
   }
   throw new Error(`the guest did not get ready within ${BOOT_TIMEOUT_MS} ms; it said: ${said.join('\n')}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function address(): { host: string; port: number; timeoutMs: number } {

@@ -3,7 +3,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +10,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
+import { freePorts } from '../free-ports.ts';
 import { member } from '../unit/common/members.ts';
 import { fails, saveClients, saveForGnutls, tool } from './gnutls-files.ts';
 
@@ -50,20 +50,10 @@ async function endAlone(child: ChildProcess): Promise<void> {
   assert.is((await exited)[0], 0);
 }
 
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return address !== null && typeof address === 'object' ? address.port : 0;
-}
-
 test('blockd --alone serves its images on a port by TLS: nbdinfo lists them, qemu-io writes, strangers see nothing', async () => {
   const server = join(root, 'server');
   await saveForGnutls(server, 'server', await member('localhost'));
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const child = await startAlone('--listen', `127.0.0.1:${port}`, '--tls', server);
   try {
     const at = (image: string, certificates: string): string =>
@@ -90,7 +80,7 @@ test('blockd --alone serves its images on a port by TLS: nbdinfo lists them, qem
 });
 
 test('blockd --alone serves its own machine without TLS where that was asked for', async () => {
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const child = await startAlone('--listen', `127.0.0.1:${port}`, '--insecure-loopback');
   try {
     const info = JSON.parse(await tool('nbdinfo', '--json', `nbd://127.0.0.1:${port}/log`));
