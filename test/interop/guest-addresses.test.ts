@@ -8,12 +8,13 @@ import * as assert from 'uvu/assert';
 import { runIn, spawnIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import { AGENT_PORT_FIRST } from '../../sdnd/pipeline.ts';
+import { killed } from './killed.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { ThreeSwitches } from './three-switches.ts';
 
-const CLIENT_TIMEOUT_MS = 60_000;
-/** Sent as fast as the kernel takes them, some hundred times what a port may. */
-const FLOOD_FRAMES = 20_000;
+const CLIENT_TIMEOUT_MS = 120_000;
+/** Far more than the meter of a port lets through meanwhile; and where a flood ends by itself. */
+const [DROPPED_FRAMES, FLOOD_FRAMES_MAX] = [10_000, 5_000_000];
 const NETWORK = { tenant: 1, name: 'shop', subnets: [{ subnet: '10.88.0.0', bits: 24, services: '10.88.0.1' }] };
 
 const net = new ThreeSwitches();
@@ -108,9 +109,9 @@ guests('behind a closed port nobody is answered; once it is open each is given i
 });
 
 guests('the router answers pings, and tells whose packet ends at it', async () => {
-  assert.match(await run('web', 'ping -n -c 3 -i 0.1 -W 2 10.88.0.1'), / 3 received/);
+  assert.match(await run('web', 'ping -n -c 3 -i 1 -W 20 10.88.0.1'), / 3 received/);
   await run('web', 'ip route replace 10.88.1.0/24 via 10.88.0.1 dev eth0');
-  assert.match(await run('web', 'ping -n -c 1 -t 1 -W 2 10.88.1.9'), /From 10\.88\.0\.1 .*Time to live exceeded/);
+  assert.match(await run('web', 'ping -n -c 1 -t 1 -W 20 10.88.1.9'), /From 10\.88\.0\.1 .*Time to live exceeded/);
 });
 
 guests(
@@ -151,18 +152,21 @@ guests('a guest that floods the services hurts no other', async () => {
     const socket = require('node:dgram').createSocket('udp4');
     const query = Buffer.from('0001010000010000000000000264620473686f7008696e7465726e616c0000010001', 'hex');
     let sent = 0;
-    const go = () => sent < ${FLOOD_FRAMES} ? socket.send(query, 53, '10.88.0.1', () => { sent++; go(); }) : socket.close();
+    const go = () => sent < ${FLOOD_FRAMES_MAX} ? socket.send(query, 53, '10.88.0.1', () => { sent++; go(); }) : socket.close();
     go();`;
   const flooding = spawnIn(hosts.host('app').namespace, process.execPath, ['-e', flood]);
   const ended = once(flooding, 'exit');
   const answers = [];
-  for (let round = 0; round < 10; round++) answers.push(await dig('web', 'db.shop.internal', '+tries=1 +time=5'));
+  for (let round = 0; round < 10; round++) answers.push(await dig('web', 'db.shop.internal', '+tries=1 +time=30'));
   assert.equal(new Set(answers), new Set(['10.88.0.12\nexit 0\n']));
   assert.match(await lease('web'), /exit 0\n$/);
-  assert.equal(await ended, [0, null]);
-  const meters = await net.switch('alpha').ofctl('meter-stats', [`meter=${AGENT_PORT_FIRST + 1}`]);
-  const dropped = Number(/\n0: packet_count:(\d+)/.exec(meters)?.[1]);
-  assert.ok(dropped > FLOOD_FRAMES / 2, meters);
+  // How many of them a busy switch comes to look at before its buffer is full is chance: it floods until it is enough.
+  await net.eventually('its meter has dropped them', async () => {
+    const meters = await net.switch('alpha').ofctl('meter-stats', [`meter=${AGENT_PORT_FIRST + 1}`]);
+    return Number(/\n0: packet_count:(\d+)/.exec(meters)?.[1]) > DROPPED_FRAMES;
+  });
+  flooding.kill('SIGKILL');
+  assert.equal(await ended, [null, 'SIGKILL'], 'it has flooded all the time');
 });
 
 guests('a switch that lost the meters gets them again, with the flows that went with them', async () => {
@@ -186,7 +190,7 @@ guests('without the controller it renews, after its agent was killed too, and af
     await net.killAgent('alpha');
     await net.startAgent('alpha');
     await renews(client);
-    process.kill(await net.switch('alpha').switchPid(), 'SIGKILL');
+    await killed(await net.switch('alpha').switchPid());
     await net.switch('alpha').startSwitch();
     await renews(client);
   } finally {
@@ -222,7 +226,9 @@ guests('a port that goes takes its meter and its flows along', async () => {
   await net.eventually('the meter is gone', async () => {
     return !(await net.switch('alpha').ofctl('dump-meters', [])).includes(`meter=${port} `);
   });
-  assert.not.match(await net.switch('alpha').ofctl('dump-flows', []), new RegExp(`in_port=${port}`));
+  await net.eventually('its flows are gone', async () => {
+    return !(await net.switch('alpha').ofctl('dump-flows', [])).includes(`in_port=${port}`);
+  });
 });
 
 guests.run();

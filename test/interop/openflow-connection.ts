@@ -12,7 +12,7 @@ import {
 import { within } from '../unit/common/members.ts';
 
 /** Nothing here may take longer. */
-const STEP_TIMEOUT_MS = 20_000;
+const STEP_TIMEOUT_MS = 60_000;
 
 function nameOf({ errorType, errorCode, experimenter }: ErrorMessage): string {
   return errorName(errorType, errorCode, experimenter);

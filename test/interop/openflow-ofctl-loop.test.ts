@@ -27,7 +27,7 @@ import * as assert from 'uvu/assert';
 import { Random } from '../unit/openflow/random.ts';
 import { randomFlow } from './random-flows.ts';
 
-const OFCTL_TIMEOUT_MS = 20_000;
+const OFCTL_TIMEOUT_MS = 60_000;
 
 interface Context {
   folder: string;

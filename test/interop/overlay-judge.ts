@@ -8,7 +8,7 @@ import { within } from '../unit/common/members.ts';
 import { OpenFlowConnection } from './openflow-connection.ts';
 import { Vswitch } from './vswitch.ts';
 
-const STEP_TIMEOUT_MS = 20_000;
+const STEP_TIMEOUT_MS = 60_000;
 /** Each tunnel port listens at a port of its own, by which its frames are told apart here. */
 const FIRST_UDP_PORT = 4789;
 /** The neighbour to which everything of the underlay is sent. */

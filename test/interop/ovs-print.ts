@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { encode, type Message } from '@openflow/ofp';
 import * as assert from 'uvu/assert';
 
-const OFCTL_TIMEOUT_MS = 10_000;
+const OFCTL_TIMEOUT_MS = 60_000;
 
 /** Where the print of the next message begins. */
 const NEXT_MESSAGE = /^(?=(?:OFP|NX|ONF)[A-Z]+_[A-Z0-9_]+ (?:request |reply )?\()/m;

@@ -12,7 +12,7 @@ import { within } from '../unit/common/members.ts';
 
 export const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 /** Nothing here may take longer. */
-export const STEP_TIMEOUT_MS = 20_000;
+export const STEP_TIMEOUT_MS = 60_000;
 
 const POLL_MS = 20;
 
@@ -85,7 +85,7 @@ export class OvsdbStand {
   /** Runs `ovs-vsctl` and waits until the switch has obeyed, if there is one. */
   async vsctl(...args: readonly string[]): Promise<string> {
     const wait = this.#switch === undefined ? ['--no-wait'] : [];
-    const said = await this.#run('ovs-vsctl', `--db=${this.unixAddress}`, '--timeout=15', ...wait, ...args);
+    const said = await this.#run('ovs-vsctl', `--db=${this.unixAddress}`, '--timeout=60', ...wait, ...args);
     return said.trim();
   }
 

@@ -32,7 +32,7 @@ import { planConfig } from '../../sdnd/switch-config/config-plan.ts';
 import { failure, within } from '../unit/common/members.ts';
 import { seededRandom } from '../unit/common/seeded-random.ts';
 import { Dice, randomContents, randomWanted } from '../unit/sdnd/random-switch.ts';
-import { OvsdbStand, schemaFile } from './ovsdb-stand.ts';
+import { OvsdbStand, STEP_TIMEOUT_MS, schemaFile } from './ovsdb-stand.ts';
 import { bringLoopbackUp, isInside, runInside } from './own-namespaces.ts';
 
 const PORT = 6640;
@@ -62,7 +62,7 @@ class Heard implements OvsdbListener {
   readonly lock = (isOurs: boolean): void => this.#tell(isOurs ? 'ours' : 'not ours');
 
   async hears(word: string): Promise<void> {
-    while (!this.said.includes(word)) await within(this.#news.promise, 10_000, `no ${word}`);
+    while (!this.said.includes(word)) await within(this.#news.promise, STEP_TIMEOUT_MS, `no ${word}`);
     this.said.splice(0, this.said.indexOf(word) + 1);
   }
 

@@ -10,7 +10,7 @@ import { within } from '../unit/common/members.ts';
 
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 /** Nothing here may take longer. */
-const STEP_TIMEOUT_MS = 20_000;
+const STEP_TIMEOUT_MS = 60_000;
 
 const run = promisify(execFile);
 
@@ -77,7 +77,7 @@ export class Vswitch {
   }
 
   async vsctl(...args: readonly string[]): Promise<void> {
-    await this.#run('ovs-vsctl', `--db=${this.#database}`, '--timeout=15', ...args);
+    await this.#run('ovs-vsctl', `--db=${this.#database}`, '--retry', '--timeout=60', ...args);
   }
 
   delPort(name: string): Promise<void> {
