@@ -10,7 +10,7 @@ import { spawnIn } from './namespace.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Twelve daemons start at once on two cores. */
-const READY_TIMEOUT_MS = 45_000;
+const READY_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 8_000;
 const LOG_TAIL_LINES = 6;
 

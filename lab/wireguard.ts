@@ -15,7 +15,7 @@ const SOCKETS = '/run/wireguard';
 /** The next hop of the switch's tunnels: the kernel's end of the pair. */
 export const TUNNEL_ROUTER = '169.254.99.1';
 const TUNNEL_TABLE = 100;
-const READY_TIMEOUT_MS = 10_000;
+const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
 /** Linux: a device name has at most 15 characters. */
 const NAME_CHARACTERS_MAX = 15;

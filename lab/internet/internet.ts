@@ -17,7 +17,7 @@ export interface InternetPlan {
 export const INTERNET = 'internet';
 const UPLINK = 'up0';
 const PROGRAM = fileURLToPath(new URL('internet-main.ts', import.meta.url));
-const READY_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 60_000;
 
 /** Its end of the wire to the WAN. */
 export function internetEnd(namespace: string, { router, routerMac }: InternetPlan): VethEnd {

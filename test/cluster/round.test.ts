@@ -12,7 +12,7 @@ import { isRunAlive } from '../../lab/run-directory.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../supercloud', import.meta.url));
 /** The round itself takes under a minute and a half on two cores; this is where a hang is called one. */
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 540_000;
 
 /** Another lab may have been started on this machine meanwhile. */
 function isOfLivingLab(namespace: string): boolean {

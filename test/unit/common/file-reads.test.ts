@@ -6,12 +6,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { dropCached } from '../../../blockd/store/page-cache.ts';
 import { FileReads, NOT_AT_ONCE } from '../../../common/file-reads.ts';
+import { until } from '../../until.ts';
 
 const BLOCK = 4096;
 const BLOCKS = 1024;
 const EBADF = -9;
-/** Some seconds. */
-const TURNS_MAX = 1_000_000;
 /** Of a disk: nothing is dropped from a tmpfs. */
 const PARENT = '/var/tmp';
 
@@ -123,10 +122,7 @@ test('a large read is done beside this thread, small ones around it too, and eac
     for (const [block, room] of rooms.entries()) assert.ok(room.equals(content(block)), `block ${block}`);
     const again = Buffer.alloc(large.length);
     assert.is(await later(reads, fd, 0, again), again.length);
-    for (let turn = 0; outcomes.length === 0; turn++) {
-      assert.ok(turn < TURNS_MAX, 'it never came');
-      await new Promise(setImmediate);
-    }
+    await until('the large read has come', async () => outcomes.length > 0);
     assert.equal(outcomes, [large.length]);
     for (let block = 0; block < BLOCKS; block++) {
       assert.ok(large.subarray(block * BLOCK, (block + 1) * BLOCK).equals(content(block)), `block ${block}`);
