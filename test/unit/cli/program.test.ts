@@ -75,7 +75,7 @@ test('one that serves goes on when nobody reads what it says', async () => {
   child.stdout.destroy();
   const exited = once(child, 'exit');
   try {
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(60_000);
     // A socket has its name a moment before it listens; this one is the last that is made.
     for await (const { filename } of watch(data, { signal })) if (filename === 'control') break;
     for (let count = 0; count < 2; count += 1) await greeted(join(data, 'web.sock'));

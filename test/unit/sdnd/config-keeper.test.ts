@@ -90,17 +90,17 @@ onStand(
     const first = await stand.next('changed');
     assert.not.ok(first.repair);
     assert.is(first.changes.length, 4);
-    assert.equal(await keeper.want(WANTED, 5_000), []);
+    assert.equal(await keeper.want(WANTED, 60_000), []);
     stand.server.change([update(OpenVswitchTable, [], { bridges: [] })]);
     const repair = await stand.next('changed');
     assert.ok(repair.repair);
     assert.equal(repair.changes.map(describeChange).at(-1), 'add bridge br-int');
-    assert.equal(await keeper.want({ ...WANTED, bridges: [{ ...BRIDGE, ports: [] }] }, 5_000), []);
+    assert.equal(await keeper.want({ ...WANTED, bridges: [{ ...BRIDGE, ports: [] }] }, 60_000), []);
     assert.not.ok(new FoundConfig(stand.server.database).ports.has('p0'));
     const [root] = stand.server.database.rows(OpenVswitchTable).values();
     assert.is(root?.cur_cfg, root?.next_cfg);
     const before = stand.server.transactions;
-    await keeper.want({ ...WANTED, bridges: [{ ...BRIDGE, ports: [] }] }, 5_000);
+    await keeper.want({ ...WANTED, bridges: [{ ...BRIDGE, ports: [] }] }, 60_000);
     assert.is(stand.server.transactions, before + 1, 'the switch is asked to look again');
   },
 );
@@ -116,7 +116,7 @@ onStand('a server that is away, or speaks rubbish, or has another schema, is tol
   assert.is((await stand.next('lost')).reason, 'there is no column Interface.ofport');
   stand.server.schema = new ModelServer('').schema;
   await stand.next('changed');
-  assert.equal(await keeper.want(WANTED, 5_000), []);
+  assert.equal(await keeper.want(WANTED, 60_000), []);
 });
 
 onStand('what the server refuses is told once, and tried again', async (stand) => {
@@ -139,7 +139,7 @@ onStand('two that undo each other are slowed, and that is told once', async (sta
     );
   await stand.server.start();
   const keeper = stand.start();
-  assert.equal(await keeper.want(WANTED, 5_000), []);
+  assert.equal(await keeper.want(WANTED, 60_000), []);
   stand.server.afterwards = undone;
   stand.server.change(undone());
   await stand.next('contested');
@@ -156,15 +156,15 @@ onStand('two that undo each other are slowed, and that is told once', async (sta
 onStand('a bridge of others is told as a conflict, once, and to who wants it', async (stand) => {
   await stand.server.start();
   const keeper = stand.start();
-  await keeper.want(WANTED, 5_000);
+  await keeper.want(WANTED, 60_000);
   const other = { ...WANTED, owner: 'other' };
-  const conflicts = await keeper.want(other, 5_000);
+  const conflicts = await keeper.want(other, 60_000);
   assert.equal(
     conflicts.map(({ name }) => name),
     ['br-int'],
   );
   assert.equal((await stand.next('conflict')).conflicts, conflicts);
-  assert.equal(await keeper.want(other, 5_000), conflicts);
+  assert.equal(await keeper.want(other, 60_000), conflicts);
   assert.equal(
     stand.told.filter(({ kind }) => kind === 'conflict'),
     [],
