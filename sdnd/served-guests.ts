@@ -52,8 +52,6 @@ export class ServedGuests {
   tell(event: ServiceEvent): void {
     const { log } = this.#parts;
     if (event.kind === 'limited') log.warn(event, 'a port sends more than the services look at');
-    else if (event.kind === 'metadata')
-      log.debug({ portNo: event.portNo }, 'a guest asks for metadata, which are not there');
     else log.debug(event, 'a guest was heard');
   }
 

@@ -30,8 +30,6 @@ export type ServiceEvent =
   | { readonly kind: 'malformed'; readonly portNo: number; readonly protocol: string; readonly fault: PacketFault }
   /** So many frames were dropped unseen, because the port sends too many; at most one such event per port and second. */
   | { readonly kind: 'limited'; readonly portNo: number; readonly frames: number }
-  /** For the metadata address: the agent's to answer. The bytes are the caller's, copy them to keep them. */
-  | { readonly kind: 'metadata'; readonly portNo: number; readonly frame: Uint8Array }
   /** A name outside of the network was asked for, and refused; forwarding such questions would begin here. */
   | { readonly kind: 'name-beyond'; readonly portNo: number; readonly name: string; readonly type: string };
 

@@ -1,4 +1,4 @@
-// What a node's agent answers to its guests: ARP, neighbours, router, DHCP, DNS, and the metadata address handed on. From
+// What a node's agent answers to its guests: ARP, neighbours, router, DHCP, DNS and metadata. From
 // cached bindings alone, so the controller may be away (SOUNDNESS C9). No input or output: a frame of a port goes in, frames
 // for that port and events come out; whatever came, nothing is thrown.
 import { decodeEthernet, EtherType } from '../packets/ethernet.ts';
@@ -19,7 +19,7 @@ export function answerFrame(asker: Asker, frame: Uint8Array): Answer {
     const { source, etherType, payload } = decodeEthernet(frame);
     if (source !== asker.host.mac) return refusal(asker, 'not-own-mac');
     if (etherType === EtherType.arp) return answerArp(asker, payload);
-    if (etherType === EtherType.ipv4) return answerIpv4(asker, payload, frame);
+    if (etherType === EtherType.ipv4) return answerIpv4(asker, payload);
     if (etherType === EtherType.ipv6) return answerIpv6(asker, payload);
     return refusal(asker, 'not-for-services');
   } catch (error) {

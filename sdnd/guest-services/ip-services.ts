@@ -9,6 +9,7 @@ import { type Answer, type Asker, type DatagramEnds, datagramFor, NO_ANSWER, ref
 import { answerDhcp } from './dhcp-server.ts';
 import { answerDns } from './dns-responder.ts';
 import { METADATA_IPV4 } from './guest-network.ts';
+import { answerMetadata } from './metadata-responder.ts';
 import { answerNeighbour } from './neighbour-responder.ts';
 import { advertiseRouter } from './router-advertiser.ts';
 import { answerForRouter } from './router-responder.ts';
@@ -16,14 +17,13 @@ import { answerForRouter } from './router-responder.ts';
 export const DNS_PORT = 53;
 const UNSPECIFIED_IPV4 = 0;
 
-/** `frame`: the whole, which for the metadata address is handed on. @throws BadPacket */
-export function answerIpv4(asker: Asker, bytes: Uint8Array, frame: Uint8Array): Answer {
-  const { host, portNo } = asker;
+/** @throws BadPacket */
+export function answerIpv4(asker: Asker, bytes: Uint8Array): Answer {
+  const { host } = asker;
   const packet = decodeIpv4(bytes);
   const isOwn = host.ipv4.includes(packet.source);
   if (!isOwn && packet.source !== UNSPECIFIED_IPV4) return refusal(asker, 'not-own-address');
-  if (isOwn && packet.destination === METADATA_IPV4)
-    return { frames: [], events: [{ kind: 'metadata', portNo, frame }] };
+  if (isOwn && packet.destination === METADATA_IPV4) return answerMetadata(asker, packet);
   const routed = isOwn ? answerForRouter(asker, packet) : undefined;
   if (routed !== undefined) return routed;
   if (packet.protocol !== IpProtocol.udp) return refusal(asker, 'not-for-services');

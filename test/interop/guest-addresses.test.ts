@@ -199,6 +199,9 @@ guests('without the controller it renews, after its agent was killed too, and af
   }
   assert.match(await lease('app'), /exit 0\n$/);
   assert.is(await dig('app', 'db.shop.internal'), '10.88.0.12\nexit 0\n');
+  await run('app', 'ip route replace 169.254.169.254 dev eth0');
+  const curl = 'curl -s -m 20 http://169.254.169.254/latest/meta-data/hostname';
+  assert.is(await run('app', curl), 'app.shop.internalexit 0\n');
 });
 
 function has(name: string, what: 'bound' | 'renew'): boolean {

@@ -105,7 +105,7 @@ export class GuestClientsStand {
     flows.close();
     const log = createLog('guests', 'silent');
     const tell = (event: ServiceEvent): void => {
-      this.events.push('frame' in event ? { ...event, frame: event.frame.slice() } : event);
+      this.events.push(event);
     };
     this.#desk = new ServiceDesk({ socket, services, tell, clock: realClock, log });
   }

@@ -64,6 +64,16 @@ function run(name: string, script: string): Promise<string> {
   return runIn(hosts.host(name).namespace, 'sh', ['-c', `(${script}) 2>&1 || true`]);
 }
 
+/** What a guest reads of itself, by its router, again and again until it is answered. */
+async function metadata(name: string, item: string): Promise<string> {
+  let text = '';
+  await eventually(`${name} reads its ${item}`, async () => {
+    text = await run(name, `curl -s -m 3 http://169.254.169.254/latest/meta-data/${item}`);
+    return text !== '';
+  });
+  return text;
+}
+
 /** The guest hears something that it did not hear before. */
 async function hearsMore(): Promise<void> {
   const before = heard.length;
@@ -185,18 +195,26 @@ async function move(
   await net.sdnd('migration.complete', { migration });
 }
 
-router('its connection goes on after it has moved, and moved again', async () => {
-  await move('alpha', 'beta', 2, ['eth0', 'eth1']);
-  await hearsMore();
-  await move('beta', 'gamma', 3, ['eth1', 'eth2']);
-  await hearsMore();
-  // All that it said has been said again, in order: the connection is one and the same.
-  assert.equal(
-    heard,
-    heard.map((_, index) => index + 1),
-  );
-  assert.is(await hosts.answered('web', 'far', 3), 3);
-});
+router(
+  'its connection goes on after it has moved, and moved again; each node tells it the same of itself',
+  async () => {
+    const id = await metadata('web', 'instance-id');
+    assert.match(id, /^i-[0-9a-f]{17}$/);
+    assert.is.not(await metadata('far', 'instance-id'), id);
+    await move('alpha', 'beta', 2, ['eth0', 'eth1']);
+    await hearsMore();
+    assert.is(await metadata('web', 'instance-id'), id);
+    await move('beta', 'gamma', 3, ['eth1', 'eth2']);
+    await hearsMore();
+    assert.is(await metadata('web', 'instance-id'), id);
+    // All that it said has been said again, in order: the connection is one and the same.
+    assert.equal(
+      heard,
+      heard.map((_, index) => index + 1),
+    );
+    assert.is(await hosts.answered('web', 'far', 3), 3);
+  },
+);
 
 router('installed is what is wanted, and a second look finds nothing', async () => {
   const { switches } = await net.sdnd('switch.verify', {});

@@ -20,6 +20,7 @@ import {
 } from '../../../sdnd/packets/ethernet.ts';
 import { decodeIpv4 } from '../../../sdnd/packets/ipv4.ts';
 import { ALL_NODES, decodeIpv6, linkLocalOf } from '../../../sdnd/packets/ipv6.ts';
+import { decodeTcp, TcpFlag } from '../../../sdnd/packets/tcp.ts';
 import { decodeUdp } from '../../../sdnd/packets/udp.ts';
 import { fuzzInputs, fuzzSeed } from '../../fuzz-inputs.ts';
 import { seededRandom } from '../common/seeded-random.ts';
@@ -32,6 +33,7 @@ import {
   datagram4,
   dhcpFrame,
   icmpv6Frame,
+  metadataFrame,
   NETWORK,
   PREFIX,
   SERVICE_MAC,
@@ -75,6 +77,9 @@ const MADE_FRAMES: readonly Uint8Array[] = [
     Uint8Array.of(133, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 0x88, 0, 0, 0, 10),
   ),
   datagram4(OWN, METADATA_IPV4, [40_000, 80], new Uint8Array(20)),
+  metadataFrame({ flags: TcpFlag.syn }),
+  metadataFrame({ payload: Buffer.from('GET /latest/meta-data/local-ipv4 HTTP/1.1\r\nHost: a\r\n\r\n') }),
+  metadataFrame({ flags: TcpFlag.ack | TcpFlag.fin }),
 ];
 const FRAMES = [...MADE_FRAMES, ...RECORDED_FRAMES];
 
@@ -127,13 +132,22 @@ function judgeArp(payload: Uint8Array): string {
 
 function judgeIpv4(payload: Uint8Array): string {
   const packet = decodeIpv4(payload);
-  assert.is(packet.source, SERVICES);
+  const { source, protocol } = packet;
+  assert.ok(source === SERVICES || source === METADATA_IPV4, `from ${source}`);
+  if (protocol === 1) return source === SERVICES ? 'icmp of the router' : 'ping';
+  if (source === METADATA_IPV4) return `tcp ${tcpFlags(packet)}`;
   const { sourcePort, payload: message } = decodeUdp(packet, packet.payload);
   if (sourcePort === 53) return 'dns 53';
   const { yourAddress, type, mac } = readDhcpReply(message);
   assert.is(mac, WEB_MAC);
   assert.ok(yourAddress === OWN || yourAddress === 0, 'no address but its own is given');
   return `dhcp ${type}`;
+}
+
+function tcpFlags(packet: ReturnType<typeof decodeIpv4>): number {
+  const { flags, payload } = decodeTcp(packet, packet.payload);
+  if (payload.length > 0) assert.match(Buffer.from(payload).toString('latin1'), /^HTTP\/1\.1 /);
+  return flags;
 }
 
 function sayings({ events }: Answer): string[] {
@@ -157,9 +171,21 @@ test('changed frames are answered to their guest alone, told or passed over', ()
       assert.is(answer.frames.length, 0, "a frame in another's name is not answered");
     for (const kind of [...answer.frames.map(judge), ...sayings(answer)]) seen.set(kind, (seen.get(kind) ?? 0) + 1);
   }
-  const answered = ['arp 2', 'dhcp 2', 'dhcp 5', 'dhcp 6', 'dns 53', 'icmpv6 134', 'icmpv6 136'];
-  const told = ['leased', 'released', 'declined', 'metadata', 'name-beyond', 'refused not-own-address'];
-  const wrong = ['arp', 'ethernet', 'ipv4', 'ipv6', 'icmpv6', 'udp', 'dhcp'].map(
+  const answered = [
+    'arp 2',
+    'dhcp 2',
+    'dhcp 5',
+    'dhcp 6',
+    'dns 53',
+    'icmpv6 134',
+    'icmpv6 136',
+    'ping',
+    'tcp 18',
+    'tcp 25',
+    'tcp 16',
+  ];
+  const told = ['leased', 'released', 'declined', 'name-beyond', 'refused not-own-address'];
+  const wrong = ['arp', 'ethernet', 'ipv4', 'ipv6', 'icmpv6', 'udp', 'tcp', 'dhcp'].map(
     (protocol) => `malformed ${protocol} `,
   );
   for (const kind of [...answered, ...told, ...wrong]) {

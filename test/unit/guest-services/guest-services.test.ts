@@ -82,10 +82,10 @@ test('what a port has used stays counted when bindings change, and a clock that 
   assert.is(services.frame(7, DISCOVER, 5 + 1_000 / FRAMES_PER_S).frames.length, 1);
 });
 
-test('the metadata address is handed to the agent, whole', () => {
-  const frame = datagram4(OWN, METADATA_IPV4, [40_000, 80], nothing);
-  assert.equal(eventsOf(frame), [{ kind: 'metadata', portNo: 7, frame }]);
-  assert.equal(eventsOf(datagram4(0, METADATA_IPV4, [40_000, 80], nothing)), refused('not-for-services'));
+test('the metadata address is asked over TCP, and from an own address', () => {
+  for (const source of [OWN, 0]) {
+    assert.equal(eventsOf(datagram4(source, METADATA_IPV4, [40_000, 80], nothing)), refused('not-for-services'));
+  }
 });
 
 test('addresses that are not its own, and frames for others, are refused', () => {

@@ -4,6 +4,7 @@ import { checksum, pseudoHeader } from '../../../sdnd/packets/checksum.ts';
 
 const ETHERNET_BYTES = 14;
 const IPV6_BYTES = 40;
+const TCP = 6;
 const UDP = 17;
 const ICMPV6 = 58;
 
@@ -30,6 +31,7 @@ function mendIpv4(packet: Uint8Array): void {
   view.setUint16(6, view.getUint16(6) & 0xc000);
   const payload = packet.subarray(header);
   if (view.getUint8(9) === UDP) mendUdp(payload, { source: view.getUint32(12), destination: view.getUint32(16) });
+  if (view.getUint8(9) === TCP) mendTcp(payload, { source: view.getUint32(12), destination: view.getUint32(16) });
   view.setUint16(10, 0);
   view.setUint16(10, checksum(packet.subarray(0, header)));
 }
@@ -44,6 +46,12 @@ function mendIpv6(packet: Uint8Array): void {
   if (view.getUint8(6) !== ICMPV6 || payload.length < 4) return;
   viewOf(payload).setUint16(2, 0);
   viewOf(payload).setUint16(2, checksum(pseudoHeader(ends, ICMPV6, payload.length), payload));
+}
+
+function mendTcp(segment: Uint8Array, ends: Parameters<typeof pseudoHeader>[0]): void {
+  if (segment.length < 18) return;
+  viewOf(segment).setUint16(16, 0);
+  viewOf(segment).setUint16(16, checksum(pseudoHeader(ends, TCP, segment.length), segment));
 }
 
 function mendUdp(datagram: Uint8Array, ends: Parameters<typeof pseudoHeader>[0]): void {

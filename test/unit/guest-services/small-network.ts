@@ -1,13 +1,19 @@
 // A tenant's network of three VMs, and what a guest's own software would send from one of them. Not a test itself.
 import { type EthAddress, ethAddress, ipv4, ipv6 } from '@openflow/ofp';
 import type { Asker } from '../../../sdnd/guest-services/answers.ts';
-import { type GuestHost, type GuestNetwork, NetworkDirectory } from '../../../sdnd/guest-services/guest-network.ts';
+import {
+  type GuestHost,
+  type GuestNetwork,
+  METADATA_IPV4,
+  NetworkDirectory,
+} from '../../../sdnd/guest-services/guest-network.ts';
 import { checksum, pseudoHeader } from '../../../sdnd/packets/checksum.ts';
 import { DhcpOption, type DhcpOptionEntry, DhcpType } from '../../../sdnd/packets/dhcp.ts';
 import { BROADCAST_MAC, EtherType, encodeEthernet, multicastMac } from '../../../sdnd/packets/ethernet.ts';
 import { BROADCAST_IPV4, encodeIpv4, IpProtocol } from '../../../sdnd/packets/ipv4.ts';
 import { encodeIpv6, selfMadeAddress, solicitedNode } from '../../../sdnd/packets/ipv6.ts';
 import { OctetWriter } from '../../../sdnd/packets/octets.ts';
+import { encodeTcp, TcpFlag, type TcpSegment } from '../../../sdnd/packets/tcp.ts';
 import { encodeUdp } from '../../../sdnd/packets/udp.ts';
 
 export const PREFIX = ipv6('fd00:88::');
@@ -54,6 +60,16 @@ export function datagram4(
   const packet = encodeIpv4({ ...ends, protocol: IpProtocol.udp, payload: udp });
   const mac = destination === BROADCAST_IPV4 ? BROADCAST_MAC : SERVICE_MAC;
   return encodeEthernet({ destination: mac, source: WEB_MAC, etherType: EtherType.ipv4, payload: packet });
+}
+
+/** A frame of `web` with a segment for the metadata address. */
+export function metadataFrame(segment: Partial<TcpSegment>, source = WEB.ipv4[0] ?? 0): Uint8Array {
+  const ends = { source, destination: METADATA_IPV4 };
+  const ports = { sourcePort: 40_000, destinationPort: 80 };
+  const numbers = { sequence: 1_000, acknowledgement: 0, flags: TcpFlag.ack, payload: new Uint8Array(0) };
+  const payload = encodeTcp(ends, { ...ports, ...numbers, ...segment });
+  const packet = encodeIpv4({ ...ends, protocol: IpProtocol.tcp, payload });
+  return encodeEthernet({ destination: SERVICE_MAC, source: WEB_MAC, etherType: EtherType.ipv4, payload: packet });
 }
 
 /** What a DHCP client says; all that it does not say is zero. */
