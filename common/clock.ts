@@ -23,6 +23,17 @@ export function deadline(clock: Clock, delayMs: number): AbortSignal {
   return end.signal;
 }
 
+/** Gives what is begun a signal that aborts after so long, and lets go of the timer at its end. */
+export async function within<T>(clock: Clock, limitMs: number, begin: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const end = new AbortController();
+  const timer = clock.setTimer(limitMs, () => end.abort());
+  try {
+    return await begin(end.signal);
+  } finally {
+    timer.cancel();
+  }
+}
+
 /** The machine's clock. */
 export const realClock: Clock = {
   nowMs: () => performance.now(),

@@ -1,7 +1,7 @@
 // Whether another node's ports can be reached from this one, and what stands in the way where they cannot: opens a
 // connection to each, looks whose certificate is there, and closes it. Nothing is said on it.
 import { connect } from 'node:net';
-import { type Clock, deadline } from '../../common/clock.ts';
+import { type Clock, within } from '../../common/clock.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Identity } from '../../common/identity.ts';
 import { CALLS_PROTOCOL, connectTls } from '../../common/tls.ts';
@@ -49,10 +49,10 @@ export function lookAtPorts(
   ];
   return Promise.all(
     daemons.map(async ({ daemon, port, isPlain }) => {
-      const signal = deadline(clock, DIAL_LIMIT_MS);
-      const dialled = isPlain
-        ? dialPlain(peer.address, port, signal)
-        : connectTls({ ...peer, port }, identity, CALLS_PROTOCOL, signal).then((socket) => void socket.destroy());
+      const dialled = within(clock, DIAL_LIMIT_MS, async (signal) => {
+        if (isPlain) await dialPlain(peer.address, port, signal);
+        else (await connectTls({ ...peer, port }, identity, CALLS_PROTOCOL, signal)).destroy();
+      });
       return { daemon, port, ...(await outcomeOf(dialled)) };
     }),
   );

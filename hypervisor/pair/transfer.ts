@@ -1,7 +1,7 @@
 // How fast bytes come from another node: one stream, bounded in bytes and in time at both ends, whose receiver measures.
 // Never two at once from one node, so that nobody loads a link by asking often.
 import type { TLSSocket } from 'node:tls';
-import { type Clock, deadline } from '../../common/clock.ts';
+import { type Clock, type Timer, within } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Identity } from '../../common/identity.ts';
 import { openBulk } from '../../common/rpc/bulk.ts';
@@ -36,9 +36,9 @@ export function steadyRate(arrived: readonly Arrived[]): RateFigures {
 
 /** Takes a transfer from a node. @throws OperationError UNREACHABLE, BULK_REFUSED, TRANSFER_EMPTY */
 export async function measureRate(target: Target, identity: Identity, clock: Clock): Promise<RateFigures> {
-  const signal = deadline(clock, WHOLE_MS_MAX);
-  const socket = await openBulk(target, identity, RATE_PURPOSE, '', signal);
-  const arrived = await receive(socket, clock, signal);
+  const arrived = await within(clock, WHOLE_MS_MAX, async (signal) =>
+    receive(await openBulk(target, identity, RATE_PURPOSE, '', signal), clock, signal),
+  );
   if (arrived.length < 2)
     throw new OperationError('TRANSFER_EMPTY', `nothing came of a transfer from ${target.node}`, {
       remedy: 'Look at the ports and the MTU first; if another transfer from there was under way, try again.',
@@ -50,14 +50,18 @@ function receive(socket: TLSSocket, clock: Clock, signal: AbortSignal): Promise<
   return new Promise((resolve) => {
     const arrived: Arrived[] = [];
     let bytes = 0;
+    let timer: Timer | undefined;
     const stop = (): void => void socket.destroy();
     signal.addEventListener('abort', stop, { once: true });
     socket.on('data', (chunk: Buffer) => {
-      if (bytes === 0) clock.setTimer(TRANSFER_MS_MAX, stop);
+      timer ??= clock.setTimer(TRANSFER_MS_MAX, stop);
       bytes += chunk.length;
       arrived.push({ atMs: clock.nowMs(), bytes });
     });
-    socket.once('close', () => resolve(arrived));
+    socket.once('close', () => {
+      timer?.cancel();
+      resolve(arrived);
+    });
   });
 }
 

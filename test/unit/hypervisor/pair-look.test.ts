@@ -65,13 +65,15 @@ test('ports that are open, closed, and of somebody else; a clock that is ahead; 
   assert.ok(Math.abs((clock?.offsetMs ?? 0) - AHEAD_MS) <= errorMs + 1, `${clock?.offsetMs} within ${errorMs}`);
   assert.is(roundTrip?.samples, 9);
   assert.ok((roundTrip?.minMs ?? Number.NaN) <= (roundTrip?.medianMs ?? Number.NaN));
-  const strange = await lookOf(others.babbling, others.babbling).pair.look(PEER, false);
+  const stranger = lookOf(others.babbling, others.babbling);
+  const strange = await stranger.pair.look(PEER, false);
   assert.equal(
     strange.ports.map(({ outcome }) => outcome),
     ['strange', 'strange'],
   );
   assert.is(strange.roundTrip, null);
   client.close();
+  stranger.client.close();
   others.close();
   await server.close();
 });
