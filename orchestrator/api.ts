@@ -22,6 +22,7 @@ import type { Network } from './network.ts';
 import type { Pins } from './pins.ts';
 import type { Propagation } from './propagation.ts';
 import type { Readers } from './readers.ts';
+import type { SecurityGroups } from './security-groups.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { State } from './state.ts';
 import type { StubEvents } from './stub-events.ts';
@@ -51,6 +52,7 @@ export interface Rooms {
   readonly migrations: Migrations;
   readonly network: Network;
   readonly egress: EgressOrders;
+  readonly groups: SecurityGroups;
   readonly topology: Topology;
   readonly doctor: Doctor;
   readonly reports: MachineReports;
@@ -113,7 +115,7 @@ export function watchStatus(
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
   const { members, images, readers, rebuild, pins, stubs, snapshots, seeds, propagation, sweep, vms, migrations } =
     rooms;
-  const { network, egress, reports, join, points, growth } = rooms;
+  const { network, egress, groups, reports, join, points, growth } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -199,6 +201,7 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'egress.show': () => egress.show(),
     'egress.set': (order) => egress.set(order),
     'egress.remove': () => egress.remove(),
+    ...groups.handlers(),
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'network.trace': (request) => members.controller.sdnd.call('network.trace', request),
     'network.topology': () => rooms.topology.show(),

@@ -33,6 +33,7 @@ import { Pins } from './pins.ts';
 import { Propagation } from './propagation.ts';
 import { Readers } from './readers.ts';
 import { ScheduledSnapshots } from './scheduled-snapshots.ts';
+import { SecurityGroups } from './security-groups.ts';
 import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
@@ -94,7 +95,8 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const startPull = pulls.startSoon.bind(pulls);
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
-  const network = new Network({ ...shared, plan });
+  const groups = new SecurityGroups(shared);
+  const network = new Network({ ...shared, groups, plan });
   const egress = new EgressOrders({ ...shared, network, plan });
   const topology = new Topology({ ...shared, nodes: () => members.states() });
   reports.lookRound();
@@ -123,6 +125,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     migrations,
     network,
     egress,
+    groups,
     topology,
     doctor: new Doctor(shared),
     reports,

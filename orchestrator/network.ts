@@ -8,18 +8,27 @@ import type { Cluster } from './cluster.ts';
 import { egressOf } from './egress.ts';
 import { guestNetwork } from './guest-network.ts';
 import { isEnded } from './migration-journal.ts';
+import type { SecurityGroups } from './security-groups.ts';
 import type { AddressRecord, State } from './state.ts';
 
 export class Network {
   readonly #state: State;
   readonly #cluster: Cluster;
   readonly #admission: Admission;
+  readonly #groups: SecurityGroups;
   readonly #plan: GuestNetworkPlan;
 
-  constructor(options: { state: State; cluster: Cluster; admission: Admission; plan?: GuestNetworkPlan }) {
+  constructor(options: {
+    state: State;
+    cluster: Cluster;
+    admission: Admission;
+    groups: SecurityGroups;
+    plan?: GuestNetworkPlan;
+  }) {
     this.#state = options.state;
     this.#cluster = options.cluster;
     this.#admission = options.admission;
+    this.#groups = options.groups;
     this.#plan = options.plan ?? guestNetwork();
   }
 
@@ -71,6 +80,8 @@ export class Network {
   async repeat(): Promise<void> {
     const { sdnd } = this.#cluster.controller;
     await this.tellNetwork();
+    // Before the first binding: no guest is there unfiltered for a moment.
+    await this.#groups.tell();
     const { bindings: known, term } = await sdnd.call('binding.list', {});
     const epochs = new Map(known.map((binding) => [binding.owner, binding.epoch]));
     const missing = this.#bindings().filter((binding) => (epochs.get(binding.owner) ?? -1) < binding.epoch);

@@ -9,6 +9,7 @@ import type { StubEvent } from '../wire/contracts/events.ts';
 import type { NodeOutside } from '../wire/contracts/guest-network.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
 import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
+import type { SecurityGroup } from '../wire/contracts/security-groups.ts';
 import type { UnderlayMember } from '../wire/contracts/underlay.ts';
 
 /** A member node; `capabilities` are null until its agent registered. */
@@ -83,6 +84,7 @@ interface Tables {
   images: ImageRecord;
   counters: CounterRecord;
   events: StubEvent;
+  groups: SecurityGroup;
   underlay: UnderlayMember;
   /** By network. */
   egress: EgressOrder;
@@ -98,6 +100,7 @@ const TABLES: readonly Table[] = [
   'images',
   'counters',
   'events',
+  'groups',
   'underlay',
   'egress',
 ];
@@ -114,6 +117,7 @@ export class State {
     images: new Map(),
     counters: new Map(),
     events: new Map(),
+    groups: new Map(),
     underlay: new Map(),
     egress: new Map(),
   };

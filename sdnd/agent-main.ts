@@ -17,7 +17,9 @@ import { GuestBook } from './guest-book.ts';
 import { GuestPorts, PortRecord } from './guest-ports.ts';
 import { GuestServices } from './guest-services/guest-services.ts';
 import { HostPorts } from './host-ports.ts';
+import { SwitchCommand } from './local-switch/switch-command.ts';
 import { INTEGRATION_BRIDGE, type NodeSwitch, tunnelNumbers, wantedSwitch } from './node-switch.ts';
+import { PortConnections } from './security/port-connections.ts';
 import { ServedGuests } from './served-guests.ts';
 import { ServiceDesk } from './service-desk.ts';
 import { SwitchAgent } from './switch-agent.ts';
@@ -105,8 +107,13 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     ...{ directory: config.state, disk: realDisk, clock: realClock, log },
     ports: () => ports.hostPorts(),
   });
+  const command = new SwitchCommand(config.openVswitch);
   const agent = new SwitchAgent({
     ...{ ports, journal, host, gates, guests, log },
+    connections: new PortConnections({
+      run: (name, ...words) => command.run(name, ...words),
+      datapathType: node.datapathType,
+    }),
     ...(topology !== undefined && { links: topology }),
     traffic,
     servicePacketIns: () => desk.packetIns,

@@ -21,6 +21,8 @@ import type { Overlay } from './overlay.ts';
 import type { OverlayRecord } from './overlay-record.ts';
 import { checkNetworks } from './overlay-refusals.ts';
 import { LATE_FORWARD_SEC } from './pipeline.ts';
+import { ConnectionCarrier, type ConnectionsOf } from './security/connection-carrier.ts';
+import { groupsRecord } from './security/groups-record.ts';
 import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
 import { Topology } from './topology/topology.ts';
 import { Tracer } from './trace/tracer.ts';
@@ -36,6 +38,7 @@ export interface ControllerParts {
   readonly overlay: Overlay;
   readonly journal: Pick<Journal<OverlayRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
   readonly agents: Pick<AgentTeller, 'tell' | 'forget'>;
+  readonly connectionsOf: ConnectionsOf;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -50,6 +53,7 @@ export class Controller implements SwitchListener {
   readonly #channels = new Map<string, OpenFlowChannel>();
   readonly #topology: Topology;
   readonly #tracer: Tracer;
+  readonly #carrier: ConnectionCarrier;
   #commands: Promise<unknown> = Promise.resolve();
   /** When each place that a guest has left is forgotten. */
   readonly #departures = new Map<Binding, Timer>();
@@ -59,7 +63,7 @@ export class Controller implements SwitchListener {
    */
   #isTold = false;
 
-  constructor({ overlay, journal, agents, clock, log }: ControllerParts) {
+  constructor({ overlay, journal, agents, connectionsOf, clock, log }: ControllerParts) {
     this.#overlay = overlay;
     this.#journal = journal;
     this.#agents = agents;
@@ -67,6 +71,8 @@ export class Controller implements SwitchListener {
     this.#log = log;
     this.#topology = new Topology({ overlay, clock, log, setLinks: (links) => void this.#setMeasured(links) });
     this.#topology.overlayChanged();
+    const changed = (): void => void this.#updateAll();
+    this.#carrier = new ConnectionCarrier({ overlay, connectionsOf, changed, clock, log });
     this.#tracer = new Tracer({
       overlay,
       portsOf: (node) => this.#switches.get(node)?.ports,
@@ -81,6 +87,7 @@ export class Controller implements SwitchListener {
     return {
       'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
       'networks.set': async ({ networks }) => this.#carryOut(() => this.#networksRecord(networks)),
+      'groups.set': async ({ groups }) => this.#carryOut(() => groupsRecord(groups, this.#overlay.groups)),
       'links.join': ({ links }, { peer, progress, signal }) =>
         this.#topology.join(peer.node, links, (peers) => progress({ peers }), signal),
       'links.report': ({ links }, { peer }) => this.#topology.report(peer.node, links),
@@ -92,7 +99,7 @@ export class Controller implements SwitchListener {
       'migration.prepare': ({ migration, to }) => this.#prepare(migration, to),
       'migration.complete': async ({ migration }, { peer }) => {
         this.#checkCompleter(migration, peer);
-        return this.#carryOut(() => this.#overlay.complete(migration));
+        return this.#complete(migration);
       },
       'migration.cancel': async ({ migration }) => this.#carryOut(() => this.#overlay.cancel(migration)),
       'network.trace': (request) => this.#tracer.trace(request),
@@ -135,6 +142,7 @@ export class Controller implements SwitchListener {
     for (const reconciler of this.#switches.values()) reconciler.close();
     for (const timer of this.#departures.values()) timer.cancel();
     this.#topology.close();
+    this.#carrier.close();
   }
 
   async #prepare(migration: string, to: Binding): Promise<Record<string, never>> {
@@ -142,7 +150,23 @@ export class Controller implements SwitchListener {
     // Asked before and after: a command that will be refused need not wait for a port, nor one that stands already.
     if (this.#overlay.prepare(migration, to) === undefined) return this.#carryOut(() => undefined);
     if (!(await destination.hasPort(to.port, PORT_TIMEOUT_MS))) throw this.#noPort(destination, to);
-    return this.#carryOut(() => this.#overlay.prepare(migration, to));
+    const done = await this.#carryOut(() => this.#overlay.prepare(migration, to));
+    this.#carryConnections(to.owner, this.#overlay.bindings.get(to.owner));
+    return done;
+  }
+
+  // Of connections that began since the preparation the source tells now.
+  async #complete(migration: string): Promise<Record<string, never>> {
+    const owner = this.#overlay.destinationOf(migration)?.owner;
+    const from = owner === undefined ? undefined : this.#overlay.bindings.get(owner);
+    const done = await this.#carryOut(() => this.#overlay.complete(migration));
+    if (owner !== undefined) this.#carryConnections(owner, from);
+    return done;
+  }
+
+  /** Nobody waits for it: until it is done answers that come first are lost, and come again. */
+  #carryConnections(owner: string, from: Binding | undefined): void {
+    if (from !== undefined) void this.#carrier.carry(owner, from.node);
   }
 
   /** What was told before counts only if this process has heard all of it. */

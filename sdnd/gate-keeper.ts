@@ -4,6 +4,7 @@ import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import { closeGate, GATE_FILTER, gateFlows, openGate } from './gate.ts';
 import { FlowKeeper } from './local-switch/flow-keeper.ts';
+import { forgetZone } from './security/forget-zone.ts';
 import { isServiceFlow, metersAfter, metersBefore, type ServedPort, serviceFlows } from './service-flows.ts';
 
 export interface GateKeeperParts {
@@ -41,6 +42,11 @@ export class GateKeeper {
   /** Answers after the switch's barrier. @throws OperationError SWITCH_LOST, SWITCH_REFUSED */
   close(portNo: number): Promise<void> {
     return this.#flows.change(closeGate(portNo));
+  }
+
+  /** What the switch remembers of the connections of the guest that had this number before. */
+  forget(portNo: number): void {
+    this.#flows.say([forgetZone(portNo)]);
   }
 
   /** Compares at once: somebody was at the switch. */

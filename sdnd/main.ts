@@ -43,7 +43,12 @@ await runDaemon('sdnd', Config, async (config, { log }) => {
     term,
     call: (member, news) => clients.of(member).call('guests.set', news),
   });
-  const controller = new Controller({ ...base, journal, agents });
+  const controller = new Controller({
+    ...base,
+    journal,
+    agents,
+    connectionsOf: (member, owner) => clients.of(member).call('connections.list', { owner }),
+  });
   const switches = await startOpenFlowServer({
     identity,
     address: config.address,

@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import { Binding, MeshLink, OverlayMember } from '../wire/contracts/sdnd.ts';
+import { SecurityGroups } from '../wire/contracts/security-groups.ts';
 import { MigrationId, Name } from '../wire/names.ts';
 import { PastGuest } from './guest-past.ts';
 
@@ -17,6 +18,8 @@ export const OverlayRecord = Type.Union([
   Type.Object({ kind: Type.Literal('links'), links: Type.Array(MeshLink) }),
   /** All tenants' networks. */
   Type.Object({ kind: Type.Literal('networks'), networks: Type.Array(GuestNetworkPlan) }),
+  /** All security groups. */
+  Type.Object({ kind: Type.Literal('groups'), groups: SecurityGroups }),
   /** Addresses that a guest had; kept for switches that still have its flows. */
   Type.Object({ kind: Type.Literal('past'), guest: PastGuest }),
   /** A controller began to speak to switches under this term. */

@@ -3,9 +3,11 @@
 import { OperationError } from '../common/errors.ts';
 import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import type { Binding, MeshLink, OverlayMember } from '../wire/contracts/sdnd.ts';
+import type { GuestConnection, SecurityGroup } from '../wire/contracts/security-groups.ts';
 import type { Flow } from './flow.ts';
 import { type OverlayView, tenantOf } from './forwarding/view.ts';
 import { PastGuests, pastOf } from './guest-past.ts';
+import { meshOf } from './mesh/members-mesh.ts';
 import { Mesh } from './mesh/mesh.ts';
 import type { OverlayRecord } from './overlay-record.ts';
 import { checkPlace, migrationBusy, over, stale, taken, unknown } from './overlay-refusals.ts';
@@ -19,13 +21,14 @@ const ENDED_MAX = 1024;
 /** Raised when the control plane is restored from a backup, which is not built yet. */
 const INCARNATION = 1;
 
-const COMMON_UNDERLAY = 'mesh';
-
 export class Overlay implements OverlayView {
   readonly incarnation = INCARNATION;
+  /** By owner; not recorded: what is in use its new switch soon remembers itself. */
+  readonly connections = new Map<string, readonly GuestConnection[]>();
   #members: readonly OverlayMember[] = [];
   #links: readonly MeshLink[] = [];
   #networks: readonly GuestNetworkPlan[] = [];
+  #groups: readonly SecurityGroup[] = [];
   #mesh = new Mesh([]);
   readonly #bindings = new Map<string, Binding>();
   /** By migration. */
@@ -52,6 +55,9 @@ export class Overlay implements OverlayView {
   }
   get networks(): readonly GuestNetworkPlan[] {
     return this.#networks;
+  }
+  get groups(): readonly SecurityGroup[] {
+    return this.#groups;
   }
   get mesh(): Mesh {
     return this.#mesh;
@@ -99,6 +105,9 @@ export class Overlay implements OverlayView {
       case 'networks':
         this.#networks = record.networks;
         break;
+      case 'groups':
+        this.#groups = record.groups;
+        break;
       case 'bound':
         this.#bind(record.binding);
         this.#forgetPreparationsUpTo(record.binding);
@@ -134,6 +143,7 @@ export class Overlay implements OverlayView {
       { kind: 'members', members: [...this.#members] },
       ...(this.#links.length === 0 ? [] : [{ kind: 'links' as const, links: [...this.#links] }]),
       ...(this.#networks.length === 0 ? [] : [{ kind: 'networks' as const, networks: [...this.#networks] }]),
+      ...(this.#groups.length === 0 ? [] : [{ kind: 'groups' as const, groups: [...this.#groups] }]),
       ...this.#past.all.map((guest) => ({ kind: 'past', guest }) as const),
       ...[...this.#bindings.values()].map((binding) => ({ kind: 'bound', binding }) as const),
       ...[...this.#completed].map((migration) => ({ kind: 'completed', migration }) as const),
@@ -194,6 +204,7 @@ export class Overlay implements OverlayView {
     if (old !== undefined) this.#past.add(old);
     this.#bindings.delete(owner);
     this.#departures.delete(owner);
+    this.connections.delete(owner);
   }
 
   #complete(migration: string): void {
@@ -250,18 +261,6 @@ export class Overlay implements OverlayView {
       if (isSamePort || isSameAddress) throw taken(binding, other);
     }
   }
-}
-
-/** Members that say nothing of their underlay are all in one. */
-function meshOf(members: readonly OverlayMember[], links: readonly MeshLink[]): Mesh {
-  const nodes = members.map(({ address, feet, ...member }) => ({
-    ...member,
-    feet: feet ?? [{ underlay: COMMON_UNDERLAY, inner: address }],
-  }));
-  return new Mesh(
-    nodes,
-    links.map(({ a, b, latencyMs }) => ({ a, b, latencyMs: latencyMs ?? undefined })),
-  );
 }
 
 function remember(ended: Set<string>, migration: string): void {

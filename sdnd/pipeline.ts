@@ -12,26 +12,34 @@
 //                                   source MAC and IPv4 or ARP sender must be the binding's     drop
 //                                   of that port, or its IPv6 address the link-local one of
 //                                   its MAC (N6); marked with its tenant (N7); ARP to arp, IPv4
-//                                   to route, IPv6 to forward
+//                                   to route, IPv6 to forward; of a member of security groups
+//                                   both to groups-out, by its zone of connections
 //               from outside        for a network's address: back to ingress under the guest's     drop
 //                                   (ct), if it is of a connection of the network; to route
 //  2 arp        ARP of guests       a request for a known address is answered by the switch     forward
-//  3 route      IPv4 of guests      to the router of its tenant's network: one off its time to  forward
+//  3 groups-out IP of members       a rule of the sender's groups allows it: noted               on
+//  4 judge-out  IP of members       on, if a rule allows it or its connection is known; a new    drop
+//                                   connection is remembered (ct); to route or forward
+//  5 route      IPv4 of guests      to the router of its tenant's network: one off its time to  forward
 //                                   live, and to the MAC address of whom it is for, or on to
 //                                   the router as the way out
-//  4 forward    to a known MAC      of its tenant: where it is, a local port or a node behind   drop
-//                                   the tunnel, to the registers; to gate-out
+//  6 forward    to a known MAC      of its tenant: where it is, a local port or a node behind   drop
+//                                   the tunnel, to the registers; to gate-out, or track-in if it is
+//                                   for a member of security groups
 //               from the tunnel     of a guest that has just moved away, for 5 s, and at a
 //                                   gateway on the way: to relay
 //               to the router       to the node of the network's way out; there under the
 //                                   network's address (ct), to gate-out
-//  5 gate-out   to the tunnel       only frames of guests, with their origin's hop budget       drop
+//  7 track-in   IP for members      looked up among the receiver's connections; ARP to gate-out  drop
+//  8 groups-in  IP for members      as groups-out, by the receiver's groups                      on
+//  9 judge-in   IP for members      as judge-out; to gate-out                                    drop
+// 10 gate-out   to the tunnel       only frames of guests, with their origin's hop budget       drop
 //               to a local port     an agent's open port, by the agent's flow; a lab's port      drop
 //               to a closed port    of a guest that migrates: frames of guests into the tunnel
 //                                   to its other place; frames from the tunnel, at its old
 //                                   place, to relay
 //               to the outside      only under the network's address                            drop
-//  6 relay      from the tunnel     one off the hop budget, and into the tunnel; at 0: drop     drop
+// 11 relay      from the tunnel     one off the hop budget, and into the tunnel; at 0: drop     drop
 //
 // A frame from the tunnel gets into one only by the table relay, each flow of which takes one off the budget in its
 // tunnel id: no set of these flows, whatever mixture of old and new, takes a frame through more than 8 tunnels (N1,
@@ -41,11 +49,25 @@
 import { ethAddress, type NxRegLoad } from '@openflow/ofp';
 
 /** Flow tables in the order in which a frame goes through them. */
-export const Table = { gateIn: 0, ingress: 1, arp: 2, route: 3, forward: 4, gateOut: 5, relay: 6 } as const;
+export const Table = {
+  gateIn: 0,
+  ingress: 1,
+  arp: 2,
+  groupsOut: 3,
+  judgeOut: 4,
+  route: 5,
+  forward: 6,
+  trackIn: 7,
+  groupsIn: 8,
+  judgeIn: 9,
+  gateOut: 10,
+  relay: 11,
+} as const;
 
 /** `reg0`: where a frame came from. Open vSwitch starts every register at 0. */
 export const Origin = { guest: 0, tunnel: 1, outside: 2 } as const;
-// `reg1` is the number of the port that the frame is for, a guest's or the tunnel's; `reg2` its tenant.
+// `reg1` is the number of the port that the frame is for, a guest's or the tunnel's; `reg2` its tenant; `reg3` the zone of
+// connections that it was looked up in last, `reg4` and `reg5` what its sender's and its receiver's groups say of it.
 
 /** Higher is looked at first. */
 export const Priority = { miss: 0, fallback: 100, normal: 200, own: 300, detour: 400 } as const;
@@ -109,6 +131,19 @@ const EGRESS_ZONES = AGENT_PORT_FIRST - 1;
 export function egressZone(tenant: number): number {
   return 1 + (tenant % EGRESS_ZONES);
 }
+
+/** Zones of members' connections at ports that no agent has: above all those of agents' ports, which are their numbers. */
+const LAB_ZONES_FIRST = AGENT_PORT_LAST + 1;
+const LAB_PORTS_MAX = 0xff;
+
+/** In which zone the connections of a port's guest are remembered: no other port's. Undefined: there is none left for it. */
+export function portZone(portNo: number): number | undefined {
+  if (isAgentPort(portNo)) return portNo;
+  return portNo <= LAB_PORTS_MAX ? LAB_ZONES_FIRST + portNo : undefined;
+}
+
+/** How long answers on connections that came with a guest are taken that its new switch has not seen yet (SOUNDNESS C5). */
+export const CARRIED_SEC = 300;
 
 /** How long frames that come late for a guest are sent on from its old place (SOUNDNESS C1). */
 export const LATE_FORWARD_SEC = 5;

@@ -8,18 +8,21 @@ import type { switchAgentContract } from '../wire/contracts/sdnd.ts';
 import type { GateKeeper } from './gate-keeper.ts';
 import { type GuestPort, type GuestPorts, type PortRecord, portName } from './guest-ports.ts';
 import type { HostPorts } from './host-ports.ts';
+import type { PortConnections } from './security/port-connections.ts';
 import type { ServedGuests } from './served-guests.ts';
 import type { TopologyAgent } from './topology/topology-agent.ts';
 import type { TrafficKeeper } from './traffic/traffic-keeper.ts';
 
 /** A journal above this is rewritten as the state it leads to. */
 const JOURNAL_BYTES_MAX = 256 * 1024;
+/** Of guests that have just left; the oldest are forgotten. */
+const LEFT_MAX = 64;
 
 export interface SwitchAgentParts {
   readonly ports: GuestPorts;
   readonly journal: Pick<Journal<PortRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
   readonly host: Pick<HostPorts, 'add' | 'remove' | 'hasDevice'>;
-  readonly gates: Pick<GateKeeper, 'open' | 'close'>;
+  readonly gates: Pick<GateKeeper, 'open' | 'close' | 'forget'>;
   readonly guests: Pick<ServedGuests, 'set' | 'look'>;
   /** Absent: the node's links are not probed. */
   readonly links?: Pick<TopologyAgent, 'look' | 'packetIns'>;
@@ -27,6 +30,7 @@ export interface SwitchAgentParts {
   readonly traffic?: Pick<TrafficKeeper, 'look' | 'sent'>;
   /** Frames that the switch brought for the guests' services. */
   readonly servicePacketIns?: () => number;
+  readonly connections: Pick<PortConnections, 'list'>;
   readonly log: Log;
 }
 
@@ -39,10 +43,24 @@ export class SwitchAgent {
   readonly #links: SwitchAgentParts['links'];
   readonly #traffic: SwitchAgentParts['traffic'];
   readonly #servicePacketIns: () => number;
+  readonly #connections: SwitchAgentParts['connections'];
   readonly #log: Log;
+  /** By owner the port numbers of guests that have just left: what the switch remembers of them is asked for after that. */
+  readonly #left = new Map<string, number>();
   #commands: Promise<unknown> = Promise.resolve();
 
-  constructor({ ports, journal, host, gates, guests, links, traffic, servicePacketIns, log }: SwitchAgentParts) {
+  constructor({
+    ports,
+    journal,
+    host,
+    gates,
+    guests,
+    connections,
+    links,
+    traffic,
+    servicePacketIns,
+    log,
+  }: SwitchAgentParts) {
     this.#ports = ports;
     this.#journal = journal;
     this.#host = host;
@@ -51,6 +69,7 @@ export class SwitchAgent {
     this.#links = links;
     this.#traffic = traffic;
     this.#servicePacketIns = servicePacketIns ?? (() => 0);
+    this.#connections = connections;
     this.#log = log;
   }
 
@@ -61,6 +80,7 @@ export class SwitchAgent {
       'port.detach': ({ owner }) => this.#inTurn(() => this.#detach(owner)),
       'port.close': ({ owner }) => this.#turn(owner, false),
       'port.open': ({ owner }) => this.#turn(owner, true),
+      'connections.list': ({ owner }) => this.#listConnections(owner),
       'guests.set': async (news) => {
         await this.#guests.set(news);
         return {};
@@ -92,6 +112,7 @@ export class SwitchAgent {
     const port = { owner, mac, portNo, open: false };
     await this.#keep({ kind: 'numbered', portNo }, { kind: 'port', port });
     await this.#gates.close(portNo);
+    this.#gates.forget(portNo);
     return port;
   }
 
@@ -102,6 +123,7 @@ export class SwitchAgent {
     await this.#gates.close(port.portNo);
     await this.#host.remove(portName(owner));
     await this.#keep({ kind: 'detached', owner });
+    this.#noteLeft(owner, port.portNo);
     this.#guests.look();
     this.#traffic?.look();
     this.#log.info({ owner, port: portName(owner) }, 'a port is detached');
@@ -119,6 +141,18 @@ export class SwitchAgent {
     kept.catch((error: unknown) => this.#log.error({ err: error, owner, open }, 'a gate is not in the journal'));
     await (open ? this.#gates.open(port.portNo) : this.#gates.close(port.portNo));
     return {};
+  }
+
+  async #listConnections(owner: string): ReturnType<PortConnections['list']> {
+    const portNo = this.#ports.get(owner)?.portNo ?? this.#left.get(owner);
+    return portNo === undefined ? { connections: [], left: 0 } : this.#connections.list(portNo);
+  }
+
+  #noteLeft(owner: string, portNo: number): void {
+    this.#left.delete(owner);
+    this.#left.set(owner, portNo);
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest);
   }
 
   // Applied at once: what the gate keeper compares with must never be behind what it was told.

@@ -4,6 +4,7 @@ import { type CommonOptions, command, print, withOrchestrator } from '../command
 import { describeTopology } from '../topology-text.ts';
 import { describeTrace } from '../trace-text.ts';
 import { describeTraffic } from '../traffic-text.ts';
+import { securityGroupCommand } from './group.ts';
 import { egressCommand } from './net-egress.ts';
 
 const topology = command(
@@ -54,4 +55,5 @@ export const netCommand = new Command('net')
   .addCommand(topology)
   .addCommand(trace)
   .addCommand(egressCommand)
-  .addCommand(traffic);
+  .addCommand(traffic)
+  .addCommand(securityGroupCommand);

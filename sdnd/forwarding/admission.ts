@@ -4,6 +4,7 @@ import { ethAddress, gotoTable, ipv4, type Match, setField } from '@openflow/ofp
 import { type Flow, flowKey } from '../flow.ts';
 import { linkLocalOf } from '../packets/ipv6.ts';
 import { LATE_FORWARD_SEC, Origin, Priority, Table, tenantTunnelIds } from '../pipeline.ts';
+import { intoGroups } from '../security/policy-flows.ts';
 import { actAndGo, row } from './flow-row.ts';
 import { type Guest, type Place, placesOf } from './guest.ts';
 import type { TunnelEnd, Ways } from './ways.ts';
@@ -26,17 +27,19 @@ export function admissionFlows(ways: Ways, guest: Guest): Flow[] {
   ];
 }
 
-function portAdmission({ binding, tenant, cookie }: Guest, inPort: number): Flow[] {
+function portAdmission({ binding, tenant, cookie, isMember }: Guest, inPort: number): Flow[] {
   const mac = ethAddress(binding.mac);
   const ip = ipv4(binding.ip);
   const arp: Match = { inPort, ethSrc: mac, ethType: ETH_TYPE_ARP, arpSha: mac };
   const probe: Match = { ...arp, arpOp: ARP_REQUEST, arpSpa: UNSPECIFIED };
   const admit = (match: Match, tableId: number): Flow =>
     row(cookie, Table.ingress, Priority.normal, match, actAndGo(tableId, setField('reg2', tenant)));
+  const admitIp = (match: Match, tableId: number): Flow =>
+    isMember ? row(cookie, Table.ingress, Priority.normal, match, intoGroups(tenant, inPort)) : admit(match, tableId);
   return [
-    admit({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV4, ipv4Src: ip }, Table.route),
+    admitIp({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV4, ipv4Src: ip }, Table.route),
     // The one of its addresses that nobody gives it; by whatever else it may call itself, others do not know whose that is.
-    admit({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV6, ipv6Src: linkLocalOf(mac) }, Table.forward),
+    admitIp({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV6, ipv6Src: linkLocalOf(mac) }, Table.forward),
     admit({ ...arp, arpSpa: ip }, Table.arp),
     admit(probe, Table.arp),
     // Who asks for its own address wants to hear of another owner (RFC 5227, 2.1.1), and there is none.

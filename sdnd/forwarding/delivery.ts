@@ -13,6 +13,7 @@ import {
   setBudget,
   Table,
 } from '../pipeline.ts';
+import { toMember } from '../security/policy-flows.ts';
 import { act, actAndGo, row } from './flow-row.ts';
 import { type Guest, type HeldTenant, isOnAnyWay, type Place } from './guest.ts';
 import type { WayOut, Ways } from './ways.ts';
@@ -32,7 +33,7 @@ export function deliveryFlows(ways: Ways, guest: Guest, tenant: HeldTenant): Flo
 }
 
 function localFlows(guest: Guest, portNo: number): Flow[] {
-  const deliver = actAndGo(Table.gateOut, setField('reg1', portNo));
+  const deliver = guest.isMember ? toMember(portNo) : actAndGo(Table.gateOut, setField('reg1', portNo));
   return [row(guest.cookie, Table.forward, Priority.normal, to(guest), deliver)];
 }
 

@@ -2,6 +2,7 @@
 import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { controllerCookie } from '../pipeline.ts';
+import { memberNames } from '../security/members.ts';
 import { type OverlayView, type SwitchView, tenantOf } from './view.ts';
 import type { Ways } from './ways.ts';
 
@@ -16,6 +17,8 @@ export interface Guest {
   readonly binding: Binding;
   readonly tenant: number;
   readonly cookie: bigint;
+  /** Of a security group: what it sends and gets is judged. */
+  readonly isMember: boolean;
   readonly active: Place;
   readonly prepared: Place | undefined;
   readonly departed: Place | undefined;
@@ -39,8 +42,9 @@ export interface HeldTenant {
  */
 export function heldTenants(overlay: OverlayView, view: SwitchView, ways: Ways): HeldTenant[] {
   const byTenant = new Map<number, Guest[]>();
+  const members = memberNames(overlay.groups);
   for (const binding of overlay.bindings.values()) {
-    const guest = guestOf(overlay, view, binding);
+    const guest = guestOf(overlay, view, binding, members.has(binding.owner));
     const peers = byTenant.get(guest.tenant);
     if (peers === undefined) byTenant.set(guest.tenant, [guest]);
     else peers.push(guest);
@@ -71,12 +75,18 @@ function everyPlace({ active, prepared, departed }: Guest): readonly Place[] {
   return [active, prepared, departed].filter((place) => place !== undefined);
 }
 
-function guestOf({ incarnation, preparations, departures }: OverlayView, view: SwitchView, binding: Binding): Guest {
+function guestOf(
+  { incarnation, preparations, departures }: OverlayView,
+  view: SwitchView,
+  binding: Binding,
+  isMember: boolean,
+): Guest {
   const locate = (place: Binding | undefined): Place | undefined => place && placeOf(view, place);
   return {
     binding,
     tenant: tenantOf(binding),
     cookie: controllerCookie(incarnation, binding.epoch),
+    isMember,
     active: placeOf(view, binding),
     prepared: locate(preparations.get(binding.owner)),
     departed: locate(departures.get(binding.owner)),

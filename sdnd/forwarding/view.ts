@@ -1,6 +1,7 @@
 // What the wanted flows are computed from: the overlay as its controller knows it, and one switch. Shapes only.
 import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
+import type { GuestConnection, SecurityGroup } from '../../wire/contracts/security-groups.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import { TENANT } from '../pipeline.ts';
 
@@ -18,6 +19,9 @@ export interface OverlayView {
   readonly preparations: ReadonlyMap<string, Binding>;
   /** By owner: where a bound owner was until a moment ago; frames that come late there are sent on. */
   readonly departures: ReadonlyMap<string, Binding>;
+  readonly groups: readonly SecurityGroup[];
+  /** By owner: connections that came with a guest from its last place, for a while. */
+  readonly connections: ReadonlyMap<string, readonly GuestConnection[]>;
 }
 
 /** One switch: its node and its ports' numbers by name. */

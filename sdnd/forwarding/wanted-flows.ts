@@ -3,6 +3,7 @@
 import { gotoTable, output } from '@openflow/ofp';
 import type { Flow } from '../flow.ts';
 import { controllerCookie, isAgentPort, Priority, Table } from '../pipeline.ts';
+import { memberFlows } from '../security/member-flows.ts';
 import { admissionFlows, enter } from './admission.ts';
 import { arpAnswer } from './arp.ts';
 import { deliveryFlows, tunnelFlows } from './delivery.ts';
@@ -30,6 +31,7 @@ export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
     ...tenants.flatMap((tenant) => egressFlows(common, ways, view, tenant)),
     ...egressGates(common, view, tenants),
     ...tenants.flatMap((tenant) => tenant.guests.flatMap((guest) => deliveryFlows(ways, guest, tenant))),
+    ...memberFlows(overlay, common, guests),
     ...freePorts(guests).flatMap((portNo) => freePortFlows(common, portNo)),
   ];
 }

@@ -5,7 +5,10 @@ import type { TraceRule } from '../../wire/contracts/trace.ts';
 import { type Flow, flowEffect, flowKey } from '../flow.ts';
 import { epochOfCookie, Priority, SERVICE_MAC, Table, writerOfCookie } from '../pipeline.ts';
 
-const TABLE_NAMES = ['gate-in', 'ingress', 'arp', 'route', 'forward', 'gate-out', 'relay'];
+const TABLE_NAMES = [
+  ...['gate-in', 'ingress', 'arp', 'groups-out', 'judge-out', 'route'],
+  ...['forward', 'track-in', 'groups-in', 'judge-in', 'gate-out', 'relay'],
+];
 
 /** Of the overlay whose entries they are. */
 export interface Names {
@@ -47,6 +50,14 @@ function ruleWords(flow: Flow, names: Names): string {
       return 'let in';
     case Table.ingress:
       return ingressWords(flow, names);
+    case Table.groupsOut:
+    case Table.groupsIn:
+      return groupWords(flow);
+    case Table.judgeOut:
+    case Table.judgeIn:
+      return 'let through by its security groups';
+    case Table.trackIn:
+      return "looked up among its receiver's connections";
     case Table.route:
       return flow.priority === Priority.miss ? 'not for the router' : routeWords(flow, names);
     case Table.forward:
@@ -67,6 +78,13 @@ function ingressWords({ match, priority }: Flow, { guestOf }: Names): string {
   const by = typeof match.tunIpv4Src === 'number' ? ` from ${ipv4Text(match.tunIpv4Src)}` : '';
   if (priority === Priority.normal) return `${from} sends by the tunnel${by}`;
   return `for ${nameOf(match.ethDst, guestOf)}, sent on by the tunnel${by}`;
+}
+
+function groupWords({ priority }: Flow): string {
+  if (priority === Priority.normal) return 'allowed by a rule of its security groups';
+  return priority === Priority.miss
+    ? 'allowed by no rule of its security groups'
+    : 'an answer on a connection that came with its guest';
 }
 
 function routeWords(flow: Flow, { guestOf }: Names): string {
@@ -115,6 +133,10 @@ export function missWords(tableId: number, { from, to }: { readonly from: string
       return `the port of ${from} is closed, or no port at all`;
     case Table.ingress:
       return `${from} may not send from there by these addresses`;
+    case Table.judgeOut:
+      return `no security group of ${from} allows that`;
+    case Table.judgeIn:
+      return `no security group of ${to} allows that`;
     case Table.forward:
       return `${to} is not known there in the network of ${from}`;
     case Table.gateOut:

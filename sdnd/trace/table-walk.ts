@@ -1,6 +1,15 @@
 // A frame through the flow tables of one switch, entry by entry, as OpenFlow 1.3.5 (5, 6.4) and ovs-fields(7) say it. Pure.
 // Follows what the overlay's own flows use; at anything else it stops and says so, and never guesses.
-import { type Action, type EthAddress, type FieldName, type Masked, PortNumber } from '@openflow/ofp';
+import {
+  type Action,
+  CtState,
+  type EthAddress,
+  type FieldName,
+  type Masked,
+  NX_CT_NO_TABLE,
+  type NxCt,
+  PortNumber,
+} from '@openflow/ofp';
 import type { Flow } from '../flow.ts';
 
 /** A frame's fields, and what the switch knows of it, as bits. What a frame does not have is absent. */
@@ -31,6 +40,8 @@ interface State {
   readonly frame: Frame;
   readonly sent: readonly Sent[];
   readonly isOver?: boolean;
+  /** The table in which it goes on once its connection was looked up. */
+  readonly recircTable?: number;
   readonly unfollowed?: string;
 }
 
@@ -58,7 +69,9 @@ export function walkTables(flows: Iterable<Flow>, start: Frame): TableWalk {
     const flow = bestOf(all, tableId, state.frame);
     steps.push({ tableId, flow });
     state = flow === undefined ? { ...state, isOver: true } : carryOut(flow, state);
-    const next = state.isOver === true ? undefined : nextTable(flow);
+    const { recircTable, ...rest }: State = state;
+    const next = state.isOver === true ? undefined : (recircTable ?? nextTable(flow));
+    state = rest;
     // A switch takes no entry that leads back (6.4), so every walk ends.
     tableId = next !== undefined && next > tableId ? next : undefined;
   }
@@ -124,11 +137,21 @@ function act(state: State, action: Action): State {
       // What has no hop left goes no further (OpenFlow 1.3.5, 5.12).
       return ttl <= 1n ? { ...state, isOver: true } : { ...state, frame: { ...frame, ipTtl: ttl - 1n } };
     }
+    case 'nx-ct':
+      return track(state, action);
     case 'output':
       return send(state, action.port);
     default:
       return unfollowed(state, action.type);
   }
+}
+
+// The frame is the first of its connection; what a translation makes of it only the switch knows.
+function track(state: State, { actions, recircTable }: NxCt): State {
+  if (actions.some(({ type }) => type === 'nx-nat')) return unfollowed(state, 'nx-ct');
+  if (recircTable === NX_CT_NO_TABLE) return state;
+  const ctState = BigInt(CtState.tracked | CtState.new);
+  return { ...state, frame: { ...state.frame, ctState, ctMark: 0n }, recircTable };
 }
 
 function written(

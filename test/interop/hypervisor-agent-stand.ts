@@ -107,6 +107,7 @@ function switchHandlers(standIns: StandIns): Handlers<typeof switchAgentContract
     'guests.set': unexpected,
     'link.look': unexpected,
     'figures.read': unexpected,
+    'connections.list': unexpected,
   };
 }
 

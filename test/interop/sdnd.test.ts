@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { codeOf } from '../../common/errors.ts';
 import { runIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
+import { Table } from '../../sdnd/pipeline.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import type { NetworkTrace } from '../../wire/contracts/trace.ts';
 import { killed } from './killed.ts';
@@ -156,10 +157,12 @@ overlay('from the tunnel only to local guests, from the right node and tenant', 
 overlay('a flow deleted by hand comes back, a stranger goes, a gate is put right', async () => {
   const wanted = await flows('beta');
   const beta = net.switch('beta');
-  await beta.ofctl('del-flows', ['table=4']);
+  await beta.ofctl('del-flows', [`table=${Table.forward}`]);
   await beta.ofctl('del-flows', ['cookie=0x200000000000000/-1']);
   await beta.ofctl('add-flow', ['table=0,priority=999,actions=NORMAL']);
-  await beta.ofctl('add-flow', ['cookie=0x200000000000000,table=5,priority=200,reg1=4242 actions=output:4242']);
+  await beta.ofctl('add-flow', [
+    `cookie=0x200000000000000,table=${Table.gateOut},priority=200,reg1=4242 actions=output:4242`,
+  ]);
   assert.not.equal(await flows('beta'), wanted);
   await flowsBecome('beta', wanted);
   assert.is(await hosts.answered('visitor', 'db'), 5);

@@ -1,6 +1,7 @@
 // The connections that a simulated switch remembers, by zone, and the translation of their addresses, as ovs-actions(7)
 // says of ct and nat. A connection once remembered stays; its ports are the next that are free.
-import { CtFlag, CtState, NatFlag, type NxCt, type NxNat } from '@openflow/ofp';
+import { CtFlag, CtState, ipv4Text, NatFlag, type NxCt, type NxNat } from '@openflow/ofp';
+import type { GuestConnection } from '../../wire/contracts/security-groups.ts';
 import type { Frame } from './net-switch.ts';
 
 type Ends = readonly [source: unknown, port: unknown, destination: unknown, port: unknown];
@@ -10,37 +11,54 @@ interface Connection {
   /** As its first packet had them, and as they are on the other side. */
   readonly inside: Ends;
   readonly outside: Ends;
+  mark: number;
 }
 
 export class Connections {
   readonly #all: Connection[] = [];
 
   /** A frame as it is once it has been looked up, and remembered if that is said. */
-  track(frame: Frame, { flags, zone, actions }: NxCt): Frame {
-    if (typeof zone !== 'number') throw new Error('a zone out of a field');
+  track(frame: Frame, { flags, zone: from, actions }: NxCt): Frame {
+    const zone = typeof from === 'number' ? from : Number(frame[from.field] ?? 0);
+    const set = actions.find((one) => one.type === 'set-field' && one.field === 'ctMark');
+    const mark = set?.type === 'set-field' ? Number(set.value) : 0;
     const ends = endsOf(frame);
     const nat = actions.find((one) => one.type === 'nx-nat');
     const own = this.#all.filter((one) => one.zone === zone);
     const answered = own.find(({ outside }) => isSame(reversed(outside), ends));
     if (answered !== undefined) {
       const state = CtState.tracked | CtState.established | CtState.reply;
-      return { ...withEnds(frame, reversed(answered.inside), nat), ctState: state };
+      return { ...withEnds(frame, reversed(answered.inside), nat), ctState: state, ctMark: answered.mark };
     }
     const known = own.find(({ inside }) => isSame(inside, ends));
     const isCommitted = (flags & CtFlag.commit) !== 0;
-    const added = known === undefined && isCommitted ? this.#add(zone, ends, nat) : known;
+    const added = known === undefined && isCommitted ? this.#add(zone, ends, nat, mark) : known;
     const age = known === undefined ? CtState.new : CtState.established;
     const isCalled = added !== undefined && added.outside[2] !== added.inside[2];
     const state = CtState.tracked | age | (isCalled ? CtState.destinationNat : 0);
-    return { ...(added === undefined ? frame : withEnds(frame, added.outside, nat)), ctState: state };
+    const changed = added === undefined ? frame : withEnds(frame, added.outside, nat);
+    return { ...changed, ctState: state, ctMark: added?.mark ?? 0 };
   }
 
-  #add(zone: number, inside: Ends, nat: NxNat | undefined): Connection {
+  /** Those of a zone whose ends have ports. */
+  opened(zone: number): GuestConnection[] {
+    return this.#all.flatMap(({ zone: own, inside: [source, port, destination, toPort], mark }) => {
+      if (own !== zone || typeof port !== 'number' || typeof toPort !== 'number') return [];
+      const [first, second] = [
+        { address: ipv4Text(Number(source)), port },
+        { address: ipv4Text(Number(destination)), port: toPort },
+      ];
+      const [from, to] = mark === 0 ? [first, second] : [second, first];
+      return [{ protocol: 'tcp', from, to }];
+    });
+  }
+
+  #add(zone: number, inside: Ends, nat: NxNat | undefined, mark: number): Connection {
     const [source, port, ...destination] = inside;
     const min = nat?.addresses?.family === 'ipv4' ? nat.addresses.min : undefined;
     if (nat !== undefined && (nat.flags & NatFlag.destination) !== 0) {
       const called: Ends = [source, port, min ?? destination[0], nat.ports?.min ?? destination[1]];
-      const connection = { zone, inside, outside: called };
+      const connection = { zone, inside, outside: called, mark };
       this.#all.push(connection);
       return connection;
     }
@@ -48,7 +66,7 @@ export class Connections {
     let outside: Ends = [address, port, ...destination];
     for (let other = Number(port); this.#all.some((one) => one.zone === zone && isSame(one.outside, outside)); )
       outside = [address, ++other, ...destination];
-    const connection = { zone, inside, outside };
+    const connection = { zone, inside, outside, mark };
     this.#all.push(connection);
     return connection;
   }

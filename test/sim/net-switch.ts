@@ -1,8 +1,10 @@
 // A switch of the simulation: flow tables that flow-mods change and frames go through, as OpenFlow 1.3.5 (5, 6.4) and
 // ovs-fields(7) say it. Knows the commands, instructions and actions that the overlay uses and fails on any other.
+import { isDeepStrictEqual } from 'node:util';
 import type { Action, FlowMod, NxCt } from '@openflow/ofp';
-import { PortNumber } from '@openflow/ofp';
+import { NX_CT_NO_TABLE, PortNumber } from '@openflow/ofp';
 import { type Flow, flowKey } from '../../sdnd/flow.ts';
+import type { GuestConnection } from '../../wire/contracts/security-groups.ts';
 import { Connections } from './net-connections.ts';
 
 type Value = number | string;
@@ -33,14 +35,18 @@ const ALWAYS: ReadonlySet<string> = new Set([
   'reg0',
   'reg1',
   'reg2',
+  'reg3',
+  'reg4',
+  'reg5',
   'tunnelId',
   'tunIpv4Src',
   'tunIpv4Dst',
   'ctState',
+  'ctMark',
 ]);
-const TABLES = 7;
-/** A frame is tracked once on its way out, or once on its way in. */
-const TRACKS_MAX = 1;
+const TABLES = 12;
+/** A frame is tracked once for each of its two guests' groups, and once on its way out or in. */
+const TRACKS_MAX = 3;
 
 const keys = new WeakMap<object, string>();
 
@@ -92,6 +98,11 @@ export class SimSwitch {
     this.#tables = undefined;
   }
 
+  /** What it remembers of TCP connections in a zone, each from the end that opened it. */
+  remembered(zone: number): GuestConnection[] {
+    return this.#connections.opened(zone);
+  }
+
   /** Time passes; entries whose time is over go. */
   advance(ms: number): void {
     this.#nowMs += ms;
@@ -126,7 +137,9 @@ export class SimSwitch {
           for (const { action, frame: forked } of forks) {
             if (tracks === TRACKS_MAX) throw new Error(`${this.node} tracks a frame again and again`);
             isTracked = true;
-            this.#run(action.recircTable, this.#connections.track(forked, action), sent, tracks + 1);
+            // Remembered, and no more: the frame itself goes on where it is.
+            if (action.recircTable === NX_CT_NO_TABLE) this.#connections.track(forked, action);
+            else this.#run(action.recircTable, this.#connections.track(forked, action), sent, tracks + 1);
           }
         } else throw new Error(`unknown instruction ${instruction.type}`);
       }
@@ -158,11 +171,17 @@ export class SimSwitch {
     for (const entry of this.#tables[table] ?? []) {
       if (best !== undefined && entry.flow.priority < best.flow.priority) break;
       if (!entry.tests.every((test) => passes(test, frame))) continue;
+      // Of a guest's rules several may allow one frame.
+      if (best !== undefined && isSame(best.flow, entry.flow)) continue;
       if (best !== undefined) throw new Error(`${this.node}: ${keyOf(best.flow)} and ${keyOf(entry.flow)} overlap`);
       best = entry;
     }
     return best;
   }
+}
+
+function isSame(one: Flow, other: Flow): boolean {
+  return isDeepStrictEqual(one.instructions, other.instructions);
 }
 
 function testOf(field: string, wanted: unknown): Test {

@@ -42,7 +42,8 @@ export function walk(underlay: Underlay, from: SimSwitch, frame: Frame, tunnels 
 
 // The headers and the tunnel id cross; all that a switch noted of the frame begins anew.
 function arrived(frame: Frame, { portNo, source }: Arrival): Frame {
-  return { ...frame, reg0: 0, reg1: 0, reg2: 0, ctState: 0, tunIpv4Dst: 0, tunIpv4Src: source, inPort: portNo };
+  const registers = { reg0: 0, reg1: 0, reg2: 0, reg3: 0, reg4: 0, reg5: 0, ctState: 0, ctMark: 0 };
+  return { ...frame, ...registers, tunIpv4Dst: 0, tunIpv4Src: source, inPort: portNo };
 }
 
 function budgetOf({ tunnelId }: Frame): number {

@@ -17,6 +17,7 @@ import { PropagationSettings } from './propagation.ts';
 import { readerCalls } from './readers.ts';
 import { RebuildReport } from './rebuild.ts';
 import { NodeUnderlay, SwitchState } from './sdnd.ts';
+import { groupCalls } from './security-groups.ts';
 import { ClusterTopology } from './topology.ts';
 import { NetworkTrace, TraceRequest } from './trace.ts';
 import { NetworkFigures } from './traffic.ts';
@@ -180,6 +181,7 @@ export const orchestratorContract = contract('orchestrator', {
   'migration.cancel': method(['operator'], Type.Object({ vm: Name }), Empty),
   /** What the stores have counted: of one node, or the one of a cloud, or of all. */
   'metrics.show': method(['operator'], Type.Object({ node: Type.Optional(Name) }), ClusterMetrics),
+  ...groupCalls,
   'network.verify': method(['operator'], Empty, Type.Object({ switches: Type.Array(SwitchState) })),
   /** The links between nodes as they are, or as they were when the overlay's controller last answered. */
   'network.topology': method(['operator'], Empty, ClusterTopology),

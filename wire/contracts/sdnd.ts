@@ -4,6 +4,7 @@ import { contract, method } from '../contract.ts';
 import { Ipv4, Mac, MigrationId, Name, PortName } from '../names.ts';
 import { LinkLookFigures } from './doctor.ts';
 import { GuestNetworkPlan, GuestNews } from './guest-network.ts';
+import { CONNECTIONS_MAX, GuestConnection, SecurityGroups } from './security-groups.ts';
 import { LinkFigures, NetworkTopology, ProbePeer } from './topology.ts';
 import { NetworkTrace, TraceRequest } from './trace.ts';
 import { AgentFigures, NetworkFigures } from './traffic.ts';
@@ -83,6 +84,8 @@ export const sdndContract = contract('sdnd', {
   'members.set': method(['controller'], Type.Object({ members: Type.Array(OverlayMember) }), Empty),
   /** The tenants' networks, all of them. */
   'networks.set': method(['controller'], Type.Object({ networks: Type.Array(GuestNetworkPlan) }), Empty),
+  /** The security groups, all of them; told before the first binding. GROUP_BAD: a prefix that is none, a group that is not among them. */
+  'groups.set': method(['controller'], Type.Object({ groups: SecurityGroups }), Empty),
   /**
    * A node's agent is in session as long as this call lives; it says all that it knows of its links. Whom it is to probe is
    * told at once and after each change.
@@ -127,6 +130,12 @@ export const switchAgentContract = contract('switch-agent', {
   /** No frame passes to or from the guest after the answer. */
   'port.close': method(['self'], Type.Object({ owner: Name }), Empty),
   'port.open': method(['self'], Type.Object({ owner: Name }), Empty),
+  /** What the switch remembers of a guest's connections, also for a while after its port went; `left`: so many more. */
+  'connections.list': method(
+    ['controller'],
+    Type.Object({ owner: Name }),
+    Type.Object({ connections: Type.Array(GuestConnection, { maxItems: CONNECTIONS_MAX }), left: Count }),
+  ),
   /** By what the node's guests are answered from now on, kept durably. An older one is refused: TERM_STALE. */
   'guests.set': method(['controller'], GuestNews, Empty),
   /** What its guests have sent to whom, read now. */

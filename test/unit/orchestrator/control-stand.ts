@@ -14,6 +14,7 @@ import { MachineReports } from '../../../orchestrator/machine-reports.ts';
 import { Migrations } from '../../../orchestrator/migrations.ts';
 import { Network } from '../../../orchestrator/network.ts';
 import { Patience } from '../../../orchestrator/patience.ts';
+import { SecurityGroups } from '../../../orchestrator/security-groups.ts';
 import { type MigrationRecord, State } from '../../../orchestrator/state.ts';
 import { Vms } from '../../../orchestrator/vms.ts';
 import type { MigrationState } from '../../../wire/contracts/cluster-state.ts';
@@ -55,7 +56,7 @@ class Control {
     this.images = new Images(shared);
     this.migrations = new Migrations(shared);
     this.vms = new Vms({ ...shared, images: this.images, migrations: this.migrations });
-    this.network = new Network(shared);
+    this.network = new Network({ ...shared, groups: new SecurityGroups(base) });
   }
 }
 

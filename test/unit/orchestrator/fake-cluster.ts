@@ -186,6 +186,7 @@ export class FakeCluster implements Cluster {
       'binding.remove': nothing,
       'binding.list': () => ({ bindings: [], term: 1 }),
       'networks.set': nothing,
+      'groups.set': nothing,
       'state.told': nothing,
       'migration.prepare': nothing,
       'migration.complete': nothing,

@@ -9,7 +9,9 @@ import type { Flow } from '../../../sdnd/flow.ts';
 import { OpenFlowChannel } from '../../../sdnd/openflow-channel.ts';
 import { Overlay } from '../../../sdnd/overlay.ts';
 import type { OverlayRecord } from '../../../sdnd/overlay-record.ts';
+import type { ConnectionsOf } from '../../../sdnd/security/connection-carrier.ts';
 import type { GuestNews } from '../../../wire/contracts/guest-network.ts';
+import type { GuestConnection } from '../../../wire/contracts/security-groups.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { addressOf, bindingOf, NODES, portsOf } from './overlay-maker.ts';
 import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
@@ -46,6 +48,8 @@ export class Fixture {
   /** What agents were told of their guests, in order; `deaf`: nodes whose agents hear nothing. */
   readonly told: { readonly node: string; readonly news: GuestNews }[] = [];
   readonly deaf = new Set<string>();
+  /** What switches remember, whoever's it is. */
+  readonly connections = new Map<string, GuestConnection[]>();
   readonly switches = new Map<string, StreamSwitch>();
   readonly controller: Controller;
   readonly #handlers: ReturnType<Controller['handlers']>;
@@ -59,7 +63,11 @@ export class Fixture {
     };
     const base = { overlay: new Overlay(records), clock: this.clock, log };
     const agents = new AgentTeller({ ...base, term: 1, call: async ({ node }, news) => this.#agentHears(node, news) });
-    this.controller = new Controller({ ...base, journal, agents });
+    const connectionsOf: ConnectionsOf = async ({ node }) => ({
+      connections: this.connections.get(node) ?? [],
+      left: 0,
+    });
+    this.controller = new Controller({ ...base, journal, agents, connectionsOf });
     this.#handlers = this.controller.handlers();
   }
 

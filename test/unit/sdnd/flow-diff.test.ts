@@ -17,16 +17,16 @@ import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { describeDiff, diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
 import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { closeGate, gateFlows, openGate } from '../../../sdnd/gate.ts';
-import { isAgentCookie } from '../../../sdnd/pipeline.ts';
+import { isAgentCookie, Table } from '../../../sdnd/pipeline.ts';
 import { Random } from '../openflow/random.ts';
 import { bindingOf, NODES, portsOf, randomBindings, viewOf } from './overlay-maker.ts';
 
 const mac = ethAddress('02:88:00:00:00:01');
 const flow: Flow = {
-  tableId: 3,
+  tableId: Table.route,
   priority: 200,
   match: { reg0: 0, ethDst: mac },
-  instructions: [applyActions(setField('reg1', 7)), gotoTable(4)],
+  instructions: [applyActions(setField('reg1', 7)), gotoTable(Table.forward)],
   cookie: 5n,
 };
 
@@ -114,10 +114,10 @@ test('differences are told in words', () => {
     { ...flow, cookie: 9n },
     { ...flow, priority: 1 },
   ]);
-  const words = describeDiff(diffFlows(flowsByKey([flow, { ...flow, tableId: 4 }]), installed), installed);
+  const words = describeDiff(diffFlows(flowsByKey([flow, { ...flow, tableId: Table.forward }]), installed), installed);
   assert.equal(
     words.map((line) => line.split(' ').slice(0, 3).join(' ')),
-    ['missing: forward table=4', 'different: route table=3', 'too much: route'],
+    ['missing: forward table=6', 'different: route table=5', 'too much: route'],
   );
 });
 
@@ -126,8 +126,8 @@ test('a gate is two flows of the agent, put and taken as such', () => {
   assert.equal(diff(gateFlows(4096), gateFlows(4096).map(told)), []);
   const keys = (mods: readonly FlowMod[]): string[] =>
     mods.map(({ tableId, match }) => `${tableId} ${Object.keys(match)}`);
-  assert.equal(keys(openGate(4096)), ['5 reg1', '0 inPort']);
-  assert.equal(keys(closeGate(4096)), ['0 inPort', '5 reg1']);
+  assert.equal(keys(openGate(4096)), ['10 reg1', '0 inPort']);
+  assert.equal(keys(closeGate(4096)), ['0 inPort', '10 reg1']);
   assert.ok(closeGate(4096).every(({ command, cookieMask }) => command === 'delete-strict' && cookieMask > 0n));
 });
 

@@ -54,6 +54,8 @@ export function viewOf(
     bindings: new Map(bindings.map((binding) => [binding.owner, binding])),
     preparations: new Map(preparations.map((binding) => [binding.owner, binding])),
     departures: new Map(departures.map((binding) => [binding.owner, binding])),
+    groups: [],
+    connections: new Map(),
   };
 }
 

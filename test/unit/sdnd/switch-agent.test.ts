@@ -52,10 +52,14 @@ class Fixture {
       gates: {
         open: async (portNo) => this.#gate(`open ${portNo}`),
         close: async (portNo) => this.#gate(`close ${portNo}`),
+        forget: (portNo) => void this.did.push(`forget ${portNo}`),
       },
       guests: {
         set: async ({ revision }) => void this.did.push(`guests ${revision}`),
         look: () => void this.did.push('look'),
+      },
+      connections: {
+        list: async (portNo) => ({ connections: [], left: portNo }),
       },
       log: pino({ level: 'silent' }),
     }).handlers();
@@ -86,7 +90,7 @@ class Fixture {
 test('a port is in the journal and closed before it exists', async () => {
   const fixture = new Fixture();
   assert.equal(await fixture.attach('web'), { port: portName('web') });
-  assert.equal(fixture.take(), ['journal numbered', 'journal port', 'close 4096', 'add 4096', 'look']);
+  assert.equal(fixture.take(), ['journal numbered', 'journal port', 'close 4096', 'forget 4096', 'add 4096', 'look']);
   assert.equal(fixture.ports.openNumbers(), []);
 });
 
@@ -100,7 +104,7 @@ test('attaching again keeps number and gate; after a reboot the gate is closed',
   assert.equal(fixture.ports.openNumbers(), [4096]);
   fixture.devices.clear();
   await fixture.attach('web');
-  assert.equal(fixture.take(), ['journal numbered', 'journal port', 'close 4096', 'add 4096', 'look']);
+  assert.equal(fixture.take(), ['journal numbered', 'journal port', 'close 4096', 'forget 4096', 'add 4096', 'look']);
   assert.equal(fixture.ports.openNumbers(), []);
 });
 
@@ -115,6 +119,18 @@ test('detaching closes first, and a detached number is not the next one', async 
   assert.equal(fixture.take(), []);
   await fixture.attach('db');
   assert.ok(fixture.take().includes('add 4097'));
+});
+
+test('connections are told of a port, and of one that has just gone', async () => {
+  const fixture = new Fixture();
+  const list = (owner: string) => fixture.handlers['connections.list']({ owner }, context);
+  await fixture.attach('web');
+  assert.equal(await list('web'), { connections: [], left: 4096 });
+  await fixture.detach('web');
+  assert.equal(await list('web'), { connections: [], left: 4096 });
+  await fixture.attach('web');
+  assert.equal(await list('web'), { connections: [], left: 4097 });
+  assert.equal(await list('db'), { connections: [], left: 0 });
 });
 
 test('a gate that is turned stands in the journal; of a port that is not there it is refused', async () => {

@@ -9,6 +9,7 @@ import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import { Priority, Table } from '../../../sdnd/pipeline.ts';
 import { Tracer } from '../../../sdnd/trace/tracer.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
+import type { SecurityGroup } from '../../../wire/contracts/security-groups.ts';
 import type { TopologyLink } from '../../../wire/contracts/topology.ts';
 import type { TraceWalk } from '../../../wire/contracts/trace.ts';
 import { failure } from '../common/members.ts';
@@ -207,5 +208,38 @@ traces('tables that send a frame round and round end the trace', async () => {
   assert.is(real?.verdict, 'endless');
   assert.ok((real?.hops.length ?? 0) < 12);
 });
+
+traces(
+  'a ping that a group stops is said to be stopped by it, and one that is allowed goes through its tables',
+  async () => {
+    const egress = { direction: 'egress', ethertype: 'IPv4', protocol: 'any' } as const;
+    const icmp = { direction: 'ingress', ethertype: 'IPv4', protocol: 'icmp' } as const;
+    const groups = (rules: SecurityGroup['rules'], members: string[]) => ({
+      ...viewOf([WEB, DB]),
+      groups: [{ name: 'web', rules, members }],
+    });
+    const stopped = await walk(groups([egress], ['g0', 'g1']), 'g0', 'g1');
+    assert.equal(
+      [stopped.verdict, stopped.why],
+      ['dropped', 'it ends at n1 in judge-in: no security group of g1 allows that'],
+    );
+    const kept = await walk(groups([icmp], ['g0']), 'g0', 'g1');
+    assert.is(kept.why, 'it ends at n0 in judge-out: no security group of g0 allows that');
+    const done = await walk(groups([egress, icmp], ['g0', 'g1']), 'g0', 'g1');
+    assert.is(done.verdict, 'delivered');
+    assert.equal(way(done), [
+      'n0: gate-in 200, ingress 200, groups-out 200, judge-out 200, route 0, forward 200, gate-out 200 -> n1',
+      'n1: gate-in 200, ingress 200, forward 200, track-in 200, groups-in 200, judge-in 200, gate-out 200 -> g1',
+    ]);
+    assert.equal(
+      done.hops[1]?.rules.slice(3, 6).map(({ says }) => says),
+      [
+        "looked up among its receiver's connections",
+        'allowed by a rule of its security groups',
+        'let through by its security groups',
+      ],
+    );
+  },
+);
 
 traces.run();

@@ -1,0 +1,192 @@
+// The security groups of the cluster: kept here, told to the overlay's controller, all of them, after each change and whenever
+// it may have forgotten. A group that a rule or a VM needs does not go.
+import { isIPv4, isIPv6 } from 'node:net';
+import { OperationError } from '../common/errors.ts';
+import type { Handlers } from '../common/rpc/server.ts';
+import {
+  GROUP_MEMBERS_MAX,
+  GROUP_RULES_MAX,
+  GROUPS_MAX,
+  type groupCalls,
+  type SecurityGroup,
+  type SecurityRule,
+} from '../wire/contracts/security-groups.ts';
+import type { Cluster } from './cluster.ts';
+import type { State } from './state.ts';
+import { Turn } from './turn.ts';
+
+/** It is always there; nobody is in it unasked. */
+const DEFAULT = 'default';
+const ETHERTYPES = ['IPv4', 'IPv6'] as const;
+
+export class SecurityGroups {
+  readonly #state: State;
+  readonly #cluster: Cluster;
+  readonly #turn = new Turn();
+
+  constructor({ state, cluster }: { state: State; cluster: Cluster }) {
+    this.#state = state;
+    this.#cluster = cluster;
+  }
+
+  /** The operator's calls. */
+  handlers(): Handlers<{ readonly service: string; readonly methods: typeof groupCalls }> {
+    return {
+      'group.list': () => ({ groups: this.all() }),
+      'group.create': ({ group }) => this.create(group),
+      'group.delete': async ({ group }) => {
+        await this.delete(group);
+        return {};
+      },
+      'group.allow': ({ group, rule }) => this.allow(group, rule),
+      'group.revoke': ({ group, rule }) => this.revoke(group, rule),
+      'group.assign': ({ group, vms }) => this.assign(group, vms),
+      'group.unassign': ({ group, vms }) => this.unassign(group, vms),
+    };
+  }
+
+  /** By name. */
+  all(): SecurityGroup[] {
+    const kept = this.#state.all('groups');
+    const groups = kept.some(({ name }) => name === DEFAULT) ? kept : [...kept, defaultGroup()];
+    return groups.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Lets its members open every connection and take none. @throws OperationError GROUP_EXISTS, GROUPS_FULL */
+  create(name: string): Promise<SecurityGroup> {
+    return this.#change(() => {
+      const groups = this.all();
+      if (groups.some((group) => group.name === name))
+        throw new OperationError('GROUP_EXISTS', `there is a security group ${name} already`);
+      if (groups.length >= GROUPS_MAX) throw full(`${GROUPS_MAX} security groups`);
+      return { name, rules: ETHERTYPES.map(anyEgress), members: [] };
+    });
+  }
+
+  /** @throws OperationError GROUP_UNKNOWN, GROUP_IN_USE */
+  async delete(name: string): Promise<void> {
+    await this.#turn.take(async () => {
+      const { members } = this.#group(name);
+      const user = this.all().find((group) => group.rules.some(({ remoteGroup }) => remoteGroup === name));
+      if (name === DEFAULT) throw inUse(name, 'it is always there');
+      if (members.length > 0) throw inUse(name, `${members.join(', ')} is in it`);
+      if (user !== undefined && user.name !== name) throw inUse(name, `a rule of ${user.name} names it`);
+      await this.#state.remove('groups', name);
+      await this.tell();
+    });
+  }
+
+  /** The same rule again is nothing. @throws OperationError GROUP_UNKNOWN, RULE_BAD, GROUPS_FULL */
+  allow(name: string, rule: SecurityRule): Promise<SecurityGroup> {
+    return this.#change(() => {
+      const group = this.#group(name);
+      this.#checkRule(rule);
+      if (group.rules.some((one) => isSame(one, rule))) return group;
+      if (group.rules.length >= GROUP_RULES_MAX) throw full(`${GROUP_RULES_MAX} rules in ${name}`);
+      return { ...group, rules: [...group.rules, rule] };
+    });
+  }
+
+  /** @throws OperationError GROUP_UNKNOWN, RULE_UNKNOWN */
+  revoke(name: string, rule: SecurityRule): Promise<SecurityGroup> {
+    return this.#change(() => {
+      const group = this.#group(name);
+      const rules = group.rules.filter((one) => !isSame(one, rule));
+      if (rules.length === group.rules.length)
+        throw new OperationError('RULE_UNKNOWN', `security group ${name} has no such rule`, {
+          remedy: 'see its rules: net group list',
+        });
+      return { ...group, rules };
+    });
+  }
+
+  /** VMs by name, whether they exist yet or not. @throws OperationError GROUP_UNKNOWN, GROUPS_FULL */
+  assign(name: string, vms: readonly string[]): Promise<SecurityGroup> {
+    return this.#change(() => {
+      const group = this.#group(name);
+      const members = [...new Set([...group.members, ...vms])].sort();
+      if (members.length > GROUP_MEMBERS_MAX) throw full(`${GROUP_MEMBERS_MAX} members in ${name}`);
+      return { ...group, members };
+    });
+  }
+
+  /** @throws OperationError GROUP_UNKNOWN */
+  unassign(name: string, vms: readonly string[]): Promise<SecurityGroup> {
+    return this.#change(() => {
+      const group = this.#group(name);
+      return { ...group, members: group.members.filter((member) => !vms.includes(member)) };
+    });
+  }
+
+  /** Tells the overlay's controller all of them. */
+  async tell(): Promise<void> {
+    await this.#cluster.controller.sdnd.call('groups.set', { groups: this.all() });
+  }
+
+  // Kept first: a controller that is away hears of it when it is back.
+  #change(make: () => SecurityGroup): Promise<SecurityGroup> {
+    return this.#turn.take(async () => {
+      const group = make();
+      await this.#state.put('groups', group.name, group);
+      await this.tell();
+      return group;
+    });
+  }
+
+  #group(name: string): SecurityGroup {
+    const found = this.all().find((group) => group.name === name);
+    if (found === undefined)
+      throw new OperationError('GROUP_UNKNOWN', `there is no security group ${name}`, { remedy: 'net group list' });
+    return found;
+  }
+
+  #checkRule({ protocol, ethertype, ports, remotePrefix, remoteGroup }: SecurityRule): void {
+    if (ports !== undefined && protocol !== 'tcp' && protocol !== 'udp') throw bad('only TCP and UDP have ports');
+    if (ports !== undefined && ports.last < ports.first) throw bad(`from port ${ports.first} to ${ports.last} is none`);
+    if (remotePrefix !== undefined && remoteGroup !== undefined) throw bad('name a prefix or a group, not both');
+    if (remoteGroup !== undefined) this.#group(remoteGroup);
+    if (remotePrefix !== undefined && !isPrefix(remotePrefix, ethertype))
+      throw bad(`'${remotePrefix}' is no ${ethertype} prefix, such as ${EXAMPLE[ethertype]}`);
+  }
+}
+
+const EXAMPLE = { IPv4: '10.88.0.0/24', IPv6: 'fe80::/10' } as const;
+
+/** As the controller reads it: without a zone, and without a tail of dots. */
+function isPrefix(text: string, ethertype: SecurityRule['ethertype']): boolean {
+  const [address = '', bits = '0', ...more] = text.split('/');
+  const isAddress = ethertype === 'IPv4' ? isIPv4(address) : isIPv6(address) && !/[.%]/.test(address);
+  return isAddress && more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (ethertype === 'IPv4' ? 32 : 128);
+}
+
+/** Every connection out, and those of each other in. */
+function defaultGroup(): SecurityGroup {
+  const inside = (ethertype: SecurityRule['ethertype']): SecurityRule => {
+    return { direction: 'ingress', ethertype, protocol: 'any', remoteGroup: DEFAULT };
+  };
+  return { name: DEFAULT, rules: [...ETHERTYPES.map(anyEgress), ...ETHERTYPES.map(inside)], members: [] };
+}
+
+function anyEgress(ethertype: SecurityRule['ethertype']): SecurityRule {
+  return { direction: 'egress', ethertype, protocol: 'any' };
+}
+
+function isSame(one: SecurityRule, other: SecurityRule): boolean {
+  return keyOf(one) === keyOf(other);
+}
+
+function keyOf({ direction, ethertype, protocol, ports, remotePrefix, remoteGroup }: SecurityRule): string {
+  return [direction, ethertype, protocol, ports?.first, ports?.last, remotePrefix, remoteGroup].join(' ');
+}
+
+function bad(why: string): OperationError {
+  return new OperationError('RULE_BAD', `such a rule cannot be: ${why}`);
+}
+
+function full(what: string): OperationError {
+  return new OperationError('GROUPS_FULL', `there cannot be more than ${what}`);
+}
+
+function inUse(name: string, why: string): OperationError {
+  return new OperationError('GROUP_IN_USE', `security group ${name} cannot go: ${why}`);
+}

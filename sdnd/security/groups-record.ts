@@ -1,0 +1,14 @@
+// What a change of the security groups is in the controller's journal.
+import { isDeepStrictEqual } from 'node:util';
+import type { SecurityGroup } from '../../wire/contracts/security-groups.ts';
+import type { OverlayRecord } from '../overlay-record.ts';
+import { checkGroups } from './group-refusals.ts';
+
+/** Undefined: they are as before. @throws OperationError GROUP_BAD */
+export function groupsRecord(
+  groups: readonly SecurityGroup[],
+  before: readonly SecurityGroup[],
+): OverlayRecord | undefined {
+  checkGroups(groups);
+  return isDeepStrictEqual(groups, before) ? undefined : { kind: 'groups', groups: [...groups] };
+}

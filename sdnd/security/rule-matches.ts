@@ -1,0 +1,55 @@
+// A rule of a security group as what a switch matches: of a frame in the direction in which its connection was opened. Pure.
+import { ethAddress, ipv4, type Match } from '@openflow/ofp';
+import type { Binding } from '../../wire/contracts/sdnd.ts';
+import type { SecurityRule } from '../../wire/contracts/security-groups.ts';
+import { EtherType } from '../packets/ethernet.ts';
+import { IpProtocol } from '../packets/ipv4.ts';
+import { linkLocalOf } from '../packets/ipv6.ts';
+import { portMatches } from './port-ranges.ts';
+import { ipv4Prefix, ipv6Prefix } from './prefixes.ts';
+
+/** `membersOf`: where the guests of a group are, in the network of the guest whose rule it is. @throws Error for no prefix */
+export function ruleMatches(rule: SecurityRule, membersOf: (group: string) => readonly Binding[]): Match[] {
+  const remotes = remoteMatches(rule, membersOf);
+  return remotes.flatMap((remote) => protocolMatches(rule).map((protocol) => ({ ...remote, ...protocol })));
+}
+
+function remoteMatches(rule: SecurityRule, membersOf: (group: string) => readonly Binding[]): Match[] {
+  const { ethertype, remotePrefix, remoteGroup } = rule;
+  if (remoteGroup === undefined) return [prefixMatch(rule, remotePrefix)];
+  return membersOf(remoteGroup).map(({ mac, ip }) =>
+    ethertype === 'IPv4' ? ipv4Match(rule, ipv4(ip)) : ipv6Match(rule, linkLocalOf(ethAddress(mac))),
+  );
+}
+
+function prefixMatch(rule: SecurityRule, prefix: string | undefined): Match {
+  if (rule.ethertype === 'IPv4') return ipv4Match(rule, prefix === undefined ? undefined : ipv4Prefix(prefix));
+  return ipv6Match(rule, prefix === undefined ? undefined : ipv6Prefix(prefix));
+}
+
+function ipv4Match({ direction }: SecurityRule, address: Match['ipv4Src']): Match {
+  const ethType = EtherType.ipv4;
+  if (address === undefined) return { ethType };
+  return direction === 'ingress' ? { ethType, ipv4Src: address } : { ethType, ipv4Dst: address };
+}
+
+function ipv6Match({ direction }: SecurityRule, address: Match['ipv6Src']): Match {
+  const ethType = EtherType.ipv6;
+  if (address === undefined) return { ethType };
+  return direction === 'ingress' ? { ethType, ipv6Src: address } : { ethType, ipv6Dst: address };
+}
+
+function protocolMatches({ protocol, ethertype, ports }: SecurityRule): Match[] {
+  switch (protocol) {
+    case 'any':
+      return [{}];
+    case 'icmp':
+      return [{ ipProto: ethertype === 'IPv4' ? IpProtocol.icmp : IpProtocol.icmpv6 }];
+    case 'tcp':
+      if (ports === undefined) return [{ ipProto: IpProtocol.tcp }];
+      return portMatches(ports.first, ports.last).map((tcpDst) => ({ ipProto: IpProtocol.tcp, tcpDst }));
+    case 'udp':
+      if (ports === undefined) return [{ ipProto: IpProtocol.udp }];
+      return portMatches(ports.first, ports.last).map((udpDst) => ({ ipProto: IpProtocol.udp, udpDst }));
+  }
+}

@@ -1,0 +1,103 @@
+// Rules as matches: ranges of ports and prefixes match what they say and nothing else; what is no rule is refused.
+import { ipv4, type Match } from '@openflow/ofp';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { codeOf } from '../../../../common/errors.ts';
+import { portZone } from '../../../../sdnd/pipeline.ts';
+import { checkGroups } from '../../../../sdnd/security/group-refusals.ts';
+import { portMatches } from '../../../../sdnd/security/port-ranges.ts';
+import { ruleMatches } from '../../../../sdnd/security/rule-matches.ts';
+import type { SecurityRule } from '../../../../wire/contracts/security-groups.ts';
+import { Random } from '../../openflow/random.ts';
+import { bindingOf } from '../overlay-maker.ts';
+
+const RANGES = 200;
+const PORT_MAX = 0xffff;
+const INGRESS = { direction: 'ingress', ethertype: 'IPv4', protocol: 'any' } as const;
+const nobody = () => [];
+
+test('a range of ports is matched from its first to its last, and in 30 entries at the most', () => {
+  const random = new Random(7);
+  const ranges = Array.from({ length: RANGES }, () => {
+    const [a, b] = [1 + random.below(PORT_MAX), 1 + random.below(PORT_MAX)];
+    return [Math.min(a, b), Math.max(a, b)] as const;
+  });
+  for (const [first, last] of [...ranges, [1, PORT_MAX] as const, [1, PORT_MAX - 1] as const, [80, 80] as const]) {
+    const matches = portMatches(first, last).map((one) =>
+      typeof one === 'number' ? { value: one, mask: PORT_MAX } : one,
+    );
+    const isMatched = (port: number): boolean => matches.some(({ value, mask }) => (port & mask) === value);
+    assert.ok(matches.length <= 30, `${matches.length} entries`);
+    for (const port of [first, last, Math.floor((first + last) / 2)]) assert.ok(isMatched(port), `${port}`);
+    for (const port of [first - 1, last + 1]) assert.not.ok(port <= PORT_MAX && isMatched(port), `${port}`);
+    // Without overlap their sizes make up the range.
+    const ports = matches.reduce((sum, { mask }) => sum + (PORT_MAX - mask + 1), 0);
+    assert.is(ports, last - first + 1);
+  }
+});
+
+test('a rule is matched by its other end and by what is called', () => {
+  const matches = (rule: Partial<SecurityRule>): Match[] => ruleMatches({ ...INGRESS, ...rule }, nobody);
+  assert.equal(matches({}), [{ ethType: 0x0800 }]);
+  assert.equal(matches({ protocol: 'icmp' }), [{ ethType: 0x0800, ipProto: 1 }]);
+  assert.equal(matches({ protocol: 'icmp', ethertype: 'IPv6' }), [{ ethType: 0x86dd, ipProto: 58 }]);
+  assert.equal(matches({ protocol: 'udp', ports: { first: 53, last: 53 }, remotePrefix: '10.88.1.9/16' }), [
+    { ethType: 0x0800, ipv4Src: { value: ipv4('10.88.0.0'), mask: 0xffff0000 }, ipProto: 17, udpDst: 53 },
+  ]);
+  assert.equal(matches({ direction: 'egress', remotePrefix: '10.88.1.9' }), [
+    { ethType: 0x0800, ipv4Dst: ipv4('10.88.1.9') },
+  ]);
+  assert.equal(matches({ remotePrefix: '0.0.0.0/0' }), [{ ethType: 0x0800 }]);
+  const mask = ((1n << 10n) - 1n) << 118n;
+  assert.equal(matches({ ethertype: 'IPv6', remotePrefix: 'fe80::1/10' }), [
+    { ethType: 0x86dd, ipv6Src: { value: 0xfe80n << 112n, mask } },
+  ]);
+});
+
+test("a group as the other end is each of its members' addresses, and nobody where it has none", () => {
+  const members = [bindingOf('g0', 'n0'), bindingOf('g1', 'n1')];
+  const rule: SecurityRule = { ...INGRESS, remoteGroup: 'web' };
+  const asked: string[] = [];
+  const matches = ruleMatches(rule, (group) => {
+    asked.push(group);
+    return members;
+  });
+  assert.equal(asked, ['web']);
+  assert.equal(
+    matches.map(({ ipv4Src }) => ipv4Src),
+    members.map(({ ip }) => ipv4(ip)),
+  );
+  assert.equal(ruleMatches(rule, nobody), []);
+});
+
+test('what is no rule, and two groups of one name, are refused', () => {
+  const code = (...rules: Partial<SecurityRule>[]): unknown => {
+    try {
+      checkGroups([{ name: 'web', rules: rules.map((rule) => ({ ...INGRESS, ...rule })), members: [] }]);
+      return undefined;
+    } catch (error) {
+      return codeOf(error);
+    }
+  };
+  assert.is(code({}, { protocol: 'tcp', ports: { first: 1, last: 2 } }, { remoteGroup: 'web' }), undefined);
+  const bad: Partial<SecurityRule>[] = [
+    { ports: { first: 1, last: 2 } },
+    { protocol: 'tcp', ports: { first: 2, last: 1 } },
+    { remoteGroup: 'db' },
+    { remoteGroup: 'web', remotePrefix: '10.0.0.0/8' },
+    ...['10.0.0.0/33', '10.0.0/8', 'fe80::/10', '10.0.0.0/8/8', ''].map((remotePrefix) => ({ remotePrefix })),
+    { ethertype: 'IPv6', remotePrefix: '10.0.0.0/8' },
+  ];
+  for (const rule of bad) assert.is(code(rule), 'GROUP_BAD', JSON.stringify(rule));
+  const twice = { name: 'web', rules: [], members: [] };
+  assert.throws(() => checkGroups([twice, twice]), /one name/);
+});
+
+test('no two ports of a switch have one zone of connections, and none has one of a way out', () => {
+  const zones = [...Array(0x100).keys(), 0x1000, 0x1001, 0xfeff].map(portZone);
+  assert.is(new Set(zones).size, zones.length);
+  assert.ok(zones.every((zone) => zone !== undefined && zone >= 0x1000 && zone <= PORT_MAX));
+  assert.is(portZone(0x100), undefined);
+});
+
+test.run();
