@@ -10,7 +10,7 @@ import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { Foot, switchAgentContract } from '../wire/contracts/sdnd.ts';
-import { Ipv4, Name, PortName } from '../wire/names.ts';
+import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
 import { SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import { GateKeeper } from './gate-keeper.ts';
 import { GuestBook } from './guest-book.ts';
@@ -27,6 +27,9 @@ import { ConfigKeeper } from './switch-config/config-keeper.ts';
 import { logEvents } from './switch-config/config-log.ts';
 import { startTopologyAgent } from './topology/topology-agent.ts';
 import { TrafficKeeper } from './traffic/traffic-keeper.ts';
+
+/** Each is a session of every switch. */
+const STANDBYS_MAX = 4;
 
 const Config = Type.Object({
   /** Where the journal lies. */
@@ -46,6 +49,8 @@ const Config = Type.Object({
   controller: Type.Optional(Ipv4),
   /** Its node; absent: the links to other nodes are not probed. */
   controllerNode: Type.Optional(Name),
+  /** Controllers that may take its place: the switch has sessions with all of them, and the active one hears of the links. */
+  standbys: Type.Optional(Type.Array(Endpoint, { maxItems: STANDBYS_MAX })),
 });
 
 await runDaemon('switch-agent', Config, async (config, { log }) => {
@@ -54,12 +59,16 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   const { journal, records } = await Journal.open(realDisk, join(config.state, 'ports.journal'), PortRecord);
   const ports = new GuestPorts(records);
   await journal.rewrite(ports.records());
+  const { standbys = [] } = config;
   const node: NodeSwitch = {
     datapathType: config.datapath ?? 'system',
     ...(config.feet !== undefined && { feet: config.feet }),
     ...(config.outside !== undefined && { outside: config.outside }),
     ...(config.controller !== undefined && {
-      controller: { address: config.controller, identity: resolve(config.identity) },
+      controller: {
+        addresses: [config.controller, ...standbys.map(({ address }) => address)],
+        identity: resolve(config.identity),
+      },
     }),
   };
   const socket = join(config.openVswitch, `${INTEGRATION_BRIDGE}.mgmt`);
@@ -102,7 +111,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   const topology =
     address === undefined || controllerNode === undefined
       ? undefined
-      : await startTopologyAgent({ ...probed, controller: { node: controllerNode, address } });
+      : await startTopologyAgent({ ...probed, controllers: [{ node: controllerNode, address }, ...standbys] });
   const traffic = await TrafficKeeper.start({
     ...{ directory: config.state, disk: realDisk, clock: realClock, log },
     ports: () => ports.hostPorts(),
@@ -114,6 +123,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
       run: (name, ...words) => command.run(name, ...words),
       datapathType: node.datapathType,
     }),
+    controllers: standbys.map(({ node }) => node),
     ...(topology !== undefined && { links: topology }),
     traffic,
     servicePacketIns: () => desk.packetIns,

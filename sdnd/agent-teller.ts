@@ -24,6 +24,8 @@ export interface AgentTellerParts {
   /** Of this controller: rises at each of its starts. */
   readonly term: number;
   readonly call: (member: OverlayMember, news: GuestNews) => Promise<unknown>;
+  /** The node's agent obeys a controller of a higher term. */
+  readonly outranked?: (node: string) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -94,7 +96,9 @@ export class AgentTeller {
   /** An agent that a later controller has told of its guests has no need of this one. */
   #refused(node: string, error: unknown): boolean {
     this.#parts.log.warn({ node, reason: messageOf(error) }, 'an agent could not be told of its guests');
-    return codeOf(error) === 'TERM_STALE';
+    const isOutranked = codeOf(error) === 'TERM_STALE';
+    if (isOutranked) this.#parts.outranked?.(node);
+    return isOutranked;
   }
 }
 

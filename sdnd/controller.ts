@@ -1,4 +1,4 @@
-// The overlay's controller: takes the orchestrator's commands, keeps them durably, and has every switch follow. A
+// The overlay's active controller in one term: takes the orchestrator's commands, keeps them durably, and has every switch follow. A
 // command is answered by what is durable and by the switches that can be reached; the others follow at their return.
 import { isDeepStrictEqual } from 'node:util';
 import type { Port } from '@openflow/ofp';
@@ -34,8 +34,13 @@ const PORT_TIMEOUT_MS = 5_000;
 /** A journal above this is rewritten as the state it leads to. */
 const JOURNAL_BYTES_MAX = 1024 * 1024;
 
+/** The calls of the contract that concern the overlay, and not who its controller is. */
+export type OverlayHandlers = Omit<Handlers<typeof sdndContract>, 'figures.show' | `controller.${string}`>;
+
 export interface ControllerParts {
   readonly overlay: Overlay;
+  /** What stands there is no earlier life's of this controller: switches are left as they are until all was told. */
+  readonly isNew?: boolean;
   readonly journal: Pick<Journal<OverlayRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
   readonly agents: Pick<AgentTeller, 'tell' | 'forget'>;
   readonly connectionsOf: ConnectionsOf;
@@ -43,7 +48,7 @@ export interface ControllerParts {
   readonly log: Log;
 }
 
-export class Controller implements SwitchListener {
+export class Controller implements Omit<SwitchListener, 'outranked'> {
   readonly #overlay: Overlay;
   readonly #journal: ControllerParts['journal'];
   readonly #agents: ControllerParts['agents'];
@@ -62,9 +67,11 @@ export class Controller implements SwitchListener {
    * the switches, could take a standing migration's flows for the past.
    */
   #isTold = false;
+  readonly #isNew: boolean;
 
-  constructor({ overlay, journal, agents, connectionsOf, clock, log }: ControllerParts) {
+  constructor({ overlay, isNew = false, journal, agents, connectionsOf, clock, log }: ControllerParts) {
     this.#overlay = overlay;
+    this.#isNew = isNew;
     this.#journal = journal;
     this.#agents = agents;
     this.#clock = clock;
@@ -83,7 +90,7 @@ export class Controller implements SwitchListener {
   }
 
   /** The calls of the contract, bound to this controller. */
-  handlers(): Omit<Handlers<typeof sdndContract>, 'figures.show'> {
+  handlers(): OverlayHandlers {
     return {
       'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
       'networks.set': async ({ networks }) => this.#carryOut(() => this.#networksRecord(networks)),
@@ -137,6 +144,11 @@ export class Controller implements SwitchListener {
     if (this.#channels.get(node) === channel) this.#channels.delete(node);
   }
 
+  /** Switches still send on what comes late to a place that a guest has left. */
+  get isMoving(): boolean {
+    return this.#overlay.departures.size > 0;
+  }
+
   /** Ends the comparisons; switches keep their flows. */
   close(): void {
     for (const reconciler of this.#switches.values()) reconciler.close();
@@ -146,6 +158,8 @@ export class Controller implements SwitchListener {
   }
 
   async #prepare(migration: string, to: Binding): Promise<Record<string, never>> {
+    // Told again what was prepared elsewhere: its port may have gone since, and its flows wait for the rest anyway.
+    if (this.#waits) return this.#carryOut(() => this.#overlay.prepare(migration, to));
     const destination = this.#switch(to.node);
     // Asked before and after: a command that will be refused need not wait for a port, nor one that stands already.
     if (this.#overlay.prepare(migration, to) === undefined) return this.#carryOut(() => undefined);
@@ -279,9 +293,13 @@ export class Controller implements SwitchListener {
     return reconciler;
   }
 
+  get #waits(): boolean {
+    return this.#isNew && !this.#isTold;
+  }
+
   // Of a switch whose node is no member nothing is known, so nothing is changed there.
   #wanted(view: SwitchView): readonly Flow[] | undefined {
-    if (!this.#overlay.mesh.has(view.node)) return undefined;
+    if (this.#waits || !this.#overlay.mesh.has(view.node)) return undefined;
     try {
       return wantedFlows(this.#overlay, view);
     } catch (error) {

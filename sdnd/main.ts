@@ -1,5 +1,5 @@
-// The daemon of the overlay's controller (on the controller node): reads its journal, listens for the orchestrator's
-// calls and for the switches. Killing it at any moment changes no flow.
+// The daemon of the overlay's controller (on the controller node, and on those of its stand-bys): reads its journal, listens
+// for the orchestrator's calls and for the switches. Killing it at any moment changes no flow.
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { realClock } from '../common/clock.ts';
@@ -8,12 +8,11 @@ import { realDisk } from '../common/disk.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
-import { type OverlayMember, sdndContract } from '../wire/contracts/sdnd.ts';
+import { sdndContract } from '../wire/contracts/sdnd.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { OPENFLOW_PORT, SDND_PORT } from '../wire/ports.ts';
 import { AgentClients } from './agent-clients.ts';
-import { AgentTeller } from './agent-teller.ts';
-import { Controller } from './controller.ts';
+import { ControllerSeat } from './controller-seat.ts';
 import { startOpenFlowServer } from './openflow-server.ts';
 import { Overlay } from './overlay.ts';
 import { OverlayRecord } from './overlay-record.ts';
@@ -25,6 +24,8 @@ const Config = Type.Object({
   identity: Type.String(),
   /** The underlay address on which calls and switches are awaited. */
   address: Ipv4,
+  /** One of several: it stands by until the orchestrator has it take over. Absent: the only one, and active at once. */
+  elected: Type.Optional(Type.Boolean()),
 });
 
 await runDaemon('sdnd', Config, async (config, { log }) => {
@@ -32,42 +33,36 @@ await runDaemon('sdnd', Config, async (config, { log }) => {
   await realDisk.makeDirectory(config.state);
   const { journal, records } = await Journal.open(realDisk, join(config.state, 'overlay.journal'), OverlayRecord);
   const overlay = new Overlay(records);
-  // Above every earlier term even when the journal was lost, since switches obey only the highest they have seen.
-  const term = Math.max(overlay.term + 1, Math.floor(realClock.wallMs() / 1000));
-  overlay.apply({ kind: 'term', term });
+  if (config.elected !== true) overlay.apply({ kind: 'term', term: nextTerm(overlay.term, realClock.wallMs()) });
   await journal.rewrite(overlay.records());
   const clients = new AgentClients(identity);
-  const base = { overlay, clock: realClock, log };
-  const agents = new AgentTeller({
-    ...base,
-    term,
-    call: (member, news) => clients.of(member).call('guests.set', news),
-  });
-  const controller = new Controller({
-    ...base,
+  const seat: ControllerSeat = new ControllerSeat({
+    overlay,
     journal,
-    agents,
+    tellAgent: (member, news) => clients.of(member).call('guests.set', news),
     connectionsOf: (member, owner) => clients.of(member).call('connections.list', { owner }),
+    figures: ({ overlay: { members, bindings }, switchFigures }) =>
+      gatherFigures({
+        ...{ members: () => members, bindings: () => bindings.values(), switches: () => switchFigures, log },
+        ask: (member, timeoutMs) => clients.of(member).call('figures.read', {}, { timeoutMs }),
+      }),
+    closeChannels: (reason) => switches.closeChannels(reason),
+    clock: realClock,
+    log,
   });
+  if (config.elected !== true) seat.beginAlone();
   const switches = await startOpenFlowServer({
     identity,
     address: config.address,
     port: OPENFLOW_PORT,
-    generationId: BigInt(term),
-    listener: controller,
+    role: () => seat.role(),
+    listener: seat,
     clock: realClock,
     log,
   });
-  const figures = {
-    members: () => overlay.members,
-    bindings: () => overlay.bindings.values(),
-    switches: () => controller.switchFigures,
-    ask: (member: OverlayMember, timeoutMs: number) => clients.of(member).call('figures.read', {}, { timeoutMs }),
-    log,
-  };
   const calls = await startRpcServer({
     contract: sdndContract,
-    handlers: { ...controller.handlers(), 'figures.show': () => gatherFigures(figures) },
+    handlers: seat.handlers(),
     identity,
     listen: { address: config.address, port: SDND_PORT },
     log,
@@ -75,11 +70,15 @@ await runDaemon('sdnd', Config, async (config, { log }) => {
   return {
     async close() {
       await calls.close();
-      controller.close();
-      agents.close();
+      seat.close();
       clients.close();
       await switches.close();
       await journal.close();
     },
   };
 });
+
+/** Above every earlier term even when the journal was lost, since switches obey only the highest they have seen. */
+function nextTerm(known: number, wallMs: number): number {
+  return Math.max(known + 1, Math.floor(wallMs / 1000));
+}

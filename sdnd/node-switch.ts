@@ -1,6 +1,6 @@
 // What a node's switch is to be for the overlay: the integration bridge, which drops all until flows say otherwise, a tunnel
 // port for each underlay network (mostly one), the port to the outside where it has one, the guests' ports, and the
-// controller. Values only.
+// controllers. Values only.
 import type { Foot } from '../wire/contracts/sdnd.ts';
 import { OPENFLOW_PORT, VXLAN_PORT } from '../wire/ports.ts';
 import type { HostPort } from './host-ports.ts';
@@ -24,9 +24,10 @@ export interface NodeSwitch {
   readonly feet?: readonly Foot[];
   /** The device that leads outside, by which networks may leave here; absent: none does. */
   readonly outside?: string;
-  /** The overlay's controller; absent: none. */
+  /** The overlay's controllers; absent: none. */
   readonly controller?: {
-    readonly address: string;
+    /** The switch has a session with each; one of them is its master. */
+    readonly addresses: readonly string[];
     /** The folder with this node's key and certificates (`common/identity.ts`). */
     readonly identity: string;
   };
@@ -43,7 +44,7 @@ export function wantedSwitch(
     datapathType,
     failMode: 'secure',
     protocols: ['OpenFlow13'],
-    controllers: controller === undefined ? [] : [controllerAt(controller.address)],
+    controllers: controller?.addresses.map(controllerAt) ?? [],
     ports: [...tunnelPorts(feet), ...outsidePorts, ...Array.from(ports, guestPort)],
   } as const;
   const tls = controller === undefined ? {} : { tls: tlsFiles(controller.identity) };

@@ -5,6 +5,7 @@ import type { FlowMod, FlowStats, Message, PacketIn, Port } from '@openflow/ofp'
 import type { Clock, Timer } from '../common/clock.ts';
 import { OperationError } from '../common/errors.ts';
 import { type CookieFilter, OpenFlowSession, type SessionEvent } from './openflow-session.ts';
+import type { RoleWish } from './session-role.ts';
 
 /** What a channel tells the one who made it. */
 export interface ChannelListener {
@@ -12,6 +13,8 @@ export interface ChannelListener {
   port(reason: 'add' | 'delete' | 'modify', port: Port): void;
   /** Only of a channel that has asked for packets; the bytes must be copied to be kept. */
   packet?(packet: PacketIn): void;
+  /** The switch obeys a controller of a higher term; the channel's end follows. */
+  outranked?(): void;
   /** Once, at the end of every channel, whether it was ever ready or not. */
   closed(reason: string): void;
 }
@@ -32,14 +35,15 @@ export class OpenFlowChannel {
   readonly #listener: ChannelListener;
   readonly #session: OpenFlowSession;
   readonly #waiting = new Map<number, Waiting>();
+  #promotion: Waiting | undefined;
   #timer: Timer;
   #isClosed = false;
 
-  constructor(socket: Duplex, clock: Clock, listener: ChannelListener, generationId?: bigint) {
+  constructor(socket: Duplex, clock: Clock, listener: ChannelListener, wish?: RoleWish) {
     this.#socket = socket;
     this.#clock = clock;
     this.#listener = listener;
-    this.#session = new OpenFlowSession(clock.nowMs(), generationId);
+    this.#session = new OpenFlowSession(clock.nowMs(), wish);
     this.#timer = this.#tickLater();
     socket.on('data', (bytes: Uint8Array) => this.#handle(this.#session.receive(bytes, clock.nowMs())));
     socket.on('error', (error) => this.close(error.message));
@@ -57,6 +61,20 @@ export class OpenFlowChannel {
     await this.#start(() => this.#session.apply(mods, this.#clock.nowMs()));
   }
 
+  /** Whether the switch takes changes from here, and from nobody of a lower term. */
+  get isMaster(): boolean {
+    return this.#session.isMaster;
+  }
+
+  /** From slave to master, once. @throws OperationError SWITCH_LOST, also when another one's term is higher */
+  async promote(generationId: bigint): Promise<void> {
+    if (this.#isClosed || !this.#session.isReady) throw lost('there is no session');
+    const { promise, resolve, reject } = Promise.withResolvers<readonly FlowStats[]>();
+    this.#promotion = { resolve, reject };
+    this.#handle(this.#session.promote(generationId));
+    await promise;
+  }
+
   /** Sends what needs no answer; nothing where there is no session. */
   say(messages: readonly Message[]): void {
     if (!this.#isClosed && this.#session.isReady) this.#handle(this.#session.say(messages));
@@ -70,6 +88,7 @@ export class OpenFlowChannel {
     this.#socket.destroy();
     for (const { reject } of this.#waiting.values()) reject(lost(reason));
     this.#waiting.clear();
+    this.#promotion?.reject(lost(reason));
     this.#listener.closed(reason);
   }
 
@@ -110,6 +129,12 @@ export class OpenFlowChannel {
         break;
       case 'failed':
         this.#settle(event.operation)?.reject(refused(event.reason));
+        break;
+      case 'promoted':
+        this.#promotion?.resolve([]);
+        break;
+      case 'outranked':
+        this.#listener.outranked?.();
         break;
       case 'close':
         this.#socket.end();

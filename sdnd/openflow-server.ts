@@ -9,11 +9,14 @@ import type { Log } from '../common/log.ts';
 import { listenOn } from '../common/rpc/listen.ts';
 import { peerOfSocket, serverTls } from '../common/tls.ts';
 import { OpenFlowChannel } from './openflow-channel.ts';
+import type { RoleWish } from './session-role.ts';
 
 /** What the server tells the controller; the channel is the one that the news are about. */
 export interface SwitchListener {
   ready(node: string, channel: OpenFlowChannel, datapathId: bigint, ports: readonly Port[]): void;
   port(node: string, channel: OpenFlowChannel, reason: 'add' | 'delete' | 'modify', port: Port): void;
+  /** The switch obeys another controller, of a higher term; `closed` follows. */
+  outranked(node: string): void;
   closed(node: string, channel: OpenFlowChannel, reason: string): void;
 }
 
@@ -22,8 +25,8 @@ export interface OpenFlowServerOptions {
   readonly address: string;
   /** 0 lets the system choose (tests). */
   readonly port: number;
-  /** The controller's term: a switch obeys the highest it has seen. */
-  readonly generationId: bigint;
+  /** What a connection that begins now is to be: a switch obeys the highest term it has seen. */
+  readonly role: () => RoleWish;
   readonly listener: SwitchListener;
   readonly clock: Clock;
   readonly log: Log;
@@ -31,6 +34,8 @@ export interface OpenFlowServerOptions {
 
 export interface OpenFlowServer {
   readonly port: number;
+  /** Ends all connections that there are, those that are not ready yet too. Switches come again. */
+  closeChannels(reason: string): void;
   close(): Promise<void>;
 }
 
@@ -47,12 +52,16 @@ export async function startOpenFlowServer(options: OpenFlowServerOptions): Promi
     options.log.warn({ from: socket.remoteAddress, reason: error.message }, 'a switch was refused'),
   );
   const port = await listenOn(server, options);
+  const closeChannels = (reason: string): void => {
+    for (const channel of channels) channel.close(reason);
+  };
   return {
     port,
+    closeChannels,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        for (const channel of channels) channel.close('the controller stops');
+        closeChannels('the controller stops');
       }),
   };
 }
@@ -64,19 +73,20 @@ function accept(options: OpenFlowServerOptions, socket: TLSSocket, channels: Set
     return;
   }
   socket.setNoDelay(true);
-  const { clock, listener, generationId } = options;
+  const { clock, listener } = options;
   const channel: OpenFlowChannel = new OpenFlowChannel(
     socket,
     clock,
     {
       ready: (datapathId, ports) => listener.ready(node, channel, datapathId, ports),
       port: (reason, port) => listener.port(node, channel, reason, port),
+      outranked: () => listener.outranked(node),
       closed: (reason) => {
         channels.delete(channel);
         listener.closed(node, channel, reason);
       },
     },
-    generationId,
+    options.role(),
   );
   channels.add(channel);
 }

@@ -9,36 +9,18 @@ import {
   encode,
   errorName,
   type FlowMod,
-  type FlowRemoved,
   type FlowStats,
   type Message,
   MessageReader,
   type MultipartReply,
   OPENFLOW_13,
-  type PacketIn,
   type Port,
+  type RoleMessage,
 } from '@openflow/ofp';
+import type { CookieFilter, SessionEvent } from './session-events.ts';
+import { type RoleWish, SessionRole } from './session-role.ts';
 
-/** What the shell must do or tell. Operations are named by the number that starting them answered. */
-export type SessionEvent =
-  | { readonly kind: 'send'; readonly bytes: Uint8Array }
-  /** The switch has answered everything that is asked at first; operations may begin. */
-  | { readonly kind: 'ready'; readonly datapathId: bigint; readonly ports: readonly Port[] }
-  | { readonly kind: 'port'; readonly reason: 'add' | 'delete' | 'modify'; readonly port: Port }
-  | { readonly kind: 'flows'; readonly operation: number; readonly flows: readonly FlowStats[] }
-  /** The bytes of its packet are a view of what was received. */
-  | { readonly kind: 'packet'; readonly packet: PacketIn }
-  | { readonly kind: 'removed'; readonly flow: FlowRemoved }
-  /** The switch has carried out, or refused, all flow-mods of the operation. */
-  | { readonly kind: 'applied'; readonly operation: number; readonly refusals: readonly string[] }
-  | { readonly kind: 'failed'; readonly operation: number; readonly reason: string }
-  | { readonly kind: 'close'; readonly reason: string };
-
-/** Which flow entries are read: those whose cookie has these bits. */
-export interface CookieFilter {
-  readonly cookie: bigint;
-  readonly cookieMask: bigint;
-}
+export type { CookieFilter, SessionEvent } from './session-events.ts';
 
 /** The switch must have answered hello, features, role and ports by then: a few round trips of 300 ms and its own work. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -51,6 +33,9 @@ const FLOWS_MAX = 1_000_000;
 /** Refusals that are told of one operation; with thousands of equal ones the rest says nothing new. */
 const REFUSALS_MAX = 20;
 const XID_MAX = 0xffff_fffe;
+/** Refusals by which a switch says that it has another master. */
+const IS_SLAVE = 'BAD_REQUEST IS_SLAVE';
+const STALE = 'ROLE_REQUEST_FAILED STALE';
 
 interface Reading {
   readonly kind: 'flows';
@@ -65,9 +50,9 @@ interface Applying {
   readonly refusals: string[];
 }
 
-/** A connection with a switch. `generationId`: ask to be master under this term (OpenFlow 1.3.5, 7.3.9). */
+/** A connection with a switch. Without a wish no role is asked for. */
 export class OpenFlowSession {
-  readonly #generationId: bigint | undefined;
+  readonly #role: SessionRole;
   readonly #reader = new MessageReader();
   readonly #startedAtMs: number;
   readonly #ports: Port[] = [];
@@ -79,15 +64,20 @@ export class OpenFlowSession {
   #heardAtMs: number;
   #isAsked = false;
 
-  constructor(nowMs: number, generationId?: bigint) {
+  constructor(nowMs: number, wish?: RoleWish) {
     this.#startedAtMs = nowMs;
     this.#heardAtMs = nowMs;
-    this.#generationId = generationId;
+    this.#role = new SessionRole(wish);
   }
 
   /** Whether operations may be started. */
   get isReady(): boolean {
     return this.#phase === 'ready';
+  }
+
+  /** Whether the switch has said that this is its master. */
+  get isMaster(): boolean {
+    return this.isReady && this.#role.isMaster;
   }
 
   /** What is to be sent first. */
@@ -120,9 +110,11 @@ export class OpenFlowSession {
     if (oldest !== undefined && nowMs - oldest.startedAtMs > OPERATION_TIMEOUT_MS) {
       return this.#close(`no answer within ${OPERATION_TIMEOUT_MS} ms`);
     }
-    if (silentMs <= SILENCE_MS || this.#isAsked || this.#phase === 'hello') return [];
+    const question = this.#phase === 'ready' ? this.#role.tick(nowMs) : undefined;
+    const events = question === undefined ? [] : [this.#send(question)];
+    if (silentMs <= SILENCE_MS || this.#isAsked || this.#phase === 'hello') return events;
     this.#isAsked = true;
-    return [this.#send({ type: 'echo-request', data: new Uint8Array(0) })];
+    return [...events, this.#send({ type: 'echo-request', data: new Uint8Array(0) })];
   }
 
   /** Asks for installed flow entries; ends with `flows` or `failed`. */
@@ -140,6 +132,11 @@ export class OpenFlowSession {
     events.push(this.#send({ type: 'barrier-request' }));
     this.#operations.set(this.#xid, { kind: 'applied', startedAtMs: nowMs, firstXid, refusals: [] });
     return { operation: this.#xid, events };
+  }
+
+  /** A session that is ready and slave asks to be master; ends with `promoted`, or with `outranked` and `close`. */
+  promote(generationId: bigint): SessionEvent[] {
+    return [this.#askRole(this.#role.promote(generationId))];
   }
 
   /** Sends what needs no answer; a refusal of it is passed over. */
@@ -169,6 +166,8 @@ export class OpenFlowSession {
         return this.#multipart(message, xid);
       case 'barrier-reply':
         return this.#barrier(xid);
+      case 'role-reply':
+        return this.#roleTold(message);
       case 'port-status':
         return [{ kind: 'port', reason: message.reason, port: message.port }];
       case 'packet-in':
@@ -199,13 +198,33 @@ export class OpenFlowSession {
   // The ports come last: their answer says that everything before was answered too.
   #askAtFirst(): SessionEvent[] {
     const events = [this.#send({ type: 'features-request' })];
-    if (this.#generationId !== undefined) {
-      events.push(this.#send({ type: 'role-request', role: 'master', generationId: this.#generationId }));
-      this.#setUpXids.role = this.#xid;
-    }
-    events.push(this.#send({ type: 'multipart-request', part: 'port-desc', more: false }));
+    const role = this.#role.first();
+    if (role !== undefined) events.push(this.#askRole(role));
+    return this.#role.mustLearnFirst ? events : [...events, this.#askPorts()];
+  }
+
+  #askPorts(): SessionEvent {
+    const event = this.#send({ type: 'multipart-request', part: 'port-desc', more: false });
     this.#setUpXids.ports = this.#xid;
-    return events;
+    return event;
+  }
+
+  #askRole(request: Message): SessionEvent {
+    const event = this.#send(request);
+    this.#setUpXids.role = this.#xid;
+    return event;
+  }
+
+  #roleTold(reply: RoleMessage): SessionEvent[] {
+    const answer = this.#role.answered(reply);
+    if (answer.kind === 'outranked') return this.#outranked(`the switch has made this controller ${reply.role}`);
+    const ports = this.#setUpXids.ports === 0 ? [this.#askPorts()] : [];
+    if (answer.kind === 'ask') return [this.#askRole(answer.request), ...ports];
+    return answer.kind === 'granted' && this.#phase === 'ready' ? [{ kind: 'promoted' }] : ports;
+  }
+
+  #outranked(reason: string): SessionEvent[] {
+    return [{ kind: 'outranked' }, ...this.#close(reason)];
   }
 
   #multipart(reply: MultipartReply, xid: number): SessionEvent[] {
@@ -236,7 +255,8 @@ export class OpenFlowSession {
 
   #error({ errorType, errorCode, experimenter }: ErrorMessage, xid: number): SessionEvent[] {
     const name = errorName(errorType, errorCode, experimenter);
-    if (xid === this.#setUpXids.role) return this.#close(`the switch refused the role of master: ${name}`);
+    if (xid === this.#setUpXids.role) return this.#roleRefused(name);
+    if (name === IS_SLAVE) return this.#outranked(`a change was refused: ${name}`);
     if (this.#phase !== 'ready') return this.#close(`the switch refused the handshake: ${name}`);
     const reading = this.#operations.get(xid);
     if (reading?.kind === 'flows') {
@@ -245,6 +265,12 @@ export class OpenFlowSession {
     }
     this.#noteRefusal(xid, name);
     return [];
+  }
+
+  #roleRefused(name: string): SessionEvent[] {
+    if (this.#role.mustLearnFirst) return this.#close(`the switch refused the role of slave: ${name}`);
+    const reason = `the switch refused the role of master: ${name}`;
+    return name === STALE ? this.#outranked(reason) : this.#close(reason);
   }
 
   #noteRefusal(xid: number, name: string): void {

@@ -1,6 +1,7 @@
 // The overlay's agent of one node: makes and removes guests' ports and turns their gates. A port passes frames only
 // between an answered open and the next close; which frames, the controller's flows say.
 import { OperationError } from '../common/errors.ts';
+import type { Peer } from '../common/identity.ts';
 import type { Journal } from '../common/journal.ts';
 import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
@@ -31,6 +32,8 @@ export interface SwitchAgentParts {
   /** Frames that the switch brought for the guests' services. */
   readonly servicePacketIns?: () => number;
   readonly connections: Pick<PortConnections, 'list'>;
+  /** Nodes that may have the overlay's controller, beside the one with the whole control plane. */
+  readonly controllers: readonly string[];
   readonly log: Log;
 }
 
@@ -44,23 +47,15 @@ export class SwitchAgent {
   readonly #traffic: SwitchAgentParts['traffic'];
   readonly #servicePacketIns: () => number;
   readonly #connections: SwitchAgentParts['connections'];
+  readonly #controllers: readonly string[];
   readonly #log: Log;
   /** By owner the port numbers of guests that have just left: what the switch remembers of them is asked for after that. */
   readonly #left = new Map<string, number>();
   #commands: Promise<unknown> = Promise.resolve();
 
-  constructor({
-    ports,
-    journal,
-    host,
-    gates,
-    guests,
-    connections,
-    links,
-    traffic,
-    servicePacketIns,
-    log,
-  }: SwitchAgentParts) {
+  constructor(parts: SwitchAgentParts) {
+    const { ports, journal, host, gates, guests, connections, links, traffic, servicePacketIns, controllers, log } =
+      parts;
     this.#ports = ports;
     this.#journal = journal;
     this.#host = host;
@@ -70,6 +65,7 @@ export class SwitchAgent {
     this.#traffic = traffic;
     this.#servicePacketIns = servicePacketIns ?? (() => 0);
     this.#connections = connections;
+    this.#controllers = controllers;
     this.#log = log;
   }
 
@@ -80,18 +76,28 @@ export class SwitchAgent {
       'port.detach': ({ owner }) => this.#inTurn(() => this.#detach(owner)),
       'port.close': ({ owner }) => this.#turn(owner, false),
       'port.open': ({ owner }) => this.#turn(owner, true),
-      'connections.list': ({ owner }) => this.#listConnections(owner),
-      'guests.set': async (news) => {
+      'connections.list': ({ owner }, { peer }) => {
+        this.#checkController(peer);
+        return this.#listConnections(owner);
+      },
+      'guests.set': async (news, { peer }) => {
+        this.#checkController(peer);
         await this.#guests.set(news);
         return {};
       },
-      'figures.read': async () => ({
-        sent: (await this.#traffic?.sent()) ?? [],
-        packetIns: { services: this.#servicePacketIns(), probes: this.#links?.packetIns ?? 0 },
-      }),
+      'figures.read': async (_, { peer }) => {
+        this.#checkController(peer);
+        const packetIns = { services: this.#servicePacketIns(), probes: this.#links?.packetIns ?? 0 };
+        return { sent: (await this.#traffic?.sent()) ?? [], packetIns };
+      },
       'link.look': ({ peer }) =>
         this.#links?.look(peer) ?? { hasTunnel: false, heard: 0, longestBytes: 0, wantedBytes: 0 },
     };
+  }
+
+  #checkController({ node, role }: Peer): void {
+    if (role === 'controller' || this.#controllers.includes(node)) return;
+    throw new OperationError('NOT_ALLOWED', `node ${node} has no controller of the overlay`);
   }
 
   async #attach(owner: string, mac: string): Promise<{ port: string }> {

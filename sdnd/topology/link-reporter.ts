@@ -1,5 +1,6 @@
-// An agent's session with the overlay's controller about its links: tells all at the beginning, then what is new, and hears
-// whom to probe. While the controller is away nothing is told and nothing else changes.
+// An agent's session with the overlay's active controller about its links: tells all at the beginning, then what is new, and
+// hears whom to probe. One that stands by refuses; the next is asked then. While none is active nothing is told and nothing
+// else changes.
 import type { Clock, Timer } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
@@ -12,7 +13,8 @@ import type { LinkFigures } from './peer-link.ts';
 const RECONNECT_MS = 1_000;
 
 export interface LinkReporterParts {
-  readonly controller: Pick<RpcClient<typeof sdndContract>, 'call'>;
+  /** Any of them may be the active one. */
+  readonly controllers: readonly Pick<RpcClient<typeof sdndContract>, 'call'>[];
   /** All that is known, or what is new since the last time. */
   readonly figures: (isAll: boolean) => LinkFigures[];
   readonly peers: (peers: readonly ProbePeer[]) => void;
@@ -22,6 +24,7 @@ export interface LinkReporterParts {
 
 export class LinkReporter {
   readonly #parts: LinkReporterParts;
+  #at = 0;
   #session = new AbortController();
   #isIn = false;
   #isTelling = false;
@@ -46,11 +49,15 @@ export class LinkReporter {
     this.#session.abort();
   }
 
+  get #controller(): LinkReporterParts['controllers'][number] | undefined {
+    return this.#parts.controllers[this.#at % this.#parts.controllers.length];
+  }
+
   async #report(links: LinkFigures[]): Promise<void> {
     this.#isTelling = true;
     const session = this.#session;
     try {
-      await this.#parts.controller.call('links.report', { links }, { signal: session.signal });
+      await this.#controller?.call('links.report', { links }, { signal: session.signal });
     } catch {
       // Nobody knows what it has heard: in the next session it hears all.
       session.abort();
@@ -60,7 +67,7 @@ export class LinkReporter {
   }
 
   async #join(): Promise<void> {
-    const { controller, figures, peers, clock, log } = this.#parts;
+    const { figures, peers, clock, log } = this.#parts;
     const session = new AbortController();
     this.#session = session;
     try {
@@ -69,10 +76,12 @@ export class LinkReporter {
         this.#isIn = true;
         peers(told.peers);
       };
-      await controller.call('links.join', { links: figures(true) }, { signal: session.signal, onProgress });
+      await this.#controller?.call('links.join', { links: figures(true) }, { signal: session.signal, onProgress });
     } catch (error) {
       if (this.#isIn) log.warn({ reason: messageOf(error) }, "the overlay's controller hears of the links no more");
     }
+    // The one that had a session is the first to be asked again: it may only have been restarted.
+    if (!this.#isIn) this.#at++;
     this.#isIn = false;
     if (!this.#isClosed) this.#timer = clock.setTimer(RECONNECT_MS, () => void this.#join());
   }

@@ -30,7 +30,7 @@ export interface TopologyAgentParts {
   readonly socket: string;
   /** Its tunnel ports' numbers, by name. */
   readonly tunnels: ReadonlyMap<string, number>;
-  readonly controller: LinkReporterParts['controller'];
+  readonly controllers: LinkReporterParts['controllers'];
   readonly kept: Pick<KeptPeers, 'keep'>;
   readonly peers: readonly ProbePeer[];
   readonly clock: Clock;
@@ -42,21 +42,21 @@ export async function startTopologyAgent(options: {
   readonly identity: Identity;
   readonly socket: string;
   readonly tunnels: ReadonlyMap<string, number>;
-  readonly controller: Endpoint;
+  readonly controllers: readonly Endpoint[];
   readonly directory: string;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;
 }): Promise<Pick<TopologyAgent, 'stop' | 'look' | 'packetIns'>> {
-  const { identity, socket, tunnels, controller, directory, disk, clock, log } = options;
+  const { identity, socket, tunnels, controllers, directory, disk, clock, log } = options;
   const kept = new KeptPeers(disk, directory, log);
-  const client = rpcClient(sdndContract, { ...controller, port: SDND_PORT }, identity);
+  const clients = controllers.map((at) => rpcClient(sdndContract, { ...at, port: SDND_PORT }, identity));
   const peers = await kept.read();
   const agent = new TopologyAgent({
     node: identity.node,
     socket,
     tunnels,
-    controller: client,
+    controllers: clients,
     kept,
     peers,
     clock,
@@ -69,7 +69,7 @@ export async function startTopologyAgent(options: {
     },
     stop() {
       agent.stop();
-      client.close();
+      for (const client of clients) client.close();
     },
   };
 }
@@ -83,7 +83,7 @@ export class TopologyAgent {
   #timer: Timer;
 
   constructor(parts: TopologyAgentParts) {
-    const { node, socket, controller, clock, log } = parts;
+    const { node, socket, controllers, clock, log } = parts;
     this.#parts = parts;
     this.#peers = parts.peers;
     this.#prober = new Prober({
@@ -101,7 +101,7 @@ export class TopologyAgent {
       log,
     });
     this.#reporter = new LinkReporter({
-      controller,
+      controllers,
       figures: (isAll) => this.#prober.news(clock.nowMs(), isAll),
       peers: (peers) => this.#setPeers(peers),
       clock,

@@ -21,10 +21,13 @@ let news = Promise.withResolvers<void>();
 let keeper: ConfigKeeper;
 
 /** An agent's switch with two guests; the dummy datapath's ports have no devices, whatever their type. */
-const OVERLAY = wantedSwitch({ datapathType: 'dummy', controller: { address: '127.0.0.1', identity: '/identity' } }, [
-  { name: 'vm-1', portNo: 4096, owner: 'web', mac: '02:88:00:00:00:01' },
-  { name: 'vm-2', portNo: 4097, owner: 'db', mac: '02:88:00:00:00:02' },
-]);
+const OVERLAY = wantedSwitch(
+  { datapathType: 'dummy', controller: { addresses: ['127.0.0.1'], identity: '/identity' } },
+  [
+    { name: 'vm-1', portNo: 4096, owner: 'web', mac: '02:88:00:00:00:01' },
+    { name: 'vm-2', portNo: 4097, owner: 'db', mac: '02:88:00:00:00:02' },
+  ],
+);
 const WANTED: WantedConfig = {
   ...OVERLAY,
   bridges: OVERLAY.bridges.map((bridge) => ({

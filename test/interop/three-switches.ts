@@ -44,6 +44,11 @@ export interface Host {
   readonly ip: string;
 }
 
+interface SwitchesPlan {
+  readonly outside?: Readonly<Partial<Record<NodeName, string>>>;
+  readonly seats?: readonly NodeName[];
+}
+
 export class ThreeSwitches {
   readonly switches = new Map<NodeName, OpenVswitch>();
   readonly agents = new Map<NodeName, DaemonProcess>();
@@ -51,11 +56,14 @@ export class ThreeSwitches {
   readonly #namespaces: string[] = [];
   /** By node: the device that leads outside, for its agent. */
   readonly #outside: Readonly<Partial<Record<NodeName, string>>>;
-  #controller: DaemonProcess | undefined;
+  readonly #controllers = new Map<NodeName, DaemonProcess>();
+  readonly #seats: readonly NodeName[];
   #caller: NamespaceCaller | undefined;
 
-  constructor({ outside = {} }: { outside?: Readonly<Partial<Record<NodeName, string>>> } = {}) {
+  /** `seats`: nodes with a controller; of several one is active when it is told to be. */
+  constructor({ outside = {}, seats = ['alpha'] }: SwitchesPlan = {}) {
     this.#outside = outside;
+    this.#seats = seats;
   }
 
   /** Resolves once all switches have found the controller, which has been told of the members. */
@@ -68,8 +76,9 @@ export class ThreeSwitches {
       await saveIdentity(this.#identity(node), await issueIdentity(authority, { node, role }));
     }
     await Promise.all(NODES.map((node) => this.#startNode(node)));
-    await this.startController();
+    for (const node of this.#seats) await this.startController(node);
     this.#caller = new NamespaceCaller(namespaceName(RUN_ID, 'alpha'));
+    if (this.#seats.length > 1) return;
     await this.eventually('the switches have found the controller', async () => {
       const { switches } = await this.sdnd('switch.verify', {});
       return switches.filter(({ connected }) => connected).length === NODES.length;
@@ -79,7 +88,7 @@ export class ThreeSwitches {
 
   async stop(): Promise<void> {
     await this.#caller?.end();
-    for (const daemon of [this.#controller, ...this.agents.values()]) await daemon?.stop();
+    for (const daemon of [...this.#controllers.values(), ...this.agents.values()]) await daemon?.stop();
     for (const openVswitch of this.switches.values()) await openVswitch.stop();
     await destroyNamespaces(this.#namespaces);
     rmSync(this.#directory, { recursive: true });
@@ -121,17 +130,19 @@ export class ThreeSwitches {
     for (let look = 0; look < 2; look++) await this.switch(node).appctl(['revalidator/wait']);
   }
 
-  async startController(): Promise<void> {
-    this.#controller = await this.#daemon('alpha', 'sdnd', 'sdnd/main.ts', {});
+  async startController(node: NodeName = 'alpha'): Promise<void> {
+    const elected = this.#seats.length > 1 ? { elected: true } : {};
+    this.#controllers.set(node, await this.#daemon(node, 'sdnd', 'sdnd/main.ts', elected));
   }
 
-  async killController(): Promise<void> {
-    this.#controller?.signal('SIGKILL');
-    await this.#controller?.stop();
+  async killController(node: NodeName = 'alpha'): Promise<void> {
+    this.#controllers.get(node)?.signal('SIGKILL');
+    await this.#controllers.get(node)?.stop();
   }
 
   async startAgent(node: NodeName): Promise<void> {
-    const controller = { controller: ADDRESS.alpha, controllerNode: 'alpha' };
+    const standbys = this.#seats.slice(1).map((seat) => ({ node: seat, address: ADDRESS[seat] }));
+    const controller = { controller: ADDRESS.alpha, controllerNode: 'alpha', standbys };
     const outside = this.#outside[node];
     const egress = outside === undefined ? {} : { outside };
     const config = { openVswitch: this.#ovs(node), datapath: 'netdev', ...controller, ...egress };
@@ -153,12 +164,13 @@ export class ThreeSwitches {
     return { namespace, mac, ip };
   }
 
-  /** Calls the overlay's controller as the orchestrator does. */
+  /** Calls the overlay's controller as the orchestrator, which is at alpha, does. */
   sdnd<N extends MethodName<typeof sdndContract>>(
     method: N,
     params: Params<typeof sdndContract, N>,
+    node: NodeName = 'alpha',
   ): Promise<Result<typeof sdndContract, N>> {
-    return this.#call(sdndContract, 'alpha', SDND_PORT, method, params);
+    return this.#call(sdndContract, node, SDND_PORT, method, params, 'alpha');
   }
 
   /** Calls a node's agent as that node's other daemons do. */
@@ -181,9 +193,10 @@ export class ThreeSwitches {
     port: number,
     method: N,
     params: Params<C, N>,
+    as: NodeName = node,
   ): Promise<Result<C, N>> {
     if (this.#caller === undefined) throw new TypeError('the caller has not been started');
-    const place = { node, address: ADDRESS[node], port, identity: this.#identity(node) };
+    const place = { node, address: ADDRESS[node], port, identity: this.#identity(as) };
     return this.#caller.call(contract, place, method, params);
   }
 
@@ -219,7 +232,7 @@ export class ThreeSwitches {
     await this.startAgent(node);
   }
 
-  #daemon(node: NodeName, name: string, script: string, config: Record<string, string>): Promise<DaemonProcess> {
+  #daemon(node: NodeName, name: string, script: string, config: Record<string, unknown>): Promise<DaemonProcess> {
     const directory = `${this.#directory}/${node}`;
     mkdirSync(directory, { recursive: true });
     const common = { state: `${directory}/${name}`, identity: this.#identity(node), address: ADDRESS[node] };

@@ -1,9 +1,11 @@
-// The calls of the overlay network: its controller (one, on the controller node) and its agent (on every node).
+// The calls of the overlay network: its controller (one that is active, and others that stand by: those refuse all but
+// `controller.*` with NOT_ACTIVE) and its agent (on every node).
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
 import { Ipv4, Mac, MigrationId, Name, PortName } from '../names.ts';
 import { LinkLookFigures } from './doctor.ts';
 import { GuestNetworkPlan, GuestNews } from './guest-network.ts';
+import { ControllerRole, NetworkTerm } from './network-controllers.ts';
 import { CONNECTIONS_MAX, GuestConnection, SecurityGroups } from './security-groups.ts';
 import { LinkFigures, NetworkTopology, ProbePeer } from './topology.ts';
 import { NetworkTrace, TraceRequest } from './trace.ts';
@@ -54,6 +56,20 @@ export const MeshLink = Type.Object({
 });
 export type MeshLink = Type.Static<typeof MeshLink>;
 
+/** A controller as it says itself. */
+export const ControllerView = Type.Object({
+  role: ControllerRole,
+  /** The highest term that it has heard of; of the active one its own. */
+  term: Count,
+  /** Nodes whose switch has a session with it. */
+  switches: Type.Array(Name),
+  /** Of the active one: what was measured, for whoever relieves it. */
+  links: Type.Array(MeshLink),
+  /** Switches still send on what comes late to a guest's old place: for some seconds this one had better not be relieved. */
+  isMoving: Type.Boolean(),
+});
+export type ControllerView = Type.Static<typeof ControllerView>;
+
 /** Which port of which switch a MAC and IP address live at. The newer epoch wins (PROMISES N3). */
 export const Binding = Type.Object({
   owner: Name,
@@ -81,6 +97,18 @@ export type SwitchState = Type.Static<typeof SwitchState>;
 
 /** The overlay controller's calls. */
 export const sdndContract = contract('sdnd', {
+  'controller.show': method(['controller'], Empty, ControllerView),
+  /**
+   * Be active under this term, with these links until others are measured. Switches are left as they are until `state.told`.
+   * Repeating it is safe. TERM_STALE unless the term is above all that this controller has heard of.
+   */
+  'controller.take': method(['controller'], Type.Object({ term: NetworkTerm, links: Type.Array(MeshLink) }), Empty),
+  /** End what was begun, and stand by; another one is to be active under this term. Answers the links as they were measured. */
+  'controller.yield': method(
+    ['controller'],
+    Type.Object({ term: NetworkTerm }),
+    Type.Object({ links: Type.Array(MeshLink) }),
+  ),
   'members.set': method(['controller'], Type.Object({ members: Type.Array(OverlayMember) }), Empty),
   /** The tenants' networks, all of them. */
   'networks.set': method(['controller'], Type.Object({ networks: Type.Array(GuestNetworkPlan) }), Empty),
@@ -130,16 +158,19 @@ export const switchAgentContract = contract('switch-agent', {
   /** No frame passes to or from the guest after the answer. */
   'port.close': method(['self'], Type.Object({ owner: Name }), Empty),
   'port.open': method(['self'], Type.Object({ owner: Name }), Empty),
-  /** What the switch remembers of a guest's connections, also for a while after its port went; `left`: so many more. */
+  /**
+   * What the switch remembers of a guest's connections, also for a while after its port went; `left`: so many more. Of the
+   * nodes only those may ask that this one knows as the overlay's controllers.
+   */
   'connections.list': method(
-    ['controller'],
+    ['controller', 'node'],
     Type.Object({ owner: Name }),
     Type.Object({ connections: Type.Array(GuestConnection, { maxItems: CONNECTIONS_MAX }), left: Count }),
   ),
-  /** By what the node's guests are answered from now on, kept durably. An older one is refused: TERM_STALE. */
-  'guests.set': method(['controller'], GuestNews, Empty),
-  /** What its guests have sent to whom, read now. */
-  'figures.read': method(['controller'], Empty, AgentFigures),
+  /** By what the node's guests are answered from now on, kept durably. An older one is refused: TERM_STALE. Of the nodes as above. */
+  'guests.set': method(['controller', 'node'], GuestNews, Empty),
+  /** What its guests have sent to whom, read now. Of the nodes as above. */
+  'figures.read': method(['controller', 'node'], Empty, AgentFigures),
   /** Sends a peer probes of many lengths for two seconds, and says what came of the peer's, which is told the same. */
   'link.look': method(['controller'], Type.Object({ peer: Name }), LinkLookFigures),
 });

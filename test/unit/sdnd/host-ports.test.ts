@@ -10,7 +10,7 @@ import type { InterfaceRow } from '../../../sdnd/switch-config/found-config.ts';
 import type { WantedConfig } from '../../../sdnd/switch-config/wanted-config.ts';
 import { failure } from '../common/members.ts';
 
-const NODE: NodeSwitch = { datapathType: 'netdev', controller: { address: '10.77.0.1', identity: '/identity' } };
+const NODE: NodeSwitch = { datapathType: 'netdev', controller: { addresses: ['10.77.0.1'], identity: '/identity' } };
 const PORT = { name: 'lo', portNo: 4096, owner: 'web', mac: '02:88:00:00:00:10' };
 const ROW: InterfaceRow = {
   ...{ _uuid: uuidOf('0a000000-0000-4000-8000-00000000000a'), name: 'lo', type: '', options: new Map() },

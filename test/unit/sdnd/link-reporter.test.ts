@@ -48,7 +48,7 @@ function stand() {
     },
   });
   const reporter = new LinkReporter({
-    controller,
+    controllers: [controller],
     figures: (isAll) => (isAll ? [FIGURES, FIGURES] : news.splice(0)),
     peers: (all) => peers.push(all.map(({ node }) => node).join(' ')),
     clock,
@@ -104,6 +104,40 @@ test('a report that may not have been heard ends the session, and the next one b
   assert.equal(told, ['join 2', 'join 2']);
   reporter.stop();
   assert.is(clock.timers, 0);
+});
+
+test('one that stands by is passed over, and the one that was active is the first to be asked again', async () => {
+  const asked: string[] = [];
+  const clock = new TurnedClock();
+  let active = 'beta';
+  let end = (): void => undefined;
+  const controllers = ['alpha', 'beta'].map(
+    (name) =>
+      new FakeDaemon<typeof sdndContract>(name, asked, {
+        'links.join': (_, { onProgress }) => {
+          if (name !== active) throw new OperationError('NOT_ACTIVE', 'it stands by');
+          onProgress?.({ peers: [BETA] });
+          return new Promise((resolve) => {
+            end = () => resolve({});
+          });
+        },
+      }),
+  );
+  const reporter = new LinkReporter({ controllers, figures: () => [], peers: () => undefined, clock, log: quiet });
+  await settle();
+  const next = async (): Promise<void> => {
+    clock.turn(1_000);
+    await settle();
+  };
+  await next();
+  assert.equal(asked.splice(0), ['alpha links.join', 'beta links.join']);
+  active = 'alpha';
+  end();
+  await settle();
+  await next();
+  await next();
+  assert.equal(asked.splice(0), ['beta links.join', 'alpha links.join']);
+  reporter.stop();
 });
 
 test('peers are kept over a restart; what is none is passed over', async () => {

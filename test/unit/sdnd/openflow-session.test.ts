@@ -3,8 +3,9 @@ import { encode, flowMod } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OpenFlowSession, type SessionEvent } from '../../../sdnd/openflow-session.ts';
+import type { RoleWish } from '../../../sdnd/session-role.ts';
 import { Random } from '../openflow/random.ts';
-import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
+import { CodecSwitch, type Election, portOf } from './switch-made-of-codec.ts';
 
 const EVERYTHING = { cookie: 0n, cookieMask: 0n };
 const PORTS = [portOf('vxlan0', 1), portOf('vm-a', 4096), portOf('vm-b', 4097)];
@@ -26,7 +27,7 @@ function talk(session: OpenFlowSession, peer: CodecSwitch, events: readonly Sess
 }
 
 function ready(peer: CodecSwitch, generationId?: bigint): { session: OpenFlowSession; told: SessionEvent[] } {
-  const session = new OpenFlowSession(0, generationId);
+  const session = new OpenFlowSession(0, generationId === undefined ? undefined : { role: 'master', generationId });
   const told = talk(session, peer, session.start());
   told.push(...talk(session, peer, session.receive(peer.hello(), 0)));
   return { session, told };
@@ -51,7 +52,7 @@ test('without a term no role is asked for', () => {
 test('bytes may come in any pieces', () => {
   const random = new Random(7);
   const peer = new CodecSwitch(PORTS);
-  const session = new OpenFlowSession(0, 1n);
+  const session = new OpenFlowSession(0, { role: 'master', generationId: 1n });
   const stream: Uint8Array[] = [peer.hello(), ...sent(session.start()).flatMap((bytes) => peer.receive(bytes))];
   let isReady = false;
   while (stream.length > 0) {
@@ -79,7 +80,7 @@ test('a switch without OpenFlow 1.3 is told so and left', () => {
 });
 
 test('a stale term ends the session with the reason', () => {
-  const session = new OpenFlowSession(0, 3n);
+  const session = new OpenFlowSession(0, { role: 'master', generationId: 3n });
   const peer = new CodecSwitch();
   talk(session, peer, session.start());
   const [, role] = sent(session.receive(peer.hello(), 0));
@@ -90,6 +91,70 @@ test('a stale term ends the session with the reason', () => {
   );
   assert.match(JSON.stringify(events), /refused the role of master: ROLE_REQUEST_FAILED STALE/);
   assert.ok(session.isClosed);
+});
+
+/** Two connections of one switch. */
+function pair(): { switches: readonly [CodecSwitch, CodecSwitch]; election: Election } {
+  const first = new CodecSwitch(PORTS);
+  const { flows, election } = first;
+  return { switches: [first, new CodecSwitch(PORTS, flows, election)], election };
+}
+
+function begun(peer: CodecSwitch, wish: RoleWish): OpenFlowSession {
+  const session = new OpenFlowSession(0, wish);
+  talk(session, peer, session.start());
+  talk(session, peer, session.receive(peer.hello(), 0));
+  return session;
+}
+
+test('a slave never outranks the master, under no term, and is ready with the ports', () => {
+  const { switches, election } = pair();
+  const fresh = begun(switches[1], { role: 'slave' });
+  assert.is(switches[1].role, 'slave');
+  assert.ok(fresh.isReady && !fresh.isMaster);
+  begun(switches[0], { role: 'master', generationId: 7n });
+  const slave = begun(switches[1], { role: 'slave' });
+  assert.ok(slave.isReady);
+  assert.is(switches[1].role, 'slave');
+  assert.is(election.generationId, 7n);
+  assert.ok(begun(switches[0], { role: 'master', generationId: 7n }).isMaster);
+});
+
+test('a slave becomes master under a higher term, and the other hears of it when it asks, or changes something', () => {
+  for (const hears of ['asking', 'changing'] as const) {
+    const { switches } = pair();
+    const old = begun(switches[0], { role: 'master', generationId: 7n });
+    const next = begun(switches[1], { role: 'slave' });
+    assert.equal(talk(next, switches[1], next.promote(8n)), [{ kind: 'promoted' }]);
+    assert.ok(next.isMaster);
+    const mods = [flowMod({ command: 'add', priority: 1 })];
+    const events = hears === 'asking' ? old.tick(5_000) : old.apply(mods, 0).events;
+    assert.equal(
+      talk(old, switches[0], events, 5_000).map(({ kind }) => kind),
+      ['outranked', 'close'],
+    );
+    assert.is(switches[0].flows.size, 0);
+    assert.equal(talk(next, switches[1], next.apply(mods, 0).events).at(-1)?.kind, 'applied');
+  }
+});
+
+test('a slave that asks to be master under a term that is not above is outranked', () => {
+  const { switches } = pair();
+  begun(switches[0], { role: 'master', generationId: 7n });
+  const late = begun(switches[1], { role: 'slave' });
+  assert.equal(
+    talk(late, switches[1], late.promote(6n)).map(({ kind }) => kind),
+    ['outranked', 'close'],
+  );
+});
+
+test('a master without anything to do goes on asking, and stays', () => {
+  const peer = new CodecSwitch();
+  const { session } = ready(peer, 1n);
+  for (let nowMs = 0; nowMs < 10_000; nowMs += 500) talk(session, peer, session.tick(nowMs), nowMs);
+  const asked = peer.got.filter(({ message }) => message.type === 'role-request' && message.role === 'no-change');
+  assert.is(asked.length, 4);
+  assert.ok(session.isMaster);
 });
 
 test('flows come in several messages and are joined', () => {

@@ -61,6 +61,7 @@ class Fixture {
       connections: {
         list: async (portNo) => ({ connections: [], left: portNo }),
       },
+      controllers: ['gamma'],
       log: pino({ level: 'silent' }),
     }).handlers();
   }
@@ -152,6 +153,22 @@ test('a close that the switch cannot hear fails, but is not forgotten', async ()
   const failed = await fixture.close('web').catch(() => 'failed');
   assert.is(failed, 'failed');
   assert.equal(fixture.ports.openNumbers(), []);
+});
+
+test('of guests it hears from the control plane and from nodes that may have a controller, and from nobody else', async () => {
+  const { handlers, did } = new Fixture();
+  const tell = async (node: string, role: 'node' | 'controller', revision: number): Promise<string | undefined> => {
+    try {
+      await handlers['guests.set']({ term: 1, revision, networks: [] }, { ...context, peer: { node, role } });
+    } catch (error) {
+      return codeOf(error);
+    }
+    return undefined;
+  };
+  assert.is(await tell('alpha', 'controller', 1), undefined);
+  assert.is(await tell('gamma', 'node', 2), undefined);
+  assert.is(await tell('beta', 'node', 3), 'NOT_ALLOWED');
+  assert.equal(did, ['guests 1', 'guests 2']);
 });
 
 test('the short form of the journal leads to the same ports, and its records pass the schema', async () => {

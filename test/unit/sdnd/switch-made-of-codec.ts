@@ -1,5 +1,6 @@
 // A switch that is nothing but the codec and a flow table, at the other end of a session: for tests without Open vSwitch.
 import {
+  type ControllerRole,
   type Decoded,
   encode,
   ethAddress,
@@ -8,6 +9,7 @@ import {
   type Message,
   MessageReader,
   type Port,
+  type RoleMessage,
 } from '@openflow/ofp';
 import { type Flow, flowKey } from '../../../sdnd/flow.ts';
 
@@ -26,18 +28,36 @@ export function portOf(name: string, portNo: number): Port {
   return { portNo, name, hwAddress: ethAddress('02:00:00:00:00:01'), config: 0, state: 0, ...speeds };
 }
 
+const NO_GENERATION = 2n ** 64n - 1n;
+const ROLE_REQUEST_FAILED = 11;
+const BAD_REQUEST = 1;
+const IS_SLAVE = 10;
+
+/** Who is master of a switch: what all its connections share (OpenFlow 1.3.5, 6.3.6). */
+export class Election {
+  generationId: bigint | undefined;
+  master: CodecSwitch | undefined;
+}
+
+/** `election`, `flows`: of several connections of one switch; each has its own unless they are given. */
 export class CodecSwitch {
-  readonly flows = new Map<string, Flow>();
+  readonly flows: Map<string, Flow>;
+  readonly election: Election;
+  #role: ControllerRole = 'equal';
   /** Everything that it was sent, in order. */
   readonly got: Decoded[] = [];
   /** How many flow entries one message of an answer carries. */
   flowsPerReply = 2;
   /** Every flow-mod is refused with FLOW_MOD_FAILED TABLE_FULL. */
   isFull = false;
+  /** Told of each flow-mod that is carried out. */
+  changed: (mod: FlowMod) => void = () => undefined;
   readonly #reader = new MessageReader();
   readonly #ports: readonly Port[];
 
-  constructor(ports: readonly Port[] = []) {
+  constructor(ports: readonly Port[] = [], flows = new Map<string, Flow>(), election = new Election()) {
+    this.flows = flows;
+    this.election = election;
     this.#ports = ports;
   }
 
@@ -47,6 +67,10 @@ export class CodecSwitch {
 
   stats(): FlowStats[] {
     return [...this.flows.values()].map((flow) => ({ ...COUNTERS, ...flow }));
+  }
+
+  get role(): ControllerRole {
+    return this.#role === 'master' && this.election.master !== this ? 'slave' : this.#role;
   }
 
   get types(): string[] {
@@ -69,11 +93,12 @@ export class CodecSwitch {
         return [{ type: 'features-reply', datapathId: 0x2an, ...features }];
       }
       case 'role-request':
-        return [{ ...message, type: 'role-reply' }];
+        return [this.#asked(message, xid)];
       case 'multipart-request':
         if (message.part === 'port-desc') return this.#portDesc();
         return message.part === 'flow' ? this.#flowStats(message.cookie, message.cookieMask) : [];
       case 'flow-mod':
+        if (this.role === 'slave') return [refusal(BAD_REQUEST, IS_SLAVE, message, xid)];
         return this.isFull
           ? [{ type: 'error', errorType: 5, errorCode: 1, data: encode(message, xid) }]
           : this.#change(message);
@@ -84,6 +109,17 @@ export class CodecSwitch {
       default:
         return [];
     }
+  }
+
+  #asked({ role, generationId }: RoleMessage, xid: number): Message {
+    const { election } = this;
+    if (role === 'master' || role === 'slave') {
+      if (generationId < (election.generationId ?? 0n)) return refusal(ROLE_REQUEST_FAILED, 0, undefined, xid);
+      election.generationId = generationId;
+    }
+    if (role !== 'no-change') this.#role = role;
+    if (role === 'master') election.master = this;
+    return { type: 'role-reply', role: this.role, generationId: election.generationId ?? NO_GENERATION };
   }
 
   // In two messages, as a switch with many ports does.
@@ -105,7 +141,9 @@ export class CodecSwitch {
     return messages;
   }
 
-  #change({ command, tableId, priority, match, instructions, cookie, cookieMask }: FlowMod): Message[] {
+  #change(mod: FlowMod): Message[] {
+    const { command, tableId, priority, match, instructions, cookie, cookieMask } = mod;
+    this.changed(mod);
     const flow = { tableId, priority, match, instructions, cookie };
     const installed = this.flows.get(flowKey(flow));
     if (command === 'add') this.flows.set(flowKey(flow), flow);
@@ -113,4 +151,13 @@ export class CodecSwitch {
     else if (installed && (installed.cookie & cookieMask) === (cookie & cookieMask)) this.flows.delete(flowKey(flow));
     return [];
   }
+}
+
+function refusal(errorType: number, errorCode: number, refused: Message | undefined, xid: number): Message {
+  return {
+    type: 'error',
+    errorType,
+    errorCode,
+    data: refused === undefined ? new Uint8Array(0) : encode(refused, xid),
+  };
 }
