@@ -19,6 +19,7 @@ import type { Members } from './members.ts';
 import { gatherMetrics } from './metrics.ts';
 import type { Migrations } from './migrations.ts';
 import type { Network } from './network.ts';
+import type { NetworkControllers } from './network-controllers.ts';
 import type { Pins } from './pins.ts';
 import type { Propagation } from './propagation.ts';
 import type { Readers } from './readers.ts';
@@ -53,6 +54,7 @@ export interface Rooms {
   readonly network: Network;
   readonly egress: EgressOrders;
   readonly groups: SecurityGroups;
+  readonly controllers: NetworkControllers;
   readonly topology: Topology;
   readonly doctor: Doctor;
   readonly reports: MachineReports;
@@ -204,6 +206,11 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     ...groups.handlers(),
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'network.trace': (request) => members.controller.sdnd.call('network.trace', request),
+    'network.controllers': async () => ({ controllers: await rooms.controllers.states() }),
+    'network.hand-over': async ({ to }) => {
+      await rooms.controllers.handOver(to);
+      return { controllers: await rooms.controllers.states() };
+    },
     'network.topology': () => rooms.topology.show(),
     'network.traffic': ({ vm }) => showTraffic(members, rooms.state, vm),
     'node.doctor': (request) => rooms.doctor.examine(request),

@@ -5,11 +5,13 @@ import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { startJoinServer } from '../common/join-server.ts';
+import { rpcClient } from '../common/rpc/client.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
+import { sdndContract } from '../wire/contracts/sdnd.ts';
 import { underlayContract } from '../wire/contracts/underlay.ts';
-import { Ipv4 } from '../wire/names.ts';
-import { JOIN_PORT, ORCHESTRATOR_PORT, UNDERLAY_PORT } from '../wire/ports.ts';
+import { Endpoint, Ipv4 } from '../wire/names.ts';
+import { JOIN_PORT, ORCHESTRATOR_PORT, SDND_PORT, UNDERLAY_PORT } from '../wire/ports.ts';
 import { Admission } from './admission.ts';
 import { apiHandlers, type Rooms, watchStatus } from './api.ts';
 import { AsyncPoints } from './async-points.ts';
@@ -25,9 +27,10 @@ import { LayerMerging } from './layer-merging.ts';
 import { LayerSeeds } from './layer-seeds.ts';
 import { LayerSweep } from './layer-sweep.ts';
 import { MachineReports } from './machine-reports.ts';
-import { Members } from './members.ts';
+import { Members, PATIENT } from './members.ts';
 import { Migrations } from './migrations.ts';
 import { Network } from './network.ts';
+import { NetworkControllers } from './network-controllers.ts';
 import { Patience } from './patience.ts';
 import { Pins } from './pins.ts';
 import { Propagation } from './propagation.ts';
@@ -45,6 +48,10 @@ import { WatchedCluster } from './watched-cluster.ts';
 
 /** How soon what was not reached is tried again, and a restarted daemon is told what it should know. */
 const HOUSEKEEPING_INTERVAL_MS = 5_000;
+/** Of a controller that was restarted switches and agents are soon in session again. */
+const CONTROLLERS_INTERVAL_MS = 1_000;
+/** The key of the one record. */
+const ACTIVE = 'active';
 /** The shortest RPO is a second. */
 const POINTS_INTERVAL_MS = 1_000;
 
@@ -59,6 +66,8 @@ const Config = Type.Object({
   outside: Type.Optional(Ipv4),
   /** Where guests' addresses are, and the zone of their names; absent: 10.88.0.0/24, main.internal. */
   network: Type.Optional(GuestNetworkConfig),
+  /** Controllers of the overlay that stand by for the one of this node. Absent: it is the only one. */
+  networkStandbys: Type.Optional(Type.Array(Endpoint)),
 });
 
 await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
@@ -66,7 +75,21 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const plan = guestNetwork(config.network);
   const state = await State.open(join(config.state, 'orchestrator'));
   const base = { state, log, clock: realClock };
-  const members = new Members({ ...base, identity, address: config.address });
+  const seats = [{ node: identity.node, address: config.address }, ...(config.networkStandbys ?? [])];
+  const clientAt = (seat: Endpoint) => rpcClient(sdndContract, { ...seat, port: SDND_PORT }, identity, PATIENT);
+  const controllers = new NetworkControllers({
+    ...{ clock: realClock, log },
+    record: {
+      get: () => state.get('networkController', ACTIVE),
+      put: (record) => state.put('networkController', ACTIVE, record),
+    },
+    controllers: new Map(seats.map((seat) => [seat.node, clientAt(seat)])),
+    tell: async (sdnd) => {
+      await members.tellOverlay(sdnd);
+      await network.repeat(sdnd);
+    },
+  });
+  const members: Members = new Members({ ...base, identity, address: config.address, sdnd: controllers });
   const watch = new CatalogueWatch({ cluster: members, log });
   const cluster = new WatchedCluster(members, watch);
   const shared = {
@@ -96,7 +119,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const migrations = new Migrations({ ...shared, startPull });
   const vms = new Vms({ ...shared, images, migrations, startPull });
   const groups = new SecurityGroups(shared);
-  const network = new Network({ ...shared, groups, plan });
+  const network: Network = new Network({ ...shared, groups, plan });
   const egress = new EgressOrders({ ...shared, network, plan });
   const topology = new Topology({ ...shared, nodes: () => members.states() });
   reports.lookRound();
@@ -126,6 +149,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     network,
     egress,
     groups,
+    controllers,
     topology,
     doctor: new Doctor(shared),
     reports,
@@ -177,6 +201,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
       await stubs.tidy();
     },
   };
+  void patience.repeat("the overlay's controllers looked at", CONTROLLERS_INTERVAL_MS, () => controllers.look());
   void patience.repeat('recovery points of async images looked at', POINTS_INTERVAL_MS, () => points.look());
   for (const [name, job] of Object.entries(jobs)) void patience.repeat(name, HOUSEKEEPING_INTERVAL_MS, job);
   return {

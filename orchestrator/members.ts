@@ -10,14 +10,14 @@ import { catalogueContract } from '../wire/contracts/catalogue.ts';
 import type { NodeState } from '../wire/contracts/cluster-state.ts';
 import type { NodeOutside } from '../wire/contracts/guest-network.ts';
 import { type Capabilities, hypervisorContract } from '../wire/contracts/hypervisor.ts';
-import { type NodeUnderlay, sdndContract, switchAgentContract } from '../wire/contracts/sdnd.ts';
+import { type NodeUnderlay, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import type { Endpoint } from '../wire/names.ts';
-import { BLOCKD_PORT, CATALOGUE_PORT, HYPERVISOR_PORT, SDND_PORT, SWITCH_AGENT_PORT } from '../wire/ports.ts';
+import { BLOCKD_PORT, CATALOGUE_PORT, HYPERVISOR_PORT, SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import type { Cluster, ControllerDaemons, NodeDaemons } from './cluster.ts';
 import type { MemberRecord, State } from './state.ts';
 
 /** A daemon that was killed or is being replaced listens again within this; calls to it wait so long, unsent. */
-const PATIENT = { patienceMs: 5_000 };
+export const PATIENT = { patienceMs: 5_000 };
 /** Agents register every 5 s; two lost signs and a slow link later a node is called down. */
 const SIGN_OF_LIFE_LIMIT_MS = 13_000;
 
@@ -28,7 +28,7 @@ interface Connection {
 
 /** The daemons of one node, by connections that can be ended. */
 type NodeClients = { readonly [D in keyof NodeDaemons]: NodeDaemons[D] & Connection };
-type ControllerClients = { readonly [D in keyof ControllerDaemons]: ControllerDaemons[D] & Connection };
+type ControllerClients = { readonly [D in keyof ControllerDaemons]: ControllerDaemons[D] & Pick<Connection, 'close'> };
 
 /** What a node says of itself. */
 interface Report {
@@ -55,7 +55,15 @@ export class Members implements Cluster {
   /** Catalogue and overlay controller on this node. */
   readonly controller: ControllerClients;
 
-  constructor(options: { state: State; identity: Identity; address: string; clock: Clock; log: Log }) {
+  constructor(options: {
+    state: State;
+    identity: Identity;
+    address: string;
+    /** The overlay's controller, whichever it is. */
+    sdnd: ControllerClients['sdnd'];
+    clock: Clock;
+    log: Log;
+  }) {
     this.#state = options.state;
     this.#identity = options.identity;
     this.#clock = options.clock;
@@ -63,7 +71,7 @@ export class Members implements Cluster {
     const here = { node: options.identity.node, address: options.address };
     this.controller = {
       catalogue: rpcClient(catalogueContract, { ...here, port: CATALOGUE_PORT }, options.identity, PATIENT),
-      sdnd: rpcClient(sdndContract, { ...here, port: SDND_PORT }, options.identity, PATIENT),
+      sdnd: options.sdnd,
     };
   }
 
@@ -94,16 +102,21 @@ export class Members implements Cluster {
     if (this.#telling.has(node)) return;
     this.#telling.add(node);
     const all = this.#state.all('members');
-    const members = all.map(({ node, address, underlay }) => ({ node, address, ...underlay }));
     const withClouds = all.map(({ node, address, cloud }) => ({ node, address, cloud }));
     const told = await Promise.allSettled([
       this.clients(node).blockd.call('members.set', { members: withClouds }),
-      this.controller.sdnd.call('members.set', { members }),
+      this.tellOverlay(this.controller.sdnd),
     ]);
     for (const outcome of told) {
       if (outcome.status === 'rejected') this.#log.warn({ node, err: outcome.reason }, 'members not told');
     }
     this.#telling.delete(node);
+  }
+
+  /** Tells a controller of the overlay who the members are. */
+  async tellOverlay(sdnd: ControllerDaemons['sdnd']): Promise<void> {
+    const members = this.#state.all('members').map(({ node, address, underlay }) => ({ node, address, ...underlay }));
+    await sdnd.call('members.set', { members });
   }
 
   /** Nobody calls the switch agent between two migrations: a connection made only then would be part of their time. */

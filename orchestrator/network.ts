@@ -2,14 +2,17 @@
 // every migration for which the switches were prepared; before them the guests' network itself.
 import { codeOf } from '../common/errors.ts';
 import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
-import type { Binding } from '../wire/contracts/sdnd.ts';
+import type { Binding, sdndContract } from '../wire/contracts/sdnd.ts';
 import type { Admission } from './admission.ts';
-import type { Cluster } from './cluster.ts';
+import type { Calls, Cluster } from './cluster.ts';
 import { egressOf } from './egress.ts';
 import { guestNetwork } from './guest-network.ts';
 import { isEnded } from './migration-journal.ts';
 import type { SecurityGroups } from './security-groups.ts';
 import type { AddressRecord, State } from './state.ts';
+
+/** The overlay's controller: the active one, unless one is named that is about to be. */
+type OverlayCalls = Calls<typeof sdndContract>;
 
 export class Network {
   readonly #state: State;
@@ -48,10 +51,10 @@ export class Network {
   }
 
   /** The guests' network as it is now, with its way out. */
-  async tellNetwork(): Promise<void> {
+  async tellNetwork(sdnd: OverlayCalls = this.#cluster.controller.sdnd): Promise<void> {
     const { egress } = egressOf(this.#state, this.#plan);
     const network = egress === undefined ? this.#plan : { ...this.#plan, egress };
-    await this.#cluster.controller.sdnd.call('networks.set', { networks: [network] });
+    await sdnd.call('networks.set', { networks: [network] });
   }
 
   /** Every binding that holds now; a VM on its way keeps its old one until the destination runs. */
@@ -77,11 +80,10 @@ export class Network {
    * Tells the overlay's controller what it does not know: after it restarted, or was not reached. Only when all of it
    * was taken is it told so, and may take flows for the past that it has no use for.
    */
-  async repeat(): Promise<void> {
-    const { sdnd } = this.#cluster.controller;
-    await this.tellNetwork();
+  async repeat(sdnd: OverlayCalls = this.#cluster.controller.sdnd): Promise<void> {
+    await this.tellNetwork(sdnd);
     // Before the first binding: no guest is there unfiltered for a moment.
-    await this.#groups.tell();
+    await this.#groups.tell(sdnd);
     const { bindings: known, term } = await sdnd.call('binding.list', {});
     const epochs = new Map(known.map((binding) => [binding.owner, binding.epoch]));
     const missing = this.#bindings().filter((binding) => (epochs.get(binding.owner) ?? -1) < binding.epoch);

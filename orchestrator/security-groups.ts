@@ -3,6 +3,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { OperationError } from '../common/errors.ts';
 import type { Handlers } from '../common/rpc/server.ts';
+import type { sdndContract } from '../wire/contracts/sdnd.ts';
 import {
   GROUP_MEMBERS_MAX,
   GROUP_RULES_MAX,
@@ -11,7 +12,7 @@ import {
   type SecurityGroup,
   type SecurityRule,
 } from '../wire/contracts/security-groups.ts';
-import type { Cluster } from './cluster.ts';
+import type { Calls, Cluster } from './cluster.ts';
 import type { State } from './state.ts';
 import { Turn } from './turn.ts';
 
@@ -119,8 +120,8 @@ export class SecurityGroups {
   }
 
   /** Tells the overlay's controller all of them. */
-  async tell(): Promise<void> {
-    await this.#cluster.controller.sdnd.call('groups.set', { groups: this.all() });
+  async tell(sdnd: Calls<typeof sdndContract> = this.#cluster.controller.sdnd): Promise<void> {
+    await sdnd.call('groups.set', { groups: this.all() });
   }
 
   // Kept first: a controller that is away hears of it when it is back.

@@ -76,6 +76,12 @@ export interface CounterRecord {
   readonly value: number;
 }
 
+/** The overlay's controller that was chosen, written before it is told. No term is ever given twice. */
+export interface NetworkControllerRecord {
+  readonly node: string;
+  readonly term: number;
+}
+
 interface Tables {
   members: MemberRecord;
   vms: VmRecord;
@@ -88,6 +94,7 @@ interface Tables {
   underlay: UnderlayMember;
   /** By network. */
   egress: EgressOrder;
+  networkController: NetworkControllerRecord;
 }
 
 type Table = keyof Tables;
@@ -103,6 +110,7 @@ const TABLES: readonly Table[] = [
   'groups',
   'underlay',
   'egress',
+  'networkController',
 ];
 const TERM_KEY = 'controller!term';
 
@@ -120,6 +128,7 @@ export class State {
     groups: new Map(),
     underlay: new Map(),
     egress: new Map(),
+    networkController: new Map(),
   };
   readonly #listeners = new Set<() => void>();
   /** Counts this controller's starts; every command of a migration carries it (SOUNDNESS B8). */

@@ -1,6 +1,7 @@
 // `supercloud net`: the overlay network between the nodes.
 import { Command } from 'commander';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
+import { describeControllers } from '../controllers-text.ts';
 import { describeTopology } from '../topology-text.ts';
 import { describeTrace } from '../trace-text.ts';
 import { describeTraffic } from '../traffic-text.ts';
@@ -50,10 +51,36 @@ const traffic = command(
     }),
   );
 
+const controllers = command(
+  'controllers',
+  "the overlay's controllers: the active one, those that stand by for it, and the switches that each has a session with",
+  ['net controllers', 'net controllers --json controllers.json'],
+).action((options: CommonOptions) =>
+  withOrchestrator(options, async (client) => {
+    const shown = await client.call('network.controllers', {});
+    await print(options, shown, describeControllers(shown.controllers));
+  }),
+);
+
+const handOver = command(
+  'hand-over',
+  'have another controller of the overlay relieve the active one; no flow and no connection hears of it',
+  ['net controller hand-over', 'net controller hand-over beta'],
+)
+  .argument('[node]', 'the node whose controller is to be active; otherwise the first one that answers')
+  .action((node: string | undefined, options: CommonOptions) =>
+    withOrchestrator(options, async (client) => {
+      const shown = await client.call('network.hand-over', node === undefined ? {} : { to: node });
+      await print(options, shown, describeControllers(shown.controllers));
+    }),
+  );
+
 export const netCommand = new Command('net')
   .description('the overlay network between the nodes')
   .addCommand(topology)
   .addCommand(trace)
   .addCommand(egressCommand)
   .addCommand(traffic)
-  .addCommand(securityGroupCommand);
+  .addCommand(securityGroupCommand)
+  .addCommand(controllers)
+  .addCommand(new Command('controller').description("the overlay's active controller").addCommand(handOver));

@@ -13,6 +13,7 @@ import { NodeOutside } from './guest-network.ts';
 import { HeatCells } from './heat.ts';
 import { Capabilities } from './hypervisor.ts';
 import { ClusterMetrics } from './metrics.ts';
+import { ControllerState } from './network-controllers.ts';
 import { PropagationSettings } from './propagation.ts';
 import { readerCalls } from './readers.ts';
 import { RebuildReport } from './rebuild.ts';
@@ -25,6 +26,7 @@ import { NetworkFigures } from './traffic.ts';
 const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
 
+const ControllerStates = Type.Object({ controllers: Type.Array(ControllerState) });
 const Progress = Type.Object({ doneBytes: Bytes, totalBytes: Bytes });
 const FileTarget = { node: Type.Optional(Name), path: Type.String(), format: ExportFormat };
 const Exported = Type.Object({ node: Name, file: ExportedFile });
@@ -185,6 +187,12 @@ export const orchestratorContract = contract('orchestrator', {
   'network.verify': method(['operator'], Empty, Type.Object({ switches: Type.Array(SwitchState) })),
   /** The links between nodes as they are, or as they were when the overlay's controller last answered. */
   'network.topology': method(['operator'], Empty, ClusterTopology),
+  /** The overlay's controllers: which one is active, which stand by. */
+  'network.controllers': method(['operator'], Empty, ControllerStates),
+  /** Has another one relieve the active one: the one of that node, or the first that answers. */
+  'network.hand-over': method(['operator'], Type.Object({ to: Type.Optional(Name) }), ControllerStates, {
+    timeoutMs: 60_000,
+  }),
   'network.trace': method(['operator'], TraceRequest, NetworkTrace),
   /** What guests sent one another: all of it, or what one VM (or other address) sent and was sent. */
   'network.traffic': method(['operator'], Type.Object({ vm: Type.Optional(Name) }), NetworkFigures),

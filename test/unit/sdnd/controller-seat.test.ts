@@ -52,7 +52,7 @@ test('standing by, it has sessions and ports, and refuses what is the active one
 test('who takes over changes nothing before all was told, and then only what differs', async ({ world }) => {
   const places = [bindingOf('g0', 'n0'), bindingOf('g1', 'n1')];
   await takeOver(world, 'x', 1, places);
-  const before = NODES.map((node) => world.flowKeys(node));
+  const before = NODES.map((node) => world.flowsAt(node));
   assert.ok(world.changes.splice(0).length > 0);
   await world.call('y', 'controller.take', { term: 2, links: [] });
   await world.call('y', 'members.set', MEMBERS);
@@ -64,7 +64,7 @@ test('who takes over changes nothing before all was told, and then only what dif
   await world.call('y', 'binding.set', { binding: bindingOf('g2', 'n2') });
   assert.ok(world.changes.length > 0 && world.changes.every(({ term }) => term === 2n));
   assert.not.equal(
-    NODES.map((node) => world.flowKeys(node)),
+    NODES.map((node) => world.flowsAt(node)),
     before,
   );
 });
@@ -79,7 +79,7 @@ test('what one knew in an earlier reign moves no guest back', async ({ world }) 
   await world.call('y', 'migration.complete', { migration: MIGRATION });
   world.clock.turn(6_000);
   await settle();
-  const after = NODES.map((node) => world.flowKeys(node));
+  const after = NODES.map((node) => world.flowsAt(node));
   await world.call('y', 'controller.yield', { term: 3 });
   world.connect();
   await settle();
@@ -87,7 +87,7 @@ test('what one knew in an earlier reign moves no guest back', async ({ world }) 
   await takeOver(world, 'x', 3, [bindingOf('g0', 'n1', 2)]);
   assert.equal(world.changes, []);
   assert.equal(
-    NODES.map((node) => world.flowKeys(node)),
+    NODES.map((node) => world.flowsAt(node)),
     after,
   );
 });
@@ -136,6 +136,13 @@ test('relieved without hearing of it, it stands by once most nodes obey the othe
   world.connect();
   await settle();
   assert.ok((await world.call('x', 'controller.show', {})).switches.includes('n0'));
+});
+
+test('a command that was begun before most nodes were lost is not answered as done', async ({ world }) => {
+  await takeOver(world, 'x', 1, [bindingOf('g0', 'n0')]);
+  const begun = refusal(world.call('x', 'binding.set', { binding: bindingOf('g1', 'n1') }));
+  for (const node of NODES) world.seat('x').outranked(node);
+  assert.is(await begun, 'NOT_ACTIVE');
 });
 
 test('the only one goes on with its journal, and stays whatever switches say', async ({ world }) => {

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { OperationError } from '../../../common/errors.ts';
 import type { Handlers } from '../../../common/rpc/server.ts';
 import { ControllerSeat } from '../../../sdnd/controller-seat.ts';
-import type { Flow } from '../../../sdnd/flow.ts';
+import { type Flow, flowEffect } from '../../../sdnd/flow.ts';
 import { OpenFlowChannel } from '../../../sdnd/openflow-channel.ts';
 import { Overlay } from '../../../sdnd/overlay.ts';
 import type { OverlayRecord } from '../../../sdnd/overlay-record.ts';
@@ -22,7 +22,7 @@ const log = pino({ level: 'silent' });
 
 type Method = MethodName<typeof sdndContract>;
 
-/** A change that a switch has carried out, and under which term. */
+/** A change that a switch has carried out, and under which term it was sent. */
 export interface Change {
   readonly node: string;
   readonly term: bigint;
@@ -146,8 +146,9 @@ export class SeatWorld {
     there.guestTerm = term;
   }
 
-  flowKeys(node: string): string[] {
-    return [...this.#switch(node).flows.keys()].sort();
+  /** What a switch has, in words. */
+  flowsAt(node: string): string[] {
+    return [...this.#switch(node).flows].map(([key, flow]) => `${key} ${flowEffect(flow)}`).sort();
   }
 
   close(): void {
@@ -159,7 +160,7 @@ export class SeatWorld {
     const { flows, election } = this.#switch(node);
     const ports = [...portsOf(node)].map(([port, portNo]) => portOf(port, portNo));
     const peer = new CodecSwitch(ports, flows, election);
-    peer.changed = (mod) => this.changes.push({ node, term: election.generationId ?? 0n, mod });
+    peer.changed = (mod) => this.changes.push({ node, term: peer.generationId, mod });
     const answers = new PassThrough();
     const orders = new PassThrough();
     orders.on('data', (bytes: Uint8Array) => {

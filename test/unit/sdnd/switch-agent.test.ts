@@ -124,7 +124,8 @@ test('detaching closes first, and a detached number is not the next one', async 
 
 test('connections are told of a port, and of one that has just gone', async () => {
   const fixture = new Fixture();
-  const list = (owner: string) => fixture.handlers['connections.list']({ owner }, context);
+  const list = (owner: string) =>
+    fixture.handlers['connections.list']({ owner }, { ...context, peer: { node: 'gamma', role: 'node' } });
   await fixture.attach('web');
   assert.equal(await list('web'), { connections: [], left: 4096 });
   await fixture.detach('web');

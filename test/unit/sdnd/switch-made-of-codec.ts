@@ -50,6 +50,8 @@ export class CodecSwitch {
   flowsPerReply = 2;
   /** Every flow-mod is refused with FLOW_MOD_FAILED TABLE_FULL. */
   isFull = false;
+  /** Under which it is master. */
+  generationId = 0n;
   /** Told of each flow-mod that is carried out. */
   changed: (mod: FlowMod) => void = () => undefined;
   readonly #reader = new MessageReader();
@@ -118,7 +120,10 @@ export class CodecSwitch {
       election.generationId = generationId;
     }
     if (role !== 'no-change') this.#role = role;
-    if (role === 'master') election.master = this;
+    if (role === 'master') {
+      election.master = this;
+      this.generationId = generationId;
+    }
     return { type: 'role-reply', role: this.role, generationId: election.generationId ?? NO_GENERATION };
   }
 
