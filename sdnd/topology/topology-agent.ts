@@ -21,8 +21,10 @@ import { type ProbePeer as ProbedPeer, Prober } from './prober.ts';
 const TICK_MS = 100;
 const ETHERNET_HEADER_BYTES = 14;
 const LONGEST_FRAME_BYTES = GUEST_MTU_BYTES + ETHERNET_HEADER_BYTES;
-/** Twenty probes, ten of them of the longest; both ends begin within some hundred ms of each other. */
-const LOOK_MS = 2_000;
+/** Thirty probes, fifteen of them of the longest; both ends begin within some hundred ms of each other. */
+const LOOK_MS = 3_000;
+/** If the longest has come by then, nothing more is waited for. */
+const LOOK_ENOUGH_MS = 2_000;
 
 export interface TopologyAgentParts {
   readonly node: string;
@@ -119,7 +121,9 @@ export class TopologyAgent {
   async look(peer: string): Promise<LinkLookFigures> {
     const { clock } = this.#parts;
     const look = this.#prober.look(peer, LOOK_MS, clock.nowMs());
-    if (look !== undefined) await new Promise<void>((resolve) => void clock.setTimer(LOOK_MS, resolve));
+    const pause = (ms: number): Promise<void> => new Promise((resolve) => void clock.setTimer(ms, resolve));
+    if (look !== undefined) await pause(LOOK_ENOUGH_MS);
+    if (look !== undefined && look.figures.longestBytes < LONGEST_FRAME_BYTES) await pause(LOOK_MS - LOOK_ENOUGH_MS);
     const { heard, longestBytes } = look?.figures ?? { heard: 0, longestBytes: 0 };
     return { hasTunnel: look !== undefined, heard, longestBytes, wantedBytes: LONGEST_FRAME_BYTES };
   }

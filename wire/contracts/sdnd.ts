@@ -171,6 +171,6 @@ export const switchAgentContract = contract('switch-agent', {
   'guests.set': method(['controller', 'node'], GuestNews, Empty),
   /** What its guests have sent to whom, read now. Of the nodes as above. */
   'figures.read': method(['controller', 'node'], Empty, AgentFigures),
-  /** Sends a peer probes of many lengths for two seconds, and says what came of the peer's, which is told the same. */
+  /** Sends a peer probes of many lengths for three seconds, and says what came of the peer's, which is told the same. */
   'link.look': method(['controller'], Type.Object({ peer: Name }), LinkLookFigures),
 });
