@@ -31,7 +31,9 @@ async function flowsBecome(node: NodeName, wanted: readonly string[]): Promise<v
 /** Guests' frames that a switch has sent by its tunnel port: those that took a flow there, which the agent's probes do not. */
 async function tunnelled(node: NodeName): Promise<number> {
   const lines = (await net.switch(node).ofctl('dump-flows', [])).split('\n');
-  const ways = lines.filter((line) => / table=[56],.* actions=.*(output:1\b|output:"?vxlan0|IN_PORT)/.test(line));
+  const last = [Table.gateOut, Table.relay].map((table) => ` table=${table},`);
+  const leaving = lines.filter((line) => last.some((table) => line.includes(table)));
+  const ways = leaving.filter((line) => / actions=.*(output:1\b|output:"?vxlan0|IN_PORT)/.test(line));
   return ways.reduce((sum, line) => sum + Number(/n_packets=(\d+)/.exec(line)?.[1] ?? Number.NaN), 0);
 }
 
