@@ -159,7 +159,11 @@ test('what could not be told is told again, until it was', async () => {
 test('handed over by order: the old one ends first, calls wait meanwhile, the links go along', async () => {
   const { controllers, seat, orders, kept } = stand();
   await controllers.look();
-  seat('alpha').view = { ...seat('alpha').view, links: [LINK] };
+  // Measured after the last look.
+  seat('alpha').answers['controller.yield'] = ({ term }) => {
+    seat('alpha').view = { ...seat('alpha').view, role: 'standby', term };
+    return { links: [LINK] };
+  };
   orders();
   const handed = controllers.handOver();
   await settle();
