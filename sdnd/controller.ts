@@ -1,6 +1,5 @@
 // The overlay's active controller in one term: takes the orchestrator's commands, keeps them durably, and has every switch follow. A
 // command is answered by what is durable and by the switches that can be reached; the others follow at their return.
-import { isDeepStrictEqual } from 'node:util';
 import type { Port } from '@openflow/ofp';
 import type { Clock, Timer } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
@@ -8,8 +7,7 @@ import type { Peer } from '../common/identity.ts';
 import type { Journal } from '../common/journal.ts';
 import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
-import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
-import type { Binding, MeshLink, OverlayMember, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
+import type { Binding, MeshLink, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
 import type { SwitchFigures } from '../wire/contracts/traffic.ts';
 import type { AgentTeller } from './agent-teller.ts';
 import type { Flow } from './flow.ts';
@@ -19,11 +17,11 @@ import type { OpenFlowChannel } from './openflow-channel.ts';
 import type { SwitchListener } from './openflow-server.ts';
 import type { Overlay } from './overlay.ts';
 import type { OverlayRecord } from './overlay-record.ts';
-import { checkNetworks } from './overlay-refusals.ts';
 import { LATE_FORWARD_SEC } from './pipeline.ts';
 import { ConnectionCarrier, type ConnectionsOf } from './security/connection-carrier.ts';
 import { groupsRecord } from './security/groups-record.ts';
 import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
+import { linksRecord, membersRecord, networksRecord } from './told-records.ts';
 import { Topology } from './topology/topology.ts';
 import { Tracer } from './trace/tracer.ts';
 
@@ -92,8 +90,8 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
   /** The calls of the contract, bound to this controller. */
   handlers(): OverlayHandlers {
     return {
-      'members.set': async ({ members }) => this.#carryOut(() => this.#membersRecord(members)),
-      'networks.set': async ({ networks }) => this.#carryOut(() => this.#networksRecord(networks)),
+      'members.set': async ({ members }) => this.#carryOut(() => membersRecord(members, this.#overlay.members)),
+      'networks.set': async ({ networks }) => this.#carryOut(() => networksRecord(networks, this.#overlay.networks)),
       'groups.set': async ({ groups }) => this.#carryOut(() => groupsRecord(groups, this.#overlay.groups)),
       'links.join': ({ links }, { peer, progress, signal }) =>
         this.#topology.join(peer.node, links, (peers) => progress({ peers }), signal),
@@ -209,24 +207,9 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     throw new OperationError('NOT_ALLOWED', `node ${node} cannot complete a migration to ${to.node}`);
   }
 
-  #membersRecord(members: readonly OverlayMember[]): OverlayRecord | undefined {
-    const isSame = isDeepStrictEqual(byNode(members), byNode(this.#overlay.members));
-    return isSame ? undefined : { kind: 'members', members: [...members] };
-  }
-
-  #networksRecord(networks: readonly GuestNetworkPlan[]): OverlayRecord | undefined {
-    checkNetworks(networks);
-    const isSame = isDeepStrictEqual(networks, this.#overlay.networks);
-    return isSame ? undefined : { kind: 'networks', networks: [...networks] };
-  }
-
-  #linksRecord(links: readonly MeshLink[]): OverlayRecord | undefined {
-    return isDeepStrictEqual(links, this.#overlay.links) ? undefined : { kind: 'links', links: [...links] };
-  }
-
   async #setMeasured(links: readonly MeshLink[]): Promise<void> {
     try {
-      await this.#carryOut(() => this.#linksRecord(links));
+      await this.#carryOut(() => linksRecord(links, this.#overlay.links));
     } catch (error) {
       this.#log.warn({ reason: messageOf(error) }, 'what was measured is not in the journal');
     }
@@ -307,10 +290,6 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       throw error;
     }
   }
-}
-
-function byNode(members: readonly OverlayMember[]): OverlayMember[] {
-  return members.toSorted((a, b) => (a.node < b.node ? -1 : 1));
 }
 
 function switchState(node: string, { connected, flows, differences }: SwitchReport): SwitchState {
