@@ -47,9 +47,9 @@ const GUEST_CLIENTS = ['udhcpc', 'isc-dhcp-client', 'bind9-dnsutils', 'ndisc6', 
 const LAB_PACKAGES = labPackages('debian');
 
 /** Tests that have namespaces of their own or draw their ports; the others' daemons listen at fixed ports of the loopback. */
-const APART = /\/(guest|openflow|overlay|ovsdb|qemu|sdnd|switch|wan|wireguard)[^/]*$/;
-/** Those among them that mostly wait. */
-const WAITING = /\/(rpc|sdnd-repair)[^/]*$/;
+const APART = /\/(guest|openflow|overlay|ovsdb|qemu|sdnd|security|switch|wan|wireguard)[^/]*$/;
+/** Those that mostly wait and meet nobody: they too have namespaces of their own, draw their ports, or have none. */
+const WAITING = /\/(rpc|sdnd-repair|catalogue-etcd|blockd-fuse-silence)[^/]*$/;
 
 function laneOf(file: string): string {
   if (WAITING.test(file)) return 'waiting';

@@ -17,6 +17,8 @@ const SEATS: readonly NodeName[] = ['alpha', 'beta'];
 const PINGS = 150;
 /** Whatever is lost in the moment in which a TCP connection is looked at is sent again: so much later it has come. */
 const ECHOES_MORE = 5;
+/** An entry of an agent's for the probes of one other node: their EtherType is the IEEE's for experiments. */
+const PROBE = /dl_type=0x88b5/;
 
 const net = new ThreeSwitches({ seats: SEATS });
 const hosts = new OverlayHosts(net);
@@ -152,6 +154,9 @@ standby.before(async () => {
   await net.eventually('pings are answered', async () => (await hosts.pings('db', 'web', 3)) === 3);
   tcp = echoes('db', 'web');
   await net.eventually('echoes come back', async () => tcp.count() >= ECHOES_MORE);
+  // Agents note by themselves which links they look at, soon after they hear of each other.
+  const probes = async (): Promise<number> => [...(await allEntries()).keys()].filter((key) => PROBE.test(key)).length;
+  await net.eventually('every link is probed', async () => (await probes()) === NODES.length * (NODES.length - 1));
 });
 standby.after(async () => {
   for (const child of children) child.kill('SIGKILL');
