@@ -12,6 +12,8 @@ export type Refusal =
   /** A source or client address that is not the port's guest's (PROMISES N6). */
   | 'not-own-mac'
   | 'not-own-address'
+  /** It is longer than the guest's MTU, and so might be what answers it. */
+  | 'over-mtu'
   /** The guest's binding has no IPv4 address to lease. */
   | 'nothing-bound'
   /** It came through a relay: there is none between a guest and its port. */

@@ -16,11 +16,14 @@ import { answerForRouter } from './router-responder.ts';
 
 export const DNS_PORT = 53;
 const UNSPECIFIED_IPV4 = 0;
+/** Without options, as all that is sent from here. */
+const IPV4_HEADER_BYTES = 20;
 
 /** @throws BadPacket */
 export function answerIpv4(asker: Asker, bytes: Uint8Array): Answer {
-  const { host } = asker;
+  const { host, directory } = asker;
   const packet = decodeIpv4(bytes);
+  if (IPV4_HEADER_BYTES + packet.payload.length > directory.network.mtuBytes) return refusal(asker, 'over-mtu');
   const isOwn = host.ipv4.includes(packet.source);
   if (!isOwn && packet.source !== UNSPECIFIED_IPV4) return refusal(asker, 'not-own-address');
   if (isOwn && packet.destination === METADATA_IPV4) return answerMetadata(asker, packet);

@@ -3,7 +3,7 @@
 import { ipv4 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { GuestNetwork } from '../../../sdnd/guest-services/guest-network.ts';
+import { type GuestNetwork, METADATA_IPV4 } from '../../../sdnd/guest-services/guest-network.ts';
 import { answerFrame } from '../../../sdnd/guest-services/guest-services.ts';
 import { serviceMatches } from '../../../sdnd/guest-services/service-matches.ts';
 import { checksum } from '../../../sdnd/packets/checksum.ts';
@@ -60,6 +60,15 @@ test('every address of the router answers a ping with what it was asked', () => 
   assert.ok(isSilent(packetOf(SERVICES, message(8, 0, ECHO), { source: FAR })));
   const wrong = message(8, 0, ECHO).map((byte, at) => (at === 2 ? byte ^ 1 : byte));
   assert.is(answerFrame(asker(WEB, ROUTED), packetOf(SERVICES, wrong)).events[0]?.kind, 'malformed');
+});
+
+test('nobody is answered by what is longer than the MTU of the network', () => {
+  const ping = (to: number, bytes: number): Uint8Array => packetOf(to, message(8, 0, new Uint8Array(bytes - 20 - 4)));
+  for (const to of [SERVICES, METADATA_IPV4]) {
+    assert.is(told(ping(to, NETWORK.mtuBytes)).rest.length, NETWORK.mtuBytes - 20 - 4);
+    const { frames, events } = answerFrame(asker(WEB, ROUTED), ping(to, NETWORK.mtuBytes + 1));
+    assert.equal([frames.length, events], [0, [{ kind: 'refused', portNo: 7, reason: 'over-mtu' }]]);
+  }
 });
 
 test('a ping with its last hop reaches the router, and what it would have to send on comes back', () => {
