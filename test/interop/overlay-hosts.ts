@@ -7,6 +7,9 @@ import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { answeredPings } from './pings.ts';
 import type { Host, NodeName, ThreeSwitches } from './three-switches.ts';
 
+/** A busy switch may hold the last ones up for longer than ping waits for them: 1 s. */
+const SPARE_PINGS = 100;
+
 /** Hosts by name. */
 export class OverlayHosts {
   readonly #net: ThreeSwitches;
@@ -55,8 +58,16 @@ export class OverlayHosts {
   }
 
   /** How many pings came back of so many, each sent when the one before is back and waited for as long as it may take. */
-  answered(from: string, to: string, count = 5): Promise<number> {
-    return answeredPings(this.host(from).namespace, this.host(to).ip, count);
+  answered(from: string, to: string, count = 5, options: readonly string[] = []): Promise<number> {
+    return answeredPings(this.host(from).namespace, this.host(to).ip, count, options);
+  }
+
+  /** Which of the first so many pings, one each 10 ms, never came back: their numbers. Some more follow, for ping's patience. */
+  async unanswered(from: string, to: string, count: number): Promise<number[]> {
+    const words = ['-n', '-i', '0.01', '-c', String(count + SPARE_PINGS), this.host(to).ip];
+    const text = await runIn(this.host(from).namespace, 'sh', ['-c', `ping ${words.join(' ')} || true`]);
+    const answered = new Set(Array.from(text.matchAll(/icmp_seq=(\d+) ttl=/g), ([, number]) => Number(number)));
+    return Array.from({ length: count }, (_, index) => index + 1).filter((number) => !answered.has(number));
   }
 
   /** Frames that a host has received. */

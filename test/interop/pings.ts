@@ -9,9 +9,14 @@ const ANSWER_SECONDS = 20;
  * one that sends several waits for the last of them no longer than twice the longest that another has taken, or one
  * interval (iputils 20221126), and counts as lost what a busy switch has under way.
  */
-export async function answeredPings(namespace: string, address: string, count: number): Promise<number> {
+export async function answeredPings(
+  namespace: string,
+  address: string,
+  count: number,
+  options: readonly string[] = [],
+): Promise<number> {
   const script = `for n in $(seq ${count}); do
-  ping -n -q -c 1 -W ${ANSWER_SECONDS} ${address} > /dev/null || break
+  ping -n -q -c 1 -W ${ANSWER_SECONDS} ${options.join(' ')} ${address} > /dev/null || break
   echo answered
 done`;
   const text = await runIn(namespace, 'sh', ['-c', script], { timeoutMs: 2_000 * ANSWER_SECONDS });

@@ -165,7 +165,7 @@ groups('a guest is called at the ports of its rules and at no other, and answers
   const calls = [8000, 8079, 8080, 9000].map((port) => ['peer', 'web', port] as const);
   assert.equal(await answered(...calls, ['web', 'peer', 9000]), [true, true, false, false, true]);
   assert.is(await hosts.pings('peer', 'web', 1, ['-W', '1']), 0);
-  assert.is(await hosts.pings('web', 'peer', 2), 2);
+  assert.is(await hosts.answered('web', 'peer', 2), 2);
 });
 
 groups('members of a group that a rule names are let in, others are not', async () => {
