@@ -70,9 +70,9 @@ export class NetworkControllers implements Calls<Sdnd> {
 
   /** Asks all, and has one relieve the active one if need be. To be called every second or so. */
   look(): Promise<void> {
+    if (this.#isSingle) return Promise.resolve();
     return this.#inTurn(async () => {
       await this.#ask();
-      if (this.#isSingle) return;
       await this.#adopt();
       const next = this.#next();
       if (next !== undefined) await this.#take(next);

@@ -2,6 +2,7 @@
 // the file of OpenStack's, as far as something is known (EC2 user guide, "Instance metadata categories"; Nova, "Metadata
 // service"). Each answer is one text of a few hundred bytes.
 import { ipv4Text } from '@openflow/ofp';
+import { xxh64 } from '../../common/xxhash.ts';
 import type { GuestHost } from './guest-network.ts';
 
 /** EC2's first and its newest, which cloud-init asks for, and any other day. */
@@ -12,9 +13,6 @@ const OPENSTACK_VERSIONS = ['2012-08-10', 'latest'];
 const REQUEST_LINE = /^([A-Z]{3,7}) (\/[!-~]*) HTTP\/1\.[01]\r?\n/;
 const BEGINS_REQUEST = /^[A-Z]{3,7} /;
 const TOKEN_PATH = '/latest/api/token';
-/** FNV-1a of 128 bits (draft-eastlake-fnv, 5). */
-const FNV_PRIME = 2n ** 88n + 2n ** 8n + 0x3bn;
-const FNV_OFFSET = 0x6c62272e07bb014262b821756295c58dn;
 const REASONS = { 200: 'OK', 404: 'Not Found', 405: 'Method Not Allowed', 414: 'URI Too Long' } as const;
 
 /** Who asks. */
@@ -80,11 +78,11 @@ function openStack(
 
 /** Of one VM the same wherever it is, and another one's for each other; 32 hexadecimal digits, secret to nobody. */
 function digestOf({ host, domain }: MetadataSubject): string {
-  const text = `${domain} ${host.name} ${host.mac}`;
-  return [...text]
-    .reduce((hash, letter) => BigInt.asUintN(128, (hash ^ BigInt(letter.charCodeAt(0))) * FNV_PRIME), FNV_OFFSET)
-    .toString(16)
-    .padStart(32, '0');
+  const half = (which: 1 | 2): string =>
+    xxh64(Buffer.from(`${which} ${domain} ${host.name} ${host.mac}`))
+      .toString(16)
+      .padStart(16, '0');
+  return half(1) + half(2);
 }
 
 /** Of a kind of its own (RFC 9562, 5.8). */

@@ -1,6 +1,13 @@
 // Two nodes and a host at each, in namespaces of this run: the ground of everything that is measured beside ours. What it
 // makes or starts ends with it, and with this process however that ends.
-import { createNamespaces, createVethPair, namespaceName, runIn, spawnIn } from '../../../lab/namespace.ts';
+import {
+  createNamespaces,
+  createVethPair,
+  namespaceName,
+  runIn,
+  spawnIn,
+  type VethEnd,
+} from '../../../lab/namespace.ts';
 import { type Reaper, startReaper } from '../../../lab/reaper.ts';
 import { RunDirectory } from '../../../lab/run-directory.ts';
 import { until } from '../../until.ts';
@@ -67,12 +74,13 @@ export class BenchNet {
 
   /** Wires the two nodes. */
   async wireNodes(): Promise<void> {
-    const [a, b] = this.sides.map(({ node, underlay }) => ({
+    const endOf = ({ node, underlay }: Side): VethEnd => ({
       namespace: node,
       device: UPLINK,
       address: `${underlay}/24`,
-    }));
-    if (a !== undefined && b !== undefined) await createVethPair(a, b);
+    });
+    const [a, b] = this.sides;
+    await createVethPair(endOf(a), endOf(b));
   }
 
   /** Wires a host to its node, whose end has no address unless it is given one. */

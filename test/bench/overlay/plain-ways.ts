@@ -1,10 +1,10 @@
 // Ways between two hosts that encrypt nothing: a wire, the kernel's VXLAN, Open vSwitch in user space with two rules.
-import { createVethPair } from '../../../lab/namespace.ts';
+import { createVethPair, type VethEnd } from '../../../lab/namespace.ts';
 import { addVethPort, startOpenVswitch } from '../../../lab/open-vswitch.ts';
 import { TUNNEL_OFPORT } from '../../../sdnd/node-switch.ts';
 import { VXLAN_PORT } from '../../../wire/ports.ts';
 import { makeIntegrationBridge } from '../../interop/integration-bridge.ts';
-import { BenchNet, HOST_DEVICE, HOST_MTU_BYTES, HOST_PORT, type LaidWay, UPLINK } from './bench-net.ts';
+import { BenchNet, HOST_DEVICE, HOST_MTU_BYTES, HOST_PORT, type LaidWay, type Side, UPLINK } from './bench-net.ts';
 
 const NETWORK_ID = 8;
 const HOST_OFPORT = 10;
@@ -13,10 +13,10 @@ const VXLAN_DEVICE = 'vxlan0';
 /** Host to host by one wire, without offloads as everywhere here. */
 export function layWire(): Promise<LaidWay> {
   return BenchNet.lay(async ({ sides: [a, b] }) => {
-    const [near, far] = [a, b].map(({ host, address, mac }) => {
+    const endOf = ({ host, address, mac }: Side): VethEnd => {
       return { namespace: host, device: HOST_DEVICE, address: `${address}/24`, mac };
-    });
-    if (near !== undefined && far !== undefined) await createVethPair(near, far, HOST_MTU_BYTES);
+    };
+    await createVethPair(endOf(a), endOf(b), HOST_MTU_BYTES);
     return b.address;
   });
 }

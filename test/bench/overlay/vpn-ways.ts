@@ -14,14 +14,15 @@ const CERTIFICATE_DAYS = 2;
 export function layWireGuard(): Promise<LaidWay> {
   return BenchNet.lay(async (net) => {
     await net.wireNodes();
-    const ends = net.sides.map((side, index) => ({
+    const endOf = (side: Side, number: 1 | 2) => ({
       side,
       keys: newKeyPair(),
-      device: wireGuardDevice(net.run.runId, String(index)),
-      tunnel: `10.99.0.${index + 1}`,
-      network: `10.88.${index + 1}`,
-    }));
-    for (const { side, keys, device, tunnel, network } of ends) {
+      device: wireGuardDevice(net.run.runId, String(number)),
+      tunnel: `10.99.0.${number}`,
+      network: `10.88.${number}`,
+    });
+    const [a, b] = [endOf(net.sides[0], 1), endOf(net.sides[1], 2)];
+    for (const { side, keys, device, tunnel, network } of [a, b]) {
       await startWireGuard(side.node, { device, address: tunnel }, () => undefined);
       await net.wireHost(side, { host: `${network}.2/24`, node: `${network}.1/24` });
       const key = `cat | wg set ${device} listen-port ${WIREGUARD_PORT} private-key /dev/stdin`;
@@ -29,8 +30,6 @@ export function layWireGuard(): Promise<LaidWay> {
       await net.sh(side.node, 'sysctl -q -w net.ipv4.ip_forward=1');
       await net.sh(side.host, `ip route add default via ${network}.1`);
     }
-    const [a, b] = ends;
-    if (a === undefined || b === undefined) throw new RangeError('there are two sides');
     for (const [own, other] of [
       [a, b],
       [b, a],
@@ -106,8 +105,8 @@ interface Certified {
 
 /** A certificate that a node has made for itself, known to the other by its fingerprint. */
 async function certified({ run }: BenchNet, side: Side): Promise<Certified> {
-  const [key, certificate] = ['key', 'cert'].map((kind) => `${run.path}/${side.node}.${kind}.pem`);
-  if (key === undefined || certificate === undefined) throw new RangeError('there are two files');
+  const key = `${run.path}/${side.node}.key.pem`;
+  const certificate = `${run.path}/${side.node}.cert.pem`;
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const files = ['-keyout', key, '-out', certificate, '-days', `${CERTIFICATE_DAYS}`];
   await runCommand('openssl', ['req', '-x509', ...kind, ...files, '-subj', `/CN=${side.node}`]);
