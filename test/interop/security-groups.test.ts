@@ -41,8 +41,8 @@ const hosts = new OverlayHosts(net);
 const groups = suite('security groups');
 const running: ChildProcess[] = [];
 
-/** How long nothing must come to count as refused. */
-const SILENT_MS = 700;
+/** Nobody answers: longer than TCP waits until it sends a lost first packet once more (1 s, RFC 6298), and a busy switch besides. */
+const SILENT_MS = 2_500;
 /**
  * Of every host: it answers at some ports of TCP, calls, and pushes to whoever has called at port 9000, by TCP or UDP. A line
  * in, a line out.
