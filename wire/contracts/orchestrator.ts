@@ -1,7 +1,7 @@
 // The calls of the orchestrator: what the CLI and the status page use, and the nodes' registration.
 import { Type } from 'typebox';
 import { contract, method } from '../contract.ts';
-import { Bytes, Ipv4, Mac, Name } from '../names.ts';
+import { Bytes, Ipv4, Mac, Name, PortName } from '../names.ts';
 import { ExportedFile, ExportFormat, ImageFormat, ScrubReport } from './blockd.ts';
 import { cacheCalls } from './cache.ts';
 import { Head, Leaving, Pin, Snapshot } from './catalogue.ts';
@@ -166,7 +166,7 @@ export const orchestratorContract = contract('orchestrator', {
   /** An overlay address outside any VM (a front-end or a client's port) at a node's switch. */
   'binding.set': method(
     ['operator'],
-    Type.Object({ owner: Name, node: Name, port: Type.String(), mac: Mac, ip: Ipv4 }),
+    Type.Object({ owner: Name, node: Name, port: PortName, mac: Mac, ip: Ipv4 }),
     Empty,
   ),
   'vm.migrate': method(

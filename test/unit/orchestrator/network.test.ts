@@ -81,4 +81,76 @@ test('a migration whose end the controller knows already needs no telling', asyn
   );
 });
 
+const CLIENT = { owner: 'client', node: 'alpha', port: 'eth1', mac: '02:00:00:00:00:09', ip: '10.88.0.9' };
+
+test('an address that the overlay refuses is kept by nobody; one that stood before stands', async ({ stand }) => {
+  const { network, state } = stand.control;
+  const { answers } = stand.cluster.sdnd;
+  const taken = answers['binding.set'];
+  const refused = (): never => {
+    throw new OperationError('PORT_BAD', `that is the tunnels' own`);
+  };
+  answers['binding.set'] = refused;
+  assert.is((await stand.refusal(network.setAddress(CLIENT))).code, 'PORT_BAD');
+  assert.equal(state.all('addresses'), []);
+  Object.assign(answers, { 'binding.set': taken });
+  await network.setAddress(CLIENT);
+  answers['binding.set'] = refused;
+  assert.is((await stand.refusal(network.setAddress({ ...CLIENT, port: 'vxlan0' }))).code, 'PORT_BAD');
+  assert.equal(state.all('addresses'), [{ ...CLIENT, epoch: 1 }]);
+});
+
+test('an address whose controller is away is kept, and told later', async ({ stand }) => {
+  const { network, state } = stand.control;
+  stand.cluster.sdnd.isAway = true;
+  assert.is((await stand.refusal(network.setAddress(CLIENT))).code, 'UNREACHABLE');
+  assert.equal(state.all('addresses'), [{ ...CLIENT, epoch: 1 }]);
+});
+
+test('one that can have no place keeps nobody else waiting, nor the word that this was all', async ({
+  stand,
+  told,
+}) => {
+  const { answers } = stand.cluster.sdnd;
+  const taken = answers['binding.set'];
+  answers['binding.set'] = (params, options) => {
+    if (params.binding.owner === 'web') throw new OperationError('ADDRESS_TAKEN', 'another one has it');
+    return taken?.(params, options) ?? {};
+  };
+  answers['migration.prepare'] = () => {
+    throw new OperationError('NOT_BOUND', 'it has no binding that could move');
+  };
+  await stand.control.state.put('addresses', 'client', { ...CLIENT, epoch: 1 });
+  await put(stand, {});
+  await stand.control.network.repeat();
+  assert.equal(told, [NETWORK, 'bound client alpha eth1 1', 'all in term 7']);
+});
+
+test('where many are refused nothing is called told', async ({ stand, told }) => {
+  stand.cluster.sdnd.answers['binding.set'] = () => {
+    throw new OperationError('BAD_PARAMS', 'another release');
+  };
+  for (const owner of ['a', 'b', 'c', 'd'])
+    await stand.control.state.put('addresses', owner, { ...CLIENT, owner, epoch: 1 });
+  assert.is((await stand.refusal(stand.control.network.repeat())).code, 'NOT_TOLD');
+  assert.equal(told, [NETWORK]);
+});
+
+test('who goes or moves while others are told is not told as it was', async ({ stand, told }) => {
+  const { state, network } = stand.control;
+  const { answers } = stand.cluster.sdnd;
+  const taken = answers['binding.set'];
+  await state.put('addresses', 'gone', { ...CLIENT, owner: 'gone', epoch: 1 });
+  await state.put('addresses', 'moved', { ...CLIENT, owner: 'moved', epoch: 1 });
+  answers['binding.set'] = async (params, options) => {
+    if (params.binding.owner === 'web') {
+      await state.remove('addresses', 'gone');
+      await state.put('addresses', 'moved', { ...CLIENT, owner: 'moved', node: 'beta', epoch: 2 });
+    }
+    return taken?.(params, options) ?? {};
+  };
+  await network.repeat();
+  assert.equal(told, [NETWORK, 'bound web alpha tap0 1', 'bound moved beta eth1 2', 'all in term 7']);
+});
+
 test.run();
