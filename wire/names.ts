@@ -1,11 +1,14 @@
 // The names that cross between daemons, and the numbers that fence them. Shapes only.
 import { Type } from 'typebox';
 
+const OCTET = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
+
 /** Of what persons type. */
 export const PATTERNS = {
   name: '^[a-z][a-z0-9-]{0,39}$',
   mac: '^([0-9a-f]{2}:){5}[0-9a-f]{2}$',
-  ipv4: '^([0-9]{1,3}\\.){3}[0-9]{1,3}$',
+  /** No octet above 255, none with a zero before it: what one program reads as 8 another reads as 010. */
+  ipv4: `^(${OCTET}\\.){3}${OCTET}$`,
 } as const;
 
 /** A node, cloud, VM or image name: lower-case letters, digits and hyphens, 1 to 40 characters, a letter first. */

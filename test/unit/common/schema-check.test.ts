@@ -41,6 +41,9 @@ test('what a person typed wrongly is said in words', () => {
   for (const [wrong, words] of [
     [{ image: 'a/b' }, 'image is no name: it has 1 to 40 lower-case letters'],
     [{ ip: 'ten' }, 'ip is no IPv4 address'],
+    [{ ip: '10.0.0.256' }, 'ip is no IPv4 address'],
+    [{ ip: '999.0.0.1' }, 'ip is no IPv4 address'],
+    [{ ip: '10.0.010.1' }, 'ip is no IPv4 address'],
     [{ mac: 'AA' }, 'mac is no MAC address'],
   ] as const) {
     assert.match(typed.fault({ ...good, ...wrong }), words);
