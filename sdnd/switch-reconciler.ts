@@ -180,13 +180,9 @@ export class SwitchReconciler {
   }
 
   async #reconcile(): Promise<void> {
-    const connection = this.#connection;
-    if (connection === undefined) {
-      this.#noteWanted();
-      return;
-    }
     try {
-      await this.#bringUpToDate(connection);
+      if (this.#connection === undefined) this.#noteWanted();
+      else await this.#bringUpToDate(this.#connection);
     } catch (error) {
       this.#installed = undefined;
       this.#log.warn({ node: this.node, reason: messageOf(error) }, 'a switch could not be brought up to date');
@@ -197,7 +193,11 @@ export class SwitchReconciler {
     const isRead = this.#installed === undefined;
     const installed = this.#installed ?? (await readInstalled(connection));
     const wanted = this.#noteWanted();
-    if (wanted === undefined) return;
+    if (wanted === undefined) {
+      // Else each thing that is told before anything is wanted would have all of it read again.
+      if (this.#connection === connection) this.#installed = installed;
+      return;
+    }
     const diff = diffFlows(wanted, installed);
     if (isRead) {
       this.#tell(diff, installed);

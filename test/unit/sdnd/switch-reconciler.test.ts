@@ -171,6 +171,33 @@ test('a switch of a node that is no member is left alone', async () => {
   assert.equal(fixture.sent(), []);
 });
 
+test('before anything is wanted a switch is read once, however much is told meanwhile', async () => {
+  const fixture = new Fixture();
+  fixture.install(flowNo(0));
+  fixture.wanted = undefined;
+  await fixture.reconciler.connect(fixture, []);
+  for (let told = 0; told < 5; told++) await fixture.reconciler.update();
+  assert.is(fixture.reads, 1);
+  fixture.wanted = flowsTo(3);
+  await fixture.reconciler.update();
+  assert.equal(fixture.sent().sort(), ['add 2', 'add 3']);
+  assert.is(fixture.reads, 1);
+});
+
+test('a fault in what is wanted while the switch is away ends no comparison', async () => {
+  const fixture = new Fixture();
+  let isFaulty = true;
+  const wanted = (): readonly Flow[] => {
+    if (isFaulty) throw new RangeError('no such address');
+    return flowsTo(3);
+  };
+  const reconciler = new SwitchReconciler('alpha', wanted, { past: () => () => false, clock: fixture.clock, log });
+  await reconciler.update();
+  isFaulty = false;
+  await reconciler.connect(fixture, []);
+  assert.is(fixture.sent().length, 3);
+});
+
 test('a switch that is lost in the middle does not block and is read again', async () => {
   const fixture = new Fixture();
   await fixture.reconciler.connect(fixture, []);
