@@ -43,6 +43,8 @@ export class ControllerSeat implements SwitchListener {
   readonly #parts: ControllerSeatParts;
   readonly #attached = new Map<string, Attached>();
   #reign: Reign | undefined;
+  /** That of a controller which has yielded: it ends what it began, and no command begins in it any more. */
+  #leaving: Reign | undefined;
   /** What this controller knew when it was last active, or at its start. */
   #overlay: Overlay;
   /** The highest that it has heard of. */
@@ -112,12 +114,12 @@ export class ControllerSeat implements SwitchListener {
     if (attached?.channel !== channel) return;
     if (reason === 'delete') attached.ports.delete(port.portNo);
     else attached.ports.set(port.portNo, port);
-    this.#reign?.port(node, channel, reason, port);
+    (this.#reign ?? this.#leaving)?.port(node, channel, reason, port);
   }
 
   closed(node: string, channel: OpenFlowChannel, reason: string): void {
     if (this.#attached.get(node)?.channel === channel) this.#attached.delete(node);
-    this.#reign?.closed(node, channel, reason);
+    (this.#reign ?? this.#leaving)?.closed(node, channel, reason);
   }
 
   outranked(node: string): void {
@@ -133,7 +135,9 @@ export class ControllerSeat implements SwitchListener {
   /** Switches keep their flows. */
   close(): void {
     this.#reign?.end();
+    this.#leaving?.end();
     this.#reign = undefined;
+    this.#leaving = undefined;
   }
 
   #view(): ControllerView {
@@ -150,7 +154,8 @@ export class ControllerSeat implements SwitchListener {
     if (this.#reign?.term === term) return {};
     if (term <= this.#term) throw stale(term, this.#term);
     this.#term = term;
-    if (this.#reign !== undefined) this.#end(this.#reign);
+    // Also of one that still ends what it began nothing is to be sent under the new term.
+    for (const reign of [this.#reign, this.#leaving]) if (reign !== undefined) this.#end(reign);
     const overlay = takenOverlay(this.#overlay, term, links);
     await this.#parts.journal.rewrite(overlay.records());
     if (this.#term !== term) throw stale(term, this.#term);
@@ -164,11 +169,12 @@ export class ControllerSeat implements SwitchListener {
   }
 
   async #yield(term: number): Promise<{ links: MeshLink[] }> {
-    const reign = this.#reign;
+    const reign = this.#reign ?? this.#leaving;
     if (reign !== undefined && term <= reign.term) throw stale(term, reign.term);
     this.#term = Math.max(this.#term, term);
     // From here on no command begins; those that have begun are done before the switches are let go.
     this.#reign = undefined;
+    this.#leaving = reign;
     await reign?.settled();
     if (reign !== undefined) this.#end(reign);
     await this.#parts.journal.append({ kind: 'term', term: Math.max(this.#term, 1) });
@@ -199,6 +205,7 @@ export class ControllerSeat implements SwitchListener {
   async #promote(reign: Reign, node: string, { channel, datapathId, ports }: Attached): Promise<void> {
     try {
       await channel.promote(BigInt(reign.term));
+    if (this.#leaving === reign) this.#leaving = undefined;
     } catch (error) {
       this.#parts.log.warn({ node, reason: messageOf(error) }, 'a switch has not made this controller its master');
       return;

@@ -107,6 +107,27 @@ test('told to yield it ends what was begun, and is slave where it was master', a
   assert.equal((await world.call('x', 'controller.show', {})).switches, [...NODES]);
 });
 
+test('chosen again while it still ends what it began, it sends nothing of the time before', async ({ world }) => {
+  await takeOver(world, 'x', 1, [bindingOf('g0', 'n0')]);
+  // Its port is waited for, and so is the end of what was begun.
+  const to = { ...bindingOf('g0', 'n1', 2), port: 'elsewhere' };
+  const begun = refusal(world.call('x', 'migration.prepare', { migration: MIGRATION, to }));
+  const yielded = refusal(world.call('x', 'controller.yield', { term: 2 }));
+  await settle();
+  await takeOver(world, 'x', 3, [bindingOf('g0', 'n1', 2)]);
+  world.connect();
+  await settle();
+  world.changes.splice(0);
+  for (let second = 0; second < 7; second++) {
+    world.clock.turn(1_000);
+    await settle();
+  }
+  assert.equal(world.changes, []);
+  assert.is((await world.call('x', 'controller.show', {})).role, 'active');
+  assert.equal((await world.call('x', 'controller.show', {})).switches, [...NODES]);
+  assert.equal([await begun, await yielded], ['DESTINATION_NOT_READY', undefined]);
+});
+
 test('no term is taken that is not above all that were heard of, also after a restart', async ({ world }) => {
   await takeOver(world, 'x', 5, []);
   assert.is(await refusal(world.call('x', 'controller.take', { term: 5, links: [] })), undefined);
