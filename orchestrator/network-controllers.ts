@@ -1,8 +1,9 @@
 // Which of the overlay's controllers is active: chosen here, durably and under a term of its own each time, and relieved by
-// another one when it cannot be reached, or when an operator says so. All calls of the overlay go by way of here to the
-// chosen one; while one relieves another they wait. With a single controller there is nothing to choose.
+// another one when it cannot be reached, when it cannot record what it is told, or when an operator says so. All calls of the
+// overlay go by way of here to the chosen one; while one relieves another they wait. With a single controller there is nothing
+// to choose.
 import type { Clock } from '../common/clock.ts';
-import { messageOf, OperationError } from '../common/errors.ts';
+import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import type { CallOptions } from '../common/rpc/client.ts';
 import type { MethodName, Params, Progress, Result } from '../wire/contract.ts';
@@ -44,6 +45,8 @@ export class NetworkControllers implements Calls<Sdnd> {
   /** The term under which the active one was told all by this process. */
   #toldTerm = 0;
   #highestTerm = 0;
+  /** Those that answer and cannot record what they are told, a full disk say, since they last took over. */
+  readonly #unable = new Set<string>();
   #links: MeshLink[] = [];
   #relief: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -61,7 +64,8 @@ export class NetworkControllers implements Calls<Sdnd> {
     options?: CallOptions<Progress<Sdnd, N>>,
   ): Promise<Result<Sdnd, N>> {
     if (this.#relief !== undefined) await this.#relieved(this.#relief);
-    return this.#chosen().call(name, params, options);
+    const node = this.#chosen;
+    return this.#noted(node, () => this.#client(node).call(name, params, options));
   }
 
   close(): void {
@@ -127,11 +131,11 @@ export class NetworkControllers implements Calls<Sdnd> {
     });
   }
 
-  #chosen(): Calls<Sdnd> {
-    const [single] = this.#options.controllers.values();
+  get #chosen(): string {
+    const [single] = this.#options.controllers.keys();
     if (this.#isSingle && single !== undefined) return single;
     if (this.#record === undefined) throw noneActive();
-    return this.#client(this.#record.node);
+    return this.#record.node;
   }
 
   async #ask(): Promise<void> {
@@ -162,13 +166,22 @@ export class NetworkControllers implements Calls<Sdnd> {
     const preferred = record?.node ?? [...this.#options.controllers.keys()][0] ?? '';
     const view = this.#views.get(preferred);
     // One that was restarted, or was told of a higher term, stands by, and may as well go on.
-    if (view !== undefined) return view.role === 'active' && view.term === record?.term ? undefined : preferred;
+    if (view !== undefined) {
+      const able = this.#unable.has(preferred) ? this.#heard.find((node) => !this.#unable.has(node)) : undefined;
+      return able ?? (view.role === 'active' && view.term === record?.term ? undefined : preferred);
+    }
     const silentMs = this.#options.clock.nowMs() - (this.#heardAtMs.get(preferred) ?? 0);
     return silentMs < SILENT_MS ? undefined : this.#firstHeard(preferred);
   }
 
+  get #heard(): string[] {
+    return [...this.#options.controllers.keys()].filter((node) => this.#views.get(node) !== undefined);
+  }
+
+  /** Rather one that can record what it is told. */
   #firstHeard(except: string | undefined): string | undefined {
-    return [...this.#options.controllers.keys()].find((node) => node !== except && this.#views.get(node) !== undefined);
+    const others = this.#heard.filter((node) => node !== except);
+    return others.find((node) => !this.#unable.has(node)) ?? others[0];
   }
 
   #take(node: string): Promise<void> {
@@ -180,13 +193,24 @@ export class NetworkControllers implements Calls<Sdnd> {
     await this.#options.record.put({ node, term });
     this.#highestTerm = term;
     this.#options.log.warn({ node, term, before }, "the overlay's controller is chosen");
-    await this.#client(node).call('controller.take', { term, links: this.#links });
+    await this.#noted(node, () => this.#client(node).call('controller.take', { term, links: this.#links }));
+    this.#unable.delete(node);
     await this.#tell(node, term);
   }
 
   async #tell(node: string, term: number): Promise<void> {
-    await this.#options.tell(this.#client(node));
+    await this.#noted(node, () => this.#options.tell(this.#client(node)));
     this.#toldTerm = term;
+  }
+
+  /** The outcome of a call at that controller; one that could not record what it is about is noted. */
+  async #noted<T>(node: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (codeOf(error) === 'JOURNAL_FAILED') this.#unable.add(node);
+      throw error;
+    }
   }
 
   // What was begun here ended in the middle, here or before a restart.

@@ -177,8 +177,17 @@ export class ControllerSeat implements SwitchListener {
     this.#leaving = reign;
     await reign?.settled();
     if (reign !== undefined) this.#end(reign);
-    await this.#parts.journal.append({ kind: 'term', term: Math.max(this.#term, 1) });
+    await this.#keepTerm();
     return { links: [...this.#overlay.links] };
+  }
+
+  // Whoever gives terms keeps them, and switches obey the highest alone: a full disk must not keep an active one in its seat.
+  async #keepTerm(): Promise<void> {
+    try {
+      await this.#parts.journal.append({ kind: 'term', term: Math.max(this.#term, 1) });
+    } catch (error) {
+      this.#parts.log.error({ reason: messageOf(error), term: this.#term }, 'the term is not in the journal');
+    }
   }
 
   #begin(overlay: Overlay, isNew: boolean): Reign {
@@ -196,6 +205,7 @@ export class ControllerSeat implements SwitchListener {
   // A channel is master in one reign at most: so nothing that was meant in one is ever sent in the next.
   #end(reign: Reign): void {
     if (this.#reign === reign) this.#reign = undefined;
+    if (this.#leaving === reign) this.#leaving = undefined;
     if (reign.isOver) return;
     reign.end();
     this.#parts.log.info({ term: reign.term }, 'this controller of the overlay stands by');
@@ -205,7 +215,6 @@ export class ControllerSeat implements SwitchListener {
   async #promote(reign: Reign, node: string, { channel, datapathId, ports }: Attached): Promise<void> {
     try {
       await channel.promote(BigInt(reign.term));
-    if (this.#leaving === reign) this.#leaving = undefined;
     } catch (error) {
       this.#parts.log.warn({ node, reason: messageOf(error) }, 'a switch has not made this controller its master');
       return;

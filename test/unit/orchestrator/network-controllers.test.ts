@@ -156,6 +156,40 @@ test('what could not be told is told again, until it was', async () => {
   assert.equal(orders(), ['told', 'alpha binding.remove']);
 });
 
+const full = (): never => {
+  throw new OperationError('JOURNAL_FAILED', 'its disk is full');
+};
+
+test('one that cannot record that it is active is no choice where another one is heard', async () => {
+  const { controllers, seat, kept, orders } = stand();
+  seat('alpha').answers['controller.take'] = full;
+  assert.is((await failure(controllers.look())).code, 'JOURNAL_FAILED');
+  orders();
+  await controllers.look();
+  assert.equal(orders(), ['beta controller.take', 'told', 'beta binding.remove']);
+  assert.is(kept.at(-1)?.node, 'beta');
+  await controllers.look();
+  assert.equal(orders(), []);
+});
+
+test('an active one that can record nothing any more is relieved, unless no other one can', async () => {
+  const { controllers, seat, kept, orders } = stand();
+  await controllers.look();
+  orders();
+  seat('alpha').answers['binding.remove'] = full;
+  assert.is((await failure(controllers.call('binding.remove', { owner: 'web' }))).code, 'JOURNAL_FAILED');
+  await controllers.look();
+  assert.equal(orders(), [
+    ...['alpha binding.remove', 'beta controller.take', 'told', 'beta binding.remove', 'alpha controller.yield'],
+  ]);
+  seat('beta').answers['binding.remove'] = full;
+  assert.is((await failure(controllers.call('binding.remove', { owner: 'web' }))).code, 'JOURNAL_FAILED');
+  await controllers.look();
+  await controllers.look();
+  assert.equal(orders(), ['beta binding.remove']);
+  assert.is(kept.at(-1)?.node, 'beta');
+});
+
 test('handed over by order: the old one ends first, calls wait meanwhile, the links go along', async () => {
   const { controllers, seat, orders, kept } = stand();
   await controllers.look();

@@ -128,6 +128,17 @@ test('chosen again while it still ends what it began, it sends nothing of the ti
   assert.equal([await begun, await yielded], ['DESTINATION_NOT_READY', undefined]);
 });
 
+test('with a full disk it yields all the same, and does not take over', async ({ world }) => {
+  await takeOver(world, 'x', 1, [bindingOf('g0', 'n0')]);
+  world.full.add('x');
+  assert.is(await refusal(world.call('x', 'binding.set', { binding: bindingOf('g1', 'n1') })), 'JOURNAL_FAILED');
+  assert.is(await refusal(world.call('x', 'controller.yield', { term: 2 })), undefined);
+  assert.is(await refusal(world.call('x', 'controller.take', { term: 3, links: [] })), 'JOURNAL_FAILED');
+  assert.is((await world.call('x', 'controller.show', {})).role, 'standby');
+  world.full.clear();
+  assert.is(await refusal(world.call('x', 'controller.take', { term: 4, links: [] })), undefined);
+});
+
 test('no term is taken that is not above all that were heard of, also after a restart', async ({ world }) => {
   await takeOver(world, 'x', 5, []);
   assert.is(await refusal(world.call('x', 'controller.take', { term: 5, links: [] })), undefined);

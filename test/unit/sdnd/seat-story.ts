@@ -1,6 +1,6 @@
 // A story of two controllers, their switches and the orchestrator that chooses, from one seed: connections are cut, controllers
-// are killed (some lose their journals), an operator hands over, guests come and move. Everything of ours is real but the
-// wires and the disk. Not a test itself.
+// are killed (some lose their journals), their disks are full for a while, an operator hands over, guests come and move.
+// Everything of ours is real but the wires and the disk. Not a test itself.
 
 import type { Calls } from '../../../orchestrator/cluster.ts';
 import { NetworkControllers } from '../../../orchestrator/network-controllers.ts';
@@ -84,13 +84,14 @@ export class SeatStory {
     const { world } = this;
     const seat = SEATS[this.#random.below(SEATS.length)] ?? 'x';
     const node = NODES[this.#random.below(NODES.length)] ?? 'n0';
-    const what = this.#random.below(10);
+    const what = this.#random.below(11);
     if (what === 0) world.kill(seat);
     else if (what === 1) world.kill(seat, true);
     else if (what === 2) world.cut('orchestrator', seat);
     else if (what <= 4) world.cut(seat, node);
     else if (what === 5) world.mendAll();
     else if (what === 6) world.mend('orchestrator', seat);
+    else if (what === 10) world.full.add(seat);
     else if (what === 7) void this.controllers.handOver(seat).catch(() => undefined);
     else await this.#moves();
   }

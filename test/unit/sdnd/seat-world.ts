@@ -50,8 +50,14 @@ class SeatProcess {
       overlay,
       journal: {
         sizeBytes: 0,
-        append: async (...more) => void this.records.push(...more),
-        rewrite: async (all) => void this.records.splice(0, this.records.length, ...all),
+        append: async (...more) => {
+          world.refuseIfFull(name);
+          this.records.push(...more);
+        },
+        rewrite: async (all) => {
+          world.refuseIfFull(name);
+          this.records.splice(0, this.records.length, ...all);
+        },
       },
       tellAgent: async ({ node }, news) => world.agentHears(name, node, news),
       connectionsOf: async () => ({ connections: [], left: 0 }),
@@ -74,6 +80,8 @@ class SeatProcess {
 export class SeatWorld {
   readonly clock = new TurnedClock();
   readonly changes: Change[] = [];
+  /** Controllers on whose disk there is no room. */
+  readonly full = new Set<string>();
   readonly switches = new Map(NODES.map((node) => [node, new SharedSwitch()]));
   readonly #seats = new Map<string, SeatProcess>();
   /** Pairs of a controller and a node, or of the orchestrator and a controller, between which nothing passes. */
@@ -108,6 +116,7 @@ export class SeatWorld {
   }
 
   mendAll(): void {
+    this.full.clear();
     this.#cuts.clear();
   }
 
@@ -137,6 +146,11 @@ export class SeatWorld {
     const result = await this.#process(name).handlers[method](params, context);
     if (this.isCut('orchestrator', name)) throw unreachable;
     return result;
+  }
+
+  /** @throws OperationError JOURNAL_FAILED */
+  refuseIfFull(name: string): void {
+    if (this.full.has(name)) throw new OperationError('JOURNAL_FAILED', 'there is no room');
   }
 
   agentHears(name: string, node: string, { term }: GuestNews): void {
