@@ -17,6 +17,8 @@ type Sdnd = typeof sdndContract;
 /** Not longer than switches send on what comes late: whoever is relieved unheard has been away for that long. */
 export const SILENT_MS = 5_000;
 const SHOW_TIMEOUT_MS = 2_000;
+/** Unanswered questions after which silence is somebody's: this process may have been the one that stood still. */
+const UNANSWERED_MIN = 2;
 /** A relief takes some round trips to the controllers; calls that have waited longer are better told so. */
 const RELIEF_WAIT_MS = 10_000;
 /** Twice what switches send on what comes late: one migration may follow another. */
@@ -42,6 +44,8 @@ export class NetworkControllers implements Calls<Sdnd> {
   /** What each said when it was last asked; undefined when it did not answer. */
   readonly #views = new Map<string, ControllerView | undefined>();
   readonly #heardAtMs = new Map<string, number>();
+  /** Questions since then that were not answered. */
+  readonly #unanswered = new Map<string, number>();
   /** The term under which the active one was told all by this process. */
   #toldTerm = 0;
   #highestTerm = 0;
@@ -144,6 +148,7 @@ export class NetworkControllers implements Calls<Sdnd> {
         .call('controller.show', {}, { timeoutMs: SHOW_TIMEOUT_MS })
         .catch((error: unknown) => void this.#options.log.debug({ node, reason: messageOf(error) }, 'it is not heard'));
       this.#views.set(node, view ?? undefined);
+      this.#unanswered.set(node, view === undefined ? (this.#unanswered.get(node) ?? 0) + 1 : 0);
       if (view === undefined) return;
       this.#heardAtMs.set(node, this.#options.clock.nowMs());
       this.#highestTerm = Math.max(this.#highestTerm, view.term);
@@ -171,7 +176,8 @@ export class NetworkControllers implements Calls<Sdnd> {
       return able ?? (view.role === 'active' && view.term === record?.term ? undefined : preferred);
     }
     const silentMs = this.#options.clock.nowMs() - (this.#heardAtMs.get(preferred) ?? 0);
-    return silentMs < SILENT_MS ? undefined : this.#firstHeard(preferred);
+    const isSilent = silentMs >= SILENT_MS && (this.#unanswered.get(preferred) ?? UNANSWERED_MIN) >= UNANSWERED_MIN;
+    return isSilent ? this.#firstHeard(preferred) : undefined;
   }
 
   get #heard(): string[] {

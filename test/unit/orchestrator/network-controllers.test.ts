@@ -109,6 +109,23 @@ test('silence shorter than 5 s changes nothing; after it another one takes over 
   assert.equal(orders(), []);
 });
 
+test('who stood still itself takes one unanswered question for nobody’s silence', async () => {
+  const { controllers, seat, clock, kept, orders } = stand();
+  await controllers.look();
+  orders();
+  clock.turn(60_000);
+  seat('alpha').isAway = true;
+  await controllers.look();
+  seat('alpha').isAway = false;
+  await controllers.look();
+  assert.equal([orders(), kept.length], [[], 1]);
+  seat('alpha').isAway = true;
+  clock.turn(SILENT_MS);
+  await controllers.look();
+  await controllers.look();
+  assert.is(kept.at(-1)?.node, 'beta');
+});
+
 test('with nobody there it goes on asking, and chooses nobody', async () => {
   const { controllers, seat, clock, kept } = stand();
   seat('alpha').isAway = true;
