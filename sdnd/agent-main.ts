@@ -9,6 +9,7 @@ import { realDisk } from '../common/disk.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
+import { keepShort } from '../common/short-journal.ts';
 import { Foot, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
 import { SWITCH_AGENT_PORT } from '../wire/ports.ts';
@@ -58,7 +59,8 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   await realDisk.makeDirectory(config.state);
   const { journal, records } = await Journal.open(realDisk, join(config.state, 'ports.journal'), PortRecord);
   const ports = new GuestPorts(records);
-  await journal.rewrite(ports.records());
+  // A node whose disk is full needs its gates all the same.
+  await keepShort(journal, { bytesMax: 0, records: () => ports.records(), log });
   const { standbys = [] } = config;
   const node: NodeSwitch = {
     datapathType: config.datapath ?? 'system',

@@ -7,6 +7,7 @@ import type { Peer } from '../common/identity.ts';
 import type { Journal } from '../common/journal.ts';
 import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
+import { keepShort } from '../common/short-journal.ts';
 import type { Binding, MeshLink, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
 import type { SwitchFigures } from '../wire/contracts/traffic.ts';
 import type { AgentTeller } from './agent-teller.ts';
@@ -113,13 +114,10 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
   }
 
   get switchFigures(): Omit<SwitchFigures, 'packetIns'>[] {
-    const figures = [...this.#switches].map(([node, { connected, flows, flowMods }]) => ({
-      node,
-      connected,
-      flows,
-      flowMods,
-    }));
-    return figures.sort((a, b) => (a.node < b.node ? -1 : 1));
+    const all = [...this.#switches].map(([node, { connected, flows, flowMods }]) => {
+      return { node, connected, flows, flowMods };
+    });
+    return all.sort((a, b) => (a.node < b.node ? -1 : 1));
   }
 
   ready(node: string, channel: OpenFlowChannel, datapathId: bigint, ports: readonly Port[]): void {
@@ -231,7 +229,8 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     this.#overlay.apply(record);
     this.#topology.overlayChanged();
     this.#watchDepartures();
-    if (this.#journal.sizeBytes > JOURNAL_BYTES_MAX) await this.#journal.rewrite(this.#overlay.records());
+    const records = (): OverlayRecord[] => this.#overlay.records();
+    await keepShort(this.#journal, { bytesMax: JOURNAL_BYTES_MAX, records, log: this.#log });
   }
 
   /** The switches forget late forwards by themselves too, if nobody comes to tell them. */

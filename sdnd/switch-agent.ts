@@ -5,6 +5,7 @@ import type { Peer } from '../common/identity.ts';
 import type { Journal } from '../common/journal.ts';
 import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
+import { keepShort } from '../common/short-journal.ts';
 import type { switchAgentContract } from '../wire/contracts/sdnd.ts';
 import type { GateKeeper } from './gate-keeper.ts';
 import { type GuestPort, type GuestPorts, type PortRecord, portName } from './guest-ports.ts';
@@ -165,7 +166,8 @@ export class SwitchAgent {
   async #keep(...records: PortRecord[]): Promise<void> {
     for (const record of records) this.#ports.apply(record);
     await this.#journal.append(...records);
-    if (this.#journal.sizeBytes > JOURNAL_BYTES_MAX) await this.#journal.rewrite(this.#ports.records());
+    const state = (): PortRecord[] => this.#ports.records();
+    await keepShort(this.#journal, { bytesMax: JOURNAL_BYTES_MAX, records: state, log: this.#log });
   }
 
   #inTurn<T>(command: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@
 import { Duplex, PassThrough } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
+import { OperationError } from '../../../common/errors.ts';
 import type { Peer } from '../../../common/identity.ts';
 import { AgentTeller } from '../../../sdnd/agent-teller.ts';
 import { Controller } from '../../../sdnd/controller.ts';
@@ -54,12 +55,14 @@ export class Fixture {
   readonly controller: Controller;
   readonly #handlers: ReturnType<Controller['handlers']>;
 
-  /** `records`: what an earlier life of the controller left in its journal. */
-  constructor(records: readonly OverlayRecord[] = []) {
+  /** `records`: what an earlier life of the controller left in its journal; `journalBytes`: how long it is, on a full disk. */
+  constructor(records: readonly OverlayRecord[] = [], journalBytes = 0) {
     const journal = {
-      sizeBytes: 0,
+      sizeBytes: journalBytes,
       append: async (...records: OverlayRecord[]) => void this.journal.push(...records),
-      rewrite: async () => undefined,
+      rewrite: async () => {
+        if (journalBytes > 0) throw new OperationError('JOURNAL_FAILED', 'there is no room for a second journal');
+      },
     };
     const base = { overlay: new Overlay(records), clock: this.clock, log };
     const agents = new AgentTeller({ ...base, term: 1, call: async ({ node }, news) => this.#agentHears(node, news) });

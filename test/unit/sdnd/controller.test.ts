@@ -24,6 +24,18 @@ test('a command is in the journal, then on every switch that is there', async ()
   fixture.close();
 });
 
+test('a command is carried out though there is no room to shorten the journal', async () => {
+  const fixture = new Fixture([], 2 ** 30);
+  await fixture.connect('n0', 'n1');
+  await fixture.begin();
+  assert.equal(
+    fixture.journal.map(({ kind }) => kind),
+    ['members', 'bound'],
+  );
+  assert.ok(fixture.flowsAt('n0') > 5 && fixture.flowsAt('n1') > 3);
+  fixture.close();
+});
+
 test('a migration needs its destination: its switch, its port', async () => {
   const fixture = new Fixture();
   await fixture.connect('n0', 'n1');
