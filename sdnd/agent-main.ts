@@ -10,6 +10,7 @@ import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { keepShort } from '../common/short-journal.ts';
+import { lockState } from '../common/state-lock.ts';
 import { Foot, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
 import { SWITCH_AGENT_PORT } from '../wire/ports.ts';
@@ -57,6 +58,7 @@ const Config = Type.Object({
 await runDaemon('switch-agent', Config, async (config, { log }) => {
   const identity = await loadIdentity(config.identity);
   await realDisk.makeDirectory(config.state);
+  lockState(config.state, 'switch-agent');
   const { journal, records } = await Journal.open(realDisk, join(config.state, 'ports.journal'), PortRecord);
   const ports = new GuestPorts(records);
   // A node whose disk is full needs its gates all the same.

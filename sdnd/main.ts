@@ -8,6 +8,7 @@ import { realDisk } from '../common/disk.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
+import { lockState } from '../common/state-lock.ts';
 import { sdndContract } from '../wire/contracts/sdnd.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { OPENFLOW_PORT, SDND_PORT } from '../wire/ports.ts';
@@ -31,6 +32,7 @@ const Config = Type.Object({
 await runDaemon('sdnd', Config, async (config, { log }) => {
   const identity = await loadIdentity(config.identity);
   await realDisk.makeDirectory(config.state);
+  lockState(config.state, 'sdnd');
   const { journal, records } = await Journal.open(realDisk, join(config.state, 'overlay.journal'), OverlayRecord);
   const overlay = new Overlay(records);
   if (config.elected !== true) overlay.apply({ kind: 'term', term: nextTerm(overlay.term, realClock.wallMs()) });

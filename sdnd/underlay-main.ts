@@ -9,6 +9,7 @@ import { realDisk } from '../common/disk.ts';
 import { OperationError } from '../common/errors.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { rpcClient } from '../common/rpc/client.ts';
+import { lockState } from '../common/state-lock.ts';
 import { UdpEndpoint, underlayContract } from '../wire/contracts/underlay.ts';
 import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
 import { UNDERLAY_PORT } from '../wire/ports.ts';
@@ -46,6 +47,7 @@ await runDaemon('underlay', Config, async (config, { log }) => {
   const { cloud, device: name, address, inner, outer, switchDevices = [], keys } = config;
   const identity = await loadIdentity(config.identity);
   await realDisk.makeDirectory(config.state);
+  lockState(config.state, 'underlay');
   const book = await UnderlayBook.open(realDisk, config.state, realClock.wallMs());
   const device = new WireGuardDevice(name, runCommand, () => realClock.wallMs() / 1_000);
   const controller = rpcClient(underlayContract, { ...config.controller, port: UNDERLAY_PORT }, identity);
