@@ -18,7 +18,7 @@ import type { OpenFlowChannel } from './openflow-channel.ts';
 import type { SwitchListener } from './openflow-server.ts';
 import type { Overlay } from './overlay.ts';
 import type { OverlayRecord } from './overlay-record.ts';
-import { LATE_FORWARD_SEC } from './pipeline.ts';
+import { epochOfCookie, LATE_FORWARD_SEC } from './pipeline.ts';
 import { ConnectionCarrier, type ConnectionsOf } from './security/connection-carrier.ts';
 import { groupsRecord } from './security/groups-record.ts';
 import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
@@ -270,7 +270,9 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     if (known !== undefined) return known;
     const wanted = (view: SwitchView): readonly Flow[] | undefined => this.#wanted(view);
     const past = (): ((flow: Flow) => boolean) => (this.#isTold ? this.#overlay.past() : () => false);
-    const reconciler = new SwitchReconciler(node, wanted, { past, clock: this.#clock, log: this.#log });
+    const awaits = ({ cookie }: Flow): boolean =>
+      !this.#isTold && (epochOfCookie(cookie, this.#overlay.incarnation) ?? 0) > 0;
+    const reconciler = new SwitchReconciler(node, wanted, { past, awaits, clock: this.#clock, log: this.#log });
     this.#switches.set(node, reconciler);
     return reconciler;
   }

@@ -18,6 +18,8 @@ export interface SwitchConnection {
 export interface ReconcilerParts {
   /** Tells of a flow that is not wanted whether it is of the past of a guest that is known. */
   readonly past: () => (flow: Flow) => boolean;
+  /** Whether a flow that is not wanted may be so yet: of whose it is will be told; absent: all was told. */
+  readonly awaits?: (flow: Flow) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -47,6 +49,7 @@ export class SwitchReconciler {
   readonly node: string;
   readonly #wanted: (view: SwitchView) => readonly Flow[] | undefined;
   readonly #past: ReconcilerParts['past'];
+  readonly #awaits: (flow: Flow) => boolean;
   readonly #clock: Clock;
   readonly #log: Log;
   #connection: SwitchConnection | undefined;
@@ -66,6 +69,7 @@ export class SwitchReconciler {
     this.node = node;
     this.#wanted = wanted;
     this.#past = parts.past;
+    this.#awaits = parts.awaits ?? (() => false);
     this.#clock = parts.clock;
     this.#log = parts.log;
   }
@@ -241,18 +245,21 @@ export class SwitchReconciler {
     const strange = removals.filter(([key]) => !this.#everWanted.has(key)).map(([, flow]) => flow);
     const isPast = strange.length === 0 ? () => true : this.#past();
     const unknown = new Set(strange.filter((flow) => !isPast(flow)));
-    const unexplained = unknown.size;
-    if (unexplained <= Math.max(UNEXPLAINED_ALWAYS, installedCount * UNEXPLAINED_SHARE_MAX)) {
+    const isMuch = unknown.size > Math.max(UNEXPLAINED_ALWAYS, installedCount * UNEXPLAINED_SHARE_MAX);
+    // Guests are told one after the other: those of the last few must not go before it is their turn.
+    const kept = isMuch ? unknown : new Set([...unknown].filter(this.#awaits));
+    if (kept.size === 0) {
       this.#unexplainedSinceMs = undefined;
       return diff;
     }
     this.#unexplainedSinceMs ??= this.#clock.nowMs();
     if (this.#clock.nowMs() - this.#unexplainedSinceMs >= UNEXPLAINED_WAIT_MS) return diff;
-    this.#log.error(
-      { node: this.node, unexplained, installed: installedCount, waitMs: UNEXPLAINED_WAIT_MS },
-      'a switch has many flows that this controller knows nothing of; they are kept for now',
-    );
-    return { puts: diff.puts, removals: diff.removals.filter((flow) => !unknown.has(flow)) };
+    if (isMuch)
+      this.#log.error(
+        { node: this.node, unexplained: unknown.size, installed: installedCount, waitMs: UNEXPLAINED_WAIT_MS },
+        'a switch has many flows that this controller knows nothing of; they are kept for now',
+      );
+    return { puts: diff.puts, removals: diff.removals.filter((flow) => !kept.has(flow)) };
   }
 
   #portsChanged(): void {

@@ -171,6 +171,26 @@ test('with a lost journal the flows of a guest that nobody told of are kept, who
   for (const fixture of [life, lost]) fixture.close();
 });
 
+test('with a lost journal no guest loses a flow while all are told, one after the other', async () => {
+  const bindings = ['g0', 'g1', 'g2', 'g3', 'g4'].map((owner, index) =>
+    bindingOf(owner, index % 2 === 0 ? 'n0' : 'n1'),
+  );
+  const life = new Fixture();
+  await life.connect('n0', 'n1');
+  await life.begin();
+  for (const binding of bindings) await life.call('binding.set', { binding });
+  const lost = new Fixture();
+  await lost.connectFrom(life);
+  await lost.call('members.set', { members: NODES.map((node) => ({ node, address: addressOf(node) })) });
+  for (const binding of bindings) {
+    await lost.call('binding.set', { binding });
+    for (const node of ['n0', 'n1']) assert.equal(lost.flowKeysAt(node), life.flowKeysAt(node), binding.owner);
+  }
+  await lost.tellAll();
+  for (const node of ['n0', 'n1']) assert.equal(lost.flowKeysAt(node), life.flowKeysAt(node));
+  for (const fixture of [life, lost]) fixture.close();
+});
+
 test('what was told to an earlier life is not told', async () => {
   const { life } = await prepared();
   const next = new Fixture([...life.journal, { kind: 'term', term: 7 }]);
