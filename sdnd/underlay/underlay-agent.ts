@@ -91,7 +91,9 @@ export class UnderlayAgent {
 
   async #hear(members: readonly UnderlayMember[]): Promise<void> {
     const { book, log } = this.#parts;
-    book.keepMembers(members).catch((error: unknown) => log.error({ err: error }, 'the members could not be kept'));
+    book
+      .keepMembers(withUntold(members, book.members))
+      .catch((error: unknown) => log.error({ err: error }, 'the members could not be kept'));
     await this.#look();
   }
 
@@ -140,4 +142,15 @@ export class UnderlayAgent {
     this.#session.abort();
     void this.#join();
   }
+}
+
+/**
+ * No member is ever removed. One that is not told of any more is unknown to a controller whose records are lost or older than
+ * the cluster: it is spoken to as before, until somebody else has its address or key.
+ */
+function withUntold(told: readonly UnderlayMember[], known: readonly UnderlayMember[]): UnderlayMember[] {
+  const names = new Set(told.map(({ node }) => node));
+  const taken = new Set<string>(told.flatMap(({ address, keys }) => [address, ...keys]));
+  const isFree = ({ address, keys }: UnderlayMember): boolean => ![address, ...keys].some((one) => taken.has(one));
+  return [...told, ...known.filter((member) => !names.has(member.node) && isFree(member))];
 }

@@ -179,6 +179,19 @@ test('the agent draws a key in time, and uses it when the controller has told of
   agent.stop();
 });
 
+test('members that a controller without its records does not know are spoken to as before', async () => {
+  const { tell, settle, agent, book, done } = await stand([ALPHA, BETA]);
+  done.length = 0;
+  tell([ALPHA]);
+  await settle();
+  assert.equal(done.slice(0, 2), ['filter 10.99.0.1,10.99.0.2', 'peers 10.99.0.2']);
+  const gamma = { ...member('gamma', 3), address: BETA.address };
+  tell([ALPHA, gamma]);
+  await settle();
+  assert.equal(book.members, [ALPHA, gamma]);
+  agent.stop();
+});
+
 test('tunnels are taken from members by the device, and from the node’s own switch', () => {
   const rules = tunnelRules({ device: 'wg0', members: ['10.99.0.1', '10.99.0.2'], switchDevices: ['vx0'] });
   assert.match(rules, 'iifname { "vx0" } accept\n    iifname "wg0" ip saddr @members accept\n    counter drop');
