@@ -45,5 +45,7 @@ export function nextKeys(
   if (next !== undefined)
     return isSettled ? { current: next, previous: publicKeyOf(current), sinceMs: nowMs } : undefined;
   if (previous !== undefined) return isSettled ? { current, sinceMs } : undefined;
-  return nowMs - sinceMs >= lifeMs ? { current, next: draw(), sinceMs } : undefined;
+  // Of a key that seems to be of the future the clock has been set back since: its age is not known.
+  const isOld = nowMs < sinceMs || nowMs - sinceMs >= lifeMs;
+  return isOld ? { current, next: draw(), sinceMs } : undefined;
 }

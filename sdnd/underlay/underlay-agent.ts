@@ -40,7 +40,7 @@ export class UnderlayAgent {
   #timer: Timer | undefined;
   #reconnect: Timer | undefined;
   #isIn = false;
-  /** Since when the controller tells the others of the keys as they are now. */
+  /** Since when the controller tells the others of the keys as they are now; of the clock that does not jump. */
   #toldMs: number | undefined;
   #isStopped = false;
   /** One look after the other. */
@@ -132,8 +132,9 @@ export class UnderlayAgent {
     const nowMs = clock.wallMs();
     const known = book.members.find((member) => member.node === node)?.keys ?? [];
     const isTold = this.#isIn && String(known) === String(toldKeys(book.keys));
-    this.#toldMs = isTold ? (this.#toldMs ?? nowMs) : undefined;
-    const at = { nowMs, toldMs: this.#toldMs, draw: () => newKeyPair().privateKey };
+    this.#toldMs = isTold ? (this.#toldMs ?? clock.nowMs()) : undefined;
+    const toldMs = this.#toldMs === undefined ? undefined : nowMs - (clock.nowMs() - this.#toldMs);
+    const at = { nowMs, toldMs, draw: () => newKeyPair().privateKey };
     const keys = nextKeys(book.keys, keyTimes, at);
     if (keys === undefined) return;
     this.#toldMs = undefined;

@@ -55,10 +55,13 @@ function changes(wanted: WantedPeer, found: FoundPeer | undefined, nowSeconds: n
   return words.length === 0 ? [] : ['peer', publicKey, ...words];
 }
 
-/** WireGuard follows a peer to wherever it proved to speak from: while that session lives, it knows better. */
+/**
+ * WireGuard follows a peer to wherever it proved to speak from: while that session lives, it knows better. A handshake far in
+ * the future is one of before the clock was set back, and proves nothing.
+ */
 function isAt(endpoint: UdpEndpoint, found: FoundPeer | undefined, nowSeconds: number): boolean {
   if (found?.endpoint === undefined) return false;
-  return textOf(endpoint) === textOf(found.endpoint) || nowSeconds - found.handshakeSeconds < SESSION_SECONDS;
+  return textOf(endpoint) === textOf(found.endpoint) || Math.abs(nowSeconds - found.handshakeSeconds) < SESSION_SECONDS;
 }
 
 function readPeer(line: string): FoundPeer {

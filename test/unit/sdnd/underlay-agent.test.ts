@@ -2,6 +2,7 @@
 // by which tunnels are taken.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Clock } from '../../../common/clock.ts';
 import { nextKeys, toldKeys } from '../../../sdnd/underlay/key-rotation.ts';
 import { tunnelRules } from '../../../sdnd/underlay/tunnel-filter.ts';
 import { UnderlayAgent, type UnderlayAgentParts } from '../../../sdnd/underlay/underlay-agent.ts';
@@ -36,6 +37,13 @@ function filesOf(files = new Map<string, Uint8Array>()) {
 async function stand(kept: readonly UnderlayMember[] = []) {
   const disk = filesOf();
   const clock = new TurnedClock();
+  /** What somebody has set the clock of the day forward by. */
+  const skew = { ms: 0 };
+  const skewed: Clock = {
+    nowMs: () => clock.nowMs(),
+    wallMs: () => clock.wallMs() + skew.ms,
+    setTimer: (delayMs, fire) => clock.setTimer(delayMs, fire),
+  };
   const book = await UnderlayBook.open(disk, '/state', clock.wallMs());
   await book.keepMembers(kept);
   const done: string[] = [];
@@ -71,7 +79,7 @@ async function stand(kept: readonly UnderlayMember[] = []) {
   const { node: _node, keys: _keys, ...place } = ALPHA;
   const keyTimes = { lifeMs: 100_000, settleMs: 10_000 };
   const agent = new UnderlayAgent({
-    ...{ node: 'alpha', place, keyTimes, device, book, controller, clock, log: quiet },
+    ...{ node: 'alpha', place, keyTimes, device, book, controller, clock: skewed, log: quiet },
     filter: async (members) => void done.push(`filter ${members.join()}`),
     greet: (members) => void done.push(`greet ${members.join()}`),
   });
@@ -80,6 +88,7 @@ async function stand(kept: readonly UnderlayMember[] = []) {
   return {
     disk,
     clock,
+    skew,
     done,
     places,
     book,
@@ -176,6 +185,36 @@ test('the agent draws a key in time, and uses it when the controller has told of
   tell(placed());
   await turn(11_000);
   assert.equal(places.at(-1)?.keys, [publicKeyOf(book.keys.current)]);
+  agent.stop();
+});
+
+test('whoever sets the clock turns no key too early, and keeps none for ever', async () => {
+  const { clock, skew, places, tell, settle, agent, book } = await stand();
+  const placed = (): UnderlayMember[] => [{ node: 'alpha', ...(places.at(-1) as UnderlayPlace) }, BETA];
+  const pass = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 250) {
+      clock.turn(250);
+      await settle();
+    }
+  };
+  const before = book.keys.current;
+  tell(placed());
+  await pass(110_000);
+  assert.is(places.length, 2);
+  tell(placed());
+  await pass(1_000);
+  skew.ms = 3_600_000;
+  await pass(6_000);
+  assert.is(book.keys.current, before, 'the others have had seven seconds');
+  await pass(5_000);
+  assert.is.not(book.keys.current, before);
+  tell(placed());
+  await pass(11_000);
+  assert.is(places.at(-1)?.keys.length, 1);
+  tell(placed());
+  skew.ms = -3_600_000;
+  await pass(6_000);
+  assert.is(places.at(-1)?.keys.length, 2, 'another is drawn');
   agent.stop();
 });
 

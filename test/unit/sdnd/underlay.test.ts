@@ -95,6 +95,7 @@ test('an endpoint that a living session proved is left; a dead one is set right'
   const elsewhere = { address: '198.51.100.1', port: 9 };
   assert.is(plan({ endpoint: elsewhere, handshakeSeconds: NOW - 60 }), '');
   assert.is(plan({ endpoint: elsewhere, handshakeSeconds: NOW - 600 }), 'peer K endpoint 192.0.2.2:7');
+  assert.is(plan({ endpoint: elsewhere, handshakeSeconds: NOW + 3_600 }), 'peer K endpoint 192.0.2.2:7');
   assert.is(plan({ endpoint: elsewhere }, { endpoint: undefined }), '');
   assert.is(plan({ endpoint: undefined }), 'peer K endpoint 192.0.2.2:7');
 });
