@@ -45,7 +45,7 @@ interface Arrival {
 export class PeerLink {
   readonly #peer: string;
   readonly #session: number;
-  readonly #sinceMs: number;
+  #sinceMs: number;
   #newest: Arrival | undefined;
   #heardMs: number | undefined;
   #isHeardMs: number | undefined;
@@ -90,6 +90,13 @@ export class PeerLink {
     if (frameBytes >= this.#longest.bytes || nowMs - this.#longest.atMs > LONGEST_MS)
       this.#longest = { bytes: frameBytes, atMs: nowMs };
     if (probe.echo?.session === this.#session) this.#cameBack(probe.echo, nowMs);
+  }
+
+  /** This node has not listened for so long, up to now: what it did not hear was no silence, and what waited tells no time. */
+  wasDeaf(forMs: number, nowMs: number): void {
+    this.#sinceMs = Math.min(nowMs, this.#sinceMs + forMs);
+    if (this.#heardMs !== undefined) this.#heardMs = Math.min(nowMs, this.#heardMs + forMs);
+    this.#lastEchoUs = micros(nowMs);
   }
 
   /** `withinMs`: how old the last sign of the peer may be. */

@@ -15,6 +15,8 @@ const FAR_PEERS = 3;
 /** A far one is asked until it answers, at most so often, and its silence is known after so long. */
 const FAR_ASKS = 3;
 const FAR_ASK_EVERY_MS = 800;
+/** Ticks come ten times a second: after a longer pause in which nothing was done this node was held up, and has not listened. */
+const DEAF_MS = 1_000;
 /** Whoever asks more often is not answered. */
 const ANSWER_EVERY_MS = 200;
 /** Every so many-th probe of a close one, and the first of a far one's round, is as long as a guest's longest frame. */
@@ -74,6 +76,7 @@ export class Prober {
   readonly #parts: ProberParts;
   readonly #probed = new Map<string, Probed>();
   #roundMs = Number.NEGATIVE_INFINITY;
+  #ranMs: number | undefined;
   /** Frames that were no probes of members, or of members at other addresses. */
   refused = 0;
 
@@ -96,6 +99,7 @@ export class Prober {
 
   /** The probes that are due. */
   tick(nowMs: number): ProbeFrame[] {
+    this.#listened(nowMs);
     if (nowMs - this.#roundMs >= FAR_EVERY_MS) this.#beginRound(nowMs);
     return [...this.#probed.values()].flatMap((probed) => [
       ...(nowMs < probed.dueMs ? [] : this.#due(probed, nowMs)),
@@ -105,6 +109,7 @@ export class Prober {
 
   /** A frame that came through the tunnel from this address; the answer, if one is asked for. */
   receive(bytes: Uint8Array, fromAddress: string, nowMs: number): ProbeFrame[] {
+    this.#listened(nowMs);
     const probe = decodeProbe(bytes);
     const probed = probe && this.#probed.get(probe.from);
     if (probe === undefined || probed?.peer.address !== fromAddress || probe.to !== this.#parts.node) {
@@ -144,6 +149,20 @@ export class Prober {
       probed.toldMs = nowMs;
       return [now];
     });
+  }
+
+  // A process that was stopped, or starved, finds what was due before what has come meanwhile: it must not call all others
+  // silent for that.
+  #listened(nowMs: number): void {
+    const pauseMs = nowMs - (this.#ranMs ?? nowMs);
+    this.#ranMs = nowMs;
+    if (pauseMs <= DEAF_MS) return;
+    for (const probed of this.#probed.values()) {
+      probed.link.wasDeaf(pauseMs, nowMs);
+      // Its answers may be among what has come.
+      if (!probed.peer.isClose && probed.asksLeft < FAR_ASKS)
+        probed.dueMs = Math.max(probed.dueMs, nowMs + FAR_ASK_EVERY_MS);
+    }
   }
 
   #begin(peer: ProbePeer, nowMs: number): Probed {

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { LinkStates } from '../../../sdnd/topology/link-states.ts';
 import type { LinkFigures } from '../../../sdnd/topology/peer-link.ts';
 import { decodeProbe, encodeProbe, PROBE_BYTES_MIN, type Probe } from '../../../sdnd/topology/probe-frame.ts';
+import { type ProbeFrame, Prober } from '../../../sdnd/topology/prober.ts';
 import { Prng } from '../../sim/prng.ts';
 import { addressOf, LONG_BYTES, TopologyWorld } from './topology-world.ts';
 
@@ -111,6 +112,49 @@ test('while an end is not in session nothing changes', () => {
   world.join('beta');
   world.run(200);
   assert.is(verdict(world), 'down', 'both are there now, and hear nothing');
+});
+
+/** Two nodes whose frames cross at once, ten ticks a second. */
+function pair(isClose: boolean) {
+  const make = (node: string, other: string): Prober => {
+    const prober = new Prober({ node, session: 7, random: () => 0.5, longBytes: LONG_BYTES });
+    prober.setPeers([{ node: other, address: addressOf(other), isClose }], 0);
+    return prober;
+  };
+  const [alpha, beta] = [make('alpha', 'beta'), make('beta', 'alpha')];
+  const cross = (frames: readonly ProbeFrame[], from: string, to: Prober, nowMs: number): ProbeFrame[] =>
+    frames.flatMap(({ bytes }) => to.receive(bytes, addressOf(from), nowMs));
+  const run = (fromMs: number, toMs: number, isCut = false): void => {
+    for (let nowMs = fromMs; nowMs < toMs; nowMs += 100) {
+      const sent = [alpha.tick(nowMs), beta.tick(nowMs)] as const;
+      if (isCut) continue;
+      cross(cross(sent[0], 'alpha', beta, nowMs), 'beta', alpha, nowMs);
+      cross(cross(sent[1], 'beta', alpha, nowMs), 'alpha', beta, nowMs);
+    }
+  };
+  return { alpha, beta, run };
+}
+
+test('who was held up for a while calls nobody silent for it, and takes no time from what waited', () => {
+  for (const isClose of [true, false]) {
+    const { alpha, beta, run } = pair(isClose);
+    run(0, 35_000);
+    assert.is(alpha.news(35_000, true)[0]?.hearing, 'heard');
+    assert.is(alpha.links(35_000)[0]?.roundTripMs, 0);
+    // What alpha sent last is answered while it stands.
+    const waiting = alpha.tick(35_000).flatMap(({ bytes }) => beta.receive(bytes, addressOf('alpha'), 35_000));
+    for (let nowMs = 35_000; nowMs < 45_000; nowMs += 100) waiting.push(...beta.tick(nowMs));
+    alpha.tick(45_000);
+    assert.not.ok(alpha.news(45_000).some(({ hearing }) => hearing === 'silent'));
+    for (const { bytes } of waiting) alpha.receive(bytes, addressOf('beta'), 45_000);
+    assert.is(alpha.links(45_000)[0]?.roundTripMs, 0);
+    assert.is(alpha.links(45_000)[0]?.hearing, 'heard');
+  }
+  // Nobody is heard after it: that is told as soon as ever.
+  const { alpha, run } = pair(true);
+  run(0, 5_000);
+  run(15_000, 18_000, true);
+  assert.is(alpha.links(18_000)[0]?.hearing, 'silent');
 });
 
 test('a restarted daemon is heard again, and nothing is counted lost for it', () => {
