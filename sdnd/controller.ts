@@ -75,7 +75,8 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     this.#agents = agents;
     this.#clock = clock;
     this.#log = log;
-    this.#topology = new Topology({ overlay, clock, log, setLinks: (links) => void this.#setMeasured(links) });
+    const setLinks = (links: readonly MeshLink[]): void => void this.#setMeasured(links);
+    this.#topology = new Topology({ overlay, clock, log, waits: () => this.#waits, setLinks });
     this.#topology.overlayChanged();
     const changed = (): void => void this.#updateAll();
     this.#carrier = new ConnectionCarrier({ overlay, connectionsOf, changed, clock, log });
@@ -188,6 +189,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       );
     if (this.#isTold) return {};
     this.#isTold = true;
+    this.#topology.overlayChanged();
     await this.#updateAll();
     return {};
   }

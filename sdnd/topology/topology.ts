@@ -21,6 +21,8 @@ export interface TopologyParts {
   readonly overlay: OverlayView & { readonly links: readonly MeshLink[] };
   /** Tells the mesh; called only where ways over gateways depend on it. */
   readonly setLinks: (links: MeshLink[]) => void;
+  /** As long as nobody has told this controller all, agents go on with the peers that they know; absent: it knows. */
+  readonly waits?: () => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -113,6 +115,7 @@ export class Topology {
   }
 
   #tellPeers(sessions: ReadonlyMap<string, Session>): void {
+    if (this.#parts.waits?.() === true) return;
     const { mesh } = this.#parts.overlay;
     const close = closeNodes(mesh, sharingNodes(this.#parts.overlay));
     for (const [node, session] of sessions) {

@@ -69,6 +69,27 @@ test('who takes over changes nothing before all was told, and then only what dif
   );
 });
 
+test('agents hear whom to probe from a controller that was told all, and until then go on as before', async ({
+  world,
+}) => {
+  await world.call('x', 'controller.take', { term: 1, links: [] });
+  const told: string[][] = [];
+  const progress = ({ peers }: { readonly peers: readonly { readonly node: string }[] }): void => {
+    told.push(peers.map(({ node }) => node));
+  };
+  const signal = new AbortController().signal;
+  void world
+    .seat('x')
+    .handlers()
+    ['links.join']({ links: [] }, { peer: { node: 'n0', role: 'node' }, progress, signal });
+  await world.call('x', 'members.set', MEMBERS);
+  world.clock.turn(1_000);
+  assert.equal(told, []);
+  await tell(world, 'x', 1, [bindingOf('g0', 'n0')]);
+  world.clock.turn(1_000);
+  assert.equal(told, [['n1', 'n2', 'n3']]);
+});
+
 test('what one knew in an earlier reign moves no guest back', async ({ world }) => {
   await takeOver(world, 'x', 1, [bindingOf('g0', 'n0')]);
   await world.call('x', 'controller.yield', { term: 2 });
