@@ -26,6 +26,8 @@ interface Waiting {
 
 /** How often a session looks at the time. */
 const TICK_MS = 1_000;
+/** What may wait for the switch to read it: twice a million flow-mods. One that only sends, and never reads, is not kept in memory. */
+const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
 const EVERY_COOKIE: CookieFilter = { cookie: 0n, cookieMask: 0n };
 
 /** A connection with one switch. */
@@ -110,7 +112,7 @@ export class OpenFlowChannel {
   #handleOne(event: SessionEvent): void {
     switch (event.kind) {
       case 'send':
-        if (!this.#isClosed) this.#socket.write(event.bytes);
+        if (!this.#isClosed) this.#write(event.bytes);
         break;
       case 'ready':
         this.#listener.ready(event.datapathId, event.ports);
@@ -141,6 +143,11 @@ export class OpenFlowChannel {
         this.close(event.reason);
         break;
     }
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength > UNSENT_BYTES_MAX) this.close(`${UNSENT_BYTES_MAX} bytes wait to be read by it`);
   }
 
   #applied(operation: number, refusals: readonly string[]): void {

@@ -105,7 +105,8 @@ export class OpenFlowSession {
       return this.#close(`no handshake within ${HANDSHAKE_TIMEOUT_MS} ms`);
     }
     const silentMs = nowMs - this.#heardAtMs;
-    if (silentMs > 2 * SILENCE_MS) return this.#close(`silent for ${Math.round(silentMs)} ms`);
+    // Who was not asked may have been heard by nobody: this process itself stood still.
+    if (silentMs > 2 * SILENCE_MS && this.#isAsked) return this.#close(`silent for ${Math.round(silentMs)} ms`);
     const oldest = this.#operations.values().next().value;
     if (oldest !== undefined && nowMs - oldest.startedAtMs > OPERATION_TIMEOUT_MS) {
       return this.#close(`no answer within ${OPERATION_TIMEOUT_MS} ms`);

@@ -204,6 +204,20 @@ test('a silent switch is asked and then given up; a talking one is not', () => {
   assert.equal(session.tick(17_000), []);
 });
 
+test('who stood still itself asks a switch before it gives it up', () => {
+  const peer = new CodecSwitch();
+  const { session } = ready(peer);
+  const asked = session.tick(60_000);
+  assert.equal(
+    asked.map(({ kind }) => kind),
+    ['send'],
+  );
+  talk(session, peer, asked, 60_100);
+  assert.equal(session.tick(61_000), []);
+  assert.is(session.tick(65_200).length, 1);
+  assert.is(session.tick(70_200)[0]?.kind, 'close');
+});
+
 test('a switch that never finishes the handshake, or an operation, is given up', () => {
   const unready = new OpenFlowSession(0);
   unready.start();
