@@ -31,10 +31,10 @@ const places: readonly { owner: string; node: NodeName; epoch: number }[] = [
 ];
 
 /** What the orchestrator does once it has chosen. */
-async function takeOver(node: NodeName, term: number, links: MeshLink[] = []): Promise<void> {
+async function takeOver(node: NodeName, term: number, links: MeshLink[] = [], more: typeof places = []): Promise<void> {
   await net.sdnd('controller.take', { term, links }, node);
   await net.sdnd('members.set', { members: NODES.map((at) => ({ node: at, address: ADDRESS[at] })) }, node);
-  for (const { owner, node: at, epoch } of places)
+  for (const { owner, node: at, epoch } of [...places, ...more])
     await net.sdnd('binding.set', { binding: hosts.binding(owner, at, portName(owner), epoch) }, node);
   await net.sdnd('state.told', { term }, node);
 }
@@ -220,6 +220,24 @@ standby('the one that took over goes on: a guest comes, and moves', async () => 
   await net.agent('alpha', 'port.open', { owner: 'app' });
   await net.sdnd('migration.complete', { migration }, 'beta');
   await net.eventually('it answers where it is now', async () => (await hosts.pings('db', 'app-alpha', 3)) === 3);
+});
+
+standby('one that stood still while it was relieved, and a guest moved, changes nothing when it goes on', async () => {
+  net.signalController('beta', 'SIGSTOP');
+  let before: ReadonlyMap<string, Entry>;
+  try {
+    await takeOver('alpha', 5, [], [{ owner: 'app', node: 'gamma', epoch: 3 }]);
+    const { switches } = await net.sdnd('switch.verify', {}, 'alpha');
+    assert.equal(
+      switches.flatMap(({ differences }) => differences),
+      [],
+    );
+    before = await allEntries();
+  } finally {
+    net.signalController('beta', 'SIGCONT');
+  }
+  await showsRole('beta', 'standby', NODES.length);
+  assertUntouched(before, await allEntries());
 });
 
 standby.run();

@@ -135,6 +135,11 @@ export class ThreeSwitches {
     this.#controllers.set(node, await this.#daemon(node, 'sdnd', 'sdnd/main.ts', elected));
   }
 
+  /** As a fault: to be frozen, or to go on. */
+  signalController(node: NodeName, signal: NodeJS.Signals): void {
+    this.#controllers.get(node)?.signal(signal);
+  }
+
   async killController(node: NodeName = 'alpha'): Promise<void> {
     this.#controllers.get(node)?.signal('SIGKILL');
     await this.#controllers.get(node)?.stop();
