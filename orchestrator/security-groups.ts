@@ -58,7 +58,9 @@ export class SecurityGroups {
     return this.#change(() => {
       const groups = this.all();
       if (groups.some((group) => group.name === name))
-        throw new OperationError('GROUP_EXISTS', `there is a security group ${name} already`);
+        throw new OperationError('GROUP_EXISTS', `there is a security group ${name} already`, {
+          remedy: 'choose another name, or change that one: net group allow',
+        });
       if (groups.length >= GROUPS_MAX) throw full(`${GROUPS_MAX} security groups`);
       return { name, rules: ETHERTYPES.map(anyEgress), members: [] };
     });
@@ -68,10 +70,13 @@ export class SecurityGroups {
   async delete(name: string): Promise<void> {
     await this.#turn.take(async () => {
       const { members } = this.#group(name);
-      const user = this.all().find((group) => group.rules.some(({ remoteGroup }) => remoteGroup === name));
-      if (name === DEFAULT) throw inUse(name, 'it is always there');
-      if (members.length > 0) throw inUse(name, `${members.join(', ')} is in it`);
-      if (user !== undefined && user.name !== name) throw inUse(name, `a rule of ${user.name} names it`);
+      const others = this.all().filter((group) => group.name !== name);
+      const user = others.find((group) => group.rules.some(({ remoteGroup }) => remoteGroup === name));
+      if (name === DEFAULT) throw inUse(name, ['it is always there', `take its rules away: net group revoke ${name}`]);
+      if (members.length > 0)
+        throw inUse(name, [`${members.join(', ')} is in it`, `net group unassign ${name} ${members.join(' ')}`]);
+      if (user !== undefined)
+        throw inUse(name, [`a rule of ${user.name} names it`, `take that rule away: net group revoke ${user.name}`]);
       await this.#state.remove('groups', name);
       await this.tell();
     });
@@ -181,13 +186,15 @@ function keyOf({ direction, ethertype, protocol, ports, remotePrefix, remoteGrou
 }
 
 function bad(why: string): OperationError {
-  return new OperationError('RULE_BAD', `such a rule cannot be: ${why}`);
+  return new OperationError('RULE_BAD', `such a rule cannot be: ${why}`, { remedy: 'see net group allow --help' });
 }
 
 function full(what: string): OperationError {
-  return new OperationError('GROUPS_FULL', `there cannot be more than ${what}`);
+  return new OperationError('GROUPS_FULL', `there cannot be more than ${what}`, {
+    remedy: 'take out what is needed no more, or say it in fewer: net group list',
+  });
 }
 
-function inUse(name: string, why: string): OperationError {
-  return new OperationError('GROUP_IN_USE', `security group ${name} cannot go: ${why}`);
+function inUse(name: string, [why, remedy]: readonly [string, string]): OperationError {
+  return new OperationError('GROUP_IN_USE', `security group ${name} cannot go: ${why}`, { remedy });
 }

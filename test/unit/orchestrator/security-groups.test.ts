@@ -81,8 +81,11 @@ test('a group goes only when nobody is in it and no other names it, and the defa
   await groups.create('db');
   await groups.allow('db', { direction: 'ingress', ethertype: 'IPv4', protocol: 'any', remoteGroup: 'web' });
   await groups.assign('db', ['vm1']);
-  for (const name of ['web', 'db', 'default'])
-    assert.is((await refusal(groups.delete(name))).code, 'GROUP_IN_USE', name);
+  for (const name of ['web', 'db', 'default']) {
+    const { code, remedy } = await refusal(groups.delete(name));
+    assert.is(code, 'GROUP_IN_USE', name);
+    assert.match(remedy, /net group (revoke|unassign) /);
+  }
   assert.is((await refusal(groups.delete('none'))).code, 'GROUP_UNKNOWN');
   await groups.unassign('db', ['vm1']);
   await groups.delete('db');
@@ -90,6 +93,24 @@ test('a group goes only when nobody is in it and no other names it, and the defa
   assert.equal(
     groups.all().map(({ name }) => name),
     ['default'],
+  );
+});
+
+test('a group that names itself does not go while another one names it too, and goes after that', async ({
+  groups,
+  told,
+}) => {
+  await groups.create('app');
+  await groups.create('db');
+  const rule: SecurityRule = { direction: 'ingress', ethertype: 'IPv4', protocol: 'any', remoteGroup: 'app' };
+  await groups.allow('app', rule);
+  await groups.allow('db', rule);
+  assert.is((await refusal(groups.delete('app'))).code, 'GROUP_IN_USE');
+  await groups.revoke('db', rule);
+  await groups.delete('app');
+  assert.equal(
+    told.at(-1)?.map(({ name }) => name),
+    ['db', 'default'],
   );
 });
 
