@@ -14,6 +14,21 @@ const COMMAND_TIMEOUT_MS = 10_000;
 /** A switch obeys in some 10 ms, and one that was restarted is back in 2 s. */
 const SWITCH_TIMEOUT_MS = 10_000;
 
+/**
+ * Settings of a guest's device (the kernel's ip-sysctl.rst). A switch in user space takes copies of its frames, and the node's
+ * own IP gets them all the same: it must neither take nor send on what a guest sends, nor speak on its guests' network.
+ */
+const NODE_STAYS_AWAY: readonly (readonly [path: string, value: string])[] = [
+  ['ipv6/conf/*/disable_ipv6', '1'],
+  ['ipv4/conf/*/forwarding', '0'],
+  // No route leads back to the device, so this takes whatever comes from there for forged (RFC 3704, 2.2) ...
+  ['ipv4/conf/*/rp_filter', '1'],
+  // ... unless that is loosened for all devices; then at least what is not for its own MAC address, of which no guest hears.
+  ['ipv4/conf/*/drop_unicast_in_l2_multicast', '1'],
+  // ARP is answered for no address.
+  ['ipv4/conf/*/arp_ignore', '8'],
+];
+
 /** What a port is made from. */
 export interface HostPort {
   readonly name: string;
@@ -27,17 +42,21 @@ export interface HostPortsParts {
   /** The ports that are known already. */
   readonly ports: readonly HostPort[];
   readonly keeper: Pick<ConfigKeeper, 'want' | 'interfaceOf'>;
+  /** Writes one of the kernel's settings; another in tests. */
+  readonly setKernel?: (path: string, value: string) => Promise<void>;
 }
 
 export class HostPorts {
   readonly #node: NodeSwitch;
   readonly #ports: Map<string, HostPort>;
   readonly #keeper: HostPortsParts['keeper'];
+  readonly #setKernel: NonNullable<HostPortsParts['setKernel']>;
 
-  constructor({ node, ports, keeper }: HostPortsParts) {
+  constructor({ node, ports, keeper, setKernel = writeSetting }: HostPortsParts) {
     this.#node = node;
     this.#ports = new Map(ports.map((port) => [port.name, port]));
     this.#keeper = keeper;
+    this.#setKernel = setKernel;
   }
 
   /** Whether there is a network device of that name in this process's network namespace. */
@@ -52,7 +71,10 @@ export class HostPorts {
    */
   async add(port: HostPort): Promise<void> {
     const { name } = port;
-    if (!(await this.hasDevice(name))) await makeTap(name);
+    const isNew = !(await this.hasDevice(name));
+    if (isNew) await runCommand('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap']);
+    for (const [path, value] of NODE_STAYS_AWAY) await this.#setKernel(path.replace('*', name), value);
+    if (isNew) await runCommand('ip', ['link', 'set', name, 'mtu', String(GUEST_MTU_BYTES), 'up']);
     this.#ports.set(name, port);
     const conflicts = await this.#keeper.want(this.#wanted(), SWITCH_TIMEOUT_MS);
     const refusal = this.#refusal(port, conflicts);
@@ -81,16 +103,10 @@ export class HostPorts {
   }
 }
 
-async function makeTap(name: string): Promise<void> {
-  await runCommand('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap']);
-  await withoutIpv6(name);
-  await runCommand('ip', ['link', 'set', name, 'mtu', String(GUEST_MTU_BYTES), 'up']);
-}
-
-// The node itself must not speak on its guests' network; a kernel without IPv6 does not.
-async function withoutIpv6(name: string): Promise<void> {
+// A kernel without IPv6, or an old one without a setting, does not have the file.
+async function writeSetting(path: string, value: string): Promise<void> {
   try {
-    await writeFile(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1');
+    await writeFile(`/proc/sys/net/${path}`, value);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
   }

@@ -23,7 +23,7 @@ async function refusal(found: Partial<InterfaceRow> | undefined, conflicts: Conf
     want: async () => conflicts,
     interfaceOf: () => (found === undefined ? undefined : { ...ROW, ...found }),
   };
-  const added = new HostPorts({ node: NODE, ports: [], keeper }).add(PORT);
+  const added = new HostPorts({ node: NODE, ports: [], keeper, setKernel: async () => undefined }).add(PORT);
   const { code, message } = await failure(added);
   assert.is(code, 'PORT_REFUSED');
   return message.replace('the switch has no port lo as it should be: ', '');
@@ -42,6 +42,20 @@ test('the integration bridge drops all until told otherwise, and the tunnel take
     ...{ name: 'lo', type: '', ofport: 4096 },
     externalIds: { 'supercloud-owner': 'web', 'attached-mac': PORT.mac },
   });
+});
+
+test("the node's own IP takes nothing from a guest's device, whatever made it, and says nothing there", async () => {
+  const settings: string[] = [];
+  const keeper = { want: async () => [], interfaceOf: () => ROW };
+  const setKernel = async (path: string, value: string) => void settings.push(`${path}=${value}`);
+  await new HostPorts({ node: NODE, ports: [], keeper, setKernel }).add(PORT);
+  assert.equal(settings, [
+    'ipv6/conf/lo/disable_ipv6=1',
+    'ipv4/conf/lo/forwarding=0',
+    'ipv4/conf/lo/rp_filter=1',
+    'ipv4/conf/lo/drop_unicast_in_l2_multicast=1',
+    'ipv4/conf/lo/arp_ignore=8',
+  ]);
 });
 
 test('a node that leads outside has the port to it, of whatever number', () => {
@@ -85,7 +99,8 @@ test('ports that are known, come and go are all that is wanted', async () => {
     return [];
   };
   const known = { ...PORT, name: 'vm-1', portNo: 4097 };
-  const host = new HostPorts({ node: NODE, ports: [known], keeper: { want, interfaceOf: () => ROW } });
+  const keeper = { want, interfaceOf: () => ROW };
+  const host = new HostPorts({ node: NODE, ports: [known], keeper, setKernel: async () => undefined });
   await host.add(PORT);
   await host.remove('vm-1');
   assert.equal(names, [
