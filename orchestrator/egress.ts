@@ -1,7 +1,7 @@
 // The way out of the guests' network: by which node, under which of its addresses, and what leads in. What was ordered is kept;
 // how frames leave there is the node's to say, at every registration anew.
 import { OperationError } from '../common/errors.ts';
-import type { EgressOrder, EgressView, ForwardOrder } from '../wire/contracts/egress.ts';
+import type { EgressOrder, EgressView, ForwardOrder, OrderedForward } from '../wire/contracts/egress.ts';
 import type { Egress, Forward, GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import type { Admission } from './admission.ts';
 import type { Cluster } from './cluster.ts';
@@ -85,20 +85,35 @@ export class EgressOrders {
     return new OperationError('NO_WAY_OUT', `node ${node} does not lead outside`, { remedy });
   }
 
-  #resolve({ to, ...port }: ForwardOrder): Forward {
+  #resolve({ to, ...port }: ForwardOrder): OrderedForward {
     if (STARTS_AS_ADDRESS.test(to)) return { ...port, to };
     const { state } = this.#parts;
-    const ip = state.get('vms', to)?.spec.ip ?? state.get('addresses', to)?.ip;
+    const ip = ipOf(state, to);
     if (ip === undefined) {
       const known = state.all('vms').map(({ vm }) => vm);
       const remedy = known.length === 0 ? 'say an address of the network' : `the VMs are ${known.join(', ')}`;
       throw new OperationError('VM_UNKNOWN', `there is no VM ${to}`, { remedy });
     }
-    return { ...port, to: ip };
+    return { ...port, to: ip, vm: to };
   }
 }
 
-/** What the overlay's controller is to know of a network's way out; undefined while there is none, or, with a sentence, none that works. */
+/** Undefined: nobody is called so, or not much longer. */
+function ipOf(state: Pick<State, 'get'>, name: string): string | undefined {
+  const vm = state.get('vms', name);
+  if (vm === undefined) return state.get('addresses', name)?.ip;
+  return vm.phase === 'deleting' ? undefined : vm.spec.ip;
+}
+
+/** Those that lead to somebody: who has the address of a VM next has not asked to be called. */
+function inForce(state: Pick<State, 'get'>, forwards: readonly OrderedForward[]): Forward[] {
+  return forwards.flatMap(({ vm, to, ...port }) => {
+    const ip = vm === undefined ? to : ipOf(state, vm);
+    return ip === undefined ? [] : [{ ...port, to: ip }];
+  });
+}
+
+/** What the overlay's controller is to know of a network's way out; undefined while there is none, or none that works. With a sentence of what does not work. */
 export function egressOf(
   state: Pick<State, 'get'>,
   { name }: GuestNetworkPlan,
@@ -109,5 +124,8 @@ export function egressOf(
   if (outside?.addresses.includes(order.address) !== true) {
     return { trouble: `node ${order.node} says no more that ${order.address} leads to it from outside` };
   }
-  return { egress: { ...order, port: outside.device, nextHop: outside.nextHop }, trouble: '' };
+  const lost = order.forwards.find(({ vm }) => vm !== undefined && ipOf(state, vm) === undefined);
+  const trouble = lost === undefined ? '' : `there is no VM ${lost.vm}, to which ${lost.protocol} ${lost.port} leads`;
+  const forwards = inForce(state, order.forwards);
+  return { egress: { ...order, forwards, port: outside.device, nextHop: outside.nextHop }, trouble };
 }

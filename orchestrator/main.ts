@@ -117,9 +117,9 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const merging = new LayerMerging(shared);
   const startPull = pulls.startSoon.bind(pulls);
   const migrations = new Migrations({ ...shared, startPull });
-  const vms = new Vms({ ...shared, images, migrations, startPull });
   const groups = new SecurityGroups(shared);
   const network: Network = new Network({ ...shared, groups, plan });
+  const vms = new Vms({ ...shared, images, migrations, groups, network, startPull });
   const egress = new EgressOrders({ ...shared, network, plan });
   const topology = new Topology({ ...shared, nodes: () => members.states() });
   reports.lookRound();

@@ -13,7 +13,9 @@ import type { Images } from './images.ts';
 import type { MachineReports } from './machine-reports.ts';
 import { isEnded } from './migration-journal.ts';
 import type { Migrations } from './migrations.ts';
+import type { Network } from './network.ts';
 import { byNewestStack } from './newest-stack.ts';
+import type { SecurityGroups } from './security-groups.ts';
 import type { State, VmRecord } from './state.ts';
 import { Turn } from './turn.ts';
 
@@ -48,6 +50,8 @@ export interface VmsParts {
   readonly admission: Admission;
   readonly images: Pick<Images, 'head'>;
   readonly migrations: Pick<Migrations, 'refuseLeftOver' | 'forget'>;
+  readonly groups: Pick<SecurityGroups, 'tell'>;
+  readonly network: Pick<Network, 'tellNetwork'>;
   readonly reports: Pick<MachineReports, 'begin' | 'forget' | 'isKnown' | 'isStopped'>;
   readonly startPull: (image: string, node: string) => Promise<void>;
   readonly log: Log;
@@ -157,6 +161,8 @@ export class Vms {
     for (const { image } of spec.disks) sockets.push(await this.#openDisk(image, node));
     const { port } = await switchAgent.call('port.attach', { owner: vm, mac: spec.mac });
     const binding = { owner: vm, mac: spec.mac, ip: spec.ip, node, port, epoch };
+    // Before the binding, whether the controller has heard of the last change or not: no guest is there unguarded for a moment.
+    await this.#parts.groups.tell();
     await this.#cluster.controller.sdnd.call('binding.set', { binding });
     const { term } = this.#state;
     await hypervisor.call('machine.create', { term, epoch, spec, sockets, port });
@@ -221,6 +227,8 @@ export class Vms {
     const { hypervisor, switchAgent } = this.#cluster.clients(node);
     await hypervisor.call('machine.delete', { term: this.#state.term, vm });
     await switchAgent.call('port.detach', { owner: vm });
+    // What leads in to it ends first: its address may be another one's soon.
+    await this.#parts.network.tellNetwork();
     await this.#cluster.controller.sdnd.call('binding.remove', { owner: vm });
     for (const { image } of spec.disks) await this.#closing.close(image, node);
     await this.#forget(record);

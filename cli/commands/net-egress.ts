@@ -33,7 +33,7 @@ export function describeEgress({ egress, trouble, nodes }: EgressView): string {
   const may = ways.length === 0 ? 'no node leads outside' : `nodes that lead outside: ${ways.join('; ')}`;
   if (egress === null) return `guests reach nobody outside; ${may}`;
   const lines = egress.forwards.map(
-    ({ protocol, port, to, toPort }) => `in   ${protocol} ${egress.address}:${port} to ${to}:${toPort}`,
+    ({ protocol, port, to, toPort, vm }) => `in   ${protocol} ${egress.address}:${port} to ${vm ?? to}:${toPort}`,
   );
   const state = trouble === '' ? [] : [`not now: ${trouble}`];
   return [`out  by node ${egress.node} as ${egress.address}`, ...lines, ...state, may].join('\n');
@@ -51,7 +51,7 @@ const show = command('show', "the guests' way out, the ports that lead in, and t
 
 const set = command(
   'set',
-  'let guests out at a node that leads outside, seen there by one address; their connections outlast their moves, and end when another node is set',
+  'let guests out at a node that leads outside, seen there by one address; their connections outlast their moves, and end when another node or address is set',
   [
     'net egress set --at gamma',
     'net egress set --at gamma --address 198.51.100.7',

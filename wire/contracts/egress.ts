@@ -7,20 +7,24 @@ import { Forward, NodeOutside } from './guest-network.ts';
 
 const Empty = Type.Object({});
 
+/** A port that leads in as it was ordered: by `vm` to whatever address the VM of that name has, and to nobody while there is none. */
+export const OrderedForward = Type.Object({ ...Forward.properties, vm: Type.Optional(Name) });
+export type OrderedForward = Type.Static<typeof OrderedForward>;
+
 /** The way out as it was ordered. */
 export const EgressOrder = Type.Object({
   node: Name,
   /** By which guests are seen: one of the node's. */
   address: Ipv4,
   /** What may be called from outside. */
-  forwards: Type.Array(Forward),
+  forwards: Type.Array(OrderedForward),
 });
 export type EgressOrder = Type.Static<typeof EgressOrder>;
 
 export const EgressView = Type.Object({
   /** Null: guests reach nobody outside. */
   egress: Type.Union([EgressOrder, Type.Null()]),
-  /** One sentence when the order stands but nobody gets out: its node says no more that it leads outside. */
+  /** One sentence when the order stands but nobody gets out (its node says no more that it leads outside) or a port leads to nobody. */
   trouble: Type.String(),
   /** The nodes that may be a way out. */
   nodes: Type.Array(Type.Object({ node: Name, ...NodeOutside.properties })),

@@ -36,6 +36,7 @@ class Control {
   readonly pulls: BackgroundPulls;
   readonly images: Images;
   readonly migrations: Migrations;
+  readonly groups: SecurityGroups;
   readonly vms: Vms;
   readonly network: Network;
 
@@ -55,8 +56,10 @@ class Control {
     this.pulls = pulls;
     this.images = new Images(shared);
     this.migrations = new Migrations(shared);
-    this.vms = new Vms({ ...shared, images: this.images, migrations: this.migrations });
-    this.network = new Network({ ...shared, groups: new SecurityGroups(base) });
+    this.groups = new SecurityGroups(base);
+    this.network = new Network({ ...shared, groups: this.groups });
+    const { images, migrations, groups, network } = this;
+    this.vms = new Vms({ ...shared, images, migrations, groups, network });
   }
 }
 

@@ -74,6 +74,31 @@ test("a port leads in to a VM by its name, and stays when only the node's addres
   assert.is((await refusal(orders.set({ at: 'gamma', forwards: [{ ...port, to: 'db' }] }))).code, 'VM_UNKNOWN');
 });
 
+test('a port that leads to a VM ends with it, whoever has its address next, and leads to the next one of its name', async ({
+  stand,
+  told,
+  orders,
+}) => {
+  const { state, vms, network } = stand.control;
+  const ports = [
+    { protocol: 'tcp', port: 8080, to: 'web', toPort: 80 },
+    { protocol: 'udp', port: 53, to: '10.88.0.20', toPort: 53 },
+  ] as const;
+  const byAddress = { protocol: 'udp', port: 53, to: '10.88.0.20', toPort: 53 };
+  await orders.set({ at: 'gamma', forwards: ports });
+  await vms.delete('web');
+  assert.equal(told.at(-1)?.forwards, [byAddress]);
+  assert.is(orders.show().trouble, 'there is no VM web, to which tcp 8080 leads');
+  await state.put('vms', 'db', vmRecord({ vm: 'db' }));
+  await network.tellNetwork();
+  assert.equal(told.at(-1)?.forwards, [byAddress]);
+  const { spec } = vmRecord();
+  await state.put('vms', 'web', vmRecord({ spec: { ...spec, ip: '10.88.0.30' } }));
+  await network.tellNetwork();
+  assert.equal(told.at(-1)?.forwards, [{ protocol: 'tcp', port: 8080, toPort: 80, to: '10.88.0.30' }, byAddress]);
+  assert.is(orders.show().trouble, '');
+});
+
 test('what the node says anew is told anew; where it leads outside no more there is no way out, and a sentence', async ({
   stand,
   told,

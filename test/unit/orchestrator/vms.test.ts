@@ -58,6 +58,27 @@ test('of two at the same moment by one name, on one image or under one address o
   assert.is(stand.cluster.count('alpha hypervisor machine.create'), 3);
 });
 
+test('before a VM is at its port its groups are told, also where nobody heard that it was put into one', async ({
+  stand,
+}) => {
+  const { vms, groups } = stand.control;
+  const { sdnd } = stand.cluster;
+  const told: string[] = [];
+  sdnd.isAway = true;
+  assert.equal(await together(groups.assign('default', ['web'])), ['UNREACHABLE']);
+  sdnd.isAway = false;
+  sdnd.answers['groups.set'] = (request) => {
+    told.push(...request.groups.flatMap(({ members }) => members));
+    return {};
+  };
+  sdnd.answers['binding.set'] = ({ binding }) => {
+    told.push(`${binding.owner} is there`);
+    return {};
+  };
+  await vms.create(request());
+  assert.equal(told, ['web', 'web is there']);
+});
+
 test('memory is not promised twice to two that come together, nor beside one that is on its way', async ({ stand }) => {
   const small = memberRecord({ capabilities: capabilities({ memoryMB: 300 }) });
   stand.cluster.nodeOf = (node) => ({ ...small, node, cloud: node });
