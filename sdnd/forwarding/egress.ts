@@ -10,16 +10,17 @@ import {
   ethAddress,
   ipv4,
   ipv4Mask,
+  type Masked,
   type Match,
   NatFlag,
   type NxNat,
   output,
   setField,
 } from '@openflow/ofp';
-import type { Egress } from '../../wire/contracts/guest-network.ts';
-import type { Flow } from '../flow.ts';
+import type { Egress, Forward, GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
+import { type Flow, flowsByKey } from '../flow.ts';
 import { IpProtocol } from '../packets/ipv4.ts';
-import { egressZone, Origin, originTunnelId, Priority, SERVICE_MAC, Table } from '../pipeline.ts';
+import { egressZone, LATER_FRAGMENT, Origin, originTunnelId, Priority, SERVICE_MAC, Table } from '../pipeline.ts';
 import { ARP_REQUEST, ETH_TYPE_ARP, ETH_TYPE_IPV4, enter, fromTunnel, intoForward } from './admission.ts';
 import { replyTo } from './arp.ts';
 import { into, sendOn } from './delivery.ts';
@@ -37,6 +38,7 @@ interface Exit {
 }
 
 const MAC_PREFIX = '06:53';
+const ADDRESS_BITS = 32;
 
 /** Under which the outside knows a network: its own, so that two nodes on one wire are not taken for each other. */
 export function egressMac(address: string): EthAddress {
@@ -66,22 +68,31 @@ export function egressGates(cookie: bigint, view: SwitchView, tenants: readonly 
 }
 
 /**
- * What no router sends on (RFC 1122, 3.2.1.3; RFC 3927, 7; RFC 1112): where a provider answers its machine at a link-local
- * address, with the keys of the account it may be, no guest is to hear it.
+ * What no router sends on (RFC 1122, 3.2.1.3; RFC 3927, 7; RFC 1112), and where providers answer their machines at other than
+ * link-local addresses (Azure, Alibaba): with the keys of the account it may be, so no guest is to hear it.
  */
 const UNROUTED = [
   { subnet: '0.0.0.0', bits: 8 },
   { subnet: '127.0.0.0', bits: 8 },
   { subnet: '169.254.0.0', bits: 16 },
   { subnet: '224.0.0.0', bits: 3 },
+  { subnet: '168.63.129.16', bits: 32 },
+  { subnet: '100.100.100.200', bits: 32 },
 ] as const;
+
+/** Of which none is outside, as a switch tells them: a single address without a mask. */
+function notOutside(network: GuestNetworkPlan | undefined): readonly (number | Masked<number>)[] {
+  const all = [...(network?.subnets ?? []), ...UNROUTED];
+  return all.map(({ subnet, bits }) =>
+    bits === ADDRESS_BITS ? ipv4(subnet) : { value: ipv4(subnet), mask: ipv4Mask(bits) },
+  );
+}
 
 // What is for one of its subnets, but for nobody there, does not go out.
 function defaultRoute({ cookie, tenant: { tenant, network } }: Exit): Flow[] {
-  const inside = [...(network?.subnets ?? []), ...UNROUTED].map(({ subnet, bits }): Flow => {
-    const ipv4Dst = { value: ipv4(subnet), mask: ipv4Mask(bits) };
-    return row(cookie, Table.route, Priority.normal, { ...toRouter(tenant), ipv4Dst }, []);
-  });
+  const inside = notOutside(network).map((ipv4Dst) =>
+    row(cookie, Table.route, Priority.normal, { ...toRouter(tenant), ipv4Dst }, []),
+  );
   const out: Match = { reg0: Origin.guest, ...toRouter(tenant) };
   return [...inside, row(cookie, Table.route, Priority.fallback, out, actAndGo(Table.forward, { type: 'dec-nw-ttl' }))];
 }
@@ -105,8 +116,9 @@ function leaving({ cookie, tenant: { tenant }, egress }: Exit, portNo: number): 
 }
 
 // What comes for the network's address is looked up among its connections; what is of none goes no further, unless its port
-// leads in. Of a packet that came back from that the address is the guest's, and the router sends it on.
-function entering({ cookie, tenant: { tenant }, egress }: Exit, inPort: number): Flow[] {
+// leads in. Of a packet that came back from that the address is the guest's, and the router sends it on. Answers to guests
+// go on as long as their connection is known; who has called, only while the port that was called leads to that guest.
+function entering({ cookie, tenant: { tenant, network }, egress }: Exit, inPort: number): Flow[] {
   const address = ipv4(egress.address);
   const ip: Match = { inPort, ethType: ETH_TYPE_IPV4 };
   const untracked = { value: 0, mask: CtState.tracked };
@@ -114,27 +126,47 @@ function entering({ cookie, tenant: { tenant }, egress }: Exit, inPort: number):
   const look = (nat?: NxNat) =>
     act(setField('reg0', Origin.outside), setField('reg2', tenant), track(tenant, Table.ingress, nat));
   const goOn = actAndGo(Table.route, setField('ethSrc', SERVICE_MAC), setField('ethDst', SERVICE_MAC));
-  const known = [states(CtState.established), states(CtState.related, CtState.established), CALLED];
+  const known: Match[] = [ANSWERS, ERRORS, CALLED].map((ctState) => ({ ctState }));
+  const callers = (egress.forwards ?? []).flatMap(callerMatches);
   const arp: Match = { inPort, ethType: ETH_TYPE_ARP, arpOp: ARP_REQUEST, arpTpa: address };
-  return [
+  const flows = [
     row(cookie, Table.ingress, Priority.normal, asked, look()),
+    // Under a guest's address nobody calls from there: guests, and the rules of their groups, know each other by it (RFC 2827).
+    ...notOutside(network).map((ipv4Src) => row(cookie, Table.ingress, Priority.detour, { ...asked, ipv4Src }, [])),
     ...(egress.forwards ?? []).map(({ protocol, port, to, toPort }) => {
       const called =
         protocol === 'tcp' ? { ipProto: IpProtocol.tcp, tcpDst: port } : { ipProto: IpProtocol.udp, udpDst: port };
       const nat = translation(NatFlag.destination, ipv4(to), toPort);
       return row(cookie, Table.ingress, Priority.own, { ...asked, ...called }, look(nat));
     }),
-    ...known.map((ctState) => row(cookie, Table.ingress, Priority.own, { ...ip, reg2: tenant, ctState }, goOn)),
+    ...[...known, ...callers].map((match) =>
+      row(cookie, Table.ingress, Priority.own, { ...ip, reg2: tenant, ...match }, goOn),
+    ),
     row(cookie, Table.ingress, Priority.normal, arp, replyTo(egressMac(egress.address), address)),
   ];
+  // Several ports may lead to one.
+  return [...flowsByKey(flows).values()];
 }
 
 function states(has: number, hasNot = 0): { value: number; mask: number } {
   return { value: CtState.tracked | has, mask: CtState.tracked | has | hasNot };
 }
 
-/** A connection that began outside, at a port that leads in. */
+/** Of a connection that began inside, and what tells of any (RFC 5508). */
+const ANSWERS = states(CtState.established | CtState.reply);
+const ERRORS = states(CtState.related, CtState.established);
+/** Of a connection that begins outside, at a port that leads in, and of one that began there. */
 const CALLED = states(CtState.new | CtState.destinationNat);
+const CALLS_ON = states(CtState.established, CtState.reply);
+
+// A later fragment has no ports; without the first one, which has, a guest makes nothing of it.
+function callerMatches({ protocol, to, toPort }: Forward): Match[] {
+  const ends: Match = { ctState: CALLS_ON, ipv4Dst: ipv4(to), ipProto: IpProtocol[protocol] };
+  return [
+    { ...ends, ...(protocol === 'tcp' ? { tcpDst: toPort } : { udpDst: toPort }) },
+    { ...ends, ipFrag: LATER_FRAGMENT },
+  ];
+}
 
 function translation(flags: number, min: number, port?: number): NxNat {
   const ports = port === undefined ? {} : { ports: { min: port } };

@@ -82,11 +82,24 @@ export class NetOutside {
       world.fail(`the answer to ${what} came out at ${back?.node}, from port ${tcpSrc} to ${tcpDst}`);
   }
 
+  /** Nobody calls from outside under the address of a guest. */
+  #checkPretended(to: SimGuest): void {
+    const { control, guests } = this.#world;
+    const egress = control.overlay.networks.find(({ tenant }) => tenant === to.tenant)?.egress;
+    if (egress === undefined) return;
+    for (const from of guests.filter(({ tenant }) => tenant === to.tenant)) {
+      const what = `from outside by ${egress.node} as ${from.owner} to ${to.owner}`;
+      const call = { ...callTo(to, egress), ipv4Src: ipv4(from.ip) };
+      if (this.#world.follow(egress.node, call, what).length > 0) this.#world.fail(`heard: ${what}`);
+    }
+  }
+
   /** What answers no connection of a network comes to nobody in it, not even to a guest's own address. */
   checkUnasked(): void {
     for (const guest of this.#world.guests) {
       const frame = this.#seen.get(guest.owner);
       if (frame === undefined) continue;
+      this.#checkPretended(guest);
       const toNobody = answerTo(frame, 1);
       for (const unasked of [toNobody, { ...toNobody, ipv4Dst: ipv4(guest.ip), ethDst: SERVICE_MAC }]) {
         for (const { node } of this.#world.switches) {

@@ -1,9 +1,10 @@
 // The router of a tenant's network in the computed tables: between its subnets and no further, a hop less, and only for
 // whom it belongs to.
-import { ethAddress, ipv4 } from '@openflow/ofp';
+import { CtState, ethAddress, ipv4 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SERVICE_MAC } from '../../../sdnd/pipeline.ts';
+import { egressMac } from '../../../sdnd/forwarding/egress.ts';
+import { SERVICE_MAC, TENANT } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
 import { bindingOf, ipFrame, meshOf, portNoOf, tablesOf, viewOf } from './overlay-maker.ts';
 import { type Delivery, type Frame, walkMesh, walkTables } from './table-walk.ts';
@@ -58,6 +59,51 @@ test('what is outside is sent to the node of the way out, but nothing that no ro
   assert.equal(['203.0.113.9', '10.0.0.1', '169.253.1.1', '223.255.255.1'].map(sent), [1, 1, 1, 1]);
   const never = ['169.254.169.254', '127.0.0.1', '0.1.2.3', '224.0.0.1', '255.255.255.255', '10.88.1.77'];
   assert.equal(never.map(sent), [0, 0, 0, 0, 0, 0]);
+  assert.equal(['168.63.129.16', '100.100.100.200'].map(sent), [0, 0]);
+  assert.equal(['168.63.129.17', '100.100.100.201'].map(sent), [1, 1]);
+});
+
+const EGRESS = { node: 'n2', port: 'lab0', address: '198.51.100.7', nextHop: '02:99:00:00:00:01' };
+const LEADS_IN = { protocol: 'tcp' as const, port: 8080, to: near.ip, toPort: 80 };
+const OUTSIDE_PORT = 2;
+
+/** What the node of the way out sends of a frame that comes from outside. */
+function fromOutside(frame: Frame, forwards: readonly (typeof LEADS_IN)[] = [LEADS_IN]): number {
+  const egress = { ...EGRESS, forwards: [...forwards] };
+  const overlay = { ...view, networks: view.networks.map((network) => ({ ...network, egress })) };
+  const ethernet = { inPort: OUTSIDE_PORT, ethSrc: ethAddress(EGRESS.nextHop), ethDst: egressMac(EGRESS.address) };
+  const tcp = { ethType: 0x0800, ipProto: 6, ipTtl: 64 };
+  return walkTables(tablesOf(overlay, 'n2').values(), { ...ethernet, ...tcp, ...frame }).length;
+}
+
+test('nobody calls from outside under the address of a guest, or of nobody', () => {
+  const call = (ip: string): number =>
+    fromOutside({ ipv4Src: ipv4(ip), ipv4Dst: ipv4(EGRESS.address), tcpDst: LEADS_IN.port, ctState: 0 });
+  assert.throws(() => call('203.0.113.9'), /nx-ct/, 'it is looked up among the connections');
+  const pretended = [near.ip, far.ip, '10.88.0.200', '127.0.0.1', '169.254.1.1', '0.0.0.0', '224.0.0.1'];
+  assert.equal(pretended.map(call), [0, 0, 0, 0, 0, 0, 0]);
+});
+
+test('who has called from outside goes on only while that port leads there; answers do without one', () => {
+  const { tracked, established, reply } = CtState;
+  const known = { reg2: TENANT, ipv4Src: ipv4('203.0.113.9'), ipv4Dst: ipv4(near.ip), tcpSrc: 50_000, tcpDst: 80 };
+  const called = { ...known, ctState: tracked | established };
+  const later = { ...called, tcpSrc: 0, tcpDst: 0, ipFrag: 3 };
+  const answer = { ...known, tcpDst: 40_000, ctState: tracked | established | reply };
+  for (const forwards of [[LEADS_IN], [{ ...LEADS_IN, port: 8081 }, LEADS_IN]])
+    assert.equal(
+      [called, later, answer].map((frame) => fromOutside(frame, forwards)),
+      [1, 1, 1],
+    );
+  const others = [[], [{ ...LEADS_IN, to: far.ip }], [{ ...LEADS_IN, toPort: 81 }]];
+  assert.equal(
+    others.map((forwards) => [called, answer].map((frame) => fromOutside(frame, forwards))),
+    [
+      [0, 1],
+      [0, 1],
+      [0, 1],
+    ],
+  );
 });
 
 test.run();
