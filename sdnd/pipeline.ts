@@ -2,7 +2,8 @@
 // and the tunnel id. Both who writes flows (the controller, each node's agent) agree here; no flow is made here.
 //
 //  table        frames              what happens there                                          miss
-//  0 gate-in    all                 tunnel: on. Lab's own ports: on. An agent's port: on by     drop
+//  0 gate-in    with a VLAN tag                                                                   drop
+//               all others          tunnel: on. Lab's own ports: on. An agent's port: on by     drop
 //                                   the agent's flow, which is there only while it is open.
 //                                   Probes of members, which no guest's tunnel id is: to the agent
 //  1 ingress    from the tunnel     tenant, sender's node (or a gateway) and source MAC must    drop

@@ -1,6 +1,6 @@
 // Which flows a switch should have, computed from who is where. Pure: the same overlay and the same ports give the same
 // flows, whatever was installed before. The pipeline that they fill is described in the room `pipeline`.
-import { gotoTable, output } from '@openflow/ofp';
+import { gotoTable, type Match, output, VLAN_PRESENT } from '@openflow/ofp';
 import type { Flow } from '../flow.ts';
 import { controllerCookie, isAgentPort, Priority, Table } from '../pipeline.ts';
 import { memberFlows } from '../security/member-flows.ts';
@@ -14,6 +14,9 @@ import { routeFlows } from './routing.ts';
 import type { OverlayView, SwitchView } from './view.ts';
 import { Ways } from './ways.ts';
 
+/** A frame with a VLAN tag is of no network here, and outside a guest would choose by it whose wire it comes to. */
+const TAGGED: Match = { vlanVid: { value: VLAN_PRESENT, mask: VLAN_PRESENT } };
+
 /** All flows that a switch should have; the agent's own are not among them. */
 export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
   const ways = new Ways(overlay, view);
@@ -21,6 +24,7 @@ export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
   const guests = tenants.flatMap((tenant) => tenant.guests);
   const common = controllerCookie(overlay.incarnation, 0);
   return [
+    row(common, Table.gateIn, Priority.own, TAGGED, []),
     row(common, Table.arp, Priority.miss, {}, [gotoTable(Table.forward)]),
     row(common, Table.route, Priority.miss, {}, [gotoTable(Table.forward)]),
     ...ways.tunnels.map((portNo) => enter(common, portNo)),

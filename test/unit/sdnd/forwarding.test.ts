@@ -1,6 +1,6 @@
 // The computed tables, walked: who reaches whom, what is dropped, and that no prefix of a migration's flow-mods loops,
 // misdelivers or, while one of the two ports is open, loses a frame at the two switches that turn gates.
-import { ethAddress, ipv4, PortNumber } from '@openflow/ofp';
+import { ethAddress, ipv4, PortNumber, VLAN_PRESENT } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { flowsByKey } from '../../../sdnd/flow.ts';
@@ -97,6 +97,19 @@ test('a guest sends only from its own MAC and IP address', () => {
   assert.is(walkMesh(mesh, 'n0', claim).length, 1);
   assert.equal(walkMesh(mesh, 'n0', { ...claim, arpSpa: ipv4('10.88.0.9') }), []);
   assert.equal(walkMesh(mesh, 'n0', { ...claim, arpSha: ethAddress(b.mac) }), []);
+});
+
+test('a frame with a VLAN tag goes nowhere, neither from a guest nor from the tunnel', () => {
+  const [a, b] = [bindingOf('g0', 'n0'), bindingOf('g1', 'n1')];
+  const mesh = meshOf((node) => tablesOf(viewOf([a, b]), node), [a, b]);
+  const { inPort: _, ...frame } = ipFrame(a, b.mac);
+  const tunnelled = { ...frame, inPort: 1, tunnelId: originTunnelId(TENANT), tunIpv4Src: ipv4(addressOf('n0')) };
+  assert.is(walkMesh(mesh, 'n0', ipFrame(a, b.mac)).length, 1);
+  assert.is(walkMesh(mesh, 'n1', tunnelled).length, 1);
+  for (const vlanVid of [VLAN_PRESENT, VLAN_PRESENT | 100]) {
+    assert.equal(walkMesh(mesh, 'n0', { ...ipFrame(a, b.mac), vlanVid }), []);
+    assert.equal(walkMesh(mesh, 'n1', { ...tunnelled, vlanVid }), []);
+  }
 });
 
 test('ARP requests are answered at the first switch, of guests only, never for the asker itself', () => {
