@@ -7,7 +7,7 @@ import { SchemaCheck } from '../../common/schema-check.ts';
 
 const PREFIX = 'supercloud-';
 const CHAIN = 'sent';
-/** Receivers that are counted apart; frames to more are not counted while these are in use. */
+/** Receivers that are counted apart; while these are in use frames to more are counted by MAC address, as what is not IPv4 is. */
 const RECEIVERS_MAX = 4_096;
 const RECEIVER_LIFE = '1h';
 /** Counters of this family begin behind it. */

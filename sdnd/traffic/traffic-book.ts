@@ -8,6 +8,8 @@ import type { Counted, TapTable } from './tap-tables.ts';
 
 /** Receivers of one guest that are kept apart for ever; what it sends to others is summed. */
 const RECEIVERS_MAX = 4_096;
+/** Of all guests together: so many, some 100 bytes each, are told in one answer (`FRAME_BYTES_MAX` of the calls, 8 MiB). */
+const ROWS_MAX = 65_536;
 /** Guests that were here; of more, those that came first are forgotten. */
 const OWNERS_MAX = 1_024;
 /** For the sum over the receivers that are not kept apart. */
@@ -36,10 +38,13 @@ interface Seen {
 export class TrafficBook {
   readonly #sums = new Map<string, Map<string, Sum>>();
   #seen = new Map<string, Seen>();
+  /** In all sums. */
+  #rows = 0;
 
   constructor(state: TrafficState = { sums: [], seen: [] }) {
     for (const { owner, rows } of state.sums)
       this.#sums.set(owner, new Map(rows.map(({ to, bytes, frames }) => [to, { bytes, frames }])));
+    for (const { size } of this.#sums.values()) this.#rows += size;
     for (const { table, owner, rows } of state.seen) this.#seen.set(table, { owner, rows: byReceiver(rows) });
   }
 
@@ -70,7 +75,9 @@ export class TrafficBook {
   #add(owner: string, { to, bytes, frames }: Counted): void {
     if (frames === 0) return;
     const sums = this.#sums.get(owner) ?? this.#begin(owner);
-    const key = sums.has(to) || sums.size < RECEIVERS_MAX ? to : REST;
+    const isRoom = sums.size < RECEIVERS_MAX && this.#rows < ROWS_MAX;
+    const key = sums.has(to) || isRoom ? to : REST;
+    if (!sums.has(key)) this.#rows++;
     const sum = sums.get(key) ?? { bytes: 0, frames: 0 };
     sum.bytes += bytes;
     sum.frames += frames;
@@ -82,7 +89,9 @@ export class TrafficBook {
     this.#sums.set(owner, sums);
     const here = new Set([...this.#seen.values()].map((seen) => seen.owner));
     const oldest = [...this.#sums.keys()].find((known) => known !== owner && !here.has(known));
-    if (this.#sums.size > OWNERS_MAX && oldest !== undefined) this.#sums.delete(oldest);
+    if (this.#sums.size <= OWNERS_MAX || oldest === undefined) return sums;
+    this.#rows -= this.#sums.get(oldest)?.size ?? 0;
+    this.#sums.delete(oldest);
     return sums;
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { realDisk } from '../../../common/disk.ts';
+import { encodeRecord } from '../../../common/rpc/record.ts';
 import { gatherFigures, pairsOf } from '../../../sdnd/traffic/network-figures.ts';
 import { type Counted, readTapTables, tapTableName } from '../../../sdnd/traffic/tap-tables.ts';
 import { REST, TrafficBook } from '../../../sdnd/traffic/traffic-book.ts';
@@ -13,6 +14,8 @@ import type { Binding } from '../../../wire/contracts/sdnd.ts';
 import { quiet, within } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 
+/** Of one receiver: as many bytes on the wire as a count may take. */
+const FRAMES = 2 ** 40;
 const PORT = { name: 'vm-1', portNo: 4096, owner: 'web', mac: '02:88:00:00:00:10' };
 const TABLE = tapTableName({ device: PORT.name, index: 7, mac: PORT.mac });
 
@@ -65,6 +68,29 @@ test("a table of nobody is nobody's, and receivers without end are one sum in th
   }
   assert.is(book.sent.length, 4_097);
   assert.is(book.sent.find(({ to }) => to === REST)?.frames, 6_000 - 4_096);
+});
+
+test('all guests together have so many receivers apart as one answer holds, also after a restart', () => {
+  const book = new TrafficBook();
+  const tableOf = (owner: number, receivers: number) => ({
+    name: `table-${owner}`,
+    counted: Array.from({ length: receivers }, (_, at) => ({
+      ...{ to: `02:88:00:00:${(at >> 8).toString(16)}:${at & 255}`, bytes: 2 ** 50, frames: FRAMES },
+    })),
+  });
+  const ownerOf = (name: string): string => name.replace('table', 'a-guest-with-a-name-as-long-as-it-may');
+  book.take(
+    Array.from({ length: 40 }, (_, owner) => tableOf(owner, 4_000)),
+    ownerOf,
+  );
+  const again = new TrafficBook(structuredClone(book.state));
+  again.take([tableOf(99, 10)], ownerOf);
+  for (const { sent } of [book, again]) {
+    assert.ok(sent.length <= 65_536 + 41, `${sent.length}`);
+    assert.ok(encodeRecord({ kind: 'result', id: 1, value: { sent } }).ok);
+  }
+  const counted = (one: TrafficBook) => one.sent.reduce((sum, { frames }) => sum + frames / FRAMES, 0);
+  assert.equal([counted(book), counted(again)], [160_000, 160_010]);
 });
 
 test('what nft says is read; tables of others are passed over, and what is no list is refused', () => {
