@@ -13,6 +13,7 @@ import { lockState } from '../common/state-lock.ts';
 import { UdpEndpoint, underlayContract } from '../wire/contracts/underlay.ts';
 import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
 import { UNDERLAY_PORT } from '../wire/ports.ts';
+import { FilterKeeper } from './underlay/filter-keeper.ts';
 import { KEY_TIMES } from './underlay/key-rotation.ts';
 import { tunnelRules } from './underlay/tunnel-filter.ts';
 import { UnderlayAgent } from './underlay/underlay-agent.ts';
@@ -50,6 +51,7 @@ await runDaemon('underlay', Config, async (config, { log }) => {
   lockState(config.state, 'underlay');
   const book = await UnderlayBook.open(realDisk, config.state, realClock.wallMs());
   const device = new WireGuardDevice(name, runCommand, () => realClock.wallMs() / 1_000);
+  const filter = new FilterKeeper((words, input) => runCommand('nft', words, input));
   const controller = rpcClient(underlayContract, { ...config.controller, port: UNDERLAY_PORT }, identity);
   const greeter = createSocket('udp4').unref();
   // Nobody listens: what may come back is that nobody does.
@@ -59,9 +61,7 @@ await runDaemon('underlay', Config, async (config, { log }) => {
     place: { cloud, address, inner, ...(outer !== undefined && { outer }) },
     keyTimes:
       keys === undefined ? KEY_TIMES : { lifeMs: keys.lifeSeconds * 1_000, settleMs: keys.settleSeconds * 1_000 },
-    filter: async (members) => {
-      await runCommand('nft', ['-f', '-'], tunnelRules({ device: name, members, switchDevices }));
-    },
+    filter: (members) => filter.keep(tunnelRules({ device: name, members, switchDevices })),
     greet: (members) => {
       for (const member of members) greeter.send('', UNDERLAY_PORT, member, () => undefined);
     },

@@ -2,7 +2,8 @@
 // whatever network, is not heard by the switch (SOUNDNESS C11 one layer below). Pure.
 import { VXLAN_PORT } from '../../wire/ports.ts';
 
-const TABLE = 'supercloud-tunnels';
+/** Family and name, as nft has them. */
+export const FILTER_TABLE = 'inet supercloud-tunnels';
 /** Before anything else looks at a packet. */
 const PRIORITY = -300;
 
@@ -19,9 +20,9 @@ export interface TunnelFilter {
 export function tunnelRules({ device, members, switchDevices }: TunnelFilter): string {
   const own = switchDevices.length === 0 ? '' : `\n    iifname { ${quoted(switchDevices)} } accept`;
   const elements = members.length === 0 ? '' : `\n    elements = { ${members.join(', ')} }`;
-  return `table inet ${TABLE} {}
-delete table inet ${TABLE}
-table inet ${TABLE} {
+  return `table ${FILTER_TABLE} {}
+delete table ${FILTER_TABLE}
+table ${FILTER_TABLE} {
   set members {
     type ipv4_addr${elements}
   }
