@@ -50,7 +50,7 @@ export interface FinderNews {
 
 export class LinkFinder {
   readonly #parts: FinderParts;
-  readonly #links = new Map<string, MeshLink>();
+  readonly #links = new Set<MeshLink>();
   /** Probes under way by their number: of this round and of the two before. */
   #rounds: Map<number, Sent>[] = [new Map(), new Map(), new Map(), new Map()];
   #nextRoundMs = Number.NEGATIVE_INFINITY;
@@ -60,7 +60,7 @@ export class LinkFinder {
   }
 
   get links(): Iterable<MeshLink> {
-    return this.#links.values();
+    return this.#links;
   }
 
   /** Sends a round of probes if it is time. */
@@ -139,14 +139,15 @@ export class LinkFinder {
     for (const port of this.#ports()) if (port.beyond === id) port.renew(nowMs);
   }
 
-  /** Looks what is a link and what each port is now. */
+  /** Looks what is a link and what each port is now. Four times a second: what it goes by stands at the ports, not in maps of its own. */
   look(nowMs: number): FinderNews {
-    for (const port of this.#ports()) forgetSilent(port, nowMs);
-    const now = this.#linksNow();
-    const gone = [...this.#links].filter(([key]) => !now.has(key)).map(([, link]) => link);
-    const found = [...now].filter(([key]) => !this.#links.has(key)).map(([, link]) => link);
-    for (const { a, b } of gone) this.#links.delete(linkKey(a, b));
-    for (const link of found) this.#links.set(linkKey(link.a, link.b), link);
+    for (const port of this.#ports()) {
+      forgetSilent(port, nowMs);
+      port.isHeard = false;
+      port.isLinked = false;
+    }
+    const gone = this.#lookForGone();
+    const found = this.#lookForFound();
     return { found, gone, roles: this.#lookAtRoles(nowMs), latencies: this.#lookAtLatencies() };
   }
 
@@ -154,21 +155,40 @@ export class LinkFinder {
     for (const one of this.#parts.switches.values()) yield* one.ports.values();
   }
 
-  #linksNow(): Map<string, MeshLink> {
-    const links = new Map<string, MeshLink>();
+  #lookForGone(): MeshLink[] {
+    const gone: MeshLink[] = [];
+    for (const link of this.#links) {
+      const { a, b } = link;
+      if (a.heard.has(b) && b.heard.has(a)) continue;
+      this.#links.delete(link);
+      a.linkTo.delete(b);
+      gone.push(link);
+    }
+    return gone;
+  }
+
+  /** Marks the ports, too. */
+  #lookForFound(): MeshLink[] {
+    const found: MeshLink[] = [];
     for (const a of this.#ports()) {
       for (const [b, { latencyMs }] of a.heard) {
+        b.isHeard = true;
         const back = b.heard.get(a);
-        if (a.key < b.key && back !== undefined)
-          links.set(linkKey(a, b), { a, b, latencyMs: Math.max(latencyMs, back.latencyMs) });
+        if (back === undefined) continue;
+        a.isLinked = true;
+        if (a.key > b.key || a.linkTo.has(b)) continue;
+        const link = { a, b, latencyMs: Math.max(latencyMs, back.latencyMs) };
+        this.#links.add(link);
+        a.linkTo.set(b, link);
+        found.push(link);
       }
     }
-    return links;
+    return found;
   }
 
   #lookAtLatencies(): boolean {
     let changed = false;
-    for (const link of this.#links.values()) {
+    for (const link of this.#links) {
       const there = link.b.heard.get(link.a)?.latencyMs ?? link.latencyMs;
       const back = link.a.heard.get(link.b)?.latencyMs ?? link.latencyMs;
       const latencyMs = Math.max(there, back);
@@ -181,12 +201,10 @@ export class LinkFinder {
   }
 
   #lookAtRoles(nowMs: number): { port: MeshPort; before: PortRole }[] {
-    const linked = new Set([...this.#links.values()].flatMap(({ a, b }) => [a, b]));
-    const sides = new Set([...this.#ports()].flatMap((port) => [...port.heard.keys()]));
     const changed: { port: MeshPort; before: PortRole }[] = [];
     for (const port of this.#ports()) {
       const before = port.role;
-      port.role = roleOf(port, linked.has(port), sides.has(port), nowMs);
+      port.role = roleOf(port, nowMs);
       if (port.role === 'half' || port.role === 'link') port.heardSomebody(nowMs);
       if (port.role !== before) changed.push({ port, before });
     }
@@ -200,10 +218,6 @@ function measureRoundTrip(one: MeshSwitch, ms: number): void {
   one.roundTripMs += weight * (ms - one.roundTripMs);
 }
 
-function linkKey(a: MeshPort, b: MeshPort): string {
-  return `${a.key} ${b.key}`;
-}
-
 // Where one end has no session nothing can be heard.
 function forgetSilent(port: MeshPort, nowMs: number): void {
   for (const [from, { atMs }] of port.heard) {
@@ -212,11 +226,11 @@ function forgetSilent(port: MeshPort, nowMs: number): void {
   }
 }
 
-function roleOf(port: MeshPort, isLinked: boolean, isHeard: boolean, nowMs: number): PortRole {
+function roleOf(port: MeshPort, nowMs: number): PortRole {
   if (!port.isUp) return 'down';
   // Where hosts were thought to be is closed first, and then opened as a link.
-  if (isLinked) return port.role === 'edge' ? 'half' : 'link';
-  if (isHeard || port.heard.size > 0 || nowMs - port.strangeAtMs <= SILENCE_MS) return 'half';
+  if (port.isLinked) return port.role === 'edge' ? 'half' : 'link';
+  if (port.isHeard || port.heard.size > 0 || nowMs - port.strangeAtMs <= SILENCE_MS) return 'half';
   if (port.beyond !== undefined) return 'beyond';
   // What a switch without a session has seen since is not known.
   if (port.role === 'edge' || !port.owner.isReady) return port.role;

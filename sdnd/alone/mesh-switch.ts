@@ -9,6 +9,7 @@ import {
   PortNumber,
   PortState,
 } from '@openflow/ofp';
+import type { MeshLink } from './link-finder.ts';
 import type { Hop, Path } from './path.ts';
 
 /** The way to a switch. Every `done` is called once: without a value if the connection ends before the switch has answered. */
@@ -51,6 +52,11 @@ export class MeshPort {
   probesOut = 0;
   /** By the port that the probe came from. */
   readonly heard = new Map<MeshPort, Hearing>();
+  /** The links of which it is `a`, by the other end. */
+  readonly linkTo = new Map<MeshPort, MeshLink>();
+  /** As of the last look: some port has heard it, and it that one too. */
+  isHeard = false;
+  isLinked = false;
   /** A probe that this controller did not send, lately. */
   strangeAtMs = Number.NEGATIVE_INFINITY;
   /** The datapath id of the switch that was at its far end when that one was lost. */
