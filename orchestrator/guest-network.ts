@@ -2,6 +2,7 @@
 // their addresses are no guest's.
 import { Type } from 'typebox';
 import { OperationError } from '../common/errors.ts';
+import { addressCount, isInRange } from '../common/ipv4-subnet.ts';
 import type { EgressOrder } from '../wire/contracts/egress.ts';
 import type { GuestNetworkPlan, GuestSubnet } from '../wire/contracts/guest-network.ts';
 import { Name } from '../wire/names.ts';
@@ -9,7 +10,6 @@ import { Name } from '../wire/names.ts';
 /** The one tenant that there is so far. */
 const TENANT = 1;
 const BYTE = 256;
-const ADDRESS_BITS = 32;
 const BITS_MIN = 8;
 /** A network of eight addresses has five for guests. */
 const BITS_MAX = 29;
@@ -61,7 +61,7 @@ function subnetOf(subnet: string): GuestSubnet {
   const [text = '', prefix = ''] = subnet.split('/');
   const address = addressNumber(text);
   const bits = /^\d{1,2}$/.test(prefix) ? Number(prefix) : Number.NaN;
-  const isWhole = address !== undefined && bits >= BITS_MIN && bits <= BITS_MAX && address % sizeOf(bits) === 0;
+  const isWhole = address !== undefined && bits >= BITS_MIN && bits <= BITS_MAX && address % addressCount(bits) === 0;
   if (!isWhole) {
     throw new OperationError('NETWORK_BAD', `${subnet} is no subnet of guests`, {
       remedy: `give its lowest address and ${BITS_MIN} to ${BITS_MAX} bits, as 10.88.0.0/24`,
@@ -77,7 +77,7 @@ export function checkInNetwork({ subnets }: GuestNetworkPlan, ip: string): void 
   if (own === undefined) throw outside(subnets, ip);
   const { subnet, bits, services } = own;
   const place = address - lowestOf(own);
-  const isEdge = place === 0 || place === sizeOf(bits) - 1;
+  const isEdge = place === 0 || place === addressCount(bits) - 1;
   if (!isEdge && ip !== services) return;
   throw new OperationError('ADDRESS_RESERVED', `${ip} is ${isEdge ? 'no address of one host' : "the services' own"}`, {
     remedy: `choose another address of ${subnet}/${bits}`,
@@ -90,7 +90,7 @@ function outside(subnets: readonly GuestSubnet[], ip: string): OperationError {
   const remedy =
     first === undefined
       ? 'give the network a subnet'
-      : `choose an address of it, as ${addressText(lowestOf(first) + sizeOf(first.bits) / 2)}`;
+      : `choose an address of it, as ${addressText(lowestOf(first) + addressCount(first.bits) / 2)}`;
   return new OperationError('ADDRESS_OUTSIDE', `${ip} is not in the guests' network ${all}`, { remedy });
 }
 
@@ -99,13 +99,7 @@ function lowestOf({ subnet }: GuestSubnet): number {
 }
 
 function isIn(subnet: GuestSubnet | undefined, address: number): boolean {
-  if (subnet === undefined) return false;
-  const place = address - lowestOf(subnet);
-  return place >= 0 && place < sizeOf(subnet.bits);
-}
-
-function sizeOf(bits: number): number {
-  return 2 ** (ADDRESS_BITS - bits);
+  return subnet !== undefined && isInRange({ lowest: lowestOf(subnet), bits: subnet.bits }, address);
 }
 
 /** Undefined of what is none. */

@@ -1,13 +1,13 @@
 // What a node's services know of one tenant's network, as its agent has it cached: who is in it and by which addresses. A
 // value that is looked into, never changed: news makes a new one.
 import { type EthAddress, ipv4 } from '@openflow/ofp';
+import { isInRange } from '../../common/ipv4-subnet.ts';
 import { linkLocalOf } from '../packets/ipv6.ts';
 
 /** Where guests everywhere ask for what their cloud knows of them. */
 export const METADATA_IPV4 = ipv4('169.254.169.254');
 /** Per host and family: an answer of DNS with all of them goes into the 1232 bytes that resolvers take. */
 const ADDRESSES_MAX = 12;
-const ADDRESS_BITS = 32;
 
 /** One VM of a network. The addresses are the orchestrator's: the guest is told them, and chooses none. */
 export interface GuestHost {
@@ -74,7 +74,7 @@ export function subnetOf(network: GuestNetwork, { ipv4: [address] }: GuestHost):
 
 /** The subnet that an address is in. */
 export function subnetAround({ subnets }: GuestNetwork, address: number): GuestSubnet | undefined {
-  return subnets.find(({ subnet, bits }) => address - subnet >= 0 && address - subnet < 2 ** (ADDRESS_BITS - bits));
+  return subnets.find(({ subnet, bits }) => isInRange({ lowest: subnet, bits }, address));
 }
 
 /** Looks a network's addresses and names up. */
