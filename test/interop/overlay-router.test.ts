@@ -4,17 +4,15 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createVethPair, runIn, spawnIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import { within } from '../unit/common/members.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
-import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
+import { type NodeName, ThreeSwitches } from './three-switches.ts';
 
 const WITHIN_MS = 60_000;
-const POLL_MS = 50;
 const GUEST_MTU_BYTES = 1330;
 const OUTSIDE = '203.0.113.9';
 const NEXT_HOP = '02:99:00:00:00:01';
@@ -52,14 +50,6 @@ const running: ChildProcess[] = [];
 /** What came back to the guest, in order. */
 const heard: number[] = [];
 
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (let waitedMs = 0; waitedMs <= WITHIN_MS; waitedMs += POLL_MS) {
-    if (await check()) return;
-    await sleep(POLL_MS);
-  }
-  throw new Error(`not within ${WITHIN_MS} ms: ${what}\n${net.logTails()}`);
-}
-
 function run(name: string, script: string): Promise<string> {
   return runIn(hosts.host(name).namespace, 'sh', ['-c', `(${script}) 2>&1 || true`]);
 }
@@ -67,7 +57,7 @@ function run(name: string, script: string): Promise<string> {
 /** What a guest reads of itself, by its router, again and again until it is answered. */
 async function metadata(name: string, item: string): Promise<string> {
   let text = '';
-  await eventually(`${name} reads its ${item}`, async () => {
+  await net.eventually(`${name} reads its ${item}`, async () => {
     text = await run(name, `curl -s -m 3 http://169.254.169.254/latest/meta-data/${item}`);
     return text !== '';
   });
@@ -77,7 +67,7 @@ async function metadata(name: string, item: string): Promise<string> {
 /** The guest hears something that it did not hear before. */
 async function hearsMore(): Promise<void> {
   const before = heard.length;
-  await eventually('the guest hears more', async () => heard.length > before);
+  await net.eventually('the guest hears more', async () => heard.length > before);
 }
 
 /** A program of Node's in a host; its lines. */
@@ -107,16 +97,11 @@ async function addOutside(): Promise<void> {
 
 router.before(async () => {
   await net.start();
-  await eventually('the switches have found the controller', async () => {
-    const { switches } = await net.sdnd('switch.verify', {});
-    return switches.filter(({ connected }) => connected).length === NODES.length;
-  });
   await hosts.addGuest('web', 'alpha', 10);
   await addFar();
   await addOutside();
   await run('web', 'ip route add default via 10.88.0.1');
   await run('far', 'ip route add default via 10.88.1.1');
-  await net.sdnd('members.set', { members: NODES.map((node) => ({ node, address: ADDRESS[node] })) });
   await net.sdnd('networks.set', { networks: [NETWORK] });
   for (const [owner, node] of [
     ['web', 'alpha'],
@@ -138,7 +123,7 @@ router.after(async () => {
 });
 
 router('a guest reaches another subnet by the router, one hop away', async () => {
-  await eventually('pings are answered', async () => (await hosts.pings('web', 'far')) === 5);
+  await net.eventually('pings are answered', async () => (await hosts.pings('web', 'far')) === 5);
   assert.match(await run('web', 'ping -n -c 1 -W 20 10.88.1.20'), / ttl=63 /);
   assert.match(await run('far', 'ping -n -c 1 -W 20 10.88.1.1'), / 1 received/);
   assert.match(await run('far', 'ping -n -c 1 -W 2 10.88.0.99'), / 0 received/);
@@ -151,7 +136,7 @@ router('outside it is seen by the address of its network', async () => {
   start('web', CLIENT).on('line', (line) => heard.push(Number(line)));
   assert.match(await called, /^::ffff:198\.51\.100\.7:\d+$/);
   await hearsMore();
-  await eventually('pings of another guest', async () => / 2 received/.test(await run('far', PINGS)));
+  await net.eventually('pings of another guest', async () => / 2 received/.test(await run('far', PINGS)));
 });
 
 router('a port of its address leads in, to a guest that sees who calls', async () => {

@@ -2,15 +2,13 @@
 // Debian's openvswitch-switch. In order.
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { messageOf } from '../../common/errors.ts';
 import type { LoneTopology } from '../../sdnd/alone/lone-topology.ts';
+import { until } from '../until.ts';
 import { NUMBERS, SwitchRing, WIRES } from './switch-ring.ts';
 
-/** A link is up within a second, an edge within three, a cut is known within three; the rest is for a busy machine. */
-const WITHIN_MS = 60_000;
-const POLL_MS = 50;
 /** Four seconds of pings, in which a link goes and others take over. */
 const PINGS = 200;
 
@@ -20,12 +18,13 @@ const alone = suite('sdnd alone');
 async function eventually(what: string, check: (topology: LoneTopology) => boolean): Promise<number> {
   const begunMs = performance.now();
   let last: LoneTopology | undefined;
-  while (performance.now() - begunMs < WITHIN_MS) {
+  await until(what, async () => {
     last = await ring.topology();
-    if (check(last)) return Math.round(performance.now() - begunMs);
-    await sleep(POLL_MS);
-  }
-  throw new Error(`not within ${WITHIN_MS} ms: ${what}\n${JSON.stringify(last)}\n${ring.said}`);
+    return check(last);
+  }).catch((cause: unknown) => {
+    throw new Error(`${messageOf(cause)}\n${JSON.stringify(last)}\n${ring.said}`, { cause });
+  });
+  return Math.round(performance.now() - begunMs);
 }
 
 /** All links are there, floods cross a tree of them, and each bridge has an edge for its host. */

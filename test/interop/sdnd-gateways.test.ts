@@ -1,15 +1,13 @@
 // Figure 5 of TOCS 2017 on real switches, as the lab has it: a gateway with a tunnel port into each of its networks, a node
 // in a private network behind it, a cloud behind a 1:1 NAT. Needs root and Debian's openvswitch-switch. In order.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runIn } from '../../lab/namespace.ts';
 import { VXLAN_PORT } from '../../wire/ports.ts';
+import { until as eventually } from '../until.ts';
 import { bindingOf, Figure5Stand } from './figure5-stand.ts';
 import { killed } from './killed.ts';
 
-const LIMIT_MS = 60_000;
-const POLL_MS = 50;
 const MIGRATION = '00000000000000f5';
 /** Last octets of the hosts' addresses. */
 const APP = 11;
@@ -18,14 +16,6 @@ const WEB = 13;
 
 let stand: Figure5Stand;
 const gateways = suite('a gateway, a private network, a 1:1 NAT');
-
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; performance.now() < endMs; ) {
-    if (await check()) return;
-    await sleep(POLL_MS);
-  }
-  throw new Error(`not within ${LIMIT_MS} ms: ${what}`);
-}
 
 /** The underlay addresses to which a switch's flows send by a tunnel port. */
 async function destinations(node: string): Promise<string[]> {

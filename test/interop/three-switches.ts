@@ -1,8 +1,8 @@
 // Three nodes with a switch, an agent and (on the first) the overlay's controller, on an underlay without delay, and
 // hosts behind the switches' ports in place of guests. Set up for tests and taken down whole.
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import { messageOf } from '../../common/errors.ts';
 import { saveIdentity } from '../../common/identity.ts';
 import { DaemonProcess } from '../../lab/daemon-process.ts';
 import {
@@ -18,6 +18,7 @@ import { type OpenVswitch, startOpenVswitch } from '../../lab/open-vswitch.ts';
 import type { Contract, MethodName, Params, Result } from '../../wire/contract.ts';
 import { sdndContract, switchAgentContract } from '../../wire/contracts/sdnd.ts';
 import { SDND_PORT, SWITCH_AGENT_PORT } from '../../wire/ports.ts';
+import { until } from '../until.ts';
 import { NamespaceCaller } from './namespace-caller.ts';
 
 export const NODES = ['alpha', 'beta', 'gamma'] as const;
@@ -31,9 +32,6 @@ export const ADDRESS: Readonly<Record<NodeName, string>> = {
 const UPLINK = 'up0';
 const GUEST_MTU_BYTES = 1330;
 const LOG_TAIL_LINES = 8;
-/** Far more than anything here takes (PROMISES N5: 5 s): the rest is for a machine that does much else. */
-const EVENTUALLY_MS = 60_000;
-const POLL_MS = 25;
 const NEIGHBOURS_KEPT_MS = 3_600_000;
 const RUN_ID = `sdnd${process.pid}`;
 
@@ -97,11 +95,10 @@ export class ThreeSwitches {
   /** Waits for something that nothing tells of; resolves with how long it took, ms. */
   async eventually(what: string, check: () => Promise<boolean>): Promise<number> {
     const begunMs = performance.now();
-    while (performance.now() - begunMs < EVENTUALLY_MS) {
-      if (await check()) return Math.round(performance.now() - begunMs);
-      await sleep(POLL_MS);
-    }
-    throw new Error(`not within ${EVENTUALLY_MS} ms: ${what}\n${this.logTails()}`);
+    await until(what, check).catch((cause: unknown) => {
+      throw new Error(`${messageOf(cause)}\n${this.logTails()}`, { cause });
+    });
+    return Math.round(performance.now() - begunMs);
   }
 
   /** The last lines of every log: what a failure is explained from, since the logs go with the nodes. */

@@ -1,6 +1,5 @@
 // The encrypted underlay as nodes run it: wireguard-go with keys from the membership, Open vSwitch's tunnels inside of it, over a
 // 1:1 NAT and out of a private network; and tunnels from nobody else. Needs root. In order.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../common/errors.ts';
@@ -10,11 +9,10 @@ import { WIREGUARD_PORT } from '../../lab/wireguard.ts';
 import { newKeyPair } from '../../sdnd/underlay/wireguard-keys.ts';
 import type { UnderlayPlace } from '../../wire/contracts/underlay.ts';
 import { UNDERLAY_PORT, VXLAN_PORT } from '../../wire/ports.ts';
+import { until } from '../until.ts';
 import { Figure5Stand } from './figure5-stand.ts';
 import { answeredPings } from './pings.ts';
 
-const LIMIT_MS = 60_000;
-const POLL_MS = 50;
 /** Last octets of the hosts' addresses, and the nodes' addresses in WireGuard. */
 const [APP, WEB] = [11, 13];
 const [ALPHA, BETA, DELTA] = ['10.99.0.1', '10.99.0.2', '10.99.0.4'];
@@ -36,20 +34,12 @@ table ip watched {
 let stand: Figure5Stand;
 const underlay = suite('WireGuard with keys from the membership');
 
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (const endMs = performance.now() + LIMIT_MS; performance.now() < endMs; ) {
-    if (await check()) return;
-    await sleep(POLL_MS);
-  }
-  throw new Error(`not within ${LIMIT_MS} ms: ${what}`);
-}
-
 /** Both hosts reach each other by their tunnel, and the controller's node reaches the one behind the NAT. */
 async function allReach(): Promise<void> {
-  await eventually('app reaches web', async () => (await stand.pings('app', WEB)) === 2);
-  await eventually('web reaches app', async () => (await stand.pings('web', APP)) === 2);
-  await eventually('alpha reaches beta', () => reaches('alpha', BETA));
-  await eventually('delta reaches beta', () => reaches('delta', BETA));
+  await until('app reaches web', async () => (await stand.pings('app', WEB)) === 2);
+  await until('web reaches app', async () => (await stand.pings('web', APP)) === 2);
+  await until('alpha reaches beta', () => reaches('alpha', BETA));
+  await until('delta reaches beta', () => reaches('delta', BETA));
 }
 
 async function reaches(node: string, address: string): Promise<boolean> {
@@ -83,7 +73,7 @@ underlay('tunnels from elsewhere are dropped, whatever they carry', async () => 
   assert.is(await dropped(), 0);
   const send = (address: string): string => `echo none > /dev/udp/${address}/${VXLAN_PORT}`;
   await runIn(stand.nameOf('gamma'), 'bash', ['-c', send('10.77.0.1')]);
-  await eventually('a frame by the open network is dropped', async () => (await dropped()) === 1);
+  await until('a frame by the open network is dropped', async () => (await dropped()) === 1);
 });
 
 underlay('nobody takes the address or the key of another node', async () => {
@@ -109,8 +99,8 @@ underlay('a killed daemon costs nothing, and what is taken out by hand comes bac
   for (const peer of before) await runIn(beta.namespace, 'wg', ['set', device, 'peer', peer, 'remove']);
   assert.not.ok(await reaches('alpha', BETA));
   await beta.startDaemon(UNDERLAY);
-  await eventually('the peers are back', async () => String(await peers()) === String(before));
-  await eventually('alpha reaches beta', () => reaches('alpha', BETA));
+  await until('the peers are back', async () => String(await peers()) === String(before));
+  await until('alpha reaches beta', () => reaches('alpha', BETA));
 });
 
 underlay('a node draws a new key while its neighbours speak to it', async () => {
@@ -124,10 +114,10 @@ underlay('a node draws a new key while its neighbours speak to it', async () => 
     (await runIn(beta.namespace, 'wg', ['show', stand.deviceOf('beta'), 'public-key'])).trim();
   const before = await key();
   await beta.startDaemon(hasty);
-  await eventually('it speaks with a new key', async () => (await key()) !== before);
+  await until('it speaks with a new key', async () => (await key()) !== before);
   await beta.daemon(UNDERLAY).kill();
   await beta.startDaemon(UNDERLAY);
-  await eventually('alpha reaches beta', () => reaches('alpha', BETA));
+  await until('alpha reaches beta', () => reaches('alpha', BETA));
 });
 
 underlay.run();
