@@ -6,6 +6,7 @@ import type { Egress, Forward, GuestNetworkPlan } from '../wire/contracts/guest-
 import type { Admission } from './admission.ts';
 import type { Cluster } from './cluster.ts';
 import { checkEgress } from './guest-network.ts';
+import { tellKept } from './kept-change.ts';
 import type { Network } from './network.ts';
 import type { MemberRecord, State } from './state.ts';
 
@@ -41,7 +42,7 @@ export class EgressOrders {
     return { egress: state.get('egress', plan.name) ?? null, trouble: egressOf(state, plan).trouble, nodes };
   }
 
-  /** @throws OperationError CLOUD_UNKNOWN, NO_WAY_OUT, VM_UNKNOWN, NETWORK_BAD, ADDRESS_OUTSIDE, ADDRESS_RESERVED */
+  /** @throws OperationError CLOUD_UNKNOWN, NO_WAY_OUT, VM_UNKNOWN, NETWORK_BAD, ADDRESS_OUTSIDE, ADDRESS_RESERVED, OVERLAY_UNTOLD */
   async set({ at, address, forwards }: Order): Promise<EgressView> {
     const { state, admission, network, plan } = this.#parts;
     await admission.inTurn(() => {
@@ -53,14 +54,15 @@ export class EgressOrders {
       checkEgress(plan, order);
       return state.put('egress', plan.name, order);
     });
-    await network.tellNetwork();
+    await tellKept('the way out is kept', () => network.tellNetwork());
     return this.show();
   }
 
+  /** @throws OperationError OVERLAY_UNTOLD */
   async remove(): Promise<EgressView> {
     const { state, admission, network, plan } = this.#parts;
     await admission.inTurn(() => state.remove('egress', plan.name));
-    await network.tellNetwork();
+    await tellKept('the way out is removed', () => network.tellNetwork());
     return this.show();
   }
 

@@ -13,6 +13,7 @@ import {
   type SecurityRule,
 } from '../wire/contracts/security-groups.ts';
 import type { Calls, Cluster } from './cluster.ts';
+import { tellKept } from './kept-change.ts';
 import type { State } from './state.ts';
 import { Turn } from './turn.ts';
 
@@ -30,7 +31,7 @@ export class SecurityGroups {
     this.#cluster = cluster;
   }
 
-  /** The operator's calls. */
+  /** The operator's calls; each that changes something may end with OVERLAY_UNTOLD. */
   handlers(): Handlers<{ readonly service: string; readonly methods: typeof groupCalls }> {
     return {
       'group.list': () => ({ groups: this.all() }),
@@ -78,7 +79,7 @@ export class SecurityGroups {
       if (user !== undefined)
         throw inUse(name, [`a rule of ${user.name} names it`, `take that rule away: net group revoke ${user.name}`]);
       await this.#state.remove('groups', name);
-      await this.tell();
+      await tellKept(`security group ${name} is deleted`, () => this.tell());
     });
   }
 
@@ -129,12 +130,11 @@ export class SecurityGroups {
     await sdnd.call('groups.set', { groups: this.all() });
   }
 
-  // Kept first: a controller that is away hears of it when it is back.
   #change(make: () => SecurityGroup): Promise<SecurityGroup> {
     return this.#turn.take(async () => {
       const group = make();
       await this.#state.put('groups', group.name, group);
-      await this.tell();
+      await tellKept(`security group ${group.name} is kept`, () => this.tell());
       return group;
     });
   }

@@ -40,7 +40,8 @@ export const egressCalls = {
   'egress.show': method(['operator'], Empty, EgressView),
   /**
    * From now on guests go out at that node (or the one of a cloud), under that address of it (else its first); connections that
-   * go out elsewhere end. Without `forwards` those that stand stay.
+   * go out elsewhere end. Without `forwards` those that stand stay. OVERLAY_UNTOLD, here and below: it is kept, and
+   * holds as soon as the overlay's controller can be told.
    */
   'egress.set': method(
     ['operator'],

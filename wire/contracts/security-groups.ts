@@ -60,7 +60,10 @@ const Named = { group: Name };
 const Ruled = Type.Object({ ...Named, rule: SecurityRule });
 const Members = Type.Object({ ...Named, vms: Type.Array(Name, { minItems: 1, maxItems: GROUP_MEMBERS_MAX }) });
 
-/** The orchestrator's. What is changed holds at once where switches can be reached; the others hear of it when they are back. */
+/**
+ * The orchestrator's. What is changed holds at once where switches can be reached; the others hear of it when they are back.
+ * OVERLAY_UNTOLD: it is kept, and holds as soon as the overlay's controller can be told.
+ */
 export const groupCalls = {
   'group.list': method(['operator'], Type.Object({}), Type.Object({ groups: SecurityGroups })),
   'group.create': method(['operator'], Type.Object(Named), SecurityGroup),

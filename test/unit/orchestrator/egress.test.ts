@@ -1,6 +1,7 @@
 // The way out of the guests' network: who may be one, what leads in, and what the overlay's controller hears of it.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { OperationError } from '../../../common/errors.ts';
 import { EgressOrders } from '../../../orchestrator/egress.ts';
 import { guestNetwork } from '../../../orchestrator/guest-network.ts';
 import type { GuestNetworkPlan } from '../../../wire/contracts/guest-network.ts';
@@ -126,6 +127,26 @@ test('it is kept over a restart, until it is taken away', async ({ stand, told, 
     ['gamma', undefined],
   );
   assert.is(ordersOf(stand).show().egress, null);
+});
+
+test("an order is kept also while the overlay's controller is away, and that is said", async ({
+  stand,
+  told,
+  orders,
+}) => {
+  let isAway = true;
+  stand.cluster.sdnd.answers['networks.set'] = ({ networks }) => {
+    if (isAway) throw new OperationError('UNREACHABLE', 'away');
+    told.push(...networks.map(({ egress }) => egress));
+    return {};
+  };
+  const { code, message } = await refusal(orders.set({ at: 'gamma' }));
+  assert.is(code, 'OVERLAY_UNTOLD');
+  assert.match(message, /^the way out is kept, but .* has not heard of it: away$/);
+  assert.is(orders.show().egress?.node, 'gamma');
+  isAway = false;
+  await stand.control.network.tellNetwork();
+  assert.is(told.at(-1)?.node, 'gamma');
 });
 
 test.run();

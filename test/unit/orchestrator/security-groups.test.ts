@@ -67,13 +67,22 @@ test('rules and members are kept over a restart; the same again is nothing', asy
   assert.equal((await again.unassign('web', ['vm1'])).members, ['vm2']);
 });
 
-test('a change is kept also while the controller of the overlay is away', async ({ stand, groups }) => {
+test('a change is kept also while the controller of the overlay is away, and that is said', async ({
+  stand,
+  groups,
+}) => {
   await groups.create('web');
   stand.cluster.sdnd.answers['groups.set'] = () => {
     throw new OperationError('NODE_DOWN', 'away');
   };
-  await refusal(groups.assign('web', ['vm1']));
+  const { code, message, remedy } = await refusal(groups.assign('web', ['vm1']));
+  assert.is(code, 'OVERLAY_UNTOLD');
+  assert.match(message, /^security group web is kept, but .* has not heard of it: away$/);
+  assert.match(remedy, /told again/);
   assert.equal(groups.all().find(({ name }) => name === 'web')?.members, ['vm1']);
+  await refusal(groups.unassign('web', ['vm1']));
+  assert.is((await refusal(groups.delete('web'))).code, 'OVERLAY_UNTOLD');
+  assert.is((await refusal(groups.delete('web'))).code, 'GROUP_UNKNOWN');
 });
 
 test('a group goes only when nobody is in it and no other names it, and the default one never', async ({ groups }) => {
