@@ -1,8 +1,8 @@
 // The security groups of the cluster: kept here, told to the overlay's controller, all of them, after each change and whenever
 // it may have forgotten. A group that a rule or a VM needs does not go.
-import { isIPv4, isIPv6 } from 'node:net';
 import { OperationError } from '../common/errors.ts';
 import type { Handlers } from '../common/rpc/server.ts';
+import { checkRule, groupUnknown } from '../common/security-rules.ts';
 import type { sdndContract } from '../wire/contracts/sdnd.ts';
 import {
   GROUP_MEMBERS_MAX,
@@ -87,7 +87,7 @@ export class SecurityGroups {
   allow(name: string, rule: SecurityRule): Promise<SecurityGroup> {
     return this.#change(() => {
       const group = this.#group(name);
-      this.#checkRule(rule);
+      checkRule(rule, new Set(this.all().map((one) => one.name)));
       if (group.rules.some((one) => isSame(one, rule))) return group;
       if (group.rules.length >= GROUP_RULES_MAX) throw full(`${GROUP_RULES_MAX} rules in ${name}`);
       return { ...group, rules: [...group.rules, rule] };
@@ -141,28 +141,9 @@ export class SecurityGroups {
 
   #group(name: string): SecurityGroup {
     const found = this.all().find((group) => group.name === name);
-    if (found === undefined)
-      throw new OperationError('GROUP_UNKNOWN', `there is no security group ${name}`, { remedy: 'net group list' });
+    if (found === undefined) throw groupUnknown(name);
     return found;
   }
-
-  #checkRule({ protocol, ethertype, ports, remotePrefix, remoteGroup }: SecurityRule): void {
-    if (ports !== undefined && protocol !== 'tcp' && protocol !== 'udp') throw bad('only TCP and UDP have ports');
-    if (ports !== undefined && ports.last < ports.first) throw bad(`from port ${ports.first} to ${ports.last} is none`);
-    if (remotePrefix !== undefined && remoteGroup !== undefined) throw bad('name a prefix or a group, not both');
-    if (remoteGroup !== undefined) this.#group(remoteGroup);
-    if (remotePrefix !== undefined && !isPrefix(remotePrefix, ethertype))
-      throw bad(`'${remotePrefix}' is no ${ethertype} prefix, such as ${EXAMPLE[ethertype]}`);
-  }
-}
-
-const EXAMPLE = { IPv4: '10.88.0.0/24', IPv6: 'fe80::/10' } as const;
-
-/** As the controller reads it: without a zone, and without a tail of dots. */
-function isPrefix(text: string, ethertype: SecurityRule['ethertype']): boolean {
-  const [address = '', bits = '0', ...more] = text.split('/');
-  const isAddress = ethertype === 'IPv4' ? isIPv4(address) : isIPv6(address) && !/[.%]/.test(address);
-  return isAddress && more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (ethertype === 'IPv4' ? 32 : 128);
 }
 
 /** Every connection out, and those of each other in. */
@@ -183,10 +164,6 @@ function isSame(one: SecurityRule, other: SecurityRule): boolean {
 
 function keyOf({ direction, ethertype, protocol, ports, remotePrefix, remoteGroup }: SecurityRule): string {
   return [direction, ethertype, protocol, ports?.first, ports?.last, remotePrefix, remoteGroup].join(' ');
-}
-
-function bad(why: string): OperationError {
-  return new OperationError('RULE_BAD', `such a rule cannot be: ${why}`, { remedy: 'see net group allow --help' });
 }
 
 function full(what: string): OperationError {

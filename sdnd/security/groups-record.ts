@@ -4,7 +4,7 @@ import type { SecurityGroup } from '../../wire/contracts/security-groups.ts';
 import type { OverlayRecord } from '../overlay-record.ts';
 import { checkGroups } from './group-refusals.ts';
 
-/** Undefined: they are as before. @throws OperationError GROUP_BAD */
+/** Undefined: they are as before. @throws OperationError RULE_BAD, GROUP_UNKNOWN, GROUP_EXISTS */
 export function groupsRecord(
   groups: readonly SecurityGroup[],
   before: readonly SecurityGroup[],

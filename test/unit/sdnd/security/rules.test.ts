@@ -12,6 +12,7 @@ import { Random } from '../../openflow/random.ts';
 import { bindingOf } from '../overlay-maker.ts';
 
 const RANGES = 200;
+const TEXTS = 5_000;
 const PORT_MAX = 0xffff;
 const INGRESS = { direction: 'ingress', ethertype: 'IPv4', protocol: 'any' } as const;
 const nobody = () => [];
@@ -83,14 +84,38 @@ test('what is no rule, and two groups of one name, are refused', () => {
   const bad: Partial<SecurityRule>[] = [
     { ports: { first: 1, last: 2 } },
     { protocol: 'tcp', ports: { first: 2, last: 1 } },
-    { remoteGroup: 'db' },
     { remoteGroup: 'web', remotePrefix: '10.0.0.0/8' },
     ...['10.0.0.0/33', '10.0.0/8', 'fe80::/10', '10.0.0.0/8/8', ''].map((remotePrefix) => ({ remotePrefix })),
     { ethertype: 'IPv6', remotePrefix: '10.0.0.0/8' },
   ];
-  for (const rule of bad) assert.is(code(rule), 'GROUP_BAD', JSON.stringify(rule));
+  for (const rule of bad) assert.is(code(rule), 'RULE_BAD', JSON.stringify(rule));
+  assert.is(code({ remoteGroup: 'db' }), 'GROUP_UNKNOWN');
   const twice = { name: 'web', rules: [], members: [] };
-  assert.throws(() => checkGroups([twice, twice]), /one name/);
+  assert.throws(() => checkGroups([twice, twice]), /are named web/);
+});
+
+test('of every rule that is taken flows can be made', () => {
+  const random = new Random(11);
+  const parts = ['10', '01', '256', '.', '.0', ':', '::', 'fe80', '%eth0', '/', '/8', '/33', '/129', '/-1', 'x'];
+  const texts = Array.from({ length: TEXTS }, () =>
+    Array.from({ length: 1 + random.below(9) }, () => parts[random.below(parts.length)]).join(''),
+  );
+  const well = ['10.0.0.0/8', '0.0.0.0/0', '10.1.2.3', '::/0', 'fe80::/10', '1:2:3:4:5:6:7::', '::1/128'];
+  const odd = ['fe80::1%eth0', '::1.2.3.4/96'];
+  let taken = 0;
+  for (const remotePrefix of [...texts, ...odd, ...well]) {
+    for (const ethertype of ['IPv4', 'IPv6'] as const) {
+      const rule: SecurityRule = { ...INGRESS, ethertype, remotePrefix };
+      try {
+        checkGroups([{ name: 'web', rules: [rule], members: [] }]);
+      } catch {
+        continue;
+      }
+      taken += 1;
+      assert.is(ruleMatches(rule, nobody).length, 1, remotePrefix);
+    }
+  }
+  assert.ok(taken >= well.length, `${taken} were taken`);
 });
 
 test('no two ports of a switch have one zone of connections, and none has one of a way out', () => {
