@@ -112,6 +112,24 @@ situations('a link that falls silent is gone within 3 s, its paths with it, and 
   assert.is(pairEntries(four).length, 3);
 });
 
+situations(
+  'a link that goes one way is none, its ends are closed, and it is there again when it goes both ways',
+  () => {
+    const { world, wires } = ring(3);
+    world.run(SETTLE_MS);
+    const [near, far] = wires[0] ?? [];
+    assert.ok(near && far);
+    const links = (): number => [...world.controller.finder.links].length;
+    assert.is(links(), 3);
+    world.silence(near);
+    world.run(SETTLE_MS);
+    assert.equal([links(), roleOf(world, near), roleOf(world, far)], [2, 'half', 'half']);
+    world.plug(near, far, 5);
+    world.run(SETTLE_MS);
+    assert.equal([links(), roleOf(world, near), roleOf(world, far)], [3, 'link', 'link']);
+  },
+);
+
 situations('a host that moves is followed at its first frame', () => {
   const { world, hosts } = ring(4);
   const [a = 0, b = 0] = hosts;
