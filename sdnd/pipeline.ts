@@ -143,8 +143,8 @@ export function portZone(portNo: number): number | undefined {
   return portNo <= LAB_PORTS_MAX ? LAB_ZONES_FIRST + portNo : undefined;
 }
 
-/** `ipFrag` of a fragment but the first, in which there are no ports (ovs-fields(7), nw_frag). */
-export const LATER_FRAGMENT = { value: 3, mask: 3 } as const;
+/** `ipFrag` of a fragment but the first, in which there are no ports: both bits, which are the whole of it (ovs-fields(7), nw_frag). */
+export const LATER_FRAGMENT = 3;
 
 /** How long answers on connections that came with a guest are taken that its new switch has not seen yet (SOUNDNESS C5). */
 export const CARRIED_SEC = 300;

@@ -1,18 +1,22 @@
 // Brings one switch to its wanted flows and keeps it there: one comparison after the other, only differences sent.
 // The loss of a session changes nothing on the switch and nothing here but the certainty of what is installed.
-import type { FlowMod, FlowStats, Port } from '@openflow/ofp';
+import type { FlowMod, FlowStats, Message, Port } from '@openflow/ofp';
 import type { Clock, Timer } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import { type Flow, flowsByKey } from './flow.ts';
 import { describeDiff, diffFlows, type FlowDiff, flowMods } from './flow-diff.ts';
+import { zonesToForget } from './forwarding/past-translations.ts';
 import type { SwitchView } from './forwarding/view.ts';
 import { isAgentCookie } from './pipeline.ts';
+import { forgetZone } from './security/forget-zone.ts';
 
 /** The operations of a switch's connection that are needed here. */
 export interface SwitchConnection {
   readFlows(): Promise<readonly FlowStats[]>;
   apply(mods: readonly FlowMod[]): Promise<void>;
+  /** Sends what needs no answer. */
+  say(messages: readonly Message[]): void;
 }
 
 export interface ReconcilerParts {
@@ -212,6 +216,7 @@ export class SwitchReconciler {
     this.#installed = undefined;
     this.flowMods += mods.length;
     if (mods.length > 0) await connection.apply(mods);
+    connection.say(zonesToForget(plan, installed).map(forgetZone));
     if (this.#connection !== connection) return;
     this.#installed = afterwards(wanted, diff, plan);
     this.#flows = this.#installed.size;

@@ -43,6 +43,16 @@ setInterval(() => socket.write(++count + '\\n'), 100);`;
 const CALLER = `require('node:net').connect(8080, '198.51.100.7').on('data', (bytes) => process.stdout.write(bytes))
   .write('called\\n');`;
 
+/** Of the node: what comes to its own address. */
+const NODE_HEARS = `require('node:dgram').createSocket('udp4').on('message', (bytes) => console.log(String(bytes)))
+  .bind(7777, () => console.log('listens'));`;
+/** Ten times a second from one port to one other, without a pause; and who hears it, from whom. */
+const SPEAKER = `const socket = require('node:dgram').createSocket('udp4').bind(5555, () =>
+  setInterval(() => socket.send('x', 5555, '${OUTSIDE}'), 100));`;
+const HEARER = `require('node:dgram').createSocket('udp4').on('message', (_, { address }) => console.log(address))
+  .bind(5555, () => console.log('listens'));`;
+const OTHER_ADDRESS = '198.51.100.8';
+
 const net = new ThreeSwitches({ outside: { gamma: 'outside0' } });
 const hosts = new OverlayHosts(net);
 const router = suite('router and way out');
@@ -72,7 +82,11 @@ async function hearsMore(): Promise<void> {
 
 /** A program of Node's in a host; its lines. */
 function start(name: string, program: string): Interface {
-  const child = spawnIn(hosts.host(name).namespace, process.execPath, ['-e', program]);
+  return startIn(hosts.host(name).namespace, program);
+}
+
+function startIn(namespace: string, program: string): Interface {
+  const child = spawnIn(namespace, process.execPath, ['-e', program]);
   running.push(child);
   if (child.stdout === null) throw new TypeError('a program without output');
   return createInterface(child.stdout);
@@ -127,6 +141,20 @@ router('a guest reaches another subnet by the router, one hop away', async () =>
   assert.match(await run('web', 'ping -n -c 1 -W 20 10.88.1.20'), / ttl=63 /);
   assert.match(await run('far', 'ping -n -c 1 -W 20 10.88.1.1'), / 1 received/);
   assert.match(await run('far', 'ping -n -c 1 -W 2 10.88.0.99'), / 0 received/);
+});
+
+// The switch in user space takes copies of frames that the node's own IP gets too.
+router('what a guest sends comes to nothing of its node, as whom it speaks and in whatever frame', async () => {
+  const [node, other] = [ADDRESS.alpha, ADDRESS.beta];
+  const nodeSays = startIn(net.namespaceOf('alpha'), NODE_HEARS);
+  assert.is(await nextLine(nodeSays, 'the node listens'), 'listens');
+  const heardFirst = nextLine(nodeSays, 'the node hears something');
+  const asEverybody = `ip neigh replace ${node} lladdr ff:ff:ff:ff:ff:ff dev eth0 nud permanent`;
+  await run('web', `ip address add ${other}/32 dev lo; ip route add ${node}/32 dev eth0 src ${other}; ${asEverybody}`);
+  await run('web', `bash -c 'echo guest > /dev/udp/${node}/7777'`);
+  await runIn(net.namespaceOf('alpha'), 'bash', ['-c', 'echo node > /dev/udp/127.0.0.1/7777']);
+  assert.is(await heardFirst, 'node');
+  await run('web', `ip address del ${other}/32 dev lo; ip route del ${node}/32; ip neigh del ${node} dev eth0`);
 });
 
 router('outside it is seen by the address of its network', async () => {
@@ -200,6 +228,20 @@ router(
     assert.is(await hosts.answered('web', 'far', 3), 3);
   },
 );
+
+router('under another address who never pauses is heard again', async () => {
+  const outsideSays = start('outside', HEARER);
+  assert.is(await nextLine(outsideSays, 'somebody listens'), 'listens');
+  const before = nextLine(outsideSays, 'the guest is heard');
+  start('far', SPEAKER);
+  assert.is(await before, NETWORK.egress.address);
+  const heardAs = new Set<string>();
+  outsideSays.on('line', (line) => heardAs.add(line));
+  await net.sdnd('networks.set', {
+    networks: [{ ...NETWORK, egress: { ...NETWORK.egress, address: OTHER_ADDRESS } }],
+  });
+  await eventually('the guest is heard again', async () => heardAs.has(OTHER_ADDRESS));
+});
 
 router('installed is what is wanted, and a second look finds nothing', async () => {
   const { switches } = await net.sdnd('switch.verify', {});

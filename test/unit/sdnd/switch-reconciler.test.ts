@@ -1,11 +1,12 @@
 // Keeping a switch at its wanted flows: differences only, repairs, and the patience with what nobody explains.
-import { encode, type FlowMod, type FlowStats, flowMod } from '@openflow/ofp';
+import { applyActions, encode, type FlowMod, type FlowStats, flowMod, ipv4, type Message } from '@openflow/ofp';
 import { pino } from 'pino';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
 import type { Flow } from '../../../sdnd/flow.ts';
 import { gateFlows } from '../../../sdnd/gate.ts';
+import { forgetZone } from '../../../sdnd/security/forget-zone.ts';
 import { type SwitchConnection, SwitchReconciler } from '../../../sdnd/switch-reconciler.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
@@ -26,6 +27,7 @@ class Fixture implements SwitchConnection {
   wanted: readonly Flow[] | undefined = flowsTo(3);
   reads = 0;
   mods: string[] = [];
+  said: Message[] = [];
   isLost = false;
   isPast: (flow: Flow) => boolean = () => false;
   readonly reconciler = new SwitchReconciler('alpha', () => this.wanted, {
@@ -44,6 +46,10 @@ class Fixture implements SwitchConnection {
     await this.#work();
     this.mods.push(...mods.map(({ command, priority }) => `${command} ${priority}`));
     for (const mod of mods) this.peer.receive(encode(mod, 1));
+  }
+
+  say(messages: readonly Message[]): void {
+    this.said.push(...messages);
   }
 
   async #work(): Promise<void> {
@@ -75,6 +81,35 @@ test('a new session is read and only differences are sent', async () => {
   await fixture.reconciler.update();
   assert.equal(fixture.sent(), []);
   assert.is(fixture.reads, 1, 'a switch that is known is not read again');
+});
+
+/** Connections leave under this address. */
+function leavingAs(address: string, port = 1): Flow {
+  const nat = { type: 'nx-nat', flags: 1, addresses: { family: 'ipv4', min: ipv4(address) } } as const;
+  const ct = { type: 'nx-ct', flags: 1, zone: 7, recircTable: 10, alg: 0, actions: [nat] } as const;
+  const out = applyActions({ type: 'set-field', field: 'reg1', value: port }, ct);
+  return { ...flowNo(0), instructions: [out] };
+}
+
+test('connections that leave under another address now are forgotten, and no others', async () => {
+  const fixture = new Fixture();
+  fixture.wanted = [leavingAs('198.51.100.7'), flowNo(1)];
+  await fixture.reconciler.connect(fixture, []);
+  fixture.wanted = [leavingAs('198.51.100.7', 2)];
+  await fixture.reconciler.update();
+  fixture.wanted = [];
+  await fixture.reconciler.update();
+  fixture.wanted = [leavingAs('198.51.100.7')];
+  await fixture.reconciler.update();
+  assert.equal(fixture.said, [], 'the port was away, and is back under another number');
+  fixture.wanted = [leavingAs('198.51.100.8')];
+  await fixture.reconciler.update();
+  assert.equal(fixture.said, [forgetZone(7)]);
+  // Also where it was changed while this switch was away.
+  fixture.reconciler.disconnect(fixture);
+  fixture.wanted = [leavingAs('198.51.100.9')];
+  await fixture.reconciler.connect(fixture, []);
+  assert.equal(fixture.said, [forgetZone(7), forgetZone(7)]);
 });
 
 test('a change is sent without reading, and a second session of the same flows sends nothing', async () => {
