@@ -6,6 +6,7 @@ import { Type } from 'typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';
+import { messageOf } from '../common/errors.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
@@ -88,7 +89,17 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     clock: realClock,
     log,
   });
+  const command = new SwitchCommand(config.openVswitch);
+  const connections = new PortConnections({
+    run: (name, ...words) => command.run(name, ...words),
+    datapathType: node.datapathType,
+  });
+  const limitConnections = (portNos: readonly number[]): void =>
+    void connections
+      .limit(portNos)
+      .catch((error: unknown) => log.warn({ reason: messageOf(error) }, "guests' connections are not bounded"));
   const gates = new GateKeeper({
+    begun: () => limitConnections(ports.hostPorts().map(({ portNo }) => portNo)),
     socket,
     open: () => ports.openNumbers(),
     served: () => guests.served,
@@ -120,13 +131,8 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     ...{ directory: config.state, disk: realDisk, clock: realClock, log },
     ports: () => ports.hostPorts(),
   });
-  const command = new SwitchCommand(config.openVswitch);
   const agent = new SwitchAgent({
-    ...{ ports, journal, host, gates, guests, log },
-    connections: new PortConnections({
-      run: (name, ...words) => command.run(name, ...words),
-      datapathType: node.datapathType,
-    }),
+    ...{ ports, journal, host, gates, guests, log, connections, limitConnections },
     controllers: standbys.map(({ node }) => node),
     ...(topology !== undefined && { links: topology }),
     traffic,

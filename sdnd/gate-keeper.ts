@@ -12,6 +12,8 @@ export interface GateKeeperParts {
   readonly socket: string;
   /** The numbers of the ports that should be open now. */
   readonly open: () => readonly number[];
+  /** A session with the switch has begun: it may have been restarted. */
+  readonly begun?: () => void;
   /** The ports whose guests are answered here. */
   readonly served: () => readonly ServedPort[];
   readonly clock: Clock;
@@ -21,11 +23,12 @@ export interface GateKeeperParts {
 export class GateKeeper {
   readonly #flows: FlowKeeper;
 
-  constructor({ socket, open, served, clock, log }: GateKeeperParts) {
+  constructor({ socket, open, served, clock, log, begun }: GateKeeperParts) {
     const gates = { what: 'gates', wanted: () => open().flatMap(gateFlows) };
     const ways = { what: 'ways to the services', wanted: () => served().flatMap(serviceFlows) };
     this.#flows = new FlowKeeper({
       ...{ socket, who: 'the gates', clock, log, filter: GATE_FILTER },
+      ...(begun !== undefined && { begun }),
       sets: [
         { ...gates, has: (flow) => !isServiceFlow(flow) },
         // Last: a switch that refuses these keeps its gates right nevertheless.

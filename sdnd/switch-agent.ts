@@ -33,6 +33,8 @@ export interface SwitchAgentParts {
   /** Frames that the switch brought for the guests' services. */
   readonly servicePacketIns?: () => number;
   readonly connections: Pick<PortConnections, 'list'>;
+  /** Bounds what the switch remembers of these ports; nobody waits for it. */
+  readonly limitConnections: (portNos: readonly number[]) => void;
   /** Nodes that may have the overlay's controller, beside the one with the whole control plane. */
   readonly controllers: readonly string[];
   readonly log: Log;
@@ -48,6 +50,7 @@ export class SwitchAgent {
   readonly #traffic: SwitchAgentParts['traffic'];
   readonly #servicePacketIns: () => number;
   readonly #connections: SwitchAgentParts['connections'];
+  readonly #limitConnections: SwitchAgentParts['limitConnections'];
   readonly #controllers: readonly string[];
   readonly #log: Log;
   /** By owner the port numbers of guests that have just left: what the switch remembers of them is asked for after that. */
@@ -66,6 +69,7 @@ export class SwitchAgent {
     this.#traffic = traffic;
     this.#servicePacketIns = servicePacketIns ?? (() => 0);
     this.#connections = connections;
+    this.#limitConnections = parts.limitConnections;
     this.#controllers = controllers;
     this.#log = log;
   }
@@ -120,6 +124,7 @@ export class SwitchAgent {
     await this.#keep({ kind: 'numbered', portNo }, { kind: 'port', port });
     await this.#gates.close(portNo);
     this.#gates.forget(portNo);
+    this.#limitConnections([portNo]);
     return port;
   }
 

@@ -20,6 +20,8 @@ const context = {
 class Fixture {
   readonly did: string[] = [];
   readonly devices = new Set<string>();
+  /** Ports of which the switch remembers so many connections and no more. */
+  readonly limited: number[] = [];
   records: PortRecord[] = [];
   isSwitchLost = false;
   readonly ports: GuestPorts;
@@ -58,6 +60,7 @@ class Fixture {
         set: async ({ revision }) => void this.did.push(`guests ${revision}`),
         look: () => void this.did.push('look'),
       },
+      limitConnections: (portNos) => void this.limited.push(...portNos),
       connections: {
         list: async (portNo) => ({ connections: [], left: portNo }),
       },
@@ -120,6 +123,14 @@ test('detaching closes first, and a detached number is not the next one', async 
   assert.equal(fixture.take(), []);
   await fixture.attach('db');
   assert.ok(fixture.take().includes('add 4097'));
+});
+
+test('what the switch remembers of a port is bounded when the port is made, and not again for each call', async () => {
+  const fixture = new Fixture();
+  await fixture.attach('web');
+  await fixture.attach('web');
+  await fixture.attach('db');
+  assert.equal(fixture.limited, [4096, 4097]);
 });
 
 test('connections are told of a port, and of one that has just gone', async () => {

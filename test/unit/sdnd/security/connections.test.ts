@@ -51,6 +51,17 @@ test("the switch daemon is asked for one port's zone, in the datapath of this no
   assert.equal(asked, [['dpctl/dump-conntrack', 'netdev@ovs-netdev', 'zone=4096']]);
 });
 
+test('so much is remembered of each port, and of all others together', async () => {
+  const asked: string[][] = [];
+  const run = async (...words: string[]): Promise<string> => {
+    asked.push(words);
+    return '';
+  };
+  await new PortConnections({ run, datapathType: 'system' }).limit([4096, 4097]);
+  const zones = ['zone=4096,limit=32768', 'zone=4097,limit=32768'];
+  assert.equal(asked, [['dpctl/ct-set-limits', 'system@ovs-system', 'default=524288', ...zones]]);
+});
+
 test('a zone is forgotten by the message that Open vSwitch knows', () => {
   const hex = Buffer.from(encode(forgetZone(0x1234), 1)).toString('hex');
   assert.is(hex, '040400180000000100002320' + '0000001d' + '0000000000001234');
