@@ -1,6 +1,8 @@
 // Bugs to plant in the overlay's flows (SOUNDNESS C). Not a test itself.
 import type { Mutant } from './mutant-run.ts';
 
+const EGRESS = 'unit/sdnd/egress';
+
 export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'a frame that is sent on keeps its hop budget',
@@ -183,7 +185,7 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
         replace: '{ ...ip, ...(address < 0 ? {} : {}), ctState: untracked }',
       },
     ],
-    by: 'sim/net',
+    by: EGRESS,
   },
   {
     name: "a node forgets a tenant's guests while only their way out is there",
@@ -205,8 +207,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
       },
       {
         room: 'sdnd/forwarding/egress.ts',
-        find: 'const inside = (network?.subnets ?? []).map(',
-        replace: 'const inside = (network?.subnets ?? []).slice(tenant).map(',
+        find: '[...(network?.subnets ?? []), ...UNROUTED]',
+        replace: '[...(network?.subnets ?? []).slice(1), ...UNROUTED]',
       },
     ],
     by: 'sim/net',
@@ -216,6 +218,27 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     room: 'sdnd/forwarding/egress.ts',
     find: 'translation(NatFlag.destination, ipv4(to), toPort)',
     replace: 'translation(NatFlag.destination, ipv4(to), toPort && port)',
-    by: 'sim/net',
+    by: EGRESS,
+  },
+  {
+    name: 'guests hear what no router sends on',
+    room: 'sdnd/forwarding/egress.ts',
+    find: ', ...UNROUTED]',
+    replace: ']',
+    by: 'unit/sdnd/routing',
+  },
+  {
+    name: 'what goes out is not translated',
+    room: 'sdnd/forwarding/egress.ts',
+    find: 'translation(NatFlag.source, address)',
+    replace: "{ type: 'nx-nat', flags: 0 }",
+    by: EGRESS,
+  },
+  {
+    name: 'a way out answers for every address outside',
+    room: 'sdnd/forwarding/egress.ts',
+    find: 'arpOp: ARP_REQUEST, arpTpa: address };',
+    replace: 'arpOp: ARP_REQUEST };',
+    by: EGRESS,
   },
 ];

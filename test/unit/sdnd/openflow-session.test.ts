@@ -125,7 +125,9 @@ test('a slave becomes master under a higher term, and the other hears of it when
     const { switches } = pair();
     const old = begun(switches[0], { role: 'master', generationId: 7n });
     const next = begun(switches[1], { role: 'slave' });
-    assert.equal(talk(next, switches[1], next.promote(8n)), [{ kind: 'promoted' }]);
+    const asked = next.promote(8n);
+    assert.not.ok(next.isMaster, 'before the switch has said so');
+    assert.equal(talk(next, switches[1], asked), [{ kind: 'promoted' }]);
     assert.ok(next.isMaster);
     const mods = [flowMod({ command: 'add', priority: 1 })];
     const events = hears === 'asking' ? old.tick(5_000) : old.apply(mods, 0).events;
@@ -139,9 +141,10 @@ test('a slave becomes master under a higher term, and the other hears of it when
 });
 
 test('a slave that asks to be master under a term that is not above is outranked', () => {
-  const { switches } = pair();
+  const { switches, election } = pair();
   begun(switches[0], { role: 'master', generationId: 7n });
   const late = begun(switches[1], { role: 'slave' });
+  assert.is(election.generationId, 7n, 'a slave is one under the term in force');
   assert.equal(
     talk(late, switches[1], late.promote(6n)).map(({ kind }) => kind),
     ['outranked', 'close'],

@@ -1,0 +1,85 @@
+// Bugs to plant in who of the overlay's controllers is active (SOUNDNESS C4). Not a test itself.
+import type { Mutant } from './mutant-run.ts';
+
+const SEAT = 'unit/sdnd/controller-seat';
+const SESSION = 'unit/sdnd/openflow-session';
+
+export const SEAT_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'who stands by asks a switch to be its master',
+    room: 'sdnd/controller-seat.ts',
+    find: "return reign === undefined ? { role: 'slave' } :",
+    replace: "return reign === undefined ? { role: 'master', generationId: BigInt(this.#term + 1) } :",
+    by: SEAT,
+  },
+  {
+    name: 'a term is taken that is not above those that were heard of',
+    room: 'sdnd/controller-seat.ts',
+    find: 'if (term <= this.#term) throw stale(term, this.#term);',
+    replace: 'if (term < 0) throw stale(term, this.#term);',
+    by: SEAT,
+  },
+  {
+    name: 'a term to which a controller has yielded is forgotten over a restart',
+    room: 'sdnd/controller-seat.ts',
+    find: "await this.#parts.journal.append({ kind: 'term', term: Math.max(this.#term, 1) });",
+    replace: '',
+    by: SEAT,
+  },
+  {
+    name: 'who yields lets the switches go before what was begun is done',
+    room: 'sdnd/controller-seat.ts',
+    find: 'await reign?.settled();',
+    replace: '',
+    by: SEAT,
+  },
+  {
+    name: 'the only controller stands by when switches say that they obey another',
+    room: 'sdnd/controller-seat.ts',
+    find: 'if (!reign.loses(node) || this.#isAlone) return;',
+    replace: 'if (!reign.loses(node)) return;',
+    by: SEAT,
+  },
+  {
+    name: 'one switch that says so takes all others their controller',
+    room: 'sdnd/reign.ts',
+    find: 'return 2 * this.#lost.size > this.#ruled.size;',
+    replace: 'return this.#lost.size > 0;',
+    by: SEAT,
+  },
+  {
+    name: 'a command is answered as done though its reign is over',
+    room: 'sdnd/reign.ts',
+    find: 'if (this.isOver) throw notActive();',
+    replace: '',
+    by: SEAT,
+  },
+  {
+    name: 'what an active one was told of an earlier reign counts as its own past',
+    room: 'sdnd/controller-seat.ts',
+    find: 'const reign = this.#begin(overlay, true);',
+    replace: 'const reign = this.#begin(overlay, false);',
+    by: SEAT,
+  },
+  {
+    name: 'a slave asks under a term that outranks the master',
+    room: 'sdnd/session-role.ts',
+    find: 'generationId === NO_GENERATION ? 0n : generationId)',
+    replace: 'generationId === NO_GENERATION ? 0n : generationId + 1n)',
+    by: SESSION,
+  },
+  {
+    name: 'a master never asks whether it still is one',
+    room: 'sdnd/session-role.ts',
+    find: 'if (!this.isMaster || nowMs - this.#askedAtMs < ASK_EVERY_MS) return undefined;',
+    replace: 'if (nowMs >= this.#askedAtMs) return undefined;',
+    by: SESSION,
+  },
+  {
+    name: 'a session that asks to be master takes itself for it',
+    room: 'sdnd/session-role.ts',
+    find: "return this.#isGranted && this.#wish?.role === 'master';",
+    replace: "return this.#wish?.role === 'master';",
+    by: SESSION,
+  },
+];
