@@ -15,6 +15,7 @@ import { benchMigration, type MigrationBenchOptions } from './migration.ts';
 import { benchNbd, NBD_BENCH_PACKAGES, type NbdBenchOptions } from './nbd.ts';
 import { OVERLAY_BENCH_PACKAGES } from './overlay/overlay-ways.ts';
 import { benchOverlay, type OverlayBenchOptions } from './overlay.ts';
+import { benchOverlayScale, type OverlayScaleOptions } from './overlay-scale.ts';
 import { benchPeers, PEERS_BENCH_PACKAGES, type PeersBenchOptions } from './peers.ts';
 import { benchPropagation, type PropagationBenchOptions } from './propagation.ts';
 import { benchTable, type TableBenchOptions } from './table.ts';
@@ -77,6 +78,16 @@ Examples:
   supercloud bench overlay --json FILE         the figures into a file
 
 All traffic stays in namespaces of the run. It exits 0 when our encrypted way is ahead of OpenVPN's and tinc's.`;
+
+const OVERLAY_SCALE_EXAMPLES = `
+Examples:
+  supercloud bench overlay-scale                              1,000 switches, 200 networks of 500 VMs
+  supercloud bench overlay-scale --quick                      100 switches, 20 networks of 100 VMs, some three minutes
+  supercloud bench overlay-scale --nodes 500 --networks 100   half of it
+  supercloud bench overlay-scale --json FILE                  the figures into a file
+
+Nothing is installed; all traffic is in unix sockets of the run. The controller is sdnd's own, with its journal on the disk;
+the switches are a program that speaks OpenFlow and keeps flow tables. It exits 0 when what must hold at any size held.`;
 
 const program = new Command('supercloud bench').description('benchmarks beside the named peers').exitOverride();
 program
@@ -175,6 +186,19 @@ program
     checkHost();
     await ensurePackages(OVERLAY_BENCH_PACKAGES, line);
     if (!(await benchOverlay(options, line))) process.exitCode = 1;
+  });
+
+program
+  .command('overlay-scale')
+  .description("the overlay's controller with a thousand switches: restart, migrations, memory, messages")
+  .option('--nodes <count>', 'switches', count, 1000)
+  .option('--networks <count>', 'each over 20 to 40 of them', count, 200)
+  .option('--vms <count>', 'of each network', count, 500)
+  .option('--quick', '100 switches, 20 networks of 100 VMs')
+  .option('--json [file]', 'print the figures as JSON, or write them to a file')
+  .addHelpText('after', OVERLAY_SCALE_EXAMPLES)
+  .action(async (options: OverlayScaleOptions) => {
+    if (!(await benchOverlayScale(options, new ProgressLine()))) process.exitCode = 1;
   });
 
 program

@@ -1,0 +1,312 @@
+// The overlay's controller at scale: a thousand switches, two hundred networks of five hundred VMs over 20 to 40 nodes each.
+// How long a first set-up takes, how long until all is known to be right after the controller was killed, what one migration
+// costs, and what it costs to keep watch. Everything that it makes it removes.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { realDisk } from '../../common/disk.ts';
+import { OperationError } from '../../common/errors.ts';
+import { Journal } from '../../common/journal.ts';
+import { jsonText, writeJsonFile } from '../../common/json-file.ts';
+import { formatBytes, formatMs, type ProgressLine } from '../../common/progress.ts';
+import { formatTable } from '../../common/table.ts';
+import { OverlayRecord } from '../../sdnd/overlay-record.ts';
+import { median } from './median.ts';
+import { BenchProcess } from './scale/bench-process.ts';
+import type { ControllerAnswers, ControllerFigures, ControllerQuestion } from './scale/controller-program.ts';
+import { OverlayPlan, type OverlayShape, type PlannedMove } from './scale/overlay-plan.ts';
+import type { SwitchesAnswers, SwitchesFigures, SwitchesQuestion } from './scale/switches-program.ts';
+
+const PARENT = '/var/tmp';
+const SWITCHES = fileURLToPath(new URL('scale/switches-program.ts', import.meta.url));
+const CONTROLLER = fileURLToPath(new URL('scale/controller-program.ts', import.meta.url));
+const SEED = 1;
+const MOVES = 20;
+/** Twelve million entries are in the one process that plays all switches. */
+const SWITCHES_HEAP_MB = 12_288;
+/** Nothing is waited for longer. */
+const PHASE_MS_MAX = 30 * 60_000;
+const LOOK_EVERY_MS = 250;
+/** Of a migration the last flow-mods, those of the old place's end, come after so long. */
+const DEPARTED_MS = 6_000;
+const WATCH_MS = 20_000;
+const DROPPED = 10;
+/** Entries for each VM of a network that a switch holds, those of local ports and services included; more were a fault. */
+const FLOWS_PER_VM_MAX = 6;
+const QUICK = { nodes: 100, networks: 20, vms: 100 };
+
+/** The command's options. */
+export interface OverlayScaleOptions {
+  readonly nodes: number;
+  readonly networks: number;
+  readonly vms: number;
+  readonly quick?: true;
+  readonly json?: string | true;
+}
+
+type Controller = BenchProcess<ControllerQuestion, ControllerAnswers>;
+type Switches = BenchProcess<SwitchesQuestion, SwitchesAnswers>;
+
+/** What a part of the run came to. */
+interface Phase {
+  readonly name: string;
+  readonly tookMs: number;
+  readonly controller: ControllerFigures;
+  readonly cpuSeconds: number;
+  readonly switches: SwitchesFigures;
+}
+
+interface MoveResult {
+  readonly isNewNode: boolean;
+  readonly prepareMs: number;
+  readonly completeMs: number;
+  readonly cpuSeconds: number;
+  readonly mods: number;
+  readonly changed: number;
+  /** Switches that were sent something though their network's VM did not move. */
+  readonly strange: readonly string[];
+}
+
+class Stand {
+  readonly plan: OverlayPlan;
+  readonly switches: Switches;
+  readonly #directory: string;
+  #controller: Controller | undefined;
+
+  constructor(directory: string, shape: OverlayShape) {
+    this.#directory = directory;
+    this.plan = new OverlayPlan(shape);
+    const words = [join(directory, 'switches.sock'), JSON.stringify(shape)];
+    this.switches = new BenchProcess('switches', SWITCHES, words, [`--max-old-space-size=${SWITCHES_HEAP_MB}`]);
+  }
+
+  get controller(): Controller {
+    this.#controller ??= new BenchProcess('controller', CONTROLLER, [
+      join(this.#directory, 'switches.sock'),
+      join(this.#directory, 'overlay.journal'),
+    ]);
+    return this.#controller;
+  }
+
+  async writeJournal(): Promise<void> {
+    const { journal } = await Journal.open(realDisk, join(this.#directory, 'overlay.journal'), OverlayRecord);
+    await journal.rewrite(this.plan.records());
+    await journal.close();
+  }
+
+  /** Until the controller has compared every switch and changed what differed. */
+  async converge(name: string, update: (detail: string) => void): Promise<Phase> {
+    const startedMs = performance.now();
+    for (;;) {
+      const controller = await this.controller.ask({ kind: 'figures' });
+      const tookMs = performance.now() - startedMs;
+      if (controller.compared >= this.plan.members.length) {
+        const switches = await this.switches.ask({ kind: 'figures' });
+        return { name, tookMs, controller, cpuSeconds: controller.cpuSeconds, switches };
+      }
+      if (tookMs > PHASE_MS_MAX) throw new OperationError('BENCH_TOO_SLOW', `${name} is not over after ${tookMs} ms`);
+      update(`${controller.compared} switches, ${formatBytes(controller.rssBytes)}`);
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  async reset(): Promise<ControllerFigures> {
+    await this.switches.ask({ kind: 'reset' });
+    await this.controller.ask({ kind: 'reset' });
+    return this.controller.ask({ kind: 'figures' });
+  }
+
+  async during(name: string, work: () => Promise<unknown>): Promise<Phase> {
+    const before = await this.reset();
+    const startedMs = performance.now();
+    await work();
+    const tookMs = performance.now() - startedMs;
+    const controller = await this.controller.ask({ kind: 'figures' });
+    const switches = await this.switches.ask({ kind: 'figures' });
+    return { name, tookMs, controller, cpuSeconds: controller.cpuSeconds - before.cpuSeconds, switches };
+  }
+
+  async move(planned: PlannedMove, index: number): Promise<MoveResult> {
+    const { to, isNewNode } = planned;
+    const from = this.plan.bindings.find(({ owner }) => owner === to.owner)?.node;
+    const migration = index.toString(16).padStart(16, '0');
+    let figures = { prepareMs: 0, completeMs: 0 };
+    const { cpuSeconds, switches } = await this.during(migration, async () => {
+      figures = await this.controller.ask({ kind: 'move', migration, to });
+      await sleep(DEPARTED_MS);
+    });
+    const numbers = new Set(this.plan.nodesOf.get(to.tenant ?? 0)?.map((number) => `node${number}`));
+    const strange = switches.changed.filter((node) => !numbers.has(node) && node !== to.node && node !== from);
+    return { isNewNode, ...figures, cpuSeconds, mods: switches.mods, changed: switches.changed.length, strange };
+  }
+
+  async crash(): Promise<void> {
+    await this.#controller?.kill();
+    this.#controller = undefined;
+  }
+
+  async end(): Promise<void> {
+    await this.crash();
+    await this.switches.kill();
+  }
+}
+
+interface Result {
+  readonly shape: OverlayShape;
+  readonly phases: readonly Phase[];
+  readonly moves: readonly MoveResult[];
+  readonly repairMs: number;
+}
+
+async function measure(stand: Stand, shape: OverlayShape, line: ProgressLine): Promise<Result> {
+  const phase = (name: string): Promise<Phase> =>
+    line.during(name, () => stand.converge(name, (detail) => line.update({ detail })));
+  await line.during('the journal', () => stand.writeJournal());
+  const first = await phase('first set-up');
+  await stand.crash();
+  await stand.switches.ask({ kind: 'reset' });
+  const again = await phase('controller killed, started again');
+  const watch = await line.during('watch', () => stand.during('watch', () => sleep(WATCH_MS)));
+  const moves: MoveResult[] = [];
+  for (const [index, planned] of stand.plan.moves.entries())
+    moves.push(await line.during(`move of ${planned.to.owner}`, () => stand.move(planned, index)));
+  const repairMs = await line.during('entries are lost', () => repair(stand));
+  return { shape, phases: [first, again, watch], moves, repairMs };
+}
+
+/** Entries of one switch go; until it has been sent as many. */
+async function repair({ switches }: Stand): Promise<number> {
+  await switches.ask({ kind: 'reset' });
+  const startedMs = performance.now();
+  await switches.ask({ kind: 'drop', number: 0, entries: DROPPED });
+  while (performance.now() - startedMs < PHASE_MS_MAX) {
+    if ((await switches.ask({ kind: 'figures' })).mods >= DROPPED) break;
+    await sleep(LOOK_EVERY_MS / 10);
+  }
+  return performance.now() - startedMs;
+}
+
+function tellPhases({ phases }: Result): string {
+  const titles = ['took', 'CPU', 'longest turn', 'memory', 'flow-mods', 'tables read', 'to switches', 'from switches'];
+  return formatTable(
+    [{ title: '' }, ...titles.map((title) => ({ title, figures: true }))],
+    phases.map(({ name, tookMs, cpuSeconds, controller, switches }) => [
+      name,
+      formatMs(tookMs),
+      formatMs(cpuSeconds * 1_000),
+      formatMs(controller.longestMs),
+      formatBytes(controller.rssBytes),
+      `${switches.mods}`,
+      `${switches.reads}`,
+      formatBytes(switches.bytesIn),
+      formatBytes(switches.bytesOut),
+    ]),
+  );
+}
+
+function middle(moves: readonly MoveResult[], pick: (move: MoveResult) => number): number {
+  return median(moves.map(pick)) ?? Number.NaN;
+}
+
+function tellMoves({ moves }: Result): string {
+  const kinds = [
+    { name: 'a move within its nodes', found: moves.filter(({ isNewNode }) => !isNewNode) },
+    { name: 'a move to a new node', found: moves.filter(({ isNewNode }) => isNewNode) },
+  ];
+  const titles = ['preparation', 'completion', 'slowest', 'CPU in 6 s', 'flow-mods', 'switches changed'];
+  return formatTable(
+    [{ title: 'medians' }, ...titles.map((title) => ({ title, figures: true }))],
+    kinds.map(({ name, found }) => [
+      name,
+      formatMs(middle(found, ({ prepareMs }) => prepareMs)),
+      formatMs(middle(found, ({ completeMs }) => completeMs)),
+      formatMs(Math.max(...found.map(({ completeMs }) => completeMs))),
+      formatMs(middle(found, ({ cpuSeconds }) => cpuSeconds) * 1_000),
+      middle(found, ({ mods }) => mods).toFixed(0),
+      middle(found, ({ changed }) => changed).toFixed(0),
+    ]),
+  );
+}
+
+interface Goal {
+  readonly asked: string;
+  readonly seen: string;
+  readonly reached: boolean;
+}
+
+/** Of what must hold whatever the machine. */
+function goalsOf({ shape, phases, moves, repairMs }: Result, plan: OverlayPlan): Goal[] {
+  const [first, again] = phases;
+  const networksMost = Math.max(...heldBy(plan).values());
+  const most = first?.switches.flowsMost ?? Number.NaN;
+  const strange = moves.flatMap((move) => move.strange);
+  return [
+    {
+      asked: `a switch has at most ${FLOWS_PER_VM_MAX} entries for each VM of the networks that it holds`,
+      seen: `${most} entries, ${networksMost} networks of ${shape.vms}`,
+      reached: most <= networksMost * shape.vms * FLOWS_PER_VM_MAX,
+    },
+    {
+      asked: 'a restart of the controller changes no entry',
+      seen: `${again?.switches.mods} flow-mods`,
+      reached: again?.switches.mods === 0,
+    },
+    {
+      asked: "a move changes the switches of its network's nodes alone",
+      seen: strange.length === 0 ? 'no other' : strange.join(' '),
+      reached: strange.length === 0,
+    },
+    { asked: 'lost entries are back within 5 s', seen: formatMs(repairMs), reached: repairMs <= 5_000 },
+  ];
+}
+
+/** How many networks lie on each node. */
+function heldBy({ nodesOf }: OverlayPlan): Map<number, number> {
+  const held = new Map<number, number>();
+  for (const nodes of nodesOf.values()) for (const node of nodes) held.set(node, (held.get(node) ?? 0) + 1);
+  return held;
+}
+
+/** Runs the benchmark, prints it, and answers whether its goals were reached. */
+export async function benchOverlayScale(options: OverlayScaleOptions, line: ProgressLine): Promise<boolean> {
+  const { nodes, networks, vms } = { ...options, ...(options.quick === true ? QUICK : {}) };
+  const shape: OverlayShape = { nodes, networks, vms, moves: Math.min(MOVES, vms), seed: SEED };
+  const directory = await mkdtemp(join(PARENT, 'bench-overlay-scale-'));
+  const stand = new Stand(directory, shape);
+  const removeAll = async (): Promise<void> => {
+    await stand.end();
+    await rm(directory, { recursive: true, force: true });
+  };
+  const onSignal = (): void => void removeAll().finally(() => process.exit(1));
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  try {
+    const result = await measure(stand, shape, line);
+    const goals = goalsOf(result, stand.plan);
+    if (options.json === true) process.stdout.write(jsonText({ ...result, goals }));
+    else tell(result, goals);
+    if (typeof options.json === 'string') writeJsonFile(options.json, { ...result, goals });
+    return goals.every(({ reached }) => reached);
+  } finally {
+    await removeAll();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+function tell(result: Result, goals: readonly Goal[]): void {
+  const { shape, phases } = result;
+  const { flows = 0, flowsMost = 0, flowsLeast = 0 } = phases[0]?.switches ?? {};
+  const { peersMost = 0 } = phases[1]?.controller ?? {};
+  const mean = (flows / shape.nodes).toFixed(0);
+  process.stdout.write(`
+${shape.nodes} switches, ${shape.networks} networks of ${shape.vms} VMs over 20 to 40 nodes each, by unix sockets without TLS
+${flows} entries, of a switch ${flowsLeast} to ${flowsMost}, ${mean} in the mean; a node probes up to ${peersMost} others
+
+${tellPhases(result)}
+
+${tellMoves(result)}
+
+`);
+  for (const { asked, seen, reached } of goals)
+    process.stdout.write(`${reached ? 'reached    ' : 'NOT reached'} ${asked}: ${seen}\n`);
+}
