@@ -77,6 +77,23 @@ export class Admission {
         remedy: 'choose another address',
       });
     }
+    const stub = this.#state.all('stubs').find(({ address }) => address === ip);
+    if (stub !== undefined) {
+      throw new OperationError('ADDRESS_TAKEN', `address ${ip} stands for stub ${stub.name}`, {
+        remedy: 'choose another address',
+      });
+    }
+  }
+
+  /** An address that stands for a resource is nobody's. @throws OperationError ADDRESS_TAKEN, ADDRESS_OUTSIDE, ADDRESS_RESERVED */
+  checkStub(address: string): void {
+    checkInNetwork(this.#network, address);
+    const vm = this.#state.all('vms').find(({ spec }) => spec.ip === address)?.vm;
+    const owner = vm ?? this.#state.all('addresses').find(({ ip }) => ip === address)?.owner;
+    if (owner === undefined) return;
+    throw new OperationError('ADDRESS_TAKEN', `address ${address} belongs to ${owner}`, {
+      remedy: 'choose another address',
+    });
   }
 
   /** @throws OperationError NO_ROOM */

@@ -20,6 +20,7 @@ import { gatherMetrics } from './metrics.ts';
 import type { Migrations } from './migrations.ts';
 import type { Network } from './network.ts';
 import type { NetworkControllers } from './network-controllers.ts';
+import type { NetworkStubs } from './network-stubs.ts';
 import type { Pins } from './pins.ts';
 import type { Propagation } from './propagation.ts';
 import type { Readers } from './readers.ts';
@@ -27,6 +28,7 @@ import type { SecurityGroups } from './security-groups.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { State } from './state.ts';
 import type { StubEvents } from './stub-events.ts';
+import type { StubMoves } from './stub-moves.ts';
 import type { Topology } from './topology.ts';
 import { networkFigures, showTraffic } from './traffic.ts';
 import type { Vms } from './vms.ts';
@@ -53,6 +55,8 @@ export interface Rooms {
   readonly migrations: Migrations;
   readonly network: Network;
   readonly egress: EgressOrders;
+  readonly networkStubs: NetworkStubs;
+  readonly stubMoves: StubMoves;
   readonly groups: SecurityGroups;
   readonly controllers: NetworkControllers;
   readonly topology: Topology;
@@ -117,7 +121,7 @@ export function watchStatus(
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
   const { members, images, readers, rebuild, pins, stubs, snapshots, seeds, propagation, sweep, vms, migrations } =
     rooms;
-  const { network, egress, groups, reports, join, points, growth } = rooms;
+  const { network, egress, networkStubs, stubMoves, groups, reports, join, points, growth } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -203,6 +207,16 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
     'egress.show': () => egress.show(),
     'egress.set': (order) => egress.set(order),
     'egress.remove': () => egress.remove(),
+    'stub.list': () => ({ stubs: networkStubs.list() }),
+    'stub.create': (order) => networkStubs.create(order),
+    'stub.delete': async ({ name }) => {
+      await networkStubs.delete(name);
+      return {};
+    },
+    'stub.asked': async ({ vm, stub }, { peer }) => {
+      await looked(() => stubMoves.asked(vm, peer.node, stub));
+      return {};
+    },
     ...groups.handlers(),
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'network.trace': (request) => members.controller.sdnd.call('network.trace', request),

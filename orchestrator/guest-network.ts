@@ -56,6 +56,26 @@ export function checkEgress(network: GuestNetworkPlan, { address, forwards }: Om
   }
 }
 
+/**
+ * What no router sends on, and what is many hosts' (RFC 1122, 3.2.1.3; RFC 3927, 7; RFC 1112): where a provider answers its
+ * machine at a link-local address, with the keys of the account it may be, no guest is to be led there.
+ */
+const NO_RESOURCE = [
+  { subnet: '0.0.0.0', bits: 8 },
+  { subnet: '127.0.0.0', bits: 8 },
+  { subnet: '169.254.0.0', bits: 16 },
+  { subnet: '224.0.0.0', bits: 3 },
+] as const;
+
+/** Where a stub leads to. @throws OperationError RESOURCE_BAD */
+export function checkResource({ subnets }: GuestNetworkPlan, to: string): void {
+  const address = addressNumber(to);
+  if (address !== undefined && ![...NO_RESOURCE, ...subnets].some((one) => isIn(one, address))) return;
+  throw new OperationError('RESOURCE_BAD', `${to} is no address of a resource outside of the guests' network`, {
+    remedy: "give the one by which the place's nodes reach it: none of the guests' network, and no link-local one",
+  });
+}
+
 /** The first address is kept for the services (DHCP, DNS) and the router. @throws OperationError NETWORK_BAD */
 function subnetOf(subnet: string): GuestSubnet {
   const [text = '', prefix = ''] = subnet.split('/');
@@ -94,11 +114,11 @@ function outside(subnets: readonly GuestSubnet[], ip: string): OperationError {
   return new OperationError('ADDRESS_OUTSIDE', `${ip} is not in the guests' network ${all}`, { remedy });
 }
 
-function lowestOf({ subnet }: GuestSubnet): number {
+function lowestOf({ subnet }: Pick<GuestSubnet, 'subnet'>): number {
   return addressNumber(subnet) ?? 0;
 }
 
-function isIn(subnet: GuestSubnet | undefined, address: number): boolean {
+function isIn(subnet: Pick<GuestSubnet, 'subnet' | 'bits'> | undefined, address: number): boolean {
   return subnet !== undefined && isInRange({ lowest: lowestOf(subnet), bits: subnet.bits }, address);
 }
 

@@ -31,6 +31,7 @@ import { Members, PATIENT } from './members.ts';
 import { Migrations } from './migrations.ts';
 import { Network } from './network.ts';
 import { NetworkControllers } from './network-controllers.ts';
+import { NetworkStubs } from './network-stubs.ts';
 import { Patience } from './patience.ts';
 import { Pins } from './pins.ts';
 import { Propagation } from './propagation.ts';
@@ -41,6 +42,7 @@ import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
 import { StubEvents } from './stub-events.ts';
+import { StubMoves } from './stub-moves.ts';
 import { Topology } from './topology.ts';
 import { Underlay } from './underlay.ts';
 import { Vms } from './vms.ts';
@@ -121,6 +123,9 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const network: Network = new Network({ ...shared, groups, plan });
   const vms = new Vms({ ...shared, images, migrations, groups, network, startPull });
   const egress = new EgressOrders({ ...shared, network, plan });
+  const networkStubs = new NetworkStubs({ ...shared, network, plan });
+  const migrate = (vm: string, to: string) => migrations.migrate(vm, to, {}, () => undefined);
+  const stubMoves = new StubMoves({ ...shared, events: stubs, migrate });
   const topology = new Topology({ ...shared, nodes: () => members.states() });
   reports.lookRound();
   const join_ = await startJoinServer({
@@ -148,6 +153,8 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     migrations,
     network,
     egress,
+    networkStubs,
+    stubMoves,
     groups,
     controllers,
     topology,

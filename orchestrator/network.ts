@@ -9,6 +9,7 @@ import type { Calls, Cluster } from './cluster.ts';
 import { egressOf } from './egress.ts';
 import { guestNetwork } from './guest-network.ts';
 import { isEnded } from './migration-journal.ts';
+import { stubsOf } from './network-stubs.ts';
 import type { SecurityGroups } from './security-groups.ts';
 import type { AddressRecord, State, VmRecord } from './state.ts';
 
@@ -86,10 +87,10 @@ export class Network {
     else await this.#state.put('addresses', owner, before);
   }
 
-  /** The guests' network as it is now, with its way out. */
+  /** The guests' network as it is now, with its way out and its stubs. */
   async tellNetwork(sdnd: OverlayCalls = this.#cluster.controller.sdnd): Promise<void> {
     const { egress } = egressOf(this.#state, this.#plan);
-    const network = egress === undefined ? this.#plan : { ...this.#plan, egress };
+    const network = { ...this.#plan, ...(egress !== undefined && { egress }), ...stubsOf(this.#state, this.#plan) };
     await sdnd.call('networks.set', { networks: [network] });
   }
 

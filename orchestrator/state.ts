@@ -8,6 +8,7 @@ import type { EgressOrder } from '../wire/contracts/egress.ts';
 import type { StubEvent } from '../wire/contracts/events.ts';
 import type { NodeOutside } from '../wire/contracts/guest-network.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
+import type { StubOrder } from '../wire/contracts/network-stubs.ts';
 import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
 import type { SecurityGroup } from '../wire/contracts/security-groups.ts';
 import type { UnderlayMember } from '../wire/contracts/underlay.ts';
@@ -94,6 +95,8 @@ interface Tables {
   underlay: UnderlayMember;
   /** By network. */
   egress: EgressOrder;
+  /** By name. */
+  stubs: StubOrder;
   networkController: NetworkControllerRecord;
 }
 
@@ -110,6 +113,7 @@ const TABLES: readonly Table[] = [
   'groups',
   'underlay',
   'egress',
+  'stubs',
   'networkController',
 ];
 const TERM_KEY = 'controller!term';
@@ -128,6 +132,7 @@ export class State {
     groups: new Map(),
     underlay: new Map(),
     egress: new Map(),
+    stubs: new Map(),
     networkController: new Map(),
   };
   readonly #listeners = new Set<() => void>();

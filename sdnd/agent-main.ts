@@ -9,12 +9,14 @@ import { realDisk } from '../common/disk.ts';
 import { messageOf } from '../common/errors.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { Journal } from '../common/journal.ts';
+import { rpcClient } from '../common/rpc/client.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { keepShort } from '../common/short-journal.ts';
 import { lockState } from '../common/state-lock.ts';
+import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import { Foot, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
-import { SWITCH_AGENT_PORT } from '../wire/ports.ts';
+import { ORCHESTRATOR_PORT, SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import { GateKeeper } from './gate-keeper.ts';
 import { GuestBook } from './guest-book.ts';
 import { GuestPorts, PortRecord } from './guest-ports.ts';
@@ -25,6 +27,7 @@ import { INTEGRATION_BRIDGE, type NodeSwitch, tunnelNumbers, wantedSwitch } from
 import { PortConnections } from './security/port-connections.ts';
 import { ServedGuests } from './served-guests.ts';
 import { ServiceDesk } from './service-desk.ts';
+import { StubTeller } from './stub-teller.ts';
 import { SwitchAgent } from './switch-agent.ts';
 import { ConfigKeeper } from './switch-config/config-keeper.ts';
 import { logEvents } from './switch-config/config-log.ts';
@@ -50,7 +53,7 @@ const Config = Type.Object({
   outside: Type.Optional(PortName),
   /** The underlay address of the overlay's controller; absent: the switch has none. */
   controller: Type.Optional(Ipv4),
-  /** Its node; absent: the links to other nodes are not probed. */
+  /** Its node; absent: the links to other nodes are not probed, and nobody is told what guests ask for. The orchestrator is there too. */
   controllerNode: Type.Optional(Name),
   /** Controllers that may take its place: the switch has sessions with all of them, and the active one hears of the links. */
   standbys: Type.Optional(Type.Array(Endpoint, { maxItems: STANDBYS_MAX })),
@@ -77,11 +80,23 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     }),
   };
   const socket = join(config.openVswitch, `${INTEGRATION_BRIDGE}.mgmt`);
+  const { controller: address, controllerNode } = config;
+  const orchestrator =
+    address === undefined || controllerNode === undefined
+      ? undefined
+      : rpcClient(orchestratorContract, { node: controllerNode, address, port: ORCHESTRATOR_PORT }, identity);
+  const stubs =
+    orchestrator &&
+    new StubTeller({
+      call: (vm, stub) => orchestrator.call('stub.asked', { vm, stub }),
+      ...{ clock: realClock, log },
+    });
   const services = new GuestServices();
   const guests = new ServedGuests({
-    book: await GuestBook.open(realDisk, join(config.state, 'guests.json')),
+    book: await GuestBook.open(realDisk, join(config.state, 'guests.json'), identity.node),
     services,
     ports: () => ports.hostPorts(),
+    asked: (guest, stub) => stubs?.asked(guest, stub),
     changed: () => {
       gates.look();
       desk.advertise();
@@ -120,7 +135,6 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     },
   });
   const host = new HostPorts({ node, ports: known, keeper });
-  const { controller: address, controllerNode } = config;
   const tunnels = tunnelNumbers(config.feet);
   const probed = { identity, socket, tunnels, directory: config.state, disk: realDisk, clock: realClock, log };
   const topology =
@@ -149,6 +163,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     async close() {
       await calls.close();
       desk.stop();
+      orchestrator?.close();
       topology?.stop();
       traffic.stop();
       gates.stop();

@@ -4,8 +4,19 @@ import { ethAddress, ipv4 } from '@openflow/ofp';
 import type { Disk } from '../common/disk.ts';
 import { codeOf, OperationError } from '../common/errors.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
-import { GuestNews, type GuestSubnet as GuestSubnetPlan, type NetworkGuest } from '../wire/contracts/guest-network.ts';
-import type { GuestHost, GuestNetwork, GuestServicePort, GuestSubnet } from './guest-services/guest-network.ts';
+import {
+  GuestNews,
+  type GuestSubnet as GuestSubnetPlan,
+  type NetworkGuest,
+  type NetworkStub,
+} from '../wire/contracts/guest-network.ts';
+import type {
+  GuestHost,
+  GuestNetwork,
+  GuestServicePort,
+  GuestSubnet,
+  StubElsewhere,
+} from './guest-services/guest-network.ts';
 import type { HostPort } from './host-ports.ts';
 import { GUEST_MTU_BYTES, SERVICE_MAC } from './pipeline.ts';
 
@@ -15,17 +26,19 @@ const NOTHING: GuestNews = { term: 0, revision: 0, networks: [] };
 export class GuestBook {
   readonly #disk: Pick<Disk, 'replace'>;
   readonly #path: string;
+  readonly #node: string;
   #news: GuestNews;
 
-  private constructor(disk: Pick<Disk, 'replace'>, path: string, news: GuestNews) {
+  private constructor(disk: Pick<Disk, 'replace'>, path: string, node: string, news: GuestNews) {
     this.#disk = disk;
     this.#path = path;
+    this.#node = node;
     this.#news = news;
   }
 
-  /** What was kept. A file that is not there, or is damaged, is nothing: the controller tells it again. */
-  static async open(disk: Pick<Disk, 'replace' | 'readWhole'>, path: string): Promise<GuestBook> {
-    return new GuestBook(disk, path, (await readNews(disk, path)) ?? NOTHING);
+  /** What was kept at a node. A file that is not there, or is damaged, is nothing: the controller tells it again. */
+  static async open(disk: Pick<Disk, 'replace' | 'readWhole'>, path: string, node: string): Promise<GuestBook> {
+    return new GuestBook(disk, path, node, (await readNews(disk, path)) ?? NOTHING);
   }
 
   /** Durable after the answer; the same again is nothing. One call at a time. @throws OperationError TERM_STALE */
@@ -40,11 +53,12 @@ export class GuestBook {
   /** What the services are to know, with those of the ports whose guests are known. */
   served(ports: readonly HostPort[]): { networks: GuestNetwork[]; ports: GuestServicePort[] } {
     const networks = this.#news.networks.map((network): GuestNetwork => {
-      const { tenant, name, subnets, guests } = network;
+      const { tenant, name, subnets, guests, stubs = [] } = network;
       return {
         ...{ tenant, domain: `${name}.internal`, mtuBytes: GUEST_MTU_BYTES, serviceMac: SERVICE_MAC },
         subnets: subnets.map(subnetOf),
-        hosts: guests.map(hostOf),
+        hosts: [...stubs.map(standIn), ...guests.map(hostOf)],
+        stubs: stubs.filter(({ nodes }) => !nodes.includes(this.#node)).map(elsewhere),
       };
     });
     return { networks, ports: ports.flatMap((port) => servicePorts(networks, port)) };
@@ -68,6 +82,15 @@ function subnetOf({ subnet, bits, services }: GuestSubnetPlan): GuestSubnet {
 
 function hostOf({ owner, mac, ip }: NetworkGuest): GuestHost {
   return { name: owner, mac: ethAddress(mac), ipv4: [ipv4(ip)], ipv6: [] };
+}
+
+/** A stub is found by its name, and is where the router is; a guest of that name comes before it. */
+function standIn({ name, address }: NetworkStub): GuestHost {
+  return { name, mac: SERVICE_MAC, ipv4: [ipv4(address)], ipv6: [] };
+}
+
+function elsewhere({ name, address, service }: NetworkStub): StubElsewhere {
+  return { name, address: ipv4(address), ...(service !== undefined && { service }) };
 }
 
 // By owner and MAC address: a port that was made for a guest of other addresses is not that guest's.

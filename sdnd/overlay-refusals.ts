@@ -22,10 +22,10 @@ export function checkPlace({ owner, mac, ip, port }: Binding, tunnels: readonly 
 /** @throws OperationError NETWORK_BAD: two networks that could be taken for each other */
 export function checkNetworks(networks: readonly GuestNetworkPlan[]): void {
   const seen = new Map<string, string>();
-  for (const { tenant, name, egress } of networks) {
-    const marks = [`tenant ${tenant}`];
-    if (egress !== undefined) {
-      marks.push(`address ${egress.address}`, `zone ${egressZone(tenant)} of connections at ${egress.node}`);
+  for (const { tenant, name, egress, stubExits = [] } of networks) {
+    const marks = new Set([`tenant ${tenant}`]);
+    for (const exit of egress === undefined ? stubExits : [egress, ...stubExits]) {
+      marks.add(`address ${exit.address}`).add(`zone ${egressZone(tenant)} of connections at ${exit.node}`);
     }
     for (const mark of marks) {
       const other = seen.get(mark);

@@ -17,13 +17,15 @@
 //                                   both to groups-out, by its zone of connections
 //               from outside        for a network's address: back to ingress under the guest's     drop
 //                                   (ct), if it is of a connection of the network; to route
-//  2 arp        ARP of guests       a request for a known address is answered by the switch     forward
+//  2 arp        ARP of guests       a request for a known address, or for a stub's in the          forward
+//                                   router's name, is answered by the switch
 //  3 groups-out IP of members       a rule of the sender's groups allows it: noted               on
 //  4 judge-out  IP of members       on, if a rule allows it or its connection is known; a new    drop
 //                                   connection is remembered (ct); to route or forward
 //  5 route      IPv4 of guests      to the router of its tenant's network: one off its time to  forward
 //                                   live, and to the MAC address of whom it is for, or on to
-//                                   the router as the way out
+//                                   the router as the way out. To a stub: where its resource is,
+//                                   under that one's address (ct), else to the agent, by its flows
 //  6 forward    to a known MAC      of its tenant: where it is, a local port or a node behind   drop
 //                                   the tunnel, to the registers; to gate-out, or track-in if it is
 //                                   for a member of security groups
@@ -31,6 +33,8 @@
 //                                   gateway on the way: to relay
 //               to the router       to the node of the network's way out; there under the
 //                                   network's address (ct), to gate-out
+//               to a stub's         under the address by which guests are seen there (ct), to
+//                                   gate-out
 //  7 track-in   IP for members      looked up among the receiver's connections; ARP to gate-out  drop
 //  8 groups-in  IP for members      as groups-out, by the receiver's groups                      on
 //  9 judge-in   IP for members      as judge-out; to gate-out                                    drop
@@ -125,12 +129,20 @@ export function setBudget(budget: number): NxRegLoad {
   return { type: 'nx-reg-load', to: 'tunnelId', toBit: 0, bits: BUDGET_BITS, value: BigInt(budget) };
 }
 
-/** Zones of connections of a way out: neither the machine's own, which is 0, nor those that count from `AGENT_PORT_FIRST`. */
-const EGRESS_ZONES = AGENT_PORT_FIRST - 1;
+/**
+ * Zones of connections of a way out: neither the machine's own, which is 0, nor those that count from `AGENT_PORT_FIRST`. As many
+ * for the stubs whose resources are reached by one.
+ */
+const EGRESS_ZONES = AGENT_PORT_FIRST / 2 - 1;
 
 /** In which zone a tenant's connections to the outside are remembered; it may be another's too, but not at one node. */
 export function egressZone(tenant: number): number {
   return 1 + (tenant % EGRESS_ZONES);
+}
+
+/** In which zone it is remembered which stub a tenant's guest has called, beside the zone in which its connection leaves. */
+export function stubZone(tenant: number): number {
+  return EGRESS_ZONES + egressZone(tenant);
 }
 
 /** Zones of members' connections at ports that no agent has: above all those of agents' ports, which are their numbers. */

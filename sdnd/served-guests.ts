@@ -13,6 +13,8 @@ export interface ServedGuestsParts {
   readonly book: Pick<GuestBook, 'keep' | 'served'>;
   readonly services: Pick<GuestServices, 'serve'>;
   readonly ports: () => readonly HostPort[];
+  /** A guest sent to a stub whose resource is in another place. */
+  readonly asked: (guest: string, stub: string) => void;
   /** The switch and the guests are to hear of a change. */
   readonly changed: () => void;
   readonly clock: Clock;
@@ -50,7 +52,8 @@ export class ServedGuests {
 
   /** Tells of what came of a frame; what a guest could have told as often as it likes goes below the log's usual level. */
   tell(event: ServiceEvent): void {
-    const { log } = this.#parts;
+    const { asked, log } = this.#parts;
+    if (event.kind === 'stub-asked') asked(event.guest, event.stub);
     if (event.kind === 'limited') log.warn(event, 'a port sends more than the services look at');
     else log.debug(event, 'a guest was heard');
   }

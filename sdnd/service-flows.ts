@@ -5,12 +5,14 @@ import {
   applyActions,
   CONTROLLER_WHOLE_PACKET,
   type EthAddress,
+  type Match,
   type Message,
   MeterFlag,
   type MeterMod,
 } from '@openflow/ofp';
 import type { Flow } from './flow.ts';
 import type { FlowDiff } from './flow-diff.ts';
+import { stubMatch } from './forwarding/stubs.ts';
 import type { GuestNetwork } from './guest-services/guest-network.ts';
 import { FRAMES_PER_S } from './guest-services/port-allowance.ts';
 import { serviceMatches } from './guest-services/service-matches.ts';
@@ -52,18 +54,21 @@ export interface ServedPort {
 
 /** Only from the guest's own MAC address (PROMISES N6); the services look at its IP address, which may be none yet. */
 export function serviceFlows({ portNo, mac, network }: ServedPort): Flow[] {
-  return serviceMatches(network, 'services').map((match) => ({
-    tableId: Table.ingress,
-    priority: Priority.own,
-    cookie: AGENT_COOKIE,
+  const lead = (tableId: number, match: Match): Flow => ({
+    ...{ tableId, priority: Priority.own, cookie: AGENT_COOKIE },
     match: { inPort: portNo, ethSrc: mac, ...match },
     instructions: [{ type: 'meter', meterId: portNo }, applyActions(TO_SERVICES)],
-  }));
+  });
+  return [
+    ...serviceMatches(network, 'services').map((match) => lead(Table.ingress, match)),
+    // Where the guest is admitted, and its security groups have let it: else it would be moved by what it may not send.
+    ...(network.stubs ?? []).map((stub) => lead(Table.route, stubMatch(stub))),
+  ];
 }
 
 /** Whether a flow of an agent is one of these, and no gate. */
 export function isServiceFlow({ tableId }: Flow): boolean {
-  return tableId === Table.ingress;
+  return tableId === Table.ingress || tableId === Table.route;
 }
 
 /**

@@ -7,6 +7,7 @@ import { describeTrace } from '../trace-text.ts';
 import { describeTraffic } from '../traffic-text.ts';
 import { securityGroupCommand } from './group.ts';
 import { egressCommand } from './net-egress.ts';
+import { stubCommand } from './net-stub.ts';
 
 const topology = command(
   'topology',
@@ -80,6 +81,7 @@ export const netCommand = new Command('net')
   .addCommand(topology)
   .addCommand(trace)
   .addCommand(egressCommand)
+  .addCommand(stubCommand)
   .addCommand(traffic)
   .addCommand(securityGroupCommand)
   .addCommand(controllers)

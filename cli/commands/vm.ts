@@ -8,6 +8,16 @@ import { type CommonOptions, command, print, withOrchestrator } from '../command
 import { describeDependence, describeMigration, describeSteps } from './migrate.ts';
 import { wholeNumber } from './numbers.ts';
 
+/** What a VM waits for, and what to do. */
+export function describeWait(event: StubEvent): string {
+  const { place } = event;
+  const since = `since ${new Date(event.atMs).toISOString()}`;
+  if ('image' in event)
+    return `image ${event.image} is pinned to ${place}: ${event.waiting} requests ${since}; migrate it there`;
+  const asks = `asks for stub ${event.stub} (${event.address}), whose resource is in ${place}, ${since}`;
+  return event.trouble === '' ? `${asks}: it is being moved there` : `${asks}: ${event.trouble}`;
+}
+
 function describeVm(vm: VmState, events: readonly StubEvent[]): string {
   const { spec } = vm;
   const facts: [string, string][] = [
@@ -19,10 +29,7 @@ function describeVm(vm: VmState, events: readonly StubEvent[]): string {
     ['disks', spec.disks.map(({ image }) => image).join(', ')],
     ['epoch', `${vm.epoch}`],
   ];
-  for (const { image, place, waiting, atMs } of events) {
-    const since = new Date(atMs).toISOString();
-    facts.push(['waits', `image ${image} is pinned to ${place}: ${waiting} requests since ${since}; migrate it there`]);
-  }
+  facts.push(...events.map((event): [string, string] => ['waits', describeWait(event)]));
   if (vm.migration !== null) {
     facts.push(['last migration', describeMigration(vm.migration)], ['its steps', describeSteps(vm.migration)]);
     facts.push(['depends on', describeDependence(vm.migration)]);

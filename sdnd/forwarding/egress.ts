@@ -17,7 +17,7 @@ import {
   output,
   setField,
 } from '@openflow/ofp';
-import type { Egress, Forward, GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
+import type { Egress, Forward, GuestNetworkPlan, NetworkExit } from '../../wire/contracts/guest-network.ts';
 import { type Flow, flowsByKey } from '../flow.ts';
 import { IpProtocol } from '../packets/ipv4.ts';
 import { egressZone, LATER_FRAGMENT, Origin, originTunnelId, Priority, SERVICE_MAC, Table } from '../pipeline.ts';
@@ -31,7 +31,7 @@ import type { SwitchView } from './view.ts';
 import type { Ways } from './ways.ts';
 
 /** A tenant, its way out, and this switch. */
-interface Exit {
+export interface Exit {
   readonly cookie: bigint;
   readonly tenant: HeldTenant;
   readonly egress: Egress;
@@ -44,6 +44,12 @@ const ADDRESS_BITS = 32;
 export function egressMac(address: string): EthAddress {
   const octets = address.split('.').map((octet) => Number(octet).toString(16).padStart(2, '0'));
   return ethAddress([MAC_PREFIX, ...octets].join(':'));
+}
+
+/** Where a tenant's frames leave at this switch: by its network's way out, or by that to the resources of its stubs. */
+export function exitAt({ node }: SwitchView, { network, isHere }: HeldTenant): NetworkExit | undefined {
+  if (network?.egress?.node === node) return network.egress;
+  return isHere ? network?.stubExits?.find((exit) => exit.node === node) : undefined;
 }
 
 /** What of a tenant's frames goes out, and what comes in for them. */
@@ -62,7 +68,7 @@ export function egressFlows(cookie: bigint, ways: Ways, view: SwitchView, tenant
 
 /** The ports to the outside let frames into the tables: one for several networks, it may be. */
 export function egressGates(cookie: bigint, view: SwitchView, tenants: readonly HeldTenant[]): Flow[] {
-  const names = tenants.map(({ network }) => (network?.egress?.node === view.node ? network.egress.port : ''));
+  const names = tenants.map((tenant) => exitAt(view, tenant)?.port ?? '');
   const numbers = new Set(names.map((name) => view.ports.get(name)));
   return [...numbers].flatMap((portNo) => (portNo === undefined ? [] : [enter(cookie, portNo)]));
 }
@@ -97,34 +103,46 @@ function defaultRoute({ cookie, tenant: { tenant, network } }: Exit): Flow[] {
   return [...inside, row(cookie, Table.route, Priority.fallback, out, actAndGo(Table.forward, { type: 'dec-nw-ttl' }))];
 }
 
-/** At the node itself; nothing leaves under another address than the network's. */
-function leaving({ cookie, tenant: { tenant }, egress }: Exit, portNo: number): Flow[] {
-  const address = ipv4(egress.address);
-  const translate = act(
+/** At the node itself. */
+function leaving(exit: Exit, portNo: number): Flow[] {
+  const {
+    cookie,
+    tenant: { tenant },
+  } = exit;
+  return [
+    ...[Origin.guest, Origin.tunnel].map((reg0) =>
+      row(cookie, Table.forward, Priority.normal, { reg0, ...toRouter(tenant) }, act(...leave(exit, portNo))),
+    ),
+    left(exit, portNo),
+  ];
+}
+
+/** By a port that leads outside, under the address that is the network's there. */
+export function leave({ tenant: { tenant }, egress }: Exit, portNo: number): readonly Action[] {
+  return [
     setField('ethSrc', egressMac(egress.address)),
     setField('ethDst', ethAddress(egress.nextHop)),
     setField('reg1', portNo),
-    track(tenant, Table.gateOut, translation(NatFlag.source, address)),
-  );
-  const left: Match = { reg1: portNo, ethType: ETH_TYPE_IPV4, ipv4Src: address };
-  return [
-    ...[Origin.guest, Origin.tunnel].map((reg0) =>
-      row(cookie, Table.forward, Priority.normal, { reg0, ...toRouter(tenant) }, translate),
-    ),
-    row(cookie, Table.gateOut, Priority.normal, left, act(output(portNo))),
+    track(egressZone(tenant), Table.gateOut, translation(NatFlag.source, ipv4(egress.address))),
   ];
+}
+
+/** Nothing leaves under another address than the network's. */
+export function left({ cookie, egress }: Exit, portNo: number): Flow {
+  const match: Match = { reg1: portNo, ethType: ETH_TYPE_IPV4, ipv4Src: ipv4(egress.address) };
+  return row(cookie, Table.gateOut, Priority.normal, match, act(output(portNo)));
 }
 
 // What comes for the network's address is looked up among its connections; what is of none goes no further, unless its port
 // leads in. Of a packet that came back from that the address is the guest's, and the router sends it on. Answers to guests
 // go on as long as their connection is known; who has called, only while the port that was called leads to that guest.
-function entering({ cookie, tenant: { tenant, network }, egress }: Exit, inPort: number): Flow[] {
+export function entering({ cookie, tenant: { tenant, network }, egress }: Exit, inPort: number): Flow[] {
   const address = ipv4(egress.address);
   const ip: Match = { inPort, ethType: ETH_TYPE_IPV4 };
   const untracked = { value: 0, mask: CtState.tracked };
   const asked: Match = { ...ip, ipv4Dst: address, ctState: untracked };
   const look = (nat?: NxNat) =>
-    act(setField('reg0', Origin.outside), setField('reg2', tenant), track(tenant, Table.ingress, nat));
+    act(setField('reg0', Origin.outside), setField('reg2', tenant), track(egressZone(tenant), Table.ingress, nat));
   const goOn = actAndGo(Table.route, setField('ethSrc', SERVICE_MAC), setField('ethDst', SERVICE_MAC));
   const known: Match[] = [ANSWERS, ERRORS, CALLED].map((ctState) => ({ ctState }));
   const callers = (egress.forwards ?? []).flatMap(callerMatches);
@@ -148,7 +166,7 @@ function entering({ cookie, tenant: { tenant, network }, egress }: Exit, inPort:
   return [...flowsByKey(flows).values()];
 }
 
-function states(has: number, hasNot = 0): { value: number; mask: number } {
+export function states(has: number, hasNot = 0): { value: number; mask: number } {
   return { value: CtState.tracked | has, mask: CtState.tracked | has | hasNot };
 }
 
@@ -168,15 +186,14 @@ function callerMatches({ protocol, to, toPort }: Forward): Match[] {
   ];
 }
 
-function translation(flags: number, min: number, port?: number): NxNat {
+export function translation(flags: number, min: number, port?: number): NxNat {
   const ports = port === undefined ? {} : { ports: { min: port } };
   return { type: 'nx-nat', flags, addresses: { family: 'ipv4', min }, ...ports };
 }
 
 /** `nat`: new connections are remembered, and so translated; absent: only those that are known. */
-function track(tenant: number, recircTable: number, nat?: NxNat): Action {
+export function track(zone: number, recircTable: number, nat?: NxNat): Action {
   const flags = nat === undefined ? 0 : CtFlag.commit;
-  const zone = egressZone(tenant);
   return { type: 'nx-ct', flags, zone, recircTable, alg: 0, actions: [nat ?? { type: 'nx-nat', flags: 0 }] };
 }
 

@@ -11,6 +11,7 @@ import { egressFlows, egressGates } from './egress.ts';
 import { act, row } from './flow-row.ts';
 import { type Guest, heldTenants, placesOf } from './guest.ts';
 import { routeFlows } from './routing.ts';
+import { stubFlows } from './stubs.ts';
 import type { OverlayView, SwitchView } from './view.ts';
 import { Ways } from './ways.ts';
 
@@ -33,6 +34,7 @@ export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
     ...tenants.filter(({ isHere }) => isHere).flatMap((tenant) => tenant.guests.map(arpAnswer)),
     ...tenants.flatMap(routeFlows),
     ...tenants.flatMap((tenant) => egressFlows(common, ways, view, tenant)),
+    ...tenants.flatMap((tenant) => stubFlows(common, view, tenant)),
     ...egressGates(common, view, tenants),
     ...tenants.flatMap((tenant) => tenant.guests.flatMap((guest) => deliveryFlows(ways, guest, tenant))),
     ...memberFlows(overlay, common, guests),

@@ -32,6 +32,8 @@ export type ServiceEvent =
   | { readonly kind: 'malformed'; readonly portNo: number; readonly protocol: string; readonly fault: PacketFault }
   /** So many frames were dropped unseen, because the port sends too many; at most one such event per port and second. */
   | { readonly kind: 'limited'; readonly portNo: number; readonly frames: number }
+  /** The guest sent to a stub whose resource is elsewhere; nobody answers that. */
+  | { readonly kind: 'stub-asked'; readonly portNo: number; readonly guest: string; readonly stub: string }
   /** A name outside of the network was asked for, and refused; forwarding such questions would begin here. */
   | { readonly kind: 'name-beyond'; readonly portNo: number; readonly name: string; readonly type: string };
 

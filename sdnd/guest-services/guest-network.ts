@@ -30,6 +30,14 @@ export interface GuestSubnet {
   readonly router?: number;
 }
 
+/** An address that stands for a resource which is not at this node, or one port of that address. */
+export interface StubElsewhere {
+  readonly name: string;
+  readonly address: number;
+  /** Absent: whatever is sent to the address. */
+  readonly service?: { readonly protocol: 'tcp' | 'udp'; readonly port: number };
+}
+
 /** One tenant's network. */
 export interface GuestNetwork {
   readonly tenant: number;
@@ -47,6 +55,8 @@ export interface GuestNetwork {
   /** Of 64 bits, which hosts expect (RFC 4291, 2.5.1). */
   readonly ipv6?: { readonly prefix: bigint; readonly hasRouter: boolean };
   readonly hosts: readonly GuestHost[];
+  /** Absent: none. */
+  readonly stubs?: readonly StubElsewhere[];
 }
 
 /** A guest's port at this node: its number at the switch, the network and the one host that speaks there. */

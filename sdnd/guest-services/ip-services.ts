@@ -13,6 +13,7 @@ import { answerMetadata } from './metadata-responder.ts';
 import { answerNeighbour } from './neighbour-responder.ts';
 import { advertiseRouter } from './router-advertiser.ts';
 import { answerForRouter } from './router-responder.ts';
+import { askForStub } from './stub-asked.ts';
 
 export const DNS_PORT = 53;
 const UNSPECIFIED_IPV4 = 0;
@@ -27,6 +28,8 @@ export function answerIpv4(asker: Asker, bytes: Uint8Array): Answer {
   const isOwn = host.ipv4.includes(packet.source);
   if (!isOwn && packet.source !== UNSPECIFIED_IPV4) return refusal(asker, 'not-own-address');
   if (isOwn && packet.destination === METADATA_IPV4) return answerMetadata(asker, packet);
+  const asked = isOwn ? askForStub(asker, packet) : undefined;
+  if (asked !== undefined) return asked;
   const routed = isOwn ? answerForRouter(asker, packet) : undefined;
   if (routed !== undefined) return routed;
   if (packet.protocol !== IpProtocol.udp) return refusal(asker, 'not-for-services');

@@ -44,7 +44,7 @@ function ruleWords(flow: Flow, names: Names): string {
   const writer = writerOfCookie(cookie);
   if (writer === 'stranger') return "a stranger's rule";
   if (writer === 'prober') return 'a probe, to the agent';
-  if (writer === 'agent') return tableId === Table.ingress ? "to the services of the guest's node" : 'the port is open';
+  if (writer === 'agent') return agentWords(tableId);
   switch (tableId) {
     case Table.gateIn:
       return 'let in';
@@ -71,6 +71,11 @@ function ruleWords(flow: Flow, names: Names): string {
   }
 }
 
+function agentWords(tableId: number): string {
+  if (tableId === Table.ingress) return "to the services of the guest's node";
+  return tableId === Table.route ? 'for a stub of another place: told, and goes no further' : 'the port is open';
+}
+
 function ingressWords({ match, priority }: Flow, { guestOf }: Names): string {
   if (match.ctState !== undefined) return 'an answer from outside';
   const from = nameOf(match.ethSrc, guestOf);
@@ -90,12 +95,14 @@ function groupWords({ priority }: Flow): string {
 function routeWords(flow: Flow, { guestOf }: Names): string {
   if (flow.priority === Priority.normal) return 'for nobody in the subnets of its network';
   if (flow.priority === Priority.fallback) return "to its network's way out";
+  if (flow.priority === Priority.detour) return "for a stub: under its resource's address";
   const mac = actionsOf(flow).find((action) => action.type === 'set-field' && action.field === 'ethDst');
   const to = mac?.type === 'set-field' ? nameOf(mac.value, guestOf) : 'its subnet';
   return `routed to ${to}, one off its time to live`;
 }
 
 function forwardWords(flow: Flow, { guestOf }: Names): string {
+  if (flow.match.ctState !== undefined) return "out to a stub's resource";
   const to = nameOf(flow.match.ethDst, guestOf);
   const address = tunnelOf(flow);
   if (address === undefined && flow.match.ethDst === SERVICE_MAC) return "out under its network's address";

@@ -46,10 +46,11 @@ test('it is pinned only where it is; elsewhere its VM waits, and that is seen', 
   await boot('beta', spec);
   await until('it waits', async () => {
     const [event] = await events();
-    return event !== undefined && event.waiting > 0 ? '' : 'no event yet';
+    return event !== undefined && 'waiting' in event && event.waiting > 0 ? '' : 'no event yet';
   });
   const [event] = await events();
-  assert.equal([event?.vm, event?.image, event?.place, event?.endedMs], [vm, image, 'alpha', null]);
+  if (event === undefined || !('image' in event)) throw new Error('it is of no image');
+  assert.equal([event.vm, event.image, event.place, event.endedMs], [vm, image, 'alpha', null]);
   assert.is((await refusal(operator.call('vm.migrate', { vm, to: 'gamma' }))).code, 'MIGRATION_FAILED');
 });
 

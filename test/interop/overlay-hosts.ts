@@ -1,7 +1,7 @@
 // Hosts on the overlay of three switches, in place of guests and their users: what they send and what reaches them. Not a
 // test itself.
 import * as assert from 'uvu/assert';
-import { runIn } from '../../lab/namespace.ts';
+import { createVethPair, runIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { answeredPings } from './pings.ts';
@@ -9,6 +9,13 @@ import type { Host, NodeName, ThreeSwitches } from './three-switches.ts';
 
 /** A busy switch may hold the last ones up for longer than ping waits for them: 1 s. */
 const SPARE_PINGS = 100;
+const GUEST_MTU_BYTES = 1330;
+
+interface Move {
+  readonly epoch: number;
+  readonly old: string;
+  readonly next: string;
+}
 
 /** Hosts by name. */
 export class OverlayHosts {
@@ -39,6 +46,26 @@ export class OverlayHosts {
     this.add(role, await this.#net.addHost(role, node, portName(owner), mac, `10.88.0.${last}`));
     const { port } = await this.#net.agent(node, 'port.attach', { owner, mac });
     assert.is(port, portName(owner));
+  }
+
+  /**
+   * Moves a guest: its one device goes (`old`), and another that its new node's switch has comes (`next`), with the same
+   * addresses. The epoch is above all that it had.
+   */
+  async move(owner: string, from: NodeName, to: NodeName, { epoch, old, next }: Move): Promise<void> {
+    const net = this.#net;
+    const { namespace, mac, ip } = this.host(owner);
+    const port = portName(owner);
+    const near = { namespace: net.namespaceOf(to), device: port };
+    await createVethPair(near, { namespace, device: next, mac }, GUEST_MTU_BYTES);
+    await net.agent(to, 'port.attach', { owner, mac });
+    const migration = String(epoch).padStart(16, '0');
+    await net.sdnd('migration.prepare', { migration, to: this.binding(owner, to, port, epoch) });
+    await net.agent(from, 'port.close', { owner });
+    const words = `ip address del ${ip}/24 dev ${old} && ip address add ${ip}/24 dev ${next}`;
+    await runIn(namespace, 'sh', ['-c', words]);
+    await net.agent(to, 'port.open', { owner });
+    await net.sdnd('migration.complete', { migration });
   }
 
   /** The owner's addresses at a port. */

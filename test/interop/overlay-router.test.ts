@@ -10,7 +10,7 @@ import { createVethPair, runIn, spawnIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import { within } from '../unit/common/members.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
-import { type NodeName, ThreeSwitches } from './three-switches.ts';
+import { ADDRESS, type NodeName, ThreeSwitches } from './three-switches.ts';
 
 const WITHIN_MS = 60_000;
 const GUEST_MTU_BYTES = 1330;
@@ -240,7 +240,7 @@ router('under another address who never pauses is heard again', async () => {
   await net.sdnd('networks.set', {
     networks: [{ ...NETWORK, egress: { ...NETWORK.egress, address: OTHER_ADDRESS } }],
   });
-  await eventually('the guest is heard again', async () => heardAs.has(OTHER_ADDRESS));
+  await net.eventually('the guest is heard again', async () => heardAs.has(OTHER_ADDRESS));
 });
 
 router('installed is what is wanted, and a second look finds nothing', async () => {

@@ -184,6 +184,11 @@ export class ThreeSwitches {
     return this.#call(switchAgentContract, node, SWITCH_AGENT_PORT, method, params);
   }
 
+  /** Where a node's identity lies, for a program of a test's own there. */
+  identityOf(node: NodeName): string {
+    return this.#identity(node);
+  }
+
   /** How long the last call took, ms. */
   get tookMs(): number {
     return this.#caller?.tookMs ?? 0;

@@ -1,9 +1,9 @@
 // The frames that guests of a simulated network send: to another in their subnet by its address, to one in another subnet
 // by the router's, and what is to be seen of that where they come out.
-import { ethAddress, ipv4 } from '@openflow/ofp';
+import { ethAddress, ipv4, ipv4Text } from '@openflow/ofp';
 import { egressMac } from '../../sdnd/forwarding/egress.ts';
 import { SERVICE_MAC } from '../../sdnd/pipeline.ts';
-import type { Egress, GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
+import type { Egress, GuestNetworkPlan, NetworkExit, NetworkStub } from '../../wire/contracts/guest-network.ts';
 import type { Frame } from './net-switch.ts';
 import type { SimGuest } from './net-world.ts';
 
@@ -20,6 +20,8 @@ const OUTSIDE = ipv4('203.0.113.9');
 /** The same for all, so that translated ones would meet. */
 const PORT = 40_000;
 const FAR_PORT = 443;
+/** From which on stubs are called, each from another: nothing else tells two connections to one resource apart. */
+const STUB_PORT = 41_000;
 /** Above it, one for each guest, are those at which they can be called, at `PORT` of theirs. */
 const CALLED_PORT = 8_000;
 const CALLER_PORT = 50_000;
@@ -27,20 +29,40 @@ const CALLER_PORT = 50_000;
 const HOSTS_MAX = 7;
 const SUBNET_BITS = 24;
 
-/** The subnets of every tenant: the same for all. */
-/** `exit`: the node of the tenant's way out, if it has one. */
-export function networkOf(tenant: number, exit: string | undefined): GuestNetworkPlan {
+/**
+ * The subnets of every tenant: the same for all. `exit`: the node of the tenant's way out, if it has one; `stubsAt`: where the
+ * resources of its stubs are.
+ */
+export function networkOf(tenant: number, exit?: string, stubsAt?: string): GuestNetworkPlan {
   const subnets = Array.from({ length: SUBNETS }, (_, index) => ({
     ...{ subnet: `10.88.${index}.0`, bits: SUBNET_BITS },
     services: `10.88.${index}.254`,
   }));
-  const network = { tenant, name: `tenant${tenant}`, subnets };
+  const stubs = stubsAt === undefined ? {} : stubsOf(tenant, stubsAt, exit);
+  const network = { tenant, name: `tenant${tenant}`, subnets, ...stubs };
   const forwards = Array.from({ length: HOSTS_MAX }, (_, index) => ({
     ...{ protocol: 'tcp' as const, port: CALLED_PORT + index + 1 },
     ...{ to: addressesOf(index + 1).ip, toPort: PORT },
   }));
   const egress = { port: EXIT_PORT, address: `198.51.100.${tenant}`, nextHop: NEXT_HOP, forwards };
   return exit === undefined ? network : { ...network, egress: { node: exit, ...egress } };
+}
+
+/** Two lead to one resource, and one to an address that guests call by itself too; the same for all tenants. */
+function stubsOf(
+  tenant: number,
+  node: string,
+  exit: string | undefined,
+): Pick<GuestNetworkPlan, 'stubs' | 'stubExits'> {
+  const service = (port: number) => ({ service: { protocol: 'tcp' as const, port, toPort: 5433 } });
+  const orders = { address: '10.88.0.200', to: '203.0.113.10', nodes: [node] };
+  const stubs = [
+    { name: 'orders', ...orders, ...service(5432) },
+    { name: 'more-orders', ...orders, ...service(5434) },
+    { name: 'store', address: '10.88.1.200', to: ipv4Text(OUTSIDE), nodes: [node] },
+  ];
+  const address = `198.51.100.${exit === node ? tenant : 100 + tenant}`;
+  return { stubs, stubExits: [{ node, port: EXIT_PORT, address, nextHop: NEXT_HOP }] };
 }
 
 /** The addresses of a tenant's guest by its number there; guests of one subnet and of two are next to each other. */
@@ -79,10 +101,37 @@ export function outwards(from: SimGuest, inPort: number | undefined): Frame {
 
 /** What is wrong with a frame of a network that has come out to the outside. */
 export function faultOutside(frame: Frame, { egress }: GuestNetworkPlan): string | undefined {
-  if (egress === undefined) return 'of a network that has no way out';
+  return egress === undefined ? 'of a network that has no way out' : faultAtExit(frame, egress);
+}
+
+function faultAtExit(frame: Frame, egress: NetworkExit): string | undefined {
   if (frame.ipv4Src !== ipv4(egress.address)) return `under ${frame.ipv4Src}`;
   if (frame.ethDst !== egress.nextHop || frame.ethSrc !== egressMac(egress.address)) return `to ${frame.ethDst}`;
   return frame.ipTtl === TTL - 1 ? undefined : `with ${frame.ipTtl} hops left`;
+}
+
+/** A packet of a guest's connection to a stub. */
+export function callOf(from: SimGuest, { address, service }: NetworkStub, inPort: number | undefined): Frame {
+  const ports = { tcpSrc: callerPort(service), tcpDst: service?.port ?? FAR_PORT };
+  return { ...outwards(from, inPort), ipv4Dst: ipv4(address), ...ports };
+}
+
+/** What is wrong with a packet for a stub that has come out to its resource. */
+export function faultAtResource(frame: Frame, { to, service }: NetworkStub, exit: NetworkExit): string | undefined {
+  if (frame.ipv4Dst !== ipv4(to)) return `for ${frame.ipv4Dst}`;
+  if (frame.tcpDst !== (service?.toPort ?? FAR_PORT)) return `for port ${frame.tcpDst}`;
+  return faultAtExit(frame, exit);
+}
+
+/** What is wrong with what a resource has answered, where a guest hears it. */
+export function faultFromStub(frame: Frame, { address, service }: NetworkStub, to: SimGuest): string | undefined {
+  if (frame.ipv4Src !== ipv4(address)) return `from ${frame.ipv4Src}`;
+  if (frame.tcpSrc !== (service?.port ?? FAR_PORT)) return `from port ${frame.tcpSrc}`;
+  return faultInside(frame, to, callerPort(service));
+}
+
+function callerPort(service: NetworkStub['service']): number {
+  return STUB_PORT + (service?.port ?? 0);
 }
 
 /** The answer of somebody outside to a frame that has come out there; to another port it is none. */
@@ -106,9 +155,9 @@ export function answerOf(from: SimGuest, inPort: number | undefined): Frame {
 }
 
 /** What is wrong with an answer that has come to a guest. */
-export function faultInside(frame: Frame, to: SimGuest): string | undefined {
+export function faultInside(frame: Frame, to: SimGuest, port = PORT): string | undefined {
   if (frame.ethDst !== to.mac || frame.ethSrc !== SERVICE_MAC) return `from ${frame.ethSrc} to ${frame.ethDst}`;
-  if (frame.ipv4Dst !== ipv4(to.ip) || frame.tcpDst !== PORT) return `for ${frame.ipv4Dst}, port ${frame.tcpDst}`;
+  if (frame.ipv4Dst !== ipv4(to.ip) || frame.tcpDst !== port) return `for ${frame.ipv4Dst}, port ${frame.tcpDst}`;
   return frame.ipTtl === TTL - 1 ? undefined : `with ${frame.ipTtl} hops left`;
 }
 

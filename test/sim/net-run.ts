@@ -17,8 +17,8 @@ export interface NetSums {
   tunnelsMost: number;
 }
 
-export function runNetSeed(seed: number): NetResult {
-  const story = new NetStory(new Prng(seed));
+export function runNetSeed(seed: number, worlds: NetWorlds = {}): NetResult {
+  const story = new NetStory(new Prng(seed), worlds);
   const { world } = story;
   try {
     story.run();
@@ -29,11 +29,21 @@ export function runNetSeed(seed: number): NetResult {
   return { seed, violations, trace, walks, tunnelsMost };
 }
 
+/** Of which worlds the seeds are. */
+interface NetWorlds {
+  readonly hasStubs?: boolean;
+}
+
 /** Runs the seeds from `first` on; calls back for each that broke a promise. */
-export function runNetSeeds(first: number, count: number, failed: (result: NetResult) => void): NetSums {
+export function runNetSeeds(
+  first: number,
+  count: number,
+  failed: (result: NetResult) => void,
+  worlds: NetWorlds = {},
+): NetSums {
   const sums: NetSums = { walks: 0, tunnelsMost: 0 };
   for (let seed = first; seed < first + count; seed++) {
-    const result = runNetSeed(seed);
+    const result = runNetSeed(seed, worlds);
     sums.walks += result.walks;
     sums.tunnelsMost = Math.max(sums.tunnelsMost, result.tunnelsMost);
     if (result.violations.length > 0) failed(result);

@@ -21,11 +21,13 @@ export class NetStory {
   #epoch = 1;
   #migrations = 0;
 
-  constructor(draw: Prng) {
+  /** `hasStubs`: also of networks with stubs; without them a seed tells the story that it told before there were any. */
+  constructor(draw: Prng, { hasStubs = false } = {}) {
     this.#draw = draw;
     const topology = drawTopology(draw);
     const guests = drawGuests(draw);
-    this.world = new NetWorld(topology, guests, drawExits(draw, topology, guests));
+    const exits = drawExits(draw, topology, guests);
+    this.world = new NetWorld(topology, guests, { exits, ...(hasStubs && { stubs: stubPlaces(topology, guests) }) });
   }
 
   /** Answers when the story is over, or at the first thing that went wrong. */
@@ -170,6 +172,7 @@ export class NetStory {
   #settled(): void {
     const { world } = this;
     world.checkArp();
+    world.stubs.checkArp();
     world.checkHeld();
     world.outside.checkUnasked();
     for (let look = 0; look < FENCED_LOOKS; look++) {
@@ -222,6 +225,17 @@ function drawExits(draw: Prng, { members }: NetTopology, guests: readonly SimGue
     [...tenants].flatMap((tenant) => {
       const node = members[draw.integer(members.length)]?.node;
       return node === undefined || draw.chance(0.25) ? [] : [[tenant, node] as const];
+    }),
+  );
+}
+
+/** By tenant the node of its stubs' resources. */
+function stubPlaces({ members }: NetTopology, guests: readonly SimGuest[]): Map<number, string> {
+  const tenants = new Set(guests.map(({ tenant }) => tenant));
+  return new Map(
+    [...tenants].flatMap((tenant) => {
+      const node = members[(tenant + guests.length) % members.length]?.node;
+      return node === undefined ? [] : [[tenant, node] as const];
     }),
   );
 }

@@ -141,7 +141,9 @@ export class SimSwitch {
             if (action.recircTable === NX_CT_NO_TABLE) this.#connections.track(forked, action);
             else this.#run(action.recircTable, this.#connections.track(forked, action), sent, tracks + 1);
           }
-        } else throw new Error(`unknown instruction ${instruction.type}`);
+        }
+        // Its meter is not what a frame of a simulation meets.
+        else if (instruction.type !== 'meter') throw new Error(`unknown instruction ${instruction.type}`);
       }
       if (next !== undefined && next <= table) throw new Error(`from table ${table} to ${next}`);
       table = next;
@@ -223,6 +225,7 @@ function act(actions: readonly Action[], start: Frame, sent: Sent[]): Acted {
       frame = { ...frame, ipTtl: Number(frame.ipTtl) - 1 };
     } else if (action.type === 'nx-ct') forks.push({ action, frame });
     else if (action.type === 'output') send(action.port, frame, sent);
+    else if (action.type === 'nx-controller') sent.push({ portNo: PortNumber.controller, frame });
     else throw new Error(`unknown action ${action.type}`);
   }
   return { frame, forks };

@@ -8,6 +8,7 @@ import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { NetControl } from './net-control.ts';
 import { arpOf, EXIT_PORT, EXIT_PORT_NO, faultOf, frameOf, networkOf } from './net-frames.ts';
 import { NetOutside } from './net-outside.ts';
+import { NetStubs } from './net-stubs.ts';
 import { type Frame, keyOf, SimSwitch } from './net-switch.ts';
 import type { NetTopology } from './net-topology.ts';
 import { type Delivery, type Underlay, walk } from './net-walk.ts';
@@ -15,6 +16,8 @@ import { type Delivery, type Underlay, walk } from './net-walk.ts';
 const ETH_TYPE_IPV4 = 0x0800;
 /** Of the states one in so many is looked at for the way out too. */
 const OUTSIDE_ONE_IN = 3;
+/** The same for the stubs. */
+const STUBS_ONE_IN = 6;
 const PORTS_A_NODE = 64;
 
 /** A guest: its tenant and its addresses, which one of another tenant may have too. */
@@ -41,13 +44,18 @@ export class NetWorld {
   /** That were looked at. */
   #states = 0;
   readonly outside = new NetOutside(this);
+  readonly stubs = new NetStubs(this);
   /** Where each guest's port passes frames: nowhere, or at one node. */
   readonly #open = new Map<string, string>();
   /** Ports by node and name. */
   readonly #ports = new Map<string, Map<string, number>>();
 
-  /** `exits`: by tenant the node of its way out. */
-  constructor(topology: NetTopology, guests: readonly SimGuest[], exits: ReadonlyMap<number, string> = new Map()) {
+  /** `exits`, `stubs`: by tenant the node of its way out, and of the resources of its stubs. */
+  constructor(
+    topology: NetTopology,
+    guests: readonly SimGuest[],
+    { exits, stubs }: { exits?: ReadonlyMap<number, string>; stubs?: ReadonlyMap<number, string> } = {},
+  ) {
     this.topology = topology;
     this.switches = topology.members.map(({ node }) => new SimSwitch(node));
     this.guests = guests;
@@ -56,7 +64,7 @@ export class NetWorld {
     this.control = new NetControl(this.switches, (node) => this.#portsOf(node));
     this.control.command({ kind: 'members', members: [...topology.members] });
     const tenants = new Set(guests.map(({ tenant }) => tenant));
-    const networks = [...tenants].map((tenant) => networkOf(tenant, exits.get(tenant)));
+    const networks = [...tenants].map((tenant) => networkOf(tenant, exits?.get(tenant), stubs?.get(tenant)));
     this.control.command({ kind: 'networks', networks });
   }
 
@@ -115,6 +123,7 @@ export class NetWorld {
       if (node === undefined) continue;
       for (const to of this.guests) if (to !== from && to.mac !== from.mac) this.#checkPair(from, node, to, demanded);
       if (this.#states % OUTSIDE_ONE_IN === 0) this.outside.check(from, node, demanded(from, from));
+      if (this.#states % STUBS_ONE_IN === 0) this.stubs.check(from, node, demanded(from, from));
     }
     this.checked?.();
   }

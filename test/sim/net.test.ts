@@ -6,17 +6,27 @@ import { type NetResult, runNetSeed, runNetSeeds } from './net-run.ts';
 /** Of these, and two more, every planted bug is shown by one. */
 const FIRST_SEED = 100;
 const SEEDS = 30;
+const STUB_SEEDS = 8;
 const TWO_MORE = [145, 377];
+
+function noteIn(failures: string[]): (result: NetResult) => void {
+  return ({ seed, violations, trace }) => {
+    failures.push(`seed ${seed}: ${violations[0]}\n${trace.slice(-12).join('\n')}`);
+  };
+}
 
 test('worlds of guests that move: every frame after every flow-mod', () => {
   const failures: string[] = [];
-  const failed = ({ seed, violations, trace }: NetResult): void => {
-    failures.push(`seed ${seed}: ${violations[0]}\n${trace.slice(-12).join('\n')}`);
-  };
-  const { walks } = runNetSeeds(FIRST_SEED, SEEDS, failed);
-  for (const seed of TWO_MORE) runNetSeeds(seed, 1, failed);
+  const { walks } = runNetSeeds(FIRST_SEED, SEEDS, noteIn(failures));
+  for (const seed of TWO_MORE) runNetSeeds(seed, 1, noteIn(failures));
   assert.equal(failures, []);
   assert.ok(walks > 200_000, `${walks} walks`);
+});
+
+test('networks with stubs: where the resource is, its guests speak with it; elsewhere their agent alone is told', () => {
+  const failures: string[] = [];
+  runNetSeeds(FIRST_SEED, STUB_SEEDS, noteIn(failures), { hasStubs: true });
+  assert.equal(failures, []);
 });
 
 test('a seed tells its whole story again', () => {

@@ -6,6 +6,8 @@ import { Ipv4, Mac, Name, PortName } from '../names.ts';
 const Count = Type.Integer({ minimum: 0 });
 /** Of TCP or UDP. */
 const Port = Type.Integer({ minimum: 1, maximum: 0xffff });
+/** Each is an entry for every port of a switch. */
+export const STUBS_MAX = 64;
 
 /** Addresses of guests that reach each other without a router. */
 export const GuestSubnet = Type.Object({
@@ -37,8 +39,8 @@ export const NodeOutside = Type.Object({
 });
 export type NodeOutside = Type.Static<typeof NodeOutside>;
 
-/** How a network's guests reach what is outside, and are seen there. */
-export const Egress = Type.Object({
+/** Where a network's guests leave, and how they are seen there. */
+export const NetworkExit = Type.Object({
   /** Connections stay with it, wherever their guests move. */
   node: Name,
   /** The port of its switch that leads outside. */
@@ -47,10 +49,43 @@ export const Egress = Type.Object({
   address: Ipv4,
   /** Whom frames are sent to by that port. */
   nextHop: Mac,
+});
+export type NetworkExit = Type.Static<typeof NetworkExit>;
+
+/** How a network's guests reach what is outside, and are seen there. */
+export const Egress = Type.Object({
+  ...NetworkExit.properties,
   /** What may be called from outside; no two of one protocol and port. Guests see who calls. */
   forwards: Type.Optional(Type.Array(Forward)),
 });
 export type Egress = Type.Static<typeof Egress>;
+
+/** An address of a network that stands for a resource outside of it, and that resource. */
+export const StubTarget = Type.Object({
+  /** Of a subnet of the network, and no guest's; guests find it by the stub's name too. */
+  address: Ipv4,
+  /** What of the address leads to the resource. Absent: all of it, by the same ports. */
+  service: Type.Optional(
+    Type.Object({
+      protocol: Type.Union([Type.Literal('tcp'), Type.Literal('udp')]),
+      port: Port,
+      /** At the resource. */
+      toPort: Port,
+    }),
+  ),
+  /** The resource's address where it is. */
+  to: Ipv4,
+});
+export type StubTarget = Type.Static<typeof StubTarget>;
+
+/** A stub as switches are set by it. */
+export const NetworkStub = Type.Object({
+  name: Name,
+  ...StubTarget.properties,
+  /** Where the resource is reached: guests there are led to it, and of those of other nodes it is told that they ask. */
+  nodes: Type.Array(Name),
+});
+export type NetworkStub = Type.Static<typeof NetworkStub>;
 
 /** One tenant's network: guests of its subnets reach each other, and guests of no other tenant. */
 export const GuestNetworkPlan = Type.Object({
@@ -61,6 +96,10 @@ export const GuestNetworkPlan = Type.Object({
   subnets: Type.Array(GuestSubnet, { minItems: 1 }),
   /** Absent: its guests reach each other alone. */
   egress: Type.Optional(Egress),
+  /** Of one address at most one without a service, or several services that differ. */
+  stubs: Type.Optional(Type.Array(NetworkStub, { maxItems: STUBS_MAX })),
+  /** Where guests leave for the resources of stubs, one of a node; at the node of `egress` they leave as by that. */
+  stubExits: Type.Optional(Type.Array(NetworkExit)),
 });
 export type GuestNetworkPlan = Type.Static<typeof GuestNetworkPlan>;
 

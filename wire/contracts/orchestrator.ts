@@ -14,6 +14,7 @@ import { HeatCells } from './heat.ts';
 import { Capabilities } from './hypervisor.ts';
 import { ClusterMetrics } from './metrics.ts';
 import { ControllerState } from './network-controllers.ts';
+import { stubCalls } from './network-stubs.ts';
 import { PropagationSettings } from './propagation.ts';
 import { readerCalls } from './readers.ts';
 import { RebuildReport } from './rebuild.ts';
@@ -122,6 +123,7 @@ export const orchestratorContract = contract('orchestrator', {
   ...cacheCalls,
   ...readerCalls,
   ...egressCalls,
+  ...stubCalls,
   /** Has a node (default: where the image is open, or was closed last) read and compare all that it holds of an image. */
   'image.scrub': method(
     ['operator'],

@@ -164,12 +164,10 @@ test('a VM that waits is told of once, with how many requests, until it has move
   await events.see('web', [storeImage({ stub })]);
   stand.clock.turn(5_000);
   await events.see('web', [storeImage({ stub: { ...stub, waiting: 3 } })]);
-  const [event, ...others] = events.list();
-  assert.equal(
-    [event?.vm, event?.node, event?.image, event?.place, event?.waiting],
-    ['web', 'beta', 'web', 'alpha', 3],
-  );
-  assert.equal([event?.endedMs, others], [null, []]);
+  const known = events.list();
+  const [asked] = known.map(({ atMs: _, ...event }) => event);
+  assert.equal(asked, { vm: 'web', node: 'beta', image: 'web', place: 'alpha', waiting: 3, endedMs: null });
+  assert.is(known.length, 1);
   await state.put('vms', 'web', vmRecord({ node: 'alpha' }));
   await events.see('web', [storeImage()]);
   assert.is(typeof events.list()[0]?.endedMs, 'number');

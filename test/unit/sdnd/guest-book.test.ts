@@ -11,8 +11,9 @@ import { createLog } from '../../../common/log.ts';
 import { flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
 import { GuestBook } from '../../../sdnd/guest-book.ts';
+import { NetworkDirectory } from '../../../sdnd/guest-services/guest-network.ts';
 import { GuestServices } from '../../../sdnd/guest-services/guest-services.ts';
-import { AGENT_PORT_FIRST, isAgentCookie, Table } from '../../../sdnd/pipeline.ts';
+import { AGENT_PORT_FIRST, isAgentCookie, SERVICE_MAC, Table } from '../../../sdnd/pipeline.ts';
 import { ServedGuests } from '../../../sdnd/served-guests.ts';
 import { isServiceFlow, metersAfter, metersBefore, serviceFlows } from '../../../sdnd/service-flows.ts';
 import type { GuestNews } from '../../../wire/contracts/guest-network.ts';
@@ -30,7 +31,7 @@ function news(term: number, revision: number, guests: readonly (typeof WEB)[] = 
 }
 
 function openBook(name: string): Promise<GuestBook> {
-  return GuestBook.open(realDisk, join(folder, name));
+  return GuestBook.open(realDisk, join(folder, name), 'alpha');
 }
 
 books.after(() => rmSync(folder, { recursive: true }));
@@ -65,7 +66,7 @@ books('it does not go back, neither to an earlier revision nor to an earlier con
 
 books('what cannot be kept does not count', async () => {
   const full = { readWhole: realDisk.readWhole, replace: () => Promise.reject(new Error('ENOSPC')) };
-  const book = await GuestBook.open(full, join(folder, 'full'));
+  const book = await GuestBook.open(full, join(folder, 'full'), 'alpha');
   await book.keep(news(1, 1)).catch(() => undefined);
   assert.equal(book.served([PORT]).ports, []);
 });
@@ -91,12 +92,13 @@ books('a port whose MAC address is another than the guest has is not served', as
 
 async function servedGuests(name: string) {
   const ports = [PORT];
-  const seen = { changes: 0 };
+  const seen = { changes: 0, asked: [] as string[] };
   const services = new GuestServices();
   const guests = new ServedGuests({
     book: await openBook(name),
     services,
     ports: () => ports,
+    asked: (guest, stub) => void seen.asked.push(`${guest} ${stub}`),
     changed: () => void seen.changes++,
     clock: new TurnedClock(),
     log: createLog('book', 'silent'),
@@ -150,5 +152,35 @@ books(
     assert.is(gone?.type === 'meter-mod' && gone.command, 'delete');
   },
 );
+
+books('a stub leads to the agent where its resource is elsewhere, and is found by its name everywhere', async () => {
+  const { guests, seen } = await servedGuests('stubs');
+  const service = { protocol: 'tcp' as const, port: 5432, toPort: 5433 };
+  const stub = { address: '10.88.0.200', to: '203.0.113.10' };
+  const stubs = [
+    { ...stub, name: 'there', service, nodes: ['beta'] },
+    { ...stub, name: 'here', service: { ...service, port: 80 }, nodes: ['beta', 'alpha'] },
+    { ...stub, name: 'web', address: '10.88.0.201', nodes: ['beta'] },
+  ];
+  const told = news(1, 1);
+  await guests.set({ ...told, networks: told.networks.map((network) => ({ ...network, stubs })) });
+  const flows = guests.served.flatMap(serviceFlows).filter(({ tableId }) => tableId === Table.route);
+  const router = { inPort: AGENT_PORT_FIRST, ethSrc: ethAddress(WEB.mac), ethDst: SERVICE_MAC, ethType: 0x0800 };
+  assert.equal(
+    flows.map(({ match }) => match),
+    [
+      { ...router, ipv4Dst: ipv4(stub.address), ipProto: 6, tcpDst: 5432 },
+      { ...router, ipv4Dst: ipv4('10.88.0.201') },
+    ],
+  );
+  assert.ok(flows.every(isServiceFlow));
+  assert.ok(flows.every(({ instructions }) => instructions[0]?.type === 'meter'));
+  const [network] = guests.served.map((one) => new NetworkDirectory(one.network));
+  assert.is(network?.hostNamed('here')?.ipv4[0], ipv4(stub.address));
+  assert.is(network?.macOf(ipv4(stub.address)), SERVICE_MAC);
+  assert.equal(network?.hostNamed('web')?.ipv4, [ipv4(WEB.ip)], 'a guest comes before a stub of its name');
+  guests.tell({ kind: 'stub-asked', portNo: AGENT_PORT_FIRST, guest: 'web', stub: 'there' });
+  assert.equal(seen.asked, ['web there']);
+});
 
 books.run();

@@ -214,12 +214,15 @@ test('networks that could be taken for each other are refused', () => {
     return { tenant, name: `t${tenant}`, subnets, egress };
   };
   const first = network(1, '198.51.100.1');
-  const zones = AGENT_PORT_FIRST - 1;
+  const zones = AGENT_PORT_FIRST / 2 - 1;
+  const { egress: _, ...bare } = network(2, '198.51.100.2');
+  checkNetworks([{ ...first, stubExits: [first.egress] }]);
   checkNetworks([first, network(2, '198.51.100.2'), network(1 + zones, '198.51.100.3', 'beta')]);
   for (const second of [
     network(1, '198.51.100.2'),
     network(2, '198.51.100.1', 'beta'),
     network(1 + zones, '198.51.100.2'),
+    { ...bare, stubExits: [first.egress] },
   ])
     assert.is(
       refusal(() => checkNetworks([first, second])),

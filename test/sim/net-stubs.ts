@@ -1,0 +1,114 @@
+// The stubs of a simulated network: what a guest sends to one comes out once to its resource where that is, and the answer is
+// the stub's; elsewhere the guest's own agent is told of it, and nobody else hears it.
+import { ethAddress, ipv4, PortNumber } from '@openflow/ofp';
+import { flowsByKey } from '../../sdnd/flow.ts';
+import { diffFlows, flowMods } from '../../sdnd/flow-diff.ts';
+import { SERVICE_MAC, Table } from '../../sdnd/pipeline.ts';
+import { serviceFlows } from '../../sdnd/service-flows.ts';
+import type { NetworkExit, NetworkStub } from '../../wire/contracts/guest-network.ts';
+import { answerTo, arpOf, callOf, EXIT_PORT_NO, faultAtResource, faultFromStub } from './net-frames.ts';
+import type { Frame } from './net-switch.ts';
+import type { Delivery } from './net-walk.ts';
+import type { NetWorld, SimGuest } from './net-world.ts';
+
+export class NetStubs {
+  readonly #world: NetWorld;
+
+  constructor(world: NetWorld) {
+    this.#world = world;
+  }
+
+  /** From an open guest to each of its network's stubs, and back to it. `isDemanded`: all must get there. */
+  check(from: SimGuest, node: string, isDemanded: boolean): void {
+    const network = this.#world.control.overlay.networks.find(({ tenant }) => tenant === from.tenant);
+    for (const stub of network?.stubs ?? []) {
+      const exit = network?.stubExits?.find((one) => one.node === node);
+      if (stub.nodes.includes(node) && exit !== undefined) this.#checkHere(from, stub, exit, isDemanded);
+      else this.#checkElsewhere(from, node, stub, isDemanded);
+    }
+  }
+
+  #checkHere(from: SimGuest, stub: NetworkStub, exit: NetworkExit, isDemanded: boolean): void {
+    const { node } = exit;
+    const what = `${from.owner} at ${node} to stub ${stub.name}`;
+    const [out, ...more] = this.#follow(node, callOf(from, stub, this.#world.portNo(from.owner, node)), what);
+    if (more.length > 0) this.#world.fail(`twice: ${what}`);
+    if (out === undefined && isDemanded) this.#world.fail(`a black hole: ${what}`);
+    if (out === undefined) return;
+    if (out.node !== node || out.portNo !== EXIT_PORT_NO)
+      this.#world.fail(`a leak: ${what} came out at port ${out.portNo} of ${out.node}`);
+    const fault = faultAtResource(out.frame, stub, exit);
+    if (fault !== undefined) this.#world.fail(`changed: ${what} came out ${fault}`);
+    else this.#checkBack(from, stub, { node, called: out.frame, isDemanded });
+  }
+
+  #checkBack(
+    to: SimGuest,
+    stub: NetworkStub,
+    { node, called, isDemanded }: { node: string; called: Frame; isDemanded: boolean },
+  ): void {
+    const what = `the answer of stub ${stub.name} to ${to.owner} at ${node}`;
+    const [back, ...more] = this.#follow(node, answerTo(called), what);
+    if (more.length > 0) this.#world.fail(`twice: ${what}`);
+    if (back === undefined && isDemanded) this.#world.fail(`a black hole: ${what}`);
+    if (back === undefined) return;
+    if (back.node !== node || back.portNo !== this.#world.portNo(to.owner, node))
+      this.#world.fail(`a leak: ${what} came to port ${back.portNo} of ${back.node}`);
+    const fault = faultFromStub(back.frame, stub, to);
+    if (fault !== undefined) this.#world.fail(`changed: ${what} came ${fault}`);
+  }
+
+  #checkElsewhere(from: SimGuest, node: string, stub: NetworkStub, isDemanded: boolean): void {
+    const what = `${from.owner} at ${node} to stub ${stub.name}, whose resource is at ${stub.nodes.join()}`;
+    const portNo = this.#world.portNo(from.owner, node);
+    const heard = this.#follow(node, callOf(from, stub, portNo), what, () => this.#lead(from, node, stub));
+    const told = heard.filter((one) => one.node === node && one.portNo === PortNumber.controller);
+    if (told.length < heard.length || told.length > 1) this.#world.fail(`heard: ${what}`);
+    if (told.length === 0 && isDemanded) this.#world.fail(`not told: ${what}`);
+  }
+
+  /** The agent's way for it at the guest's port. */
+  #lead(from: SimGuest, node: string, { name, address, service }: NetworkStub): void {
+    const stubs = [{ name, address: ipv4(address), ...(service !== undefined && { service }) }];
+    const network = {
+      tenant: from.tenant,
+      domain: '',
+      mtuBytes: 0,
+      serviceMac: SERVICE_MAC,
+      subnets: [],
+      hosts: [],
+      stubs,
+    };
+    const portNo = this.#world.portNo(from.owner, node);
+    if (portNo === undefined) return;
+    const flows = serviceFlows({ portNo, mac: ethAddress(from.mac), network }).filter(
+      (one) => one.tableId === Table.route,
+    );
+    for (const mod of flowMods(diffFlows(flowsByKey(flows), new Map()))) this.#world.at(node).apply(mod);
+  }
+
+  /** ARP for a stub is answered in the router's name, wherever its resource is. */
+  checkArp(): void {
+    for (const from of this.#world.guests) {
+      const node = this.#world.openAt(from.owner);
+      if (node === undefined || this.#world.control.place(from.owner)?.node !== node) continue;
+      const network = this.#world.control.overlay.networks.find(({ tenant }) => tenant === from.tenant);
+      for (const { address } of network?.stubs ?? []) {
+        const what = `${from.owner} at ${node} asks for ${address}`;
+        const asked = arpOf(from, { ...from, ip: address }, this.#world.portNo(from.owner, node));
+        const [answer, ...others] = this.#world.follow(node, asked, what);
+        if (others.length > 0 || answer?.frame.arpSha !== SERVICE_MAC) this.#world.fail(`${what}: a wrong answer`);
+      }
+    }
+  }
+
+  /** `given`: puts what the switch has for this frame alone. */
+  #follow(node: string, frame: Frame, what: string, given: () => void = () => undefined): readonly Delivery[] {
+    const at = this.#world.at(node);
+    const flows = at.save();
+    given();
+    const deliveries = this.#world.follow(node, frame, what);
+    at.restore(flows);
+    return deliveries;
+  }
+}
