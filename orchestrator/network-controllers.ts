@@ -1,7 +1,6 @@
 // Which of the overlay's controllers is active: chosen here, durably and under a term of its own each time, and relieved by
-// another one when it cannot be reached, when it cannot record what it is told, or when an operator says so. All calls of the
-// overlay go by way of here to the chosen one; while one relieves another they wait. With a single controller there is nothing
-// to choose.
+// another one when it is silent, when it cannot record what it is told, or by order. All calls of the overlay go by way of
+// here to the chosen one; while one relieves another they wait. With a single controller there is nothing to choose.
 import type { Clock } from '../common/clock.ts';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
@@ -144,13 +143,16 @@ export class NetworkControllers implements Calls<Sdnd> {
 
   async #ask(): Promise<void> {
     const asked = [...this.#options.controllers].map(async ([node, client]) => {
-      const view = await client
-        .call('controller.show', {}, { timeoutMs: SHOW_TIMEOUT_MS })
-        .catch((error: unknown) => void this.#options.log.debug({ node, reason: messageOf(error) }, 'it is not heard'));
+      let isHeard = true;
+      const view = await client.call('controller.show', {}, { timeoutMs: SHOW_TIMEOUT_MS }).catch((error: unknown) => {
+        // More links than go into one answer, as a mesh of many hundred nodes may have, are no silence.
+        isHeard = codeOf(error) === 'FRAME_TOO_LARGE';
+        this.#options.log.debug({ node, reason: messageOf(error) }, 'it does not say what it is');
+      });
       this.#views.set(node, view ?? undefined);
-      this.#unanswered.set(node, view === undefined ? (this.#unanswered.get(node) ?? 0) + 1 : 0);
+      this.#unanswered.set(node, isHeard ? 0 : (this.#unanswered.get(node) ?? 0) + 1);
+      if (isHeard) this.#heardAtMs.set(node, this.#options.clock.nowMs());
       if (view === undefined) return;
-      this.#heardAtMs.set(node, this.#options.clock.nowMs());
       this.#highestTerm = Math.max(this.#highestTerm, view.term);
       if (view.role === 'active' && node === this.#record?.node) this.#links = view.links;
     });

@@ -126,6 +126,19 @@ test('who stood still itself takes one unanswered question for nobody’s silenc
   assert.is(kept.at(-1)?.node, 'beta');
 });
 
+test('one that answers, and cannot say what it is, is not silent', async () => {
+  const { controllers, seat, clock, kept } = stand();
+  await controllers.look();
+  seat('alpha').answers['controller.show'] = () => {
+    throw new OperationError('FRAME_TOO_LARGE', 'it has too many links to tell');
+  };
+  for (let second = 0; second < 20; second++) {
+    clock.turn(1_000);
+    await controllers.look();
+  }
+  assert.is(kept.length, 1);
+});
+
 test('with nobody there it goes on asking, and chooses nobody', async () => {
   const { controllers, seat, clock, kept } = stand();
   seat('alpha').isAway = true;
