@@ -1,7 +1,7 @@
 // One cloud of the lab: a namespace, its Open vSwitch, and the daemons of its one node.
 import { mkdirSync } from 'node:fs';
 import { type DaemonPlan, DaemonProcess } from './daemon-process.ts';
-import { BLOCKD, CONTROLLER, type DaemonKind, HYPERVISOR, SWITCH_AGENT, UNDERLAY } from './daemons.ts';
+import { BLOCKD, CONTROLLER, type DaemonKind, HYPERVISOR, SDND, SWITCH_AGENT, UNDERLAY } from './daemons.ts';
 import { INSIDE_UPLINK, UPLINK } from './ground.ts';
 import { INSIDE_BRIDGE, type OpenVswitch, startOpenVswitch } from './open-vswitch.ts';
 import { openOutsideDoor } from './outside-door.ts';
@@ -25,6 +25,7 @@ export class Cloud {
   readonly daemons = new Map<string, DaemonProcess>();
   readonly #wireguard: string;
   readonly #controller: CloudPlan;
+  readonly #standbys: readonly CloudPlan[];
   readonly #onTrouble: (message: string) => void;
   #openVswitch: OpenVswitch | undefined;
   #isLeaving = false;
@@ -32,6 +33,8 @@ export class Cloud {
   constructor(options: {
     plan: CloudPlan;
     controller: CloudPlan;
+    /** Clouds with a controller of the overlay that stands by. */
+    standbys: readonly CloudPlan[];
     namespace: string;
     /** What its WireGuard device is called, if its plan has one. */
     wireguard: string;
@@ -43,6 +46,7 @@ export class Cloud {
     this.directories = options.directories;
     this.#wireguard = options.wireguard;
     this.#controller = options.controller;
+    this.#standbys = options.standbys;
     this.#onTrouble = options.onTrouble;
     for (const directory of Object.values(this.directories)) mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
@@ -98,10 +102,11 @@ export class Cloud {
     await Promise.all(CONTROLLER.map((kind) => this.startDaemon(kind)));
   }
 
-  /** The daemons that every node has; first the one by which the others are reached. */
+  /** The daemons that every node has, and a controller that stands by; first the one by which the others are reached. */
   async startNode(): Promise<void> {
     if (this.plan.wireguard !== undefined) await this.startDaemon(UNDERLAY);
-    await Promise.all([BLOCKD, SWITCH_AGENT, HYPERVISOR].map((kind) => this.startDaemon(kind)));
+    const kinds = [BLOCKD, SWITCH_AGENT, HYPERVISOR, ...(this.plan.standsBy === true ? [SDND] : [])];
+    await Promise.all(kinds.map((kind) => this.startDaemon(kind)));
   }
 
   /** The daemon of a kind as it was started last; it may have ended since. */
@@ -121,6 +126,7 @@ export class Cloud {
       config: kind.config({
         plan: this.plan,
         controller: this.#controller,
+        standbys: this.#standbys,
         ...this.directories,
         identity: this.identityDirectory,
         wireguard: this.#wireguard,

@@ -1,7 +1,8 @@
 // Our daemons and what each is told at its start: one table, so that the lab and the tests start the same thing.
 import type { NodeOutside } from '../wire/contracts/guest-network.ts';
+import type { Endpoint } from '../wire/names.ts';
 import { OUTSIDE_DEVICE, type OutsidePlan } from './outside-door.ts';
-import { type CloudPlan, daemonAddress, GUEST_MTU_BYTES } from './topology.ts';
+import { type CloudPlan, daemonAddress, GUEST_MTU_BYTES, reachedAt } from './topology.ts';
 import { KERNEL_END } from './tunnel-door.ts';
 import { WIREGUARD_PORT } from './wireguard.ts';
 
@@ -9,6 +10,8 @@ import { WIREGUARD_PORT } from './wireguard.ts';
 export interface DaemonSite {
   readonly plan: CloudPlan;
   readonly controller: CloudPlan;
+  /** With a controller of the overlay that stands by for that one's. */
+  readonly standbys: readonly CloudPlan[];
   readonly run: string;
   readonly state: string;
   readonly identity: string;
@@ -27,6 +30,10 @@ function common(site: DaemonSite): Record<string, unknown> {
   return { state: site.state, run: site.run, identity: site.identity, address: daemonAddress(site.plan) };
 }
 
+function standbysOf({ standbys }: DaemonSite): Endpoint[] {
+  return standbys.map((plan) => ({ node: plan.node, address: reachedAt(plan) }));
+}
+
 function outsideOf({ address, nextHop }: OutsidePlan): NodeOutside {
   return { device: OUTSIDE_DEVICE, addresses: [address], nextHop };
 }
@@ -42,6 +49,7 @@ export const SWITCH_AGENT: DaemonKind = {
     datapath: 'netdev',
     controller: daemonAddress(site.controller),
     controllerNode: site.controller.node,
+    ...(site.standbys.length > 0 && { standbys: standbysOf(site) }),
     ...(site.plan.underlay?.feet !== undefined && { feet: site.plan.underlay.feet }),
     ...(site.plan.outside !== undefined && { outside: OUTSIDE_DEVICE }),
   }),
@@ -64,13 +72,18 @@ export const HYPERVISOR: DaemonKind = {
 
 export const CATALOGUE: DaemonKind = { name: 'catalogue', script: 'blockd/catalogue-main.ts', config: common };
 
-export const SDND: DaemonKind = { name: 'sdnd', script: 'sdnd/main.ts', config: common };
+export const SDND: DaemonKind = {
+  name: 'sdnd',
+  script: 'sdnd/main.ts',
+  config: (site) => ({ ...common(site), ...(site.standbys.length > 0 && { elected: true }) }),
+};
 
 export const ORCHESTRATOR: DaemonKind = {
   name: 'orchestrator',
   script: 'orchestrator/main.ts',
   config: (site) => ({
     ...{ ...common(site), authority: `${site.state}/authority` },
+    ...(site.standbys.length > 0 && { networkStandbys: standbysOf(site) }),
     ...(site.plan.wireguard !== undefined && { outside: site.plan.address }),
   }),
 };

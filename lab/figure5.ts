@@ -15,12 +15,19 @@ const alpha: CloudPlan = {
   underlay: { feet: [{ underlay: 'alpha', inner: ALPHA.address, outer: ALPHA.address }] },
 };
 
+const betaFoot = { underlay: 'beta', inner: '172.31.0.2', outer: BETA.address };
 const beta: CloudPlan = {
   ...BETA,
   address: '172.31.0.2',
   outer: BETA.address,
   router: '172.31.0.1',
-  underlay: { feet: [{ underlay: 'beta', inner: '172.31.0.2', outer: BETA.address }] },
+  underlay: { feet: [betaFoot] },
+};
+/** The same, with a foot in the private network too. */
+const betaInside: CloudPlan = {
+  ...beta,
+  inside: { address: '10.78.0.3', mac: '02:78:00:00:00:03' },
+  underlay: { feet: [betaFoot, { underlay: HOME, inner: '10.78.0.3', port: 'vxlan1' }], isGateway: true },
 };
 
 const gamma: CloudPlan = {
@@ -49,3 +56,6 @@ export const FIGURE5: LabTopology = {
   visitor: { ...VISITOR, cloud: 'delta' },
   round: ['beta', 'delta', 'alpha'],
 };
+
+/** The same with two gateways of the private network, each of which goes on when the other is lost: `beta` is one too. */
+export const TWO_GATEWAYS: LabTopology = { ...FIGURE5, clouds: [alpha, betaInside, gamma, delta] };

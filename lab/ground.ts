@@ -24,7 +24,13 @@ export function wanPortOf({ cloud, behind }: CloudPlan): string {
 
 /** The namespaces that the ground needs, to be written down before they are made. */
 export function groundNamespaces(runId: string, { clouds, internet }: LabTopology): string[] {
-  const others = [...clouds.filter(hasNat).map(natRole), ...(internet === undefined ? [] : [INTERNET]), 'wan'];
+  const ethernets = privateNetworks(clouds).filter(isEthernet).map(ethernetRole);
+  const others = [
+    ...clouds.filter(hasNat).map(natRole),
+    ...ethernets,
+    ...(internet === undefined ? [] : [INTERNET]),
+    'wan',
+  ];
   return [...clouds.map(({ cloud }) => cloud), ...others].map((role) => namespaceName(runId, role));
 }
 
@@ -42,12 +48,16 @@ export async function layGround(runId: string, topology: LabTopology): Promise<W
 /** The same with a bridge of the kernel in the WAN's place: no delay, and no limit but the processor's. */
 export async function layBridgedGround(runId: string, topology: LabTopology): Promise<void> {
   const ports = await layWires(runId, topology);
+  await layBridge(namespaceName(runId, 'wan'), ports);
+}
+
+async function layBridge(namespace: string, ports: readonly string[]): Promise<void> {
   const script = [
-    'ip link add wan0 type bridge',
-    'ip link set wan0 up',
-    ...ports.map((name) => `ip link set ${name} master wan0`),
+    'ip link add bridge0 type bridge',
+    'ip link set bridge0 up',
+    ...ports.map((name) => `ip link set ${name} master bridge0`),
   ];
-  await runIn(namespaceName(runId, 'wan'), 'sh', ['-e'], { input: `${script.join('\n')}\n` });
+  await runIn(namespace, 'sh', ['-e'], { input: `${script.join('\n')}\n` });
 }
 
 /** Answers the WAN's devices, each named as what is behind it. */
@@ -56,11 +66,25 @@ async function layWires(runId: string, topology: LabTopology): Promise<string[]>
   const { clouds, internet } = topology;
   await createNamespaces(groundNamespaces(runId, topology));
   const beyond = internet === undefined ? [] : [internetWire(internet, nameOf)];
-  await createVethPairs([...clouds.flatMap((plan) => wires(plan, clouds, nameOf)), ...beyond]);
+  const inside = privateNetworks(clouds);
+  const onWan = clouds.filter(({ behind }) => behind === undefined);
+  await createVethPairs([
+    ...onWan.flatMap((plan) => wires(plan, nameOf)),
+    ...inside.flatMap((network) => insideWires(network, nameOf)),
+    ...beyond,
+  ]);
+  const ethernets = inside.filter(isEthernet);
+  await Promise.all(
+    ethernets.map((network) =>
+      layBridge(
+        nameOf(ethernetRole(network)),
+        network.map(({ cloud }) => cloud),
+      ),
+    ),
+  );
   await Promise.all(clouds.flatMap((plan) => setUps(plan, topology, nameOf)));
   if (internet !== undefined) await startInternet(nameOf(INTERNET), internet);
-  const onWan = clouds.filter(({ behind }) => behind === undefined).map(({ cloud }) => cloud);
-  return [...onWan, ...(internet === undefined ? [] : [INTERNET])];
+  return [...onWan.map(({ cloud }) => cloud), ...(internet === undefined ? [] : [INTERNET])];
 }
 
 function internetWire(plan: InternetPlan, nameOf: NameOf): readonly [VethEnd, VethEnd] {
@@ -75,16 +99,9 @@ function natRole({ cloud }: CloudPlan): string {
   return `nat-${cloud}`;
 }
 
-function wires(plan: CloudPlan, clouds: readonly CloudPlan[], nameOf: NameOf): (readonly [VethEnd, VethEnd])[] {
-  const { cloud, mac, address, outer, router, behind } = plan;
-  const uplink = { namespace: nameOf(cloud), device: UPLINK, mac, address: `${address}/${PREFIX}` };
-  if (behind !== undefined) {
-    const gateway = clouds.find((one) => one.cloud === behind);
-    if (gateway?.inside === undefined)
-      throw new TypeError(`${cloud} is behind ${behind}, which has no private network`);
-    const inside = { mac: gateway.inside.mac, address: `${gateway.inside.address}/${PREFIX}` };
-    return [[uplink, { namespace: nameOf(behind), device: INSIDE_UPLINK, ...inside }]];
-  }
+function wires(plan: CloudPlan, nameOf: NameOf): (readonly [VethEnd, VethEnd])[] {
+  const { cloud, address, outer, router } = plan;
+  const uplink = uplinkOf(plan, address, nameOf);
   const wan = { namespace: nameOf('wan'), device: cloud };
   if (outer === undefined) return [[uplink, wan]];
   const nat = nameOf(natRole(plan));
@@ -92,6 +109,48 @@ function wires(plan: CloudPlan, clouds: readonly CloudPlan[], nameOf: NameOf): (
     [uplink, { namespace: nat, device: NAT_INSIDE, address: `${router}/${PREFIX}` }],
     [{ namespace: nat, device: NAT_OUTSIDE, address: `${outer}/${PREFIX}` }, wan],
   ];
+}
+
+function uplinkOf({ cloud, mac }: CloudPlan, address: string, nameOf: NameOf): VethEnd {
+  return { namespace: nameOf(cloud), device: UPLINK, mac, address: `${address}/${PREFIX}` };
+}
+
+/** Who is in a private network: its gateways, and the clouds behind them. */
+type PrivateNetwork = readonly CloudPlan[];
+
+function privateNetworks(clouds: readonly CloudPlan[]): PrivateNetwork[] {
+  const inside = clouds.filter((plan) => insideAddress(plan) !== undefined);
+  const networks = new Set(inside.map((plan) => networkOf(insideAddress(plan) ?? '')));
+  return [...networks].map((network) => inside.filter((plan) => networkOf(insideAddress(plan) ?? '') === network));
+}
+
+function insideAddress({ behind, address, inside }: CloudPlan): string | undefined {
+  return behind === undefined ? inside?.address : address;
+}
+
+/** More than a wire has ends. */
+function isEthernet(network: PrivateNetwork): boolean {
+  return network.length > 2;
+}
+
+function ethernetRole(network: PrivateNetwork): string {
+  return `inside-${network.map(({ cloud }) => cloud).join('-')}`;
+}
+
+function insideWires(network: PrivateNetwork, nameOf: NameOf): (readonly [VethEnd, VethEnd])[] {
+  const ends = network.map((plan): VethEnd => {
+    if (plan.inside === undefined) return uplinkOf(plan, plan.address, nameOf);
+    const { address, mac } = plan.inside;
+    return { namespace: nameOf(plan.cloud), device: INSIDE_UPLINK, mac, address: `${address}/${PREFIX}` };
+  });
+  const [one, other] = ends;
+  if (one === undefined || other === undefined) throw new TypeError('there is nobody else in a private network');
+  if (!isEthernet(network)) return [[one, other]];
+  const namespace = nameOf(ethernetRole(network));
+  return network.flatMap(({ cloud }, index) => {
+    const end = ends[index];
+    return end === undefined ? [] : [[end, { namespace, device: cloud }]];
+  });
 }
 
 /** The routes and rules of a cloud, and of the NAT before it. */
@@ -102,18 +161,29 @@ function setUps(plan: CloudPlan, topology: LabTopology, nameOf: NameOf): Promise
   const beyond = `${privateRoutes(plan, topology.clouds)}${internetRoute(topology)}`;
   const routes = plan.router === undefined ? beyond : `ip route add default via ${plan.router}\n`;
   return [
-    shell(own, routes),
-    ...(plan.inside === undefined ? [] : [shell(own, FORWARDS), gatewayRules(plan, topology, own)]),
+    shell(own, `${forgetsInside(plan, topology.clouds)}${routes}`),
+    ...(isRouter(plan, topology.clouds) ? [shell(own, FORWARDS), gatewayRules(plan, topology, own)] : []),
     ...(hasNat(plan) ? [shell(nameOf(natRole(plan)), `${FORWARDS}${beyond}`), natRules(plan, nameOf)] : []),
   ];
 }
 
 const FORWARDS = 'sysctl -q -w net.ipv4.ip_forward=1\n';
 
+/** Its kernel routes for a private network. */
+function isRouter({ cloud }: CloudPlan, clouds: readonly CloudPlan[]): boolean {
+  return clouds.some(({ behind }) => behind === cloud);
+}
+
+// Another gateway has a foot in the private network for its tunnels alone: what its daemons send goes as that of all others.
+function forgetsInside(plan: CloudPlan, clouds: readonly CloudPlan[]): string {
+  if (plan.inside === undefined || isRouter(plan, clouds)) return '';
+  return `ip route del ${networkOf(plan.inside.address)} dev ${INSIDE_UPLINK}\n`;
+}
+
 // Without WireGuard daemons speak to a node in a private network by its own address, routed by its gateway.
 function privateRoutes(plan: CloudPlan, clouds: readonly CloudPlan[]): string {
   if (plan.wireguard !== undefined) return '';
-  const gateways = clouds.filter((one) => one.inside !== undefined && one !== plan);
+  const gateways = clouds.filter((one) => isRouter(one, clouds) && one !== plan);
   return gateways
     .map(({ inside, address }) => `ip route add ${networkOf(inside?.address ?? '')} via ${address}\n`)
     .join('');

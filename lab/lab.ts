@@ -45,6 +45,7 @@ export class Lab {
     this.#line = line;
     const [controller] = topology.clouds;
     if (controller === undefined) throw new TypeError('the topology has no cloud');
+    const standbys = topology.clouds.filter(({ standsBy }) => standsBy);
     this.clouds = topology.clouds.map((plan) => {
       const namespace = namespaceName(run.runId, plan.cloud);
       const directories = { run: `${run.path}/${plan.cloud}`, state: `${run.dataPath}/${plan.cloud}` };
@@ -52,7 +53,7 @@ export class Lab {
         this.troubles.push(message);
       };
       const wireguard = wireGuardDevice(run.runId, plan.cloud);
-      return new Cloud({ plan, controller, namespace, wireguard, directories, onTrouble });
+      return new Cloud({ plan, controller, standbys, namespace, wireguard, directories, onTrouble });
     });
   }
 

@@ -5,7 +5,7 @@ import { OperationError } from '../common/errors.ts';
 import { jsonText, writeJsonFile } from '../common/json-file.ts';
 import { formatMs, ProgressLine } from '../common/progress.ts';
 import { STOP_SIGNALS, servesUnread } from '../common/terminal.ts';
-import { FIGURE5 } from './figure5.ts';
+import { FIGURE5, TWO_GATEWAYS } from './figure5.ts';
 import type { GuestKind } from './guest/build.ts';
 import { labPackages, prepareWithProgress, visitorPackages, WIREGUARD_PACKAGES } from './guests.ts';
 import { checkHost } from './host-check.ts';
@@ -16,7 +16,7 @@ import { allHeld, roundTable } from './report.ts';
 import { type Leg, Round } from './round.ts';
 import { cleanAll } from './run-directory.ts';
 import { createSshKey } from './ssh-key.ts';
-import { encrypted, GUEST, type LabTopology, THREE_CLOUDS } from './topology.ts';
+import { CONTROLLERS_MAX, encrypted, GUEST, type LabTopology, THREE_CLOUDS, withControllers } from './topology.ts';
 import { wanCommand } from './wan-command.ts';
 
 interface Options {
@@ -26,6 +26,7 @@ interface Options {
   readonly image: GuestKind;
   readonly rounds: number;
   readonly topology: LabTopology;
+  readonly controllers: number;
   readonly encrypt?: true;
 }
 
@@ -35,6 +36,7 @@ Examples:
   supercloud lab --once --image tiny  the round with a small guest, then everything is taken down
   supercloud lab --once --json=FILE   the figures into a file
   supercloud lab --topology figure5   with a private network behind a gateway, and a cloud behind a 1:1 NAT
+  supercloud lab --controllers 2      with a second controller of the overlay: net controllers, net controller hand-over
   supercloud lab --clean              remove what a crashed lab left behind
   supercloud lab wan                  the links of the lab that runs, and how to change them: lab wan --help`;
 
@@ -46,11 +48,15 @@ function image(text: string): GuestKind {
 function topology(text: string): LabTopology {
   if (text === 'three-clouds') return THREE_CLOUDS;
   if (text === 'figure5') return FIGURE5;
-  const remedy = 'say --topology three-clouds or --topology figure5';
+  if (text === 'two-gateways') return TWO_GATEWAYS;
+  const remedy = 'say --topology three-clouds, figure5 or two-gateways';
   throw new OperationError('USAGE', `there is no map '${text}'`, { remedy });
 }
 
-const MAP = new Option('--topology <map>', 'the map: figure5 has a gateway, a private network behind it, a 1:1 NAT')
+const MAP = new Option(
+  '--topology <map>',
+  'the map: figure5 has a gateway, a private network behind it, a 1:1 NAT; two-gateways a second gateway too',
+)
   .argParser(topology)
   .default(THREE_CLOUDS, 'three-clouds');
 
@@ -58,6 +64,13 @@ function rounds(text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count > 0 && count <= 1000) return count;
   throw new OperationError('USAGE', `'${text}' is no number of rounds`, { remedy: 'say --rounds 10' });
+}
+
+function controllers(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0 && count <= CONTROLLERS_MAX) return count;
+  const remedy = `say a number from 1 to ${CONTROLLERS_MAX}, as --controllers 2`;
+  throw new OperationError('USAGE', `'${text}' is no number of controllers`, { remedy });
 }
 
 /** Runs what was typed: the lab itself, or something to do with one that runs. */
@@ -68,6 +81,7 @@ async function obey(args: readonly string[]): Promise<void> {
     .option('--image <guest>', 'what boots: a whole Debian, or a tiny system', image, 'debian')
     .option('--rounds <count>', 'how many times round', rounds, 1)
     .addOption(MAP)
+    .option('--controllers <count>', 'controllers of the overlay: one is active, others stand by', controllers, 1)
     .option('--encrypt', 'WireGuard between the nodes, for all that they send each other')
     .option('--json [file]', 'print the figures as JSON, or write them to a file')
     .option('--clean', 'remove what a crashed lab left behind, and end')
@@ -105,7 +119,19 @@ function whatToTry(lab: Lab, key: string | undefined): string {
   ];
   if (key !== undefined)
     lines.push(`             ${inside} ssh -i ${key} -o StrictHostKeyChecking=no root@${GUEST.address}`);
-  return [...lines, ...internetLines(lab), 'end          Ctrl-C takes everything down', ''].join('\n');
+  return [
+    ...lines,
+    ...controllerLines(lab),
+    ...internetLines(lab),
+    'end          Ctrl-C takes everything down',
+    '',
+  ].join('\n');
+}
+
+function controllerLines({ topology }: Lab): string[] {
+  const standby = topology.clouds.find(({ standsBy }) => standsBy);
+  if (standby === undefined) return [];
+  return [`network      ./supercloud net controllers      ./supercloud net controller hand-over ${standby.node}`];
 }
 
 function internetLines(lab: Lab): string[] {
@@ -143,7 +169,8 @@ async function runLab(options: Options, line: ProgressLine): Promise<boolean> {
   // Before anything is up: the first time this takes minutes, and it is what fails where there is no mirror or no room.
   const guest = await prepareWithProgress(options.image, line, { signal });
   if (signal.aborted) return false;
-  const lab = await Lab.start(line, options.encrypt === true ? encrypted(options.topology) : options.topology);
+  const map = withControllers(options.topology, options.controllers);
+  const lab = await Lab.start(line, options.encrypt === true ? encrypted(map) : map);
   let visit: Round | undefined;
   try {
     const round = new Round(lab, guest, line);

@@ -20,8 +20,10 @@ export interface CloudPlan {
   readonly behind?: string;
   /** The guests' network may leave at it; absent: it has no device that leads outside. */
   readonly outside?: OutsidePlan;
-  /** Its foot in the private network that it is the gateway of. */
+  /** Its foot in the private network that it is a gateway of; daemons' calls go by the one that others are `behind`. */
   readonly inside?: { readonly address: string; readonly mac: string };
+  /** It has a controller of the overlay, which stands by for the first cloud's. */
+  readonly standsBy?: true;
   /** Its address in WireGuard, to which its daemons and tunnels listen then; absent: none of the lab's nodes has one. */
   readonly wireguard?: string;
   /** What the membership says of its tunnels; absent: it is in one network with all others. */
@@ -40,6 +42,11 @@ export interface VisitorPlan {
 /** Where a cloud's daemons listen. */
 export function daemonAddress({ address, wireguard }: CloudPlan): string {
   return wireguard ?? address;
+}
+
+/** Where other clouds reach its daemons. */
+export function reachedAt({ address, outer, wireguard }: CloudPlan): string {
+  return wireguard ?? outer ?? address;
 }
 
 /** A lab's map as a whole. */
@@ -127,5 +134,18 @@ export function encrypted(topology: LabTopology): LabTopology {
     ...plan,
     wireguard: `10.99.0.${index + 1}`,
   }));
+  return { ...topology, clouds };
+}
+
+/** The first cloud's, and others': every switch has a session with each of them. */
+export const CONTROLLERS_MAX = 3;
+
+/** The same map with so many controllers of the overlay, on the WAN's first clouds. @throws RangeError */
+export function withControllers(topology: LabTopology, count: number): LabTopology {
+  const onWan = topology.clouds.filter(({ behind }) => behind === undefined);
+  if (count < 1 || count > CONTROLLERS_MAX || count > onWan.length)
+    throw new RangeError(`no map has ${count} controllers`);
+  const standing = onWan.slice(1, count);
+  const clouds = topology.clouds.map((plan) => (standing.includes(plan) ? { ...plan, standsBy: true as const } : plan));
   return { ...topology, clouds };
 }

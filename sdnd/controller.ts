@@ -1,7 +1,7 @@
 // The overlay's active controller in one term: takes the orchestrator's commands, keeps them durably, and has every switch follow. A
 // command is answered by what is durable and by the switches that can be reached; the others follow at their return.
 import type { Port } from '@openflow/ofp';
-import type { Clock, Timer } from '../common/clock.ts';
+import type { Clock } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
 import type { Peer } from '../common/identity.ts';
 import type { Journal } from '../common/journal.ts';
@@ -11,6 +11,7 @@ import { keepShort } from '../common/short-journal.ts';
 import type { Binding, MeshLink, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
 import type { SwitchFigures } from '../wire/contracts/traffic.ts';
 import type { AgentTeller } from './agent-teller.ts';
+import { DepartureWatch } from './departure-watch.ts';
 import type { Flow } from './flow.ts';
 import type { SwitchView } from './forwarding/view.ts';
 import { wantedFlows } from './forwarding/wanted-flows.ts';
@@ -18,10 +19,11 @@ import type { OpenFlowChannel } from './openflow-channel.ts';
 import type { SwitchListener } from './openflow-server.ts';
 import type { Overlay } from './overlay.ts';
 import type { OverlayRecord } from './overlay-record.ts';
-import { epochOfCookie, LATE_FORWARD_SEC } from './pipeline.ts';
+import { notReady } from './overlay-refusals.ts';
+import { epochOfCookie } from './pipeline.ts';
 import { ConnectionCarrier, type ConnectionsOf } from './security/connection-carrier.ts';
 import { groupsRecord } from './security/groups-record.ts';
-import { SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
+import { type ReconcilerParts, SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
 import { linksRecord, membersRecord, networksRecord } from './told-records.ts';
 import { Topology } from './topology/topology.ts';
 import { Tracer } from './trace/tracer.ts';
@@ -59,8 +61,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
   readonly #tracer: Tracer;
   readonly #carrier: ConnectionCarrier;
   #commands: Promise<unknown> = Promise.resolve();
-  /** When each place that a guest has left is forgotten. */
-  readonly #departures = new Map<Binding, Timer>();
+  readonly #departures: DepartureWatch;
   /**
    * Since this start the orchestrator has told all that it knows. Before that a journal that was lost, or is older than
    * the switches, could take a standing migration's flows for the past.
@@ -75,10 +76,15 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     this.#agents = agents;
     this.#clock = clock;
     this.#log = log;
-    const setLinks = (links: readonly MeshLink[]): void => void this.#setMeasured(links);
-    this.#topology = new Topology({ overlay, clock, log, waits: () => this.#waits, setLinks });
+    this.#topology = new Topology({
+      ...{ overlay, clock, log },
+      setLinks: (links) => void this.#setMeasured(links),
+      waits: () => this.#waits,
+      hasFlows: (node) => this.#switches.get(node)?.isCurrent === true,
+    });
     this.#topology.overlayChanged();
-    const changed = (): void => void this.#updateAll();
+    const changed = (): Promise<void> => this.#updateAll();
+    this.#departures = new DepartureWatch({ overlay, changed: () => void changed(), clock });
     this.#carrier = new ConnectionCarrier({ overlay, connectionsOf, changed, clock, log });
     this.#tracer = new Tracer({
       overlay,
@@ -99,7 +105,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
         this.#topology.join(peer.node, links, (peers) => progress({ peers }), signal),
       'links.report': ({ links }, { peer }) => this.#topology.report(peer.node, links),
       'links.show': () => this.#topology.view,
-      'binding.set': async ({ binding }) => this.#carryOut(() => this.#overlay.bind(binding)),
+      'binding.set': ({ binding }) => this.#bind(binding),
       'binding.remove': async ({ owner }) => this.#carryOut(() => this.#overlay.unbind(owner)),
       'binding.list': () => ({ bindings: [...this.#overlay.bindings.values()], term: this.#overlay.term }),
       'state.told': async ({ term }) => this.#told(term),
@@ -125,7 +131,9 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     this.#log.info({ node, datapathId: datapathId.toString(16), ports: ports.length }, 'a switch is connected');
     this.#channels.get(node)?.close('the switch connected anew');
     this.#channels.set(node, channel);
-    void this.#switch(node).connect(channel, ports);
+    void this.#switch(node)
+      .connect(channel, ports)
+      .then(() => this.#topology.switchReady(node));
     // Who was away may have lost what its agent was told.
     this.#agents.forget(node);
     this.#tellAgents();
@@ -146,12 +154,25 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     return this.#overlay.departures.size > 0;
   }
 
+  /** Resolves when what guests that move take with them is at the switches. Never rejects. */
+  carried(): Promise<void> {
+    return this.#carrier.settled();
+  }
+
   /** Ends the comparisons; switches keep their flows. */
   close(): void {
     for (const reconciler of this.#switches.values()) reconciler.close();
-    for (const timer of this.#departures.values()) timer.cancel();
+    this.#departures.close();
     this.#topology.close();
     this.#carrier.close();
+  }
+
+  /** Of a move that ended while nobody was here to complete it the place tells. */
+  async #bind(binding: Binding): Promise<Record<string, never>> {
+    const from = this.#overlay.bindings.get(binding.owner);
+    const done = await this.#carryOut(() => this.#overlay.bind(binding));
+    if (from?.node !== binding.node) this.#carryConnections(binding.owner, from);
+    return done;
   }
 
   async #prepare(migration: string, to: Binding): Promise<Record<string, never>> {
@@ -160,7 +181,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     const destination = this.#switch(to.node);
     // Asked before and after: a command that will be refused need not wait for a port, nor one that stands already.
     if (this.#overlay.prepare(migration, to) === undefined) return this.#carryOut(() => undefined);
-    if (!(await destination.hasPort(to.port, PORT_TIMEOUT_MS))) throw this.#noPort(destination, to);
+    if (!(await destination.hasPort(to.port, PORT_TIMEOUT_MS))) throw notReady(to, destination.connected);
     const done = await this.#carryOut(() => this.#overlay.prepare(migration, to));
     this.#carryConnections(to.owner, this.#overlay.bindings.get(to.owner));
     return done;
@@ -189,16 +210,13 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       );
     if (this.#isTold) return {};
     this.#isTold = true;
+    this.#carrier.lookAgain();
     this.#topology.overlayChanged();
     await this.#updateAll();
+    // Whoever asked for these before has ended, it may be before it was answered.
+    for (const owner of this.#overlay.preparations.keys())
+      this.#carryConnections(owner, this.#overlay.bindings.get(owner));
     return {};
-  }
-
-  #noPort({ connected }: SwitchReconciler, { owner, node, port }: Binding): OperationError {
-    const what = connected ? `has no port ${port}` : 'is not connected';
-    return new OperationError('DESTINATION_NOT_READY', `${owner} cannot move to ${node}: its switch ${what}`, {
-      remedy: connected ? 'Attach the port at that node first.' : 'Check ovs-vswitchd and the network of that node.',
-    });
   }
 
   #checkCompleter(migration: string, { role, node }: Peer): void {
@@ -230,21 +248,9 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     await this.#journal.append(record);
     this.#overlay.apply(record);
     this.#topology.overlayChanged();
-    this.#watchDepartures();
+    this.#departures.look();
     const records = (): OverlayRecord[] => this.#overlay.records();
     await keepShort(this.#journal, { bytesMax: JOURNAL_BYTES_MAX, records, log: this.#log });
-  }
-
-  /** The switches forget late forwards by themselves too, if nobody comes to tell them. */
-  #watchDepartures(): void {
-    for (const place of this.#overlay.departures.values()) {
-      if (this.#departures.has(place)) continue;
-      const end = (): void => {
-        this.#departures.delete(place);
-        if (this.#overlay.forgetDeparture(place)) void this.#updateAll();
-      };
-      this.#departures.set(place, this.#clock.setTimer(LATE_FORWARD_SEC * 1_000, end));
-    }
   }
 
   // A controller that has not heard everything would have agents forget guests that it does not know of yet.
@@ -274,7 +280,12 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     const past = (): ((flow: Flow) => boolean) => (this.#isTold ? this.#overlay.past() : () => false);
     const awaits = ({ cookie }: Flow): boolean =>
       !this.#isTold && (epochOfCookie(cookie, this.#overlay.incarnation) ?? 0) > 0;
-    const reconciler = new SwitchReconciler(node, wanted, { past, awaits, clock: this.#clock, log: this.#log });
+    const found: ReconcilerParts['found'] = (flows) => {
+      if (!this.#waits) this.#carrier.found(node, flows);
+    };
+    const clock = this.#clock;
+    const log = this.#log;
+    const reconciler = new SwitchReconciler(node, wanted, { past, awaits, found, clock, log });
     this.#switches.set(node, reconciler);
     return reconciler;
   }

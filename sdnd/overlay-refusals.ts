@@ -66,3 +66,11 @@ export function unknown(migration: string): OperationError {
 export function over(migration: string): OperationError {
   return new OperationError('MIGRATION_OVER', `migration ${migration} was completed or cancelled`);
 }
+
+/** A guest cannot move to a place whose switch is away, or has no port for it yet. */
+export function notReady({ owner, node, port }: Binding, isConnected: boolean): OperationError {
+  const what = isConnected ? `has no port ${port}` : 'is not connected';
+  return new OperationError('DESTINATION_NOT_READY', `${owner} cannot move to ${node}: its switch ${what}`, {
+    remedy: isConnected ? 'Attach the port at that node first.' : 'Check ovs-vswitchd and the network of that node.',
+  });
+}

@@ -103,11 +103,12 @@ export class Reign {
     }
   }
 
-  /** Resolves when the commands that were begun are done, or have had the time for it. */
+  /** Resolves when the commands that were begun are done, with all that follows from them, or have had the time for it. */
   async settled(): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = this.#clock.setTimer(SETTLED_TIMEOUT_MS, resolve);
-    await Promise.race([Promise.allSettled(this.#running), late]);
+    const done = Promise.allSettled(this.#running).then(() => this.#controller.carried());
+    await Promise.race([done, late]);
     timer.cancel();
   }
 

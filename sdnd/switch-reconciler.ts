@@ -24,6 +24,8 @@ export interface ReconcilerParts {
   readonly past: () => (flow: Flow) => boolean;
   /** Whether a flow that is not wanted may be so yet: of whose it is will be told; absent: all was told. */
   readonly awaits?: (flow: Flow) => boolean;
+  /** Told what a switch has whenever that was read, before it is compared. */
+  readonly found?: (flows: readonly FlowStats[]) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -50,10 +52,12 @@ export class SwitchReconciler {
   flowMods = 0;
   /** When last known. */
   #flows = 0;
+  #isCurrent = false;
   readonly node: string;
   readonly #wanted: (view: SwitchView) => readonly Flow[] | undefined;
   readonly #past: ReconcilerParts['past'];
   readonly #awaits: (flow: Flow) => boolean;
+  readonly #found: ReconcilerParts['found'];
   readonly #clock: Clock;
   readonly #log: Log;
   #connection: SwitchConnection | undefined;
@@ -74,12 +78,18 @@ export class SwitchReconciler {
     this.#wanted = wanted;
     this.#past = parts.past;
     this.#awaits = parts.awaits ?? (() => false);
+    this.#found = parts.found;
     this.#clock = parts.clock;
     this.#log = parts.log;
   }
 
   get connected(): boolean {
     return this.#connection !== undefined;
+  }
+
+  /** In this session it had all that was wanted, when it was last brought up to date. */
+  get isCurrent(): boolean {
+    return this.#isCurrent;
   }
 
   /** Its ports' numbers by name, as it last told them. */
@@ -97,6 +107,7 @@ export class SwitchReconciler {
   connect(connection: SwitchConnection, ports: readonly Port[]): Promise<void> {
     this.#connection = connection;
     this.#installed = undefined;
+    this.#isCurrent = false;
     this.#ports.clear();
     for (const port of ports) this.#ports.set(port.name, port.portNo);
     this.#portsChanged();
@@ -109,6 +120,7 @@ export class SwitchReconciler {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     this.#installed = undefined;
+    this.#isCurrent = false;
     this.#timer?.cancel();
   }
 
@@ -193,19 +205,18 @@ export class SwitchReconciler {
       else await this.#bringUpToDate(this.#connection);
     } catch (error) {
       this.#installed = undefined;
+      this.#isCurrent = false;
       this.#log.warn({ node: this.node, reason: messageOf(error) }, 'a switch could not be brought up to date');
     }
   }
 
   async #bringUpToDate(connection: SwitchConnection): Promise<void> {
     const isRead = this.#installed === undefined;
-    const installed = this.#installed ?? (await readInstalled(connection));
+    // Else each thing that is told before anything is wanted would have all of it read.
+    if (isRead && this.#noteWanted() === undefined) return;
+    const installed = this.#installed ?? (await this.#read(connection));
     const wanted = this.#noteWanted();
-    if (wanted === undefined) {
-      // Else each thing that is told before anything is wanted would have all of it read again.
-      if (this.#connection === connection) this.#installed = installed;
-      return;
-    }
+    if (wanted === undefined) return;
     const diff = diffFlows(wanted, installed);
     if (isRead) {
       this.#tell(diff, installed);
@@ -220,6 +231,13 @@ export class SwitchReconciler {
     if (this.#connection !== connection) return;
     this.#installed = afterwards(wanted, diff, plan);
     this.#flows = this.#installed.size;
+    this.#isCurrent = true;
+  }
+
+  async #read(connection: SwitchConnection): Promise<ReadonlyMap<string, Flow>> {
+    const flows = (await connection.readFlows()).filter(({ cookie }) => !isAgentCookie(cookie));
+    this.#found?.(flows);
+    return flowsByKey(flows);
   }
 
   #noteWanted(): ReadonlyMap<string, Flow> | undefined {
@@ -280,11 +298,6 @@ export class SwitchReconciler {
       });
     });
   }
-}
-
-async function readInstalled(connection: SwitchConnection): Promise<ReadonlyMap<string, Flow>> {
-  const flows = await connection.readFlows();
-  return flowsByKey(flows.filter(({ cookie }) => !isAgentCookie(cookie)));
 }
 
 function afterwards(wanted: ReadonlyMap<string, Flow>, diff: FlowDiff, plan: FlowDiff): ReadonlyMap<string, Flow> {

@@ -64,10 +64,14 @@ export class Ways {
     return tunnel === undefined || portNo === undefined ? undefined : { portNo, address: tunnel.source };
   }
 
-  /** Whether this switch sends on what goes from one node to the other. */
+  /**
+   * Whether this switch sends on what goes from one node to the other, or would if the gateways that do were lost: it is
+   * ready before anybody goes that way.
+   */
   isBetween(from: string, to: string): boolean {
     if (!this.#mesh.isGateway(this.#node) || from === this.#node) return false;
-    return this.#mesh.path(from, to).slice(0, -1).includes(this.#node);
+    if (this.#mesh.path(from, to).slice(0, -1).includes(this.#node)) return true;
+    return this.#mesh.relays(from, to).some((gateways) => gateways.includes(this.#node));
   }
 
   /** The one before this switch on the way between two nodes. */

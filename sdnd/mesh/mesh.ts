@@ -28,6 +28,7 @@ export class Mesh {
   readonly gateways: readonly string[];
   readonly #links = new Map<string, number | undefined>();
   readonly #trees = new Map<string, Tree>();
+  readonly #relays = new Map<string, readonly (readonly string[])[]>();
   #longest: number | undefined;
 
   constructor(nodes: readonly MeshNode[], links: readonly Link[] = []) {
@@ -68,6 +69,18 @@ export class Mesh {
     return path;
   }
 
+  /**
+   * The gateways by which what goes between two nodes without a tunnel may go: by one, or where none has tunnels to both by
+   * two. Each of these ways can take the others' place. None where there is a tunnel.
+   */
+  relays(from: string, to: string): readonly (readonly string[])[] {
+    if (this.gateways.length === 0 || from === to || this.#latency(from, to) !== undefined) return [];
+    const key = `${from} ${to}`;
+    const known = this.#relays.get(key) ?? this.#relaysBetween(from, to);
+    this.#relays.set(key, known);
+    return known;
+  }
+
   /** Tunnels on the longest of all these paths. */
   get longest(): number {
     if (this.gateways.length === 0) return 1;
@@ -75,6 +88,15 @@ export class Mesh {
       return this.nodes.reduce((most, { node }) => Math.max(most, this.path(node, to).length), longest);
     }, 0);
     return this.#longest;
+  }
+
+  #relaysBetween(from: string, to: string): readonly (readonly string[])[] {
+    const isLink = (a: string, b: string): boolean => this.#latency(a, b) !== undefined;
+    const first = this.gateways.filter((gateway) => isLink(from, gateway));
+    const last = this.gateways.filter((gateway) => isLink(gateway, to));
+    const single = first.filter((gateway) => last.includes(gateway));
+    if (single.length > 0) return single.map((gateway) => [gateway]);
+    return first.flatMap((near) => last.filter((far) => isLink(near, far)).map((far) => [near, far]));
   }
 
   #treeTo(to: string): Tree {

@@ -1,7 +1,7 @@
 // The links of the whole overlay as their ends report them, and the latency between nodes that placement uses. Pure. A
 // link is down only while both ends' agents are in session with the controller and one of them says that it hears nothing;
-// while one is away, everything stays as it was: a controller that lost a session must not take a path for lost (SOUNDNESS
-// C2, PROMISES N4).
+// while one is away its verdict stays as it was: a controller that lost a session must not take a path for lost (SOUNDNESS
+// C2, PROMISES N4). That the other end hears nothing of who is away is kept beside it: that is no loss of the controller's.
 import type { LinkFigures } from './peer-link.ts';
 
 /** `unknown`: nobody has said enough since this controller began. */
@@ -17,11 +17,14 @@ export interface LinkState {
   readonly loss: number;
   /** The longest frame that came through in both directions, bytes; 0 while one end has not said. */
   readonly provedBytes: number;
+  /** One end is away, and the other, which is in session, hears nothing of it. */
+  readonly isUnheard: boolean;
 }
 
 interface Link {
   readonly nodes: readonly [string, string];
   verdict: LinkVerdict;
+  isUnheard: boolean;
   /** By the node that says it. */
   readonly halves: Map<string, LinkFigures>;
 }
@@ -30,7 +33,7 @@ export class LinkStates {
   readonly #links = new Map<string, Link>();
   readonly #inSession = new Set<string>();
 
-  /** A node's agent is in session, and says all that it knows. Answers the links whose verdict changed. */
+  /** A node's agent is in session, and says all that it knows. Answers the links of which it judges anew. */
   begin(node: string, all: readonly LinkFigures[]): LinkState[] {
     this.#inSession.add(node);
     for (const link of this.#linksOf(node)) link.halves.delete(node);
@@ -73,16 +76,17 @@ export class LinkStates {
   #tell(node: string, figures: LinkFigures): void {
     if (figures.peer === node) return;
     const key = keyOf(node, figures.peer);
-    const link = this.#links.get(key) ?? { nodes: inOrder(node, figures.peer), verdict: 'unknown', halves: new Map() };
+    const link = this.#links.get(key) ?? newLink(inOrder(node, figures.peer));
     this.#links.set(key, link);
     link.halves.set(node, figures);
   }
 
   #judgeAll(node: string): LinkState[] {
     return this.#linksOf(node).flatMap((link) => {
-      const before = link.verdict;
+      const { verdict, isUnheard } = link;
       link.verdict = this.#judge(link);
-      return link.verdict === before ? [] : [stateOf(link)];
+      link.isUnheard = this.#judgeAway(link);
+      return link.verdict === verdict && link.isUnheard === isUnheard ? [] : [stateOf(link)];
     });
   }
 
@@ -92,6 +96,19 @@ export class LinkStates {
     if (hearings.includes('silent')) return 'down';
     return hearings.includes('unknown') ? verdict : 'up';
   }
+
+  // Of two that are in session the verdict says it; of two that are away nobody says anything new.
+  #judgeAway({ nodes, isUnheard, halves }: Link): boolean {
+    const [speaker, ...others] = nodes.filter((node) => this.#inSession.has(node));
+    if (speaker === undefined) return isUnheard;
+    if (others.length > 0) return false;
+    const hearing = halves.get(speaker)?.hearing ?? 'unknown';
+    return hearing === 'unknown' ? isUnheard : hearing === 'silent';
+  }
+}
+
+function newLink(nodes: Link['nodes']): Link {
+  return { nodes, verdict: 'unknown', isUnheard: false, halves: new Map() };
 }
 
 function inOrder(one: string, other: string): [string, string] {
@@ -102,7 +119,7 @@ function keyOf(one: string, other: string): string {
   return inOrder(one, other).join(' ');
 }
 
-function stateOf({ nodes, verdict, halves }: Link): LinkState {
+function stateOf({ nodes, verdict, isUnheard, halves }: Link): LinkState {
   const figures = [...halves.values()];
   const roundTrips = figures.flatMap(({ roundTripMs }) => roundTripMs ?? []);
   return {
@@ -111,5 +128,6 @@ function stateOf({ nodes, verdict, halves }: Link): LinkState {
     roundTripMs: roundTrips.length === 0 ? null : roundTrips.reduce((sum, ms) => sum + ms, 0) / roundTrips.length,
     loss: Math.max(0, ...figures.map(({ loss }) => loss)),
     provedBytes: figures.length < 2 ? 0 : Math.min(...figures.map(({ provedBytes }) => provedBytes)),
+    isUnheard,
   };
 }

@@ -4,8 +4,8 @@ import type { MeshLink } from '../../wire/contracts/sdnd.ts';
 import type { LinkState } from './link-states.ts';
 
 /**
- * One way, ms: a link that is down is the last resort and not none. Where there is no other way its flows stay: silence of
- * probes removes no flow (SOUNDNESS C2).
+ * One way, ms: a link that is down, or at whose other end nobody is heard, is the last resort and not none. Where there is
+ * no other way its flows stay: silence of probes removes no flow (SOUNDNESS C2).
  */
 export const DOWN_MS = 10_000;
 /** A latency that changed by less, and by less than this share, does not change a way. */
@@ -29,8 +29,8 @@ export function measuredLinks(states: readonly LinkState[], known: readonly Mesh
 }
 
 /** Undefined of one of which nothing is known now: what was known before stands. */
-function latencyOf({ verdict, roundTripMs }: LinkState): number | undefined {
-  if (verdict === 'down') return DOWN_MS;
+function latencyOf({ verdict, isUnheard, roundTripMs }: LinkState): number | undefined {
+  if (verdict === 'down' || isUnheard) return DOWN_MS;
   return verdict === 'unknown' || roundTripMs === null ? undefined : Math.round(roundTripMs * 5) / 10;
 }
 

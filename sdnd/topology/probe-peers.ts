@@ -25,16 +25,21 @@ export function closeNodes(mesh: Mesh, sharing: Neighbours): Neighbours {
   const close = new Map<string, Set<string>>();
   for (const [from, others] of sharing) {
     for (const to of others) {
-      let at = from;
-      for (const next of mesh.path(from, to)) {
-        add(close, at, next);
-        add(close, next, at);
-        at = next;
-      }
+      const relayed = mesh.relays(from, to).map((gateways) => [...gateways, to]);
+      for (const path of [mesh.path(from, to), ...relayed]) addPath(close, from, path);
       add(close, from, to);
     }
   }
   return close;
+}
+
+function addPath(close: Map<string, Set<string>>, from: string, path: readonly string[]): void {
+  let at = from;
+  for (const next of path) {
+    add(close, at, next);
+    add(close, next, at);
+    at = next;
+  }
 }
 
 /** The members with which a node has a tunnel of its own. */

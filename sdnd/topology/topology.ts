@@ -21,8 +21,10 @@ export interface TopologyParts {
   readonly overlay: OverlayView & { readonly links: readonly MeshLink[] };
   /** Tells the mesh; called only where ways over gateways depend on it. */
   readonly setLinks: (links: MeshLink[]) => void;
-  /** As long as nobody has told this controller all, agents go on with the peers that they know; absent: it knows. */
-  readonly waits?: () => boolean;
+  /** Who is a member, and who is where, is being told still: until it is known nobody is told whom to probe. */
+  readonly waits: () => boolean;
+  /** Whether a node's switch is in session and has the flows that it is to have. */
+  readonly hasFlows: (node: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -39,6 +41,7 @@ export class Topology {
   #members: ReadonlySet<string> = new Set();
   #tellTimer: Timer | undefined;
   #meshTimer: Timer | undefined;
+  #isClosed = false;
 
   constructor(parts: TopologyParts) {
     this.#parts = parts;
@@ -72,7 +75,7 @@ export class Topology {
     return {};
   }
 
-  /** Members, bindings or links are others now. */
+  /** Members, bindings or links are others now, or known. */
   overlayChanged(): void {
     const members = new Set(this.#parts.overlay.mesh.nodes.map(({ node }) => node));
     for (const node of this.#members) if (!members.has(node)) this.#forget(node);
@@ -82,6 +85,11 @@ export class Topology {
       this.#tellPeers(this.#sessions);
       this.#tellMesh();
     });
+  }
+
+  /** A node's switch has its flows now. */
+  switchReady(node: string): void {
+    if (this.#parts.overlay.mesh.isGateway(node)) this.#tellMesh();
   }
 
   get view(): NetworkTopology {
@@ -99,11 +107,12 @@ export class Topology {
 
   /** Ends the timers; sessions end with their connections. */
   close(): void {
+    this.#isClosed = true;
     this.#tellTimer?.cancel();
     this.#meshTimer?.cancel();
   }
 
-  #link({ nodes: [a, b], ...state }: LinkState, sharing: Neighbours): TopologyLink {
+  #link({ nodes: [a, b], isUnheard: _, ...state }: LinkState, sharing: Neighbours): TopologyLink {
     const path = this.#parts.overlay.mesh.path(a, b);
     const via = path.length === 0 ? null : path.slice(0, -1);
     return { a, b, ...state, isShared: sharing.get(a)?.has(b) === true, via };
@@ -115,7 +124,7 @@ export class Topology {
   }
 
   #tellPeers(sessions: ReadonlyMap<string, Session>): void {
-    if (this.#parts.waits?.() === true) return;
+    if (this.#parts.waits()) return;
     const { mesh } = this.#parts.overlay;
     const close = closeNodes(mesh, sharingNodes(this.#parts.overlay));
     for (const [node, session] of sessions) {
@@ -127,8 +136,8 @@ export class Topology {
   }
 
   #take(changed: readonly LinkState[]): void {
-    for (const { nodes, verdict, roundTripMs } of changed)
-      this.#parts.log.info({ nodes, verdict, roundTripMs }, 'a link is judged anew');
+    for (const { nodes, verdict, isUnheard, roundTripMs } of changed)
+      this.#parts.log.info({ nodes, verdict, isUnheard, roundTripMs }, 'a link is judged anew');
     if (changed.length > 0) this.#tellMesh();
     else this.#meshTimer ??= this.#parts.clock.setTimer(MESH_AFTER_MS, () => this.#tellMesh());
   }
@@ -138,14 +147,27 @@ export class Topology {
     this.#meshTimer = undefined;
     const { overlay, setLinks } = this.#parts;
     // Where nobody sends on for others there is one way, however long it takes.
-    if (overlay.mesh.gateways.length === 0) return;
-    const links = measuredLinks(this.#states.all, overlay.links);
+    if (this.#isClosed || overlay.mesh.gateways.length === 0) return;
+    const links = measuredLinks(
+      this.#states.all.filter((state) => this.#isPassable(state)),
+      overlay.links,
+    );
     if (links !== undefined) setLinks(links);
+  }
+
+  /**
+   * Of a gateway that comes back probes are heard before its switch has been told what to send on: until then what was
+   * known of its links stands. Whoever is lost needs no flows for that.
+   */
+  #isPassable({ nodes, verdict, isUnheard }: LinkState): boolean {
+    const { overlay, hasFlows } = this.#parts;
+    if (verdict !== 'up' || isUnheard) return true;
+    return nodes.every((node) => !overlay.mesh.isGateway(node) || hasFlows(node));
   }
 }
 
 function unmeasured(nodes: readonly [string, string]): LinkState {
-  return { nodes, verdict: 'unknown', roundTripMs: null, loss: 0, provedBytes: 0 };
+  return { nodes, verdict: 'unknown', roundTripMs: null, loss: 0, provedBytes: 0, isUnheard: false };
 }
 
 function ended(signal: AbortSignal): Promise<void> {

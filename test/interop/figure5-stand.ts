@@ -4,7 +4,7 @@ import { createAuthority, issueIdentity, saveAuthority } from '../../common/auth
 import { saveIdentity } from '../../common/identity.ts';
 import { Cloud } from '../../lab/cloud.ts';
 import { ORCHESTRATOR, SDND, SWITCH_AGENT, UNDERLAY } from '../../lab/daemons.ts';
-import { FIGURE5 } from '../../lab/figure5.ts';
+import { FIGURE5, TWO_GATEWAYS } from '../../lab/figure5.ts';
 import { groundNamespaces, layBridgedGround } from '../../lab/ground.ts';
 import { createNamespaces, createVethPair, namespaceName, runIn } from '../../lab/namespace.ts';
 import { addVethPort } from '../../lab/open-vswitch.ts';
@@ -49,14 +49,21 @@ export class Figure5Stand {
       const onTrouble = (message: string): boolean => process.stderr.write(`${message}\n`);
       const namespace = this.#name(plan.cloud);
       const wireguard = wireGuardDevice(run.runId, plan.cloud);
-      return new Cloud({ plan, controller, namespace, wireguard, directories, onTrouble });
+      return new Cloud({ plan, controller, standbys: [], namespace, wireguard, directories, onTrouble });
     });
     this.clouds = new Map(clouds.map((cloud) => [cloud.plan.node, cloud]));
   }
 
-  /** On failure nothing is left. */
-  static start(): Promise<Figure5Stand> {
-    return Figure5Stand.#startOn(FIGURE5, ['alpha', 'beta', 'gamma', 'delta']);
+  /** Wired for two gateways of the private network, of which one is a member as such. On failure nothing is left. */
+  static async start(): Promise<Figure5Stand> {
+    const stand = await Figure5Stand.#startOn(TWO_GATEWAYS, ['alpha', 'beta', 'gamma', 'delta']);
+    try {
+      await stand.tellMembers(FIGURE5);
+      return stand;
+    } catch (error) {
+      await stand.stop();
+      throw error;
+    }
   }
 
   /**
@@ -95,6 +102,14 @@ export class Figure5Stand {
     const cloud = this.clouds.get(node);
     if (cloud === undefined) throw new TypeError(`there is no cloud ${node}`);
     return cloud;
+  }
+
+  /** Tells the overlay's controller that the nodes stand as they do on that map. */
+  async tellMembers({ clouds }: LabTopology): Promise<void> {
+    const members = clouds.map(({ node, address, outer, underlay }) => ({
+      ...{ node, address: outer ?? address, ...underlay },
+    }));
+    await this.sdnd('members.set', { members });
   }
 
   /** Calls the overlay's controller as the orchestrator does. */
@@ -191,14 +206,6 @@ export class Figure5Stand {
     const kinds = isEncrypted ? { controller: ORCHESTRATOR, node: UNDERLAY } : { controller: SDND, node: SWITCH_AGENT };
     const all = [...this.clouds.values()].map((cloud) => cloud.startDaemon(kinds.node));
     await Promise.all([alpha.startDaemon(kinds.controller), ...all]);
-    if (!isEncrypted) await this.#tellMembers();
-  }
-
-  async #tellMembers(): Promise<void> {
-    const members = [...this.clouds.values()].map(({ plan: { node, address, outer, underlay } }) => {
-      return { node, address: outer ?? address, ...underlay };
-    });
-    await this.sdnd('members.set', { members });
   }
 
   // From the controller's node: a node behind the NAT is called by its outer address, a private one through its gateway.

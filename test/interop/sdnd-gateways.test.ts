@@ -1,18 +1,28 @@
 // Figure 5 of TOCS 2017 on real switches, as the lab has it: a gateway with a tunnel port into each of its networks, a node
-// in a private network behind it, a cloud behind a 1:1 NAT. Needs root and Debian's openvswitch-switch. In order.
+// in a private network behind it, a cloud behind a 1:1 NAT, which at last is a second gateway of that network. Needs root and
+// Debian's openvswitch-switch. In order.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runIn } from '../../lab/namespace.ts';
+import type { Cloud } from '../../lab/cloud.ts';
+import { SWITCH_AGENT } from '../../lab/daemons.ts';
+import { TWO_GATEWAYS } from '../../lab/figure5.ts';
+import { runCommand, runIn } from '../../lab/namespace.ts';
+import { INSIDE_BRIDGE, INTEGRATION_BRIDGE } from '../../lab/open-vswitch.ts';
+import { DOWN_MS } from '../../sdnd/topology/measured-links.ts';
 import { VXLAN_PORT } from '../../wire/ports.ts';
 import { until as eventually } from '../until.ts';
-import { bindingOf, Figure5Stand } from './figure5-stand.ts';
+import { bindingOf, Figure5Stand, macOf } from './figure5-stand.ts';
 import { killed } from './killed.ts';
+import { RunningPings } from './pings.ts';
 
 const MIGRATION = '00000000000000f5';
 /** Last octets of the hosts' addresses. */
 const APP = 11;
 const DB = 12;
 const WEB = 13;
+/** So many are enough to see that pings go on. */
+const PINGS_MORE = 5;
+const BROADCASTS = 20;
 
 let stand: Figure5Stand;
 const gateways = suite('a gateway, a private network, a 1:1 NAT');
@@ -136,6 +146,100 @@ gateways('without the gateway’s switch the private node is alone, and with it 
   await eventually('delta is cut off', async () => (await stand.pings('app', WEB)) === 0);
   await openVswitch.startSwitch();
   await eventually('delta is back', async () => (await stand.pings('app', WEB)) === 2);
+});
+
+/** The gateway on the way from the host in alpha to those in the private network. */
+async function gatewayNow(): Promise<string> {
+  const { links } = await stand.sdnd('links.show', {});
+  return links.find(({ a, b }) => a === 'alpha' && b === 'delta')?.via?.join() ?? '';
+}
+
+/** Both gateways may be taken, from either side, and every switch has the flows that it is to have. */
+async function areBothThere(): Promise<boolean> {
+  const { links } = await stand.sdnd('controller.show', {});
+  const isTaken = (side: string, gateway: string): boolean => {
+    const link = links.find(({ a, b }) => [a, b].includes(side) && [a, b].includes(gateway));
+    return typeof link?.latencyMs === 'number' && link.latencyMs < DOWN_MS;
+  };
+  if (!['alpha', 'delta'].every((side) => isTaken(side, 'beta') && isTaken(side, 'gamma'))) return false;
+  const { switches } = await stand.sdnd('switch.verify', {});
+  return switches.every(({ connected, differences }) => connected && differences.length === 0);
+}
+
+/** Pings that are sent after this moment come back. */
+async function goOn(what: string, pings: RunningPings): Promise<void> {
+  const { newest } = pings;
+  await eventually(what, async () => pings.newest > newest + PINGS_MORE);
+}
+
+/** The gateway on the way is lost and comes back: pings go on over the other one, and none comes twice. */
+async function outlasts(lose: (cloud: Cloud) => Promise<unknown>, comeBack: (cloud: Cloud) => Promise<unknown>) {
+  const pings = new RunningPings(stand.nameOf('app'), `10.88.0.${WEB}`);
+  try {
+    await goOn('pings run', pings);
+    const lost = await gatewayNow();
+    const other = lost === 'beta' ? 'gamma' : 'beta';
+    await lose(stand.cloud(lost));
+    const lostMs = performance.now();
+    await eventually(`${other} is on the way`, async () => (await gatewayNow()) === other);
+    await goOn(`pings go on over ${other}`, pings);
+    process.stdout.write(`  over ${other} ${Math.round(performance.now() - lostMs)} ms after ${lost} was lost\n`);
+    await comeBack(stand.cloud(lost));
+    await eventually(`${lost} is there again`, areBothThere);
+    await goOn('pings go on with both', pings);
+  } finally {
+    await pings.stop();
+  }
+  assert.equal(pings.twice, []);
+}
+
+/** What a gateway's bridge in the private network does with tunnels' frames from now on. */
+function inside({ openVswitch }: Cloud, command: string, flow: string): Promise<string> {
+  const socket = openVswitch.integrationBridgeManagementSocket.replace(INTEGRATION_BRIDGE, INSIDE_BRIDGE);
+  return runCommand('ovs-ofctl', ['-O', 'OpenFlow13', command, `unix:${socket}`, flow]);
+}
+
+/** Frames that a host has received. */
+async function received(role: string): Promise<number> {
+  const text = await runIn(stand.nameOf(role), 'cat', ['/proc/self/net/dev']);
+  return Number(/eth0:\s*\d+\s+(\d+)/.exec(text)?.[1] ?? Number.NaN);
+}
+
+gateways(
+  'one of two gateways dies: traffic goes on over the other, and nothing comes twice, also when it is back',
+  async () => {
+    await stand.tellMembers(TWO_GATEWAYS);
+    await eventually('both gateways are there', areBothThere);
+    await outlasts(
+      async (cloud) => {
+        await killed(await cloud.openVswitch.switchPid());
+        await cloud.daemon(SWITCH_AGENT).kill();
+      },
+      async (cloud) => {
+        await cloud.openVswitch.startSwitch();
+        await cloud.startDaemon(SWITCH_AGENT);
+      },
+    );
+  },
+);
+
+gateways('one of two gateways is cut off from the private network: it is gone round', async () => {
+  const tunnels = `udp,tp_dst=${VXLAN_PORT}`;
+  await outlasts(
+    (cloud) => inside(cloud, 'add-flow', `priority=9,${tunnels},actions=drop`),
+    (cloud) => inside(cloud, 'del-flows', tunnels),
+  );
+});
+
+gateways('what is for all goes over neither of two gateways', async () => {
+  const send = `import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(("eth0", 0))
+[s.send(b"\\xff" * 6 + bytes.fromhex("${macOf(APP).replaceAll(':', '')}") + b"\\x88\\xb6" + bytes(60)) for _ in range(${BROADCASTS})]`;
+  const before = await received('web');
+  await runIn(stand.nameOf('app'), 'python3', ['-c', send]);
+  assert.is(await stand.answered('app', WEB), 2, 'what was sent later has arrived');
+  const more = (await received('web')) - before;
+  // The pings, and it may be some ARP.
+  assert.ok(more < BROADCASTS, `${more} frames`);
 });
 
 gateways.run();

@@ -52,6 +52,18 @@ test('what takes nothing unasked is reached by its relays alone', () => {
   assert.equal(mesh.path('shy', 'west'), ['east', 'west']);
 });
 
+test('ways that can take each other’s place: over one gateway, or over two where none is next to both', () => {
+  const mesh = new Mesh(ALL);
+  assert.equal(mesh.relays('home', 'far'), [['east'], ['west']]);
+  assert.equal(mesh.relays('nested', 'far'), [
+    ['home', 'east'],
+    ['home', 'west'],
+  ]);
+  assert.equal(mesh.relays('east', 'far'), [], 'there is a tunnel');
+  assert.equal(mesh.relays('far', 'far'), []);
+  assert.equal(new Mesh([far, nested]).relays('far', 'nested'), []);
+});
+
 test('a full mesh has direct ways only, and a node that is not there has none', () => {
   const mesh = new Mesh([far, { ...west, isGateway: false }]);
   assert.equal(mesh.path('far', 'west'), ['west']);

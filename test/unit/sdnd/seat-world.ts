@@ -13,6 +13,7 @@ import type { OverlayRecord } from '../../../sdnd/overlay-record.ts';
 import type { MethodName, Params, Result } from '../../../wire/contract.ts';
 import type { GuestNews } from '../../../wire/contracts/guest-network.ts';
 import type { sdndContract } from '../../../wire/contracts/sdnd.ts';
+import type { GuestConnection } from '../../../wire/contracts/security-groups.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { orchestrator } from './controller-fixture.ts';
 import { NODES, portsOf } from './overlay-maker.ts';
@@ -60,7 +61,7 @@ class SeatProcess {
         },
       },
       tellAgent: async ({ node }, news) => world.agentHears(name, node, news),
-      connectionsOf: async () => ({ connections: [], left: 0 }),
+      connectionsOf: async ({ node }) => ({ connections: await world.connectionsAt(node), left: 0 }),
       figures: async () => ({ switches: [], pairs: [], unreachable: [] }),
       closeChannels: (reason) => {
         for (const channel of this.channels.values()) channel.close(reason);
@@ -82,6 +83,8 @@ export class SeatWorld {
   readonly changes: Change[] = [];
   /** Controllers on whose disk there is no room. */
   readonly full = new Set<string>();
+  /** What a node's switch remembers, as its agent tells it. */
+  connectionsAt: (node: string) => Promise<readonly GuestConnection[]> = async () => [];
   readonly switches = new Map(NODES.map((node) => [node, new SharedSwitch()]));
   readonly #seats = new Map<string, SeatProcess>();
   /** Pairs of a controller and a node, or of the orchestrator and a controller, between which nothing passes. */

@@ -147,9 +147,9 @@ export class CodecSwitch {
   }
 
   #change(mod: FlowMod): Message[] {
-    const { command, tableId, priority, match, instructions, cookie, cookieMask } = mod;
+    const { command, tableId, priority, match, instructions, cookie, cookieMask, hardTimeoutSec } = mod;
     this.changed(mod);
-    const flow = { tableId, priority, match, instructions, cookie };
+    const flow = { tableId, priority, match, instructions, cookie, ...(hardTimeoutSec > 0 && { hardTimeoutSec }) };
     const installed = this.flows.get(flowKey(flow));
     if (command === 'add') this.flows.set(flowKey(flow), flow);
     else if (command !== 'delete-strict') throw new Error(`the overlay does not send ${command}`);

@@ -17,8 +17,9 @@ function figures(peer: string, roundTripMs: number | null, change: Partial<LinkF
 }
 
 /** Four nodes, of which n0 and n1 share a network; the last may be a gateway. */
-function stand(change: Partial<OverlayMember> = {}) {
-  const members = NODES.map((node) => ({ node, address: addressOf(node), ...(node === 'n3' && change) }));
+function stand(change: Partial<OverlayMember> = {}, doubled: readonly OverlayMember[] = []) {
+  const plain = NODES.map((node) => ({ node, address: addressOf(node), ...(node === 'n3' && change) }));
+  const members = doubled.length > 0 ? [...doubled] : plain;
   const overlay = new Overlay([{ kind: 'members', members }]);
   overlay.apply({ kind: 'bound', binding: bindingOf('g0', 'n0') });
   overlay.apply({ kind: 'bound', binding: bindingOf('g1', 'n1') });
@@ -28,7 +29,10 @@ function stand(change: Partial<OverlayMember> = {}) {
     measured.push(links);
     overlay.apply({ kind: 'links', links });
   };
-  const topology = new Topology({ overlay, setLinks, clock, log: quiet });
+  /** What its controller says. */
+  const known = { withoutFlows: new Set<string>(), waits: false };
+  const hasFlows = (node: string): boolean => !known.withoutFlows.has(node);
+  const topology = new Topology({ overlay, setLinks, hasFlows, waits: () => known.waits, clock, log: quiet });
   topology.overlayChanged();
   const told: string[] = [];
   const join = (node: string, ...all: LinkFigures[]) => {
@@ -45,8 +49,18 @@ function stand(change: Partial<OverlayMember> = {}) {
     };
   };
   const verdict = (): string | undefined => topology.view.links.find(({ a, b }) => a === 'n0' && b === 'n1')?.verdict;
-  return { overlay, clock, topology, measured, told, join, verdict };
+  return { overlay, clock, topology, measured, told, join, verdict, known };
 }
+
+const foot = (underlay: string, host: number) => ({ underlay, inner: `10.0.0.${host}`, outer: `192.0.2.${host}` });
+const inside = (host: number) => ({ underlay: 'home', inner: `10.0.9.${host}`, port: 'vxlan1' });
+/** n1 is in a private network, of which n2 and n3 are gateways. */
+const DOUBLED: readonly OverlayMember[] = [
+  { node: 'n0', address: '192.0.2.1', feet: [foot('a', 1)] },
+  { node: 'n1', address: '10.0.9.2', feet: [{ ...inside(2), port: 'vxlan0' }] },
+  { node: 'n2', address: '192.0.2.3', feet: [foot('b', 3), inside(3)], isGateway: true },
+  { node: 'n3', address: '192.0.2.4', feet: [foot('c', 4), inside(4)], isGateway: true },
+];
 
 test('each is told the others, which of them are close, and again only when that changes', () => {
   const { overlay, clock, topology, told, join } = stand();
@@ -129,11 +143,54 @@ test('a link that is down is gone round over a gateway, and is the way where the
   assert.equal(topology.view.links.find(({ a, b }) => a === 'n0' && b === 'n1')?.via, ['n3']);
 });
 
+test('a gateway that dies is relieved by the other one, and is taken again once its switch has its flows', async () => {
+  const { overlay, topology, join, known } = stand({}, DOUBLED);
+  const way = (): readonly string[] => [...overlay.mesh.path('n0', 'n1'), ...overlay.mesh.path('n1', 'n0')];
+  join('n0', figures('n2', 4), figures('n3', 40));
+  join('n1', figures('n2', 4), figures('n3', 40));
+  join('n3', figures('n0', 40), figures('n1', 40));
+  const leave = join('n2', figures('n0', 4), figures('n1', 4));
+  assert.equal(way(), ['n2', 'n1', 'n2', 'n0']);
+  await leave();
+  assert.equal(way(), ['n2', 'n1', 'n2', 'n0'], 'the end of a session is not the end of a gateway');
+  topology.report('n0', [figures('n2', 4, { hearing: 'silent' })]);
+  assert.equal(way(), ['n3', 'n1', 'n3', 'n0']);
+  topology.report('n1', [figures('n2', 4, { hearing: 'silent' })]);
+  known.withoutFlows.add('n2');
+  join('n2', figures('n0', 4), figures('n1', 4));
+  for (const node of ['n0', 'n1']) topology.report(node, [figures('n2', 4)]);
+  assert.equal(way(), ['n3', 'n1', 'n3', 'n0'], 'it is heard, and would send nothing on');
+  known.withoutFlows.clear();
+  topology.switchReady('n2');
+  assert.equal(way(), ['n2', 'n1', 'n2', 'n0']);
+});
+
+test('of two nodes that meet over gateways each is close to all that may be between them', () => {
+  const { told, join } = stand({}, DOUBLED);
+  for (const node of NODES) join(node);
+  assert.equal(told, ['n0: n2! n3!', 'n1: n2! n3!', 'n2: n0! n1! n3', 'n3: n0! n1! n2']);
+});
+
+test('while members and guests are being told nobody hears whom to probe, and then everybody', () => {
+  const { clock, topology, told, join, known } = stand();
+  known.waits = true;
+  join('n0');
+  topology.overlayChanged();
+  clock.turn(100);
+  assert.equal(told, []);
+  known.waits = false;
+  topology.overlayChanged();
+  clock.turn(100);
+  assert.equal(told, ['n0: n1! n2 n3']);
+});
+
 test('what is nearly known already changes nothing, and what is unknown takes nothing back', () => {
   const known: MeshLink[] = [{ a: 'n0', b: 'n1', latencyMs: 100 }];
-  const state = { nodes: ['n0', 'n1'], verdict: 'up', roundTripMs: 235, loss: 0, provedBytes: 0 } as const;
+  const links = { loss: 0, provedBytes: 0, isUnheard: false };
+  const state = { nodes: ['n0', 'n1'], verdict: 'up', roundTripMs: 235, ...links } as const;
   assert.is(measuredLinks([state], known), undefined);
   assert.is(measuredLinks([{ ...state, verdict: 'unknown', roundTripMs: 5 }], known), undefined);
+  assert.equal(measuredLinks([{ ...state, isUnheard: true }], known), [{ a: 'n0', b: 'n1', latencyMs: DOWN_MS }]);
   assert.equal(measuredLinks([{ ...state, roundTripMs: 300 }], known), [{ a: 'n0', b: 'n1', latencyMs: 150 }]);
 });
 

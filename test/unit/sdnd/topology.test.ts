@@ -157,6 +157,30 @@ test('who was held up for a while calls nobody silent for it, and takes no time 
   assert.is(alpha.links(18_000)[0]?.hearing, 'silent');
 });
 
+test('who dies is unheard by the others within 3 s, and no more once it is heard; nobody else is, and no verdict changes', () => {
+  const world = new TopologyWorld(NAMES);
+  const isUnheard = (): boolean | undefined => world.states.link('alpha', 'beta')?.isUnheard;
+  const untilUnheard = (wanted: boolean): number => {
+    const fromMs = world.nowMs;
+    while (isUnheard() !== wanted && world.nowMs - fromMs < 9_000) world.run(100);
+    return world.nowMs - fromMs;
+  };
+  world.run(5_000);
+  world.leave('beta');
+  world.run(5_000);
+  assert.is(isUnheard(), false, 'its session alone is over');
+  for (const way of [world.way('alpha', 'beta'), world.way('beta', 'alpha')]) way.isCut = true;
+  assert.ok(untilUnheard(true) <= 3_000, 'unheard');
+  assert.is(verdict(world), 'up');
+  assert.is(world.states.link('alpha', 'gamma')?.isUnheard, false);
+  world.leave('alpha');
+  for (const way of [world.way('alpha', 'beta'), world.way('beta', 'alpha')]) way.isCut = false;
+  world.run(5_000);
+  assert.is(isUnheard(), true, 'nobody says anything new');
+  world.join('alpha');
+  assert.ok(untilUnheard(false) <= 2_000, 'heard again');
+});
+
 test('a restarted daemon is heard again, and nothing is counted lost for it', () => {
   const world = new TopologyWorld(['alpha', 'beta']);
   world.run(30_000);

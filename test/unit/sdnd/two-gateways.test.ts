@@ -1,0 +1,70 @@
+// Two gateways of one private network: whichever lies on the way, the other has the same flows already, so that a way may
+// change at the switches in any order.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Flow, flowEffect, flowKey } from '../../../sdnd/flow.ts';
+import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
+import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
+import { Mesh } from '../../../sdnd/mesh/mesh.ts';
+import type { MeshNode } from '../../../sdnd/mesh/underlay.ts';
+import { Origin, Table } from '../../../sdnd/pipeline.ts';
+import { bindingOf, viewOf } from './overlay-maker.ts';
+
+const cloud = (underlay: string, host: number) => ({ underlay, inner: `10.0.0.${host}`, outer: `192.0.2.${host}` });
+const home = (host: number, port: string) => ({ underlay: 'home', inner: `10.0.9.${host}`, port });
+
+const NODES: readonly MeshNode[] = [
+  { node: 'n0', feet: [cloud('a', 1)] },
+  { node: 'n1', feet: [home(2, 'vxlan0')] },
+  { node: 'n2', feet: [cloud('b', 3), home(3, 'vxlan1')], isGateway: true },
+  { node: 'n3', feet: [cloud('c', 4), home(4, 'vxlan1')], isGateway: true },
+];
+const PORTS = new Map([
+  ['vxlan0', 1],
+  ['vxlan1', 2],
+  ['g0', 0x1000],
+  ['g1', 0x1001],
+]);
+
+/** A guest on either side; the quicker way is over that gateway. */
+function viewOver(gateway: string): OverlayView {
+  const links = ['n2', 'n3'].flatMap((node) =>
+    ['n0', 'n1'].map((a) => ({ a, b: node, latencyMs: node === gateway ? 1 : 50 })),
+  );
+  return { ...viewOf([bindingOf('g0', 'n0'), bindingOf('g1', 'n1')]), mesh: new Mesh(NODES, links) };
+}
+
+function flowsAt(node: string, gateway: string): Flow[] {
+  return wantedFlows(viewOver(gateway), { node, ports: PORTS });
+}
+
+function inWords(flows: readonly Flow[]): string[] {
+  return flows.map((flow) => `${flowKey(flow)} ${flowEffect(flow)}`).sort();
+}
+
+/** For how many guests a switch sends on what comes out of a tunnel. */
+function sentOn(flows: readonly Flow[]): number {
+  return flows.filter(({ tableId, match }) => tableId === Table.forward && match.reg0 === Origin.tunnel).length;
+}
+
+test('what each gateway sends on is the same, whichever of them lies on the way', () => {
+  for (const node of ['n2', 'n3']) {
+    assert.equal(inWords(flowsAt(node, 'n2')), inWords(flowsAt(node, 'n3')));
+    assert.is(sentOn(flowsAt(node, 'n2')), 2, node);
+  }
+  for (const node of ['n0', 'n1']) assert.not.equal(inWords(flowsAt(node, 'n2')), inWords(flowsAt(node, 'n3')));
+});
+
+test('a gateway that leads elsewhere holds nothing of them', () => {
+  const strange: MeshNode = {
+    node: 'n4',
+    feet: [cloud('d', 5), { underlay: 'other', inner: '10.0.8.1' }],
+    isGateway: true,
+  };
+  const mesh = new Mesh([...NODES, strange]);
+  const flows = wantedFlows({ ...viewOver('n2'), mesh }, { node: 'n4', ports: PORTS });
+  assert.is(sentOn(flows), 0);
+  assert.not.ok(flows.some(({ match }) => match.reg2 !== undefined));
+});
+
+test.run();
