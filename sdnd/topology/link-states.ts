@@ -85,7 +85,7 @@ export class LinkStates {
     return this.#linksOf(node).flatMap((link) => {
       const { verdict, isUnheard } = link;
       link.verdict = this.#judge(link);
-      link.isUnheard = this.#judgeAway(link);
+      link.isUnheard = this.#isUnheardBy(node, link);
       return link.verdict === verdict && link.isUnheard === isUnheard ? [] : [stateOf(link)];
     });
   }
@@ -97,12 +97,10 @@ export class LinkStates {
     return hearings.includes('unknown') ? verdict : 'up';
   }
 
-  // Of two that are in session the verdict says it; of two that are away nobody says anything new.
-  #judgeAway({ nodes, isUnheard, halves }: Link): boolean {
-    const [speaker, ...others] = nodes.filter((node) => this.#inSession.has(node));
-    if (speaker === undefined) return isUnheard;
-    if (others.length > 0) return false;
-    const hearing = halves.get(speaker)?.hearing ?? 'unknown';
+  // Of two that are in session the verdict says it.
+  #isUnheardBy(node: string, { nodes, isUnheard, halves }: Link): boolean {
+    if (nodes.every((one) => this.#inSession.has(one))) return false;
+    const hearing = halves.get(node)?.hearing ?? 'unknown';
     return hearing === 'unknown' ? isUnheard : hearing === 'silent';
   }
 }

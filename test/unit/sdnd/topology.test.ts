@@ -285,6 +285,18 @@ test('a session that has not begun says nothing; a member that is removed leaves
   assert.equal(states.all, []);
 });
 
+test('who is unheard stays so while the other end, started anew, cannot know yet', () => {
+  const states = new LinkStates();
+  const figures = { isHeard: false, roundTripMs: null, variationMs: 0, loss: 0, provedBytes: 0 };
+  const isUnheard = (): boolean | undefined => states.link('a', 'b')?.isUnheard;
+  states.begin('a', [{ ...figures, peer: 'b', hearing: 'silent' }]);
+  assert.is(isUnheard(), true);
+  states.begin('a', [{ ...figures, peer: 'b', hearing: 'unknown' }]);
+  assert.is(isUnheard(), true);
+  states.report('a', [{ ...figures, peer: 'b', hearing: 'heard' }]);
+  assert.is(isUnheard(), false);
+});
+
 test('two that share nothing have a guest frame proved in their first round', () => {
   const world = new TopologyWorld(['alpha', 'beta'], isFar);
   world.run(5_000);
