@@ -95,9 +95,9 @@ const create = command(
   'create',
   "let an address of the guests' network stand for a resource in one place: a VM that sends to it from elsewhere is moved there, and then speaks with the resource",
   [
-    'net stub create orders --address 10.88.0.200 --port tcp:5432 --to 203.0.113.10 --at gamma',
-    'net stub create store --address 10.88.0.201 --to 198.51.100.50 --at gamma --policy tell',
-    'net stub create resolver --address 10.88.0.202 --port udp:53 --to 203.0.113.53:5353 --at home',
+    'net stub create orders --address 10.88.0.150 --port tcp:5432 --to 203.0.113.10 --at gamma',
+    'net stub create store --address 10.88.0.151 --to 198.51.100.50 --at gamma --policy tell',
+    'net stub create resolver --address 10.88.0.152 --port udp:53 --to 203.0.113.53:5353 --at home',
   ],
 )
   .argument('<stub>', 'its name, by which guests find it too: STUB.NETWORK.internal')

@@ -1,14 +1,13 @@
 // The stubs of a simulated network: what a guest sends to one comes out once to its resource where that is, and the answer is
 // the stub's; elsewhere the guest's own agent is told of it, and nobody else hears it.
 import { ethAddress, ipv4, PortNumber } from '@openflow/ofp';
-import { flowsByKey } from '../../sdnd/flow.ts';
+import { type Flow, flowsByKey } from '../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../sdnd/flow-diff.ts';
 import { SERVICE_MAC, Table } from '../../sdnd/pipeline.ts';
 import { serviceFlows } from '../../sdnd/service-flows.ts';
 import type { NetworkExit, NetworkStub } from '../../wire/contracts/guest-network.ts';
 import { answerTo, arpOf, callOf, EXIT_PORT_NO, faultAtResource, faultFromStub } from './net-frames.ts';
 import type { Frame } from './net-switch.ts';
-import type { Delivery } from './net-walk.ts';
 import type { NetWorld, SimGuest } from './net-world.ts';
 
 export class NetStubs {
@@ -21,17 +20,22 @@ export class NetStubs {
   /** From an open guest to each of its network's stubs, and back to it. `isDemanded`: all must get there. */
   check(from: SimGuest, node: string, isDemanded: boolean): void {
     const network = this.#world.control.overlay.networks.find(({ tenant }) => tenant === from.tenant);
-    for (const stub of network?.stubs ?? []) {
-      const exit = network?.stubExits?.find((one) => one.node === node);
-      if (stub.nodes.includes(node) && exit !== undefined) this.#checkHere(from, stub, exit, isDemanded);
-      else this.#checkElsewhere(from, node, stub, isDemanded);
-    }
+    const stubs = network?.stubs ?? [];
+    const exit = network?.stubExits?.find((one) => one.node === node);
+    const isHere = ({ nodes }: NetworkStub): boolean => nodes.includes(node);
+    if (exit !== undefined) for (const stub of stubs.filter(isHere)) this.#checkHere(from, stub, exit, isDemanded);
+    this.#checkElsewhere(
+      from,
+      node,
+      stubs.filter((stub) => !isHere(stub)),
+      isDemanded,
+    );
   }
 
   #checkHere(from: SimGuest, stub: NetworkStub, exit: NetworkExit, isDemanded: boolean): void {
     const { node } = exit;
     const what = `${from.owner} at ${node} to stub ${stub.name}`;
-    const [out, ...more] = this.#follow(node, callOf(from, stub, this.#world.portNo(from.owner, node)), what);
+    const [out, ...more] = this.#world.follow(node, callOf(from, stub, this.#world.portNo(from.owner, node)), what);
     if (more.length > 0) this.#world.fail(`twice: ${what}`);
     if (out === undefined && isDemanded) this.#world.fail(`a black hole: ${what}`);
     if (out === undefined) return;
@@ -48,7 +52,7 @@ export class NetStubs {
     { node, called, isDemanded }: { node: string; called: Frame; isDemanded: boolean },
   ): void {
     const what = `the answer of stub ${stub.name} to ${to.owner} at ${node}`;
-    const [back, ...more] = this.#follow(node, answerTo(called), what);
+    const [back, ...more] = this.#world.follow(node, answerTo(called), what);
     if (more.length > 0) this.#world.fail(`twice: ${what}`);
     if (back === undefined && isDemanded) this.#world.fail(`a black hole: ${what}`);
     if (back === undefined) return;
@@ -58,33 +62,22 @@ export class NetStubs {
     if (fault !== undefined) this.#world.fail(`changed: ${what} came ${fault}`);
   }
 
-  #checkElsewhere(from: SimGuest, node: string, stub: NetworkStub, isDemanded: boolean): void {
-    const what = `${from.owner} at ${node} to stub ${stub.name}, whose resource is at ${stub.nodes.join()}`;
+  /** As with the flows of the guest's agent, which are at its port alone. */
+  #checkElsewhere(from: SimGuest, node: string, stubs: readonly NetworkStub[], isDemanded: boolean): void {
     const portNo = this.#world.portNo(from.owner, node);
-    const heard = this.#follow(node, callOf(from, stub, portNo), what, () => this.#lead(from, node, stub));
-    const told = heard.filter((one) => one.node === node && one.portNo === PortNumber.controller);
-    if (told.length < heard.length || told.length > 1) this.#world.fail(`heard: ${what}`);
-    if (told.length === 0 && isDemanded) this.#world.fail(`not told: ${what}`);
-  }
-
-  /** The agent's way for it at the guest's port. */
-  #lead(from: SimGuest, node: string, { name, address, service }: NetworkStub): void {
-    const stubs = [{ name, address: ipv4(address), ...(service !== undefined && { service }) }];
-    const network = {
-      tenant: from.tenant,
-      domain: '',
-      mtuBytes: 0,
-      serviceMac: SERVICE_MAC,
-      subnets: [],
-      hosts: [],
-      stubs,
-    };
-    const portNo = this.#world.portNo(from.owner, node);
-    if (portNo === undefined) return;
-    const flows = serviceFlows({ portNo, mac: ethAddress(from.mac), network }).filter(
-      (one) => one.tableId === Table.route,
-    );
-    for (const mod of flowMods(diffFlows(flowsByKey(flows), new Map()))) this.#world.at(node).apply(mod);
+    if (portNo === undefined || stubs.length === 0) return;
+    const at = this.#world.at(node);
+    const before = at.save();
+    const flows = flowsByKey(waysToAgent(from, portNo, stubs));
+    for (const mod of flowMods(diffFlows(flows, new Map()))) at.apply(mod);
+    for (const stub of stubs) {
+      const what = `${from.owner} at ${node} to stub ${stub.name}, whose resource is at ${stub.nodes.join()}`;
+      const heard = this.#world.follow(node, callOf(from, stub, portNo), what);
+      const told = heard.filter((one) => one.node === node && one.portNo === PortNumber.controller);
+      if (told.length < heard.length || told.length > 1) this.#world.fail(`heard: ${what}`);
+      if (told.length === 0 && isDemanded) this.#world.fail(`not told: ${what}`);
+    }
+    at.restore(before);
   }
 
   /** ARP for a stub is answered in the router's name, wherever its resource is. */
@@ -101,14 +94,14 @@ export class NetStubs {
       }
     }
   }
+}
 
-  /** `given`: puts what the switch has for this frame alone. */
-  #follow(node: string, frame: Frame, what: string, given: () => void = () => undefined): readonly Delivery[] {
-    const at = this.#world.at(node);
-    const flows = at.save();
-    given();
-    const deliveries = this.#world.follow(node, frame, what);
-    at.restore(flows);
-    return deliveries;
-  }
+function waysToAgent(from: SimGuest, portNo: number, stubs: readonly NetworkStub[]): Flow[] {
+  const elsewhere = stubs.map(({ name, address, service }) => ({
+    ...{ name, address: ipv4(address) },
+    ...(service !== undefined && { service }),
+  }));
+  const network = { tenant: from.tenant, domain: '', mtuBytes: 0, serviceMac: SERVICE_MAC, subnets: [], hosts: [] };
+  const flows = serviceFlows({ portNo, mac: ethAddress(from.mac), network: { ...network, stubs: elsewhere } });
+  return flows.filter(({ tableId }) => tableId === Table.route);
 }
