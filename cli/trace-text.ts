@@ -14,7 +14,8 @@ const VERDICTS = {
 const COLUMNS = [{ title: 'TABLE' }, { title: 'PRIO', figures: true }, { title: 'BY' }, { title: 'RULE' }];
 
 export function describeTrace({ from, to, wanted, real, differences }: NetworkTrace): string {
-  const ends = `${from.owner} (${from.ip}) at ${from.node} to ${to.owner} (${to.ip}) at ${to.node}`;
+  const [source, destination] = [from.ipv6 ?? from.ip, to.ipv6 ?? to.ip];
+  const ends = `${from.owner} (${source}) at ${from.node} to ${to.owner} (${destination}) at ${to.node}`;
   const parts = [
     `a ping of ${ends}`,
     judged('by the rules that are wanted', wanted),

@@ -12,6 +12,7 @@ import type { Doctor } from './doctor.ts';
 import type { EgressOrders } from './egress.ts';
 import type { ImageGrowth } from './image-growth.ts';
 import type { Images } from './images.ts';
+import type { Ipv6Orders } from './ipv6.ts';
 import type { LayerSeeds } from './layer-seeds.ts';
 import type { LayerSweep } from './layer-sweep.ts';
 import type { MachineReports } from './machine-reports.ts';
@@ -57,6 +58,7 @@ export interface Rooms {
   readonly egress: EgressOrders;
   readonly networkStubs: NetworkStubs;
   readonly stubMoves: StubMoves;
+  readonly ipv6: Ipv6Orders;
   readonly groups: SecurityGroups;
   readonly controllers: NetworkControllers;
   readonly topology: Topology;
@@ -121,7 +123,7 @@ export function watchStatus(
 export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract> {
   const { members, images, readers, rebuild, pins, stubs, snapshots, seeds, propagation, sweep, vms, migrations } =
     rooms;
-  const { network, egress, networkStubs, stubMoves, groups, reports, join, points, growth } = rooms;
+  const { network, egress, ipv6, networkStubs, stubMoves, groups, reports, join, points, growth } = rooms;
   /** What depends on which nodes are there, and on what runs on them, waits for the first look after the start. */
   const looked = async <T>(answer: () => Promise<T> | T): Promise<T> => {
     await reports.looked();
@@ -217,6 +219,9 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       await looked(() => stubMoves.asked(vm, peer.node, stub));
       return {};
     },
+    'ipv6.show': () => ipv6.show(),
+    'ipv6.set': ({ prefix }) => ipv6.set(prefix),
+    'ipv6.remove': () => ipv6.remove(),
     ...groups.handlers(),
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),
     'network.trace': (request) => members.controller.sdnd.call('network.trace', request),

@@ -90,13 +90,18 @@ function subnetOf(subnet: string): GuestSubnet {
   return { subnet: text, bits, services: addressText(address + 1) };
 }
 
-/** @throws OperationError ADDRESS_OUTSIDE, ADDRESS_RESERVED */
-export function checkInNetwork({ subnets }: GuestNetworkPlan, ip: string): void {
+/** The subnet that an address is in; undefined: none of the network's. */
+export function subnetAround({ subnets }: Pick<GuestNetworkPlan, 'subnets'>, ip: string): GuestSubnet | undefined {
   const address = addressNumber(ip) ?? -1;
-  const own = subnets.find((one) => isIn(one, address));
-  if (own === undefined) throw outside(subnets, ip);
+  return subnets.find((one) => isIn(one, address));
+}
+
+/** @throws OperationError ADDRESS_OUTSIDE, ADDRESS_RESERVED */
+export function checkInNetwork(network: GuestNetworkPlan, ip: string): void {
+  const own = subnetAround(network, ip);
+  if (own === undefined) throw outside(network.subnets, ip);
   const { subnet, bits, services } = own;
-  const place = address - lowestOf(own);
+  const place = (addressNumber(ip) ?? 0) - lowestOf(own);
   const isEdge = place === 0 || place === addressCount(bits) - 1;
   if (!isEdge && ip !== services) return;
   throw new OperationError('ADDRESS_RESERVED', `${ip} is ${isEdge ? 'no address of one host' : "the services' own"}`, {

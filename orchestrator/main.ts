@@ -1,4 +1,5 @@
 // The orchestrator's process: membership, VMs, migrations, the API for people and the status page.
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Type } from 'typebox';
 import { realClock } from '../common/clock.ts';
@@ -23,6 +24,7 @@ import { EgressOrders } from './egress.ts';
 import { GuestNetworkConfig, guestNetwork } from './guest-network.ts';
 import { ImageGrowth } from './image-growth.ts';
 import { Images } from './images.ts';
+import { Ipv6Orders } from './ipv6.ts';
 import { LayerMerging } from './layer-merging.ts';
 import { LayerSeeds } from './layer-seeds.ts';
 import { LayerSweep } from './layer-sweep.ts';
@@ -56,6 +58,8 @@ const CONTROLLERS_INTERVAL_MS = 1_000;
 const ACTIVE = 'active';
 /** The shortest RPO is a second. */
 const POINTS_INTERVAL_MS = 1_000;
+/** Of a prefix that is drawn (RFC 4193, 3.2). */
+const GLOBAL_ID_BYTES = 5;
 
 const Config = Type.Object({
   state: Type.String(),
@@ -126,6 +130,8 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const networkStubs = new NetworkStubs({ ...shared, network, plan });
   const migrate = (vm: string, to: string) => migrations.migrate(vm, to, {}, () => undefined);
   const stubMoves = new StubMoves({ ...shared, events: stubs, migrate });
+  const drawGlobalId = (): bigint => BigInt(`0x${randomBytes(GLOBAL_ID_BYTES).toString('hex')}`);
+  const ipv6 = new Ipv6Orders({ ...shared, network, plan, drawGlobalId });
   const topology = new Topology({ ...shared, nodes: () => members.states() });
   reports.lookRound();
   const join_ = await startJoinServer({
@@ -155,6 +161,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     egress,
     networkStubs,
     stubMoves,
+    ipv6,
     groups,
     controllers,
     topology,

@@ -8,6 +8,7 @@ import type { Admission } from './admission.ts';
 import type { Calls, Cluster } from './cluster.ts';
 import { egressOf } from './egress.ts';
 import { guestNetwork } from './guest-network.ts';
+import { withIpv6 } from './ipv6.ts';
 import { isEnded } from './migration-journal.ts';
 import { stubsOf } from './network-stubs.ts';
 import type { SecurityGroups } from './security-groups.ts';
@@ -87,10 +88,11 @@ export class Network {
     else await this.#state.put('addresses', owner, before);
   }
 
-  /** The guests' network as it is now, with its way out and its stubs. */
+  /** The guests' network as it is now, with its way out, its stubs and its IPv6. */
   async tellNetwork(sdnd: OverlayCalls = this.#cluster.controller.sdnd): Promise<void> {
     const { egress } = egressOf(this.#state, this.#plan);
-    const network = { ...this.#plan, ...(egress !== undefined && { egress }), ...stubsOf(this.#state, this.#plan) };
+    const plan = { ...withIpv6(this.#state, this.#plan), ...stubsOf(this.#state, this.#plan) };
+    const network = egress === undefined ? plan : { ...plan, egress };
     await sdnd.call('networks.set', { networks: [network] });
   }
 

@@ -8,6 +8,7 @@ import type { EgressOrder } from '../wire/contracts/egress.ts';
 import type { StubEvent } from '../wire/contracts/events.ts';
 import type { NodeOutside } from '../wire/contracts/guest-network.ts';
 import type { Capabilities, MachineSpec } from '../wire/contracts/hypervisor.ts';
+import type { Ipv6Order } from '../wire/contracts/ipv6.ts';
 import type { StubOrder } from '../wire/contracts/network-stubs.ts';
 import type { NodeUnderlay } from '../wire/contracts/sdnd.ts';
 import type { SecurityGroup } from '../wire/contracts/security-groups.ts';
@@ -97,6 +98,8 @@ interface Tables {
   egress: EgressOrder;
   /** By name. */
   stubs: StubOrder;
+  /** By network. */
+  ipv6: Ipv6Order;
   networkController: NetworkControllerRecord;
 }
 
@@ -114,6 +117,7 @@ const TABLES: readonly Table[] = [
   'underlay',
   'egress',
   'stubs',
+  'ipv6',
   'networkController',
 ];
 const TERM_KEY = 'controller!term';
@@ -133,6 +137,7 @@ export class State {
     underlay: new Map(),
     egress: new Map(),
     stubs: new Map(),
+    ipv6: new Map(),
     networkController: new Map(),
   };
   readonly #listeners = new Set<() => void>();

@@ -1,18 +1,21 @@
 // What a node's agent was told of its guests' networks, kept on its disk: guests are answered by it while the controller is
 // away and after a restart of the agent (SOUNDNESS C9). Answers nothing itself.
-import { ethAddress, ipv4 } from '@openflow/ofp';
+import { ethAddress, ipv4, ipv6 } from '@openflow/ofp';
 import type { Disk } from '../common/disk.ts';
 import { codeOf, OperationError } from '../common/errors.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
 import {
+  type GuestNetworkPlan,
   GuestNews,
   type GuestSubnet as GuestSubnetPlan,
   type NetworkGuest,
   type NetworkStub,
 } from '../wire/contracts/guest-network.ts';
+import { routedIpv6, routerIpv6Of } from './forwarding/ipv6-addresses.ts';
 import type {
   GuestHost,
   GuestNetwork,
+  GuestPrefix,
   GuestServicePort,
   GuestSubnet,
   StubElsewhere,
@@ -57,8 +60,9 @@ export class GuestBook {
       return {
         ...{ tenant, domain: `${name}.internal`, mtuBytes: GUEST_MTU_BYTES, serviceMac: SERVICE_MAC },
         subnets: subnets.map(subnetOf),
-        hosts: [...stubs.map(standIn), ...guests.map(hostOf)],
+        hosts: [...stubs.map(standIn), ...guests.map((guest) => hostOf(network, guest))],
         stubs: stubs.filter(({ nodes }) => !nodes.includes(this.#node)).map(elsewhere),
+        prefixes: subnets.flatMap(prefixesOf),
       };
     });
     return { networks, ports: ports.flatMap((port) => servicePorts(networks, port)) };
@@ -80,8 +84,14 @@ function subnetOf({ subnet, bits, services }: GuestSubnetPlan): GuestSubnet {
   return { subnet: ipv4(subnet), bits, services: ipv4(services), router: ipv4(services) };
 }
 
-function hostOf({ owner, mac, ip }: NetworkGuest): GuestHost {
-  return { name: owner, mac: ethAddress(mac), ipv4: [ipv4(ip)], ipv6: [] };
+function prefixesOf({ ipv6: prefix }: GuestSubnetPlan): GuestPrefix[] {
+  return prefix === undefined ? [] : [{ prefix: ipv6(prefix), router: routerIpv6Of(prefix) }];
+}
+
+function hostOf(network: Pick<GuestNetworkPlan, 'subnets'>, guest: NetworkGuest): GuestHost {
+  const { owner, mac, ip } = guest;
+  const routed = routedIpv6(network, guest);
+  return { name: owner, mac: ethAddress(mac), ipv4: [ipv4(ip)], ipv6: routed === undefined ? [] : [routed] };
 }
 
 /** A stub is found by its name, and is where the router is; a guest of that name comes before it. */

@@ -3,6 +3,7 @@
 // a state that is newer than this one.
 import { ethAddress, ipv4, type Match } from '@openflow/ofp';
 import { Type } from 'typebox';
+import { macOfSelfMade } from '../common/ipv6-address.ts';
 import { Ipv4, Mac } from '../wire/names.ts';
 import type { Flow } from './flow.ts';
 import type { OverlayView } from './forwarding/view.ts';
@@ -80,9 +81,10 @@ export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow:
 }
 
 /** Whose flow it is: every flow of a guest matches its MAC address, or asks or routes to its IP address. */
-function addressIn({ ethSrc, ethDst, arpTpa, ipv4Dst }: Match): string {
+function addressIn({ ethSrc, ethDst, arpTpa, ipv4Dst, ipv6Dst }: Match): string {
   const mac = [ethSrc, ethDst].find((value) => typeof value === 'string' && value !== SERVICE_MAC);
   const ip = [arpTpa, ipv4Dst].find((value) => typeof value === 'number');
+  if (mac === undefined && typeof ipv6Dst === 'bigint') return macOfSelfMade(ipv6Dst);
   return mac?.toString() ?? String(ip ?? '');
 }
 

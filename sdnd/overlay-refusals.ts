@@ -1,7 +1,9 @@
 // Why a command to the overlay is refused, in words for a person.
 import { OperationError } from '../common/errors.ts';
-import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
+import { ipv6Number } from '../common/ipv6-address.ts';
+import type { GuestNetworkPlan, GuestSubnet } from '../wire/contracts/guest-network.ts';
 import type { Binding } from '../wire/contracts/sdnd.ts';
+import { UNIQUE_LOCAL } from './packets/ipv6.ts';
 import { egressZone, SERVICE_MAC } from './pipeline.ts';
 
 const MULTICAST_BIT = 1;
@@ -19,10 +21,11 @@ export function checkPlace({ owner, mac, ip, port }: Binding, tunnels: readonly 
   }
 }
 
-/** @throws OperationError NETWORK_BAD: two networks that could be taken for each other */
+/** @throws OperationError NETWORK_BAD: two networks that could be taken for each other, or subnets of one by their IPv6 prefix */
 export function checkNetworks(networks: readonly GuestNetworkPlan[]): void {
   const seen = new Map<string, string>();
-  for (const { tenant, name, egress, stubExits = [] } of networks) {
+  for (const { tenant, name, subnets, egress, stubExits = [] } of networks) {
+    checkPrefixes(name, subnets);
     const marks = new Set([`tenant ${tenant}`]);
     for (const exit of egress === undefined ? stubExits : [egress, ...stubExits]) {
       marks.add(`address ${exit.address}`).add(`zone ${egressZone(tenant)} of connections at ${exit.node}`);
@@ -34,6 +37,19 @@ export function checkNetworks(networks: readonly GuestNetworkPlan[]): void {
       seen.set(mark, name);
     }
   }
+}
+
+// Flows are computed from what is kept, so nothing is kept that is no prefix.
+function checkPrefixes(network: string, subnets: readonly GuestSubnet[]): void {
+  const prefixes = subnets.flatMap(({ ipv6 }) => (ipv6 === undefined ? [] : [ipv6]));
+  for (const prefix of prefixes) {
+    const lowest = ipv6Number(prefix);
+    const isPrefix = lowest !== undefined && BigInt.asUintN(64, lowest) === 0n;
+    if (!isPrefix || (lowest & UNIQUE_LOCAL.mask) !== UNIQUE_LOCAL.value)
+      throw new OperationError('NETWORK_BAD', `network ${network} cannot have ${prefix}/64: no unique local prefix`);
+  }
+  if (new Set(prefixes.map(ipv6Number)).size < prefixes.length)
+    throw new OperationError('NETWORK_BAD', `two subnets of network ${network} have one IPv6 prefix`);
 }
 
 export function stale(binding: Binding, standing: Binding): OperationError {

@@ -10,19 +10,20 @@
 //                                   be a binding's, or it comes from where its receiver is moving from
 //                                   (SOUNDNESS C11); marked as from the tunnel; to forward
 //               from a guest        to its node's services, behind a meter: by the agent's flows;   drop
-//                                   source MAC and IPv4 or ARP sender must be the binding's     drop
-//                                   of that port, or its IPv6 address the link-local one of
-//                                   its MAC (N6); marked with its tenant (N7); ARP to arp, IPv4
-//                                   to route, IPv6 to forward; of a member of security groups
-//                                   both to groups-out, by its zone of connections
+//                                   source MAC and IP address, ARP's sender and what neighbour
+//                                   discovery claims must be the binding's of that port, of IPv6
+//                                   what follows from its MAC address (N6); marked with its tenant
+//                                   (N7); ARP to arp, IP to route; IP of a member of security
+//                                   groups to groups-out, by its zone of connections
 //               from outside        for a network's address: back to ingress under the guest's     drop
 //                                   (ct), if it is of a connection of the network; to route
 //  2 arp        ARP of guests       a request for a known address, or for a stub's in the          forward
 //                                   router's name, is answered by the switch
 //  3 groups-out IP of members       a rule of the sender's groups allows it: noted               on
 //  4 judge-out  IP of members       on, if a rule allows it or its connection is known; a new    drop
-//                                   connection is remembered (ct); to route or forward
-//  5 route      IPv4 of guests      to the router of its tenant's network: one off its time to  forward
+//                                   connection is remembered (ct); to route
+//  5 route      IP of guests        neighbour discovery (IPv6) that is not proven: dropped        forward
+//                                   to the router of its tenant's network: one off its time to
 //                                   live, and to the MAC address of whom it is for, or on to
 //                                   the router as the way out. To a stub: where its resource is,
 //                                   under that one's address (ct), else to the agent, by its flows
@@ -74,8 +75,19 @@ export const Origin = { guest: 0, tunnel: 1, outside: 2 } as const;
 // `reg1` is the number of the port that the frame is for, a guest's or the tunnel's; `reg2` its tenant; `reg3` the zone of
 // connections that it was looked up in last, `reg4` and `reg5` what its sender's and its receiver's groups say of it.
 
+/** In `reg6`: what a guest says of itself as a neighbour (IPv6) is true. */
+export const PROVEN = 1;
+
 /** Higher is looked at first. */
-export const Priority = { miss: 0, fallback: 100, normal: 200, own: 300, detour: 400 } as const;
+export const Priority = {
+  miss: 0,
+  fallback: 100,
+  normal: 200,
+  proven: 250,
+  own: 300,
+  detour: 400,
+  guard: 500,
+} as const;
 
 /** The name of the one tunnel port on every integration bridge (VXLAN, remote address and key set by flows). */
 export const TUNNEL_PORT_NAME = 'vxlan0';

@@ -9,6 +9,7 @@ export const PATTERNS = {
   mac: '^([0-9a-f]{2}:){5}[0-9a-f]{2}$',
   /** No octet above 255, none with a zero before it: what one program reads as 8 another reads as 010. */
   ipv4: `^(${OCTET}\\.){3}${OCTET}$`,
+  ipv6: '^[0-9a-f:]{2,39}$',
 } as const;
 
 /** A node, cloud, VM or image name: lower-case letters, digits and hyphens, 1 to 40 characters, a letter first. */
@@ -31,6 +32,8 @@ export const Mac = Type.String({ pattern: PATTERNS.mac });
 export const PortName = Type.String({ pattern: '^[a-zA-Z0-9_-]{1,15}$' });
 /** An IPv4 address in dotted decimal. */
 export const Ipv4 = Type.String({ pattern: PATTERNS.ipv4 });
+/** An IPv6 address as RFC 5952 writes it. */
+export const Ipv6 = Type.String({ pattern: PATTERNS.ipv6 });
 
 /** Where a member's daemons listen: its name (which its certificate must carry) and underlay address. */
 export const Endpoint = Type.Object({ node: Name, address: Ipv4 });

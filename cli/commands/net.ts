@@ -7,6 +7,7 @@ import { describeTrace } from '../trace-text.ts';
 import { describeTraffic } from '../traffic-text.ts';
 import { securityGroupCommand } from './group.ts';
 import { egressCommand } from './net-egress.ts';
+import { ipv6Command } from './net-ipv6.ts';
 import { stubCommand } from './net-stub.ts';
 
 const topology = command(
@@ -27,14 +28,16 @@ const topology = command(
 const trace = command(
   'trace',
   'the way of a ping from one VM to another: switches, tunnels, the rules that it meets, latency, and whether it is let through',
-  ['net trace web db', 'net trace web db --compare', 'net trace web db --json trace.json'],
+  ['net trace web db', 'net trace web db --ipv6', 'net trace web db --compare', 'net trace web db --json trace.json'],
 )
   .argument('<from>', 'the VM that sends')
   .argument('<to>', 'the VM that it is for')
+  .option('--ipv6', 'a ping over IPv6')
   .option('--compare', 'read the tables that the switches have, and show where they differ from what is wanted')
-  .action((from: string, to: string, options: CommonOptions & { readonly compare?: true }) =>
+  .action((from: string, to: string, options: CommonOptions & { readonly compare?: true; readonly ipv6?: true }) =>
     withOrchestrator(options, async (client) => {
-      const traced = await client.call('network.trace', { from, to, compare: options.compare === true });
+      const { compare = false, ipv6 = false } = options;
+      const traced = await client.call('network.trace', { from, to, compare, ipv6 });
       await print(options, traced, describeTrace(traced));
     }),
   );
@@ -82,6 +85,7 @@ export const netCommand = new Command('net')
   .addCommand(trace)
   .addCommand(egressCommand)
   .addCommand(stubCommand)
+  .addCommand(ipv6Command)
   .addCommand(traffic)
   .addCommand(securityGroupCommand)
   .addCommand(controllers)

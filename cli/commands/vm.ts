@@ -18,13 +18,13 @@ export function describeWait(event: StubEvent): string {
   return event.trouble === '' ? `${asks}: it is being moved there` : `${asks}: ${event.trouble}`;
 }
 
-function describeVm(vm: VmState, events: readonly StubEvent[]): string {
+function describeVm(vm: VmState, events: readonly StubEvent[], ipv6: string | undefined): string {
   const { spec } = vm;
   const facts: [string, string][] = [
     ['name', vm.vm],
     ['state', vm.state],
     ['cloud', `${vm.cloud} (node ${vm.node})`],
-    ['address', `${spec.ip}  ${spec.mac}`],
+    ['address', [spec.ip, ...(ipv6 === undefined ? [] : [ipv6]), spec.mac].join('  ')],
     ['size', `${spec.cpus} vCPU, ${spec.memoryMB} MB, ${spec.machine}, ${spec.cpuModel}`],
     ['disks', spec.disks.map(({ image }) => image).join(', ')],
     ['epoch', `${vm.epoch}`],
@@ -67,7 +67,9 @@ const show = command('show', 'one VM', ['vm show web'])
       const state = await client.call('vm.show', { vm });
       const { events } = await client.call('event.list', {});
       const waits = events.filter((event) => event.vm === vm && event.endedMs === null);
-      return print(options, { ...state, waits }, describeVm(state, waits));
+      const { addresses } = await client.call('ipv6.show', {});
+      const ipv6 = addresses.find(({ owner }) => owner === vm)?.ipv6;
+      return print(options, { ...state, waits, ipv6: ipv6 ?? null }, describeVm(state, waits, ipv6));
     }),
   );
 

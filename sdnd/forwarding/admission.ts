@@ -1,17 +1,16 @@
 // Who may send what: the table `ingress`. A frame goes on only with the source address of a binding, from its port or
 // from its node (SOUNDNESS C11), or from where its receiver is moving from.
-import { ethAddress, gotoTable, ipv4, type Match, setField } from '@openflow/ofp';
+import { type Action, ethAddress, gotoTable, type Instruction, ipv4, type Match, setField } from '@openflow/ofp';
 import { type Flow, flowKey } from '../flow.ts';
-import { linkLocalOf } from '../packets/ipv6.ts';
 import { LATE_FORWARD_SEC, Origin, Priority, Table, tenantTunnelIds } from '../pipeline.ts';
 import { intoGroups } from '../security/policy-flows.ts';
 import { actAndGo, row } from './flow-row.ts';
 import { type Guest, type Place, placesOf } from './guest.ts';
+import { ipv6Admission } from './ipv6-admission.ts';
 import type { TunnelEnd, Ways } from './ways.ts';
 
 export const ETH_TYPE_IPV4 = 0x0800;
 export const ETH_TYPE_ARP = 0x0806;
-const ETH_TYPE_IPV6 = 0x86dd;
 export const ARP_REQUEST = 1;
 const UNSPECIFIED = 0;
 
@@ -27,21 +26,23 @@ export function admissionFlows(ways: Ways, guest: Guest): Flow[] {
   ];
 }
 
-function portAdmission({ binding, tenant, cookie, isMember }: Guest, inPort: number): Flow[] {
+function portAdmission(guest: Guest, inPort: number): Flow[] {
+  const { binding, tenant, cookie, isMember } = guest;
   const mac = ethAddress(binding.mac);
   const ip = ipv4(binding.ip);
   const arp: Match = { inPort, ethSrc: mac, ethType: ETH_TYPE_ARP, arpSha: mac };
   const probe: Match = { ...arp, arpOp: ARP_REQUEST, arpSpa: UNSPECIFIED };
-  const admit = (match: Match, tableId: number): Flow =>
-    row(cookie, Table.ingress, Priority.normal, match, actAndGo(tableId, setField('reg2', tenant)));
-  const admitIp = (match: Match, tableId: number): Flow =>
-    isMember ? row(cookie, Table.ingress, Priority.normal, match, intoGroups(tenant, inPort)) : admit(match, tableId);
+  const toTable = (tableId: number, ...marks: readonly Action[]): readonly Instruction[] =>
+    actAndGo(tableId, setField('reg2', tenant), ...marks);
+  const admit = (match: Match, onward: readonly Instruction[]): Flow =>
+    row(cookie, Table.ingress, Priority.normal, match, onward);
+  const onward = (...marks: readonly Action[]): readonly Instruction[] =>
+    isMember ? intoGroups(tenant, inPort, marks) : toTable(Table.route, ...marks);
   return [
-    admitIp({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV4, ipv4Src: ip }, Table.route),
-    // The one of its addresses that nobody gives it; by whatever else it may call itself, others do not know whose that is.
-    admitIp({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV6, ipv6Src: linkLocalOf(mac) }, Table.forward),
-    admit({ ...arp, arpSpa: ip }, Table.arp),
-    admit(probe, Table.arp),
+    admit({ inPort, ethSrc: mac, ethType: ETH_TYPE_IPV4, ipv4Src: ip }, onward()),
+    ...ipv6Admission(guest, inPort, onward),
+    admit({ ...arp, arpSpa: ip }, toTable(Table.arp)),
+    admit(probe, toTable(Table.arp)),
     // Who asks for its own address wants to hear of another owner (RFC 5227, 2.1.1), and there is none.
     row(cookie, Table.arp, Priority.own, { inPort, ethType: ETH_TYPE_ARP, arpTpa: ip }, []),
   ];

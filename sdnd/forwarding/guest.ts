@@ -17,6 +17,8 @@ export interface Guest {
   readonly binding: Binding;
   readonly tenant: number;
   readonly cookie: bigint;
+  /** Undefined as long as nobody has told of it. */
+  readonly network: GuestNetworkPlan | undefined;
   /** Of a security group: what it sends and gets is judged. */
   readonly isMember: boolean;
   readonly active: Place;
@@ -43,13 +45,14 @@ export interface HeldTenant {
 export function heldTenants(overlay: OverlayView, view: SwitchView, ways: Ways): HeldTenant[] {
   const byTenant = new Map<number, Guest[]>();
   const members = memberNames(overlay.groups);
+  const networks = new Map(overlay.networks.map((network) => [network.tenant, network]));
   for (const binding of overlay.bindings.values()) {
-    const guest = guestOf(overlay, view, binding, members.has(binding.owner));
+    const network = networks.get(tenantOf(binding));
+    const guest = guestOf(overlay, view, { binding, network, isMember: members.has(binding.owner) });
     const peers = byTenant.get(guest.tenant);
     if (peers === undefined) byTenant.set(guest.tenant, [guest]);
     else peers.push(guest);
   }
-  const networks = new Map(overlay.networks.map((network) => [network.tenant, network]));
   return [...byTenant]
     .map(([tenant, guests]) => {
       const network = networks.get(tenant);
@@ -78,14 +81,14 @@ function everyPlace({ active, prepared, departed }: Guest): readonly Place[] {
 function guestOf(
   { incarnation, preparations, departures }: OverlayView,
   view: SwitchView,
-  binding: Binding,
-  isMember: boolean,
+  { binding, network, isMember }: Pick<Guest, 'binding' | 'network' | 'isMember'>,
 ): Guest {
   const locate = (place: Binding | undefined): Place | undefined => place && placeOf(view, place);
   return {
     binding,
     tenant: tenantOf(binding),
     cookie: controllerCookie(incarnation, binding.epoch),
+    network,
     isMember,
     active: placeOf(view, binding),
     prepared: locate(preparations.get(binding.owner)),

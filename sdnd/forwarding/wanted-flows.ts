@@ -10,6 +10,7 @@ import { deliveryFlows, tunnelFlows } from './delivery.ts';
 import { egressFlows, egressGates } from './egress.ts';
 import { act, row } from './flow-row.ts';
 import { type Guest, heldTenants, placesOf } from './guest.ts';
+import { neighbourGuard } from './ipv6-admission.ts';
 import { routeFlows } from './routing.ts';
 import { stubFlows } from './stubs.ts';
 import type { OverlayView, SwitchView } from './view.ts';
@@ -28,6 +29,7 @@ export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
     row(common, Table.gateIn, Priority.own, TAGGED, []),
     row(common, Table.arp, Priority.miss, {}, [gotoTable(Table.forward)]),
     row(common, Table.route, Priority.miss, {}, [gotoTable(Table.forward)]),
+    ...neighbourGuard(common),
     ...ways.tunnels.map((portNo) => enter(common, portNo)),
     ...tunnelFlows(common, ways.tunnels),
     ...guests.flatMap((guest) => admissionFlows(ways, guest)),

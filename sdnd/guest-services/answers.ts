@@ -49,6 +49,8 @@ export interface Asker {
   readonly portNo: number;
   readonly host: GuestHost;
   readonly directory: NetworkDirectory;
+  /** IPv6 prefixes that the guest was told of, and whose it is no more. */
+  readonly withdrawn?: readonly bigint[];
 }
 
 export function refusal({ portNo }: Asker, reason: Refusal): Answer {

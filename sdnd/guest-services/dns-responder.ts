@@ -74,9 +74,9 @@ function findName(directory: NetworkDirectory, address: number | bigint, { name,
 
 function zoneOf({ network }: NetworkDirectory, address: number | bigint): string | undefined {
   if (typeof address === 'bigint') {
-    const { prefix } = network.ipv6 ?? {};
-    if (prefix === undefined || prefix >> 64n !== address >> 64n) return undefined;
-    const digits = (prefix >> 64n).toString(16).padStart(16, '0');
+    const own = network.prefixes.find(({ prefix }) => prefix >> 64n === address >> 64n);
+    if (own === undefined) return undefined;
+    const digits = (own.prefix >> 64n).toString(16).padStart(16, '0');
     return `${[...digits].reverse().join('.')}.ip6.arpa`;
   }
   const subnet = subnetAround(network, address);

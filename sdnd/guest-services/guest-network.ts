@@ -8,6 +8,7 @@ import { linkLocalOf } from '../packets/ipv6.ts';
 export const METADATA_IPV4 = ipv4('169.254.169.254');
 /** Per host and family: an answer of DNS with all of them goes into the 1232 bytes that resolvers take. */
 const ADDRESSES_MAX = 12;
+const INTERFACE_BITS = 64n;
 
 /** One VM of a network. The addresses are the orchestrator's: the guest is told them, and chooses none. */
 export interface GuestHost {
@@ -38,6 +39,13 @@ export interface StubElsewhere {
   readonly service?: { readonly protocol: 'tcp' | 'udp'; readonly port: number };
 }
 
+/** IPv6 addresses of guests that reach each other without a router. */
+export interface GuestPrefix {
+  /** The lowest of them; of 64 bits, which hosts expect (RFC 4291, 2.5.1). */
+  readonly prefix: bigint;
+  readonly router?: bigint;
+}
+
 /** One tenant's network. */
 export interface GuestNetwork {
   readonly tenant: number;
@@ -52,8 +60,8 @@ export interface GuestNetwork {
   readonly serviceMac: EthAddress;
   /** None: the network has no IPv4. */
   readonly subnets: readonly GuestSubnet[];
-  /** Of 64 bits, which hosts expect (RFC 4291, 2.5.1). */
-  readonly ipv6?: { readonly prefix: bigint; readonly hasRouter: boolean };
+  /** None: of IPv6 it has link-local addresses alone. */
+  readonly prefixes: readonly GuestPrefix[];
   readonly hosts: readonly GuestHost[];
   /** Absent: none. */
   readonly stubs?: readonly StubElsewhere[];
@@ -75,6 +83,16 @@ export function serviceIpv4({ subnets }: GuestNetwork): number[] {
 /** The addresses of the network's router, one in each subnet that has one. */
 export function routerIpv4({ subnets }: GuestNetwork): number[] {
   return subnets.flatMap(({ router }) => (router === undefined ? [] : [router]));
+}
+
+/** The same of IPv6. */
+export function routerIpv6({ prefixes }: GuestNetwork): bigint[] {
+  return prefixes.flatMap(({ router }) => (router === undefined ? [] : [router]));
+}
+
+/** The prefix in which a host has an address. */
+export function prefixOf({ prefixes }: GuestNetwork, { ipv6 }: GuestHost): GuestPrefix | undefined {
+  return prefixes.find(({ prefix }) => ipv6.some((address) => address >> INTERFACE_BITS === prefix >> INTERFACE_BITS));
 }
 
 /** The subnet in which a host is given its address. */
@@ -102,7 +120,8 @@ export class NetworkDirectory {
     this.servicesIpv6 = linkLocalOf(network.serviceMac);
     for (const host of network.hosts) this.#add(host);
     // After the hosts: no VM takes the services' place, whatever its binding says.
-    for (const address of [this.servicesIpv6, ...serviceIpv4(network)]) this.#macs.set(address, network.serviceMac);
+    const own = [this.servicesIpv6, ...routerIpv6(network), ...serviceIpv4(network)];
+    for (const address of own) this.#macs.set(address, network.serviceMac);
   }
 
   /** Who has an IPv4 address (a number) or an IPv6 address in this network. */

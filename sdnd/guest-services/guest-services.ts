@@ -8,7 +8,7 @@ import { answerArp } from './arp-responder.ts';
 import { type GuestNetwork, type GuestServicePort, NetworkDirectory } from './guest-network.ts';
 import { answerIpv4, answerIpv6 } from './ip-services.ts';
 import { PortAllowance } from './port-allowance.ts';
-import { advertiseRouter } from './router-advertiser.ts';
+import { advertiseRouter, withdrawnPrefixes } from './router-advertiser.ts';
 
 /**
  * Answers one frame. Pure: the same asker and the same frame give the same answer. A frame from another MAC address than
@@ -53,8 +53,10 @@ export class GuestServices {
     const served = ports.map(({ portNo, tenant, host }): [number, ServedPort] => {
       const directory = directories.get(tenant);
       if (directory === undefined) throw new RangeError(`port ${portNo} is of tenant ${tenant}, which is not known`);
-      const allowance = this.#ports.get(portNo)?.allowance ?? new PortAllowance(nowMs);
-      return [portNo, { asker: { portNo, host, directory }, allowance }];
+      const known = this.#ports.get(portNo);
+      const asker = { portNo, host, directory };
+      const allowance = known?.allowance ?? new PortAllowance(nowMs);
+      return [portNo, { asker: { ...asker, withdrawn: withdrawnPrefixes(known?.asker, asker) }, allowance }];
     });
     this.#ports = new Map(served);
   }

@@ -3,12 +3,13 @@
 import { DhcpPort } from '../packets/dhcp.ts';
 import { decodeIcmpv6 } from '../packets/icmpv6.ts';
 import { BROADCAST_IPV4, decodeIpv4, IpProtocol, type Ipv4Packet } from '../packets/ipv4.ts';
-import { decodeIpv6, type Ipv6Packet, isLinkLocal, UNSPECIFIED_IPV6 } from '../packets/ipv6.ts';
+import { decodeIpv6, IPV6_HEADER_BYTES, type Ipv6Packet, isLinkLocal, UNSPECIFIED_IPV6 } from '../packets/ipv6.ts';
 import { decodeUdp, type UdpDatagram } from '../packets/udp.ts';
 import { type Answer, type Asker, type DatagramEnds, datagramFor, NO_ANSWER, refusal } from './answers.ts';
 import { answerDhcp } from './dhcp-server.ts';
 import { answerDns } from './dns-responder.ts';
 import { METADATA_IPV4 } from './guest-network.ts';
+import { answerForIpv6Router } from './ipv6-router.ts';
 import { answerMetadata } from './metadata-responder.ts';
 import { answerNeighbour } from './neighbour-responder.ts';
 import { advertiseRouter } from './router-advertiser.ts';
@@ -53,9 +54,12 @@ export function answerIpv6(asker: Asker, bytes: Uint8Array): Answer {
   const { host, directory } = asker;
   const packet = decodeIpv6(bytes);
   const { source, destination, nextHeader, payload } = packet;
+  if (IPV6_HEADER_BYTES + payload.length > directory.network.mtuBytes) return refusal(asker, 'over-mtu');
   const isOwn = host.ipv6.includes(source) || isLinkLocal(source);
   const isIcmp = nextHeader === IpProtocol.icmpv6;
   if (!isOwn && !(isIcmp && source === UNSPECIFIED_IPV6)) return refusal(asker, 'not-own-address');
+  const routed = isOwn ? answerForIpv6Router(asker, packet) : undefined;
+  if (routed !== undefined) return routed;
   if (isIcmp) return answerIcmpv6(asker, packet);
   if (nextHeader !== IpProtocol.udp || destination !== directory.servicesIpv6)
     return refusal(asker, 'not-for-services');

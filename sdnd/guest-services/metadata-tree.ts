@@ -2,6 +2,7 @@
 // the file of OpenStack's, as far as something is known (EC2 user guide, "Instance metadata categories"; Nova, "Metadata
 // service"). Each answer is one text of a few hundred bytes.
 import { ipv4Text } from '@openflow/ofp';
+import { ipv6Words } from '../../common/ipv6-address.ts';
 import { xxh64 } from '../../common/xxhash.ts';
 import type { GuestHost } from './guest-network.ts';
 
@@ -53,9 +54,11 @@ function bodyAt(subject: MetadataSubject, path: string): string | undefined {
 function ec2Items({ host, domain }: MetadataSubject): ReadonlyMap<string, string> {
   const name = `${host.name}.${domain}`;
   const [address] = host.ipv4;
+  const [address6] = host.ipv6;
   return new Map([
     ['hostname', name],
     ['instance-id', `i-${digestOf({ host, domain }).slice(0, 17)}`],
+    ...(address6 === undefined ? [] : [['ipv6', ipv6Words(address6)] as const]),
     ['local-hostname', name],
     ...(address === undefined ? [] : [['local-ipv4', ipv4Text(address)] as const]),
     ['mac', host.mac],

@@ -5,6 +5,7 @@ import { encodeNeighbourAdvertisement, ND_HOP_LIMIT } from '../packets/icmpv6.ts
 import { IpProtocol } from '../packets/ipv4.ts';
 import { ALL_NODES, encodeIpv6, UNSPECIFIED_IPV6 } from '../packets/ipv6.ts';
 import { type Answer, type Asker, frameFor, NO_ANSWER } from './answers.ts';
+import { routerIpv6 } from './guest-network.ts';
 
 /** `source`: who asks; unspecified while it tries whether the address is free, and then all are told (7.2.4). */
 export function answerNeighbour(asker: Asker, source: bigint, target: bigint): Answer {
@@ -13,7 +14,7 @@ export function answerNeighbour(asker: Asker, source: bigint, target: bigint): A
   if (mac === undefined || mac === host.mac) return NO_ANSWER;
   const isSolicited = source !== UNSPECIFIED_IPV6;
   const ends = { source: target, destination: isSolicited ? source : ALL_NODES };
-  const isRouter = target === directory.servicesIpv6 && directory.network.ipv6?.hasRouter === true;
+  const isRouter = mac === directory.network.serviceMac && routerIpv6(directory.network).length > 0;
   const payload = encodeNeighbourAdvertisement({ ...ends, target, mac, isRouter, isSolicited });
   const packet = encodeIpv6({ ...ends, hopLimit: ND_HOP_LIMIT, nextHeader: IpProtocol.icmpv6, payload });
   const to = isSolicited ? host.mac : multicastMac(ALL_NODES);

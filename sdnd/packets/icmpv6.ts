@@ -7,10 +7,15 @@ import { type Ipv6Packet, isMulticast, solicitedNode, UNSPECIFIED_IPV6 } from '.
 import { BadPacket, OctetReader, OctetWriter } from './octets.ts';
 
 export const Icmpv6Type = {
+  destinationUnreachable: 1,
+  timeExceeded: 3,
+  echoRequest: 128,
+  echoReply: 129,
   routerSolicitation: 133,
   routerAdvertisement: 134,
   neighbourSolicitation: 135,
   neighbourAdvertisement: 136,
+  redirect: 137,
 } as const;
 const NdOption = { sourceMac: 1, targetMac: 2, prefix: 3, mtu: 5, nameServers: 25, searchList: 31 } as const;
 
@@ -61,7 +66,7 @@ function checkOptions(reader: OctetReader, { source }: Ipv6Packet): void {
 }
 
 /** The whole ICMPv6 message under its ends, with its checksum. */
-function sealed(writer: OctetWriter, ends: { source: bigint; destination: bigint }): Uint8Array {
+export function sealedIcmpv6(writer: OctetWriter, ends: { source: bigint; destination: bigint }): Uint8Array {
   const { bytes } = writer;
   return writer.setU16(CHECKSUM_AT, checksum(pseudoHeader(ends, IpProtocol.icmpv6, bytes.length), bytes)).bytes;
 }
@@ -86,7 +91,17 @@ export function encodeNeighbourAdvertisement(advertisement: NeighbourAdvertiseme
   const { target, mac, isRouter, isSolicited } = advertisement;
   const flags = (isRouter ? ROUTER_FLAG : 0) + (isSolicited ? SOLICITED_FLAG : 0) + OVERRIDE_FLAG;
   const writer = new OctetWriter(ADVERTISEMENT_BYTES).u8(Icmpv6Type.neighbourAdvertisement).u8(0).u16(0).u32(flags);
-  return sealed(writer.ipv6(target).u8(NdOption.targetMac).u8(1).mac(mac), advertisement);
+  return sealedIcmpv6(writer.ipv6(target).u8(NdOption.targetMac).u8(1).mac(mac), advertisement);
+}
+
+/** What is said of a prefix. */
+export interface AdvertisedPrefix {
+  readonly address: bigint;
+  readonly bits: number;
+  /** Hosts may form their own address from it. */
+  readonly isForSelfMade: boolean;
+  /** Over: hosts are to use addresses of it no more. Otherwise it is good for ever. */
+  readonly isOver: boolean;
 }
 
 export interface RouterAdvertisement {
@@ -96,8 +111,8 @@ export interface RouterAdvertisement {
   /** 0: a host that says what the link is like, and no router. */
   readonly routerLifetimeS: number;
   readonly mtuBytes: number;
-  /** Hosts reach all addresses below it without a router; some may form their own address from it. */
-  readonly prefix: { readonly address: bigint; readonly bits: number; readonly isForSelfMade: boolean };
+  /** Hosts reach all addresses below them without a router. */
+  readonly prefixes: readonly AdvertisedPrefix[];
   /** Of DNS (RFC 8106): both for ever. */
   readonly nameServer: bigint;
   /** Labels as they go on the wire, the root's included. */
@@ -107,21 +122,25 @@ export interface RouterAdvertisement {
 const HOP_LIMIT_OF_HOSTS = 64;
 const ON_LINK_FLAG = 0x80;
 const SELF_MADE_FLAG = 0x40;
-const FIXED_OPTIONS_BYTES = 16 + 8 + 8 + 32 + 24;
+const FIXED_OPTIONS_BYTES = 16 + 8 + 8 + 24;
+const PREFIX_OPTION_BYTES = 32;
 
 /** RFC 4861, 4.2; neither DHCPv6 flag is set, since nobody here speaks it. */
 export function encodeRouterAdvertisement(advertisement: RouterAdvertisement): Uint8Array {
-  const { mac, routerLifetimeS, mtuBytes, prefix, nameServer, searchDomain } = advertisement;
+  const { mac, routerLifetimeS, mtuBytes, prefixes, nameServer, searchDomain } = advertisement;
   const searchUnits = Math.ceil((8 + searchDomain.length) / OPTION_UNIT_BYTES);
-  const writer = new OctetWriter(FIXED_OPTIONS_BYTES + searchUnits * OPTION_UNIT_BYTES);
+  const optionsBytes = prefixes.length * PREFIX_OPTION_BYTES + searchUnits * OPTION_UNIT_BYTES;
+  const writer = new OctetWriter(FIXED_OPTIONS_BYTES + optionsBytes);
   writer.u8(Icmpv6Type.routerAdvertisement).u8(0).u16(0);
   writer.u8(HOP_LIMIT_OF_HOSTS).u8(0).u16(routerLifetimeS).u32(0).u32(0);
   writer.u8(NdOption.sourceMac).u8(1).mac(mac);
   writer.u8(NdOption.mtu).u8(1).u16(0).u32(mtuBytes);
-  const flags = ON_LINK_FLAG | (prefix.isForSelfMade ? SELF_MADE_FLAG : 0);
-  writer.u8(NdOption.prefix).u8(4).u8(prefix.bits).u8(flags).u32(INFINITE_S).u32(INFINITE_S).u32(0);
-  writer.ipv6(prefix.address);
+  for (const { address, bits, isForSelfMade, isOver } of prefixes) {
+    const lifetimeS = isOver ? 0 : INFINITE_S;
+    const flags = ON_LINK_FLAG | (isForSelfMade ? SELF_MADE_FLAG : 0);
+    writer.u8(NdOption.prefix).u8(4).u8(bits).u8(flags).u32(lifetimeS).u32(lifetimeS).u32(0).ipv6(address);
+  }
   writer.u8(NdOption.nameServers).u8(3).u16(0).u32(INFINITE_S).ipv6(nameServer);
   writer.u8(NdOption.searchList).u8(searchUnits).u16(0).u32(INFINITE_S).put(searchDomain);
-  return sealed(writer, advertisement);
+  return sealedIcmpv6(writer, advertisement);
 }

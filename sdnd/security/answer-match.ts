@@ -1,6 +1,6 @@
 // What matches the answers on one connection of a guest. Pure. A connection that the guest opened is answered by what comes to
 // it, another by what it sends; only TCP's first packet, which opens one, is never an answer.
-import { type FieldValue, ipv4, ipv6, type Match } from '@openflow/ofp';
+import { ipv4, ipv6, type Match } from '@openflow/ofp';
 import type { GuestConnection, SecurityRule } from '../../wire/contracts/security-groups.ts';
 import { EtherType } from '../packets/ethernet.ts';
 import { IpProtocol } from '../packets/ipv4.ts';
@@ -13,11 +13,14 @@ export interface Answer {
   readonly match: Match;
 }
 
-/** `own`: the guest's IPv4 address, as text, and its IPv6 address. Undefined: neither end is the guest, or one is no address. */
-export function answerMatch(
-  { protocol, from, to }: GuestConnection,
-  own: readonly [string, FieldValue<'ipv6Src'>],
-): Answer | undefined {
+/** The guest's own addresses. */
+export interface OwnAddresses {
+  readonly ip: string;
+  readonly ipv6: readonly bigint[];
+}
+
+/** Undefined: neither end is the guest, or one is no address. */
+export function answerMatch({ protocol, from, to }: GuestConnection, own: OwnAddresses): Answer | undefined {
   const opened = isOwn(from.address, own);
   if (opened === undefined || opened === isOwn(to.address, own)) return undefined;
   const ends = addresses(to.address, from.address);
@@ -30,9 +33,9 @@ export function answerMatch(
 }
 
 /** Undefined: it is no address. */
-function isOwn(address: string, [own, linkLocal]: readonly [string, bigint]): boolean | undefined {
+function isOwn(address: string, own: OwnAddresses): boolean | undefined {
   try {
-    return address.includes(':') ? ipv6(address) === linkLocal : ipv4(address) === ipv4(own);
+    return address.includes(':') ? own.ipv6.includes(ipv6(address)) : ipv4(address) === ipv4(own.ip);
   } catch {
     return undefined;
   }

@@ -1,11 +1,10 @@
 // The flows of one switch for the guests there that are in security groups: their rules, and the connections that came with
 // them. Pure: from the groups and who is where. A guest in no group has none.
-import { ethAddress } from '@openflow/ofp';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { type Flow, flowsByKey } from '../flow.ts';
 import { type Guest, placesOf } from '../forwarding/guest.ts';
+import { ipv6Of } from '../forwarding/ipv6-addresses.ts';
 import { type OverlayView, tenantOf } from '../forwarding/view.ts';
-import { linkLocalOf } from '../packets/ipv6.ts';
 import { portZone } from '../pipeline.ts';
 import { answerMatch } from './answer-match.ts';
 import { allowedFlow, answersFlow, judgeFlows } from './policy-flows.ts';
@@ -36,16 +35,19 @@ function ruleFlows({ groups, bindings }: OverlayView, guest: Guest, portNo: numb
     const bound = members.map((member) => bindings.get(member)).filter((binding) => binding !== undefined);
     return bound.filter((binding) => tenantOf(binding) === guest.tenant);
   };
-  const rules = groups.filter(({ members }) => members.includes(owner)).flatMap((group) => group.rules);
+  const members = { of: membersOf, ipv6Of: (member: Binding) => ipv6Of(guest.network, member) };
+  const rules = groups.filter((group) => group.members.includes(owner)).flatMap((group) => group.rules);
   return rules.flatMap((rule) =>
-    ruleMatches(rule, membersOf).map((match) => allowedFlow(guest, portNo, rule.direction, match)),
+    ruleMatches(rule, members).map((match) => allowedFlow(guest, portNo, rule.direction, match)),
   );
 }
 
 function answerFlows({ connections }: OverlayView, guest: Guest, portNo: number): Flow[] {
-  const { ip, mac, owner } = guest.binding;
-  const own = [ip, linkLocalOf(ethAddress(mac))] as const;
-  return (connections.get(owner) ?? []).flatMap((connection) => {
+  const { network, binding } = guest;
+  const carried = connections.get(binding.owner) ?? [];
+  if (carried.length === 0) return [];
+  const own = { ip: binding.ip, ipv6: ipv6Of(network, binding) };
+  return carried.flatMap((connection) => {
     const answer = answerMatch(connection, own);
     return answer === undefined ? [] : [answersFlow(guest, portNo, answer.direction, answer.match)];
   });

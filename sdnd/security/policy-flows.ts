@@ -3,6 +3,7 @@
 // read for frames in the direction in which their connection was opened; those of the other direction are known by the
 // connection, in a zone of the port's own.
 import {
+  type Action,
   applyActions,
   CtFlag,
   CtState,
@@ -33,15 +34,15 @@ const NEIGHBOUR_TYPES = [135, 136];
 
 /** `egress`: of what a guest sends; `ingress`: of what it gets. */
 const WAYS = {
-  egress: { groups: Table.groupsOut, judge: Table.judgeOut, verdict: 'reg4', ipv4: Table.route, ipv6: Table.forward },
-  ingress: { groups: Table.groupsIn, judge: Table.judgeIn, verdict: 'reg5', ipv4: Table.gateOut, ipv6: Table.gateOut },
+  egress: { groups: Table.groupsOut, judge: Table.judgeOut, verdict: 'reg4', next: Table.route },
+  ingress: { groups: Table.groupsIn, judge: Table.judgeIn, verdict: 'reg5', next: Table.gateOut },
 } as const;
 
 /** Of a frame of a member, which matches IPv4 or IPv6; without a zone left for its port nothing goes on. */
-export function intoGroups(tenant: number, inPort: number): readonly Instruction[] {
+export function intoGroups(tenant: number, inPort: number, marks: readonly Action[] = []): readonly Instruction[] {
   const zone = portZone(inPort);
   if (zone === undefined) return [];
-  return act(setField('reg2', tenant), setField('reg3', zone), track(zone, Table.groupsOut));
+  return act(setField('reg2', tenant), setField('reg3', zone), ...marks, track(zone, Table.groupsOut));
 }
 
 /** Of a frame for a member at a port of this switch. */
@@ -60,16 +61,16 @@ export function judgeFlows(cookie: bigint): Flow[] {
     row(cookie, Table.trackIn, Priority.normal, { ethType: EtherType.arp }, [gotoTable(Table.gateOut)]),
     ...(['egress', 'ingress'] as const).flatMap((direction) => [
       row(cookie, WAYS[direction].groups, Priority.miss, {}, [gotoTable(WAYS[direction].judge)]),
-      ...verdictFlows(cookie, direction, EtherType.ipv4, WAYS[direction].ipv4),
-      ...verdictFlows(cookie, direction, EtherType.ipv6, WAYS[direction].ipv6),
+      ...verdictFlows(cookie, direction, EtherType.ipv4),
+      ...verdictFlows(cookie, direction, EtherType.ipv6),
       ...neighbourFlows(cookie, direction),
     ]),
   ];
 }
 
 // A connection ends with the rule that allowed it: frames in its own direction are judged as long as it lasts.
-function verdictFlows(cookie: bigint, direction: Direction, ethType: number, next: number): Flow[] {
-  const { judge, verdict } = WAYS[direction];
+function verdictFlows(cookie: bigint, direction: Direction, ethType: number): Flow[] {
+  const { judge, verdict, next } = WAYS[direction];
   const [goOn, allowed, answers] = [gotoTable(next), { [verdict]: Verdict.allowed }, { [verdict]: Verdict.answers }];
   const judged = (match: Match, ...instructions: Instruction[]): Flow =>
     row(cookie, judge, Priority.normal, { ethType, ...match }, instructions);
@@ -85,10 +86,10 @@ function verdictFlows(cookie: bigint, direction: Direction, ethType: number, nex
 }
 
 function neighbourFlows(cookie: bigint, direction: Direction): Flow[] {
-  const { judge, ipv6 } = WAYS[direction];
+  const { judge, next } = WAYS[direction];
   return NEIGHBOUR_TYPES.map((icmpv6Type) => {
     const match: Match = { ethType: EtherType.ipv6, ipProto: IpProtocol.icmpv6, icmpv6Type };
-    return row(cookie, judge, Priority.own, match, [gotoTable(ipv6)]);
+    return row(cookie, judge, Priority.own, match, [gotoTable(next)]);
   });
 }
 

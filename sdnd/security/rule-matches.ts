@@ -1,25 +1,31 @@
 // A rule of a security group as what a switch matches: of a frame in the direction in which its connection was opened. Pure.
-import { ethAddress, ipv4, type Match } from '@openflow/ofp';
+import { ipv4, type Match } from '@openflow/ofp';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import type { SecurityRule } from '../../wire/contracts/security-groups.ts';
 import { EtherType } from '../packets/ethernet.ts';
 import { IpProtocol } from '../packets/ipv4.ts';
-import { linkLocalOf } from '../packets/ipv6.ts';
 import { portMatches } from './port-ranges.ts';
 import { ipv4Prefix, ipv6Prefix } from './prefixes.ts';
 
-/** `membersOf`: where the guests of a group are, in the network of the guest whose rule it is. @throws Error for no prefix */
-export function ruleMatches(rule: SecurityRule, membersOf: (group: string) => readonly Binding[]): Match[] {
-  const remotes = remoteMatches(rule, membersOf);
+/** Whom a rule may name by a group: guests of the network of the one whose rule it is. */
+export interface Members {
+  readonly of: (group: string) => readonly Binding[];
+  /** All IPv6 addresses of one. */
+  readonly ipv6Of: (member: Binding) => readonly bigint[];
+}
+
+/** @throws Error for no prefix */
+export function ruleMatches(rule: SecurityRule, members: Members): Match[] {
+  const remotes = remoteMatches(rule, members);
   return remotes.flatMap((remote) => protocolMatches(rule).map((protocol) => ({ ...remote, ...protocol })));
 }
 
-function remoteMatches(rule: SecurityRule, membersOf: (group: string) => readonly Binding[]): Match[] {
+function remoteMatches(rule: SecurityRule, members: Members): Match[] {
   const { ethertype, remotePrefix, remoteGroup } = rule;
   if (remoteGroup === undefined) return [prefixMatch(rule, remotePrefix)];
-  return membersOf(remoteGroup).map(({ mac, ip }) =>
-    ethertype === 'IPv4' ? ipv4Match(rule, ipv4(ip)) : ipv6Match(rule, linkLocalOf(ethAddress(mac))),
-  );
+  const named = members.of(remoteGroup);
+  if (ethertype === 'IPv4') return named.map(({ ip }) => ipv4Match(rule, ipv4(ip)));
+  return named.flatMap((member) => members.ipv6Of(member).map((address) => ipv6Match(rule, address)));
 }
 
 function prefixMatch(rule: SecurityRule, prefix: string | undefined): Match {

@@ -93,6 +93,7 @@ function groupWords({ priority }: Flow): string {
 }
 
 function routeWords(flow: Flow, { guestOf }: Names): string {
+  if (flow.priority === Priority.guard) return 'neighbour discovery in the name of others';
   if (flow.priority === Priority.normal) return 'for nobody in the subnets of its network';
   if (flow.priority === Priority.fallback) return "to its network's way out";
   if (flow.priority === Priority.detour) return "for a stub: under its resource's address";

@@ -1,6 +1,7 @@
 // What a walk of a frame comes to, for a person and for a program: its verdict, its hops in our words, its latency, and where
 // two walks part. Pure.
 import { type EthAddress, ethAddress } from '@openflow/ofp';
+import { ipv6Words } from '../../common/ipv6-address.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import type { TopologyLink } from '../../wire/contracts/topology.ts';
 import type { NetworkTrace, TraceDifference, TraceHop, TraceRule, TraceWalk } from '../../wire/contracts/trace.ts';
@@ -14,6 +15,8 @@ import type { Step } from './table-walk.ts';
 export interface TraceEnds {
   readonly from: Binding;
   readonly to: Binding;
+  /** Their addresses, if it goes over IPv6. */
+  readonly ipv6?: { readonly from: bigint; readonly to: bigint } | undefined;
 }
 
 type Verdict = Pick<TraceWalk, 'verdict' | 'why'>;
@@ -32,7 +35,8 @@ export class TraceReport {
   }
 
   get ends(): Pick<NetworkTrace, 'from' | 'to'> {
-    return { from: traceEnd(this.#ends.from), to: traceEnd(this.#ends.to) };
+    const { from, to, ipv6 } = this.#ends;
+    return { from: traceEnd(from, ipv6?.from), to: traceEnd(to, ipv6?.to) };
   }
 
   /** `failures`: why switches could not be asked. */
@@ -132,7 +136,8 @@ function portName({ ports }: Hop, portNo: number): string {
   return [...ports].find(([, number]) => number === portNo)?.[0] ?? `number ${portNo}`;
 }
 
-function traceEnd(binding: Binding): NetworkTrace['from'] {
+function traceEnd(binding: Binding, ipv6: bigint | undefined): NetworkTrace['from'] {
   const { owner, node, mac, ip } = binding;
-  return { owner, node, mac, ip, tenant: tenantOf(binding) };
+  const end = { owner, node, mac, ip, tenant: tenantOf(binding) };
+  return ipv6 === undefined ? end : { ...end, ipv6: ipv6Words(ipv6) };
 }

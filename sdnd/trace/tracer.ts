@@ -2,22 +2,26 @@
 // that the switches have, which are read for it. Changes nothing.
 import { ethAddress, ipv4 } from '@openflow/ofp';
 import { messageOf, OperationError } from '../../common/errors.ts';
+import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import type { TopologyLink } from '../../wire/contracts/topology.ts';
 import type { NetworkTrace, TraceRequest } from '../../wire/contracts/trace.ts';
 import type { Flow } from '../flow.ts';
-import { ETH_TYPE_IPV4 } from '../forwarding/admission.ts';
+import { ipv6Of, subnetAt } from '../forwarding/ipv6-addresses.ts';
 import { type OverlayView, type SwitchView, tenantOf } from '../forwarding/view.ts';
 import { gateFlows } from '../gate.ts';
+import { EtherType } from '../packets/ethernet.ts';
+import { Icmpv4Type } from '../packets/icmpv4.ts';
+import { Icmpv6Type } from '../packets/icmpv6.ts';
+import { IpProtocol } from '../packets/ipv4.ts';
 import { isAgentPort, SERVICE_MAC } from '../pipeline.ts';
 import { type FrameWalk, type TracedSwitch, walkMesh } from './frame-walk.ts';
 import { bitsOf, type Frame } from './table-walk.ts';
 import { type TraceEnds, TraceReport } from './trace-report.ts';
 
-const ICMP = 1;
-const ICMP_ECHO_REQUEST = 8;
-/** As most systems send it. */
+/** Time to live and hop limit, as most systems send them. */
 const TTL = 64;
+const INTERFACE_BITS = 64n;
 
 export interface TracerParts {
   readonly overlay: OverlayView;
@@ -39,8 +43,9 @@ export class Tracer {
 
   /** @throws OperationError NOT_BOUND, TRACE_TO_ITSELF */
   async trace(request: TraceRequest): Promise<NetworkTrace> {
-    const ends = { from: this.#bound(request.from), to: this.#bound(request.to) };
-    if (ends.from === ends.to)
+    const [from, to] = [this.#bound(request.from), this.#bound(request.to)];
+    const ends = { from, to, ...(request.ipv6 === true ? { ipv6: this.#ipv6Ends(from, to) } : {}) };
+    if (from === to)
       throw new OperationError('TRACE_TO_ITSELF', `what ${request.from} sends to itself crosses no network`);
     const report = new TraceReport(ends, this.#parts.overlay, this.#parts.links());
     const wanted = await this.#walk(ends, (node) => Promise.resolve(this.#wanted(node)));
@@ -89,30 +94,35 @@ export class Tracer {
     return walkMesh(this.#parts.overlay.mesh, switchOf, { node, frame });
   }
 
-  #ping({ from, to }: TraceEnds): Frame {
-    const destination = this.#isRouted({ from, to }) ? SERVICE_MAC : ethAddress(to.mac);
-    return {
-      ethSrc: bitsOf(ethAddress(from.mac)),
-      ethDst: bitsOf(destination),
-      ethType: BigInt(ETH_TYPE_IPV4),
-      ipProto: BigInt(ICMP),
-      ipv4Src: BigInt(ipv4(from.ip)),
-      ipv4Dst: BigInt(ipv4(to.ip)),
-      ipTtl: BigInt(TTL),
-      icmpv4Type: BigInt(ICMP_ECHO_REQUEST),
-      icmpv4Code: 0n,
-    };
+  #ping(ends: TraceEnds): Frame {
+    const { from, to, ipv6 } = ends;
+    const destination = this.#isRouted(ends) ? SERVICE_MAC : ethAddress(to.mac);
+    const ethernet = { ethSrc: bitsOf(ethAddress(from.mac)), ethDst: bitsOf(destination), ipTtl: BigInt(TTL) };
+    if (ipv6 !== undefined) {
+      const ip = { ethType: BigInt(EtherType.ipv6), ipv6Src: ipv6.from, ipv6Dst: ipv6.to };
+      const echo = { icmpv6Type: BigInt(Icmpv6Type.echoRequest), icmpv6Code: 0n };
+      return { ...ethernet, ...ip, ipProto: BigInt(IpProtocol.icmpv6), ...echo };
+    }
+    const ip = { ethType: BigInt(EtherType.ipv4), ipv4Src: BigInt(ipv4(from.ip)), ipv4Dst: BigInt(ipv4(to.ip)) };
+    const echo = { icmpv4Type: BigInt(Icmpv4Type.echoRequest), icmpv4Code: 0n };
+    return { ...ethernet, ...ip, ipProto: BigInt(IpProtocol.icmp), ...echo };
   }
 
   /** A guest sends to its router what is for another subnet. */
-  #isRouted({ from, to }: TraceEnds): boolean {
-    const network = this.#parts.overlay.networks.find(({ tenant }) => tenant === tenantOf(from));
-    const subnet = network?.subnets.find((one) => isIn(from.ip, one));
-    return subnet !== undefined && !isIn(to.ip, subnet);
+  #isRouted({ from, to, ipv6 }: TraceEnds): boolean {
+    if (ipv6 !== undefined) return ipv6.from >> INTERFACE_BITS !== ipv6.to >> INTERFACE_BITS;
+    const subnet = subnetAt(this.#networkOf(from), from.ip);
+    return subnet !== undefined && subnetAt(this.#networkOf(from), to.ip) !== subnet;
   }
-}
 
-function isIn(ip: string, { subnet, bits }: { readonly subnet: string; readonly bits: number }): boolean {
-  const shift = 32n - BigInt(bits);
-  return BigInt(ipv4(ip)) >> shift === BigInt(ipv4(subnet)) >> shift;
+  #networkOf(binding: Binding): GuestNetworkPlan | undefined {
+    return this.#parts.overlay.networks.find(({ tenant }) => tenant === tenantOf(binding));
+  }
+
+  #ipv6Ends(from: Binding, to: Binding): TraceEnds['ipv6'] {
+    const [own = 0n, routed] = ipv6Of(this.#networkOf(from), from);
+    const [other = 0n, otherRouted] = ipv6Of(this.#networkOf(to), to);
+    if (routed === undefined || otherRouted === undefined) return { from: own, to: other };
+    return { from: routed, to: otherRouted };
+  }
 }

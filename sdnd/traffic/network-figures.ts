@@ -1,6 +1,7 @@
 // What all nodes' agents have counted, by pairs of guests: each counts what leaves at its own guests' ports, so that a frame
 // is counted once, by whichever switches it goes; of a guest that has moved every node has a part, and the sum is the whole.
 import { messageOf } from '../../common/errors.ts';
+import { ipv6Number, macOfSelfMade } from '../../common/ipv6-address.ts';
 import type { Log } from '../../common/log.ts';
 import type { Binding, OverlayMember } from '../../wire/contracts/sdnd.ts';
 import type {
@@ -51,10 +52,16 @@ export function pairsOf(sent: readonly SentFigures[], bindings: Iterable<Binding
   );
   const pairs = new Map<string, PairTraffic>();
   for (const { owner: from, to: address, bytes, frames } of sent) {
-    const to = owners.get(`${tenants.get(from)} ${address}`) ?? null;
+    const to = owners.get(`${tenants.get(from)} ${receiverOf(address)}`) ?? null;
     const key = `${from} ${to}`;
     const sum = pairs.get(key);
     pairs.set(key, { from, to, bytes: bytes + (sum?.bytes ?? 0), frames: frames + (sum?.frames ?? 0) });
   }
   return [...pairs.values()].sort((a, b) => b.bytes - a.bytes || (a.from < b.from ? -1 : 1));
+}
+
+/** By an IPv6 address its guest's MAC address, from which it follows; whatever else was counted by is told as it is. */
+function receiverOf(address: string): string {
+  const number = ipv6Number(address);
+  return number === undefined ? address : macOfSelfMade(number);
 }

@@ -1,7 +1,7 @@
 // The simulated switches of the overlay, and the walk of `net trace`, against Open vSwitch: of states on the way from one to
 // the next, every frame that was followed, hop by hop, meets the rules and comes out where `ofproto/trace` says. Needs
 // Debian's openvswitch-switch.
-import { type EthAddress, ipv4Text } from '@openflow/ofp';
+import { type EthAddress, ipv4Text, ipv6Text } from '@openflow/ofp';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Flow } from '../../sdnd/flow.ts';
@@ -23,6 +23,9 @@ const NODES = 5;
 const FIRST_PORT = 0x1000;
 const PORTS_A_NODE = 64;
 const ETH_TYPE_ARP = 0x0806;
+const ETH_TYPE_IPV6 = 0x86dd;
+/** Of a simulated frame they are numbers in text, and not MAC addresses. */
+const IPV6_ADDRESSES = new Set(['ipv6Src', 'ipv6Dst', 'ipv6NdTarget']);
 const TTL = 64;
 
 /** A switch's flows, and frames with what the simulation sent of them. */
@@ -97,6 +100,7 @@ function flowOf(frame: Frame): string {
       `arp_tpa=${ipv4Text(Number(frame.arpTpa))}`,
     ].join();
   }
+  if (frame.ethType === ETH_TYPE_IPV6) return [...words, ...ipv6WordsOf(frame)].join();
   return [
     ...words,
     'ip',
@@ -104,6 +108,22 @@ function flowOf(frame: Frame): string {
     `nw_dst=${ipv4Text(Number(frame.ipv4Dst ?? 0))}`,
     `nw_ttl=${frame.ipTtl ?? TTL}`,
   ].join();
+}
+
+function ipv6WordsOf(frame: Frame): string[] {
+  const { ipProto, icmpv6Type, ipv6NdTarget, ipv6NdTll } = frame;
+  const text = (address: Frame[string]): string => ipv6Text(BigInt(address ?? 0));
+  const claim = [
+    `icmpv6_type=${icmpv6Type}`,
+    'icmpv6_code=0',
+    `nd_target=${text(ipv6NdTarget)}`,
+    `nd_tll=${ipv6NdTll}`,
+  ];
+  return [
+    ipProto === undefined ? 'ipv6' : 'icmp6',
+    ...[`ipv6_src=${text(frame.ipv6Src)}`, `ipv6_dst=${text(frame.ipv6Dst)}`, `nw_ttl=${frame.ipTtl ?? TTL}`],
+    ...(ipProto === undefined ? [] : claim),
+  ];
 }
 
 function outputOf({ portNo, frame }: Sent): Output {
@@ -116,7 +136,9 @@ function walkOf(flows: readonly Flow[], frame: Frame): { outputs: Output[]; met:
   const { ipTtl, ...rest } = frame;
   const fields = frame.ethType === ETH_TYPE_ARP ? rest : { ...rest, ipTtl: ipTtl ?? TTL };
   const written = Object.entries(fields).flatMap(([name, value]) => {
-    return value === undefined ? [] : [[name, bitsOf(value as number | EthAddress)] as const];
+    if (value === undefined) return [];
+    const bits = IPV6_ADDRESSES.has(name) ? BigInt(value) : bitsOf(value as number | EthAddress);
+    return [[name, bits] as const];
   });
   const { steps, sent } = walkTables(flows, Object.fromEntries(written) as TracedFrame);
   const met = steps.map(({ tableId, flow }) => {

@@ -118,9 +118,16 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a guest speaks IPv6 from any address',
-    room: 'sdnd/forwarding/admission.ts',
-    find: 'ethType: ETH_TYPE_IPV6, ipv6Src: linkLocalOf(mac) }',
-    replace: 'ethType: ETH_TYPE_IPV6, ...(linkLocalOf(mac) === 0n ? { ipv6Src: 0n } : {}) }',
+    room: 'sdnd/forwarding/ipv6-admission.ts',
+    find: '{ ...ip, ipv6Src }, onward())',
+    replace: '{ ...ip, ...(ipv6Src === 0n ? { ipv6Src } : {}) }, onward())',
+    by: 'unit/sdnd/forwarding',
+  },
+  {
+    name: "a guest answers neighbours for another's IPv6 address",
+    room: 'sdnd/forwarding/ipv6-admission.ts',
+    find: 'const match: Match = { reg6: 0, ethType',
+    replace: 'const match: Match = { reg6: 2, ethType',
     by: 'unit/sdnd/forwarding',
   },
   {

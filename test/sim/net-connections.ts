@@ -1,6 +1,7 @@
 // The connections that a simulated switch remembers, by zone, and the translation of their addresses, as ovs-actions(7)
 // says of ct and nat. A connection once remembered stays; its ports are the next that are free.
 import { CtFlag, CtState, ipv4Text, NatFlag, type NxCt, type NxNat } from '@openflow/ofp';
+import { ipv6Words } from '../../common/ipv6-address.ts';
 import type { GuestConnection } from '../../wire/contracts/security-groups.ts';
 import type { Frame } from './net-switch.ts';
 
@@ -45,8 +46,8 @@ export class Connections {
     return this.#all.flatMap(({ zone: own, inside: [source, port, destination, toPort], mark }) => {
       if (own !== zone || typeof port !== 'number' || typeof toPort !== 'number') return [];
       const [first, second] = [
-        { address: ipv4Text(Number(source)), port },
-        { address: ipv4Text(Number(destination)), port: toPort },
+        { address: textOf(source), port },
+        { address: textOf(destination), port: toPort },
       ];
       const [from, to] = mark === 0 ? [first, second] : [second, first];
       return [{ protocol: 'tcp', from, to }];
@@ -72,8 +73,13 @@ export class Connections {
   }
 }
 
-function endsOf({ ipv4Src, tcpSrc, ipv4Dst, tcpDst }: Frame): Ends {
-  return [ipv4Src, tcpSrc, ipv4Dst, tcpDst];
+function endsOf({ ipv4Src, ipv6Src, tcpSrc, ipv4Dst, ipv6Dst, tcpDst }: Frame): Ends {
+  return [ipv4Src ?? ipv6Src, tcpSrc, ipv4Dst ?? ipv6Dst, tcpDst];
+}
+
+/** Of IPv6 the number is text. */
+function textOf(address: unknown): string {
+  return typeof address === 'string' ? ipv6Words(BigInt(address)) : ipv4Text(Number(address));
 }
 
 function reversed([source, port, destination, toPort]: Ends): Ends {

@@ -1,6 +1,7 @@
 // The frames that guests of a simulated network send: to another in their subnet by its address, to one in another subnet
 // by the router's, and what is to be seen of that where they come out.
-import { ethAddress, ipv4, ipv4Text } from '@openflow/ofp';
+import { ethAddress, ipv4, ipv4Text, ipv6 } from '@openflow/ofp';
+import { ipv6Words, selfMadeAddress } from '../../common/ipv6-address.ts';
 import { egressMac } from '../../sdnd/forwarding/egress.ts';
 import { SERVICE_MAC } from '../../sdnd/pipeline.ts';
 import type { Egress, GuestNetworkPlan, NetworkExit, NetworkStub } from '../../wire/contracts/guest-network.ts';
@@ -9,6 +10,9 @@ import type { SimGuest } from './net-world.ts';
 
 const ETH_TYPE_IPV4 = 0x0800;
 const ETH_TYPE_ARP = 0x0806;
+const ETH_TYPE_IPV6 = 0x86dd;
+const ICMPV6 = 58;
+const NEIGHBOUR_ADVERTISEMENT = 136;
 /** Of what guests send. */
 const TTL = 64;
 const SUBNETS = 2;
@@ -28,6 +32,8 @@ const CALLER_PORT = 50_000;
 /** Guests of one tenant. */
 const HOSTS_MAX = 7;
 const SUBNET_BITS = 24;
+/** Of every tenant: each subnet has a part of it. */
+const PREFIX = ipv6('fd00:88::');
 
 /**
  * The subnets of every tenant: the same for all. `exit`: the node of the tenant's way out, if it has one; `stubsAt`: where the
@@ -37,6 +43,7 @@ export function networkOf(tenant: number, exit?: string, stubsAt?: string): Gues
   const subnets = Array.from({ length: SUBNETS }, (_, index) => ({
     ...{ subnet: `10.88.${index}.0`, bits: SUBNET_BITS },
     services: `10.88.${index}.254`,
+    ipv6: ipv6Words(PREFIX | (BigInt(index) << 64n)),
   }));
   const stubs = stubsAt === undefined ? {} : stubsOf(tenant, stubsAt, exit);
   const network = { tenant, name: `tenant${tenant}`, subnets, ...stubs };
@@ -84,6 +91,28 @@ export function frameOf(from: SimGuest, to: SimGuest, inPort: number | undefined
     ipv4Dst: ipv4(to.ip),
     ipTtl: TTL,
   };
+}
+
+/** The same over IPv6. */
+export function ipv6FrameOf(from: SimGuest, to: SimGuest, inPort: number | undefined): Frame {
+  const { ipv4Src: _source, ipv4Dst: _destination, ...frame } = frameOf(from, to, inPort);
+  return { ...frame, ethType: ETH_TYPE_IPV6, ipv6Src: ipv6Of(from), ipv6Dst: ipv6Of(to) };
+}
+
+/** What a guest must not say over IPv6: anything in the name of another, and that it has the other's address. */
+export function liesOf(from: SimGuest, to: SimGuest, inPort: number | undefined): Frame[] {
+  const frame = { ...ipv6FrameOf(from, to, inPort), ethDst: ethAddress(to.mac) };
+  const mac = ethAddress(from.mac);
+  const claim = { ipProto: ICMPV6, icmpv6Type: NEIGHBOUR_ADVERTISEMENT, ipv6NdTarget: ipv6Of(to), ipv6NdTll: mac };
+  return [
+    { ...frame, ipv6Src: ipv6Of(to) },
+    { ...frame, ...claim },
+  ];
+}
+
+/** As its number in text. */
+function ipv6Of({ mac, ip }: SimGuest): string {
+  return String(selfMadeAddress(PREFIX | (BigInt(ip.split('.')[2] ?? 0) << 64n), mac));
 }
 
 /** Undefined where a frame came out as it should: from one to the other, and with a hop less if the router was between them. */

@@ -1,10 +1,9 @@
 // Guests in security groups, which move and whose groups change, in a simulated network: what the groups allow comes, what they
 // do not never does, whatever mixture of flows the switches have; answers come, also where the far end speaks first after a
 // move. What is allowed is said here by the rules themselves, and by nothing of the compiler.
-import { ipv4 } from '@openflow/ofp';
 import type { SecurityGroup, SecurityRule } from '../../wire/contracts/security-groups.ts';
 import { arrive, NOTHING } from './net-arrival.ts';
-import { addressesOf, frameOf } from './net-frames.ts';
+import { addressesOf, frameOf, ipv6FrameOf } from './net-frames.ts';
 import type { Frame } from './net-switch.ts';
 import { drawTopology } from './net-topology.ts';
 import { NetWorld, type SimGuest } from './net-world.ts';
@@ -18,6 +17,15 @@ const GUESTS = 4;
 /** Within some ranges, at their ends, and beside them. */
 const PORTS = [80, 8000, 8079, 8080];
 const FIRST_SOURCE_PORT = 20_000;
+/** The subnets of a network, as rules say them. */
+const SUBNETS = {
+  IPv4: ['10.88.0.0/24', '10.88.1.0/24'],
+  IPv6: ['fd00:88::/64', 'fd00:88:0:1::/64'],
+} as const;
+
+function subnetOf({ ip }: SimGuest): number {
+  return Number(ip.split('.')[2]);
+}
 
 interface SimConnection {
   readonly from: SimGuest;
@@ -171,7 +179,8 @@ export class GroupStory {
     const node = this.world.openAt(from.owner);
     if (node === undefined) return false;
     this.looks += 1;
-    const ip: Frame = frameOf(from, to, this.world.portNo(from.owner, node));
+    const made = ethertypeOf(Math.max(tcpSrc, tcpDst)) === 'IPv6' ? ipv6FrameOf : frameOf;
+    const ip: Frame = made(from, to, this.world.portNo(from.owner, node));
     const frame = { ...ip, ipProto: TCP, tcpSrc, tcpDst, tcpFlags };
     return this.world.follow(node, frame, `${from.owner}:${tcpSrc} to ${to.owner}:${tcpDst}`).length > 0;
   }
@@ -188,41 +197,46 @@ export class GroupStory {
   }
 }
 
+/** Every other connection is over IPv6, by its opener's port, which is above all that are called. */
+function ethertypeOf(source: number): SecurityRule['ethertype'] {
+  return source % 2 === 0 ? 'IPv4' : 'IPv6';
+}
+
 function told({ from, to, source, port }: SimConnection): string {
   return `${from.owner}:${source} to ${to.owner}:${port}`;
 }
 
 /** What the rules say: the sender's of what it opens, the receiver's of what it takes. */
-function allows(groups: readonly SecurityGroup[], { from, to, port }: SimConnection, receivers = groups): boolean {
+function allows(groups: readonly SecurityGroup[], connection: SimConnection, receivers = groups): boolean {
+  const { from, to, source, port } = connection;
+  const what = { port, ethertype: ethertypeOf(source) };
   return (
-    says(groups, { guest: from, direction: 'egress', other: to, port }) &&
-    says(receivers, { guest: to, direction: 'ingress', other: from, port })
+    says(groups, { guest: from, direction: 'egress', other: to, ...what }) &&
+    says(receivers, { guest: to, direction: 'ingress', other: from, ...what })
   );
 }
 
-interface Side extends Pick<SecurityRule, 'direction'> {
+interface Side extends Pick<SecurityRule, 'direction' | 'ethertype'> {
   readonly guest: SimGuest;
   readonly other: SimGuest;
   readonly port: number;
 }
 
-function says(groups: readonly SecurityGroup[], { guest, direction, other, port }: Side): boolean {
+function says(groups: readonly SecurityGroup[], side: Side): boolean {
+  const { guest, direction } = side;
   const own = groups.filter(({ members }) => members.includes(guest.owner));
   if (own.length === 0) return true;
   const rules = own.flatMap((group) => group.rules).filter((rule) => rule.direction === direction);
-  return rules.some((rule) => isOf(groups, rule, other, port));
+  return rules.some((rule) => isOf(groups, rule, side));
 }
 
-function isOf(groups: readonly SecurityGroup[], rule: SecurityRule, other: SimGuest, port: number): boolean {
-  const { ethertype, protocol, ports, remotePrefix, remoteGroup } = rule;
-  if (ethertype !== 'IPv4' || (protocol !== 'any' && protocol !== 'tcp')) return false;
+function isOf(groups: readonly SecurityGroup[], rule: SecurityRule, { other, port, ethertype }: Side): boolean {
+  const { protocol, ports, remotePrefix, remoteGroup } = rule;
+  if (rule.ethertype !== ethertype || (protocol !== 'any' && protocol !== 'tcp')) return false;
   if (ports !== undefined && (port < ports.first || port > ports.last)) return false;
   if (remoteGroup !== undefined)
     return groups.some(({ name, members }) => name === remoteGroup && members.includes(other.owner));
-  if (remotePrefix === undefined) return true;
-  const [address = '', bits = '32'] = remotePrefix.split('/');
-  const size = 2 ** (32 - Number(bits));
-  return Math.floor(ipv4(address) / size) === Math.floor(ipv4(other.ip) / size);
+  return remotePrefix === undefined || remotePrefix === SUBNETS[ethertype][subnetOf(other)];
 }
 
 function drawGroups(draw: Prng, guests: readonly SimGuest[]): SecurityGroup[] {
@@ -238,13 +252,13 @@ function drawRule(draw: Prng, names: readonly string[]): SecurityRule {
   const direction = draw.chance(0.5) ? 'egress' : 'ingress';
   const protocols = ['any', 'tcp', 'tcp', 'udp', 'icmp'] as const;
   const protocol = protocols[draw.integer(protocols.length)] ?? 'any';
-  const ethertype = draw.chance(0.9) ? 'IPv4' : 'IPv6';
+  const ethertype = draw.chance(0.5) ? 'IPv4' : 'IPv6';
   const remote = draw.integer(4);
   const remoteGroup = names[draw.integer(names.length)];
   return {
     ...{ direction, ethertype, protocol },
     ...(protocol === 'tcp' && draw.chance(0.6) && { ports: { first: 8000, last: 8079 } }),
     ...(remote === 0 && remoteGroup !== undefined && { remoteGroup }),
-    ...(remote === 1 && ethertype === 'IPv4' && { remotePrefix: `10.88.${draw.integer(2)}.0/24` }),
+    ...(remote === 1 && { remotePrefix: SUBNETS[ethertype][draw.integer(2)] ?? '' }),
   };
 }

@@ -101,7 +101,15 @@ function waysToAgent(from: SimGuest, portNo: number, stubs: readonly NetworkStub
     ...{ name, address: ipv4(address) },
     ...(service !== undefined && { service }),
   }));
-  const network = { tenant: from.tenant, domain: '', mtuBytes: 0, serviceMac: SERVICE_MAC, subnets: [], hosts: [] };
+  const network = {
+    tenant: from.tenant,
+    domain: '',
+    mtuBytes: 0,
+    serviceMac: SERVICE_MAC,
+    subnets: [],
+    prefixes: [],
+    hosts: [],
+  };
   const flows = serviceFlows({ portNo, mac: ethAddress(from.mac), network: { ...network, stubs: elsewhere } });
   return flows.filter(({ tableId }) => tableId === Table.route);
 }

@@ -25,9 +25,9 @@ interface Entry {
 
 interface Test {
   readonly field: string;
-  readonly value: Value;
+  readonly value: Value | bigint;
   /** Undefined: the whole field. */
-  readonly mask: number | undefined;
+  readonly mask: number | bigint | undefined;
 }
 
 /** Fields that every frame has, and that begin as 0. */
@@ -38,6 +38,7 @@ const ALWAYS: ReadonlySet<string> = new Set([
   'reg3',
   'reg4',
   'reg5',
+  'reg6',
   'tunnelId',
   'tunIpv4Src',
   'tunIpv4Dst',
@@ -188,18 +189,20 @@ function isSame(one: Flow, other: Flow): boolean {
 
 function testOf(field: string, wanted: unknown): Test {
   if (typeof wanted === 'number' || typeof wanted === 'string') return { field, value: wanted, mask: undefined };
-  // An IPv6 address is compared whole.
+  // An IPv6 address is its number as text.
   if (typeof wanted === 'bigint') return { field, value: String(wanted), mask: undefined };
   const { value, mask } = wanted as { value?: unknown; mask?: unknown };
-  // Of the fields used here only the tunnel id is wider than 32 bits, and of it only 24 are in use.
   if (typeof value === 'number' && typeof mask === 'number') return { field, value, mask };
   if (typeof value !== 'bigint' || typeof mask !== 'bigint') throw new Error(`unknown match ${field}`);
+  if (field.startsWith('ipv6')) return { field, value, mask };
+  // Of the others used here only the tunnel id is wider than 32 bits, and of it only 24 are in use.
   return { field, value: Number(value), mask: Number(BigInt.asUintN(32, mask)) };
 }
 
 function passes({ field, value, mask }: Test, frame: Frame): boolean {
   const found = frame[field] ?? (ALWAYS.has(field) ? 0 : undefined);
-  return mask === undefined ? found === value : found !== undefined && (Number(found) & mask) >>> 0 === value;
+  if (mask === undefined || found === undefined) return found === value;
+  return typeof mask === 'bigint' ? (BigInt(found) & mask) === value : (Number(found) & mask) >>> 0 === value;
 }
 
 interface Acted {

@@ -6,7 +6,7 @@ import { closeGate, openGate } from '../../sdnd/gate.ts';
 import { AGENT_PORT_FIRST, originTunnelId, tenantOfTunnelId } from '../../sdnd/pipeline.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { NetControl } from './net-control.ts';
-import { arpOf, EXIT_PORT, EXIT_PORT_NO, faultOf, frameOf, networkOf } from './net-frames.ts';
+import { arpOf, EXIT_PORT, EXIT_PORT_NO, faultOf, frameOf, ipv6FrameOf, liesOf, networkOf } from './net-frames.ts';
 import { NetOutside } from './net-outside.ts';
 import { NetStubs } from './net-stubs.ts';
 import { type Frame, keyOf, SimSwitch } from './net-switch.ts';
@@ -18,6 +18,8 @@ const ETH_TYPE_IPV4 = 0x0800;
 const OUTSIDE_ONE_IN = 3;
 /** The same for the stubs. */
 const STUBS_ONE_IN = 6;
+/** And in so many over IPv6: most entries look at MAC addresses alone. */
+const IPV6_ONE_IN = 20;
 const PORTS_A_NODE = 64;
 
 /** A guest: its tenant and its addresses, which one of another tenant may have too. */
@@ -118,24 +120,43 @@ export class NetWorld {
   /** Walks from every open guest to every other's address. `demanded`: the pairs that must be reached. */
   check(demanded: (from: SimGuest, to: SimGuest) => boolean): void {
     this.#states += 1;
+    const isIpv6 = this.#states % IPV6_ONE_IN === 0;
     for (const from of this.guests) {
       const node = this.#open.get(from.owner);
       if (node === undefined) continue;
-      for (const to of this.guests) if (to !== from && to.mac !== from.mac) this.#checkPair(from, node, to, demanded);
+      for (const to of this.guests) {
+        if (to === from || to.mac === from.mac) continue;
+        this.#checkPair(from, node, to, demanded, frameOf);
+        if (isIpv6) this.#checkPair(from, node, to, demanded, ipv6FrameOf);
+        if (isIpv6) this.#checkLies(from, node, to);
+      }
       if (this.#states % OUTSIDE_ONE_IN === 0) this.outside.check(from, node, demanded(from, from));
       if (this.#states % STUBS_ONE_IN === 0) this.stubs.check(from, node, demanded(from, from));
     }
     this.checked?.();
   }
 
-  /** The same with a story for what is found. */
-  #checkPair(from: SimGuest, node: string, to: SimGuest, demanded: (from: SimGuest, to: SimGuest) => boolean): void {
-    const what = `${from.owner} at ${node} to ${to.owner}`;
-    const deliveries = this.follow(node, frameOf(from, to, this.portNo(from.owner, node)), what);
+  #checkPair(
+    from: SimGuest,
+    node: string,
+    to: SimGuest,
+    demanded: (from: SimGuest, to: SimGuest) => boolean,
+    made: typeof frameOf,
+  ): void {
+    const what = `${from.owner} at ${node} to ${to.owner}${made === ipv6FrameOf ? ' over IPv6' : ''}`;
+    const deliveries = this.follow(node, made(from, to, this.portNo(from.owner, node)), what);
     this.#checkSafe(deliveries, from, to, what);
     const there = this.#open.get(to.owner);
     if (from.tenant !== to.tenant || deliveries.length > 0 || there === undefined || !demanded(from, to)) return;
     if (this.topology.isConnected(node, there)) this.fail(`a black hole: ${what} at ${there}`);
+  }
+
+  /** Over IPv6 no guest is heard in another's name. */
+  #checkLies(from: SimGuest, node: string, to: SimGuest): void {
+    for (const lie of liesOf(from, to, this.portNo(from.owner, node))) {
+      const what = `${from.owner} at ${node} to ${to.owner} in its name`;
+      if (this.follow(node, lie, what).length > 0) this.fail(`heard: ${what}`);
+    }
   }
 
   /** A frame to its end; a loop is a violation. */

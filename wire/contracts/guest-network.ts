@@ -1,7 +1,7 @@
 // The guests' networks: as the orchestrator tells them to the overlay's controller, and what that tells each node's agent,
 // which answers its guests by it (DHCP, DNS). Shapes only.
 import { Type } from 'typebox';
-import { Ipv4, Mac, Name, PortName } from '../names.ts';
+import { Ipv4, Ipv6, Mac, Name, PortName } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 /** Of TCP or UDP. */
@@ -16,6 +16,11 @@ export const GuestSubnet = Type.Object({
   bits: Type.Integer({ minimum: 8, maximum: 29 }),
   /** Where DHCP and DNS answer, and the router is, at every node; of the subnet, and no guest's. */
   services: Ipv4,
+  /**
+   * The lowest address of its IPv6 prefix of 64 bits, in which each guest has the address that follows from its MAC address
+   * (RFC 4862), and the router the first; a unique local one (RFC 4193). Absent: of IPv6 guests have their link-local address.
+   */
+  ipv6: Type.Optional(Ipv6),
 });
 export type GuestSubnet = Type.Static<typeof GuestSubnet>;
 

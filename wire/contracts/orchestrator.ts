@@ -12,6 +12,7 @@ import { StubEvent } from './events.ts';
 import { NodeOutside } from './guest-network.ts';
 import { HeatCells } from './heat.ts';
 import { Capabilities } from './hypervisor.ts';
+import { ipv6Calls } from './ipv6.ts';
 import { ClusterMetrics } from './metrics.ts';
 import { ControllerState } from './network-controllers.ts';
 import { stubCalls } from './network-stubs.ts';
@@ -124,6 +125,7 @@ export const orchestratorContract = contract('orchestrator', {
   ...readerCalls,
   ...egressCalls,
   ...stubCalls,
+  ...ipv6Calls,
   /** Has a node (default: where the image is open, or was closed last) read and compare all that it holds of an image. */
   'image.scrub': method(
     ['operator'],

@@ -1,6 +1,6 @@
 // The way of a frame from one guest to another: the switches, their rules, the tunnels between them. Shapes only.
 import { Type } from 'typebox';
-import { Ipv4, Mac, Name } from '../names.ts';
+import { Ipv4, Ipv6, Mac, Name } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const RoundTripMs = Type.Union([Type.Number({ minimum: 0 }), Type.Null()]);
@@ -76,17 +76,23 @@ export const TraceDifference = Type.Object({
 });
 export type TraceDifference = Type.Static<typeof TraceDifference>;
 
-const TraceEnd = Type.Object({ owner: Name, node: Name, mac: Mac, ip: Ipv4, tenant: Count });
+const TraceEnd = Type.Object({
+  ...{ owner: Name, node: Name, mac: Mac, ip: Ipv4, tenant: Count },
+  /** Of a ping over IPv6. */
+  ipv6: Type.Optional(Ipv6),
+});
 
 export const TraceRequest = Type.Object({
   from: Name,
   to: Name,
   /** Whether the switches' tables are read too. */
   compare: Type.Boolean(),
+  /** A ping over IPv6: between the addresses that are routed, or the link-local ones where one of the two has no other. */
+  ipv6: Type.Optional(Type.Boolean()),
 });
 export type TraceRequest = Type.Static<typeof TraceRequest>;
 
-/** What becomes of a ping (ICMP echo request) of one guest to another. */
+/** What becomes of a ping (ICMP or ICMPv6 echo request) of one guest to another. */
 export const NetworkTrace = Type.Object({
   from: TraceEnd,
   to: TraceEnd,

@@ -36,6 +36,7 @@ import {
   metadataFrame,
   NETWORK,
   PREFIX,
+  ROUTER,
   SERVICE_MAC,
   SERVICES,
   solicitationFrame,
@@ -56,6 +57,8 @@ function arp(targetIp: number): Uint8Array {
   return encodeEthernet({ destination: BROADCAST_MAC, source: WEB_MAC, etherType: EtherType.arp, payload });
 }
 
+const ECHO = Uint8Array.of(128, 0, 0, 0, 0x12, 0x34, 0, 7, 1, 2, 3, 4);
+
 const MADE_FRAMES: readonly Uint8Array[] = [
   dhcpFrame({ type: DhcpType.discover }),
   dhcpFrame({ type: DhcpType.request, requested: OWN, serverId: SERVICES }),
@@ -71,6 +74,9 @@ const MADE_FRAMES: readonly Uint8Array[] = [
   question('example.org', 'A'),
   solicitationFrame(OWN_IPV6, PREFIX | 0x11n),
   solicitationFrame(0n, PREFIX | 0x11n),
+  icmpv6Frame(OWN_IPV6, ROUTER, ECHO, 64),
+  icmpv6Frame(OWN_IPV6, PREFIX | (1n << 64n) | 9n, ECHO, 1),
+  icmpv6Frame(OWN_IPV6, ipv6('2001:db8::1'), ECHO, 64),
   icmpv6Frame(
     linkLocalOf(WEB_MAC),
     ipv6('ff02::2'),
@@ -177,6 +183,9 @@ test('changed frames are answered to their guest alone, told or passed over', ()
     'dhcp 5',
     'dhcp 6',
     'dns 53',
+    'icmpv6 1',
+    'icmpv6 129',
+    'icmpv6 3',
     'icmpv6 134',
     'icmpv6 136',
     'ping',

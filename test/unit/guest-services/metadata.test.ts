@@ -84,9 +84,10 @@ test('a guest reads its own name and addresses, as EC2 says them', () => {
   assert.is(read('/'), '2009-04-04\nlatest');
   for (const version of ['latest', '2009-04-04', '2021-03-23']) {
     assert.is(read(`/${version}/`), 'meta-data/');
-    assert.is(read(`/${version}/meta-data`), 'hostname\ninstance-id\nlocal-hostname\nlocal-ipv4\nmac');
+    assert.is(read(`/${version}/meta-data`), 'hostname\ninstance-id\nipv6\nlocal-hostname\nlocal-ipv4\nmac');
     assert.is(read(`/${version}/meta-data/hostname`), 'web.shop.internal');
     assert.is(read(`/${version}/meta-data/local-ipv4?x=1`), '10.88.0.10');
+    assert.is(read(`/${version}/meta-data/ipv6`), 'fd00:88::88:ff:fe00:a');
     assert.is(read(`/${version}/meta-data/mac`), '02:88:00:00:00:0a');
   }
   const nothing = ['/latest/user-data', '/latest/meta-data/public-keys/', '/latest/meta-data/mac/x', '/newest/', '/x'];

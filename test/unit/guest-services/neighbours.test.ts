@@ -2,13 +2,14 @@
 import { ethAddress, ipv4, ipv6 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { selfMadeAddress } from '../../../common/ipv6-address.ts';
 import { METADATA_IPV4, NetworkDirectory } from '../../../sdnd/guest-services/guest-network.ts';
 import { answerFrame, GuestServices } from '../../../sdnd/guest-services/guest-services.ts';
 import { type ArpPacket, decodeArp, encodeArp } from '../../../sdnd/packets/arp.ts';
 import { checksum, pseudoHeader } from '../../../sdnd/packets/checksum.ts';
 import { BROADCAST_MAC, decodeEthernet, EtherType, encodeEthernet } from '../../../sdnd/packets/ethernet.ts';
 import { IpProtocol } from '../../../sdnd/packets/ipv4.ts';
-import { ALL_NODES, decodeIpv6, linkLocalOf, selfMadeAddress } from '../../../sdnd/packets/ipv6.ts';
+import { ALL_NODES, decodeIpv6, linkLocalOf } from '../../../sdnd/packets/ipv6.ts';
 import { only } from './reading.ts';
 import {
   asker,
@@ -17,6 +18,7 @@ import {
   icmpv6Frame,
   NETWORK,
   PREFIX,
+  ROUTER,
   SERVICE_MAC,
   SERVICES,
   solicitationFrame,
@@ -107,10 +109,14 @@ test('who tries an address that another has is told, with all on the link; its o
   assert.equal(answerFrame(asker(), solicitationFrame(0n, PREFIX | 0x99n)), NOTHING);
 });
 
-test('the router says that it is one', () => {
+test('the router says that it is one, by each of its addresses', () => {
   const router = linkLocalOf(SERVICE_MAC);
   const frame = solicitationFrame(linkLocalOf(WEB_MAC), router);
   assert.is(hex(readIcmpv6(only(answerFrame(asker(), frame))).payload.subarray(4, 8)), 'e0000000');
+  const routerFrame = solicitationFrame(linkLocalOf(WEB_MAC), ROUTER);
+  const answer = readIcmpv6(only(answerFrame(asker(), routerFrame)));
+  assert.is(hex(answer.payload.subarray(4, 8)), 'e0000000');
+  assert.is(hex(answer.payload.subarray(24)), `0201${SERVICE_MAC.replaceAll(':', '')}`);
 });
 
 const ROUTER_SOLICITATION = Uint8Array.of(133, 0, 0, 0, 0, 0, 0, 0);
@@ -142,15 +148,43 @@ test('an address is formed only by who would form its own, and a link without a 
   assert.is(flagsOf(), 0xc0);
   services.serve([NETWORK], [{ portNo: 7, tenant: 1, host: DB }], 0);
   assert.is(flagsOf(), 0x80);
-  const lone = { ...NETWORK, ipv6: { prefix: PREFIX, hasRouter: false } };
+  const lone = { ...NETWORK, prefixes: [{ prefix: PREFIX }] };
   services.serve([lone], [{ portNo: 7, tenant: 1, host: WEB }], 0);
   const [frame] = services.advertisement(7);
   const { payload, toMac, destination } = readIcmpv6(frame ?? new Uint8Array(0));
   assert.is(hex(payload.subarray(6, 8)), '0000');
   assert.equal([toMac, destination], ['33:33:00:00:00:01', ALL_NODES]);
-  services.serve([NETWORK], [{ portNo: 7, tenant: 1, host: { ...WEB, ipv6: [] } }], 0);
-  assert.equal(services.advertisement(7), []);
-  assert.equal(services.advertisement(8), []);
+  const plain = new GuestServices();
+  plain.serve([NETWORK], [{ portNo: 7, tenant: 1, host: { ...WEB, ipv6: [] } }], 0);
+  assert.equal(plain.advertisement(7), []);
+  assert.equal(plain.advertisement(8), []);
+});
+
+test('a guest is told to leave a prefix that is its own no more, whatever has come in its place', () => {
+  const services = new GuestServices();
+  /** Of each prefix: its flags, how long it is good for, and its third group. */
+  const told = (): string[] => {
+    const [frame] = services.advertisement(7);
+    const { payload } = readIcmpv6(frame ?? new Uint8Array(0));
+    return Array.from(hex(payload).matchAll(/030440(..)(.{8})(.{8})00000000fd00(....)/g), (found) =>
+      found.slice(1).join(' '),
+    );
+  };
+  const serve = (prefix: bigint | undefined, host = WEB): void => {
+    const own = prefix === undefined ? [] : [selfMadeAddress(prefix, host.mac)];
+    const prefixes = prefix === undefined ? [] : [{ prefix, router: prefix | 1n }];
+    services.serve([{ ...NETWORK, prefixes }], [{ portNo: 7, tenant: 1, host: { ...host, ipv6: own } }], 0);
+  };
+  const other = ipv6('fd00:99::');
+  serve(PREFIX);
+  serve(other);
+  assert.equal(told(), ['c0 ffffffff ffffffff 0099', 'c0 00000000 00000000 0088']);
+  serve(undefined);
+  assert.equal(told(), ['c0 00000000 00000000 0088', 'c0 00000000 00000000 0099']);
+  serve(PREFIX);
+  assert.equal(told(), ['c0 ffffffff ffffffff 0088', 'c0 00000000 00000000 0099']);
+  serve(PREFIX, { ...WEB, mac: DB_MAC });
+  assert.equal(told(), ['c0 ffffffff ffffffff 0088']);
 });
 
 test('solicitations that have crossed a router, or contradict themselves, are malformed', () => {

@@ -1,5 +1,6 @@
 // A tenant's network of three VMs, and what a guest's own software would send from one of them. Not a test itself.
 import { type EthAddress, ethAddress, ipv4, ipv6 } from '@openflow/ofp';
+import { selfMadeAddress } from '../../../common/ipv6-address.ts';
 import type { Asker } from '../../../sdnd/guest-services/answers.ts';
 import {
   type GuestHost,
@@ -11,12 +12,13 @@ import { checksum, pseudoHeader } from '../../../sdnd/packets/checksum.ts';
 import { DhcpOption, type DhcpOptionEntry, DhcpType } from '../../../sdnd/packets/dhcp.ts';
 import { BROADCAST_MAC, EtherType, encodeEthernet, multicastMac } from '../../../sdnd/packets/ethernet.ts';
 import { BROADCAST_IPV4, encodeIpv4, IpProtocol } from '../../../sdnd/packets/ipv4.ts';
-import { encodeIpv6, selfMadeAddress, solicitedNode } from '../../../sdnd/packets/ipv6.ts';
+import { encodeIpv6, solicitedNode } from '../../../sdnd/packets/ipv6.ts';
 import { OctetWriter } from '../../../sdnd/packets/octets.ts';
 import { encodeTcp, TcpFlag, type TcpSegment } from '../../../sdnd/packets/tcp.ts';
 import { encodeUdp } from '../../../sdnd/packets/udp.ts';
 
 export const PREFIX = ipv6('fd00:88::');
+export const ROUTER = PREFIX | 1n;
 export const SERVICES = ipv4('10.88.0.1');
 export const SERVICE_MAC = ethAddress('02:53:43:00:00:01');
 export const WEB_MAC = ethAddress('02:88:00:00:00:0a');
@@ -37,7 +39,7 @@ export const NETWORK: GuestNetwork = {
   mtuBytes: 1330,
   serviceMac: SERVICE_MAC,
   subnets: [{ subnet: ipv4('10.88.0.0'), bits: 24, services: SERVICES, router: SERVICES }],
-  ipv6: { prefix: PREFIX, hasRouter: true },
+  prefixes: [{ prefix: PREFIX, router: ROUTER }],
   hosts: [WEB, DB, BARE],
 };
 

@@ -13,6 +13,8 @@ import {
   addressOf,
   bindingOf,
   ipFrame,
+  ipv6Frame,
+  ipv6Of,
   meshOf,
   midway,
   NODES,
@@ -110,6 +112,39 @@ test('a frame with a VLAN tag goes nowhere, neither from a guest nor from the tu
     assert.equal(walkMesh(mesh, 'n0', { ...ipFrame(a, b.mac), vlanVid }), []);
     assert.equal(walkMesh(mesh, 'n1', { ...tunnelled, vlanVid }), []);
   }
+});
+
+test('over IPv6 a guest sends only from the addresses that follow from its MAC address', () => {
+  const [a, b] = [bindingOf('g0', 'n0'), bindingOf('g1', 'n1')];
+  const mesh = meshOf((node) => tablesOf(viewOf([a, b]), node), [a, b]);
+  const comes = (frame: Frame): number => walkMesh(mesh, 'n0', frame).length;
+  const own = [linkLocalOf(ethAddress(a.mac)), ipv6Of(a)];
+  assert.equal(
+    own.map((source) => comes(ipv6Frame(a, b.mac, source))),
+    [1, 1],
+  );
+  const others = [linkLocalOf(ethAddress(b.mac)), ipv6Of(b), ipv6Of(a) ^ (1n << 64n), ipv6Of(a) + 1n, 0n, 1n << 125n];
+  assert.equal(others.map((source) => comes(ipv6Frame(a, b.mac, source))).join(), '0,0,0,0,0,0');
+  assert.is(comes({ ...ipv6Frame(a, b.mac), ethSrc: ethAddress(b.mac) }), 0);
+});
+
+test('of neighbour discovery comes what says the truth of who says it, and no guest is a router', () => {
+  const [a, b] = [bindingOf('g0', 'n0'), bindingOf('g1', 'n1')];
+  const [mac, other] = [ethAddress(a.mac), ethAddress(b.mac)];
+  const [own, theirs] = [ipv6Of(a), ipv6Of(b)];
+  const mesh = meshOf((node) => tablesOf(viewOf([a, b]), node), [a, b]);
+  const says = (icmpv6Type: number, words: Frame): number =>
+    walkMesh(mesh, 'n0', { ...ipv6Frame(a, b.mac), ipv6Dst: theirs, ipProto: 58, icmpv6Type, ...words }).length;
+  const asks = (ipv6NdSll: string): number => says(135, { ipv6NdTarget: theirs, ipv6NdSll });
+  const answers = (ipv6NdTarget: bigint, ipv6NdTll: string): number => says(136, { ipv6NdTarget, ipv6NdTll });
+  const none = '00:00:00:00:00:00';
+  assert.equal([asks(mac), asks(other), asks(none)], [1, 0, 0]);
+  assert.equal([answers(own, mac), answers(own, none)], [1, 1]);
+  assert.equal([answers(own, other), answers(theirs, mac), answers(theirs, none), answers(0n, none)], [0, 0, 0, 0]);
+  assert.equal([says(134, {}), says(137, {}), says(128, {})], [0, 0, 1]);
+  // From its other address it answers for that one.
+  const linkLocal = linkLocalOf(mac);
+  assert.equal([says(136, { ipv6Src: linkLocal, ipv6NdTarget: linkLocal, ipv6NdTll: mac }), asks(mac)], [1, 1]);
 });
 
 test('ARP requests are answered at the first switch, of guests only, never for the asker itself', () => {

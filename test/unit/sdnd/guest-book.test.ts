@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ethAddress, ipv4 } from '@openflow/ofp';
+import { ethAddress, ipv4, ipv6 } from '@openflow/ofp';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { realDisk } from '../../../common/disk.ts';
@@ -47,6 +47,16 @@ books('after a restart it serves what it was told before', async () => {
   assert.equal([network?.domain, network?.mtuBytes, network?.hosts.length], ['shop.internal', 1330, 2]);
   const services = ipv4('10.88.0.1');
   assert.equal(network?.subnets, [{ subnet: ipv4('10.88.0.0'), bits: 24, services, router: services }]);
+});
+
+books('of a subnet with an IPv6 prefix each guest has the address that follows from its MAC address', async () => {
+  const book = await openBook('ipv6');
+  const [subnet] = SHOP.subnets;
+  const subnets = subnet === undefined ? [] : [{ ...subnet, ipv6: 'fd00:88::' }];
+  await book.keep({ term: 1, revision: 1, networks: [{ ...SHOP, subnets, guests: [WEB] }] });
+  const { networks, ports } = book.served([PORT]);
+  assert.equal(networks[0]?.prefixes, [{ prefix: ipv6('fd00:88::'), router: ipv6('fd00:88::1') }]);
+  assert.equal(ports[0]?.host.ipv6, [ipv6('fd00:88::88:ff:fe00:a')]);
 });
 
 books('it does not go back, neither to an earlier revision nor to an earlier controller', async () => {

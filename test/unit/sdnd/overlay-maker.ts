@@ -2,6 +2,7 @@
 import { ethAddress, ipv4 } from '@openflow/ofp';
 import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
+import { routedIpv6 } from '../../../sdnd/forwarding/ipv6-addresses.ts';
 import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
 import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { gateFlows } from '../../../sdnd/gate.ts';
@@ -14,6 +15,7 @@ import type { Frame, MeshNode } from './table-walk.ts';
 export const NODES: readonly string[] = ['n0', 'n1', 'n2', 'n3'];
 const OWNERS: readonly string[] = ['g0', 'g1', 'g2', 'g3', 'g4'];
 const ETH_TYPE_IPV4 = 0x0800;
+const ETH_TYPE_IPV6 = 0x86dd;
 const LAST_HOST = 250;
 
 /** Of the one tenant: two subnets. */
@@ -21,8 +23,8 @@ const NETWORK = {
   tenant: 1,
   name: 'main',
   subnets: [
-    { subnet: '10.88.0.0', bits: 24, services: '10.88.0.254' },
-    { subnet: '10.88.1.0', bits: 24, services: '10.88.1.254' },
+    { subnet: '10.88.0.0', bits: 24, services: '10.88.0.254', ipv6: 'fd00:88::' },
+    { subnet: '10.88.1.0', bits: 24, services: '10.88.1.254', ipv6: 'fd00:88:0:1::' },
   ],
 };
 
@@ -120,4 +122,15 @@ export function ipFrame(from: Binding, ethDst: string): Frame {
     ipv4Src: ipv4(from.ip),
     ipv4Dst: ipv4(`10.88.0.${LAST_HOST}`),
   };
+}
+
+/** An IPv6 frame from a guest's port, from the one of its addresses that is routed unless another is given. */
+export function ipv6Frame(from: Binding, ethDst: string, ipv6Src = ipv6Of(from)): Frame {
+  const { ipv4Src: _source, ipv4Dst: _destination, ...ethernet } = ipFrame(from, ethDst);
+  return { ...ethernet, ethType: ETH_TYPE_IPV6, ipv6Src, ipTtl: 64 };
+}
+
+/** The address of a guest that is routed. */
+export function ipv6Of(binding: Binding): bigint {
+  return routedIpv6(NETWORK, binding) ?? 0n;
 }

@@ -230,6 +230,25 @@ test('networks that could be taken for each other are refused', () => {
     );
 });
 
+test('subnets with what is no unique local prefix of 64 bits, or with one prefix, are refused', () => {
+  const check = (...prefixes: string[]): void => {
+    const subnets = prefixes.map((ipv6, at) => ({
+      subnet: `10.88.${at}.0`,
+      bits: 24,
+      services: `10.88.${at}.1`,
+      ipv6,
+    }));
+    checkNetworks([{ tenant: 1, name: 'main', subnets }]);
+  };
+  check('fd00:88::', 'fd00:88:0:1::');
+  for (const prefixes of [['2001:db8::'], ['fe80::'], ['fd00:88::1'], ['fd00'], ['fd00:88::', 'fd00:88:0::']])
+    assert.is(
+      refusal(() => check(...prefixes)),
+      'NETWORK_BAD',
+      prefixes.join(),
+    );
+});
+
 test('tenants may have the same addresses, but no tenant twice', () => {
   const overlay = new Overlay();
   overlay.apply({ kind: 'bound', binding: web });

@@ -4,9 +4,10 @@ import { CtState, ethAddress, ipv4 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { egressMac } from '../../../sdnd/forwarding/egress.ts';
+import { linkLocalOf } from '../../../sdnd/packets/ipv6.ts';
 import { SERVICE_MAC, TENANT } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
-import { bindingOf, ipFrame, meshOf, portNoOf, tablesOf, viewOf } from './overlay-maker.ts';
+import { bindingOf, ipFrame, ipv6Frame, ipv6Of, meshOf, portNoOf, tablesOf, viewOf } from './overlay-maker.ts';
 import { type Delivery, type Frame, walkMesh, walkTables } from './table-walk.ts';
 
 const far: Binding = { ...bindingOf('g1', 'n1'), ip: '10.88.1.9' };
@@ -41,6 +42,24 @@ test('nobody is routed to whom nobody has bound, to another tenant, or under ano
   assert.equal(walk(toRouter(near, far.ip), others), []);
 });
 
+test('over IPv6 it is the same: directly to a guest of another subnet, with a hop less, and to nobody else', () => {
+  const routed: Frame = { ...ipv6Frame(near, SERVICE_MAC), ipv6Dst: ipv6Of(far) };
+  const [delivery, ...more] = walk(routed);
+  assert.equal([more, delivery?.node, delivery?.port, delivery?.tunnels], [[], 'n1', portNoOf(far), 1]);
+  const { ethSrc, ethDst, ipTtl } = delivery?.frame ?? {};
+  assert.equal([ethSrc, ethDst, ipTtl], [ethAddress(near.mac), ethAddress(far.mac), 63]);
+  assert.equal(walk({ ...routed, ipv6Dst: ipv6Of(far) + 1n }), []);
+  assert.equal(walk({ ...routed, ipv6Src: ipv6Of(far) }), []);
+  // From a link-local address no router sends anything on (RFC 4291, 2.5.6).
+  assert.equal(walk({ ...routed, ipv6Src: linkLocalOf(ethAddress(near.mac)) }), []);
+  assert.equal(walk(routed, viewOf([near, { ...far, tenant: 2 }])), []);
+  const unnumbered = view.networks.map((network) => ({
+    ...network,
+    subnets: network.subnets.map(({ ipv6: _, ...subnet }) => subnet),
+  }));
+  assert.equal(walk(routed, { ...view, networks: unnumbered }), []);
+});
+
 test('a network of which nobody has told has no router', () => {
   assert.equal(walk(toRouter(near, far.ip), { ...view, networks: [] }), []);
 });
@@ -48,7 +67,7 @@ test('a network of which nobody has told has no router', () => {
 test('a node knows the routes of tenants that it has, and of no others', () => {
   const routes = (node: string): number =>
     [...tablesOf(view, node).values()].filter(({ match }) => match.ethDst === SERVICE_MAC).length;
-  assert.equal([routes('n0'), routes('n2')], [2, 0]);
+  assert.equal([routes('n0'), routes('n2')], [4, 0]);
 });
 
 test('what is outside is sent to the node of the way out, but nothing that no router sends on', () => {

@@ -15,7 +15,7 @@ export interface Sent {
 }
 
 const TABLES = 255;
-const METADATA: readonly FieldName[] = ['reg0', 'reg1', 'reg2', 'tunnelId', 'tunIpv4Src', 'tunIpv4Dst'];
+const METADATA: readonly FieldName[] = ['reg0', 'reg1', 'reg2', 'reg6', 'tunnelId', 'tunIpv4Src', 'tunIpv4Dst'];
 
 /** Takes a frame through a switch's tables; answers what it sent. */
 export function walkTables(flows: Iterable<Flow>, frame: Frame): Sent[] {
@@ -123,6 +123,6 @@ export function walkMesh(mesh: readonly MeshNode[], from: string, frame: Frame, 
 
 // Registers and everything of the tunnel but the id begin anew; the port is the other side's tunnel port.
 function arrived(frame: Frame, from: MeshNode, to: MeshNode): Frame {
-  const { reg0: _0, reg1: _1, reg2: _3, tunIpv4Dst: _2, ...rest } = frame;
+  const { reg0: _0, reg1: _1, reg2: _3, reg6: _6, tunIpv4Dst: _2, ...rest } = frame;
   return { ...rest, inPort: to.ports.get(TUNNEL_PORT_NAME) ?? 0, tunIpv4Src: from.address };
 }

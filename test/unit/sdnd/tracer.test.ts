@@ -71,6 +71,21 @@ traces(
   },
 );
 
+traces('over IPv6 a ping goes between the routed addresses, by the router where they are of two subnets', async () => {
+  const view = viewOf([WEB, { ...DB, ip: '10.88.1.9' }, bindingOf('g2', 'n1')]);
+  const far = await tracer(view).trace({ from: 'g0', to: 'g1', compare: false, ipv6: true });
+  assert.equal([far.from.ipv6, far.to.ipv6], ['fd00:88::88:ff:fe00:1', 'fd00:88:0:1:88:ff:fe00:2']);
+  assert.equal(way(far.wanted), [
+    'n0: gate-in 200, ingress 200, route 300, forward 200, gate-out 200 -> n1',
+    'n1: gate-in 200, ingress 200, forward 200, gate-out 200 -> g1',
+  ]);
+  assert.is(far.wanted.hops[0]?.rules[2]?.says, 'routed to g1, one off its time to live');
+  const near = await tracer(view).trace({ from: 'g0', to: 'g2', compare: false, ipv6: true });
+  assert.equal([near.wanted.verdict, near.wanted.hops[0]?.rules[2]?.priority], ['delivered', 0]);
+  const plain = await tracer({ ...view, networks: [] }).trace({ from: 'g0', to: 'g1', compare: false, ipv6: true });
+  assert.equal([plain.wanted.verdict, plain.from.ipv6], ['delivered', 'fe80::88:ff:fe00:1']);
+});
+
 traces('guests of one switch cross no tunnel; of a link that nobody measured no latency is told', async () => {
   const near = await walk(viewOf([WEB, bindingOf('g2', 'n0')]), 'g0', 'g2');
   assert.equal([near.verdict, near.roundTripMs, near.hops.length], ['delivered', 0, 1]);

@@ -188,18 +188,19 @@ function binding(owner: string, at: number, tenant?: number): Binding {
   return { owner, ...places, ...(tenant !== undefined && { tenant }) };
 }
 
-test("a pair is by who has the address in the sender's network, over all nodes and both kinds of address", () => {
+test("a pair is by who has the address in the sender's network, over all nodes and all kinds of address", () => {
   const bindings = [binding('web', 1), binding('db', 2), binding('spy', 2, 5), binding('other', 3, 5)];
   const sent = [
     { owner: 'web', ...row('10.0.0.2', 1) },
     { owner: 'web', ...row('02:88:00:00:00:02', 2) },
+    { owner: 'web', ...row('fd00:88::88:ff:fe00:2', 32) },
     { owner: 'web', ...row('10.0.0.2', 4) },
     { owner: 'web', ...row('10.0.0.3', 8) },
     { owner: 'web', ...row('192.0.2.1', 16) },
     { owner: 'other', ...row('10.0.0.2', 1) },
   ];
   const pairs = pairsOf(sent, bindings).map(({ from, to, bytes, frames }) => `${from} ${to} ${bytes} ${frames}`);
-  assert.equal(pairs, ['web null 2400 24', 'web db 700 7', 'other spy 100 1']);
+  assert.equal(pairs, ['web db 3900 39', 'web null 2400 24', 'other spy 100 1']);
 });
 
 test('an agent that is away is named, and the others are asked', async () => {

@@ -1,8 +1,9 @@
 // What goes with a guest that moves: a switch's connections as it tells them, the answers on them at the next switch, and that
 // they are forgotten again.
-import { encode, ethAddress, ipv4 } from '@openflow/ofp';
+import { encode, ethAddress, ipv4, ipv6 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ipv6Words } from '../../../../common/ipv6-address.ts';
 import { linkLocalOf } from '../../../../sdnd/packets/ipv6.ts';
 import { CARRIED_SEC, Table } from '../../../../sdnd/pipeline.ts';
 import { answerMatch } from '../../../../sdnd/security/answer-match.ts';
@@ -18,7 +19,8 @@ const GUEST = bindingOf('g0', 'n0');
 const FAR = { address: '203.0.113.9', port: 443 };
 const NEAR = { address: GUEST.ip, port: 40_000 };
 const OPENED: GuestConnection = { protocol: 'tcp', from: NEAR, to: FAR };
-const OWN = [GUEST.ip, linkLocalOf(ethAddress(GUEST.mac))] as const;
+const ROUTED = ipv6('fd00:88::88:ff:fe00:1');
+const OWN = { ip: GUEST.ip, ipv6: [linkLocalOf(ethAddress(GUEST.mac)), ROUTED] };
 
 const DUMP = [
   'tcp,orig=(src=10.88.0.1,dst=203.0.113.9,sport=40000,dport=443),reply=(src=203.0.113.9,dst=10.88.0.1,sport=443,dport=40000),zone=4096,protoinfo=(state=ESTABLISHED)',
@@ -85,6 +87,17 @@ test('answers on a connection come to the guest that opened it, and from the one
     { ...OPENED, from: { address: 'x', port: 1 } },
   ])
     assert.is(answerMatch(strange, OWN), undefined);
+});
+
+test('answers over IPv6 come to each of its addresses', () => {
+  const far = { address: 'fd00:88:0:1::9', port: 443 };
+  for (const own of OWN.ipv6) {
+    const opened: GuestConnection = { protocol: 'tcp', from: { address: ipv6Words(own), port: 40_000 }, to: far };
+    const { direction, match } = answerMatch(opened, OWN) ?? {};
+    assert.equal([direction, match?.ipv6Src, match?.ipv6Dst], ['ingress', ipv6(far.address), own]);
+  }
+  const strange = { address: 'fd00:88::9', port: 1 };
+  assert.is(answerMatch({ protocol: 'tcp', from: strange, to: far }, OWN), undefined);
 });
 
 function answersAt(fixture: Fixture, node: string): number {

@@ -15,7 +15,7 @@ const RANGES = 200;
 const TEXTS = 5_000;
 const PORT_MAX = 0xffff;
 const INGRESS = { direction: 'ingress', ethertype: 'IPv4', protocol: 'any' } as const;
-const nobody = () => [];
+const nobody = { of: () => [], ipv6Of: () => [] };
 
 test('a range of ports is matched from its first to its last, and in 30 entries at the most', () => {
   const random = new Random(7);
@@ -59,14 +59,22 @@ test("a group as the other end is each of its members' addresses, and nobody whe
   const members = [bindingOf('g0', 'n0'), bindingOf('g1', 'n1')];
   const rule: SecurityRule = { ...INGRESS, remoteGroup: 'web' };
   const asked: string[] = [];
-  const matches = ruleMatches(rule, (group) => {
-    asked.push(group);
-    return members;
-  });
+  const known = {
+    of: (group: string) => {
+      asked.push(group);
+      return members;
+    },
+    ipv6Of: ({ ip }: { ip: string }) => [BigInt(ipv4(ip)), 1n],
+  };
+  const matches = ruleMatches(rule, known);
   assert.equal(asked, ['web']);
   assert.equal(
     matches.map(({ ipv4Src }) => ipv4Src),
     members.map(({ ip }) => ipv4(ip)),
+  );
+  assert.equal(
+    ruleMatches({ ...rule, direction: 'egress', ethertype: 'IPv6' }, known).map(({ ipv6Dst }) => ipv6Dst),
+    members.flatMap(({ ip }) => [BigInt(ipv4(ip)), 1n]),
   );
   assert.equal(ruleMatches(rule, nobody), []);
 });
