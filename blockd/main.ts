@@ -8,6 +8,7 @@ import { diskRoom } from '../common/disk-room.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { IdleProcessors } from '../common/idle-processors.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
+import { lockState } from '../common/state-lock.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
 import { Bytes, Ipv4 } from '../wire/names.ts';
 import { BLOCKD_PORT, NBD_PORT } from '../wire/ports.ts';
@@ -39,6 +40,8 @@ const Config = Type.Object({
 await runDaemon('blockd', Config, async (config, { log }) => {
   const identity = await loadIdentity(config.identity);
   await realDisk.makeDirectory(config.run);
+  await realDisk.makeDirectory(config.state);
+  lockState(config.state, 'blockd');
   const listen = { address: config.address, port: NBD_PORT };
   const port = config.nbdPort === true ? await NbdPort.open({ listen, log, ...memberTls(identity) }) : undefined;
   const serve: Serve = async (device, name, bytes, isReadOnly = false) => {

@@ -8,6 +8,7 @@ import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { rpcClient } from '../common/rpc/client.ts';
+import { lockState } from '../common/state-lock.ts';
 import { NodeOutside } from '../wire/contracts/guest-network.ts';
 import type { Capabilities } from '../wire/contracts/hypervisor.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
@@ -60,6 +61,8 @@ function limits({ guests = {} }: Config): Pick<Capabilities, 'cpus' | 'memoryMB'
 
 await runDaemon('hypervisor', Config, async (config, { log, signal }) => {
   const identity = await loadIdentity(config.identity);
+  await realDisk.makeDirectory(config.state);
+  lockState(config.state, 'hypervisor');
   const capabilities = await nodeCapabilities(limits(config));
   log.info(capabilities, 'this node can run guests');
   const agent = await startAgent({

@@ -1,7 +1,10 @@
 // Two real daemons and their disks: rot in a copy is found by a scrub that was asked for and healed from the other, and a
-// copy beyond the cap is let go of, its room given back, and fetched again.
+// copy beyond the cap is let go of, its room given back, and fetched again. A second daemon on one's state is none.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ScrubReport, StoreImage } from '../../wire/contracts/blockd.ts';
@@ -9,6 +12,7 @@ import { until } from '../until.ts';
 import type { BlockdNode } from './blockd-node.ts';
 import { BlockdNodes, moveImage, openNew } from './blockd-nodes.ts';
 
+const MAIN = fileURLToPath(new URL('../../blockd/main.ts', import.meta.url));
 const MIB = 2 ** 20;
 const BYTES = 64 * MIB;
 const WRITTEN = 8 * MIB;
@@ -65,6 +69,19 @@ test('a scrub finds rot in a copy of an open image, and heals it from the other 
   await b.io(`read -P 0x11 0 ${WRITTEN}`);
   assert.ok(Date.now() - ((await show(b)).scrubbedAtMs ?? 0) < LOOKS_MS);
   assert.is((await scrub(b)).rottenBlocks, 0);
+});
+
+test('a second daemon on the state of one that runs touches nothing of it', async () => {
+  const words = [...process.execArgv, MAIN, '--config', join(b.directory, 'config.json')];
+  const second = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  second.stderr.on('data', (text: Buffer) => {
+    said += text.toString();
+  });
+  const [code] = await once(second, 'close');
+  assert.is(code, 1);
+  assert.match(said, 'STATE_IN_USE');
+  await b.io(`read -P 0x11 0 ${WRITTEN}`);
 });
 
 test('a copy beyond the cap is let go of, and fetched again when the image comes back', async () => {
