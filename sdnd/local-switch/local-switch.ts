@@ -11,6 +11,11 @@ import { OpenFlowChannel } from '../openflow-channel.ts';
 const RECONNECT_MS = 250;
 /** A restarted switch is back in 2 s; who waits longer for it must hear of it. */
 const SESSION_TIMEOUT_MS = 5_000;
+/**
+ * Of the whole bridge: the first fragment matches by its ports, the others by none (Open vSwitch's OFPC_FRAG_NX_MATCH). By what
+ * a switch does unasked the first has none either, and what a rule with ports allows comes in no fragments.
+ */
+const FRAGMENTS_AS_THEY_ARE = 3;
 
 export interface LocalSwitchParts {
   /** The bridge's management socket. */
@@ -121,6 +126,6 @@ function askingForPackets(controllerId: number): Message[] {
   return [
     { type: 'nx-set-controller-id', controllerId },
     // Else the switch brings nothing to a connection that it did not make itself.
-    { type: 'set-config', flags: 0, missSendBytes: CONTROLLER_WHOLE_PACKET },
+    { type: 'set-config', flags: FRAGMENTS_AS_THEY_ARE, missSendBytes: CONTROLLER_WHOLE_PACKET },
   ];
 }

@@ -4,6 +4,7 @@ import type { Binding } from '../../wire/contracts/sdnd.ts';
 import type { SecurityRule } from '../../wire/contracts/security-groups.ts';
 import { EtherType } from '../packets/ethernet.ts';
 import { IpProtocol } from '../packets/ipv4.ts';
+import { LATER_FRAGMENT } from '../pipeline.ts';
 import { portMatches } from './port-ranges.ts';
 import { ipv4Prefix, ipv6Prefix } from './prefixes.ts';
 
@@ -45,6 +46,8 @@ function ipv6Match({ direction }: SecurityRule, address: Match['ipv6Src']): Matc
   return direction === 'ingress' ? { ethType, ipv6Src: address } : { ethType, ipv6Dst: address };
 }
 
+// Fragments but the first have no ports: those of the protocol are allowed with any port of it. They say nothing without
+// their first one, which is judged by its port, and a switch looks connections up only once it has all of them.
 function protocolMatches({ protocol, ethertype, ports }: SecurityRule): Match[] {
   switch (protocol) {
     case 'any':
@@ -52,10 +55,13 @@ function protocolMatches({ protocol, ethertype, ports }: SecurityRule): Match[] 
     case 'icmp':
       return [{ ipProto: ethertype === 'IPv4' ? IpProtocol.icmp : IpProtocol.icmpv6 }];
     case 'tcp':
-      if (ports === undefined) return [{ ipProto: IpProtocol.tcp }];
-      return portMatches(ports.first, ports.last).map((tcpDst) => ({ ipProto: IpProtocol.tcp, tcpDst }));
-    case 'udp':
-      if (ports === undefined) return [{ ipProto: IpProtocol.udp }];
-      return portMatches(ports.first, ports.last).map((udpDst) => ({ ipProto: IpProtocol.udp, udpDst }));
+    case 'udp': {
+      const ipProto = IpProtocol[protocol];
+      if (ports === undefined) return [{ ipProto }];
+      const called = portMatches(ports.first, ports.last).map((port) =>
+        protocol === 'tcp' ? { ipProto, tcpDst: port } : { ipProto, udpDst: port },
+      );
+      return [...called, { ipProto, ipFrag: LATER_FRAGMENT }];
+    }
   }
 }

@@ -57,7 +57,10 @@ const serve = (port) => net.createServer((socket) => {
 const udp = require('node:dgram').createSocket('udp4');
 let far;
 let stays;
-udp.on('message', (bytes, from) => { far = from; console.log('udp ' + bytes); }).bind(9000);
+udp.on('message', (bytes, from) => {
+  far = from;
+  console.log('udp ' + (bytes.length > 99 ? bytes.length : bytes));
+}).bind(9000);
 const orders = {
   call: (id, address, port) => {
     const socket = net.connect(Number(port), address);
@@ -72,6 +75,7 @@ const orders = {
   },
   tell: (text) => stays.write(text),
   datagram: (address, text) => udp.send(text, 9000, address),
+  long: (address, bytes) => udp.send(Buffer.alloc(Number(bytes)), 9000, address),
   push: (text) => { for (const socket of callers) socket.write(text); if (far) udp.send(text, far.port, far.address); },
 };
 require('node:readline').createInterface(process.stdin).on('line', (line) => {
@@ -198,6 +202,26 @@ groups(
     await net.sdnd('groups.set', { groups: [WEB, DB] });
     await at('web').hears('tcp again');
     assert.is(await at('peer').calls('web', 8000), true);
+  },
+);
+
+groups(
+  'a datagram in fragments comes whole where its port is allowed, and not at all where another one is',
+  async () => {
+    const web = (port: number): SecurityGroup => {
+      const datagrams = { ...INGRESS, protocol: 'udp', ports: { first: port, last: port } } as const;
+      return { ...WEB, rules: [...WEB.rules, datagrams] };
+    };
+    await net.sdnd('groups.set', { groups: [web(9000), DB] });
+    at('db').say(`long ${hosts.host('web').ip} 3000`);
+    await at('web').hears('udp 3000');
+    at('web').say(`long ${hosts.host('db').ip} 2000`);
+    await at('db').hears('udp 2000');
+    await net.sdnd('groups.set', { groups: [web(9001), DB] });
+    at('db').say(`long ${hosts.host('web').ip} 2900`);
+    assert.is(await at('db').calls('web', 8000), true);
+    assert.not.ok(at('web').hasHeard('udp 2900'));
+    await net.sdnd('groups.set', { groups: [WEB, DB] });
   },
 );
 

@@ -42,7 +42,7 @@ desks('it asks for packets under its own id, and tells the guests of their route
   const { desk } = deskAt(peer);
   const [advertisement] = await peer.messages('packet-out', 1);
   assert.equal(await peer.messages('nx-set-controller-id', 1), [{ type: 'nx-set-controller-id', controllerId: 1 }]);
-  assert.equal(await peer.messages('set-config', 1), [{ type: 'set-config', flags: 0, missSendBytes: 0xffff }]);
+  assert.equal(await peer.messages('set-config', 1), [{ type: 'set-config', flags: 3, missSendBytes: 0xffff }]);
   assert.is(advertisement?.type === 'packet-out' && advertisement.data[54], 134);
   desk.stop();
   await peer.close();

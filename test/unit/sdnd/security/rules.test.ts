@@ -42,8 +42,11 @@ test('a rule is matched by its other end and by what is called', () => {
   assert.equal(matches({}), [{ ethType: 0x0800 }]);
   assert.equal(matches({ protocol: 'icmp' }), [{ ethType: 0x0800, ipProto: 1 }]);
   assert.equal(matches({ protocol: 'icmp', ethertype: 'IPv6' }), [{ ethType: 0x86dd, ipProto: 58 }]);
+  // Fragments but the first have no ports (ovs-fields(7), nw_frag).
+  const near = { ethType: 0x0800, ipv4Src: { value: ipv4('10.88.0.0'), mask: 0xffff0000 }, ipProto: 17 };
   assert.equal(matches({ protocol: 'udp', ports: { first: 53, last: 53 }, remotePrefix: '10.88.1.9/16' }), [
-    { ethType: 0x0800, ipv4Src: { value: ipv4('10.88.0.0'), mask: 0xffff0000 }, ipProto: 17, udpDst: 53 },
+    { ...near, udpDst: 53 },
+    { ...near, ipFrag: 3 },
   ]);
   assert.equal(matches({ direction: 'egress', remotePrefix: '10.88.1.9' }), [
     { ethType: 0x0800, ipv4Dst: ipv4('10.88.1.9') },
