@@ -68,19 +68,24 @@ function remoteFlows(ways: Ways, guest: Guest, isOnTheWay: boolean): Flow[] {
 
 // At a gateway on the way to a guest what comes out of a tunnel goes into the next one. Those on the way to where it may be
 // next are ready before anybody goes that way, and those on the way to where it was before stay so for a while: the
-// switches hear of a move in any order.
+// switches hear of a move in any order. A gateway that nobody goes by now is ready for where the guest is.
 function transitFlows(ways: Ways, guest: Guest, tenant: HeldTenant): Flow[] {
   const { active, prepared, departed } = guest;
-  const target = [active, prepared, departed].find((place) => place !== undefined && isOnWayTo(ways, tenant, place));
+  const onTheWay = [active, prepared, departed].find((place) => place !== undefined && isOnWayTo(ways, tenant, place));
+  const target = onTheWay ?? (mayBeOnWayTo(ways, tenant, active) ? active : undefined);
   const way = wayTo(ways, target);
   // At a place that the guest is leaving, or has left, `remoteFlows` says where late frames go.
-  const isItsOwn = active.isHere || (departed?.isHere === true && target !== active);
+  const isItsOwn = active.isHere || (departed?.isHere === true && onTheWay !== active);
   if (way === undefined || isItsOwn) return [];
   const flow = late(guest, Table.forward, Priority.own, to(guest), way);
   return [target === departed ? forAWhile(flow) : flow];
 }
 
 function isOnWayTo(ways: Ways, { nodes }: HeldTenant, { binding }: Place): boolean {
+  return [...nodes].some((from) => ways.isBetween(from, binding.node));
+}
+
+function mayBeOnWayTo(ways: Ways, { nodes }: HeldTenant, { binding }: Place): boolean {
   return isOnAnyWay(ways, nodes, [binding.node]);
 }
 

@@ -63,9 +63,9 @@ export function heldTenants(overlay: OverlayView, view: SwitchView, ways: Ways):
     .filter(({ nodes, isHere }) => isHere || isOnAnyWay(ways, nodes));
 }
 
-/** Whether a switch sends on what goes between some of these nodes. */
+/** Whether a switch sends on what goes between some of these nodes, or would if other gateways were lost. */
 export function isOnAnyWay(ways: Ways, nodes: ReadonlySet<string>, targets: Iterable<string> = nodes): boolean {
-  for (const to of targets) for (const from of nodes) if (ways.isBetween(from, to)) return true;
+  for (const to of targets) for (const from of nodes) if (ways.mayBeBetween(from, to)) return true;
   return false;
 }
 

@@ -64,13 +64,15 @@ export class Ways {
     return tunnel === undefined || portNo === undefined ? undefined : { portNo, address: tunnel.source };
   }
 
-  /**
-   * Whether this switch sends on what goes from one node to the other, or would if the gateways that do were lost: it is
-   * ready before anybody goes that way.
-   */
+  /** Whether this switch sends on what goes from one node to the other. */
   isBetween(from: string, to: string): boolean {
     if (!this.#mesh.isGateway(this.#node) || from === this.#node) return false;
-    if (this.#mesh.path(from, to).slice(0, -1).includes(this.#node)) return true;
+    return this.#mesh.path(from, to).slice(0, -1).includes(this.#node);
+  }
+
+  /** The same, or whether it would if the gateways that do were lost: so it is ready before anybody goes that way. */
+  mayBeBetween(from: string, to: string): boolean {
+    if (this.isBetween(from, to)) return true;
     return this.#mesh.relays(from, to).some((gateways) => gateways.includes(this.#node));
   }
 

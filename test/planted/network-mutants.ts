@@ -79,7 +79,7 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     room: 'sdnd/forwarding/delivery.ts',
     find: '[active, prepared, departed].find(',
     replace: '[active, departed].find(',
-    by: 'sim/net',
+    by: 'unit/sdnd/two-gateways',
   },
   {
     name: 'a gateway sends back what an old place has sent on',

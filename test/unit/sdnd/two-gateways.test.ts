@@ -1,5 +1,6 @@
 // Two gateways of one private network: whichever lies on the way, the other has the same flows already, so that a way may
 // change at the switches in any order.
+import { ipv4 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Flow, flowEffect, flowKey } from '../../../sdnd/flow.ts';
@@ -53,6 +54,19 @@ test('what each gateway sends on is the same, whichever of them lies on the way'
     assert.is(sentOn(flowsAt(node, 'n2')), 2, node);
   }
   for (const node of ['n0', 'n1']) assert.not.equal(inWords(flowsAt(node, 'n2')), inWords(flowsAt(node, 'n3')));
+});
+
+test('a gateway that will be on the way to a guest once it has moved sends there before anybody goes that way', () => {
+  const to = bindingOf('g1', 'n1', 2);
+  const view = {
+    ...viewOver('n2'),
+    bindings: new Map([bindingOf('g0', 'n0'), bindingOf('g1', 'n3')].map((binding) => [binding.owner, binding])),
+    preparations: new Map([['g1', to]]),
+  };
+  const flows = wantedFlows(view, { node: 'n2', ports: PORTS });
+  const sent = flows.filter(({ tableId, match }) => tableId === Table.forward && match.ethDst === to.mac);
+  assert.is(sent.length, 1);
+  assert.match(inWords(sent)[0] ?? '', new RegExp(`value:${ipv4('10.0.9.2')}`), 'to where it will be');
 });
 
 test('a gateway that leads elsewhere holds nothing of them', () => {
