@@ -9,6 +9,7 @@ import { type Identity, loadIdentity } from '../../common/identity.ts';
 import { type RpcClient, rpcClient } from '../../common/rpc/client.ts';
 import { spawnIn } from '../../lab/namespace.ts';
 import type { Contract, MethodName, Params, Result } from '../../wire/contract.ts';
+import { orchestratorContract } from '../../wire/contracts/orchestrator.ts';
 import { sdndContract, switchAgentContract } from '../../wire/contracts/sdnd.ts';
 import { underlayContract } from '../../wire/contracts/underlay.ts';
 
@@ -35,6 +36,7 @@ interface Answer {
 }
 
 const CONTRACTS: Readonly<Record<string, Contract>> = {
+  [orchestratorContract.service]: orchestratorContract,
   [sdndContract.service]: sdndContract,
   [switchAgentContract.service]: switchAgentContract,
   [underlayContract.service]: underlayContract,

@@ -1,6 +1,6 @@
 // Two controllers of the overlay on real switches: one is active, the other takes over, killed or by order, and no flow and
 // no connection hears of it. Three nodes with their agents as processes, hosts in place of guests; the test orders what the
-// orchestrator would. Needs root and Debian's openvswitch-switch. In order.
+// orchestrator would, and at last the orchestrator itself does. Needs root and Debian's openvswitch-switch. In order.
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { suite } from 'uvu';
@@ -8,17 +8,30 @@ import * as assert from 'uvu/assert';
 import { codeOf } from '../../common/errors.ts';
 import { spawnIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
+import { AGENT_COOKIE, Table } from '../../sdnd/pipeline.ts';
+import type { Params } from '../../wire/contract.ts';
+import type { orchestratorContract } from '../../wire/contracts/orchestrator.ts';
 import type { MeshLink } from '../../wire/contracts/sdnd.ts';
+import { allEntries, assertUntouched, type Entry } from './flow-entries.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';
 
 const SEATS: readonly NodeName[] = ['alpha', 'beta'];
 /** Pings, one each 10 ms, that run over a hand-over. */
 const PINGS = 150;
+/** The orchestrator waits 5 s for one that is silent, and a bit more on a busy machine. */
+const PINGS_OVER_SILENCE = 700;
 /** Whatever is lost in the moment in which a TCP connection is looked at is sent again: so much later it has come. */
 const ECHOES_MORE = 5;
 /** An entry of an agent's for the probes of one other node: their EtherType is the IEEE's for experiments. */
 const PROBE = /dl_type=0x88b5/;
+
+/** How the entries of an agent begin that lead its guests to their services. */
+const SERVICES = `table=${Table.ingress} 0x${AGENT_COOKIE.toString(16)} `;
+/** Of nodes that run no VM. */
+const NO_MACHINES: Params<typeof orchestratorContract, 'node.register'>['capabilities'] = {
+  ...{ family: 'tcg', proof: 'it has none', version: '', machines: [], cpuModels: [], cpus: 0, memoryMB: 0 },
+};
 
 const net = new ThreeSwitches({ seats: SEATS });
 const hosts = new OverlayHosts(net);
@@ -37,46 +50,6 @@ async function takeOver(node: NodeName, term: number, links: MeshLink[] = [], mo
   for (const { owner, node: at, epoch } of [...places, ...more])
     await net.sdnd('binding.set', { binding: hosts.binding(owner, at, portName(owner), epoch) }, node);
   await net.sdnd('state.told', { term }, node);
-}
-
-interface Entry {
-  /** It was made between these two moments: its age before the switch was asked, and before it had told. */
-  readonly bornMs: readonly [number, number];
-  readonly packets: number;
-}
-
-/** A switch's entries, with when each was made by the switch's own count of its age. */
-async function entries(node: NodeName): Promise<Map<string, Entry>> {
-  const askedMs = performance.now();
-  const text = await net.switch(node).ofctl('dump-flows', []);
-  const toldMs = performance.now();
-  const rows = text.split('\n').flatMap((line) => {
-    const found =
-      /cookie=(\S+), duration=([\d.]+)s, (table=\d+), n_packets=(\d+), n_bytes=\d+, (?:idle_age=\d+, )?(.*)/.exec(line);
-    if (found === null) return [];
-    const [, cookie, seconds, table, packets, rest] = found;
-    const ageMs = Number(seconds) * 1_000;
-    const bornMs = [askedMs - ageMs, toldMs - ageMs] as const;
-    return [[`${table} ${cookie} ${rest}`, { bornMs, packets: Number(packets) }] as const];
-  });
-  return new Map(rows);
-}
-
-async function allEntries(): Promise<Map<string, Entry>> {
-  const all = await Promise.all(
-    NODES.map(async (node) => [...(await entries(node))].map(([key, entry]) => [`${node} ${key}`, entry] as const)),
-  );
-  return new Map(all.flat());
-}
-
-/** Nothing was taken away, nothing came, and nothing was made anew: each entry is as old as before, and has counted on. */
-function assertUntouched(before: ReadonlyMap<string, Entry>, after: ReadonlyMap<string, Entry>): void {
-  assert.equal([...after.keys()].sort(), [...before.keys()].sort());
-  for (const [key, { bornMs, packets }] of after) {
-    const was = before.get(key);
-    assert.ok(bornMs[0] <= (was?.bornMs[1] ?? 0), `${key} was made anew`);
-    assert.ok(packets >= (was?.packets ?? 0), `${key} has forgotten what it counted`);
-  }
 }
 
 /** A TCP connection from one host to another on which a line goes there and back all the time. */
@@ -131,18 +104,46 @@ async function showsRole(node: NodeName, role: string, switches: number): Promis
   });
 }
 
+/** That one is active by the orchestrator's choice, and all switches have what it wants. */
+async function reigns(node: NodeName): Promise<void> {
+  await net.eventually(`${node} reigns`, async () => {
+    const { controllers } = await net.orchestrator('network.controllers', {});
+    return controllers.some((one) => {
+      return one.node === node && one.isChosen && one.role === 'active' && one.switches.length === NODES.length;
+    });
+  });
+  await net.eventually('the flows are the wanted ones', async () => {
+    const { switches } = await net.orchestrator('network.verify', {});
+    return switches.length === NODES.length && switches.every((one) => one.connected && one.differences.length === 0);
+  });
+}
+
+/** The guests at these nodes, one at each, are answered: their agents have heard of them. */
+async function areServed(...nodes: readonly NodeName[]): Promise<void> {
+  await net.eventually('guests are served', async () => {
+    const keys = [...(await allEntries(net)).keys()];
+    const counts = nodes.map((node) => keys.filter((key) => key.startsWith(`${node} ${SERVICES}`)).length);
+    return counts.every((count) => count > 0 && count === counts[0]);
+  });
+}
+
+function bind(owner: string, node: NodeName): Promise<unknown> {
+  const { mac, ip } = hosts.host(owner);
+  return net.orchestrator('binding.set', { owner, node, port: portName(owner), mac, ip });
+}
+
 let tcp = { count: () => 0, isAlive: () => false };
 
 /** Over what is done meanwhile no ping is lost, the connection goes on, and no entry of any switch is touched. */
-async function unnoticed(what: string, act: () => Promise<unknown>): Promise<void> {
-  const before = await allEntries();
-  const running = hosts.unanswered('db', 'web', PINGS);
+async function unnoticed(what: string, act: () => Promise<unknown>, pings = PINGS): Promise<void> {
+  const before = await allEntries(net);
+  const running = hosts.unanswered('db', 'web', pings);
   await act();
   const count = tcp.count();
   assert.equal(await running, [], `pings over ${what}`);
   await net.eventually('echoes go on', async () => tcp.count() >= count + ECHOES_MORE);
   assert.ok(tcp.isAlive());
-  assertUntouched(before, await allEntries());
+  assertUntouched(before, await allEntries(net));
 }
 
 standby.before(async () => {
@@ -157,7 +158,8 @@ standby.before(async () => {
   tcp = echoes('db', 'web');
   await net.eventually('echoes come back', async () => tcp.count() >= ECHOES_MORE);
   // Agents note by themselves which links they look at, soon after they hear of each other.
-  const probes = async (): Promise<number> => [...(await allEntries()).keys()].filter((key) => PROBE.test(key)).length;
+  const probes = async (): Promise<number> =>
+    [...(await allEntries(net)).keys()].filter((key) => PROBE.test(key)).length;
   await net.eventually('every link is probed', async () => (await probes()) === NODES.length * (NODES.length - 1));
 });
 standby.after(async () => {
@@ -232,12 +234,58 @@ standby('one that stood still while it was relieved, and a guest moved, changes 
       switches.flatMap(({ differences }) => differences),
       [],
     );
-    before = await allEntries();
+    before = await allEntries(net);
   } finally {
     net.signalController('beta', 'SIGCONT');
   }
   await showsRole('beta', 'standby', NODES.length);
-  assertUntouched(before, await allEntries());
+  assertUntouched(before, await allEntries(net));
+});
+
+standby('the orchestrator chooses one as soon as one is there, and tells it what was ordered meanwhile', async () => {
+  // The orchestrator knows nothing of it: its flows would be nobody's, and stay for ten minutes.
+  await net.sdnd('binding.remove', { owner: 'app' }, 'alpha');
+  for (const seat of SEATS) await net.killController(seat);
+  await net.startOrchestrator();
+  for (const node of NODES) {
+    const says = { cloud: node, address: ADDRESS[node], capabilities: NO_MACHINES };
+    await net.orchestrator('node.register', says, node);
+  }
+  for (const { owner, node } of places) assert.is(await refusal(bind(owner, node)), 'NOT_ACTIVE');
+  assert.ok(tcp.isAlive());
+  for (const seat of SEATS) await net.startController(seat);
+  await areServed('alpha', 'beta');
+  await reigns('alpha');
+  await showsRole('beta', 'standby', NODES.length);
+});
+
+standby(
+  'killed under the orchestrator, the other reigns: no flow is touched, and what is ordered then is done',
+  async () => {
+    await unnoticed(
+      'a kill that the orchestrator finds out',
+      async () => {
+        await net.killController('alpha');
+        await reigns('beta');
+      },
+      PINGS_OVER_SILENCE,
+    );
+    await hosts.addGuest('late', 'gamma', 15);
+    await bind('late', 'gamma');
+    await net.agent('gamma', 'port.open', { owner: 'late' });
+    await net.eventually('the new guest answers', async () => (await hosts.pings('db', 'late', 3)) === 3);
+    await areServed(...NODES);
+  },
+);
+
+standby('the orchestrator hands over to the one that is back', async () => {
+  await net.startController('alpha');
+  await showsRole('alpha', 'standby', NODES.length);
+  await unnoticed('a hand-over by the orchestrator', async () => {
+    await net.orchestrator('network.hand-over', { to: 'alpha' });
+    await reigns('alpha');
+  });
+  await showsRole('beta', 'standby', NODES.length);
 });
 
 standby.run();

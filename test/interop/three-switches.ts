@@ -1,7 +1,7 @@
 // Three nodes with a switch, an agent and (on the first) the overlay's controller, on an underlay without delay, and
 // hosts behind the switches' ports in place of guests. Set up for tests and taken down whole.
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import { createAuthority, issueIdentity, saveAuthority } from '../../common/authority.ts';
 import { messageOf } from '../../common/errors.ts';
 import { saveIdentity } from '../../common/identity.ts';
 import { DaemonProcess } from '../../lab/daemon-process.ts';
@@ -16,8 +16,10 @@ import {
 } from '../../lab/namespace.ts';
 import { type OpenVswitch, startOpenVswitch } from '../../lab/open-vswitch.ts';
 import type { Contract, MethodName, Params, Result } from '../../wire/contract.ts';
+import { orchestratorContract } from '../../wire/contracts/orchestrator.ts';
 import { sdndContract, switchAgentContract } from '../../wire/contracts/sdnd.ts';
-import { SDND_PORT, SWITCH_AGENT_PORT } from '../../wire/ports.ts';
+import type { Endpoint } from '../../wire/names.ts';
+import { ORCHESTRATOR_PORT, SDND_PORT, SWITCH_AGENT_PORT } from '../../wire/ports.ts';
 import { until } from '../until.ts';
 import { NamespaceCaller } from './namespace-caller.ts';
 
@@ -57,6 +59,7 @@ export class ThreeSwitches {
   readonly #controllers = new Map<NodeName, DaemonProcess>();
   readonly #seats: readonly NodeName[];
   #caller: NamespaceCaller | undefined;
+  #orchestrator: DaemonProcess | undefined;
 
   /** `seats`: nodes with a controller; of several one is active when it is told to be. */
   constructor({ outside = {}, seats = ['alpha'] }: SwitchesPlan = {}) {
@@ -73,6 +76,13 @@ export class ThreeSwitches {
       const role = node === 'alpha' ? 'controller' : 'node';
       await saveIdentity(this.#identity(node), await issueIdentity(authority, { node, role }));
     }
+    if (this.#seats.length > 1) {
+      await saveAuthority(this.#authority, authority);
+      await saveIdentity(
+        this.#identity('operator'),
+        await issueIdentity(authority, { node: 'operator', role: 'operator' }),
+      );
+    }
     await Promise.all(NODES.map((node) => this.#startNode(node)));
     for (const node of this.#seats) await this.startController(node);
     this.#caller = new NamespaceCaller(namespaceName(RUN_ID, 'alpha'));
@@ -86,7 +96,8 @@ export class ThreeSwitches {
 
   async stop(): Promise<void> {
     await this.#caller?.end();
-    for (const daemon of [...this.#controllers.values(), ...this.agents.values()]) await daemon?.stop();
+    const daemons = [this.#orchestrator, ...this.#controllers.values(), ...this.agents.values()];
+    for (const daemon of daemons) await daemon?.stop();
     for (const openVswitch of this.switches.values()) await openVswitch.stop();
     await destroyNamespaces(this.#namespaces);
     rmSync(this.#directory, { recursive: true });
@@ -137,14 +148,21 @@ export class ThreeSwitches {
     this.#controllers.get(node)?.signal(signal);
   }
 
+  /** At alpha, in a cluster of its own; of nets with several seats. */
+  async startOrchestrator(): Promise<void> {
+    const networkStandbys = this.#standbys;
+    const config = { run: `${this.#directory}/alpha`, authority: this.#authority, networkStandbys };
+    mkdirSync(`${this.#directory}/alpha/orchestrator`, { recursive: true });
+    this.#orchestrator = await this.#daemon('alpha', 'orchestrator', 'orchestrator/main.ts', config);
+  }
+
   async killController(node: NodeName = 'alpha'): Promise<void> {
     this.#controllers.get(node)?.signal('SIGKILL');
     await this.#controllers.get(node)?.stop();
   }
 
   async startAgent(node: NodeName): Promise<void> {
-    const standbys = this.#seats.slice(1).map((seat) => ({ node: seat, address: ADDRESS[seat] }));
-    const controller = { controller: ADDRESS.alpha, controllerNode: 'alpha', standbys };
+    const controller = { controller: ADDRESS.alpha, controllerNode: 'alpha', standbys: this.#standbys };
     const outside = this.#outside[node];
     const egress = outside === undefined ? {} : { outside };
     const config = { openVswitch: this.#ovs(node), datapath: 'netdev', ...controller, ...egress };
@@ -189,6 +207,15 @@ export class ThreeSwitches {
     return this.#identity(node);
   }
 
+  /** Calls the orchestrator, as its operator or as a node. */
+  orchestrator<N extends MethodName<typeof orchestratorContract>>(
+    method: N,
+    params: Params<typeof orchestratorContract, N>,
+    as: NodeName | 'operator' = 'operator',
+  ): Promise<Result<typeof orchestratorContract, N>> {
+    return this.#call(orchestratorContract, 'alpha', ORCHESTRATOR_PORT, method, params, as);
+  }
+
   /** How long the last call took, ms. */
   get tookMs(): number {
     return this.#caller?.tookMs ?? 0;
@@ -200,7 +227,7 @@ export class ThreeSwitches {
     port: number,
     method: N,
     params: Params<C, N>,
-    as: NodeName = node,
+    as: NodeName | 'operator' = node,
   ): Promise<Result<C, N>> {
     if (this.#caller === undefined) throw new TypeError('the caller has not been started');
     const place = { node, address: ADDRESS[node], port, identity: this.#identity(as) };
@@ -247,7 +274,15 @@ export class ThreeSwitches {
     return DaemonProcess.start(plan, (message) => process.stderr.write(`${message}\n`));
   }
 
-  #identity(node: NodeName): string {
+  get #standbys(): Endpoint[] {
+    return this.#seats.slice(1).map((seat) => ({ node: seat, address: ADDRESS[seat] }));
+  }
+
+  get #authority(): string {
+    return `${this.#directory}/authority`;
+  }
+
+  #identity(node: NodeName | 'operator'): string {
     return `${this.#directory}/${node}-identity`;
   }
 
