@@ -24,6 +24,7 @@ import { switchAgentContract } from '../../wire/contracts/sdnd.ts';
 import { BLOCKD_PORT, HYPERVISOR_PORT, ORCHESTRATOR_PORT, SWITCH_AGENT_PORT } from '../../wire/ports.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
+const GUEST_CACHE = { cacheDirectory: join(ROOT, '.cache/guest') };
 const START_TIMEOUT_MS = 60_000;
 const IMAGE = 'web';
 const DISK_POLL_MS = 20;
@@ -31,12 +32,16 @@ const DISK_POLL_MS = 20;
 export const ADDRESSES = { alpha: '127.77.0.1', beta: '127.77.0.2', kappa: '127.77.0.9' } as const;
 export type NodeName = 'alpha' | 'beta';
 
-/** Runs the test file again in a network namespace of its own, with a loopback and nothing else; true in there. */
-export function enterNamespace(file: string): boolean {
+/**
+ * Runs the test file again in a network namespace of its own, with a loopback and nothing else; true in there. The guest is
+ * made before, out here, since that may fetch something.
+ */
+export async function enterNamespace(file: string): Promise<boolean> {
   if (process.env.AGENT_TEST_NAMESPACE) {
     execFileSync('ip', ['link', 'set', 'lo', 'up']);
     return true;
   }
+  await prepareGuest('tiny', GUEST_CACHE);
   const env = { ...process.env, AGENT_TEST_NAMESPACE: '1' };
   const child = spawn('unshare', ['--net', process.execPath, file], { stdio: 'inherit', env });
   child.once('exit', (code) => {
@@ -139,7 +144,7 @@ export class AgentStand {
       beta: await issueIdentity(authority, { node: 'beta', role: 'node' }),
       kappa: await issueIdentity(authority, { node: 'kappa', role: 'controller' }),
     };
-    const guest = await prepareGuest('tiny', { cacheDirectory: join(ROOT, '.cache/guest') });
+    const guest = await prepareGuest('tiny', GUEST_CACHE);
     const disk = join(directory, 'disk.raw');
     await copyFile(guest.diskImage, disk);
     const { size } = await stat(disk);

@@ -67,7 +67,7 @@ async function send(
   );
 }
 
-if (enterNamespace(import.meta.filename)) {
+if (await enterNamespace(import.meta.filename)) {
   test.before(async () => {
     stand = await AgentStand.start();
   });

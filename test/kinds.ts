@@ -1,0 +1,93 @@
+// The kinds of test: where each lies, what it needs, and which run beside each other.
+import { labPackages } from '../lab/guests.ts';
+
+/** A kind of test. */
+export interface Kind {
+  readonly folder: string;
+  /** Its longest files, which begin first: one that begins last keeps the others' places empty until it ends. */
+  readonly longest?: RegExp;
+  /** How long a file may take. */
+  readonly limitMs: number;
+  /** Debian packages that this kind needs. */
+  readonly packages?: readonly string[];
+  /** Files that have the tiny guest run; made once, before the first of them. */
+  readonly withGuest?: RegExp;
+  /** Makes namespaces and switches, as the lab does. */
+  readonly asLab?: true;
+  /**
+   * Files that make namespaces out of the machine's own, for which they also set what only that one has. Where it is given,
+   * each of the others has a loopback interface of its own: the daemons that it starts listen at fixed ports.
+   */
+  readonly onMachine?: RegExp;
+}
+
+/** Kinds of which any file may run beside any other, and how many do so on two cores. */
+export interface Stage {
+  readonly parallel: number;
+  readonly kinds: readonly Kind[];
+}
+
+/** Clients and judges of the protocols that the interop tests speak with. */
+const JUDGES = [
+  'libnbd-bin',
+  'python3-libnbd',
+  'nbdkit',
+  'fio',
+  'curl',
+  'openssl',
+  'cpio',
+  'etcd-server',
+  'python3-os-ken',
+  'wireguard-go',
+  'wireguard-tools',
+];
+/** What guests ask their node with, behind a real switch. */
+const GUEST_CLIENTS = ['udhcpc', 'isc-dhcp-client', 'bind9-dnsutils', 'ndisc6', 'iputils-arping'];
+const LAB_PACKAGES = labPackages('debian');
+
+/** Too long for every run: only when a word of theirs is given. */
+export const BY_NAME: readonly string[] = ['test/cluster/proactive.test.ts', 'test/planted/simulation-mutants.test.ts'];
+
+const UNIT: Kind = { folder: 'unit', limitMs: 120_000, packages: ['cpio', 'util-linux-extra'] };
+const SIMULATION: Kind = { folder: 'sim', limitMs: 240_000 };
+const CRASH: Kind = { folder: 'crash', limitMs: 180_000 };
+const PLANTED: Kind = { folder: 'planted', limitMs: 600_000 };
+const REAL_CRASH: Kind = {
+  folder: 'real-crash',
+  limitMs: 360_000,
+  asLab: true,
+  packages: ['strace', 'e2fsprogs'],
+};
+const INTEROP: Kind = {
+  folder: 'interop',
+  onMachine: /\/(guest|hypervisor|openflow|overlay|ovsdb|qemu|sdnd|security|switch|wan|wireguard)[^/]*$/,
+  withGuest: /\/(guest-tiny|hypervisor-agent|qemu-migration)[^/]*$/,
+  limitMs: 240_000,
+  asLab: true,
+  packages: [...LAB_PACKAGES, ...JUDGES, ...GUEST_CLIENTS],
+};
+const CLUSTER: Kind = {
+  folder: 'cluster',
+  longest: /(faults|recovery|refusals|round)[^/]*$/,
+  withGuest: /./,
+  limitMs: 600_000,
+  asLab: true,
+  packages: LAB_PACKAGES,
+};
+const BROWSER: Kind = {
+  folder: 'browser',
+  withGuest: /./,
+  limitMs: 240_000,
+  asLab: true,
+  packages: [...LAB_PACKAGES, 'chromium-headless-shell', 'fonts-dejavu-core'],
+};
+
+/** Each begins when the one before has ended. What mostly waits has more at once than there are processors. */
+export const STAGES: readonly Stage[] = [
+  // The many short ones come last, so that both places are taken to the end.
+  { parallel: 2, kinds: [REAL_CRASH, CRASH, SIMULATION, UNIT] },
+  // Runs two tests at once by itself.
+  { parallel: 1, kinds: [PLANTED] },
+  { parallel: 4, kinds: [INTEROP] },
+  { parallel: 2, kinds: [CLUSTER, BROWSER] },
+];
