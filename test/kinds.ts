@@ -27,12 +27,14 @@ export interface Stage {
   readonly kinds: readonly Kind[];
 }
 
-/** Clients and judges of the protocols that the interop tests speak with. */
+/** Clients and judges of the protocols that the interop tests speak with: all of them, since from a loopback nothing is fetched. */
 const JUDGES = [
   'libnbd-bin',
   'python3-libnbd',
   'nbdkit',
   'fio',
+  'fuse3',
+  'e2fsprogs',
   'curl',
   'openssl',
   'cpio',
