@@ -75,7 +75,9 @@ test('a second migration of the same VM, and cancelling the first', async () => 
 });
 
 test('a migration that does not converge says so, and Ctrl-C at the command line stops it', async () => {
-  const words = ['migrate', vm, '--to', 'beta', '--bandwidth', '12', '--context', `${stand.lab.run.path}/context.json`];
+  // More than is sent, also where the guest is given half a processor.
+  await stand.visitor.ask('dirty 6');
+  const words = ['migrate', vm, '--to', 'beta', '--bandwidth', '24', '--context', `${stand.lab.run.path}/context.json`];
   const child = spawn(process.execPath, [CLI, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -83,12 +85,13 @@ test('a migration that does not converge says so, and Ctrl-C at the command line
   });
   // With the end of what it says, which may come after its own.
   const ended = once(child, 'close');
-  // Some passes over what the guest changes, each of ten seconds.
+  // Some passes over what the guest changes, each of five seconds.
   await until('a word on it', async () => (/this does not end/.test(said) ? '' : `it said: ${said}`), HINT_MS);
   child.kill('SIGINT');
   assert.equal(await ended, [1, null]);
   assert.match(said, /stopping it; Ctrl-C again leaves it as it is/);
   assert.match(said, /cancelled by the operator/);
+  await stand.visitor.ask('dirty 2');
   await stand.assertRunsAt('alpha');
 });
 
