@@ -15,10 +15,10 @@ export interface Kind {
   /** Makes namespaces and switches, as the lab does. */
   readonly asLab?: true;
   /**
-   * Files that make namespaces out of the machine's own, for which they also set what only that one has. Where it is given,
-   * each of the others has a loopback interface of its own: the daemons that it starts listen at fixed ports.
+   * Files that have a loopback interface of their own, and no other: the daemons that they start listen at fixed ports. The
+   * others draw their ports, or make namespaces out of the machine's own, in which they also set what only that one has.
    */
-  readonly onMachine?: RegExp;
+  readonly ownLoopback?: RegExp;
 }
 
 /** Kinds of which any file may run beside any other, and how many do so on two cores. */
@@ -62,7 +62,7 @@ const REAL_CRASH: Kind = {
 };
 const INTEROP: Kind = {
   folder: 'interop',
-  onMachine: /\/(guest|hypervisor|openflow|overlay|ovsdb|qemu|sdnd|security|switch|wan|wireguard)[^/]*$/,
+  ownLoopback: /\/(blockd|catalogue|convert|nbd|rpc|store)[^/]*$/,
   withGuest: /\/(guest-tiny|hypervisor-agent|qemu-migration)[^/]*$/,
   limitMs: 240_000,
   asLab: true,

@@ -44,11 +44,11 @@ function filesOf({ folder, longest }: Kind, wanted: readonly string[]): string[]
 }
 
 function waitingOf(kind: Kind, wanted: readonly string[]): Waiting[] {
-  const { limitMs, onMachine } = kind;
+  const { limitMs, ownLoopback } = kind;
   return filesOf(kind, wanted).map((file) => ({
     file,
     limitMs,
-    hasOwnLoopback: onMachine !== undefined && !onMachine.test(file),
+    hasOwnLoopback: ownLoopback?.test(file) === true,
   }));
 }
 
