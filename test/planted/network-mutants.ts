@@ -183,8 +183,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'what comes from outside goes on though it is of no connection',
     room: 'sdnd/forwarding/egress.ts',
-    find: 'const known = [states(CtState.established), states(CtState.related, CtState.established), CALLED];',
-    replace: 'const known = [states(0)];',
+    find: 'const known: Match[] = [ANSWERS, ERRORS, CALLED].map((ctState) => ({ ctState }));',
+    replace: 'const known: Match[] = [{ ctState: states(0) }];',
     and: [
       {
         room: 'sdnd/forwarding/egress.ts',
@@ -237,7 +237,7 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'what goes out is not translated',
     room: 'sdnd/forwarding/egress.ts',
-    find: 'translation(NatFlag.source, address)',
+    find: 'translation(NatFlag.source, ipv4(egress.address))',
     replace: "{ type: 'nx-nat', flags: 0 }",
     by: EGRESS,
   },

@@ -93,7 +93,7 @@ export const SECURITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'connections that came with their guest are never forgotten',
     room: 'sdnd/security/connection-carrier.ts',
-    find: 'if (overlay.connections.delete(owner)) changed();',
+    find: 'if (overlay.connections.delete(owner)) void changed();',
     replace: '',
     by: CONNECTIONS,
   },

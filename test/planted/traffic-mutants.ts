@@ -21,8 +21,8 @@ export const TRAFFIC_MUTANTS: readonly Mutant[] = [
   {
     name: 'receivers are kept apart without end',
     room: 'sdnd/traffic/traffic-book.ts',
-    find: 'sums.has(to) || sums.size < RECEIVERS_MAX ? to : REST',
-    replace: 'sums.has(to) || sums.size < Number.MAX_SAFE_INTEGER ? to : REST',
+    find: 'sums.has(to) || isRoom ? to : REST',
+    replace: 'sums.has(to) || sums.size >= 0 ? to : REST',
     by: TRAFFIC,
   },
   {
