@@ -6,6 +6,7 @@ import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import type { Ipv6View } from '../wire/contracts/ipv6.ts';
 import type { Admission } from './admission.ts';
 import { subnetAround } from './guest-network.ts';
+import { tellKept } from './kept-change.ts';
 import type { Network } from './network.ts';
 import type { State } from './state.ts';
 
@@ -50,7 +51,7 @@ export class Ipv6Orders {
     return { prefix, subnets, addresses: addresses.sort((a, b) => (a.owner < b.owner ? -1 : 1)) };
   }
 
-  /** Without a prefix the one that stands, or else one that is drawn. @throws OperationError NETWORK_BAD */
+  /** Without a prefix the one that stands, or else one that is drawn. @throws OperationError NETWORK_BAD, OVERLAY_UNTOLD */
   async set(prefix: string | undefined): Promise<Ipv6View> {
     const { state, admission, network, plan } = this.#parts;
     const wanted = prefix === undefined ? undefined : canonical(prefix);
@@ -58,14 +59,14 @@ export class Ipv6Orders {
       const standing = state.get('ipv6', plan.name)?.prefix;
       return state.put('ipv6', plan.name, { prefix: wanted ?? standing ?? this.#draw() });
     });
-    await network.tellNetwork();
+    await tellKept('the prefix is kept', () => network.tellNetwork());
     return this.show();
   }
 
   async remove(): Promise<Ipv6View> {
     const { state, admission, network, plan } = this.#parts;
     await admission.inTurn(() => state.remove('ipv6', plan.name));
-    await network.tellNetwork();
+    await tellKept('the prefix is removed', () => network.tellNetwork());
     return this.show();
   }
 

@@ -14,6 +14,7 @@ import type { Admission } from './admission.ts';
 import type { Cluster } from './cluster.ts';
 import { egressOf } from './egress.ts';
 import { checkResource } from './guest-network.ts';
+import { tellKept } from './kept-change.ts';
 import type { Network } from './network.ts';
 import type { MemberRecord, State } from './state.ts';
 
@@ -39,7 +40,7 @@ export class NetworkStubs {
 
   /**
    * The same again is nothing.
-   * @throws OperationError STUB_EXISTS, STUBS_FULL, CLOUD_UNKNOWN, NO_WAY_OUT, ADDRESS_TAKEN, ADDRESS_OUTSIDE, ADDRESS_RESERVED, RESOURCE_BAD
+   * @throws OperationError STUB_EXISTS, STUBS_FULL, CLOUD_UNKNOWN, NO_WAY_OUT, ADDRESS_TAKEN, ADDRESS_OUTSIDE, ADDRESS_RESERVED, RESOURCE_BAD, OVERLAY_UNTOLD
    */
   async create(order: StubOrder): Promise<StubView> {
     const { state, admission, network } = this.#parts;
@@ -49,18 +50,18 @@ export class NetworkStubs {
       this.#check(order);
       await state.put('stubs', order.name, order);
     });
-    await network.tellNetwork();
+    await tellKept(`stub ${order.name} is kept`, () => network.tellNetwork());
     return this.#view(order);
   }
 
-  /** Its address leads nowhere any more. @throws OperationError STUB_UNKNOWN */
+  /** Its address leads nowhere any more. @throws OperationError STUB_UNKNOWN, OVERLAY_UNTOLD */
   async delete(name: string): Promise<void> {
     const { state, admission, network } = this.#parts;
     await admission.inTurn(() => {
       if (state.get('stubs', name) === undefined) throw this.#unknown(name);
       return state.remove('stubs', name);
     });
-    await network.tellNetwork();
+    await tellKept(`stub ${name} is deleted`, () => network.tellNetwork());
   }
 
   #view(order: StubOrder): StubView {

@@ -93,4 +93,17 @@ test('it is kept over a restart, until it is taken away', async ({ stand, told, 
   assert.equal(told.at(-1), 'none none');
 });
 
+test("a prefix is kept, or removed, also while the overlay's controller is away, and that is said", async ({
+  stand,
+  orders,
+}) => {
+  stand.cluster.sdnd.isAway = true;
+  const { code, message } = await refusal(orders.set('fd12:3456:789a::/48'));
+  assert.is(code, 'OVERLAY_UNTOLD');
+  assert.match(message, /^the prefix is kept, but /);
+  assert.is(orders.show().addresses.length, 3);
+  assert.match((await refusal(orders.remove())).message, /^the prefix is removed, but /);
+  assert.is(orders.show().prefix, null);
+});
+
 test.run();

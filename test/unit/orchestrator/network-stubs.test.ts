@@ -130,4 +130,15 @@ test('there are no more than so many', async ({ stand }) => {
   assert.is((await refusal(stubs.create({ ...ORDERS, address: '10.88.0.201' }))).code, 'STUBS_FULL');
 });
 
+test("a stub is kept, or deleted, also while the overlay's controller is away, and that is said", async ({ stand }) => {
+  const stubs = stubsOf(stand);
+  stand.cluster.sdnd.isAway = true;
+  const { code, message } = await refusal(stubs.create(ORDERS));
+  assert.is(code, 'OVERLAY_UNTOLD');
+  assert.match(message, /^stub orders is kept, but /);
+  assert.is(stubs.list().length, 1);
+  assert.match((await refusal(stubs.delete('orders'))).message, /^stub orders is deleted, but /);
+  assert.equal(stubs.list(), []);
+});
+
 test.run();

@@ -65,7 +65,7 @@ test('before a VM is at its port its groups are told, also where nobody heard th
   const { sdnd } = stand.cluster;
   const told: string[] = [];
   sdnd.isAway = true;
-  assert.equal(await together(groups.assign('default', ['web'])), ['UNREACHABLE']);
+  assert.equal(await together(groups.assign('default', ['web'])), ['OVERLAY_UNTOLD']);
   sdnd.isAway = false;
   sdnd.answers['groups.set'] = (request) => {
     told.push(...request.groups.flatMap(({ members }) => members));
