@@ -40,6 +40,7 @@ const JUDGES = [
   'cpio',
   'etcd-server',
   'python3-os-ken',
+  'tshark',
   'wireguard-go',
   'wireguard-tools',
 ];
