@@ -6,12 +6,14 @@ import type { Host } from './host-table.ts';
 import { hopMod, noHopMod } from './lone-flows.ts';
 import type { MeshPort, MeshSwitch } from './mesh-switch.ts';
 import { type Held, type Hop, type Path, pairKey } from './path.ts';
+import { PathQueue } from './path-queue.ts';
 import type { ShortestWays } from './shortest-ways.ts';
 
 /** Frames that wait for one path; more are dropped, as a full queue would. */
 const HELD_MAX = 8;
 /** Of a few hundred bytes each. Beyond it the path that is longest there goes first. */
 const PATHS_MAX = 1_000_000;
+const NONE: readonly Held[] = [];
 
 export interface PathParts {
   readonly ways: ShortestWays;
@@ -29,7 +31,7 @@ export interface Arrival {
 
 export class PathKeeper {
   readonly #parts: PathParts;
-  readonly #paths = new Set<Path>();
+  readonly #paths = new PathQueue();
   /** What earlier lives of the controller have left in switches, by `pairKey`: kept until the pair has a path of its own. */
   readonly #strays = new Map<string, Hop[]>();
 
@@ -38,7 +40,7 @@ export class PathKeeper {
   }
 
   get count(): number {
-    return this.#paths.size;
+    return this.#paths.count;
   }
 
   /** Brings a frame on its way, by the pair's path or a new one. False where there is no way. */
@@ -46,7 +48,7 @@ export class PathKeeper {
     const path = from.pathsFrom.get(to);
     if (path === undefined) return this.#begin(from, to, frame);
     if (path.state !== 'installed') {
-      if (path.held.length < HELD_MAX) path.held.push({ ...frame, data: frame.data.slice() });
+      if (path.held.length < HELD_MAX) path.held = [...path.held, { ...frame, data: frame.data.slice() }];
       return true;
     }
     const hop = hopAt(path.hops, frame);
@@ -61,7 +63,7 @@ export class PathKeeper {
 
   /** Takes the paths out of all switches; what waits for them is carried anew afterwards. */
   remove(paths: Iterable<Path>): void {
-    const removed = [...paths].filter(({ state }) => state !== 'removing');
+    const removed = [...paths].filter(({ state }) => state === 'installing' || state === 'installed');
     const hopsOf = Map.groupBy(
       removed.flatMap((path) => path.hops.map((hop) => ({ path, hop }))),
       ({ hop }) => hop.at,
@@ -110,14 +112,15 @@ export class PathKeeper {
     const hops = this.#plan(from, to);
     if (hops === undefined) return false;
     const starts = hops[0]?.at === frame.at && hops[0].inPort === frame.inPort;
-    const path: Path = { from, to, hops, state: 'installing', awaited: 0, held: [] };
+    const path: Path = { from, to, hops, state: 'installing', awaited: 0, held: NONE };
     from.pathsFrom.set(to, path);
     to.pathsTo.add(path);
     this.#paths.add(path);
-    if (this.#paths.size > PATHS_MAX) this.#removeOldest();
+    const oldest = this.#paths.count > PATHS_MAX ? this.#paths.oldest() : undefined;
+    if (oldest !== undefined) this.remove([oldest]);
     if (hops.length === 1 && starts && this.#strays.size === 0) this.#finish(path, frame);
     else {
-      path.held.push({ ...frame, data: frame.data.slice() });
+      path.held = [{ ...frame, data: frame.data.slice() }];
       this.#clear(path);
     }
     return true;
@@ -128,16 +131,10 @@ export class PathKeeper {
     const steps = this.#parts.ways.between(from.port.owner, to.port.owner);
     if (steps === undefined || from.port.owner.ready === undefined || to.port.owner.ready === undefined)
       return undefined;
+    if (steps.length === 0) return [hopOf(from.port, to.port, from, to)];
     const intos = [from.port, ...steps.map(({ into }) => into)];
     const outs = [...steps.map(({ out }) => out), to.port];
     return intos.map((into, index) => hopOf(into, outs[index] ?? to.port, from, to));
-  }
-
-  #removeOldest(): void {
-    for (const oldest of this.#paths) {
-      this.remove([oldest]);
-      return;
-    }
   }
 
   // What an earlier life left of the pair goes first.
@@ -179,7 +176,7 @@ export class PathKeeper {
     if (path.state !== 'installing') return;
     if (refusals === undefined || refusals.length > 0) {
       for (const reason of refusals ?? []) this.#parts.refused(hop.at, reason);
-      path.held = [];
+      path.held = NONE;
       this.remove([path]);
       return;
     }
@@ -201,7 +198,7 @@ export class PathKeeper {
       if (held.at === first.at && held.inPort === first.inPort) release(first, held);
       else deliver(path.to, held);
     }
-    path.held = [];
+    path.held = NONE;
   }
 
   #partGone(path: Path): void {
@@ -216,7 +213,7 @@ export class PathKeeper {
     for (const hop of path.hops) hop.at.hops.delete(hop);
     path.from.pathsFrom.delete(path.to);
     path.to.pathsTo.delete(path);
-    this.#paths.delete(path);
+    this.#paths.remove(path);
   }
 }
 

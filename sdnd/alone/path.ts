@@ -26,10 +26,10 @@ export interface Path {
   readonly from: Host;
   readonly to: Host;
   readonly hops: readonly Hop[];
-  state: 'installing' | 'installed' | 'removing';
+  state: 'installing' | 'installed' | 'removing' | 'gone';
   /** Switches that have not answered yet. */
   awaited: number;
-  held: Held[];
+  held: readonly Held[];
 }
 
 export function pairKey(from: number, to: number): string {
