@@ -126,8 +126,7 @@ export class Network {
     await this.tellNetwork(sdnd);
     // Before the first binding: no guest is there unfiltered for a moment.
     await this.#groups.tell(sdnd);
-    const { bindings: known, term } = await sdnd.call('binding.list', {});
-    const epochs = new Map(known.map((binding) => [binding.owner, binding.epoch]));
+    const { epochs, term } = await knownTo(sdnd);
     let refused = 0;
     for (const { owner } of this.#bindings()) {
       // As it is by now: while others were told it may have moved, or gone for good.
@@ -169,6 +168,17 @@ function bindingOf({ vm, node, phase, port, epoch, spec }: VmRecord): Binding | 
 
 function isRefusal(error: unknown): boolean {
   return REFUSALS.includes(codeOf(error));
+}
+
+/** Which epoch of whom it knows. One that was restarted meanwhile is asked anew: what an earlier life knew may be lost. */
+async function knownTo(sdnd: OverlayCalls): Promise<{ epochs: ReadonlyMap<string, number>; term: number }> {
+  const epochs = new Map<string, number>();
+  const first = await sdnd.call('binding.list', {});
+  for (let part = first; part.term === first.term; part = await sdnd.call('binding.list', { from: epochs.size })) {
+    for (const { owner, epoch } of part.bindings) epochs.set(owner, epoch);
+    if (!part.isMore) return { epochs, term: first.term };
+  }
+  return knownTo(sdnd);
 }
 
 /** The controller knows already how that migration ended, or its guest under a newer epoch. */

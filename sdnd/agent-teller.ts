@@ -5,9 +5,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../common/clock.ts';
 import { codeOf, messageOf } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
-import type { GuestNews } from '../wire/contracts/guest-network.ts';
+import type { GuestNetworkPlan, GuestNews, NetworkGuest } from '../wire/contracts/guest-network.ts';
 import type { OverlayMember } from '../wire/contracts/sdnd.ts';
-import { type OverlayView, tenantOf } from './forwarding/view.ts';
+import type { OverlayView } from './forwarding/view.ts';
+import type { Touched } from './guest-register.ts';
 
 /** An agent is restarted in a second or so. */
 const RETRY_MS = 2_000;
@@ -15,7 +16,7 @@ const RETRY_MS = 2_000;
 type NetworkNews = GuestNews['networks'][number];
 
 /** What is known of the overlay, and who its nodes are. */
-interface TellerOverlay extends Pick<OverlayView, 'bindings' | 'preparations' | 'departures' | 'networks'> {
+interface TellerOverlay extends Pick<OverlayView, 'guests' | 'networks'> {
   readonly members: readonly OverlayMember[];
 }
 
@@ -30,6 +31,13 @@ export interface AgentTellerParts {
   readonly log: Log;
 }
 
+/** What a network's news were made of. */
+interface MadeNews {
+  readonly plan: GuestNetworkPlan;
+  readonly addresses: readonly NetworkGuest[];
+  readonly news: NetworkNews;
+}
+
 /** What one agent was told, and is being told. */
 interface Told {
   networks: readonly NetworkNews[] | undefined;
@@ -40,6 +48,10 @@ interface Told {
 export class AgentTeller {
   readonly #parts: AgentTellerParts;
   readonly #told = new Map<string, Told>();
+  /** By tenant, as last made: told of a network that is as it was, an agent is told nothing. */
+  readonly #news = new Map<number, MadeNews>();
+  #members: readonly OverlayMember[] = [];
+  #byNode: ReadonlyMap<string, OverlayMember> = new Map();
   #revision = 0;
   #isClosed = false;
 
@@ -47,17 +59,14 @@ export class AgentTeller {
     this.#parts = parts;
   }
 
-  /** Something may have changed. */
-  tell(): void {
+  /** Something may have changed at these nodes. */
+  tell(touched: Touched): void {
     const { members } = this.#parts.overlay;
-    const nodes = new Set(members.map(({ node }) => node));
-    for (const [node, { timer }] of this.#told) {
-      if (nodes.has(node)) continue;
-      timer?.cancel();
-      this.#told.delete(node);
+    if (members !== this.#members) this.#setMembers(members);
+    for (const node of touched === 'all' ? this.#byNode.keys() : touched) {
+      const member = this.#byNode.get(node);
+      if (member !== undefined) void this.#tellOne(member);
     }
-    const networksAt = networksByNode(this.#parts.overlay);
-    for (const member of members) void this.#tellOne(member, networksAt);
   }
 
   /** This node may have forgotten: at the next `tell` it is told all. */
@@ -71,13 +80,23 @@ export class AgentTeller {
     for (const { timer } of this.#told.values()) timer?.cancel();
   }
 
-  async #tellOne(member: OverlayMember, networksAt = networksByNode(this.#parts.overlay)): Promise<void> {
+  #setMembers(members: readonly OverlayMember[]): void {
+    this.#members = members;
+    this.#byNode = new Map(members.map((member) => [member.node, member]));
+    for (const [node, { timer }] of this.#told) {
+      if (this.#byNode.has(node)) continue;
+      timer?.cancel();
+      this.#told.delete(node);
+    }
+  }
+
+  async #tellOne(member: OverlayMember): Promise<void> {
     const { term, call } = this.#parts;
     const { node } = member;
     const told = this.#told.get(node) ?? { networks: undefined, isBusy: false, timer: undefined };
     this.#told.set(node, told);
-    const networks = networksAt(node);
-    if (this.#isClosed || told.isBusy || isDeepStrictEqual(networks, told.networks)) return;
+    const networks = this.#networksAt(node);
+    if (this.#isClosed || told.isBusy || isSame(networks, told.networks)) return;
     told.timer?.cancel();
     told.isBusy = true;
     told.networks = networks;
@@ -93,6 +112,22 @@ export class AgentTeller {
     else if (!this.#isClosed) told.timer = this.#parts.clock.setTimer(RETRY_MS, () => void this.#tellOne(member));
   }
 
+  /** The networks of the tenants that are there, may be from one moment to the next, or were a moment ago. */
+  #networksAt(node: string): NetworkNews[] {
+    const { guests, networks } = this.#parts.overlay;
+    const tenants = guests.tenantsAt(node);
+    return networks.filter(({ tenant }) => tenants.has(tenant)).map((plan) => this.#newsOf(plan));
+  }
+
+  #newsOf(plan: GuestNetworkPlan): NetworkNews {
+    const addresses = this.#parts.overlay.guests.of(plan.tenant)?.addresses ?? [];
+    const made = this.#news.get(plan.tenant);
+    if (made?.plan === plan && made.addresses === addresses) return made.news;
+    const news = { ...plan, guests: [...addresses] };
+    this.#news.set(plan.tenant, { plan, addresses, news });
+    return news;
+  }
+
   /** An agent that a later controller has told of its guests has no need of this one. */
   #refused(node: string, error: unknown): boolean {
     this.#parts.log.warn({ node, reason: messageOf(error) }, 'an agent could not be told of its guests');
@@ -101,27 +136,7 @@ export class AgentTeller {
     return isOutranked;
   }
 }
-
-/** For each node the networks of the tenants that are there, may be from one moment to the next, or were a moment ago. */
-function networksByNode({
-  bindings,
-  preparations,
-  departures,
-  networks,
-}: TellerOverlay): (node: string) => NetworkNews[] {
-  const tenants = new Map<string, Set<number>>();
-  for (const byOwner of [bindings, preparations, departures]) {
-    for (const place of byOwner.values()) {
-      const there = tenants.get(place.node) ?? new Set();
-      tenants.set(place.node, there.add(tenantOf(place)));
-    }
-  }
-  const guests = new Map<number, NetworkNews['guests']>(networks.map(({ tenant }) => [tenant, []]));
-  const byOwner = [...bindings.values()].sort((a, b) => (a.owner < b.owner ? -1 : 1));
-  for (const binding of byOwner) {
-    const { owner, mac, ip } = binding;
-    guests.get(tenantOf(binding))?.push({ owner, mac, ip });
-  }
-  const news = networks.map((plan) => ({ ...plan, guests: guests.get(plan.tenant) ?? [] }));
-  return (node) => news.filter(({ tenant }) => tenants.get(node)?.has(tenant));
+function isSame(networks: readonly NetworkNews[], told: readonly NetworkNews[] | undefined): boolean {
+  const isOfOneMaking = networks.length === told?.length && networks.every((news, index) => news === told[index]);
+  return isOfOneMaking || isDeepStrictEqual(networks, told);
 }

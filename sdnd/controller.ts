@@ -7,23 +7,31 @@ import type { Peer } from '../common/identity.ts';
 import type { Journal } from '../common/journal.ts';
 import type { Log } from '../common/log.ts';
 import type { Handlers } from '../common/rpc/server.ts';
-import { keepShort } from '../common/short-journal.ts';
-import type { Binding, MeshLink, SwitchState, sdndContract } from '../wire/contracts/sdnd.ts';
+import {
+  BINDINGS_TOLD_MAX,
+  type Binding,
+  type MeshLink,
+  type SwitchState,
+  type sdndContract,
+} from '../wire/contracts/sdnd.ts';
 import type { SwitchFigures } from '../wire/contracts/traffic.ts';
 import type { AgentTeller } from './agent-teller.ts';
 import { DepartureWatch } from './departure-watch.ts';
 import type { Flow } from './flow.ts';
+import { Scene } from './forwarding/scene.ts';
 import type { SwitchView } from './forwarding/view.ts';
-import { wantedFlows } from './forwarding/wanted-flows.ts';
+import type { Touched } from './guest-register.ts';
 import type { OpenFlowChannel } from './openflow-channel.ts';
 import type { SwitchListener } from './openflow-server.ts';
 import type { Overlay } from './overlay.ts';
+import { OverlayJournal } from './overlay-journal.ts';
 import type { OverlayRecord } from './overlay-record.ts';
 import { notReady } from './overlay-refusals.ts';
 import { epochOfCookie } from './pipeline.ts';
 import { ConnectionCarrier, type ConnectionsOf } from './security/connection-carrier.ts';
 import { groupsRecord } from './security/groups-record.ts';
-import { type ReconcilerParts, SwitchReconciler, type SwitchReport } from './switch-reconciler.ts';
+import { type ReconcilerParts, SwitchReconciler, type SwitchReport, type Wanted } from './switch-reconciler.ts';
+import { SwitchWatch } from './switch-watch.ts';
 import { linksRecord, membersRecord, networksRecord } from './told-records.ts';
 import { Topology } from './topology/topology.ts';
 import { Tracer } from './trace/tracer.ts';
@@ -32,8 +40,6 @@ import { Tracer } from './trace/tracer.ts';
 const SWITCHES_TIMEOUT_MS = 2_000;
 /** The destination's agent adds the port just before a migration is prepared; the news of it takes a round trip. */
 const PORT_TIMEOUT_MS = 5_000;
-/** A journal above this is rewritten as the state it leads to. */
-const JOURNAL_BYTES_MAX = 1024 * 1024;
 
 /** The calls of the contract that concern the overlay, and not who its controller is. */
 export type OverlayHandlers = Omit<Handlers<typeof sdndContract>, 'figures.show' | `controller.${string}`>;
@@ -51,7 +57,7 @@ export interface ControllerParts {
 
 export class Controller implements Omit<SwitchListener, 'outranked'> {
   readonly #overlay: Overlay;
-  readonly #journal: ControllerParts['journal'];
+  readonly #journal: OverlayJournal;
   readonly #agents: ControllerParts['agents'];
   readonly #clock: Clock;
   readonly #log: Log;
@@ -59,6 +65,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
   readonly #channels = new Map<string, OpenFlowChannel>();
   readonly #topology: Topology;
   readonly #tracer: Tracer;
+  readonly #watch: SwitchWatch;
   readonly #carrier: ConnectionCarrier;
   #commands: Promise<unknown> = Promise.resolve();
   readonly #departures: DepartureWatch;
@@ -72,7 +79,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
   constructor({ overlay, isNew = false, journal, agents, connectionsOf, clock, log }: ControllerParts) {
     this.#overlay = overlay;
     this.#isNew = isNew;
-    this.#journal = journal;
+    this.#journal = new OverlayJournal(journal, overlay);
     this.#agents = agents;
     this.#clock = clock;
     this.#log = log;
@@ -82,14 +89,16 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       waits: () => this.#waits,
       hasFlows: (node) => this.#switches.get(node)?.isCurrent === true,
     });
-    this.#topology.overlayChanged();
-    const changed = (): Promise<void> => this.#updateAll();
+    // Switches that come are compared as a whole.
+    overlay.takeTouched();
+    this.#watch = new SwitchWatch(clock, () => this.#entries);
+    const changed = (): Promise<void> => this.#update(overlay.takeTouched());
     this.#departures = new DepartureWatch({ overlay, changed: () => void changed(), clock });
     this.#carrier = new ConnectionCarrier({ overlay, connectionsOf, changed, clock, log });
     this.#tracer = new Tracer({
       overlay,
       portsOf: (node) => this.#switches.get(node)?.ports,
-      wanted: (view) => this.#wanted(view),
+      wanted: (view) => this.#wanted(view)?.flows(),
       installed: (node) => this.#switch(node).readFlows(),
       links: () => this.#topology.view.links,
     });
@@ -107,7 +116,11 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       'links.show': () => this.#topology.view,
       'binding.set': ({ binding }) => this.#bind(binding),
       'binding.remove': async ({ owner }) => this.#carryOut(() => this.#overlay.unbind(owner)),
-      'binding.list': () => ({ bindings: [...this.#overlay.bindings.values()], term: this.#overlay.term }),
+      'binding.list': ({ from = 0 }) => {
+        const { bindings, term } = this.#overlay;
+        const told = [...bindings.values()].slice(from, from + BINDINGS_TOLD_MAX);
+        return { bindings: told, isMore: from + told.length < bindings.size, term };
+      },
       'state.told': async ({ term }) => this.#told(term),
       'migration.prepare': ({ migration, to }) => this.#prepare(migration, to),
       'migration.complete': async ({ migration }, { peer }) => {
@@ -136,7 +149,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       .then(() => this.#topology.switchReady(node));
     // Who was away may have lost what its agent was told.
     this.#agents.forget(node);
-    this.#tellAgents();
+    this.#tellAgents(new Set([node]));
   }
 
   port(node: string, channel: OpenFlowChannel, reason: 'add' | 'delete' | 'modify', port: Port): void {
@@ -211,8 +224,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     if (this.#isTold) return {};
     this.#isTold = true;
     this.#carrier.lookAgain();
-    this.#topology.overlayChanged();
-    await this.#updateAll();
+    await this.#update('all');
     // Whoever asked for these before has ended, it may be before it was answered.
     for (const owner of this.#overlay.preparations.keys())
       this.#carryConnections(owner, this.#overlay.bindings.get(owner));
@@ -233,34 +245,47 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     }
   }
 
-  /** One command after the other: decided, made durable, applied; then all switches at once. */
+  /** One command after the other: decided, made durable, applied; then all switches that it concerns at once. */
   async #carryOut(decide: () => OverlayRecord | undefined): Promise<Record<string, never>> {
     const command = this.#commands.then(() => this.#record(decide));
     this.#commands = command.catch(() => undefined);
-    await command;
-    await this.#updateAll();
+    const touched = await command;
+    // What stands already may still be on its way to some switch.
+    await (touched === undefined ? this.#settled() : this.#update(touched));
     return {};
   }
 
-  async #record(decide: () => OverlayRecord | undefined): Promise<void> {
+  async #record(decide: () => OverlayRecord | undefined): Promise<Touched | undefined> {
     const record = decide();
-    if (record === undefined) return;
-    await this.#journal.append(record);
-    this.#overlay.apply(record);
-    this.#topology.overlayChanged();
+    if (record === undefined) return undefined;
+    await this.#journal.take(record);
+    const touched = this.#overlay.takeTouched();
     this.#departures.look();
-    const records = (): OverlayRecord[] => this.#overlay.records();
-    await keepShort(this.#journal, { bytesMax: JOURNAL_BYTES_MAX, records, log: this.#log });
+    await this.#journal.writeAnewIfGrown().catch((error: unknown) => {
+      this.#log.error({ reason: messageOf(error) }, 'the journal could not be shortened');
+    });
+    return touched;
   }
 
   // A controller that has not heard everything would have agents forget guests that it does not know of yet.
-  #tellAgents(): void {
-    if (this.#isTold) this.#agents.tell();
+  #tellAgents(touched: Touched): void {
+    if (this.#isTold) this.#agents.tell(touched);
   }
 
-  async #updateAll(): Promise<void> {
-    this.#tellAgents();
-    const updates = Promise.all([...this.#switches.values()].map((reconciler) => reconciler.update()));
+  /** Has the switches of these nodes, and all gateways, which may lie between any, brought up to date. */
+  async #update(touched: Touched): Promise<void> {
+    this.#topology.overlayChanged();
+    this.#tellAgents(touched);
+    const nodes = touched === 'all' ? this.#switches.keys() : new Set([...touched, ...this.#overlay.mesh.gateways]);
+    await this.#inTime([...nodes].map((node) => this.#switches.get(node)?.update()));
+  }
+
+  async #settled(): Promise<void> {
+    await this.#inTime([...this.#switches.values()].map(({ pending }) => pending));
+  }
+
+  async #inTime(work: readonly (Promise<void> | undefined)[]): Promise<void> {
+    const updates = Promise.all(work);
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = this.#clock.setTimer(SWITCHES_TIMEOUT_MS, resolve);
     await Promise.race([updates, late]);
@@ -276,16 +301,14 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
   #switch(node: string): SwitchReconciler {
     const known = this.#switches.get(node);
     if (known !== undefined) return known;
-    const wanted = (view: SwitchView): readonly Flow[] | undefined => this.#wanted(view);
     const past = (): ((flow: Flow) => boolean) => (this.#isTold ? this.#overlay.past() : () => false);
     const awaits = ({ cookie }: Flow): boolean =>
       !this.#isTold && (epochOfCookie(cookie, this.#overlay.incarnation) ?? 0) > 0;
     const found: ReconcilerParts['found'] = (flows) => {
       if (!this.#waits) this.#carrier.found(node, flows);
     };
-    const clock = this.#clock;
-    const log = this.#log;
-    const reconciler = new SwitchReconciler(node, wanted, { past, awaits, found, clock, log });
+    const parts = { ...{ past, awaits, found }, watch: this.#watch, clock: this.#clock, log: this.#log };
+    const reconciler = new SwitchReconciler(node, (view) => this.#wanted(view), parts);
     this.#switches.set(node, reconciler);
     return reconciler;
   }
@@ -295,14 +318,15 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
   }
 
   // Of a switch whose node is no member nothing is known, so nothing is changed there.
-  #wanted(view: SwitchView): readonly Flow[] | undefined {
-    if (this.#waits || !this.#overlay.mesh.has(view.node)) return undefined;
-    try {
-      return wantedFlows(this.#overlay, view);
-    } catch (error) {
-      this.#log.error({ node: view.node, reason: messageOf(error) }, 'the wanted flows cannot be computed');
-      throw error;
-    }
+  #wanted(view: SwitchView): Wanted | undefined {
+    return this.#waits || !this.#overlay.mesh.has(view.node) ? undefined : new Scene(this.#overlay, view);
+  }
+
+  /** Of all switches, as last known. */
+  get #entries(): number {
+    let entries = 0;
+    for (const { flows } of this.#switches.values()) entries += flows;
+    return entries;
   }
 }
 

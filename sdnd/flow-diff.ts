@@ -1,7 +1,7 @@
 // Wanted flows against installed ones: the smallest list of flow-mods between them, adds before deletes. Pure; whether
 // a plan may be carried out at once is its caller's decision.
 import { type FlowMod, flowMod } from '@openflow/ofp';
-import { type Flow, flowEffect, flowKey } from './flow.ts';
+import { type Flow, flowKey, hasSameEffect } from './flow.ts';
 import { Table } from './pipeline.ts';
 
 /** What is missing or different, and what is too much. */
@@ -20,7 +20,7 @@ export function diffFlows(wanted: ReadonlyMap<string, Flow>, installed: Readonly
 }
 
 function isSame(wanted: Flow, installed: Flow | undefined): boolean {
-  return installed !== undefined && flowEffect(wanted) === flowEffect(installed);
+  return installed !== undefined && hasSameEffect(wanted, installed);
 }
 
 // What a frame meets later is there before what leads to it, and goes after it; within a table the exception is there

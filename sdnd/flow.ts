@@ -1,6 +1,6 @@
 // A flow entry as both sides of a comparison hold it, and what makes two of them the same. Never a message: turning
 // differences into flow-mods is the room `flow-diff`.
-import type { Action, Instruction, Match } from '@openflow/ofp';
+import type { Instruction, Match } from '@openflow/ofp';
 import { PortNumber } from '@openflow/ofp';
 
 /** A flow entry without its counters: `FlowStats` of a switch is one. */
@@ -21,31 +21,58 @@ export function flowKey({ tableId, priority, match }: Flow): string {
 
 /** What an entry does and whose it is; two entries of one key are the same if these are equal. */
 export function flowEffect({ cookie, instructions, hardTimeoutSec = 0 }: Flow): string {
-  return `cookie=0x${cookie.toString(16)} hard_timeout=${hardTimeoutSec} ${canonical(instructions.map(normalised))}`;
+  return `cookie=0x${cookie.toString(16)} hard_timeout=${hardTimeoutSec} ${canonical(instructions)}`;
 }
+
+/** The same without the text: of millions of entries that are compared nearly all are as they should be. */
+export function hasSameEffect(one: Flow, other: Flow): boolean {
+  const isOfOneWriter = one.cookie === other.cookie && (one.hardTimeoutSec ?? 0) === (other.hardTimeoutSec ?? 0);
+  return isOfOneWriter && isSame(one.instructions, other.instructions);
+}
+
+type Parts = Readonly<Record<string, unknown>>;
 
 /** Entries by their key; of two with one key the later stands, as in a switch. */
 export function flowsByKey(flows: readonly Flow[]): Map<string, Flow> {
   return new Map(flows.map((flow) => [flowKey(flow), flow]));
 }
 
-// `maxBytes` says something only of outputs to the controller; switches answer it as they like elsewhere.
-function normalised(instruction: Instruction): unknown {
-  return 'actions' in instruction
-    ? { ...instruction, actions: instruction.actions.map(normalisedAction) }
-    : instruction;
-}
-
-function normalisedAction(action: Action): Action {
-  return action.type === 'output' && action.port !== PortNumber.controller ? { ...action, maxBytes: 0 } : action;
-}
-
-/** Text that is equal for equal values whatever the order of their properties. */
+/**
+ * Text that is equal for equal values whatever the order of their properties. Of millions of entries it is most of what a
+ * comparison costs, so it makes nothing but the text.
+ */
 function canonical(value: unknown): string {
-  if (value instanceof Uint8Array) return `0x${Buffer.from(value).toString('hex')}`;
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return String(value);
-  const entries = Object.entries(value).filter(([, part]) => part !== undefined);
-  const sorted = entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${sorted.map(([name, part]) => `${name}:${canonical(part)}`).join(',')}}`;
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value instanceof Uint8Array) return `0x${Buffer.from(value).toString('hex')}`;
+  if (!hasParts(value)) return '{}';
+  const names = Object.keys(value).sort();
+  let text = '';
+  for (const name of names) {
+    const part = name === 'maxBytes' && isElsewhere(value) ? 0 : value[name];
+    if (part !== undefined) text += `${text === '' ? '' : ','}${name}:${canonical(part)}`;
+  }
+  return `{${text}}`;
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  if (Array.isArray(one))
+    return Array.isArray(other) && one.length === other.length && one.every((part, at) => isSame(part, other[at]));
+  if (!hasParts(one) || !hasParts(other) || Array.isArray(other)) return canonical(one) === canonical(other);
+  for (const name in one) {
+    if (!isSame(one[name], other[name]) && !(name === 'maxBytes' && isElsewhere(one))) return false;
+  }
+  for (const name in other) if (one[name] === undefined && other[name] !== undefined) return false;
+  return true;
+}
+
+function hasParts(value: object): value is Parts {
+  return !(value instanceof Uint8Array);
+}
+
+// `maxBytes` says something only of outputs to the controller; switches answer it as they like elsewhere.
+function isElsewhere({ type, port }: Parts): boolean {
+  return type === 'output' && port !== PortNumber.controller;
 }

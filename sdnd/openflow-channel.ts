@@ -5,6 +5,7 @@ import type { FlowMod, FlowStats, Message, PacketIn, Port } from '@openflow/ofp'
 import type { Clock, Timer } from '../common/clock.ts';
 import { OperationError } from '../common/errors.ts';
 import { type CookieFilter, OpenFlowSession, type SessionEvent } from './openflow-session.ts';
+import { CONTROLLER_COOKIE, WRITER_MASK } from './pipeline.ts';
 import type { RoleWish } from './session-role.ts';
 
 /** What a channel tells the one who made it. */
@@ -19,8 +20,14 @@ export interface ChannelListener {
   closed(reason: string): void;
 }
 
+/** What an operation comes to; of most nothing is asked but that it is done. */
+interface Outcome {
+  readonly flows: readonly FlowStats[];
+  readonly count: number;
+}
+
 interface Waiting {
-  readonly resolve: (value: readonly FlowStats[]) => void;
+  readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -29,6 +36,8 @@ const TICK_MS = 1_000;
 /** What may wait for the switch to read it: twice a million flow-mods. One that only sends, and never reads, is not kept in memory. */
 const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
 const EVERY_COOKIE: CookieFilter = { cookie: 0n, cookieMask: 0n };
+const CONTROLLERS: CookieFilter = { cookie: CONTROLLER_COOKIE, cookieMask: WRITER_MASK };
+const DONE: Outcome = { flows: [], count: 0 };
 
 /** A connection with one switch. */
 export class OpenFlowChannel {
@@ -54,8 +63,13 @@ export class OpenFlowChannel {
   }
 
   /** Reads installed flow entries. @throws OperationError SWITCH_LOST or SWITCH_REFUSED */
-  readFlows(filter = EVERY_COOKIE): Promise<readonly FlowStats[]> {
-    return this.#start(() => this.#session.readFlows(filter, this.#clock.nowMs()));
+  async readFlows(filter = EVERY_COOKIE): Promise<readonly FlowStats[]> {
+    return (await this.#start(() => this.#session.readFlows(filter, this.#clock.nowMs()))).flows;
+  }
+
+  /** How many entries of a controller's it has, which costs it and here next to nothing. @throws OperationError as above */
+  async countFlows(): Promise<number> {
+    return (await this.#start(() => this.#session.countFlows(CONTROLLERS, this.#clock.nowMs()))).count;
   }
 
   /** Sends flow-mods; answers after the switch's barrier. @throws OperationError SWITCH_LOST or SWITCH_REFUSED */
@@ -71,7 +85,7 @@ export class OpenFlowChannel {
   /** From slave to master, once. @throws OperationError SWITCH_LOST, also when another one's term is higher */
   async promote(generationId: bigint): Promise<void> {
     if (this.#isClosed || !this.#session.isReady) throw lost('there is no session');
-    const { promise, resolve, reject } = Promise.withResolvers<readonly FlowStats[]>();
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     this.#promotion = { resolve, reject };
     this.#handle(this.#session.promote(generationId));
     await promise;
@@ -94,9 +108,9 @@ export class OpenFlowChannel {
     this.#listener.closed(reason);
   }
 
-  #start(begin: () => { operation: number; events: SessionEvent[] }): Promise<readonly FlowStats[]> {
+  #start(begin: () => { operation: number; events: SessionEvent[] }): Promise<Outcome> {
     if (this.#isClosed || !this.#session.isReady) return Promise.reject(lost('there is no session'));
-    const { promise, resolve, reject } = Promise.withResolvers<readonly FlowStats[]>();
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const { operation, events } = begin();
     this.#waiting.set(operation, { resolve, reject });
     this.#handle(events);
@@ -124,7 +138,10 @@ export class OpenFlowChannel {
         this.#listener.packet?.(event.packet);
         break;
       case 'flows':
-        this.#settle(event.operation)?.resolve(event.flows);
+        this.#settle(event.operation)?.resolve({ ...DONE, flows: event.flows });
+        break;
+      case 'counted':
+        this.#settle(event.operation)?.resolve({ ...DONE, count: event.count });
         break;
       case 'applied':
         this.#applied(event.operation, event.refusals);
@@ -133,7 +150,7 @@ export class OpenFlowChannel {
         this.#settle(event.operation)?.reject(refused(event.reason));
         break;
       case 'promoted':
-        this.#promotion?.resolve([]);
+        this.#promotion?.resolve(DONE);
         break;
       case 'outranked':
         this.#listener.outranked?.();
@@ -152,7 +169,7 @@ export class OpenFlowChannel {
 
   #applied(operation: number, refusals: readonly string[]): void {
     const waiting = this.#settle(operation);
-    if (refusals.length === 0) waiting?.resolve([]);
+    if (refusals.length === 0) waiting?.resolve(DONE);
     else waiting?.reject(refused(refusals.join('; ')));
   }
 

@@ -9,7 +9,6 @@ import {
   encode,
   errorName,
   type FlowMod,
-  type FlowStats,
   type Message,
   MessageReader,
   type MultipartReply,
@@ -17,7 +16,7 @@ import {
   type Port,
   type RoleMessage,
 } from '@openflow/ofp';
-import type { CookieFilter, SessionEvent } from './session-events.ts';
+import type { CookieFilter, Operation, SessionEvent } from './session-events.ts';
 import { type RoleWish, SessionRole } from './session-role.ts';
 
 export type { CookieFilter, SessionEvent } from './session-events.ts';
@@ -37,26 +36,13 @@ const XID_MAX = 0xffff_fffe;
 const IS_SLAVE = 'BAD_REQUEST IS_SLAVE';
 const STALE = 'ROLE_REQUEST_FAILED STALE';
 
-interface Reading {
-  readonly kind: 'flows';
-  readonly startedAtMs: number;
-  readonly flows: FlowStats[];
-}
-
-interface Applying {
-  readonly kind: 'applied';
-  readonly startedAtMs: number;
-  readonly firstXid: number;
-  readonly refusals: string[];
-}
-
 /** A connection with a switch. Without a wish no role is asked for. */
 export class OpenFlowSession {
   readonly #role: SessionRole;
   readonly #reader = new MessageReader();
   readonly #startedAtMs: number;
   readonly #ports: Port[] = [];
-  readonly #operations = new Map<number, Reading | Applying>();
+  readonly #operations = new Map<number, Operation>();
   #phase: 'hello' | 'handshake' | 'ready' | 'closed' = 'hello';
   #xid = 0;
   #setUpXids = { role: 0, ports: 0 };
@@ -123,6 +109,13 @@ export class OpenFlowSession {
     const request = { type: 'multipart-request', part: 'flow', more: false, ...EVERY_FLOW, ...filter } as const;
     const event = this.#send(request);
     this.#operations.set(this.#xid, { kind: 'flows', startedAtMs: nowMs, flows: [] });
+    return { operation: this.#xid, events: [event] };
+  }
+
+  /** Asks how many such entries there are; ends with `counted` or `failed`. */
+  countFlows(filter: CookieFilter, nowMs: number): { operation: number; events: SessionEvent[] } {
+    const event = this.#send({ type: 'multipart-request', part: 'aggregate', more: false, ...EVERY_FLOW, ...filter });
+    this.#operations.set(this.#xid, { kind: 'counted', startedAtMs: nowMs });
     return { operation: this.#xid, events: [event] };
   }
 
@@ -231,6 +224,10 @@ export class OpenFlowSession {
   #multipart(reply: MultipartReply, xid: number): SessionEvent[] {
     if (reply.part === 'port-desc' && xid === this.#setUpXids.ports) return this.#portDesc(reply.ports, reply.more);
     const operation = this.#operations.get(xid);
+    if (reply.part === 'aggregate' && operation?.kind === 'counted') {
+      this.#operations.delete(xid);
+      return [{ kind: 'counted', operation: xid, count: reply.flowCount }];
+    }
     if (reply.part !== 'flow' || operation?.kind !== 'flows') return [];
     for (const flow of reply.flows) operation.flows.push(flow);
     if (operation.flows.length > FLOWS_MAX) return this.#close(`the switch has more than ${FLOWS_MAX} flow entries`);
@@ -260,7 +257,7 @@ export class OpenFlowSession {
     if (name === IS_SLAVE) return this.#outranked(`a change was refused: ${name}`);
     if (this.#phase !== 'ready') return this.#close(`the switch refused the handshake: ${name}`);
     const reading = this.#operations.get(xid);
-    if (reading?.kind === 'flows') {
+    if (reading !== undefined && reading.kind !== 'applied') {
       this.#operations.delete(xid);
       return [{ kind: 'failed', operation: xid, reason: name }];
     }

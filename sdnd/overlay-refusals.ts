@@ -3,6 +3,7 @@ import { OperationError } from '../common/errors.ts';
 import { ipv6Number } from '../common/ipv6-address.ts';
 import type { GuestNetworkPlan, GuestSubnet } from '../wire/contracts/guest-network.ts';
 import type { Binding } from '../wire/contracts/sdnd.ts';
+import { tenantOf } from './forwarding/view.ts';
 import { UNIQUE_LOCAL } from './packets/ipv6.ts';
 import { egressZone, SERVICE_MAC } from './pipeline.ts';
 
@@ -19,6 +20,13 @@ export function checkPlace({ owner, mac, ip, port }: Binding, tunnels: readonly 
   if (isGroup || !isIp || mac === SERVICE_MAC) {
     throw new OperationError('ADDRESS_BAD', `${owner} cannot be ${mac} ${ip}: not the addresses of one host`);
   }
+}
+
+/** @throws OperationError EPOCH_STALE, ADDRESS_BAD: not the same guest at another place */
+export function checkMove(to: Binding, from: Binding): void {
+  if (to.epoch <= from.epoch || to.node === from.node) throw stale(to, from);
+  if (to.mac === from.mac && to.ip === from.ip && tenantOf(to) === tenantOf(from)) return;
+  throw new OperationError('ADDRESS_BAD', `${to.owner} is ${from.mac} ${from.ip} and cannot become ${to.mac} ${to.ip}`);
 }
 
 /** @throws OperationError NETWORK_BAD: two networks that could be taken for each other, or subnets of one by their IPv6 prefix */

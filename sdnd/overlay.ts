@@ -4,27 +4,26 @@ import { OperationError } from '../common/errors.ts';
 import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import type { Binding, MeshLink, OverlayMember } from '../wire/contracts/sdnd.ts';
 import type { GuestConnection, SecurityGroup } from '../wire/contracts/security-groups.ts';
+import { isNewer, isSameBinding } from './binding-order.ts';
+import { EndedMigrations } from './ended-migrations.ts';
 import type { Flow } from './flow.ts';
-import { type OverlayView, tenantOf } from './forwarding/view.ts';
+import type { GuestIndex } from './forwarding/guest-index.ts';
+import type { OverlayView } from './forwarding/view.ts';
 import { PastGuests, pastOf } from './guest-past.ts';
+import { GuestRegister, type Touched } from './guest-register.ts';
 import { meshOf } from './mesh/members-mesh.ts';
 import { Mesh } from './mesh/mesh.ts';
 import type { OverlayRecord } from './overlay-record.ts';
-import { checkPlace, migrationBusy, over, stale, taken, unknown } from './overlay-refusals.ts';
+import { checkMove, checkPlace, migrationBusy, over, stale, taken, unknown } from './overlay-refusals.ts';
 import { TUNNEL_PORT_NAME } from './pipeline.ts';
 
-/**
- * Completed and cancelled migrations, of each so many, that are remembered: asking again is no error, and a preparation
- * that was overtaken by its cancel comes to nothing. The oldest are forgotten.
- */
-const ENDED_MAX = 1024;
 /** Raised when the control plane is restored from a backup, which is not built yet. */
 const INCARNATION = 1;
+/** Records by which the flows of every switch may be others. */
+const CONCERNS_ALL: ReadonlySet<OverlayRecord['kind']> = new Set(['members', 'links', 'networks', 'groups']);
 
 export class Overlay implements OverlayView {
   readonly incarnation = INCARNATION;
-  /** By owner; not recorded: what is in use its new switch soon remembers itself. */
-  readonly connections = new Map<string, readonly GuestConnection[]>();
   #members: readonly OverlayMember[] = [];
   #links: readonly MeshLink[] = [];
   #networks: readonly GuestNetworkPlan[] = [];
@@ -37,14 +36,19 @@ export class Overlay implements OverlayView {
   readonly #preparations = new Map<string, Binding>();
   /** By owner; not recorded: a controller that was restarted has been away for longer than they last. */
   readonly #departures = new Map<string, Binding>();
-  readonly #completed = new Set<string>();
-  readonly #cancelled = new Set<string>();
+  readonly #completed = new EndedMigrations();
+  readonly #cancelled = new EndedMigrations();
   readonly #past = new PastGuests();
+  /** By owner; not recorded: what is in use its new switch soon remembers itself. */
+  readonly #connections = new Map<string, readonly GuestConnection[]>();
+  readonly #register = new GuestRegister();
+  /** Worked out when it is needed, until something changes. */
+  #isPast: ((flow: Flow) => boolean) | undefined;
   #term = 0;
 
   constructor(records: readonly OverlayRecord[] = []) {
     for (const record of records) this.apply(record);
-    this.#departures.clear();
+    for (const place of [...this.#departures.values()]) this.forgetDeparture(place);
   }
 
   get members(): readonly OverlayMember[] {
@@ -68,8 +72,15 @@ export class Overlay implements OverlayView {
   get preparations(): ReadonlyMap<string, Binding> {
     return this.#preparations;
   }
+  get guests(): GuestIndex {
+    return this.#register.index;
+  }
   get departures(): ReadonlyMap<string, Binding> {
     return this.#departures;
+  }
+  /** By owner: that came with a guest from its last place. */
+  get connections(): ReadonlyMap<string, readonly GuestConnection[]> {
+    return this.#connections;
   }
   /** The highest term of a controller so far. */
   get term(): number {
@@ -78,7 +89,8 @@ export class Overlay implements OverlayView {
 
   /** Tells of a flow that is not wanted whether its guest, known here, has moved on or is gone. */
   past(): (flow: Flow) => boolean {
-    return pastOf(this, this.#past.all);
+    this.#isPast ??= pastOf(this, this.#past.all);
+    return this.#isPast;
   }
 
   /** Where a prepared migration leads; undefined when there is none of that id. */
@@ -88,11 +100,35 @@ export class Overlay implements OverlayView {
 
   /** Nothing comes late any more to this place of a guest. False when that was forgotten, or is another, already. */
   forgetDeparture(place: Binding): boolean {
-    return this.#departures.get(place.owner) === place && this.#departures.delete(place.owner);
+    if (this.#departures.get(place.owner) !== place) return false;
+    this.#departures.delete(place.owner);
+    this.#noteGuest(place.owner);
+    return true;
+  }
+
+  /** From now on these are what came with a guest; none: it has seen all of them itself. */
+  setConnections(owner: string, connections: readonly GuestConnection[]): void {
+    if (connections.length === 0) this.#connections.delete(owner);
+    else this.#connections.set(owner, connections);
+    this.#noteGuest(owner);
+  }
+
+  /** The nodes whose switches may have other flows to have than when this was last asked; gateways may, whenever there are any. */
+  takeTouched(): Touched {
+    return this.#register.takeTouched();
   }
 
   /** Takes a change over; never fails, whatever the order. */
   apply(record: OverlayRecord): void {
+    const migrating = 'migration' in record ? this.#prepared.get(record.migration)?.owner : undefined;
+    const owner = ownerOf(record) ?? migrating;
+    this.#change(record);
+    this.#isPast = undefined;
+    if (owner !== undefined) this.#noteGuest(owner);
+    else if (CONCERNS_ALL.has(record.kind)) this.#register.touchAll();
+  }
+
+  #change(record: OverlayRecord): void {
     switch (record.kind) {
       case 'members':
         this.#members = record.members;
@@ -125,7 +161,7 @@ export class Overlay implements OverlayView {
         break;
       case 'cancelled':
         this.#forget(record.migration);
-        remember(this.#cancelled, record.migration);
+        this.#cancelled.add(record.migration);
         break;
       case 'past':
         this.#past.add(record.guest);
@@ -146,8 +182,8 @@ export class Overlay implements OverlayView {
       ...(this.#groups.length === 0 ? [] : [{ kind: 'groups' as const, groups: [...this.#groups] }]),
       ...this.#past.all.map((guest) => ({ kind: 'past', guest }) as const),
       ...[...this.#bindings.values()].map((binding) => ({ kind: 'bound', binding }) as const),
-      ...[...this.#completed].map((migration) => ({ kind: 'completed', migration }) as const),
-      ...[...this.#cancelled].map((migration) => ({ kind: 'cancelled', migration }) as const),
+      ...this.#completed.all.map((migration) => ({ kind: 'completed', migration }) as const),
+      ...this.#cancelled.all.map((migration) => ({ kind: 'cancelled', migration }) as const),
       ...[...this.#prepared].map(([migration, to]) => ({ kind: 'prepared', migration, to }) as const),
     ];
   }
@@ -204,14 +240,14 @@ export class Overlay implements OverlayView {
     if (old !== undefined) this.#past.add(old);
     this.#bindings.delete(owner);
     this.#departures.delete(owner);
-    this.connections.delete(owner);
+    this.#connections.delete(owner);
   }
 
   #complete(migration: string): void {
     const to = this.#prepared.get(migration);
     this.#forget(migration);
     if (to !== undefined) this.#bind(to);
-    remember(this.#completed, migration);
+    this.#completed.add(migration);
   }
 
   #forget(migration: string): void {
@@ -235,13 +271,7 @@ export class Overlay implements OverlayView {
     if (from === undefined) {
       throw new OperationError('NOT_BOUND', `${to.owner} has no binding that could move to ${to.node}`);
     }
-    if (to.epoch <= from.epoch || to.node === from.node) throw stale(to, from);
-    if (to.mac !== from.mac || to.ip !== from.ip || tenantOf(to) !== tenantOf(from)) {
-      throw new OperationError(
-        'ADDRESS_BAD',
-        `${to.owner} is ${from.mac} ${from.ip} and cannot become ${to.mac} ${to.ip}`,
-      );
-    }
+    checkMove(to, from);
     this.#checkPlace(to);
     this.#checkFree(to);
   }
@@ -253,34 +283,21 @@ export class Overlay implements OverlayView {
 
   // One active binding per port (PROMISES N3), and no address that two guests could claim.
   #checkFree(binding: Binding): void {
-    for (const other of [...this.#bindings.values(), ...this.#preparations.values()]) {
-      if (other.owner === binding.owner) continue;
-      const isSamePort = other.node === binding.node && other.port === binding.port;
-      const isSameNetwork = tenantOf(other) === tenantOf(binding);
-      const isSameAddress = isSameNetwork && (other.mac === binding.mac || other.ip === binding.ip);
-      if (isSamePort || isSameAddress) throw taken(binding, other);
-    }
+    const rival = this.#register.rivalOf(binding);
+    if (rival !== undefined) throw taken(binding, rival);
+  }
+
+  /** Something of a guest is as it was not: who looks it up finds it so. */
+  #noteGuest(owner: string): void {
+    const [binding, prepared] = [this.#bindings.get(owner), this.#preparations.get(owner)];
+    const [departed, connections] = [this.#departures.get(owner), this.#connections.get(owner) ?? []];
+    this.#register.note(owner, { binding, prepared, departed, connections }, this.#networks);
   }
 }
 
-function remember(ended: Set<string>, migration: string): void {
-  ended.add(migration);
-  for (const oldest of ended) {
-    if (ended.size <= ENDED_MAX) break;
-    ended.delete(oldest);
-  }
-}
-
-function isSameBinding(a: Binding, b: Binding): boolean {
-  return isSamePlace(a, b) && a.epoch === b.epoch;
-}
-
-function isSamePlace(a: Binding, b: Binding): boolean {
-  const isSameAddress = tenantOf(a) === tenantOf(b) && a.mac === b.mac && a.ip === b.ip;
-  return a.node === b.node && a.port === b.port && isSameAddress;
-}
-
-// Within an epoch an owner may change its port or address at its node, but not its node.
-function isNewer(binding: Binding, old: Binding): boolean {
-  return binding.epoch > old.epoch || (binding.epoch === old.epoch && binding.node === old.node);
+/** Whom a record names. */
+function ownerOf(record: OverlayRecord): string | undefined {
+  if ('binding' in record) return record.binding.owner;
+  if ('to' in record) return record.to.owner;
+  return 'owner' in record ? record.owner : undefined;
 }

@@ -185,6 +185,8 @@ const AGENT = 2n;
 const PROBER = 3n;
 /** The bits of a cookie that say who wrote the flow. */
 export const WRITER_MASK = 0xffn << WRITER_SHIFT;
+/** The bits in the cookie of every flow of a controller. */
+export const CONTROLLER_COOKIE = CONTROLLER << WRITER_SHIFT;
 /** The cookie of every flow by which an agent turns a gate. */
 export const AGENT_COOKIE = AGENT << WRITER_SHIFT;
 /** The cookie of every flow by which an agent hears probes. */

@@ -8,6 +8,7 @@ export type SessionEvent =
   | { readonly kind: 'ready'; readonly datapathId: bigint; readonly ports: readonly Port[] }
   | { readonly kind: 'port'; readonly reason: 'add' | 'delete' | 'modify'; readonly port: Port }
   | { readonly kind: 'flows'; readonly operation: number; readonly flows: readonly FlowStats[] }
+  | { readonly kind: 'counted'; readonly operation: number; readonly count: number }
   /** The bytes of its packet are a view of what was received. */
   | { readonly kind: 'packet'; readonly packet: PacketIn }
   | { readonly kind: 'removed'; readonly flow: FlowRemoved }
@@ -25,3 +26,8 @@ export interface CookieFilter {
   readonly cookie: bigint;
   readonly cookieMask: bigint;
 }
+/** What was asked of a switch that it has not answered yet. */
+export type Operation =
+  | { readonly kind: 'flows'; readonly startedAtMs: number; readonly flows: FlowStats[] }
+  | { readonly kind: 'counted'; readonly startedAtMs: number }
+  | { readonly kind: 'applied'; readonly startedAtMs: number; readonly firstXid: number; readonly refusals: string[] };

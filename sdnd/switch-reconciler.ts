@@ -7,16 +7,29 @@ import type { Log } from '../common/log.ts';
 import { type Flow, flowsByKey } from './flow.ts';
 import { describeDiff, diffFlows, type FlowDiff, flowMods } from './flow-diff.ts';
 import { zonesToForget } from './forwarding/past-translations.ts';
+import type { ChangedFlows } from './forwarding/scene.ts';
 import type { SwitchView } from './forwarding/view.ts';
 import { isAgentCookie } from './pipeline.ts';
 import { forgetZone } from './security/forget-zone.ts';
+import type { SwitchWatch } from './switch-watch.ts';
+import { type Explanations, UnexplainedFlows } from './unexplained-flows.ts';
 
 /** The operations of a switch's connection that are needed here. */
 export interface SwitchConnection {
   readFlows(): Promise<readonly FlowStats[]>;
+  /** How many of its entries are a controller's. */
+  countFlows(): Promise<number>;
   apply(mods: readonly FlowMod[]): Promise<void>;
   /** Sends what needs no answer. */
   say(messages: readonly Message[]): void;
+}
+
+/** What a switch should have at one moment. */
+export interface Wanted {
+  /** All of it, no two entries of one key. */
+  flows(): readonly Flow[];
+  /** What is other than it was at an earlier moment. */
+  since(before: Wanted): ChangedFlows;
 }
 
 export interface ReconcilerParts {
@@ -26,6 +39,7 @@ export interface ReconcilerParts {
   readonly awaits?: (flow: Flow) => boolean;
   /** Told what a switch has whenever that was read, before it is compared. */
   readonly found?: (flows: readonly FlowStats[]) => void;
+  readonly watch: SwitchWatch;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -37,48 +51,47 @@ export interface SwitchReport {
   readonly differences: readonly string[];
 }
 
-/** Half of the 5 s within which installed equals wanted (PROMISES N5), so that one lost round still keeps it. */
-const VERIFY_EVERY_MS = 2_500;
-/** A plan that takes out more than this share of a switch's flows, for no reason known here, waits (SOUNDNESS C4). */
-const UNEXPLAINED_SHARE_MAX = 0.2;
-/** ... but a few flows are always taken out: on a small switch one stray flow may be a fifth. */
-const UNEXPLAINED_ALWAYS = 4;
-const UNEXPLAINED_WAIT_MS = 10 * 60_000;
 /** Differences that are told; of more only the number. */
 const DIFFERENCES_MAX = 50;
+const KEPT = 'a switch has many flows that this controller knows nothing of; they are kept for ten minutes';
 
 export class SwitchReconciler {
   /** Sent to it since this process began. */
   flowMods = 0;
-  /** When last known. */
-  #flows = 0;
-  #isCurrent = false;
   readonly node: string;
-  readonly #wanted: (view: SwitchView) => readonly Flow[] | undefined;
-  readonly #past: ReconcilerParts['past'];
-  readonly #awaits: (flow: Flow) => boolean;
+  readonly #wanted: (view: SwitchView) => Wanted | undefined;
+  readonly #explanations: Explanations;
   readonly #found: ReconcilerParts['found'];
+  readonly #watch: SwitchWatch;
   readonly #clock: Clock;
   readonly #log: Log;
   #connection: SwitchConnection | undefined;
-  readonly #ports = new Map<string, number>();
+  /** Never changed: others take their place. */
+  #ports: ReadonlyMap<string, number> = new Map();
   readonly #portWaiters = new Set<() => void>();
-  /** What the switch has, as far as is known; undefined when it must be read. */
-  #installed: ReadonlyMap<string, Flow> | undefined;
-  /** Every entry that was wanted while this process lived: taking one of them out is explained. */
-  readonly #everWanted = new Set<string>();
-  #unexplainedSinceMs: number | undefined;
+  /** What was wanted when that was last asked. */
+  #noted: Wanted | undefined;
+  /** Whether the switch has that, and `#kept`. Else it must be read. */
+  #isKnown = false;
+  /** What it has beside that, and nobody explains. */
+  #kept: readonly Flow[] = [];
+  #isCurrent = false;
+  /** The controller's entries that it had when it was last brought up to date. */
+  #flows = 0;
+  readonly #unexplained = new UnexplainedFlows();
+  #readAtMs = Number.NEGATIVE_INFINITY;
   #differences: readonly string[] = [];
   #work: Promise<void> = Promise.resolve();
   #nextUpdate: Promise<void> | undefined;
+  #pending: Promise<void> | undefined;
   #timer: Timer | undefined;
 
-  constructor(node: string, wanted: (view: SwitchView) => readonly Flow[] | undefined, parts: ReconcilerParts) {
+  constructor(node: string, wanted: (view: SwitchView) => Wanted | undefined, parts: ReconcilerParts) {
     this.node = node;
     this.#wanted = wanted;
-    this.#past = parts.past;
-    this.#awaits = parts.awaits ?? (() => false);
+    this.#explanations = { past: parts.past, awaits: parts.awaits ?? (() => false) };
     this.#found = parts.found;
+    this.#watch = parts.watch;
     this.#clock = parts.clock;
     this.#log = parts.log;
   }
@@ -106,10 +119,9 @@ export class SwitchReconciler {
   /** The switch has (again) a session: its flows are read and what differs is sent. */
   connect(connection: SwitchConnection, ports: readonly Port[]): Promise<void> {
     this.#connection = connection;
-    this.#installed = undefined;
+    this.#isKnown = false;
     this.#isCurrent = false;
-    this.#ports.clear();
-    for (const port of ports) this.#ports.set(port.name, port.portNo);
+    this.#ports = new Map(ports.map(({ name, portNo }) => [name, portNo]));
     this.#portsChanged();
     this.#verifyLater();
     return this.update();
@@ -119,7 +131,7 @@ export class SwitchReconciler {
   disconnect(connection: SwitchConnection): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
-    this.#installed = undefined;
+    this.#isKnown = false;
     this.#isCurrent = false;
     this.#timer?.cancel();
   }
@@ -128,8 +140,10 @@ export class SwitchReconciler {
   port(reason: 'add' | 'delete' | 'modify', port: Port): Promise<void> {
     const isKnown = this.#ports.get(port.name) === port.portNo;
     if (reason !== 'delete' && isKnown) return Promise.resolve();
-    if (reason !== 'delete') this.#ports.set(port.name, port.portNo);
-    else if (isKnown) this.#ports.delete(port.name);
+    const ports = new Map(this.#ports);
+    if (reason !== 'delete') ports.set(port.name, port.portNo);
+    else if (isKnown) ports.delete(port.name);
+    this.#ports = ports;
     this.#portsChanged();
     return this.update();
   }
@@ -157,22 +171,33 @@ export class SwitchReconciler {
    * or cannot be asked now: then it is brought up to date at its next session. Never rejects.
    */
   update(): Promise<void> {
-    this.#nextUpdate ??= this.#enqueue(() => {
+    if (this.#nextUpdate !== undefined) return this.#nextUpdate;
+    const update = this.#enqueue(() => {
       this.#nextUpdate = undefined;
       return this.#reconcile();
     });
-    return this.#nextUpdate;
+    this.#nextUpdate = update;
+    this.#pending = update;
+    void update.then(() => {
+      if (this.#pending === update) this.#pending = undefined;
+    });
+    return update;
+  }
+
+  /** Resolves when the updates that were asked for are done; undefined when they are. */
+  get pending(): Promise<void> | undefined {
+    return this.#pending;
   }
 
   /** Reads the switch's flows, tells how they differ from the wanted ones, and then mends that. Never rejects. */
   async verify(): Promise<SwitchReport> {
     let report: SwitchReport = { connected: false, flows: 0, differences: this.#differences };
     await this.#enqueue(async () => {
-      this.#installed = undefined;
+      this.#isKnown = false;
       await this.#reconcile();
       report = {
         connected: this.connected,
-        flows: this.#knownFlows(),
+        flows: this.#isKnown ? this.#flows : 0,
         differences: this.#differences,
       };
     });
@@ -190,99 +215,87 @@ export class SwitchReconciler {
     return this.#flows;
   }
 
-  #knownFlows(): number {
-    return this.#installed?.size ?? 0;
-  }
-
   #enqueue(work: () => Promise<void>): Promise<void> {
     this.#work = this.#work.then(work);
     return this.#work;
   }
 
   async #reconcile(): Promise<void> {
+    const connection = this.#connection;
     try {
-      if (this.#connection === undefined) this.#noteWanted();
-      else await this.#bringUpToDate(this.#connection);
+      if (connection === undefined) this.#note();
+      else if (this.#isKnown) await this.#follow(connection);
+      else await this.#watch.inTurn(() => this.#compare(connection));
     } catch (error) {
-      this.#installed = undefined;
+      this.#isKnown = false;
       this.#isCurrent = false;
       this.#log.warn({ node: this.node, reason: messageOf(error) }, 'a switch could not be brought up to date');
     }
   }
 
-  async #bringUpToDate(connection: SwitchConnection): Promise<void> {
-    const isRead = this.#installed === undefined;
+  /** Sends what is other than before, to a switch of which is known what it has. */
+  async #follow(connection: SwitchConnection): Promise<void> {
+    const changed = this.#note();
+    if (changed === undefined) return;
+    // What stands there unexplained may be wanted now, or known to be past.
+    const before = this.#kept.length === 0 ? changed.before : withKept(changed.before, this.#kept);
+    await this.#bring(connection, changed.now, before, this.#flows);
+  }
+
+  /** Reads all that the switch has, and sends what differs. */
+  async #compare(connection: SwitchConnection): Promise<void> {
     // Else each thing that is told before anything is wanted would have all of it read.
-    if (isRead && this.#noteWanted() === undefined) return;
-    const installed = this.#installed ?? (await this.#read(connection));
-    const wanted = this.#noteWanted();
-    if (wanted === undefined) return;
+    if (this.#note() === undefined) return;
+    const flows = (await connection.readFlows()).filter(({ cookie }) => !isAgentCookie(cookie));
+    this.#found?.(flows);
+    const installed = flowsByKey(flows);
+    if (this.#note() === undefined || this.#noted === undefined) return;
+    const wanted = flowsByKey(this.#noted.flows());
+    this.#readAtMs = this.#clock.nowMs();
+    this.#unexplained.read(wanted, installed);
+    this.#tell(diffFlows(wanted, installed), installed);
+    await this.#bring(connection, wanted, installed, installed.size);
+  }
+
+  /** To these entries from those that it has in their place. `flows`: how many it has in all. */
+  async #bring(
+    connection: SwitchConnection,
+    wanted: ReadonlyMap<string, Flow>,
+    installed: ReadonlyMap<string, Flow>,
+    flows: number,
+  ): Promise<void> {
     const diff = diffFlows(wanted, installed);
-    if (isRead) {
-      this.#tell(diff, installed);
-      this.#forgetGone(wanted, installed);
-    }
-    const plan = this.#withoutUnexplained(diff, installed.size);
+    const { plan, kept, isMuch } = this.#unexplained.allow(diff, flows, this.#explanations, this.#clock.nowMs());
+    if (isMuch) this.#log.error({ node: this.node, kept: kept.length, installed: flows }, KEPT);
     const mods = flowMods(plan);
-    this.#installed = undefined;
+    this.#isKnown = false;
     this.flowMods += mods.length;
     if (mods.length > 0) await connection.apply(mods);
     connection.say(zonesToForget(plan, installed).map(forgetZone));
     if (this.#connection !== connection) return;
-    this.#installed = afterwards(wanted, diff, plan);
-    this.#flows = this.#installed.size;
+    this.#isKnown = true;
     this.#isCurrent = true;
+    this.#kept = kept;
+    this.#flows = flows - installed.size + wanted.size + kept.length;
   }
 
-  async #read(connection: SwitchConnection): Promise<ReadonlyMap<string, Flow>> {
-    const flows = (await connection.readFlows()).filter(({ cookie }) => !isAgentCookie(cookie));
-    this.#found?.(flows);
-    return flowsByKey(flows);
-  }
-
-  #noteWanted(): ReadonlyMap<string, Flow> | undefined {
-    const flows = this.#wanted({ node: this.node, ports: this.#ports });
-    if (flows === undefined) return undefined;
-    const wanted = flowsByKey(flows);
-    for (const key of wanted.keys()) this.#everWanted.add(key);
-    return wanted;
-  }
-
-  // What is neither wanted nor installed any more need not be explained.
-  #forgetGone(wanted: ReadonlyMap<string, Flow>, installed: ReadonlyMap<string, Flow>): void {
-    for (const key of this.#everWanted) if (!wanted.has(key) && !installed.has(key)) this.#everWanted.delete(key);
+  /** What is wanted now in place of what was, as far as that differs; undefined of a switch that is left alone. */
+  #note(): { readonly before: ReadonlyMap<string, Flow>; readonly now: ReadonlyMap<string, Flow> } | undefined {
+    const [noted, wanted] = [this.#noted, this.#wanted({ node: this.node, ports: this.#ports })];
+    if (wanted === undefined) return undefined;
+    const changed = noted === undefined ? { before: [], now: [] } : wanted.since(noted);
+    const [before, now] = [flowsByKey(changed.before), flowsByKey(changed.now)];
+    this.#unexplained.wereWanted([...before].flatMap(([key, flow]) => (now.has(key) ? [] : [flow])));
+    this.#noted = wanted;
+    return { before, now };
   }
 
   #tell(diff: FlowDiff, installed: ReadonlyMap<string, Flow>): void {
-    const all = describeDiff(diff, installed);
-    const rest = all.length - DIFFERENCES_MAX;
-    this.#differences = rest > 0 ? [...all.slice(0, DIFFERENCES_MAX), `and ${rest} more`] : all;
-    if (all.length > 0)
-      this.#log.info({ node: this.node, differences: all.length }, 'a switch differs from what is wanted');
-  }
-
-  // A controller whose store is empty, or older than the switch, must not take a running cloud's flows away. It may take
-  // those that it wanted itself, and those of an earlier life of it whose guest is known to have moved on (SOUNDNESS C4).
-  #withoutUnexplained(diff: FlowDiff, installedCount: number): FlowDiff {
-    const removals = [...flowsByKey(diff.removals)];
-    const strange = removals.filter(([key]) => !this.#everWanted.has(key)).map(([, flow]) => flow);
-    const isPast = strange.length === 0 ? () => true : this.#past();
-    const unknown = new Set(strange.filter((flow) => !isPast(flow)));
-    const isMuch = unknown.size > Math.max(UNEXPLAINED_ALWAYS, installedCount * UNEXPLAINED_SHARE_MAX);
-    // Guests are told one after the other: those of the last few must not go before it is their turn.
-    const kept = isMuch ? unknown : new Set([...unknown].filter(this.#awaits));
-    if (kept.size === 0) {
-      this.#unexplainedSinceMs = undefined;
-      return diff;
-    }
-    this.#unexplainedSinceMs ??= this.#clock.nowMs();
-    if (this.#clock.nowMs() - this.#unexplainedSinceMs >= UNEXPLAINED_WAIT_MS) return diff;
-    if (isMuch)
-      this.#log.error(
-        { node: this.node, unexplained: unknown.size, installed: installedCount, waitMs: UNEXPLAINED_WAIT_MS },
-        'a switch has many flows that this controller knows nothing of; they are kept for now',
-      );
-    return { puts: diff.puts, removals: diff.removals.filter((flow) => !kept.has(flow)) };
+    const count = diff.puts.length + diff.removals.length;
+    const [puts, removals] = [diff.puts.slice(0, DIFFERENCES_MAX), diff.removals.slice(0, DIFFERENCES_MAX)];
+    const told = describeDiff({ puts, removals }, installed).slice(0, DIFFERENCES_MAX);
+    this.#differences = count > told.length ? [...told, `and ${count - told.length} more`] : told;
+    if (count > 0) this.#log.info({ node: this.node, differences: count }, 'a switch differs from what is wanted');
   }
 
   #portsChanged(): void {
@@ -291,18 +304,30 @@ export class SwitchReconciler {
 
   #verifyLater(): void {
     this.#timer?.cancel();
-    this.#timer = this.#clock.setTimer(VERIFY_EVERY_MS, () => {
+    this.#timer = this.#clock.setTimer(this.#watch.lookEveryMs, () => {
       if (!this.connected) return;
-      void this.verify().then(() => {
+      void this.#look().then(() => {
         if (this.connected) this.#verifyLater();
       });
     });
   }
+
+  // Between two readings of a switch whose turn comes seldom: entries that were lost, or added, are noticed by their number.
+  async #look(): Promise<void> {
+    if (this.#pending !== undefined) return;
+    if (this.#watch.isDue(this.#readAtMs) || !(await this.#hasAsMany())) await this.verify();
+  }
+
+  async #hasAsMany(): Promise<boolean> {
+    let isSo = false;
+    await this.#enqueue(async () => {
+      const count = this.#isKnown && this.#kept.length === 0 ? this.#connection?.countFlows() : undefined;
+      isSo = (await count?.catch(() => undefined)) === this.#flows;
+    });
+    return isSo;
+  }
 }
 
-function afterwards(wanted: ReadonlyMap<string, Flow>, diff: FlowDiff, plan: FlowDiff): ReadonlyMap<string, Flow> {
-  if (diff.removals.length === plan.removals.length) return wanted;
-  const taken = new Set(plan.removals);
-  const kept = diff.removals.filter((flow) => !taken.has(flow));
-  return new Map([...wanted, ...flowsByKey(kept)]);
+function withKept(flows: ReadonlyMap<string, Flow>, kept: readonly Flow[]): ReadonlyMap<string, Flow> {
+  return new Map([...flows, ...flowsByKey(kept)]);
 }

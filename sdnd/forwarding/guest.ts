@@ -1,9 +1,10 @@
 // One guest as one switch sees it: where it is, may be next, and was before.
 import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
+import type { GuestConnection } from '../../wire/contracts/security-groups.ts';
 import { controllerCookie } from '../pipeline.ts';
-import { memberNames } from '../security/members.ts';
-import { type OverlayView, type SwitchView, tenantOf } from './view.ts';
+import type { BoundGuest, TenantGuests } from './guest-index.ts';
+import type { OverlayView, SwitchView } from './view.ts';
 import type { Ways } from './ways.ts';
 
 /** A binding, and the number of its port if that is one of this switch. */
@@ -24,14 +25,16 @@ export interface Guest {
   readonly active: Place;
   readonly prepared: Place | undefined;
   readonly departed: Place | undefined;
+  /** That came with it from its last place, for a while. */
+  readonly connections: readonly GuestConnection[];
 }
 
-/** A tenant's guests, where this switch has to know them. */
+/** A tenant whose guests this switch has to know. */
 export interface HeldTenant {
   readonly tenant: number;
   /** Undefined as long as nobody has told of it. */
   readonly network: GuestNetworkPlan | undefined;
-  readonly guests: readonly Guest[];
+  readonly told: TenantGuests;
   /** Where they are, may be, or were a moment ago, and where their way out is. */
   readonly nodes: ReadonlySet<string>;
   /** Whether this switch is one of those; else it only sends on. */
@@ -43,28 +46,27 @@ export interface HeldTenant {
  * (SOUNDNESS C10).
  */
 export function heldTenants(overlay: OverlayView, view: SwitchView, ways: Ways): HeldTenant[] {
-  const byTenant = new Map<number, Guest[]>();
-  const members = memberNames(overlay.groups);
-  const networks = new Map(overlay.networks.map((network) => [network.tenant, network]));
-  for (const binding of overlay.bindings.values()) {
-    const network = networks.get(tenantOf(binding));
-    const guest = guestOf(overlay, view, { binding, network, isMember: members.has(binding.owner) });
-    const peers = byTenant.get(guest.tenant);
-    if (peers === undefined) byTenant.set(guest.tenant, [guest]);
-    else peers.push(guest);
-  }
-  return [...byTenant]
-    .map(([tenant, guests]) => {
-      const network = networks.get(tenant);
-      const nodes = new Set(guests.flatMap(everyPlace).map(({ binding }) => binding.node));
-      if (network?.egress !== undefined) nodes.add(network.egress.node);
-      return { tenant, network, guests, nodes, isHere: nodes.has(view.node) };
+  const { guests, networks } = overlay;
+  const plans = new Map(networks.map((network) => [network.tenant, network]));
+  const exits = networks.flatMap(({ tenant, egress }) => (egress?.node === view.node ? [tenant] : []));
+  const tenants = ways.isGateway ? guests.tenants : new Set([...guests.tenantsAt(view.node), ...exits]);
+  return [...tenants]
+    .flatMap((tenant) => guests.of(tenant) ?? [])
+    .map((told) => {
+      const network = plans.get(told.tenant);
+      const nodes = withExit(told.nodes, network?.egress?.node);
+      return { tenant: told.tenant, network, told, nodes, isHere: nodes.has(view.node) };
     })
     .filter(({ nodes, isHere }) => isHere || isOnAnyWay(ways, nodes));
 }
 
+function withExit(nodes: ReadonlySet<string>, exit: string | undefined): ReadonlySet<string> {
+  return exit === undefined || nodes.has(exit) ? nodes : new Set([...nodes, exit]);
+}
+
 /** Whether a switch sends on what goes between some of these nodes, or would if other gateways were lost. */
 export function isOnAnyWay(ways: Ways, nodes: ReadonlySet<string>, targets: Iterable<string> = nodes): boolean {
+  if (!ways.isGateway) return false;
   for (const to of targets) for (const from of nodes) if (ways.mayBeBetween(from, to)) return true;
   return false;
 }
@@ -74,25 +76,25 @@ export function placesOf({ active, prepared }: Guest): readonly Place[] {
   return prepared === undefined ? [active] : [active, prepared];
 }
 
-function everyPlace({ active, prepared, departed }: Guest): readonly Place[] {
-  return [active, prepared, departed].filter((place) => place !== undefined);
-}
-
-function guestOf(
-  { incarnation, preparations, departures }: OverlayView,
+/** A bound guest as this switch sees it. */
+export function guestOf(
+  incarnation: number,
   view: SwitchView,
-  { binding, network, isMember }: Pick<Guest, 'binding' | 'network' | 'isMember'>,
+  { tenant, network }: Pick<HeldTenant, 'tenant' | 'network'>,
+  { binding, prepared, departed, connections }: BoundGuest,
+  isMember: boolean,
 ): Guest {
   const locate = (place: Binding | undefined): Place | undefined => place && placeOf(view, place);
   return {
     binding,
-    tenant: tenantOf(binding),
+    tenant,
     cookie: controllerCookie(incarnation, binding.epoch),
     network,
     isMember,
     active: placeOf(view, binding),
-    prepared: locate(preparations.get(binding.owner)),
-    departed: locate(departures.get(binding.owner)),
+    prepared: locate(prepared),
+    departed: locate(departed),
+    connections,
   };
 }
 

@@ -12,9 +12,9 @@ import { actAndGo, row } from './flow-row.ts';
 import type { Guest, HeldTenant } from './guest.ts';
 import { routedIpv6 } from './ipv6-addresses.ts';
 
-/** What of a tenant's frames to its router goes on, and to whom. */
-export function routeFlows({ guests, network, isHere }: HeldTenant): Flow[] {
-  return network !== undefined && isHere ? guests.flatMap(routesTo) : [];
+/** What of a tenant's frames to its router goes on to this guest. */
+export function routeFlows({ network, isHere }: HeldTenant, guest: Guest): Flow[] {
+  return network !== undefined && isHere ? routesTo(guest) : [];
 }
 
 function routesTo(guest: Guest): Flow[] {

@@ -19,11 +19,19 @@ export class Ways {
   readonly #mesh: Mesh;
   readonly #node: string;
   readonly #ports: ReadonlyMap<string, number>;
+  /** What was worked out, by node: it is asked for once for each guest. */
+  readonly #out = new Map<string, WayOut | undefined>();
+  readonly #ends = new Map<string, readonly TunnelEnd[]>();
 
   constructor({ mesh }: OverlayView, { node, ports }: SwitchView) {
     this.#mesh = mesh;
     this.#node = node;
     this.#ports = ports;
+  }
+
+  /** Whether this switch sends on what is not for its own guests. */
+  get isGateway(): boolean {
+    return this.#mesh.isGateway(this.#node);
   }
 
   /** The switch's tunnel ports. */
@@ -34,6 +42,11 @@ export class Ways {
 
   /** Undefined when there is none. */
   to(node: string): WayOut | undefined {
+    if (!this.#out.has(node)) this.#out.set(node, this.#wayTo(node));
+    return this.#out.get(node);
+  }
+
+  #wayTo(node: string): WayOut | undefined {
     const path = this.#mesh.path(this.#node, node);
     const tunnel = path[0] === undefined ? undefined : this.#mesh.tunnel(this.#node, path[0]);
     const portNo = tunnel === undefined ? undefined : this.#ports.get(tunnel.port);
@@ -49,6 +62,12 @@ export class Ways {
    * what it sends on.
    */
   from(node: string): readonly TunnelEnd[] {
+    const known = this.#ends.get(node) ?? this.#endsFrom(node);
+    this.#ends.set(node, known);
+    return known;
+  }
+
+  #endsFrom(node: string): readonly TunnelEnd[] {
     const ends = new Map<string, TunnelEnd>();
     for (const near of [node, ...this.#mesh.gateways]) {
       const end = this.endOf(near);
@@ -76,10 +95,34 @@ export class Ways {
     return this.#mesh.relays(from, to).some((gateways) => gateways.includes(this.#node));
   }
 
+  /** Whether this switch reaches these nodes, and is reached from them, as by earlier ways of its own. */
+  areSame(before: Ways, nodes: ReadonlySet<string>, nodesBefore: ReadonlySet<string>): boolean {
+    const isSame = this.#mesh === before.#mesh && this.#tunnelNumbers === before.#tunnelNumbers;
+    // What a gateway sends on is between others: a set of them that changed may be a way that it was not on.
+    if (this.isGateway || before.isGateway) return isSame && isSameSet(nodes, nodesBefore);
+    return isSame || [...nodes].every((node) => this.#told(node) === before.#told(node));
+  }
+
   /** The one before this switch on the way between two nodes. */
   before(from: string, to: string): TunnelEnd | undefined {
     const path = [from, ...this.#mesh.path(from, to)];
     const previous = path[path.indexOf(this.#node) - 1];
     return previous === undefined ? undefined : this.endOf(previous);
   }
+
+  get #tunnelNumbers(): string {
+    return this.#mesh
+      .portsOf(this.#node)
+      .map((port) => `${port} ${this.#ports.get(port)}`)
+      .join();
+  }
+
+  /** The way to a node and those from it in words, to be compared. */
+  #told(node: string): string {
+    return JSON.stringify([this.to(node), this.from(node)]);
+  }
+}
+
+function isSameSet(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  return one === other || (one.size === other.size && [...one].every((node) => other.has(node)));
 }

@@ -12,7 +12,7 @@ import { tenantOf } from '../forwarding/view.ts';
 import type { Overlay } from '../overlay.ts';
 import { CARRIED_SEC } from '../pipeline.ts';
 import { type AgedFlow, type CarriedConnection, carriedIn } from './carried-flows.ts';
-import { memberNames } from './members.ts';
+import { membership } from './members.ts';
 
 /** Asks a node's agent. */
 export type ConnectionsOf = (
@@ -21,7 +21,10 @@ export type ConnectionsOf = (
 ) => Promise<{ readonly connections: readonly GuestConnection[]; readonly left: number }>;
 
 export interface CarrierParts {
-  readonly overlay: Pick<Overlay, 'groups' | 'members' | 'bindings' | 'preparations' | 'connections'>;
+  readonly overlay: Pick<
+    Overlay,
+    'groups' | 'members' | 'guests' | 'bindings' | 'preparations' | 'connections' | 'setConnections'
+  >;
   readonly connectionsOf: ConnectionsOf;
   /** Other flows are wanted. Resolves when the switches have them. */
   readonly changed: () => Promise<void>;
@@ -98,16 +101,18 @@ export class ConnectionCarrier {
   }
 
   #isMember(owner: string): boolean {
-    return memberNames(this.#parts.overlay.groups).has(owner);
+    return membership(this.#parts.overlay.groups).has(owner);
   }
 
   /** Whose connection it is: of a guest that is at that node, or about to be. */
   #ownerAt(node: string, { tenant, mac }: CarriedConnection): string | undefined {
-    const { bindings, preparations } = this.#parts.overlay;
+    const { bindings, preparations, guests } = this.#parts.overlay;
     const isIts = (place: Binding): boolean =>
       place.node === node && tenantOf(place) === tenant && ethAddress(place.mac) === mac;
-    const place = [...bindings.values(), ...preparations.values()].find(isIts);
-    return place === undefined || !this.#isMember(place.owner) ? undefined : place.owner;
+    const placesOf = (owner: string): Binding[] =>
+      [bindings.get(owner), preparations.get(owner)].filter((place) => place !== undefined);
+    const found = [...guests.ownersAt(node)].find((owner) => placesOf(owner).some(isIts));
+    return found === undefined || !this.#isMember(found) ? undefined : found;
   }
 
   /** With those that came before and that its last switch has not seen yet. Answers whether there are any. */
@@ -117,7 +122,7 @@ export class ConnectionCarrier {
     const all = [...connections, ...(overlay.connections.get(owner) ?? [])];
     const known = new Map(all.map((connection) => [JSON.stringify(connection), connection]));
     if (known.size === 0) return false;
-    overlay.connections.set(owner, [...known.values()].slice(0, CONNECTIONS_MAX));
+    overlay.setConnections(owner, [...known.values()].slice(0, CONNECTIONS_MAX));
     this.#endLater(owner, forSec * 1_000);
     return true;
   }
@@ -129,7 +134,8 @@ export class ConnectionCarrier {
     before?.timer.cancel();
     const end = (): void => {
       this.#ends.delete(owner);
-      if (overlay.connections.delete(owner)) void changed();
+      overlay.setConnections(owner, []);
+      void changed();
     };
     this.#ends.set(owner, { atMs, timer: clock.setTimer(forMs, end) });
   }

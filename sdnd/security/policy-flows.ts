@@ -51,7 +51,7 @@ export function toMember(portNo: number): readonly Instruction[] {
   return zone === undefined ? [] : actAndGo(Table.trackIn, setField('reg1', portNo), setField('reg3', zone));
 }
 
-/** What is the same for all members of a switch. */
+/** What is the same for all members of a switch, where there are any. */
 export function judgeFlows(cookie: bigint): Flow[] {
   const lookUp = track({ field: 'reg3', bit: 0, bits: 16 }, Table.groupsIn);
   return [

@@ -31,6 +31,8 @@ interface Link {
 
 export class LinkStates {
   readonly #links = new Map<string, Link>();
+  /** The same by either end. */
+  readonly #byNode = new Map<string, Set<Link>>();
   readonly #inSession = new Set<string>();
 
   /** A node's agent is in session, and says all that it knows. Answers the links of which it judges anew. */
@@ -56,7 +58,11 @@ export class LinkStates {
   /** It is no member any more. */
   remove(node: string): void {
     this.#inSession.delete(node);
-    for (const [key, { nodes }] of this.#links) if (nodes.includes(node)) this.#links.delete(key);
+    for (const link of this.#linksOf(node)) {
+      this.#links.delete(keyOf(...link.nodes));
+      for (const end of link.nodes) this.#byNode.get(end)?.delete(link);
+    }
+    this.#byNode.delete(node);
   }
 
   /** Undefined when neither end ever spoke of it. */
@@ -70,15 +76,21 @@ export class LinkStates {
   }
 
   #linksOf(node: string): Link[] {
-    return [...this.#links.values()].filter(({ nodes }) => nodes.includes(node));
+    return [...(this.#byNode.get(node) ?? [])];
   }
 
   #tell(node: string, figures: LinkFigures): void {
     if (figures.peer === node) return;
     const key = keyOf(node, figures.peer);
-    const link = this.#links.get(key) ?? newLink(inOrder(node, figures.peer));
-    this.#links.set(key, link);
+    const link = this.#links.get(key) ?? this.#begin(key, inOrder(node, figures.peer));
     link.halves.set(node, figures);
+  }
+
+  #begin(key: string, nodes: Link['nodes']): Link {
+    const link = newLink(nodes);
+    this.#links.set(key, link);
+    for (const end of nodes) this.#byNode.set(end, (this.#byNode.get(end) ?? new Set()).add(link));
+    return link;
   }
 
   #judgeAll(node: string): LinkState[] {

@@ -7,15 +7,18 @@ import type { Log } from '../../common/log.ts';
 import type { MeshLink } from '../../wire/contracts/sdnd.ts';
 import type { NetworkTopology, ProbePeer, TopologyLink } from '../../wire/contracts/topology.ts';
 import type { OverlayView } from '../forwarding/view.ts';
+import type { Mesh } from '../mesh/mesh.ts';
 import { type LinkState, LinkStates } from './link-states.ts';
 import { measuredLinks } from './measured-links.ts';
 import type { LinkFigures } from './peer-link.ts';
-import { closeNodes, type Neighbours, probePeers, sharingNodes } from './probe-peers.ts';
+import { type Neighbours, ProbePlan, sharingNodes } from './probe-plan.ts';
 
 /** Changes of the overlay come in volleys; a new peer is probed so much later. */
 const TELL_AFTER_MS = 100;
 /** Latencies change all the time: the mesh hears of them together. Of a link that is down or up again it hears at once. */
 const MESH_AFTER_MS = 5_000;
+/** Agents that are told whom to probe in one go: of a thousand the last hears it two seconds later. */
+const TOLD_AT_ONCE = 50;
 
 export interface TopologyParts {
   readonly overlay: OverlayView & { readonly links: readonly MeshLink[] };
@@ -38,13 +41,23 @@ export class Topology {
   readonly #parts: TopologyParts;
   readonly #states = new LinkStates();
   readonly #sessions = new Map<string, Session>();
-  #members: ReadonlySet<string> = new Set();
+  #members: ReadonlySet<string>;
+  #mesh: Mesh;
+  #revision: number;
+  #plan: ProbePlan;
+  /** Nodes that are to be told, if there is something new. */
+  readonly #untold = new Set<string>();
   #tellTimer: Timer | undefined;
   #meshTimer: Timer | undefined;
   #isClosed = false;
 
   constructor(parts: TopologyParts) {
+    const { mesh, guests } = parts.overlay;
     this.#parts = parts;
+    this.#members = new Set(mesh.nodes.map(({ node }) => node));
+    this.#mesh = mesh;
+    this.#revision = guests.revision;
+    this.#plan = new ProbePlan(mesh, guests);
   }
 
   /** Resolves when the agent's session is over. */
@@ -57,7 +70,7 @@ export class Topology {
     const session: Session = { tell, told: undefined };
     this.#sessions.set(node, session);
     this.#take(this.#states.begin(node, all));
-    this.#tellPeers(new Map([[node, session]]));
+    this.#tellPeers(node, session);
     await ended(signal);
     // Another one may have begun before this one was seen to be over.
     if (this.#sessions.get(node) === session) {
@@ -77,14 +90,14 @@ export class Topology {
 
   /** Members, bindings or links are others now, or known. */
   overlayChanged(): void {
-    const members = new Set(this.#parts.overlay.mesh.nodes.map(({ node }) => node));
-    for (const node of this.#members) if (!members.has(node)) this.#forget(node);
-    this.#members = members;
-    this.#tellTimer ??= this.#parts.clock.setTimer(TELL_AFTER_MS, () => {
-      this.#tellTimer = undefined;
-      this.#tellPeers(this.#sessions);
-      this.#tellMesh();
-    });
+    const { mesh, guests } = this.#parts.overlay;
+    if (mesh !== this.#mesh || guests.revision !== this.#revision) {
+      if (mesh !== this.#mesh) this.#takeMembers(mesh);
+      this.#revision = guests.revision;
+      this.#plan = new ProbePlan(mesh, guests);
+      for (const node of this.#sessions.keys()) this.#untold.add(node);
+    } else if (this.#untold.size === 0) return;
+    this.#tellLater();
   }
 
   /** A node's switch has its flows now. */
@@ -94,9 +107,11 @@ export class Topology {
 
   get view(): NetworkTopology {
     const { mesh } = this.#parts.overlay;
-    const sharing = sharingNodes(this.#parts.overlay);
+    const sharing = sharingNodes(this.#parts.overlay.guests);
     const nodes = mesh.nodes.map(({ node }) => ({ node, reports: this.#sessions.has(node) }));
-    const pairs = [...sharing].flatMap(([a, others]) => [...others].filter((b) => a < b).map((b) => [a, b] as const));
+    const pairs = [...sharing].flatMap(([a, others]) =>
+      [...others].filter((b) => a < b && this.#plan.isClose(a, b)).map((b) => [a, b] as const),
+    );
     const states = new Map(pairs.map((pair) => [pair.join(' '), unmeasured(pair)]));
     for (const state of this.#states.all) states.set(state.nodes.join(' '), state);
     const links = [...states.values()]
@@ -118,21 +133,46 @@ export class Topology {
     return { a, b, ...state, isShared: sharing.get(a)?.has(b) === true, via };
   }
 
+  #takeMembers(mesh: Mesh): void {
+    const members = new Set(mesh.nodes.map(({ node }) => node));
+    for (const node of this.#members) if (!members.has(node)) this.#forget(node);
+    this.#members = members;
+    this.#mesh = mesh;
+  }
+
   #forget(node: string): void {
     this.#states.remove(node);
     if (this.#sessions.has(node)) this.#states.begin(node, []);
   }
 
-  #tellPeers(sessions: ReadonlyMap<string, Session>): void {
-    if (this.#parts.waits()) return;
-    const { mesh } = this.#parts.overlay;
-    const close = closeNodes(mesh, sharingNodes(this.#parts.overlay));
-    for (const [node, session] of sessions) {
-      const peers = probePeers(mesh, node, close);
-      if (isDeepStrictEqual(peers, session.told)) continue;
-      session.told = peers;
-      session.tell(peers);
+  #tellLater(): void {
+    this.#tellTimer ??= this.#parts.clock.setTimer(TELL_AFTER_MS, () => {
+      this.#tellTimer = undefined;
+      this.#tellSome();
+    });
+  }
+
+  // While all is being told they wait: `overlayChanged` is called at the end of that.
+  #tellSome(): void {
+    const isToWait = this.#parts.waits();
+    for (const node of isToWait ? [] : [...this.#untold].slice(0, TOLD_AT_ONCE)) {
+      this.#untold.delete(node);
+      const session = this.#sessions.get(node);
+      if (session !== undefined) this.#tellPeers(node, session);
     }
+    if (this.#untold.size > 0 && !isToWait) this.#tellLater();
+    else this.#tellMesh();
+  }
+
+  #tellPeers(node: string, session: Session): void {
+    if (this.#parts.waits()) {
+      this.#untold.add(node);
+      return;
+    }
+    const peers = this.#plan.peersOf(node);
+    if (isDeepStrictEqual(peers, session.told)) return;
+    session.told = peers;
+    session.tell(peers);
   }
 
   #take(changed: readonly LinkState[]): void {

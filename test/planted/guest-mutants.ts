@@ -5,15 +5,15 @@ export const GUEST_MUTANTS: readonly Mutant[] = [
   {
     name: 'agents are told of guests by a controller that does not know all of them yet',
     room: 'sdnd/controller.ts',
-    find: 'if (this.#isTold) this.#agents.tell();',
-    replace: 'this.#agents.tell();',
+    find: 'if (this.#isTold) this.#agents.tell(touched);',
+    replace: 'this.#agents.tell(touched);',
     by: 'unit/sdnd/agent-teller',
   },
   {
     name: 'an agent is told of tenants that have no port there',
     room: 'sdnd/agent-teller.ts',
-    find: 'news.filter(({ tenant }) => tenants.get(node)?.has(tenant))',
-    replace: 'news.filter(({ tenant }) => tenants.get(node)?.has(tenant) !== (tenant < 0))',
+    find: 'networks.filter(({ tenant }) => tenants.has(tenant))',
+    replace: 'networks.filter(({ tenant }) => tenants.has(tenant) !== (tenant < 0))',
     by: 'unit/sdnd/agent-teller',
   },
   {
@@ -25,9 +25,9 @@ export const GUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'where a guest is about to be its network is not told of',
-    room: 'sdnd/agent-teller.ts',
-    find: 'of [bindings, preparations, departures]',
-    replace: 'of [bindings, departures]',
+    room: 'sdnd/forwarding/guest-index.ts',
+    find: '[guest.binding, guest.prepared, guest.departed]',
+    replace: '[guest.binding, guest.departed]',
     by: 'unit/sdnd/agent-teller',
   },
   {

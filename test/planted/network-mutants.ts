@@ -57,7 +57,14 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     name: 'a switch holds the guests of every tenant',
     room: 'sdnd/forwarding/guest.ts',
     find: '.filter(({ nodes, isHere }) => isHere || isOnAnyWay(ways, nodes))',
-    replace: '.filter(({ nodes, isHere }) => isHere || nodes.size > 0 || isOnAnyWay(ways, nodes))',
+    replace: '',
+    and: [
+      {
+        room: 'sdnd/forwarding/guest.ts',
+        find: 'ways.isGateway ? guests.tenants : new Set(',
+        replace: 'exits.length >= 0 ? guests.tenants : new Set(',
+      },
+    ],
     by: 'sim/net',
   },
   {
@@ -197,8 +204,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: "a node forgets a tenant's guests while only their way out is there",
     room: 'sdnd/forwarding/guest.ts',
-    find: 'if (network?.egress !== undefined) nodes.add(network.egress.node);',
-    replace: '',
+    find: 'withExit(told.nodes, network?.egress?.node)',
+    replace: 'told.nodes',
     by: 'sim/net',
   },
   {
@@ -247,5 +254,26 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     find: 'arpOp: ARP_REQUEST, arpTpa: address };',
     replace: 'arpOp: ARP_REQUEST };',
     by: EGRESS,
+  },
+  {
+    name: 'a switch is not told of a guest that is as it was, but has another port',
+    room: 'sdnd/forwarding/scene.ts',
+    find: 'const isSamePorts = this.#view.ports === before.#view.ports;',
+    replace: 'const isSamePorts = this.#view.ports.size > 0;',
+    by: 'unit/sdnd/scene',
+  },
+  {
+    name: 'what a gateway sends on is not looked at again when its tenant comes to another node',
+    room: 'sdnd/forwarding/ways.ts',
+    find: 'return isSame && isSameSet(nodes, nodesBefore);',
+    replace: 'return isSame;',
+    by: 'unit/sdnd/scene',
+  },
+  {
+    name: 'a node that a guest has left is not brought up to date',
+    room: 'sdnd/guest-register.ts',
+    find: 'this.#touch(owner, networks);\n    this.index',
+    replace: 'this.index',
+    by: 'unit/sdnd/scene',
   },
 ];

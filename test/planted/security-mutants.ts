@@ -49,10 +49,10 @@ export const SECURITY_MUTANTS: readonly Mutant[] = [
     by: JUDGED,
   },
   {
-    name: 'a group lets in who has the address of its member in another network',
+    name: 'a group lets in all of its network once it has a member anywhere',
     room: 'sdnd/security/member-flows.ts',
-    find: 'return bound.filter((binding) => tenantOf(binding) === guest.tenant);',
-    replace: 'return bound.filter((binding) => tenantOf(binding) > 0);',
+    find: 'groups.membersOf(name).flatMap((member) => guests.get(member)?.binding ?? [])',
+    replace: 'groups.membersOf(name).flatMap(() => [...guests.values()].map(({ binding }) => binding))',
     by: JUDGED,
   },
   {
@@ -93,7 +93,7 @@ export const SECURITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'connections that came with their guest are never forgotten',
     room: 'sdnd/security/connection-carrier.ts',
-    find: 'if (overlay.connections.delete(owner)) void changed();',
+    find: 'overlay.setConnections(owner, []);\n      void changed();',
     replace: '',
     by: CONNECTIONS,
   },

@@ -1,9 +1,10 @@
-// The controller's side of the simulated network: the real overlay and the real wanted flows of each switch, whose
-// differences wait as flow-mods, in the order of their session, until the world lets them arrive.
+// The controller's side of the simulated network: the real overlay and the real scenes of each switch, whose differences wait as
+// flow-mods, in the order of their session, until the world lets them arrive. What a switch is sent follows from what changed
+// since its last scene; that it is what a comparison of all its flows would say is looked at each time.
 import type { FlowMod } from '@openflow/ofp';
-import { type Flow, flowsByKey } from '../../sdnd/flow.ts';
-import { diffFlows, flowMods } from '../../sdnd/flow-diff.ts';
-import { wantedFlows } from '../../sdnd/forwarding/wanted-flows.ts';
+import { type Flow, flowEffect, flowKey, flowsByKey } from '../../sdnd/flow.ts';
+import { diffFlows, type FlowDiff, flowMods } from '../../sdnd/flow-diff.ts';
+import { Scene } from '../../sdnd/forwarding/scene.ts';
 import { Overlay } from '../../sdnd/overlay.ts';
 import type { OverlayRecord } from '../../sdnd/overlay-record.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
@@ -15,12 +16,18 @@ export interface Outstanding {
   readonly mod: FlowMod;
 }
 
+/** What a switch has once everything has arrived, and what that follows from. */
+interface Believed {
+  readonly scene: Scene;
+  readonly flows: ReadonlyMap<string, Flow>;
+  readonly portsText: string;
+}
+
 export class NetControl {
   readonly overlay = new Overlay();
   readonly #ports: (node: string) => ReadonlyMap<string, number>;
   readonly #switches: readonly SimSwitch[];
-  /** What each switch has once everything has arrived, as the controller knows it. */
-  readonly #believed = new Map<string, ReadonlyMap<string, Flow>>();
+  readonly #believed = new Map<string, Believed>();
   readonly #queues = new Map<string, FlowMod[]>();
 
   constructor(switches: readonly SimSwitch[], ports: (node: string) => ReadonlyMap<string, number>) {
@@ -54,15 +61,39 @@ export class NetControl {
     return this.overlay.bindings.get(owner);
   }
 
-  /** Sends each switch what it lacks. */
+  /** Sends each switch what it lacks. A switch that nobody said is touched must lack nothing, unless its ports are others. */
   update(): void {
+    const touched = this.overlay.takeTouched();
     for (const { node } of this.#switches) {
-      const flows = wantedFlows(this.overlay, { node, ports: this.#ports(node) });
-      const wanted = flowsByKey(flows);
-      if (wanted.size !== flows.length) throw new Error(`${node} is to have two flows of one key`);
-      const diff = diffFlows(wanted, this.#believed.get(node) ?? new Map());
-      this.#believed.set(node, wanted);
-      this.#queues.get(node)?.push(...flowMods(diff));
+      const isTouched = touched === 'all' || touched.has(node) || this.overlay.mesh.isGateway(node);
+      this.#updateOne(node, isTouched);
     }
   }
+
+  #updateOne(node: string, isTouched: boolean): void {
+    const before = this.#believed.get(node);
+    const ports = new Map(this.#ports(node));
+    const scene = new Scene(this.overlay, { node, ports });
+    const all = scene.flows();
+    const flows = flowsByKey(all);
+    if (flows.size !== all.length) throw new Error(`${node} is to have two flows of one key`);
+    const whole = diffFlows(flows, before?.flows ?? new Map());
+    const changed = before === undefined ? { before: [], now: all } : scene.since(before.scene);
+    const diff = diffFlows(flowsByKey(changed.now), flowsByKey(changed.before));
+    const [due, sent] = [wordsOf(whole), wordsOf(diff)];
+    if (due !== sent) throw new Error(`${node} is sent\n${sent}\nand lacks\n${due}`);
+    const portsText = JSON.stringify([...ports]);
+    const isSamePorts = portsText === before?.portsText;
+    if (!isTouched && isSamePorts && sent !== '') throw new Error(`nobody says that ${node} lacks\n${sent}`);
+    this.#believed.set(node, { scene, flows, portsText });
+    this.#queues.get(node)?.push(...flowMods(diff));
+  }
+}
+/** To be compared: in no order. */
+function wordsOf({ puts, removals }: FlowDiff): string {
+  const words = [
+    ...puts.map((flow) => `put ${flowKey(flow)} ${flowEffect(flow)}`),
+    ...removals.map((flow) => `remove ${flowKey(flow)}`),
+  ];
+  return words.sort().join('\n');
 }

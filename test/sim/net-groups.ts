@@ -111,7 +111,7 @@ export class GroupStory {
     world.turn(guest.owner, to, true);
     control.command(control.overlay.complete(migration));
     const old = control.overlay.connections.get(guest.owner) ?? [];
-    control.overlay.connections.set(guest.owner, [...old, ...world.at(from).remembered(zone)]);
+    control.overlay.setConnections(guest.owner, [...old, ...world.at(from).remembered(zone)]);
     control.update();
     arrive(world, this.#draw, NOTHING);
     world.detach(guest, from);
@@ -123,7 +123,7 @@ export class GroupStory {
       this.#onwardComes(connection);
       this.#answerComes(connection);
     }
-    control.overlay.connections.delete(guest.owner);
+    control.overlay.setConnections(guest.owner, []);
     control.update();
     arrive(world, this.#draw, NOTHING);
     if (this.#draw.chance(0.5)) this.#changeUnder(kept);

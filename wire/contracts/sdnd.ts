@@ -15,6 +15,8 @@ const Empty = Type.Object({});
 const Count = Type.Integer({ minimum: 0 });
 /** 21 bits: a tunnel id has 24, of which 3 are the hop budget (SOUNDNESS C1). */
 const TENANT_MAX = 0x1f_ffff;
+/** In one answer: some 3 MB, of 8 that a record may take. */
+export const BINDINGS_TOLD_MAX = 20_000;
 /** Underlay networks that one node is in. */
 const FEET_MAX = 8;
 
@@ -127,8 +129,19 @@ export const sdndContract = contract('sdnd', {
   'links.show': method(['controller'], Empty, NetworkTopology),
   'binding.set': method(['controller'], Type.Object({ binding: Binding }), Empty),
   'binding.remove': method(['controller'], Type.Object({ owner: Name }), Empty),
-  /** `term` is this controller's: it rises at each of its starts. */
-  'binding.list': method(['controller'], Empty, Type.Object({ bindings: Type.Array(Binding), term: Count })),
+  /**
+   * As many as one answer takes, after the first `from` of them; `isMore`: there are others. `term` is this controller's: it
+   * rises at each of its starts.
+   */
+  'binding.list': method(
+    ['controller'],
+    Type.Object({ from: Type.Optional(Count) }),
+    Type.Object({
+      bindings: Type.Array(Binding, { maxItems: BINDINGS_TOLD_MAX }),
+      isMore: Type.Boolean(),
+      term: Count,
+    }),
+  ),
   /**
    * Under this term the orchestrator has told every binding and every migration that is prepared and not over. From then
    * on flows of a known guest's past are taken out without waiting (SOUNDNESS C4). Repeating it is safe.

@@ -1,5 +1,6 @@
 // The overlay's controller of `bench overlay-scale`, a process of its own: the parts of `sdnd/main.ts` with a unix socket for its
 // switches in the place of TLS, and with agents that only count what they are told.
+import { rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { realClock } from '../../../common/clock.ts';
@@ -81,6 +82,8 @@ async function begin(): Promise<ReturnType<ControllerSeat['handlers']>> {
   });
   seat.beginAlone();
   const handlers = seat.handlers();
+  // A controller that was killed has left it.
+  await rm(socketPath, { force: true });
   createServer((socket) => accept(seat, socket)).listen({ path: socketPath, backlog: BACKLOG });
   for (const { node } of overlay.members) joinAgent(handlers, node);
   await handlers['state.told']({ term: overlay.term }, context);

@@ -184,7 +184,7 @@ export class FakeCluster implements Cluster {
     this.sdnd = new FakeDaemon('sdnd', this.heard, {
       'binding.set': nothing,
       'binding.remove': nothing,
-      'binding.list': () => ({ bindings: [], term: 1 }),
+      'binding.list': () => ({ bindings: [], isMore: false, term: 1 }),
       'networks.set': nothing,
       'groups.set': nothing,
       'state.told': nothing,

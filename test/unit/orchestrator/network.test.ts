@@ -16,7 +16,7 @@ test.before.each(async (context) => {
   const stand = await ControlStand.open();
   const told: string[] = [];
   const { answers } = stand.cluster.sdnd;
-  answers['binding.list'] = () => ({ bindings: [], term: 7 });
+  answers['binding.list'] = () => ({ bindings: [], isMore: false, term: 7 });
   answers['networks.set'] = ({ networks }) => {
     told.push(
       ...networks.map(({ tenant, name, subnets: [one] }) =>
@@ -151,6 +151,31 @@ test('who goes or moves while others are told is not told as it was', async ({ s
   };
   await network.repeat();
   assert.equal(told, [NETWORK, 'bound web alpha tap0 1', 'bound moved beta eth1 2', 'all in term 7']);
+});
+
+test('what it knows comes in parts, and from the beginning again when it was restarted in between', async ({
+  stand,
+  told,
+}) => {
+  const { answers } = stand.cluster.sdnd;
+  const known = (owner: string): Binding => ({
+    owner,
+    mac: '02:88:00:00:00:99',
+    ip: '10.88.0.99',
+    node: 'alpha',
+    port: 'tap9',
+    epoch: 9,
+  });
+  const asked: (number | undefined)[] = [];
+  const terms = [7, 8, 8, 8];
+  answers['binding.list'] = ({ from }) => {
+    asked.push(from);
+    const term = terms[asked.length - 1] ?? 8;
+    return { bindings: [known(from === undefined ? 'other' : 'web')], isMore: from === undefined, term };
+  };
+  await stand.control.network.repeat();
+  assert.equal(asked, [undefined, 1, undefined, 1]);
+  assert.equal(told, [NETWORK, 'all in term 8']);
 });
 
 test.run();

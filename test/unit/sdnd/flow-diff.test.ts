@@ -13,7 +13,7 @@ import {
 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
+import { type Flow, flowEffect, flowsByKey, hasSameEffect } from '../../../sdnd/flow.ts';
 import { describeDiff, diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
 import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { closeGate, gateFlows, openGate } from '../../../sdnd/gate.ts';
@@ -90,6 +90,22 @@ test('another action, goto, cookie, mask or priority is a difference', () => {
       ['add', 'delete-strict'],
     );
   }
+});
+
+test('two effects are the same when their texts are, whatever differs', () => {
+  const random = new Random(6);
+  const view = viewOf(randomBindings(random), [bindingOf('g0', 'n1', 2)]);
+  const flows = NODES.flatMap((node) => wantedFlows(view, { node, ports: portsOf(node) }));
+  const others = [...flows.map(told), ...flows.map((one) => ({ ...one, hardTimeoutSec: 5 }))];
+  let same = 0;
+  for (const one of flows) {
+    for (const other of others) {
+      const isSame = flowEffect(one) === flowEffect(other);
+      assert.is(hasSameEffect(one, other), isSame, `${flowEffect(one)} and ${flowEffect(other)}`);
+      same += Number(isSame);
+    }
+  }
+  assert.ok(same >= flows.length && same < (flows.length * others.length) / 2);
 });
 
 test('adds come before deletes, later tables are filled first and emptied last', () => {

@@ -175,6 +175,15 @@ test('flows come in several messages and are joined', () => {
   assert.ok(filtered?.kind === 'flows' && filtered.flows.length === 3);
 });
 
+test('entries are counted by whose they are, without being told', () => {
+  const peer = new CodecSwitch();
+  const { session } = ready(peer);
+  const mods = [1, 2, 3, 4, 5].map((priority) => flowMod({ command: 'add', priority, cookie: BigInt(priority % 2) }));
+  talk(session, peer, session.apply(mods, 0).events);
+  const some = session.countFlows({ cookie: 1n, cookieMask: 1n }, 0);
+  assert.equal(talk(session, peer, some.events), [{ kind: 'counted', operation: some.operation, count: 3 }]);
+});
+
 test('refusals are told with the operation that they belong to', () => {
   const peer = new CodecSwitch();
   const { session } = ready(peer);

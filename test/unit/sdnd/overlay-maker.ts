@@ -2,6 +2,7 @@
 import { ethAddress, ipv4 } from '@openflow/ofp';
 import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
+import { GuestIndex } from '../../../sdnd/forwarding/guest-index.ts';
 import { routedIpv6 } from '../../../sdnd/forwarding/ipv6-addresses.ts';
 import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
 import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
@@ -9,6 +10,7 @@ import { gateFlows } from '../../../sdnd/gate.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import { AGENT_PORT_FIRST, TUNNEL_PORT_NAME } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
+import type { GuestConnection } from '../../../wire/contracts/security-groups.ts';
 import type { Random } from '../openflow/random.ts';
 import type { Frame, MeshNode } from './table-walk.ts';
 
@@ -48,17 +50,28 @@ export function viewOf(
   bindings: readonly Binding[],
   preparations: readonly Binding[] = [],
   departures: readonly Binding[] = [],
+  carried: ReadonlyMap<string, readonly GuestConnection[]> = new Map(),
 ): OverlayView {
+  const [prepared, departed] = [byOwner(preparations), byOwner(departures)];
+  const guests = new GuestIndex();
+  for (const binding of bindings) {
+    const { owner } = binding;
+    const places = { binding, prepared: prepared.get(owner), departed: departed.get(owner) };
+    guests.set(owner, { ...places, connections: carried.get(owner) ?? [] });
+  }
   return {
     incarnation: 1,
     mesh: new Mesh(NODES.map((node) => ({ node, feet: [{ underlay: 'mesh', inner: addressOf(node) }] }))),
     networks: [NETWORK],
-    bindings: new Map(bindings.map((binding) => [binding.owner, binding])),
-    preparations: new Map(preparations.map((binding) => [binding.owner, binding])),
-    departures: new Map(departures.map((binding) => [binding.owner, binding])),
+    bindings: byOwner(bindings),
+    preparations: prepared,
+    guests,
     groups: [],
-    connections: new Map(),
   };
+}
+
+function byOwner(bindings: readonly Binding[]): Map<string, Binding> {
+  return new Map(bindings.map((binding) => [binding.owner, binding]));
 }
 
 /** Some guests at random nodes. */

@@ -98,6 +98,7 @@ export class CodecSwitch {
         return [this.#asked(message, xid)];
       case 'multipart-request':
         if (message.part === 'port-desc') return this.#portDesc();
+        if (message.part === 'aggregate') return [this.#count(message.cookie, message.cookieMask)];
         return message.part === 'flow' ? this.#flowStats(message.cookie, message.cookieMask) : [];
       case 'flow-mod':
         if (this.role === 'slave') return [refusal(BAD_REQUEST, IS_SLAVE, message, xid)];
@@ -136,8 +137,17 @@ export class CodecSwitch {
     ];
   }
 
+  #count(cookie: bigint, cookieMask: bigint): Message {
+    const flowCount = this.#statsOf(cookie, cookieMask).length;
+    return { type: 'multipart-reply', part: 'aggregate', more: false, packetCount: 0n, byteCount: 0n, flowCount };
+  }
+
+  #statsOf(cookie: bigint, cookieMask: bigint): FlowStats[] {
+    return this.stats().filter((flow) => (flow.cookie & cookieMask) === (cookie & cookieMask));
+  }
+
   #flowStats(cookie: bigint, cookieMask: bigint): Message[] {
-    const stats = this.stats().filter((flow) => (flow.cookie & cookieMask) === (cookie & cookieMask));
+    const stats = this.#statsOf(cookie, cookieMask);
     const messages: Message[] = [];
     for (let at = 0; at === 0 || at < stats.length; at += this.flowsPerReply) {
       const more = at + this.flowsPerReply < stats.length;

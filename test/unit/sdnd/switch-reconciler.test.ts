@@ -7,7 +7,8 @@ import { OperationError } from '../../../common/errors.ts';
 import type { Flow } from '../../../sdnd/flow.ts';
 import { gateFlows } from '../../../sdnd/gate.ts';
 import { forgetZone } from '../../../sdnd/security/forget-zone.ts';
-import { type SwitchConnection, SwitchReconciler } from '../../../sdnd/switch-reconciler.ts';
+import { type SwitchConnection, SwitchReconciler, type Wanted } from '../../../sdnd/switch-reconciler.ts';
+import { SwitchWatch } from '../../../sdnd/switch-watch.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
 
@@ -21,17 +22,25 @@ function flowsTo(count: number): Flow[] {
   return Array.from({ length: count }, (_, number) => flowNo(number));
 }
 
+function wantedOf(flows: readonly Flow[]): Wanted {
+  return { flows: () => flows, since: (before) => ({ before: before.flows(), now: flows }) };
+}
+
 class Fixture implements SwitchConnection {
   readonly peer = new CodecSwitch();
   readonly clock = new TurnedClock();
   wanted: readonly Flow[] | undefined = flowsTo(3);
   reads = 0;
+  counts = 0;
+  /** Of all switches together. */
+  entries = 0;
   mods: string[] = [];
   said: Message[] = [];
   isLost = false;
   isPast: (flow: Flow) => boolean = () => false;
-  readonly reconciler = new SwitchReconciler('alpha', () => this.wanted, {
+  readonly reconciler = new SwitchReconciler('alpha', () => this.wanted && wantedOf(this.wanted), {
     past: () => this.isPast,
+    watch: new SwitchWatch(this.clock, () => this.entries),
     clock: this.clock,
     log,
   });
@@ -40,6 +49,12 @@ class Fixture implements SwitchConnection {
     await this.#work();
     this.reads += 1;
     return this.peer.stats();
+  }
+
+  async countFlows(): Promise<number> {
+    await this.#work();
+    this.counts += 1;
+    return this.peer.flows.size;
   }
 
   async apply(mods: readonly FlowMod[]): Promise<void> {
@@ -69,7 +84,7 @@ class Fixture implements SwitchConnection {
   /** Time passes and everything that it starts is finished. */
   async pass(ms: number): Promise<void> {
     this.clock.turn(ms);
-    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    for (let turn = 0; turn < 60; turn++) await Promise.resolve();
   }
 }
 
@@ -161,6 +176,25 @@ test('what changed by hand is told and mended by the next look', async () => {
   assert.equal((await fixture.reconciler.verify()).differences, []);
 });
 
+test('where there are too many entries to read them all each time, lost ones are noticed by their number', async () => {
+  const fixture = new Fixture();
+  await fixture.reconciler.connect(fixture, []);
+  fixture.sent();
+  fixture.entries = 1_000_000;
+  await fixture.pass(2_500);
+  assert.equal([fixture.reads, fixture.counts], [1, 1]);
+  fixture.peer.flows.clear();
+  fixture.install(...flowsTo(2));
+  await fixture.pass(2_500);
+  assert.equal(fixture.sent(), ['add 3']);
+  fixture.peer.flows.clear();
+  fixture.install(...flowsTo(2), flowNo(20));
+  for (let passedMs = 0; passedMs < 45_000; passedMs += 2_500) await fixture.pass(2_500);
+  assert.equal(fixture.sent(), [], 'as many as there should be');
+  for (let passedMs = 0; passedMs < 5_000; passedMs += 2_500) await fixture.pass(2_500);
+  assert.equal(fixture.sent(), ['add 3', 'delete-strict 21']);
+});
+
 test("an agent's flows are not the controller's business", async () => {
   const fixture = new Fixture();
   fixture.install(...gateFlows(4096));
@@ -182,6 +216,21 @@ test('many flows that nobody explains are kept for ten minutes, new ones are add
   await fixture.pass(61_000);
   assert.is(fixture.sent().length, 19);
   assert.is(fixture.peer.flows.size, 2);
+});
+
+test('a switch that keeps what nobody explains is not read again for each change; what is wanted of it stands there', async () => {
+  const fixture = new Fixture();
+  fixture.install(...flowsTo(20));
+  fixture.wanted = [flowNo(0)];
+  await fixture.reconciler.connect(fixture, []);
+  fixture.wanted = [flowNo(0), flowNo(5), flowNo(30)];
+  await fixture.reconciler.update();
+  assert.equal(fixture.sent(), ['add 31']);
+  fixture.isPast = () => true;
+  await fixture.reconciler.update();
+  assert.is(fixture.sent().length, 18);
+  assert.is(fixture.reads, 1);
+  assert.is(fixture.reconciler.flows, fixture.peer.flows.size);
 });
 
 test('of many flows that were never wanted here those of the known past go at once, the others wait', async () => {
@@ -243,11 +292,13 @@ test('before anything is wanted a switch is not read, however much is told; then
 test('a fault in what is wanted while the switch is away ends no comparison', async () => {
   const fixture = new Fixture();
   let isFaulty = true;
-  const wanted = (): readonly Flow[] => {
+  const wanted = (): Wanted => {
     if (isFaulty) throw new RangeError('no such address');
-    return flowsTo(3);
+    return wantedOf(flowsTo(3));
   };
-  const reconciler = new SwitchReconciler('alpha', wanted, { past: () => () => false, clock: fixture.clock, log });
+  const watch = new SwitchWatch(fixture.clock, () => 0);
+  const past = () => () => false;
+  const reconciler = new SwitchReconciler('alpha', wanted, { past, watch, clock: fixture.clock, log });
   await reconciler.update();
   isFaulty = false;
   await reconciler.connect(fixture, []);

@@ -35,7 +35,7 @@ test('connections are read back out of the entries for the answers on them, as t
       to: { address: 'fe80:0:0:0:0:0:0:9', port: 2 },
     },
   ];
-  const view = { ...viewOf([GUEST]), groups: GROUPS, connections: new Map([['g0', connections]]) };
+  const view = { ...viewOf([GUEST], [], [], new Map([['g0', connections]])), groups: GROUPS };
   const flows = wantedFlows(view, { node: 'n0', ports: portsOf('n0') });
   const carried = carriedIn(flows.map((flow) => ({ ...flow, durationSec: 100 })));
   assert.equal(

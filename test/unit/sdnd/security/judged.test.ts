@@ -62,8 +62,8 @@ test('on a connection that came with its guest the far end may speak first, but 
     from: { address: WEB.ip, port: SOURCE },
     to: { address: ASKER.ip, port: HTTP },
   };
-  const connections = new Map([['g1', [connection]]]);
-  const one = new OneSwitch('n0', judged([], { connections }));
+  const { guests } = viewOf([ASKER, WEB, OTHER], [], [], new Map([['g1', [connection]]]));
+  const one = new OneSwitch('n0', judged([], { guests }));
   const pushed = frame(ASKER, HTTP, WEB, SOURCE);
   assert.equal(one.opens(pushed), []);
   assert.is(one.goesOn(pushed).length, 1);
@@ -72,21 +72,21 @@ test('on a connection that came with its guest the far end may speak first, but 
   one.update(judged([OUT]));
   assert.is(one.goesOn(onward).length, 1);
   assert.is(one.goesOn(pushed).length, 1, 'the switch has seen it by now');
-  const late = new OneSwitch('n0', judged([], { connections }));
+  const late = new OneSwitch('n0', judged([], { guests }));
   late.pass(1_000 * CARRIED_SEC);
   assert.equal(late.goesOn(pushed), [], 'nothing was heard of it for long');
 });
 
 test("a group as the other end is its members in the guest's own network", () => {
   const namesake = { ...bindingOf('g3', 'n0'), ip: ASKER.ip, tenant: 2 };
-  const { bindings } = viewOf([ASKER, WEB, namesake]);
+  const { bindings, guests } = viewOf([ASKER, WEB, namesake]);
   const fromDb: SecurityRule = { direction: 'ingress', ethertype: 'IPv4', protocol: 'any', remoteGroup: 'db' };
   const comes = (member: string): number => {
     const groups = [
       { name: 'web', rules: [fromDb], members: ['g1'] },
       { name: 'db', rules: [OUT], members: [member] },
     ];
-    return new OneSwitch('n0', judged([], { bindings, groups })).opens(ASKED).length;
+    return new OneSwitch('n0', judged([], { bindings, guests, groups })).opens(ASKED).length;
   };
   assert.equal([comes('g0'), comes('g3')], [1, 0]);
 });
