@@ -1,6 +1,6 @@
 // A flow entry as both sides of a comparison hold it, and what makes two of them the same. Never a message: turning
 // differences into flow-mods is the room `flow-diff`.
-import type { Instruction, Match } from '@openflow/ofp';
+import type { Action, Instruction, Match } from '@openflow/ofp';
 import { PortNumber } from '@openflow/ofp';
 
 /** A flow entry without its counters: `FlowStats` of a switch is one. */
@@ -27,7 +27,7 @@ export function flowEffect({ cookie, instructions, hardTimeoutSec = 0 }: Flow): 
 /** The same without the text: of millions of entries that are compared nearly all are as they should be. */
 export function hasSameEffect(one: Flow, other: Flow): boolean {
   const isOfOneWriter = one.cookie === other.cookie && (one.hardTimeoutSec ?? 0) === (other.hardTimeoutSec ?? 0);
-  return isOfOneWriter && isSame(one.instructions, other.instructions);
+  return isOfOneWriter && areSame(one.instructions, other.instructions, isSameInstruction);
 }
 
 type Parts = Readonly<Record<string, unknown>>;
@@ -55,17 +55,31 @@ function canonical(value: unknown): string {
   return `{${text}}`;
 }
 
-function isSame(one: unknown, other: unknown): boolean {
-  if (one === other) return true;
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
-  if (Array.isArray(one))
-    return Array.isArray(other) && one.length === other.length && one.every((part, at) => isSame(part, other[at]));
-  if (!hasParts(one) || !hasParts(other) || Array.isArray(other)) return canonical(one) === canonical(other);
-  for (const name in one) {
-    if (!isSame(one[name], other[name]) && !(name === 'maxBytes' && isElsewhere(one))) return false;
+function areSame<T>(some: readonly T[], others: readonly T[], isSame: (one: T, other: T) => boolean): boolean {
+  if (some.length !== others.length) return false;
+  return some.every((one, at) => {
+    const other = others[at];
+    return other !== undefined && isSame(one, other);
+  });
+}
+
+function isSameInstruction(one: Instruction, other: Instruction): boolean {
+  if (one.type !== other.type) return false;
+  if (one.type === 'goto-table' && other.type === 'goto-table') return one.tableId === other.tableId;
+  if ('actions' in one && 'actions' in other) return areSame(one.actions, other.actions, isSameAction);
+  return canonical(one) === canonical(other);
+}
+
+// Those that nearly all entries are made of are compared as they are, the others by their text.
+function isSameAction(one: Action, other: Action): boolean {
+  if (one.type !== other.type) return false;
+  if (one.type === 'set-field' && other.type === 'set-field')
+    return one.field === other.field && one.value === other.value;
+  if (one.type === 'nx-reg-move' && other.type === 'nx-reg-move') {
+    const isSameBits = one.fromBit === other.fromBit && one.toBit === other.toBit && one.bits === other.bits;
+    return isSameBits && one.from === other.from && one.to === other.to;
   }
-  for (const name in other) if (one[name] === undefined && other[name] !== undefined) return false;
-  return true;
+  return canonical(one) === canonical(other);
 }
 
 function hasParts(value: object): value is Parts {

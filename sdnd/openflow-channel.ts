@@ -180,9 +180,13 @@ export class OpenFlowChannel {
   }
 
   #tickLater(): Timer {
+    const dueMs = this.#clock.nowMs() + TICK_MS;
     return this.#clock.setTimer(TICK_MS, () => {
+      const nowMs = this.#clock.nowMs();
+      // What came meanwhile lies unread: that nobody looked here is no silence of the switch.
+      this.#session.excuse(nowMs - dueMs);
       this.#timer = this.#tickLater();
-      this.#handle(this.#session.tick(this.#clock.nowMs()));
+      this.#handle(this.#session.tick(nowMs));
     });
   }
 }

@@ -29,6 +29,8 @@ export class SwitchWatch {
 
   /** Whether all entries of a switch that were read then are to be read again: at each look, unless there are too many in all. */
   isDue(readAtMs: number): boolean {
+    // Who was never compared comes first.
+    if (this.#waiting.length > 0) return false;
     const everyMs = (1_000 * this.#entries()) / ENTRIES_PER_SECOND;
     return this.#clock.nowMs() - readAtMs >= everyMs - LOOK_EVERY_MS / 2;
   }

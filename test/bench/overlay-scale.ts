@@ -9,14 +9,13 @@ import { realDisk } from '../../common/disk.ts';
 import { OperationError } from '../../common/errors.ts';
 import { Journal } from '../../common/journal.ts';
 import { jsonText, writeJsonFile } from '../../common/json-file.ts';
-import { formatBytes, formatMs, type ProgressLine } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatBytes, type ProgressLine } from '../../common/progress.ts';
 import { OverlayRecord } from '../../sdnd/overlay-record.ts';
-import { median } from './median.ts';
 import { BenchProcess } from './scale/bench-process.ts';
 import type { ControllerAnswers, ControllerFigures, ControllerQuestion } from './scale/controller-program.ts';
 import { OverlayPlan, type OverlayShape, type PlannedMove } from './scale/overlay-plan.ts';
-import type { SwitchesAnswers, SwitchesFigures, SwitchesQuestion } from './scale/switches-program.ts';
+import { describe, goalsOf, type MoveResult, type Phase, type Result, tell } from './scale/scale-report.ts';
+import type { SwitchesAnswers, SwitchesQuestion } from './scale/switches-program.ts';
 
 const PARENT = '/var/tmp';
 const SWITCHES = fileURLToPath(new URL('scale/switches-program.ts', import.meta.url));
@@ -32,8 +31,6 @@ const LOOK_EVERY_MS = 250;
 const DEPARTED_MS = 6_000;
 const WATCH_MS = 20_000;
 const DROPPED = 10;
-/** Entries for each VM of a network that a switch holds, those of local ports and services included; more were a fault. */
-const FLOWS_PER_VM_MAX = 6;
 const QUICK = { nodes: 100, networks: 20, vms: 100 };
 
 /** The command's options. */
@@ -47,26 +44,6 @@ export interface OverlayScaleOptions {
 
 type Controller = BenchProcess<ControllerQuestion, ControllerAnswers>;
 type Switches = BenchProcess<SwitchesQuestion, SwitchesAnswers>;
-
-/** What a part of the run came to. */
-interface Phase {
-  readonly name: string;
-  readonly tookMs: number;
-  readonly controller: ControllerFigures;
-  readonly cpuSeconds: number;
-  readonly switches: SwitchesFigures;
-}
-
-interface MoveResult {
-  readonly isNewNode: boolean;
-  readonly prepareMs: number;
-  readonly completeMs: number;
-  readonly cpuSeconds: number;
-  readonly mods: number;
-  readonly changed: number;
-  /** Switches that were sent something though their network's VM did not move. */
-  readonly strange: readonly string[];
-}
 
 class Stand {
   readonly plan: OverlayPlan;
@@ -152,16 +129,13 @@ class Stand {
   }
 }
 
-interface Result {
-  readonly shape: OverlayShape;
-  readonly phases: readonly Phase[];
-  readonly moves: readonly MoveResult[];
-  readonly repairMs: number;
-}
-
 async function measure(stand: Stand, shape: OverlayShape, line: ProgressLine): Promise<Result> {
-  const phase = (name: string): Promise<Phase> =>
-    line.during(name, () => stand.converge(name, (detail) => line.update({ detail })));
+  const phase = async (name: string): Promise<Phase> => {
+    const done = await line.during(name, () => stand.converge(name, (detail) => line.update({ detail })));
+    // A run takes long: what is known of it is told as it comes.
+    process.stderr.write(`${describe(done)}\n`);
+    return done;
+  };
   await line.during('the journal', () => stand.writeJournal());
   const first = await phase('first set-up');
   await stand.crash();
@@ -187,87 +161,6 @@ async function repair({ switches }: Stand): Promise<number> {
   return performance.now() - startedMs;
 }
 
-function tellPhases({ phases }: Result): string {
-  const titles = ['took', 'CPU', 'longest turn', 'memory', 'flow-mods', 'tables read', 'to switches', 'from switches'];
-  return formatTable(
-    [{ title: '' }, ...titles.map((title) => ({ title, figures: true }))],
-    phases.map(({ name, tookMs, cpuSeconds, controller, switches }) => [
-      name,
-      formatMs(tookMs),
-      formatMs(cpuSeconds * 1_000),
-      formatMs(controller.longestMs),
-      formatBytes(controller.rssBytes),
-      `${switches.mods}`,
-      `${switches.reads}`,
-      formatBytes(switches.bytesIn),
-      formatBytes(switches.bytesOut),
-    ]),
-  );
-}
-
-function middle(moves: readonly MoveResult[], pick: (move: MoveResult) => number): number {
-  return median(moves.map(pick)) ?? Number.NaN;
-}
-
-function tellMoves({ moves }: Result): string {
-  const kinds = [
-    { name: 'a move within its nodes', found: moves.filter(({ isNewNode }) => !isNewNode) },
-    { name: 'a move to a new node', found: moves.filter(({ isNewNode }) => isNewNode) },
-  ];
-  const titles = ['preparation', 'completion', 'slowest', 'CPU in 6 s', 'flow-mods', 'switches changed'];
-  return formatTable(
-    [{ title: 'medians' }, ...titles.map((title) => ({ title, figures: true }))],
-    kinds.map(({ name, found }) => [
-      name,
-      formatMs(middle(found, ({ prepareMs }) => prepareMs)),
-      formatMs(middle(found, ({ completeMs }) => completeMs)),
-      formatMs(Math.max(...found.map(({ completeMs }) => completeMs))),
-      formatMs(middle(found, ({ cpuSeconds }) => cpuSeconds) * 1_000),
-      middle(found, ({ mods }) => mods).toFixed(0),
-      middle(found, ({ changed }) => changed).toFixed(0),
-    ]),
-  );
-}
-
-interface Goal {
-  readonly asked: string;
-  readonly seen: string;
-  readonly reached: boolean;
-}
-
-/** Of what must hold whatever the machine. */
-function goalsOf({ shape, phases, moves, repairMs }: Result, plan: OverlayPlan): Goal[] {
-  const [first, again] = phases;
-  const networksMost = Math.max(...heldBy(plan).values());
-  const most = first?.switches.flowsMost ?? Number.NaN;
-  const strange = moves.flatMap((move) => move.strange);
-  return [
-    {
-      asked: `a switch has at most ${FLOWS_PER_VM_MAX} entries for each VM of the networks that it holds`,
-      seen: `${most} entries, ${networksMost} networks of ${shape.vms}`,
-      reached: most <= networksMost * shape.vms * FLOWS_PER_VM_MAX,
-    },
-    {
-      asked: 'a restart of the controller changes no entry',
-      seen: `${again?.switches.mods} flow-mods`,
-      reached: again?.switches.mods === 0,
-    },
-    {
-      asked: "a move changes the switches of its network's nodes alone",
-      seen: strange.length === 0 ? 'no other' : strange.join(' '),
-      reached: strange.length === 0,
-    },
-    { asked: 'lost entries are back within 5 s', seen: formatMs(repairMs), reached: repairMs <= 5_000 },
-  ];
-}
-
-/** How many networks lie on each node. */
-function heldBy({ nodesOf }: OverlayPlan): Map<number, number> {
-  const held = new Map<number, number>();
-  for (const nodes of nodesOf.values()) for (const node of nodes) held.set(node, (held.get(node) ?? 0) + 1);
-  return held;
-}
-
 /** Runs the benchmark, prints it, and answers whether its goals were reached. */
 export async function benchOverlayScale(options: OverlayScaleOptions, line: ProgressLine): Promise<boolean> {
   const { nodes, networks, vms } = { ...options, ...(options.quick === true ? QUICK : {}) };
@@ -291,22 +184,4 @@ export async function benchOverlayScale(options: OverlayScaleOptions, line: Prog
     await removeAll();
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
-}
-
-function tell(result: Result, goals: readonly Goal[]): void {
-  const { shape, phases } = result;
-  const { flows = 0, flowsMost = 0, flowsLeast = 0 } = phases[0]?.switches ?? {};
-  const { peersMost = 0 } = phases[1]?.controller ?? {};
-  const mean = (flows / shape.nodes).toFixed(0);
-  process.stdout.write(`
-${shape.nodes} switches, ${shape.networks} networks of ${shape.vms} VMs over 20 to 40 nodes each, by unix sockets without TLS
-${flows} entries, of a switch ${flowsLeast} to ${flowsMost}, ${mean} in the mean; a node probes up to ${peersMost} others
-
-${tellPhases(result)}
-
-${tellMoves(result)}
-
-`);
-  for (const { asked, seen, reached } of goals)
-    process.stdout.write(`${reached ? 'reached    ' : 'NOT reached'} ${asked}: ${seen}\n`);
 }

@@ -13,7 +13,7 @@ export const GUEST_MUTANTS: readonly Mutant[] = [
     name: 'an agent is told of tenants that have no port there',
     room: 'sdnd/agent-teller.ts',
     find: 'networks.filter(({ tenant }) => tenants.has(tenant))',
-    replace: 'networks.filter(({ tenant }) => tenants.has(tenant) !== (tenant < 0))',
+    replace: 'networks.filter(({ tenant }) => tenants.has(tenant) || tenant > 0)',
     by: 'unit/sdnd/agent-teller',
   },
   {

@@ -245,6 +245,19 @@ test('a switch that never finishes the handshake, or an operation, is given up',
   assert.ok(session.tick(60_001).some(({ kind }) => kind === 'close'));
 });
 
+test('time in which nobody looked is no silence of the switch, nor a handshake that takes long', () => {
+  const unready = new OpenFlowSession(0);
+  unready.start();
+  unready.receive(encode({ type: 'hello', versions: [4] }, 1), 500);
+  unready.excuse(9_000);
+  assert.not.ok(unready.tick(12_000).some(({ kind }) => kind === 'close'));
+  const peer = new CodecSwitch();
+  const { session } = ready(peer);
+  session.excuse(20_000);
+  assert.equal(session.tick(21_000), []);
+  assert.is(session.tick(25_001).length, 1);
+});
+
 test('an echo is answered with its data and number', () => {
   const { session } = ready(new CodecSwitch());
   const data = Uint8Array.of(1, 2, 3);
