@@ -59,9 +59,8 @@ test('what each gateway sends on is the same, whichever of them lies on the way'
 test('a gateway that will be on the way to a guest once it has moved sends there before anybody goes that way', () => {
   const to = bindingOf('g1', 'n1', 2);
   const view = {
-    ...viewOver('n2'),
-    bindings: new Map([bindingOf('g0', 'n0'), bindingOf('g1', 'n3')].map((binding) => [binding.owner, binding])),
-    preparations: new Map([['g1', to]]),
+    ...viewOf([bindingOf('g0', 'n0'), bindingOf('g1', 'n3')], [to]),
+    mesh: viewOver('n2').mesh,
   };
   const flows = wantedFlows(view, { node: 'n2', ports: PORTS });
   const sent = flows.filter(({ tableId, match }) => tableId === Table.forward && match.ethDst === to.mac);
