@@ -136,6 +136,7 @@ export class AgentTeller {
     return isOutranked;
   }
 }
+
 function isSame(networks: readonly NetworkNews[], told: readonly NetworkNews[] | undefined): boolean {
   const isOfOneMaking = networks.length === told?.length && networks.every((news, index) => news === told[index]);
   return isOfOneMaking || isDeepStrictEqual(networks, told);

@@ -239,7 +239,8 @@ export class SwitchReconciler {
     if (changed === undefined) return;
     // What stands there unexplained may be wanted now, or known to be past.
     const before = this.#kept.length === 0 ? changed.before : withKept(changed.before, this.#kept);
-    await this.#bring(connection, changed.now, before, this.#flows);
+    const wanted = this.#flows - before.size + changed.now.size;
+    await this.#bring(connection, diffFlows(changed.now, before), before, { has: this.#flows, wanted });
   }
 
   /** Reads all that the switch has, and sends what differs. */
@@ -253,20 +254,20 @@ export class SwitchReconciler {
     const wanted = flowsByKey(this.#noted.flows());
     this.#readAtMs = this.#clock.nowMs();
     this.#unexplained.read(wanted, installed);
-    this.#tell(diffFlows(wanted, installed), installed);
-    await this.#bring(connection, wanted, installed, installed.size);
+    const diff = diffFlows(wanted, installed);
+    this.#tell(diff, installed);
+    await this.#bring(connection, diff, installed, { has: installed.size, wanted: wanted.size });
   }
 
-  /** To these entries from those that it has in their place. `flows`: how many it has in all. */
+  /** Sends what differs from the entries that it has in those places. `flows`: how many it has in all, and is to have. */
   async #bring(
     connection: SwitchConnection,
-    wanted: ReadonlyMap<string, Flow>,
+    diff: FlowDiff,
     installed: ReadonlyMap<string, Flow>,
-    flows: number,
+    flows: { readonly has: number; readonly wanted: number },
   ): Promise<void> {
-    const diff = diffFlows(wanted, installed);
-    const { plan, kept, isMuch } = this.#unexplained.allow(diff, flows, this.#explanations, this.#clock.nowMs());
-    if (isMuch) this.#log.error({ node: this.node, kept: kept.length, installed: flows }, KEPT);
+    const { plan, kept, isMuch } = this.#unexplained.allow(diff, flows.has, this.#explanations, this.#clock.nowMs());
+    if (isMuch) this.#log.error({ node: this.node, kept: kept.length, installed: flows.has }, KEPT);
     const mods = flowMods(plan);
     this.#isKnown = false;
     this.flowMods += mods.length;
@@ -276,7 +277,7 @@ export class SwitchReconciler {
     this.#isKnown = true;
     this.#isCurrent = true;
     this.#kept = kept;
-    this.#flows = flows - installed.size + wanted.size + kept.length;
+    this.#flows = flows.wanted + kept.length;
   }
 
   /** What is wanted now in place of what was, as far as that differs; undefined of a switch that is left alone. */
