@@ -11,15 +11,17 @@ export interface ShortJournal<T> {
   readonly log: Log;
 }
 
-/** Never rejects. */
+/** Answers whether it was rewritten; never rejects. */
 export async function keepShort<T>(
   journal: Pick<Journal<T>, 'rewrite' | 'sizeBytes'>,
   { bytesMax, records, log }: ShortJournal<T>,
-): Promise<void> {
-  if (journal.sizeBytes <= bytesMax) return;
+): Promise<boolean> {
+  if (journal.sizeBytes <= bytesMax) return false;
   try {
     await journal.rewrite(records());
+    return true;
   } catch (error) {
     log.error({ reason: messageOf(error), bytes: journal.sizeBytes }, 'a journal could not be shortened');
+    return false;
   }
 }

@@ -79,7 +79,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
   constructor({ overlay, isNew = false, journal, agents, connectionsOf, clock, log }: ControllerParts) {
     this.#overlay = overlay;
     this.#isNew = isNew;
-    this.#journal = new OverlayJournal(journal, overlay);
+    this.#journal = new OverlayJournal(journal, overlay, log);
     this.#agents = agents;
     this.#clock = clock;
     this.#log = log;
@@ -261,9 +261,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     await this.#journal.take(record);
     const touched = this.#overlay.takeTouched();
     this.#departures.look();
-    await this.#journal.writeAnewIfGrown().catch((error: unknown) => {
-      this.#log.error({ reason: messageOf(error) }, 'the journal could not be shortened');
-    });
+    await this.#journal.writeAnewIfGrown();
     return touched;
   }
 

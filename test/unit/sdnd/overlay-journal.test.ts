@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { Overlay } from '../../../sdnd/overlay.ts';
 import { OverlayJournal } from '../../../sdnd/overlay-journal.ts';
 import type { OverlayRecord } from '../../../sdnd/overlay-record.ts';
+import { quiet } from '../common/members.ts';
 
 const MIB = 2 ** 20;
 const RECORD: OverlayRecord = { kind: 'unbound', owner: 'web' };
@@ -22,7 +23,7 @@ function stand(recordBytes: number, stateBytes: number) {
       journal.sizeBytes = stateBytes;
     },
   };
-  const kept = new OverlayJournal(journal, overlay);
+  const kept = new OverlayJournal(journal, overlay, quiet);
   const take = async (count: number): Promise<number> => {
     for (let done = 0; done < count; done++) {
       await kept.take(RECORD);
