@@ -10,6 +10,7 @@ import { createVethPair, runIn, spawnIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import type { SecurityRule } from '../../wire/contracts/security-groups.ts';
 import { within } from '../unit/common/members.ts';
+import { childrenKilled } from './killed.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { type NodeName, ThreeSwitches } from './three-switches.ts';
 
@@ -107,11 +108,7 @@ six.before(async () => {
   await net.sdnd('state.told', { term });
 });
 six.after(async () => {
-  for (const child of running) {
-    const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-    child.kill('SIGKILL');
-    await ended;
-  }
+  await childrenKilled(running);
   await net.stop();
 });
 

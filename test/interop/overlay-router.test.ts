@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import { createVethPair, runIn, spawnIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import { within } from '../unit/common/members.ts';
+import { childrenKilled } from './killed.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { ADDRESS, type NodeName, ThreeSwitches } from './three-switches.ts';
 
@@ -128,11 +129,7 @@ router.before(async () => {
   await net.sdnd('state.told', { term });
 });
 router.after(async () => {
-  for (const child of running) {
-    const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-    child.kill('SIGKILL');
-    await ended;
-  }
+  await childrenKilled(running);
   await net.stop();
 });
 

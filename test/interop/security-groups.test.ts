@@ -1,7 +1,6 @@
 // Security groups on real switches: what a group allows passes, all else does not, answers pass, and connections stay when
 // their guest moves, whoever speaks first. Needs root and Debian's openvswitch-switch. The tests build on each other, in order.
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,6 +8,7 @@ import { createVethPair, runIn, spawnIn } from '../../lab/namespace.ts';
 import { portName } from '../../sdnd/guest-ports.ts';
 import type { SecurityGroup } from '../../wire/contracts/security-groups.ts';
 import { within } from '../unit/common/members.ts';
+import { childrenKilled } from './killed.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { type NodeName, ThreeSwitches } from './three-switches.ts';
 
@@ -157,11 +157,7 @@ groups.before(async () => {
   await net.eventually('a call is answered', async () => at('peer').calls('web', 8000));
 });
 groups.after(async () => {
-  for (const child of running) {
-    const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-    child.kill('SIGKILL');
-    await ended;
-  }
+  await childrenKilled(running);
   await net.stop();
 });
 

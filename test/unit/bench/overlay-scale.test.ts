@@ -4,12 +4,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
-import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { Overlay } from '../../../sdnd/overlay.ts';
 import { OverlayPlan } from '../../bench/scale/overlay-plan.ts';
 import { OverlaySwitch } from '../../bench/scale/overlay-switch.ts';
 import { Random } from '../openflow/random.ts';
-import { bindingOf, portsOf, randomBindings, viewOf } from '../sdnd/overlay-maker.ts';
+import { bindingOf, portsOf, randomBindings, viewOf, wantedFlows } from '../sdnd/overlay-maker.ts';
 
 const NOTHING: ReadonlyMap<string, Flow> = new Map();
 

@@ -18,7 +18,10 @@ import { TurnedClock } from '../common/turned-clock.ts';
 import { settle } from './controller-fixture.ts';
 
 const SHAPE = { nodes: 90, networks: 6, vms: 60, moves: 6, seed: 5 };
-/** For a guest that moves each switch has four entries or so, its own some ten, which change at the preparation and at the end. */
+/**
+ * For a guest that moves each switch has four entries or so, its own some thirteen, three of them for what it says as a
+ * neighbour over IPv6; they change at the preparation and at the end.
+ */
 const MODS_PER_SWITCH_MAX = 32;
 /** Of a node that has a network for the first time: all of its guests. */
 const MODS_PER_GUEST_MAX = 8;

@@ -15,11 +15,10 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Flow, flowEffect, flowsByKey, hasSameEffect } from '../../../sdnd/flow.ts';
 import { describeDiff, diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
-import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { closeGate, gateFlows, openGate } from '../../../sdnd/gate.ts';
 import { isAgentCookie, Table } from '../../../sdnd/pipeline.ts';
 import { Random } from '../openflow/random.ts';
-import { bindingOf, NODES, portsOf, randomBindings, viewOf } from './overlay-maker.ts';
+import { bindingOf, NODES, portsOf, randomBindings, viewOf, wantedFlows } from './overlay-maker.ts';
 
 const mac = ethAddress('02:88:00:00:00:01');
 const flow: Flow = {

@@ -4,7 +4,6 @@ import { ethAddress, ipv4, PortNumber, VLAN_PRESENT } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { flowsByKey } from '../../../sdnd/flow.ts';
-import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { linkLocalOf } from '../../../sdnd/packets/ipv6.ts';
 import { originTunnelId, TENANT } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
@@ -25,6 +24,7 @@ import {
   stepsBetween,
   tablesOf,
   viewOf,
+  wantedFlows,
 } from './overlay-maker.ts';
 import { type Delivery, type Frame, type MeshNode, walkMesh, walkTables } from './table-walk.ts';
 

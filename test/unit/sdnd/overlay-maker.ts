@@ -4,8 +4,8 @@ import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
 import { GuestIndex } from '../../../sdnd/forwarding/guest-index.ts';
 import { routedIpv6 } from '../../../sdnd/forwarding/ipv6-addresses.ts';
-import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
-import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
+import { Scene } from '../../../sdnd/forwarding/scene.ts';
+import type { OverlayView, SwitchView } from '../../../sdnd/forwarding/view.ts';
 import { gateFlows } from '../../../sdnd/gate.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import { AGENT_PORT_FIRST, TUNNEL_PORT_NAME } from '../../../sdnd/pipeline.ts';
@@ -44,6 +44,11 @@ export function portsOf(node: string): Map<string, number> {
 export function bindingOf(owner: string, node: string, epoch = 1): Binding {
   const number = OWNERS.indexOf(owner) + 1;
   return { owner, mac: `02:88:00:00:00:0${number}`, ip: `10.88.0.${number}`, node, port: owner, epoch };
+}
+
+/** All flows that a switch should have; the agent's own are not among them. */
+export function wantedFlows(overlay: OverlayView, view: SwitchView): Flow[] {
+  return new Scene(overlay, view).flows();
 }
 
 export function viewOf(

@@ -6,13 +6,12 @@ import type { Calls } from '../../../orchestrator/cluster.ts';
 import { NetworkControllers } from '../../../orchestrator/network-controllers.ts';
 import type { NetworkControllerRecord } from '../../../orchestrator/state.ts';
 import { flowEffect, flowKey, flowsByKey } from '../../../sdnd/flow.ts';
-import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { epochOfCookie } from '../../../sdnd/pipeline.ts';
 import type { Binding, sdndContract } from '../../../wire/contracts/sdnd.ts';
 import { quiet } from '../common/members.ts';
 import type { Random } from '../openflow/random.ts';
 import { settle } from './controller-fixture.ts';
-import { addressOf, bindingOf, NODES, portsOf, viewOf } from './overlay-maker.ts';
+import { addressOf, bindingOf, NODES, portsOf, viewOf, wantedFlows } from './overlay-maker.ts';
 import { SeatWorld } from './seat-world.ts';
 
 type Sdnd = Calls<typeof sdndContract>;

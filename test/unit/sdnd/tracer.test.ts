@@ -3,7 +3,6 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Flow } from '../../../sdnd/flow.ts';
 import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
-import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { gateFlows } from '../../../sdnd/gate.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import { Priority, Table } from '../../../sdnd/pipeline.ts';
@@ -13,7 +12,7 @@ import type { SecurityGroup } from '../../../wire/contracts/security-groups.ts';
 import type { TopologyLink } from '../../../wire/contracts/topology.ts';
 import type { TraceWalk } from '../../../wire/contracts/trace.ts';
 import { failure } from '../common/members.ts';
-import { bindingOf, NODES, portNoOf, portsOf, viewOf } from './overlay-maker.ts';
+import { bindingOf, NODES, portNoOf, portsOf, viewOf, wantedFlows } from './overlay-maker.ts';
 
 const traces = suite('trace');
 

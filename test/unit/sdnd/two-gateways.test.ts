@@ -5,11 +5,10 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Flow, flowEffect, flowKey } from '../../../sdnd/flow.ts';
 import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
-import { wantedFlows } from '../../../sdnd/forwarding/wanted-flows.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import type { MeshNode } from '../../../sdnd/mesh/underlay.ts';
 import { Origin, Table } from '../../../sdnd/pipeline.ts';
-import { bindingOf, viewOf } from './overlay-maker.ts';
+import { bindingOf, viewOf, wantedFlows } from './overlay-maker.ts';
 
 const cloud = (underlay: string, host: number) => ({ underlay, inner: `10.0.0.${host}`, outer: `192.0.2.${host}` });
 const home = (host: number, port: string) => ({ underlay: 'home', inner: `10.0.9.${host}`, port });

@@ -2,12 +2,11 @@
 // move, in the middle of it or after it: the switches themselves know it, and the old place is asked again.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { wantedFlows } from '../../../../sdnd/forwarding/wanted-flows.ts';
 import { CARRIED_SEC, Table } from '../../../../sdnd/pipeline.ts';
 import { carriedIn } from '../../../../sdnd/security/carried-flows.ts';
 import type { GuestConnection } from '../../../../wire/contracts/security-groups.ts';
 import { Fixture, isSettled, settle } from '../controller-fixture.ts';
-import { addressOf, bindingOf, NODES, portsOf, viewOf } from '../overlay-maker.ts';
+import { addressOf, bindingOf, NODES, portsOf, viewOf, wantedFlows } from '../overlay-maker.ts';
 import { SeatWorld } from '../seat-world.ts';
 
 const MIGRATION = '0000000000000001';
