@@ -70,7 +70,8 @@ export class Cloud {
       return;
     }
     const device = this.#wireguard;
-    await startWireGuard(this.namespace, { device, address }, (how) => {
+    const log = `${this.directories.run}/wireguard-go.log`;
+    await startWireGuard(this.namespace, { device, address, log }, (how) => {
       if (!this.#isLeaving) this.#onTrouble(`wireguard-go in ${this.namespace} ended (${how})`);
     });
     await openWireGuardDoor(this.namespace, { device, address, mac });

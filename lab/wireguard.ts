@@ -1,6 +1,6 @@
 // WireGuard under a cloud, by wireguard-go, and the way of the switch's tunnels through it: what the switch in user space sends
 // to another node comes into the kernel by a pair of devices and is routed into WireGuard, what comes out of it goes back.
-import { readdirSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VXLAN_PORT } from '../wire/ports.ts';
 import { CommandFailed, createVethPair, runIn, spawnIn } from './namespace.ts';
@@ -25,20 +25,34 @@ export function wireGuardDevice(runId: string, cloud: string): string {
   return `${runId}-${cloud}`.slice(0, NAME_CHARACTERS_MAX);
 }
 
-/** Makes the device with its address; it ends with its namespace. `onEnd`: it ended, for whatever reason. */
+/**
+ * Makes the device with its address; it ends with its namespace. What wireguard-go says goes to that file. `onEnd`: it ended
+ * after it had made its device, for whatever reason.
+ */
 export async function startWireGuard(
   namespace: string,
-  { device, address }: { device: string; address: string },
+  { device, address, log }: { device: string; address: string; log: string },
   onEnd: (how: string) => void,
 ): Promise<void> {
-  const daemon = spawnIn(namespace, 'wireguard-go', ['--foreground', device], { stdio: 'ignore' });
-  daemon.once('exit', (code, signal) => onEnd(signal ?? `code ${code}`));
-  daemon.once('error', (error) => onEnd(error.message));
+  const output = openSync(log, 'a', 0o600);
+  const daemon = spawnIn(namespace, 'wireguard-go', ['--foreground', device], { stdio: ['ignore', output, output] });
+  closeSync(output);
+  let end: string | undefined;
+  let isReady = false;
+  const ended = (how: string): void => {
+    end = how;
+    if (isReady) onEnd(how);
+  };
+  daemon.once('exit', (code, signal) => ended(signal ?? `code ${code}`));
+  daemon.once('error', (error) => ended(error.message));
   daemon.unref();
   for (let waitedMs = 0; !(await isThere(namespace, device)); waitedMs += READY_POLL_MS) {
-    if (waitedMs > READY_TIMEOUT_MS) throw new Error(`wireguard-go made no ${device} within ${READY_TIMEOUT_MS} ms`);
+    const trouble = end ?? (waitedMs > READY_TIMEOUT_MS ? `no ${device} within ${READY_TIMEOUT_MS} ms` : undefined);
+    if (trouble !== undefined)
+      throw new Error(`wireguard-go in ${namespace}: ${trouble}\n${readFileSync(log, 'utf8')}`);
     await sleep(READY_POLL_MS);
   }
+  isReady = true;
   const script = `ip address add ${address}/${PREFIX} dev ${device}\nip link set ${device} mtu ${MTU_BYTES} up\n`;
   await runIn(namespace, 'sh', ['-e'], { input: script });
 }

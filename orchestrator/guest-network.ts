@@ -3,6 +3,7 @@
 import { Type } from 'typebox';
 import { OperationError } from '../common/errors.ts';
 import { addressCount, isInRange } from '../common/ipv4-subnet.ts';
+import { UNROUTED } from '../common/unrouted.ts';
 import type { EgressOrder } from '../wire/contracts/egress.ts';
 import type { GuestNetworkPlan, GuestSubnet } from '../wire/contracts/guest-network.ts';
 import { Name } from '../wire/names.ts';
@@ -56,23 +57,13 @@ export function checkEgress(network: GuestNetworkPlan, { address, forwards }: Om
   }
 }
 
-/**
- * What no router sends on, and what is many hosts' (RFC 1122, 3.2.1.3; RFC 3927, 7; RFC 1112): where a provider answers its
- * machine at a link-local address, with the keys of the account it may be, no guest is to be led there.
- */
-const NO_RESOURCE = [
-  { subnet: '0.0.0.0', bits: 8 },
-  { subnet: '127.0.0.0', bits: 8 },
-  { subnet: '169.254.0.0', bits: 16 },
-  { subnet: '224.0.0.0', bits: 3 },
-] as const;
-
 /** Where a stub leads to. @throws OperationError RESOURCE_BAD */
 export function checkResource({ subnets }: GuestNetworkPlan, to: string): void {
   const address = addressNumber(to);
-  if (address !== undefined && ![...NO_RESOURCE, ...subnets].some((one) => isIn(one, address))) return;
+  if (address !== undefined && ![...UNROUTED, ...subnets].some((one) => isIn(one, address))) return;
   throw new OperationError('RESOURCE_BAD', `${to} is no address of a resource outside of the guests' network`, {
-    remedy: "give the one by which the place's nodes reach it: none of the guests' network, and no link-local one",
+    remedy:
+      "give the one by which the place's nodes reach it: none of the guests' network, and none at which a provider answers its machines",
   });
 }
 

@@ -31,6 +31,8 @@ const PAGE_RECORDS = 32;
 /** gRPC's codes (status codes of grpc.io) that no other member would answer otherwise: bad request, not found, forbidden, full, wrong state, compacted, no such call, not logged in. */
 const FINAL_CODES: ReadonlySet<number> = new Set([3, 5, 7, 8, 9, 11, 12, 16]);
 
+class NoAnswer extends Error {}
+
 /** Calls of etcd, at the member that answered last; each may be made again at another member without harm. */
 export class EtcdClient {
   readonly #members: readonly EtcdMember[];
@@ -95,7 +97,9 @@ export class EtcdClient {
         return read(answerOf(member, await this.#within(Math.min(TRY_MS, leftMs), ask)));
       } catch (error) {
         if (error instanceof OperationError) throw error;
-        troubles.set(member.endpoint, messageOf(error));
+        // A try that the end of the call cut short says less than what the member said before.
+        const isCut = error instanceof NoAnswer && leftMs < TRY_MS;
+        if (!(isCut && troubles.has(member.endpoint))) troubles.set(member.endpoint, messageOf(error));
         this.#current += 1;
       }
       if (tries % this.#members.length === 0) await this.#pause();
@@ -108,7 +112,7 @@ export class EtcdClient {
     try {
       return await ask(abort.signal);
     } catch (error) {
-      throw abort.signal.aborted ? new Error(`no answer within ${Math.round(limitMs)} ms`) : error;
+      throw abort.signal.aborted ? new NoAnswer(`no answer within ${Math.round(limitMs)} ms`) : error;
     } finally {
       timer.cancel();
     }

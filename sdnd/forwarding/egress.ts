@@ -17,6 +17,7 @@ import {
   output,
   setField,
 } from '@openflow/ofp';
+import { UNROUTED } from '../../common/unrouted.ts';
 import type { Egress, Forward, GuestNetworkPlan, NetworkExit } from '../../wire/contracts/guest-network.ts';
 import { type Flow, flowsByKey } from '../flow.ts';
 import { IpProtocol } from '../packets/ipv4.ts';
@@ -72,19 +73,6 @@ export function egressGates(cookie: bigint, view: SwitchView, tenants: readonly 
   const numbers = new Set(names.map((name) => view.ports.get(name)));
   return [...numbers].flatMap((portNo) => (portNo === undefined ? [] : [enter(cookie, portNo)]));
 }
-
-/**
- * What no router sends on (RFC 1122, 3.2.1.3; RFC 3927, 7; RFC 1112), and where providers answer their machines at other than
- * link-local addresses (Azure, Alibaba): with the keys of the account it may be, so no guest is to hear it.
- */
-const UNROUTED = [
-  { subnet: '0.0.0.0', bits: 8 },
-  { subnet: '127.0.0.0', bits: 8 },
-  { subnet: '169.254.0.0', bits: 16 },
-  { subnet: '224.0.0.0', bits: 3 },
-  { subnet: '168.63.129.16', bits: 32 },
-  { subnet: '100.100.100.200', bits: 32 },
-] as const;
 
 /** Of which none is outside, as a switch tells them: a single address without a mask. */
 function notOutside(network: GuestNetworkPlan | undefined): readonly (number | Masked<number>)[] {

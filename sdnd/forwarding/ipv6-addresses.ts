@@ -1,6 +1,7 @@
 // The IPv6 addresses of a guest. Nobody gives them to it: they follow from its MAC address and from the subnet in which its
 // IPv4 address is (RFC 4862), so that every switch and every node's agent knows them by the binding. Pure.
-import { ethAddress, ipv4, ipv4Mask, ipv6 } from '@openflow/ofp';
+import { ethAddress, ipv4, ipv6 } from '@openflow/ofp';
+import { isInRange } from '../../common/ipv4-subnet.ts';
 import { selfMadeAddress } from '../../common/ipv6-address.ts';
 import type { GuestNetworkPlan, GuestSubnet } from '../../wire/contracts/guest-network.ts';
 import { linkLocalOf } from '../packets/ipv6.ts';
@@ -16,7 +17,7 @@ interface Addresses {
 /** The subnet that an IPv4 address is in. */
 export function subnetAt(network: Network | undefined, ip: string): GuestSubnet | undefined {
   const address = ipv4(ip);
-  return network?.subnets.find(({ subnet, bits }) => (address & ipv4Mask(bits)) >>> 0 === ipv4(subnet));
+  return network?.subnets.find(({ subnet, bits }) => isInRange({ lowest: ipv4(subnet), bits }, address));
 }
 
 /** The address that is routed; undefined where the guest's subnet has no IPv6. */

@@ -58,7 +58,7 @@ gateways.before(async () => {
     await stand.agent(node, 'port.open', { owner });
   }
 });
-gateways.after(() => stand.stop());
+gateways.after(() => stand?.stop());
 
 gateways('guests in a cloud, behind the NAT and in the private network reach each other', async () => {
   await allReach();

@@ -60,7 +60,7 @@ underlay.before(async () => {
   await stand.tunnelBy('alpha', { role: 'app', last: APP }, DELTA);
   await stand.tunnelBy('delta', { role: 'web', last: WEB }, ALPHA);
 });
-underlay.after(() => stand.stop());
+underlay.after(() => stand?.stop());
 
 underlay('guests reach each other by tunnels inside of WireGuard, and nothing else crosses the NAT', async () => {
   await allReach();

@@ -23,7 +23,8 @@ export function layWireGuard(): Promise<LaidWay> {
     });
     const [a, b] = [endOf(net.sides[0], 1), endOf(net.sides[1], 2)];
     for (const { side, keys, device, tunnel, network } of [a, b]) {
-      await startWireGuard(side.node, { device, address: tunnel }, () => undefined);
+      const log = `${net.run.path}/${side.node}.wireguard-go.log`;
+      await startWireGuard(side.node, { device, address: tunnel, log }, () => undefined);
       await net.wireHost(side, { host: `${network}.2/24`, node: `${network}.1/24` });
       const key = `cat | wg set ${device} listen-port ${WIREGUARD_PORT} private-key /dev/stdin`;
       await runIn(side.node, 'sh', ['-c', key], { input: keys.privateKey });

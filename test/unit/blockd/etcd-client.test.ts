@@ -37,6 +37,20 @@ const say =
   (response) =>
     response.writeHead(status).end(JSON.stringify(value));
 
+const noLeader = say({ error: 'no leader', code: 14 }, 503);
+
+/** Which is 100 ms on whenever it is looked at. */
+function hurried(): Clock {
+  let nowMs = 0;
+  return {
+    ...clock,
+    nowMs: () => {
+      nowMs += 100;
+      return nowMs;
+    },
+  };
+}
+
 /** Runs the work against members that answer so, and counts who was asked. */
 async function withMembers(
   answers: readonly Answer[],
@@ -105,19 +119,23 @@ test('what every member would refuse is told at once, with the member and its wo
 });
 
 test('when its time is over a call ends, and says of each member why', async () => {
-  let nowMs = 0;
-  const hurried: Clock = {
-    ...clock,
-    nowMs: () => {
-      nowMs += 100;
-      return nowMs;
-    },
-  };
-  await withMembers([say({ error: 'no leader', code: 14 }, 503), silence], hurried, async (client) => {
+  await withMembers([noLeader, silence], hurried(), async (client) => {
     const error = await refusal(client.read('k', 2_000));
     assert.is(error.code, 'STORE_UNREACHABLE');
     assert.match(error.message, /\(no leader\), .*\(no answer within \d+ ms\)/);
   });
+});
+
+test('a try that the end of the call cuts short does not hide what the member said before', async () => {
+  let asked = 0;
+  const answer: Answer = (...call) => {
+    asked += 1;
+    (asked === 1 ? noLeader : silence)(...call);
+  };
+  await withMembers([answer], hurried(), async (client) => {
+    assert.match((await refusal(client.read('k', 2_000))).message, /\(no leader\)/);
+  });
+  assert.ok(asked > 1);
 });
 
 test('a transaction says what it demands and what it does', async () => {

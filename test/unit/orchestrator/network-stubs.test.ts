@@ -93,7 +93,8 @@ test("it is an address of the network, and nobody's; no VM gets it while it stan
   assert.is(await codeOf({ address: '10.99.0.1' }), 'ADDRESS_OUTSIDE');
   assert.is(await codeOf({ address: '10.88.0.1' }), 'ADDRESS_RESERVED');
   assert.is(await codeOf({ address: '10.88.0.10' }), 'ADDRESS_TAKEN');
-  for (const to of ['10.88.0.9', '169.254.169.254', '127.0.0.1', '0.0.0.0', '224.0.0.1', '300.0.0.1'])
+  const wrong = ['10.88.0.9', '127.0.0.1', '0.0.0.0', '224.0.0.1', '300.0.0.1'];
+  for (const to of [...wrong, '169.254.169.254', '168.63.129.16', '100.100.100.200'])
     assert.is(await codeOf({ to }), 'RESOURCE_BAD', to);
   assert.equal(stubs.list(), []);
   await stubs.create(ORDERS);
