@@ -162,10 +162,12 @@ export class BlockFetcher {
   async #askBeside(silent: Request, runs: readonly WantedRun[], asked: Asked, cause: FetchCause): Promise<void> {
     const wanted = runs.flatMap((run) => this.#stillWanted(run));
     if (wanted.length === 0) return;
-    const next = this.#parts.members().find((node) => !asked.has(node));
-    const late = silent.absent.then((absent) => {
-      const [run] = absent.flatMap((one) => this.#stillWanted(one.run));
-      if (run !== undefined) throw lost(this.#parts.store.image, run, asked);
+    const members = this.#parts.members();
+    const next = members.find((node) => !asked.has(node));
+    // The others are asked meanwhile: when it has denied at last, only its hint leads on.
+    const askedTill: Asked = new Map([...members.map((node) => [node, 1] as const), ...asked]);
+    const late = silent.absent.then(async (absent) => {
+      await Promise.all(absent.map((one) => this.#askNext(one, askedTill, cause)));
     });
     if (next === undefined) return late;
     const beside = this.#ask(next, wanted, asked, cause);

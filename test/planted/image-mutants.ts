@@ -100,6 +100,13 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/image-fetches',
   },
   {
+    name: 'a holder that was silent is not asked where the block went',
+    room: 'blockd/image/block-fetcher.ts',
+    find: 'await Promise.all(absent.map((one) => this.#askNext(one, askedTill, cause)));',
+    replace: 'await Promise.all(absent.map((one) => this.#askNext({ ...one, hint: "" }, askedTill, cause)));',
+    by: 'unit/blockd/block-fetcher',
+  },
+  {
     name: 'missing blocks are served as zeros',
     room: 'blockd/image/image-reads.ts',
     find: 'if (!this.gate.mayRead || this.#stack.someMissing(blockOf(offset), endBlockOf(offset + length))) return false;',

@@ -227,7 +227,8 @@ export class BlockMover {
 
   async #giveBack(node: BlockNode, epoch: number): Promise<void> {
     try {
-      this.#head.commit(closeEpoch(this.#head.entry, node.name, await this.#closed(node)));
+      const closing = await this.#closed(node);
+      this.#head.commit(closeEpoch(this.#head.entry, node.name, closing));
     } catch (error) {
       if (codeOf(error) !== 'IMAGE_NOT_OPEN') throw error;
       this.#head.commit(abandonEpoch(this.#head.entry, node.name, epoch));

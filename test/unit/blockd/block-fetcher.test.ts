@@ -72,6 +72,18 @@ test('lost is said only when the silent holder has denied too', async () => {
   assert.match(message, 'a, b, c');
 });
 
+test('a silent holder that denies at last is believed where the block went, also by who has denied it before', async () => {
+  const { small, reading } = await silentHolder();
+  small.source.asked.reverse();
+  small.source.deny();
+  await settle();
+  small.source.deny('c');
+  await settle();
+  assert.equal(nodesAsked(small), ['c']);
+  small.source.give(9);
+  assert.is(await reading, 9);
+});
+
 test('a silent holder that has some of the blocks: the rest comes from another', async () => {
   const small = await smallImage([MISSING, MISSING + 1]);
   const reading = small.image.readLater(MISSING * BLOCK_BYTES, 2 * BLOCK_BYTES);
