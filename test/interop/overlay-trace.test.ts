@@ -6,17 +6,20 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Flow } from '../../sdnd/flow.ts';
 import { bitsOf, type Frame as TracedFrame, walkTables } from '../../sdnd/trace/table-walk.ts';
+import { fuzzInputs, fuzzSeed } from '../fuzz-inputs.ts';
 import { NetStory } from '../sim/net-story.ts';
 import type { Frame, Sent } from '../sim/net-switch.ts';
 import { Prng } from '../sim/prng.ts';
 import { type Met, type Output, OverlayJudge } from './overlay-judge.ts';
 
-const FIRST_SEED = 100;
-const SEEDS = 8;
+const FIRST_SEED = fuzzSeed(100);
+const STORIES = fuzzInputs(8);
+/** Between the seeds of two stories: those of the next first seed are others. */
+const SEED_STEP = 0x10000;
 /** Of the states of a story one in so many is judged, and at most so many of them. */
 const ONE_STATE_IN = 30;
 const STATES_MAX = 60;
-const TRACES_MIN = 2_000;
+const TRACES_MIN = fuzzInputs(4_000);
 const TUNNEL_PORTS = 2;
 const GUESTS = 6;
 const NODES = 5;
@@ -48,7 +51,7 @@ traces.after(() => judge.stop());
 
 /** The cases of a story: some of its states, each of their switches. */
 function casesOf(seed: number): Case[] {
-  const draw = new Prng(seed + 0x10000);
+  const draw = new Prng(seed + SEED_STEP / 2);
   const { world, story } = tell(seed);
   const cases: Case[] = [];
   const frames = new Map(
@@ -159,7 +162,8 @@ function cookieOf({ cookie }: Flow): string {
 traces('every hop of every frame is what ofproto/trace says', async () => {
   let count = 0;
   let tunnelled = 0;
-  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
+  for (let story = 0; story < STORIES; story++) {
+    const seed = FIRST_SEED + story * SEED_STEP;
     for (const { what, flows, frames } of casesOf(seed)) {
       await judge.load(flows);
       for (const { frame, sent } of frames) {
