@@ -15,8 +15,8 @@ import type { LayerBlocks } from './layer-blocks.ts';
 const LOOK_MS = 10_000;
 /** Between two regions: at most 80 MB/s are read for it at other stores. */
 const STEP_MS = 50;
-/** A region of which something was refused is not offered again for so many looks: ten minutes. */
-const REFUSED_LOOKS = 60;
+/** A region of which something was refused is offered again at the next look, then after two, four and so on: ten minutes. */
+const REFUSED_LOOKS_MAX = 60;
 /** Of the file system: less free room than that, and cached blocks go. */
 const FREE_SHARE = 0.1;
 /** A cap is gone under by so much of it, that not each new block means letting one go. */
@@ -30,6 +30,12 @@ export interface CacheLimits {
   room(): Promise<DiskRoom>;
   /** How soon it looks again; for tests. */
   readonly lookMs?: number;
+}
+
+/** A region that is not offered before that look, and how long it is not if it is refused again. */
+interface Refusal {
+  readonly until: number;
+  readonly looks: number;
 }
 
 export interface CacheCapParts {
@@ -50,7 +56,7 @@ export interface CacheCapParts {
 /** The cap of one store. */
 export class CacheCap {
   readonly #parts: CacheCapParts;
-  readonly #refusedUntil = new Map<string, number>();
+  readonly #refused = new Map<string, Refusal>();
   #turn = 0;
   #timer: Timer | undefined;
   #isLooking = false;
@@ -109,18 +115,23 @@ export class CacheCap {
     const excess = await this.#excess(cachedBytes);
     if (excess <= 0) return;
     const wanted = excess + (limits.capBytes ?? 0) * SLACK_SHARE;
+    this.#forgetBut(regions);
     const silent = new Set<string>();
     let gone = 0;
+    let asked = 0;
     for (const region of regions) {
       if (gone >= wanted || this.#isStopped) break;
       if (this.#isRefused(region) || !layers().includes(region.layer)) continue;
       const bytes = await this.#letGo(region, silent);
-      if (bytes < region.bytes) this.#refusedUntil.set(keyOf(region), this.#turn + REFUSED_LOOKS);
+      if (bytes < region.bytes) this.#refuse(region);
+      asked += 1;
       gone += bytes;
       await pause(clock, STEP_MS);
     }
     if (gone > 0) log.info({ cachedBytes, excess, gone }, 'cached blocks were let go of');
-    if (gone < excess) log.warn({ cachedBytes, excess, gone }, 'no other node keeps the rest of what is cached');
+    // Of what was refused before it was told then.
+    if (gone < excess && asked > 0)
+      log.warn({ cachedBytes, excess, gone }, 'no other node keeps the rest of what is cached');
   }
 
   /** `silent`: who did not answer in this round, and is asked no more in it. */
@@ -144,10 +155,17 @@ export class CacheCap {
   }
 
   #isRefused(region: CachedRegion): boolean {
-    const until = this.#refusedUntil.get(keyOf(region)) ?? 0;
-    if (until > this.#turn) return true;
-    this.#refusedUntil.delete(keyOf(region));
-    return false;
+    return (this.#refused.get(keyOf(region))?.until ?? 0) > this.#turn;
+  }
+
+  #refuse(region: CachedRegion): void {
+    const looks = this.#refused.get(keyOf(region))?.looks ?? 1;
+    this.#refused.set(keyOf(region), { until: this.#turn + looks, looks: Math.min(2 * looks, REFUSED_LOOKS_MAX) });
+  }
+
+  #forgetBut(regions: readonly CachedRegion[]): void {
+    const here = new Set(regions.map(keyOf));
+    for (const key of this.#refused.keys()) if (!here.has(key)) this.#refused.delete(key);
   }
 }
 
