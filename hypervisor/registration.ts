@@ -48,7 +48,7 @@ async function register(
     return true;
   } catch (error) {
     if (wasKnown !== false && !signal.aborted)
-      log.warn({ reason: messageOf(error) }, 'the orchestrator does not answer');
+      log.warn({ reason: messageOf(error) }, 'the orchestrator has not registered this node');
     return false;
   }
 }

@@ -75,8 +75,12 @@ export class Members implements Cluster {
     };
   }
 
-  /** A node's agent says that it is there. Its block daemon and the switches learn who the members are. */
+  /**
+   * A node's agent says that it is there. Its block daemon and the switches learn who the members are.
+   * @throws OperationError ADDRESS_TAKEN
+   */
   async register(node: string, report: Report): Promise<void> {
+    this.#refuseTaken(node, report.address);
     const before = this.#state.get('members', node);
     const role = node === this.#identity.node ? 'controller' : 'node';
     const record: MemberRecord = { node, role, ...report };
@@ -88,6 +92,15 @@ export class Members implements Cluster {
     // A daemon that hangs must not hold back the agent's next sign of life.
     void this.#tellMembers(node);
     void this.#warm(node);
+  }
+
+  /** One that is down may have been set up anew under another name. */
+  #refuseTaken(node: string, address: string): void {
+    const owner = this.#state.all('members').find((one) => one.node !== node && one.address === address);
+    if (owner === undefined || !this.isUp(owner.node)) return;
+    throw new OperationError('ADDRESS_TAKEN', `node ${node} cannot be at ${address}: node ${owner.node} is`, {
+      remedy: 'give each node an address of its own in the configuration of its hypervisor agent',
+    });
   }
 
   /** Its agent answered, or said something by itself. */
