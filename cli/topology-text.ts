@@ -8,8 +8,8 @@ const LINE_COLUMNS_MIN = 4;
 const LINE_COLUMNS_MAX = 16;
 /** Columns for each doubling of the round trip from 1 ms on. */
 const COLUMNS_PER_DOUBLING = 1.5;
-const STROKES = { up: '─', down: '╳', unknown: '·' } as const;
-const COLOURS = { up: 'green', down: 'red', unknown: 'yellow' } as const;
+const STROKES = { up: '─', down: '╳', unheard: '·', unknown: '·' } as const;
+const COLOURS = { up: 'green', down: 'red', unheard: 'red', unknown: 'yellow' } as const;
 
 /** One line for each cloud and node, then one for each link. `nowMs` since 1970. */
 export function describeTopology(topology: ClusterTopology, nowMs: number): string {

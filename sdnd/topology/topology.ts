@@ -127,10 +127,11 @@ export class Topology {
     this.#meshTimer?.cancel();
   }
 
-  #link({ nodes: [a, b], isUnheard: _, ...state }: LinkState, sharing: Neighbours): TopologyLink {
+  #link({ nodes: [a, b], isUnheard, ...state }: LinkState, sharing: Neighbours): TopologyLink {
     const path = this.#parts.overlay.mesh.path(a, b);
     const via = path.length === 0 ? null : path.slice(0, -1);
-    return { a, b, ...state, isShared: sharing.get(a)?.has(b) === true, via };
+    const verdict = isUnheard ? 'unheard' : state.verdict;
+    return { a, b, ...state, verdict, isShared: sharing.get(a)?.has(b) === true, via };
   }
 
   #takeMembers(mesh: Mesh): void {

@@ -38,8 +38,11 @@ export type ProbePeer = Type.Static<typeof ProbePeer>;
 export const TopologyLink = Type.Object({
   a: Name,
   b: Name,
-  /** Down only while both ends report and one hears nothing; `unknown`: neither has said enough. */
-  verdict: Type.Union([Type.Literal('up'), Type.Literal('down'), Type.Literal('unknown')]),
+  /**
+   * Down only while both ends report and one hears nothing; `unheard`: one reports and hears nothing of the other, whose agent
+   * is away; `unknown`: neither has said enough.
+   */
+  verdict: Type.Union([Type.Literal('up'), Type.Literal('down'), Type.Literal('unheard'), Type.Literal('unknown')]),
   roundTripMs: Type.Union([Ms, Type.Null()]),
   loss: Share,
   /** The longest Ethernet frame that came through both ways; 0: not proved. */

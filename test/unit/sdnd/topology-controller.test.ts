@@ -77,14 +77,15 @@ test('each is told the others, which of them are close, and again only when that
   assert.equal(told.slice(2), ['n0: n1 n2! n3', 'n2: n0! n1 n3']);
 });
 
-test('a link that nobody measured is shown unknown where a network needs it; a judged one stays so without sessions', async () => {
+test('a link that nobody measured is shown unknown where a network needs it; a judged one is unheard without sessions, never down', async () => {
   const { topology, join, verdict } = stand();
   assert.is(verdict(), 'unknown');
   const leave = [join('n0', figures('n1', 10)), join('n1', figures('n0', 20))];
   assert.is(verdict(), 'up');
   await leave[1]?.();
-  topology.report('n0', [figures('n1', 10, { hearing: 'silent' })]);
   assert.is(verdict(), 'up');
+  topology.report('n0', [figures('n1', 10, { hearing: 'silent' })]);
+  assert.is(verdict(), 'unheard');
   assert.equal(
     topology.view.nodes.map(({ reports }) => reports),
     [true, false, false, false],
@@ -155,6 +156,8 @@ test('a gateway that dies is relieved by the other one, and is taken again once 
   assert.equal(way(), ['n2', 'n1', 'n2', 'n0'], 'the end of a session is not the end of a gateway');
   topology.report('n0', [figures('n2', 4, { hearing: 'silent' })]);
   assert.equal(way(), ['n3', 'n1', 'n3', 'n0']);
+  const shown = topology.view.links.filter(({ b }) => b === 'n2').map(({ a, verdict }) => `${a} ${verdict}`);
+  assert.equal(shown, ['n0 unheard', 'n1 up']);
   topology.report('n1', [figures('n2', 4, { hearing: 'silent' })]);
   known.withoutFlows.add('n2');
   join('n2', figures('n0', 4), figures('n1', 4));
