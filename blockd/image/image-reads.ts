@@ -34,7 +34,8 @@ export class ImageReads {
   /** Who wants to hear of each request. */
   notes: AccessNotes | undefined;
   readonly #clock: Clock;
-  #waits = 0;
+  /** Of each client that waits for another node: to be told that the image is other layers. */
+  readonly #waits = new Set<() => void>();
   #stack: BlockStack;
   #barrierTimer: Timer | undefined;
 
@@ -57,9 +58,13 @@ export class ImageReads {
     return this.#stack.fetchedBlocks;
   }
 
-  /** From here on the image is these layers; the gate lets no change through at this moment. */
+  /**
+   * From here on the image is these layers; the gate lets no change through at this moment. Who waits for a block of one
+   * that was merged may find it here by now, or elsewhere under the other's name alone.
+   */
   layOver(top: LayerBlocks, below: readonly LayerBlocks[]): void {
     this.#stack = new BlockStack(top, below);
+    for (const tell of this.#waits) tell();
   }
 
   /** Reads if it can be done at once; false otherwise, and nothing was done. @throws OperationError, Error of the disk */
@@ -135,10 +140,10 @@ export class ImageReads {
 
   /** Whether a client waits for another node at this moment. */
   get isWaiting(): boolean {
-    return this.#waits > 0;
+    return this.#waits.size > 0;
   }
 
-  /** Makes missing blocks local. */
+  /** Makes missing blocks local; for a client at most until the image is other layers. */
   async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
     if (cause === 'demand') await this.#fetchInTime(first, end);
     else await this.#stack.fetch(first, end, cause);
@@ -147,19 +152,23 @@ export class ImageReads {
 
   async #fetchInTime(first: number, end: number): Promise<void> {
     const startedMs = this.#clock.nowMs();
-    this.#waits++;
+    const restacked = Promise.withResolvers<void>();
+    this.#waits.add(restacked.resolve);
     try {
-      await this.#stack.fetch(first, end, 'demand');
+      await Promise.race([this.#stack.fetch(first, end, 'demand'), restacked.promise]);
     } finally {
-      this.#waits--;
+      this.#waits.delete(restacked.resolve);
     }
     this.fetchTimes.add(this.#clock.nowMs() - startedMs);
   }
 
   /** Makes what is missing in the range local, once it may be read. */
   async cache(offset: number, length: number): Promise<void> {
-    while (!this.gate.mayRead) await this.gate.changed();
-    await this.fetch(blockOf(offset), endBlockOf(offset + length), 'demand');
+    const [first, end] = [blockOf(offset), endBlockOf(offset + length)];
+    do {
+      while (!this.gate.mayRead) await this.gate.changed();
+      await this.fetch(first, end, 'demand');
+    } while (this.#stack.someMissing(first, end));
   }
 
   /** What is not durable yet becomes so within the time while somebody follows. */

@@ -239,7 +239,12 @@ export class LayerShelf {
     const isMerged = store !== undefined && store.layer !== layer;
     const isStale = (): boolean => this.#holding(layer) !== store;
     const memory = (): PropagationMemory | undefined => store && this.#parts.memoryOf(store.image);
-    return { store, isMerged, isStale, traffic, followers: this.followers, memory };
+    // Whoever asked is told that they are not here, and asks again.
+    const heal = (first: number, end: number): void =>
+      void this.find(store?.layer ?? layer)
+        ?.fetch(first, end, 'background')
+        .catch(() => undefined);
+    return { store, isMerged, isStale, traffic, followers: this.followers, memory, heal };
   }
 
   /** The store that has the layer's blocks: its own, or that of the one that it was merged into. */

@@ -20,6 +20,11 @@ export interface BlockAnswersParts {
   readonly send: (bytes: Uint8Array, done?: () => void) => void;
   /** Whether the other side does not keep up; `go` is called when it does again. */
   readonly isFull: () => boolean;
+  /**
+   * Looks for blocks that are named here and have rotted: where this store is the one that is asked whenever they are wanted,
+   * nobody else would.
+   */
+  readonly heal?: ((first: number, end: number) => void) | undefined;
 }
 
 interface Question {
@@ -122,6 +127,12 @@ export class BlockAnswers {
     return table.equals(block, run.high, run.low) && table.contentOf(block) === (DATA | HERE);
   }
 
+  /** Whether its first block is missing here, and nobody is known to have it. */
+  #isNamed({ first, high, low }: WantedRun): boolean {
+    const table = this.#parts.store?.table;
+    return table?.equals(first, high, low) === true && table.contentOf(first) === DATA;
+  }
+
   #hint(run: WantedRun, block: number): string {
     const { store } = this.#parts;
     if (store === undefined || !store.table.equals(block, run.high, run.low)) return '';
@@ -148,6 +159,7 @@ export class BlockAnswers {
   }
 
   #deny(id: number, run: WantedRun, hint = this.#hint(run, run.first)): void {
+    if (hint === '' && this.#isNamed(run)) this.#parts.heal?.(run.first, run.first + run.count);
     this.#parts.send(encodePeerFrame({ type: 'absent', id, run, hint }));
   }
 }

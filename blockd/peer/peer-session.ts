@@ -25,6 +25,8 @@ export interface PeerSessionParts {
   readonly traffic: Traffic;
   /** Where stores are noted that follow and take what is offered to them. */
   readonly followers: Followers;
+  /** Looks for blocks that have rotted here. Never rejects. */
+  readonly heal?: (first: number, end: number) => void;
   /** What was learnt of the layer's image while it was written here. */
   readonly memory?: () => PropagationMemory | undefined;
   readonly clock: Clock;
@@ -51,7 +53,8 @@ export class PeerSession {
     const send = (bytes: Uint8Array, done?: () => void): void => {
       this.#served.bytesOut += this.#write(bytes, done);
     };
-    this.#answers = new BlockAnswers({ store: parts.store, send, isFull: () => this.#isFull || this.#endIfStale() });
+    const isFull = (): boolean => this.#isFull || this.#endIfStale();
+    this.#answers = new BlockAnswers({ store: parts.store, send, isFull, heal: parts.heal });
   }
 
   received(chunk: Uint8Array): void {

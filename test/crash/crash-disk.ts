@@ -96,6 +96,11 @@ export class CrashDisk implements Disk {
     this.#names.get(path)?.dropCached();
   };
 
+  /** A byte of a file turns into another one, on the platter and in the page cache. */
+  rot(path: string, offset: number): void {
+    this.#names.get(path)?.rot(offset);
+  }
+
   async open(path: string, mode: OpenMode): Promise<DiskFile> {
     const known = this.#names.get(path);
     if (known === undefined && mode === 'read') throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });

@@ -3,6 +3,8 @@
 import { FileContent } from './file-content.ts';
 
 const SECTOR_BYTES = 512;
+/** Some bit of a byte. */
+const ROT = 0x10;
 
 /** One change of a file's content since its last sync. */
 export interface Change {
@@ -49,6 +51,18 @@ export class Inode {
 
   dropCached(): void {
     this.#content = this.written();
+  }
+
+  /** A byte of what was synced and read since turns into another one. */
+  rot(offset: number): void {
+    const byte = new Uint8Array(1);
+    for (const content of [this.durable, this.#content]) {
+      if (content.read(byte, offset) === 1)
+        content.write(
+          byte.map((value) => value ^ ROT),
+          offset,
+        );
+    }
   }
 
   copy(): Inode {

@@ -107,6 +107,20 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/block-fetcher',
   },
   {
+    name: 'a store that names a block which has rotted waits until its own client wants it',
+    room: 'blockd/peer/block-answers.ts',
+    find: 'this.#parts.heal?.(run.first, run.first + run.count);',
+    replace: 'this.#isNamed(run);',
+    by: 'unit/blockd/block-answers',
+  },
+  {
+    name: 'who waits for a layer that was merged goes on waiting for it',
+    room: 'blockd/image/image-reads.ts',
+    find: 'for (const tell of this.#waits) tell();',
+    replace: '',
+    by: 'unit/blockd/image-fetches',
+  },
+  {
     name: 'missing blocks are served as zeros',
     room: 'blockd/image/image-reads.ts',
     find: 'if (!this.gate.mayRead || this.#stack.someMissing(blockOf(offset), endBlockOf(offset + length))) return false;',

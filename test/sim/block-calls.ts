@@ -32,6 +32,8 @@ class LostCall extends Error {
 
 /** What passes by itself: it is asked again. */
 const PASSING = ['LOST_CALL', 'ENOSPC', 'IMAGE_IN_USE'];
+/** What a disk that fails comes to. */
+const FAILED = ['EIO', 'STORE_FAILED'];
 
 /** One caller, which never dies itself. */
 export class BlockCalls {
@@ -57,7 +59,10 @@ export class BlockCalls {
         const code = codeOf(error);
         // A disk that was full when the daemon began: its operator does what the error says.
         if (code === 'IMAGE_UNUSABLE') node.kill();
-        else if (code === undefined || !(PASSING.includes(code) || passing.includes(code))) throw error;
+        else if (code === undefined) throw error;
+        // What failed with a disk is repeated until its node was started anew.
+        else if (!(node.hasFailed && FAILED.includes(code)) && !(PASSING.includes(code) || passing.includes(code)))
+          throw error;
       }
       await this.after(RETRY_MS);
     }

@@ -79,7 +79,7 @@ export class BlockCopies {
     if (this.#isMeant && this.#world.prng.chance(LOOK_CHANCE)) this.#take('at some moment');
   }
 
-  /** Whoever has the disk now may let the others' copies go. */
+  /** From now on there may be fewer. */
   end(): void {
     this.#isOver = true;
   }

@@ -1,5 +1,6 @@
 // What goes wrong in a world of real stores: faults by name, each mended after a while.
 import type { BlockNode } from './block-node.ts';
+import { rotSomewhere } from './block-rot.ts';
 import type { World } from './world.ts';
 
 /** A node without power has it again within this. */
@@ -9,9 +10,16 @@ const FROZEN_MS_MAX = 25_000;
 const FULL_MS_MAX = 4_000;
 const SLOW_MS_MAX = 4_000;
 const SLOWNESS = 200;
+const LAGGING_MS_MAX = 20_000;
+const LAG_MS_MAX = 5_000;
+const HOUR_MS = 3_600_000;
+/** So long it takes whoever operates a node with a failing disk to start it anew. */
+const FAILING_MS_MAX = 5_000;
 
 export const BLOCK_FAULTS = ['kill', 'power', 'cut', 'one-way', 'freeze', 'full', 'slow'] as const;
-export type BlockFault = (typeof BLOCK_FAULTS)[number];
+/** Of harsh worlds besides; much of what might rot nobody else has, and does not. */
+export const HARSH_FAULTS = ['rot', 'rot', 'rot', 'lag', 'clock', 'eio'] as const;
+export type BlockFault = (typeof BLOCK_FAULTS | typeof HARSH_FAULTS)[number];
 
 export interface FaultParts {
   readonly world: World;
@@ -20,6 +28,8 @@ export interface FaultParts {
   readonly kill: (node: BlockNode) => void;
   /** The node is about to lose its power. */
   readonly loses: (node: BlockNode) => void;
+  /** A copy is none any more. */
+  readonly rotted: () => void;
 }
 
 export class BlockFaults {
@@ -63,6 +73,22 @@ export class BlockFaults {
         node.manner.slowness = 1;
       });
     },
+    rot: (node) => {
+      if (rotSomewhere(this.#parts.world.prng, this.#parts.nodes, node)) this.#parts.rotted();
+    },
+    lag: (node, other) => {
+      const { network, prng } = this.#parts.world;
+      network.lag(node.name, other.name, prng.between(0, LAG_MS_MAX));
+      this.#after(LAGGING_MS_MAX, () => network.lag(node.name, other.name, 0));
+    },
+    eio: (node) => {
+      if (node.process.isDown) return;
+      node.failSyncs();
+      this.#after(FAILING_MS_MAX, () => this.#startAnew(node));
+    },
+    clock: (node) => {
+      node.clockErrorMs += this.#parts.world.prng.chance(0.5) ? HOUR_MS : -HOUR_MS;
+    },
   };
 
   /** Nothing fails any more. */
@@ -73,6 +99,7 @@ export class BlockFaults {
       node.isFull = false;
       node.manner.slowness = 1;
       node.process.thaw();
+      this.#startAnew(node);
       if (node.process.isDown) node.powerOn();
     }
   }
@@ -81,6 +108,10 @@ export class BlockFaults {
     const { network } = this.#parts.world;
     network.cut(from.name, to.name);
     this.#after(CUT_MS_MAX, () => network.mend(from.name, to.name));
+  }
+
+  #startAnew(node: BlockNode): void {
+    if (node.isFailing) this.#cutPower(node);
   }
 
   #cutPower(node: BlockNode): void {

@@ -189,7 +189,7 @@ export class BlockGuest {
       (error: unknown) => {
         if (!isCurrent()) return;
         this.#askedIn.delete(request);
-        if (codeOf(error) !== 'ENOSPC') this.#world.violate(`a request failed: ${messageOf(error)}`);
+        if (codeOf(error) !== 'ENOSPC' && !node.isFailing) this.#world.violate(`a request failed: ${messageOf(error)}`);
         this.#world.clock.after(RETRY_MS, again);
       },
     );

@@ -8,6 +8,7 @@ import type { ImageExport, Serve } from '../../blockd/image/served-image.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { PeerSession } from '../../blockd/peer/peer-session.ts';
 import type { PeerStream, StreamEvents, StreamPurpose } from '../../blockd/peer/peer-stream.ts';
+import { layerPaths } from '../../blockd/store/layer-files.ts';
 import type { Clock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
@@ -22,6 +23,7 @@ import type { World } from './world.ts';
 const log = createLog('sim', 'silent');
 /** A daemon is up again so long after it died, unless its node has no power. */
 const RESTART_MS = 100;
+const LAYERS = '/state/layers';
 
 interface Around {
   readonly world: World;
@@ -41,6 +43,10 @@ export class BlockNode {
   readonly name: string;
   readonly process: SimProcess;
   readonly manner: DiskManner = { slowness: 1 };
+  /** Its disk has failed once. */
+  hasFailed = false;
+  /** By how much its clock is wrong. */
+  clockErrorMs = 0;
   /** What a guest may use, by image. */
   readonly exports = new Map<string, NbdDevice>();
   /** What readers may use, by image. */
@@ -120,6 +126,21 @@ export class BlockNode {
     const after = disk.afterCut(loss);
     this.#looked = { disk, steps, loss, after };
     return after;
+  }
+
+  /** Its disk takes no sync any more until the node is started anew. */
+  failSyncs(): void {
+    this.hasFailed = true;
+    this.#disk.failsSync = () => true;
+  }
+
+  get isFailing(): boolean {
+    return this.#disk.failsSync('');
+  }
+
+  /** A byte of a layer's data turns into another one. */
+  rot(layer: string, offset: number): void {
+    this.#disk.rot(layerPaths(LAYERS, layer).data, offset);
   }
 
   powerOn(): void {
@@ -215,7 +236,7 @@ export class BlockNode {
     const { clock } = this.#world;
     return {
       nowMs: () => clock.nowMs,
-      wallMs: () => clock.nowMs,
+      wallMs: () => clock.nowMs + this.clockErrorMs,
       setTimer: (delayMs, fire) => {
         let isCancelled = false;
         this.process.after(delayMs, () => {

@@ -1,6 +1,6 @@
 // Runs worlds of real stores by their seeds; one in fifty runs twice and must end alike.
 import type { CopyPolicy } from './block-copies.ts';
-import { BLOCK_FAULTS } from './block-faults.ts';
+import { BLOCK_FAULTS, HARSH_FAULTS } from './block-faults.ts';
 import { type BlockPlan, BlockWorld } from './block-world.ts';
 import { drawLink } from './hold-faults.ts';
 import { Prng } from './prng.ts';
@@ -19,6 +19,7 @@ export interface BlockResult {
   readonly moves: number;
   /** That came before they were asked for, as far as the daemons that were up before the end know. */
   readonly pushedBlocks: number;
+  readonly rots: number;
   /** Moments at which the copies on all disks were compared with what they must be. */
   readonly looks: number;
   /** How often the disk became larger, and layers were merged. */
@@ -37,6 +38,8 @@ type BlockSums = Omit<BlockResult, 'seed' | 'violations' | 'trace' | 'fingerprin
 /** Makes the draws of a policy others than those of its world's faults. */
 const POLICY_SEED = 2 ** 40;
 const JOURNAL_SEED = 2 ** 41;
+const HARSH_SEED = 2 ** 42;
+const HARSH_FAULTS_MAX = 12;
 
 /** Blocks are pushed ahead in every second world; answers wait for no copies. */
 export function planWithoutCopies(seed: number): BlockPlan {
@@ -67,10 +70,10 @@ export function planWithSnapshots(seed: number): BlockPlan {
   return { ...(seed % 2 === 0 ? planWithLayers : planWithCopiedLayers)(seed), isShown: true };
 }
 
-/** Of four worlds two have copies, and two have layers and snapshots: one has both. */
+/** Of four worlds two have copies, and two have layers and snapshots: one has both. Of eight four are harsh. */
 export function planOf(seed: number): BlockPlan {
   const plan = [planWithoutCopies, planWithLayers, planWithCopies, planWithCopiedLayers][seed % 4] ?? planWithoutCopies;
-  return { ...plan(seed), checkpointBytes: checkpointOf(seed), isShown: true };
+  return { ...plan(seed), checkpointBytes: checkpointOf(seed), isShown: true, isHarsh: seed % 8 >= 4 };
 }
 
 function checkpointOf(seed: number): number | undefined {
@@ -87,15 +90,16 @@ export async function runBlockSeed(seed: number, plan = planOf(seed)): Promise<B
     const fault = draw.pick(BLOCK_FAULTS);
     blocks.world.clock.after(draw.between(0, lengthMs), () => blocks.strike(fault));
   }
+  if (plan.isHarsh === true) strikeHarshly(blocks, new Prng(seed + HARSH_SEED), lengthMs);
   await blocks.run(blocks.world.clock.nowMs + lengthMs);
   const { pushedBlocks } = blocks.pushes;
   blocks.heal();
   // A world that is broken may never come to rest.
   if (blocks.world.violations.length === 0) await blocks.settle(SETTLE_MS);
   const { violations, trace, fingerprint } = blocks.world;
-  const { moves, guest, copies, script } = blocks;
+  const { moves, rots, guest, copies, script } = blocks;
   return {
-    ...{ seed, violations, trace, fingerprint, answered: guest.answered, moves, pushedBlocks },
+    ...{ seed, violations, trace, fingerprint, answered: guest.answered, moves, rots, pushedBlocks },
     looks: copies?.looks ?? 0,
     growths: script?.cuts.growths ?? 0,
     merges: script?.merges.merged ?? 0,
@@ -106,6 +110,13 @@ export async function runBlockSeed(seed: number, plan = planOf(seed)): Promise<B
   };
 }
 
+function strikeHarshly(blocks: BlockWorld, draw: Prng, lengthMs: number): void {
+  for (let left = draw.integer(HARSH_FAULTS_MAX + 1); left > 0; left--) {
+    const fault = draw.pick(HARSH_FAULTS);
+    blocks.world.clock.after(draw.between(0, lengthMs), () => blocks.strike(fault));
+  }
+}
+
 /** Runs the seeds from `first` on; calls back for each that broke a promise or ended differently the second time. */
 export async function runBlockSeeds(
   first: number,
@@ -113,7 +124,7 @@ export async function runBlockSeeds(
   failed: (result: BlockResult) => void,
   plan: (seed: number) => BlockPlan = planOf,
 ): Promise<BlockSums> {
-  const disk = { answered: 0, moves: 0, pushedBlocks: 0, looks: 0, growths: 0, merges: 0 };
+  const disk = { answered: 0, moves: 0, rots: 0, pushedBlocks: 0, looks: 0, growths: 0, merges: 0 };
   const sum = { ...disk, reads: 0, lateReads: 0, snapshotReads: 0, lateSnapshotReads: 0 };
   for (let seed = first; seed < first + count; seed++) {
     const result = await runBlockSeed(seed, plan(seed));

@@ -60,7 +60,9 @@ class Pair {
   #write(from: 0 | 1, bytes: Uint8Array): boolean {
     if (!this.#isOpen || !this.#lives(from)) return true;
     const direction = this.#directions[from];
-    const delayMs = this.#world.prng.between(DELAY_MS_MIN, DELAY_MS_MAX);
+    const [sender, receiver] = from === 0 ? this.#ends : ([this.#ends[1], this.#ends[0]] as const);
+    const lagMs = this.#world.network.lagMs(sender.process.node, receiver.process.node);
+    const delayMs = lagMs + this.#world.prng.between(DELAY_MS_MIN, DELAY_MS_MAX);
     direction.lastAtMs = Math.max(direction.lastAtMs, this.#world.clock.nowMs + delayMs);
     for (const piece of this.#pieces(new Uint8Array(bytes))) {
       direction.queue.push({ bytes: piece, atMs: direction.lastAtMs });

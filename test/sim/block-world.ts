@@ -38,6 +38,8 @@ export interface BlockPlan {
   readonly isLayered?: boolean;
   /** Some of its snapshots are kept for a while, and read. */
   readonly isShown?: boolean;
+  /** Blocks rot, disks fail, what is sent comes seconds later, and clocks are wrong by hours. */
+  readonly isHarsh?: boolean;
 }
 
 export class BlockWorld {
@@ -47,6 +49,8 @@ export class BlockWorld {
   readonly pushes: BlockPushes;
   readonly nodes: readonly BlockNode[];
   moves = 0;
+  /** Blocks that rotted. */
+  rots = 0;
   readonly copies: BlockCopies | undefined;
   script: BlockScript | undefined;
   readonly #isLayered: boolean;
@@ -74,7 +78,12 @@ export class BlockWorld {
     this.#isLayered = isLayered;
     this.#isShown = isShown;
     this.#copiesMeant = policy?.copies ?? 1;
-    this.#faults = new BlockFaults({ ...parts, kill: (node) => this.#kill(node), loses: (node) => this.#loses(node) });
+    this.#faults = new BlockFaults({
+      ...parts,
+      kill: (node) => this.#kill(node),
+      loses: (node) => this.#loses(node),
+      rotted: () => this.#rotted(),
+    });
   }
 
   strike(fault: BlockFault): void {
@@ -178,6 +187,12 @@ export class BlockWorld {
 
   #loses(node: BlockNode): void {
     if (this.guest.node === node || this.mover.closing === node) this.guest.losePower();
+  }
+
+  /** Until it is read, and made good, there are fewer copies than are meant. */
+  #rotted(): void {
+    this.rots++;
+    this.copies?.end();
   }
 
   /** Now and then the disk is moved; a guest that died with its node is started again. */

@@ -19,6 +19,7 @@ export class SimNetwork {
   readonly #prng: Prng;
   #faults: LinkFaults;
   readonly #cuts = new Set<string>();
+  readonly #lags = new Map<string, number>();
   /** When the last local message of a pair arrives: local calls keep their order. */
   readonly #localArrivals = new Map<string, number>();
 
@@ -38,9 +39,19 @@ export class SimNetwork {
     this.#cuts.delete(`${fromNode}>${toNode}`);
   }
 
-  /** No cut, no loss, no duplicate from now on. */
+  /** What is sent from now on comes so much later; 0: as usual. */
+  lag(fromNode: string, toNode: string, ms: number): void {
+    this.#lags.set(`${fromNode}>${toNode}`, ms);
+  }
+
+  lagMs(fromNode: string, toNode: string): number {
+    return this.#lags.get(`${fromNode}>${toNode}`) ?? 0;
+  }
+
+  /** No cut, no lag, no loss, no duplicate from now on. */
   heal(): void {
     this.#cuts.clear();
+    this.#lags.clear();
     this.#faults = { ...this.#faults, loss: 0, duplicate: 0 };
   }
 
@@ -60,7 +71,8 @@ export class SimNetwork {
   }
 
   #sendFar(from: SimProcess, to: SimProcess, deliver: () => void, refused?: () => void): void {
-    this.#clock.after(this.#prng.between(this.#faults.delayMsMin, this.#faults.delayMsMax), () => {
+    const delayMs = this.#prng.between(this.#faults.delayMsMin, this.#faults.delayMsMax);
+    this.#clock.after(delayMs + this.lagMs(from.node, to.node), () => {
       if (this.isCut(from.node, to.node)) return;
       if (!to.isDown) to.run(to.life, deliver);
       else if (refused) this.send(to, from, refused);

@@ -64,10 +64,11 @@ const SUBJECTS: Readonly<Record<string, { readonly seeds: number; readonly run: 
     seeds: 100,
     async run(first, count, failed) {
       const sums = await runBlockSeeds(first, count, failed);
-      const { answered, moves, pushedBlocks, looks, growths, merges, reads, lateReads, snapshotReads } = sums;
+      const { answered, moves, rots, pushedBlocks, looks, growths, merges, reads, lateReads, snapshotReads } = sums;
       const written = `${answered} requests answered, ${moves} moves, ${growths} growths, ${merges} merges`;
       const read = `${reads} reads of readers, ${lateReads} of them late, ${snapshotReads} of snapshots`;
-      return `${written}, ${read}, ${pushedBlocks} blocks pushed ahead, ${looks} looks at copies`;
+      const blocks = `${pushedBlocks} blocks pushed ahead, ${rots} rotted`;
+      return `${written}, ${read}, ${blocks}, ${looks} looks at copies`;
     },
   },
   clients: {

@@ -14,6 +14,8 @@ interface Stand extends SmallImage {
   /** First block and number of blocks of each answer; `absent` of those that were denied. */
   readonly said: string[];
   readonly ask: (id: number, block: number) => void;
+  /** What was looked for. */
+  readonly healed: string[];
   /** What the disk was asked for and has not done. */
   readonly disking: PromiseWithResolvers<void>[];
   isCold: boolean;
@@ -46,8 +48,10 @@ async function stand(): Promise<Stand> {
     const { high, low } = table.versionOf(block);
     assert.ok(answers.ask(id, [{ first: block, count: 1, high, low }]));
   };
-  const answers: BlockAnswers = new BlockAnswers({ store: small.store, send, isFull: () => all.isFull });
-  const all: Stand = { ...small, answers, said, ask, disking, isCold: true, isFull: false };
+  const healed: string[] = [];
+  const heal = (first: number, end: number): unknown => healed.push(`${first} to ${end}`);
+  const answers: BlockAnswers = new BlockAnswers({ store: small.store, send, isFull: () => all.isFull, heal });
+  const all: Stand = { ...small, answers, said, ask, healed, disking, isCold: true, isFull: false };
   small.disk.forgets = (path) => all.isCold && path === DATA_FILE;
   return all;
 }
@@ -64,6 +68,20 @@ test('what is not in the page cache is waited for beside everything else', async
   for (const read of all.disking) read.resolve();
   await settle();
   assert.equal(all.said.slice(1).sort(), ['0 of 1', '1 of 2', '2 of 3']);
+});
+
+test('what is named here and has rotted is looked for when it is asked for; what was overwritten, or is elsewhere, is not', async () => {
+  const all = await stand();
+  const { table } = all.store;
+  all.isCold = false;
+  table.spoilt(1);
+  table.leave(2, all.store.holderIndex('c'));
+  const old = table.versionOf(3);
+  await all.image.write(3 * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, 9), true);
+  for (const block of [1, 2]) all.ask(block, block);
+  all.answers.ask(3, [{ first: 3, count: 1, ...old }]);
+  assert.equal(all.said, ['absent 1', 'absent 2', 'absent 3']);
+  assert.equal(all.healed, ['1 to 2']);
 });
 
 test('a disk that cannot read is no good copy', async () => {

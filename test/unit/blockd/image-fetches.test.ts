@@ -55,6 +55,24 @@ test('a block of another version is never installed', async () => {
   assert.is(await reading, 9);
 });
 
+test('whoever waits for a block of a layer that was merged reads the layers that there are then', async () => {
+  const { image, source } = await smallImage([3]);
+  const merged = await smallImage();
+  await merged.image.write(3 * BLOCK_BYTES, block(7), false);
+  const reading = firstByte(image, 3);
+  const caching = image.cache(3 * BLOCK_BYTES, BLOCK_BYTES);
+  await settle();
+  assert.is(image.isWaiting, true);
+  image.layOver(merged.image.stack.top, []);
+  assert.is(await reading, 7);
+  await caching;
+  assert.is(image.isWaiting, false);
+  while (source.asked.length > 0) {
+    source.deny();
+    await settle();
+  }
+});
+
 test('a partial write waits for the rest of its block', async () => {
   const { image, source } = await smallImage([3]);
   const writing = image.write(3 * BLOCK_BYTES + 10, Buffer.alloc(10, 5), true);

@@ -1,0 +1,43 @@
+// Bit rot in a simulated store: a byte of a block turns into another one, where some other store has that block too and is
+// not letting it go: what nobody else has may be lost. Not where writes may be under way: after an unclean stop such a block
+// is taken for one that was torn.
+import { extentOf } from '../../blockd/store/active-extents.ts';
+import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
+import type { BlockNode } from './block-node.ts';
+import type { Prng } from './prng.ts';
+
+/** Comes after every node's name: whoever asks under it is promised only what is not about to go. */
+const LAST_NAME = '~';
+
+interface Place {
+  readonly layer: string;
+  readonly block: number;
+}
+
+/** Spoils a block of the node, if there is one that may be. Whether it did. */
+export function rotSomewhere(prng: Prng, nodes: readonly BlockNode[], node: BlockNode): boolean {
+  if (node.process.isDown) return false;
+  const others = nodes.filter((one) => one !== node && !one.process.isDown);
+  const [first, ...places] = placesOf(node).filter((place) => others.some((other) => keeps(other, node, place)));
+  if (first === undefined) return false;
+  const { layer, block } = prng.pick([first, ...places]);
+  node.rot(layer, block * BLOCK_BYTES + prng.integer(BLOCK_BYTES));
+  return true;
+}
+
+/** Blocks that lie in the node's files as they were synced. */
+function placesOf(node: BlockNode): Place[] {
+  return node.shelf.layers.all.flatMap(({ store: { layer, table, blocks, active, state } }) => {
+    const mayBeTorn = (block: number): boolean => state.role !== 'sealed' && active.isActive(extentOf(block));
+    const isHere = (block: number): boolean =>
+      table.allInFile(block, block + 1) && !table.isChanged(block) && !mayBeTorn(block);
+    return Array.from({ length: blocks }, (_, block) => ({ layer, block })).filter(({ block }) => isHere(block));
+  });
+}
+
+function keeps(other: BlockNode, node: BlockNode, { layer, block }: Place): boolean {
+  const version = node.shelf.layers.find(layer)?.store.table.versionOf(block);
+  const store = other.shelf.layers.find(layer)?.store;
+  if (version === undefined || store === undefined) return false;
+  return block < store.blocks && store.copies.promises(block, version.high, version.low, LAST_NAME);
+}
