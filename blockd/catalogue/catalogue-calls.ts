@@ -20,6 +20,7 @@ import { layerCalls } from './catalogue-layer-calls.ts';
 import { layerPins, refuseCopiesElsewhere } from './catalogue-pins.ts';
 import { closeReading, openReading } from './catalogue-readers.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
+import { notchCalls } from './notch-calls.ts';
 import { pinCalls } from './pin-calls.ts';
 import { rebuildCalls } from './rebuild-calls.ts';
 import type { StoreBook } from './store-book.ts';
@@ -42,6 +43,7 @@ export function catalogueCalls(store: CatalogueStore, stores?: StoreBook): Handl
     ...layerCalls(store, change, guard),
     ...pinCalls(store, guard),
     ...witnessCalls(store, stores),
+    ...notchCalls(store),
     ...rebuildCalls(store, stores),
     'image.list': async () => {
       await store.refresh();

@@ -4,6 +4,7 @@ import type { Static, TSchema } from 'typebox';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
 import { CatalogueState, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import { NodeNotch } from '../../wire/contracts/store-notch.ts';
 import { Entry, Finished } from './catalogue.ts';
 import type { CatalogueChange } from './catalogue-store.ts';
 
@@ -12,17 +13,19 @@ const HEAD = 'head!';
 const FINISHED = 'finished!';
 const SNAPSHOT = 'snapshot!';
 const LEAVING = 'leaving!';
+const NOTCH = 'notch!';
 const STATE = 'state!';
-/** The one record of its kind: every commit writes it. */
+/** The one record of its kind: every commit writes it but one of notches alone. */
 const STATE_KEY = `${STATE}catalogue`;
 
 /** The kinds that are held in memory; the others are read when they are asked for. */
-export const HELD_KINDS: readonly string[] = [HEAD, SNAPSHOT, LEAVING, STATE];
+export const HELD_KINDS: readonly string[] = [HEAD, SNAPSHOT, LEAVING, NOTCH, STATE];
 
 const entryCheck = new SchemaCheck(Entry);
 const finishedCheck = new SchemaCheck(Finished);
 const snapshotCheck = new SchemaCheck(Snapshot);
 const leavingCheck = new SchemaCheck(Leaving);
+const notchCheck = new SchemaCheck(NodeNotch);
 const stateCheck = new SchemaCheck(CatalogueState);
 
 /** Of a catalogue that nothing was ever committed to. */
@@ -41,9 +44,10 @@ export interface CatalogueRecord {
 /** The records that a change writes and removes, each key once; with it the state after one more commit, if it is one. */
 export function recordsOf(change: CatalogueChange, before: CatalogueState): CatalogueRecord[] {
   const records = changedRecords(change);
-  if (records.length === 0 && change.state === undefined) return [];
+  const notches = (change.notches ?? []).map((one) => ({ key: NOTCH + one.node, text: JSON.stringify(one) }));
+  if (records.length === 0 && change.state === undefined) return notches;
   const state: CatalogueState = { ...before, ...change.state, serial: before.serial + 1 };
-  return [...records, { key: STATE_KEY, text: JSON.stringify(state) }];
+  return [...records, ...notches, { key: STATE_KEY, text: JSON.stringify(state) }];
 }
 
 function changedRecords(change: CatalogueChange): CatalogueRecord[] {
@@ -84,6 +88,11 @@ export function leavingLayer(key: string): string | undefined {
   return key.startsWith(LEAVING) ? key.slice(LEAVING.length) : undefined;
 }
 
+/** The node whose store's notch the record says; undefined for a record of another kind. */
+export function notchNode(key: string): string | undefined {
+  return key.startsWith(NOTCH) ? key.slice(NOTCH.length) : undefined;
+}
+
 /** Whether the record says how far the catalogue is. */
 export function isState(key: string): boolean {
   return key === STATE_KEY;
@@ -113,6 +122,11 @@ export function readSnapshot(key: string, text: string): Snapshot {
 /** @throws OperationError CATALOGUE_DAMAGED */
 export function readLeaving(key: string, text: string): Leaving {
   return readRecord(leavingCheck, key, text);
+}
+
+/** @throws OperationError CATALOGUE_DAMAGED */
+export function readNotch(key: string, text: string): NodeNotch {
+  return readRecord(notchCheck, key, text);
 }
 
 /** @throws OperationError CATALOGUE_DAMAGED */

@@ -1,6 +1,7 @@
 // What keeps the catalogue's records, whichever engine does: `level` on the controller's disk, or etcd for several
 // controllers. A store decides nothing; it makes sure that what was decided on is what stands there.
 import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { NodeNotch, Notch } from '../../wire/contracts/store-notch.ts';
 import type { Entry, Finished } from './catalogue.ts';
 
 /** What a commit changes, all of it or nothing. A new kind of record is a field here and a row in `catalogue-records.ts`. */
@@ -13,6 +14,8 @@ export interface CatalogueChange {
   readonly snapshotRemoved?: string;
   /** One without nodes is removed. */
   readonly leaving?: readonly Leaving[];
+  /** How far stores have come: no record that a store keeps, so that the serial does not rise by them alone. */
+  readonly notches?: readonly NodeNotch[];
   /** What is to be otherwise in it; the serial rises by itself. */
   readonly state?: Partial<Pick<CatalogueState, 'incarnation' | 'behind'>>;
 }
@@ -42,6 +45,9 @@ export interface CatalogueStore {
   findSnapshot(snapshot: string): Snapshot | undefined;
   /** Layers that are still to leave some node. */
   readonly leaving: Leaving[];
+  /** The newest notch that each store was seen at. */
+  readonly notches: NodeNotch[];
+  notchOf(node: string): Notch | undefined;
   /** The images that a standing cut holds. */
   inCut(cut: string): Entry[];
   /** The images that a standing transfer holds. */

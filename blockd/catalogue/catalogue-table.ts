@@ -1,6 +1,7 @@
 // The heads and what their layers are named by in memory, as every store has them beside its records. Follows the records; never ahead of what is durable.
 import { OperationError } from '../../common/errors.ts';
 import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { NodeNotch, Notch } from '../../wire/contracts/store-notch.ts';
 import type { Entry } from './catalogue.ts';
 import {
   type CatalogueRecord,
@@ -8,8 +9,10 @@ import {
   isState,
   leavingLayer,
   NEW_STATE,
+  notchNode,
   readEntry,
   readLeaving,
+  readNotch,
   readSnapshot,
   readState,
   snapshotName,
@@ -20,6 +23,7 @@ export class CatalogueTable {
   readonly #entries = new Map<string, Entry>();
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #leaving = new Map<string, Leaving>();
+  readonly #notches = new Map<string, NodeNotch>();
   #state = NEW_STATE;
 
   get state(): CatalogueState {
@@ -55,6 +59,14 @@ export class CatalogueTable {
     return [...this.#leaving.values()];
   }
 
+  get notches(): NodeNotch[] {
+    return [...this.#notches.values()];
+  }
+
+  notchOf(node: string): Notch | undefined {
+    return this.#notches.get(node)?.notch;
+  }
+
   inCut(cut: string): Entry[] {
     return [...this.#entries.values()].filter(({ head }) => head.cut?.id === cut);
   }
@@ -66,11 +78,12 @@ export class CatalogueTable {
   /** Takes a record as it stands in the store now; those of other kinds are none of its business. @throws OperationError CATALOGUE_DAMAGED */
   take({ key, text }: CatalogueRecord): void {
     if (isState(key)) this.#state = text === undefined ? NEW_STATE : readState(key, text);
-    const [image, snapshot, layer] = [imageOf(key), snapshotName(key), leavingLayer(key)];
+    const [image, snapshot, layer, node] = [imageOf(key), snapshotName(key), leavingLayer(key), notchNode(key)];
     if (image !== undefined) put(this.#entries, image, text === undefined ? undefined : readEntry(key, text));
     if (snapshot !== undefined)
       put(this.#snapshots, snapshot, text === undefined ? undefined : readSnapshot(key, text));
     if (layer !== undefined) put(this.#leaving, layer, text === undefined ? undefined : readLeaving(key, text));
+    if (node !== undefined) put(this.#notches, node, text === undefined ? undefined : readNotch(key, text));
   }
 }
 

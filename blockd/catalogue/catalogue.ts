@@ -183,10 +183,14 @@ function sameClosing(one: Closing, other: Closing): boolean {
 }
 
 /** What may not be the newest state is not opened, moved or built upon. @throws OperationError IMAGE_UNCERTAIN */
-export function refuseDoubt({ image, doubt }: Head): void {
+export function refuseDoubt({ image, doubt, rollback }: Head): void {
   if (doubt === undefined) return;
   throw new OperationError('IMAGE_UNCERTAIN', `image ${image} may not be its newest state: ${doubt}`, {
-    remedy: 'Bring that node back, or look with supercloud catalogue rebuild what would be lost, and accept it.',
+    remedy:
+      rollback === undefined
+        ? 'Bring that node back, or look with supercloud catalogue rebuild what would be lost, and accept it.'
+        : `Put the newest disk of node ${rollback} in its place again if there is one, and delete the VM that has the image ` +
+          'open. Then look with supercloud catalogue rebuild what would be lost, and accept it; or go on with a clone of a snapshot.',
   });
 }
 

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { NodeNotch, Notch } from '../../wire/contracts/store-notch.ts';
 import type { Entry, Finished } from './catalogue.ts';
 import {
   type CatalogueRecord,
@@ -85,6 +86,14 @@ export class EtcdStore implements CatalogueStore {
 
   get leaving(): Leaving[] {
     return this.#mirror.table.leaving;
+  }
+
+  get notches(): NodeNotch[] {
+    return this.#mirror.table.notches;
+  }
+
+  notchOf(node: string): Notch | undefined {
+    return this.#mirror.table.notchOf(node);
   }
 
   inCut(cut: string): Entry[] {

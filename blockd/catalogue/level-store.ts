@@ -3,6 +3,7 @@ import { Level } from 'level';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { ensureLevelDirectory, isHeadless } from '../../common/level-directory.ts';
 import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
+import type { NodeNotch, Notch } from '../../wire/contracts/store-notch.ts';
 import type { Entry, Finished } from './catalogue.ts';
 import { type CatalogueRecord, finishedKey, HELD_KINDS, readFinished, recordsOf } from './catalogue-records.ts';
 import type { CatalogueStore, Decide } from './catalogue-store.ts';
@@ -71,6 +72,14 @@ export class LevelStore implements CatalogueStore {
 
   get leaving(): Leaving[] {
     return this.#table.leaving;
+  }
+
+  get notches(): NodeNotch[] {
+    return this.#table.notches;
+  }
+
+  notchOf(node: string): Notch | undefined {
+    return this.#table.notchOf(node);
   }
 
   inCut(cut: string): Entry[] {

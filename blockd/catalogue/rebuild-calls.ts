@@ -33,12 +33,21 @@ function planned(store: CatalogueStore, order: RebuildOrder, stores?: StoreBook)
   return planRebuild(new RebuildEvidence(order, stores?.reports ?? new Map(), store.leaving), store);
 }
 
-/** @throws OperationError NO_IMAGE, NOTHING_TO_ACCEPT, REBUILD_CONFLICT */
+/** @throws OperationError NO_IMAGE, IMAGE_OPEN, NOTHING_TO_ACCEPT, REBUILD_CONFLICT */
 function refuse({ images }: RebuildReport, { accept }: RebuildOrder): void {
   for (const name of accept) {
     const image = images.find((one) => one.image === name);
     if (image === undefined) {
       throw new OperationError('NO_IMAGE', `the stores know of no image ${name}`, { remedy: 'Look at the plan.' });
+    }
+    if (image.toClose !== undefined) {
+      throw new OperationError(
+        'IMAGE_OPEN',
+        `image ${name} is still open at node ${image.toClose.node}: ${image.reason}`,
+        {
+          remedy: 'Repeat it; see that the VM that had it open does not run.',
+        },
+      );
     }
     if (image.verdict !== 'uncertain' || image.isAccepted) continue;
     throw new OperationError('NOTHING_TO_ACCEPT', `there is no state of image ${name} to take: ${image.reason}`, {

@@ -2,6 +2,7 @@
 // known (SOUNDNESS A17). What an epoch's end left out is never taken in (A7); what may be the newest only is never called so.
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
+import type { RebuiltImage } from '../../wire/contracts/rebuild.ts';
 import type { ReportedLayer } from '../../wire/contracts/store-report.ts';
 import { EPOCH_MAX } from '../table/block-version.ts';
 import type { Entry } from './catalogue.ts';
@@ -25,6 +26,8 @@ export interface Judgement {
   readonly entry: Entry;
   /** The newest epoch that anyone has seen. */
   readonly seen: number;
+  /** Where it must be closed before it is taken. */
+  readonly toClose?: RebuiltImage['toClose'];
 }
 
 /** Of an image with one top. */

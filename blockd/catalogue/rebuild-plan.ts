@@ -35,7 +35,8 @@ export function planRebuild(evidence: RebuildEvidence, records: Records): Rebuil
   const notes: string[] = [];
   const planned = judgeAll(evidence, notes).map(([image, judgement]) => {
     const settings = (records.find(image) ?? evidence.kept.find(image))?.head;
-    return againstRecord(withSettings(judgement, settings), records.find(image), evidence, records);
+    const known = underRollback(withSettings(judgement, settings), settings);
+    return againstRecord(known, records.find(image), evidence, records);
   });
   planned.push(...unconfirmed(planned, records));
   planned.sort((one, other) => (one.told.image < other.told.image ? -1 : 1));
@@ -67,6 +68,26 @@ function withSettings(judgement: Judgement, known: Head | undefined): Judgement 
   const { doubt: _, ...settings } = known;
   const { head, granted } = judgement.entry;
   return { ...judgement, entry: { head: { ...settings, ...head }, granted } };
+}
+
+/**
+ * Of an image that was written at a store which went back under it, no store's word is the newest state: a person takes
+ * what is there. Not while it is open: it would go on under an epoch whose numbers were given before (promise S3).
+ */
+function underRollback(judgement: Judgement, known: Head | undefined): Judgement {
+  if (known?.rollback === undefined) return judgement;
+  const { rollback, doubt = '' } = known;
+  const { entry, verdict, wouldLose } = judgement;
+  const { writer, stack, epoch } = entry.head;
+  const isNowhere = verdict === 'uncertain' && wouldLose === '';
+  return {
+    ...judgement,
+    verdict: 'uncertain',
+    reason: writer === null ? doubt : `${doubt}; it is open at ${writer}, and is closed there before it is accepted`,
+    wouldLose: isNowhere ? '' : `whatever was flushed at ${rollback} after the state that is there now`,
+    entry: { ...entry, head: { ...entry.head, doubt, rollback } },
+    ...(writer === null ? {} : { toClose: { node: writer, layer: stack.layer, epoch } }),
+  };
 }
 
 /** Each image by its name. */
@@ -112,11 +133,12 @@ function againstRecord(
   { order }: RebuildEvidence,
   { state }: Records,
 ): Planned {
-  const { verdict, reason, wouldLose, entry, seen } = judgement;
+  const { verdict, reason, wouldLose, entry, seen, toClose } = judgement;
   const { image, writer, holder } = entry.head;
   const isAsked = order.accept.includes(image);
   const isSound = known !== undefined && known.head.doubt === undefined && state.behind === '';
-  const told = { image, verdict, node: writer ?? holder, reason, wouldLose, isAccepted: false };
+  const open = toClose === undefined ? {} : { toClose };
+  const told = { image, verdict, node: writer ?? holder, reason, wouldLose, isAccepted: false, ...open };
   if (isSound && !contradicts(judgement, known)) {
     const { head } = known;
     return {
@@ -127,7 +149,7 @@ function againstRecord(
   const isDoubtful = isSound || verdict === 'uncertain';
   const isAccepted = isAsked && isDoubtful && (isSound || wouldLose !== '');
   const isHigh = known !== undefined && state.behind === '' && known.granted >= seen;
-  const { doubt: _, ...head } = entry.head;
+  const { doubt: _doubt, rollback: _rollback, ...head } = entry.head;
   const made = {
     granted: isHigh ? known.granted : entry.granted,
     head: isAccepted || verdict !== 'uncertain' ? head : entry.head,

@@ -6,6 +6,7 @@ import { showLayer } from './image-figures.ts';
 import type { ImageHost } from './image-host.ts';
 import type { ImageShelf } from './image-shelf.ts';
 import { storeMetrics } from './store-metrics.ts';
+import { durableState } from './store-ratchet.ts';
 import { storeReport } from './store-report.ts';
 
 const NOTHING = {};
@@ -148,6 +149,7 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
     'cache.set': ({ capBytes }) => shelf.upkeep.setCacheCap(capBytes),
     'store.metrics': () => storeMetrics(shelf),
     'store.report': () => storeReport(shelf.layers, shelf.members.names),
+    'store.notch': ({ at }) => shelf.ratchet.show(at, () => durableState(shelf.layers.all.map(({ store }) => store))),
     'records.keep': async (records) => ({ mark: await reviewed(shelf, shelf.keepRecords(records)) }),
     'records.show': () => ({ kept: shelf.layers.records.kept }),
     'members.set': ({ members }) => done(reviewed(shelf, shelf.members.set(members))),

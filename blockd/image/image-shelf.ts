@@ -32,6 +32,7 @@ import type { Serve } from './served-image.ts';
 import { ShelfCuts } from './shelf-cuts.ts';
 import { type ReaderShown, StillExports } from './still-exports.ts';
 import { StillImage, type StillOrder } from './still-image.ts';
+import { StoreRatchet } from './store-ratchet.ts';
 import { Upkeep } from './upkeep.ts';
 
 export interface ShelfParts extends Pick<OpenOptions, 'dropCached' | 'checkpointBytes'> {
@@ -72,6 +73,7 @@ export class ImageShelf {
   readonly cuts: ShelfCuts;
   readonly merges: LayerMerges;
   readonly upkeep: Upkeep;
+  readonly ratchet: StoreRatchet;
   readonly #parts: ShelfParts;
   readonly #tops: ImageTops;
   readonly #turns = new ImageTurns();
@@ -87,6 +89,7 @@ export class ImageShelf {
     this.ended = new EndedLedger(disk, join(state, 'ended.json'));
     this.members = new MemberBook(disk, join(state, 'members.json'));
     this.propagation = new PropagationBook(disk, join(state, 'propagation.json'));
+    this.ratchet = new StoreRatchet(disk, join(state, 'ratchet.json'), log);
     const members = (): string[] => this.members.names;
     const memoryOf = (image: string): PropagationMemory | undefined => this.propagation.memoryFor(image);
     this.layers = new LayerShelf({ ...parts, members, memoryOf, directory: join(state, 'layers') });

@@ -92,6 +92,27 @@ test('a second catalogue reads what the first committed, and decides on it', asy
   assert.is(await first.commit(() => ({ change: {}, answer: first.get('web').granted })), 4);
 });
 
+test('of two catalogues none takes back how far the other has seen a store come', async () => {
+  const prefix = newPrefix();
+  const [first, second] = [await open(prefix), await open(prefix)];
+  const word = '00000000000000aa';
+  const hear = async (store: CatalogueStore, count: number, at: number) => {
+    const said = { now: { store: word, count, word }, at, wordAt: word };
+    return (await catalogueCalls(store)['notch.heard']({ heard: [{ node: 'a', said }] }, context)).again;
+  };
+  assert.equal(await hear(first, 5, 0), []);
+  assert.equal(await hear(second, 3, 0), ['a'], 'it was asked before the other answer came');
+  const { notches } = await catalogueCalls(second)['notch.list']({}, context);
+  assert.equal(
+    notches.map(({ notch }) => notch.count),
+    [5],
+  );
+  assert.equal(await hear(second, 6, 5), []);
+  assert.equal(await hear(first, 6, 5), ['a']);
+  assert.is(first.notchOf('a')?.count, 6);
+  assert.is(first.state.serial, 0, 'it is no commit that a store would keep');
+});
+
 test('clouds that share an etcd do not see each other', async () => {
   const [one, other] = [await open('one/catalogue/'), await open('one/catalogue2/')];
   await add(one, 'web');

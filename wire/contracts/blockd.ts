@@ -10,6 +10,7 @@ import { StoreMetrics } from './metrics.ts';
 import { LEAD_SECONDS_MAX, PropagationSettings, PropagationStatus } from './propagation.ts';
 import { storeReaderCalls } from './readers.ts';
 import { ScrubReport, StoreImage, StoreLayer } from './store-images.ts';
+import { SaidNotch } from './store-notch.ts';
 import { CatalogueMark, KeptRecords, StoreReport } from './store-report.ts';
 
 export { ExportedFile, ExportFormat, ImageFormat } from './disk-files.ts';
@@ -216,6 +217,8 @@ export const blockdContract = contract('blockd', {
   'store.metrics': method(['controller', 'self'], Empty, StoreMetrics),
   /** What is here, for a catalogue that compares itself with it or is rebuilt from it. */
   'store.report': method(['controller'], Empty, StoreReport),
+  /** How far the store has come, which is durable when it answers, and what it knows of its notch `at` (0: of none). */
+  'store.notch': method(['controller'], Type.Object({ at: Type.Integer({ minimum: 0 }) }), SaidNotch),
   /** The catalogue's records as they are now, to be kept here. Older ones change nothing. Answers what is kept. */
   'records.keep': method(['controller'], KeptRecords, Type.Object({ mark: CatalogueMark })),
   'records.show': method(['controller'], Empty, Type.Object({ kept: Type.Union([KeptRecords, Type.Null()]) })),

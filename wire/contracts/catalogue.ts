@@ -6,6 +6,7 @@ import { Closing, CutImage } from './blockd.ts';
 import { LayerMerge, SealedLayer, Stack } from './layers.ts';
 import { PropagationSettings } from './propagation.ts';
 import { RebuildOrder, RebuildReport } from './rebuild.ts';
+import { HEARD_NOTCHES_MAX, HeardNotch, NodeNotch } from './store-notch.ts';
 import { CatalogueMark, KeptRecords, LayerPin, StoreReport } from './store-report.ts';
 
 const Empty = Type.Object({});
@@ -44,6 +45,8 @@ export const Head = Type.Object({
   propagation: Type.Optional(PropagationSettings),
   /** Why the records of the image may not be its newest, in a sentence: nobody opens it until that is settled. */
   doubt: Type.Optional(Type.String()),
+  /** The node whose store was put back, or copied, which is the doubt's reason: a person settles it, no store's word does. */
+  rollback: Type.Optional(Name),
   /** Elsewhere it is a stub: it may be opened there, and every request waits until its VM has moved to the place. */
   pin: Type.Optional(Pin),
   /** The nodes that have it open for reading, while nobody writes it; without it none has. */
@@ -187,6 +190,21 @@ export const catalogueContract = contract('catalogue', {
     ['controller'],
     Type.Object({ node: Name, report: StoreReport }),
     Type.Object({ behind: Type.String(), doubtful: Type.Array(Name) }),
+  ),
+  /** The newest notch that each node's store was seen at. */
+  'notch.list': method(['controller'], Empty, Type.Object({ notches: Type.Array(NodeNotch) })),
+  /**
+   * What stores say of those notches. Of one that is not what it was, nothing more is granted of the images that were
+   * written there; `again`: the nodes that are to be asked once more, with their reports.
+   */
+  'notch.heard': method(
+    ['controller'],
+    Type.Object({ heard: Type.Array(HeardNotch, { maxItems: HEARD_NOTCHES_MAX }) }),
+    Type.Object({
+      again: Type.Array(Name),
+      /** The images that are in doubt from now on, by which node's store, and why. */
+      doubtful: Type.Array(Type.Object({ image: Name, node: Name, reason: Type.String() })),
+    }),
   ),
   /** How far it is, and whose stores it was compared with since this start of it. */
   'catalogue.state': method(

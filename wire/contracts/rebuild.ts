@@ -1,6 +1,6 @@
 // The catalogue made again from what the stores say, when it was lost or put back as it was once (SOUNDNESS A17). Shapes only.
 import { Type } from 'typebox';
-import { LayerId, MigrationId, Name } from '../names.ts';
+import { Epoch, LayerId, MigrationId, Name } from '../names.ts';
 import { KeptRecords } from './store-report.ts';
 
 /**
@@ -50,6 +50,8 @@ export const RebuiltImage = Type.Object({
   /** What accepting it would lose; empty where there is nothing to accept. */
   wouldLose: Type.String(),
   isAccepted: Type.Boolean(),
+  /** What must be closed before it can be accepted: it would go on under an epoch that it has used otherwise before. */
+  toClose: Type.Optional(Type.Object({ node: Name, layer: LayerId, epoch: Epoch })),
 });
 export type RebuiltImage = Type.Static<typeof RebuiltImage>;
 

@@ -3,12 +3,14 @@ import type { Entry, Finished } from '../../../blockd/catalogue/catalogue.ts';
 import type { CatalogueStore, Decide } from '../../../blockd/catalogue/catalogue-store.ts';
 import { OperationError } from '../../../common/errors.ts';
 import type { CatalogueState, Head, Leaving, Snapshot } from '../../../wire/contracts/catalogue.ts';
+import type { NodeNotch, Notch } from '../../../wire/contracts/store-notch.ts';
 
 export class ModelStore implements CatalogueStore {
   readonly #entries = new Map<string, Entry>();
   readonly #finished = new Map<string, Finished>();
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #leaving = new Map<string, Leaving>();
+  readonly #notches = new Map<string, NodeNotch>();
 
   state: CatalogueState = { incarnation: 1, serial: 0, behind: '' };
 
@@ -36,6 +38,14 @@ export class ModelStore implements CatalogueStore {
 
   get leaving(): Leaving[] {
     return [...this.#leaving.values()];
+  }
+
+  get notches(): NodeNotch[] {
+    return [...this.#notches.values()];
+  }
+
+  notchOf(node: string): Notch | undefined {
+    return this.#notches.get(node)?.notch;
   }
 
   inCut(cut: string): Entry[] {
@@ -66,8 +76,10 @@ export class ModelStore implements CatalogueStore {
       if (one.nodes.length > 0) this.#leaving.set(one.layer, one);
       else this.#leaving.delete(one.layer);
     }
+    const { notches = [], ...others } = change;
+    for (const one of notches) this.#notches.set(one.node, one);
     const isCommit =
-      change.state !== undefined || Object.values(change).some((one) => !Array.isArray(one) || one.length > 0);
+      change.state !== undefined || Object.values(others).some((one) => !Array.isArray(one) || one.length > 0);
     if (isCommit) this.state = { ...this.state, ...change.state, serial: this.state.serial + 1 };
     return answer;
   }

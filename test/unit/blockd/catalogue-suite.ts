@@ -9,6 +9,7 @@ import { codeOf } from '../../../common/errors.ts';
 import type { CallContext } from '../../../common/rpc/server.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 import type { Head } from '../../../wire/contracts/catalogue.ts';
+import type { NodeNotch } from '../../../wire/contracts/store-notch.ts';
 import { refusal } from '../../refusal.ts';
 import { Prng } from '../../sim/prng.ts';
 import { ModelStore } from './catalogue-model.ts';
@@ -21,9 +22,9 @@ export interface StoreStand {
   damage(key: string, text: string): Promise<void>;
 }
 
-/** Enough for every call to have met every other in most of their states. */
 /** Beside it no other policy makes recovery points. */
 const SCHEDULE = { everySeconds: 60, place: 'b', keep: 2 };
+/** Enough for every call to have met every other in most of their states. */
 const STEPS = 400;
 const CHANCE_OF_REOPENING = 0.03;
 const MIGRATION = '00000000000000aa';
@@ -36,6 +37,7 @@ export const context: CallContext<null> = {
 };
 
 const LAYER = 'l00000000000000aa';
+const WORD = '00000000000000aa';
 
 export function closing(image: string, epoch: number, lastSequence: number): Closing {
   return { image, epoch, lastSequence, entries: 1, digest: '0'.repeat(32), generation: 1 };
@@ -124,6 +126,31 @@ export function catalogueStoreSuite(name: string, stand: () => Promise<StoreStan
     await second.commit(() => ({ change: { removed: 'log', state: { behind: '' } }, answer: undefined }));
     assert.equal(second.state, { incarnation: 2, serial: 3, behind: '' });
     await second.close();
+  });
+
+  test(`${name}: how far stores have come is there for whoever opens it next, and is no commit by itself`, async () => {
+    const { open, damage } = await stand();
+    const first = await open();
+    await add(first, 'web');
+    const notchOf = (count: number): NodeNotch => ({ node: 'a', notch: { store: WORD, count, word: WORD } });
+    await first.commit(() => ({ change: { notches: [notchOf(7), { ...notchOf(1), node: 'b' }] }, answer: undefined }));
+    assert.equal([first.state.serial, first.notchOf('a'), first.notchOf('c')], [1, notchOf(7).notch, undefined]);
+    const entries = [newEntry('log')];
+    await first.commit(() => ({ change: { entries, notches: [notchOf(8)] }, answer: undefined }));
+    await first.close();
+    const second = await open();
+    assert.equal([second.state.serial, second.notches.sort(byNode)], [2, [notchOf(8), { ...notchOf(1), node: 'b' }]]);
+    const ask = async (count: number, at: number) =>
+      catalogueCalls(second)['notch.heard'](
+        { heard: [{ node: 'a', said: { now: notchOf(count).notch, at, wordAt: WORD } }] },
+        context,
+      );
+    assert.equal(await ask(9, 8), { again: [], doubtful: [] });
+    assert.equal(await ask(10, 8), { again: ['a'], doubtful: [] }, 'it was asked before the other answer came');
+    assert.is(second.notchOf('a')?.count, 9);
+    await second.close();
+    await damage('notch!a', '{}');
+    assert.match((await refusal(open())).message, 'notch!a');
   });
 
   test(`${name}: a decision that refuses changes nothing, and the next one counts`, async () => {
@@ -225,6 +252,10 @@ export function catalogueStoreSuite(name: string, stand: () => Promise<StoreStan
     }
     await store.close();
   });
+}
+
+function byNode(one: NodeNotch, other: NodeNotch): number {
+  return one.node < other.node ? -1 : 1;
 }
 
 /** What is kept beside the heads, in one order. */
