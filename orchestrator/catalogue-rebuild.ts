@@ -31,8 +31,23 @@ export class CatalogueRebuild {
     this.#parts = parts;
   }
 
-  /** @throws OperationError REBUILD_CONFLICT, REBUILD_RACED, NOTHING_TO_ACCEPT, NO_IMAGE */
+  /** @throws OperationError REBUILD_CONFLICT, REBUILD_RACED, NOTHING_TO_ACCEPT, NO_IMAGE, IMAGE_OPEN, IMAGE_IN_USE */
   async rebuild(mode: RebuildMode, accept: string[] = []): Promise<RebuildReport> {
+    if (mode === 'execute' && accept.length > 0) await this.#closeFirst(accept);
+    return this.#rebuild(mode, accept);
+  }
+
+  /** What may not go on under its epoch ends there, in the state that is to be taken. */
+  async #closeFirst(accept: readonly string[]): Promise<void> {
+    const { images } = await this.#rebuild('plan', []);
+    for (const { image, toClose } of images) {
+      if (toClose === undefined || !accept.includes(image)) continue;
+      const { node, layer, epoch } = toClose;
+      await this.#parts.cluster.clients(node).blockd.call('image.close', { image, layer, epoch });
+    }
+  }
+
+  async #rebuild(mode: RebuildMode, accept: string[]): Promise<RebuildReport> {
     const order = { mode, accept, ...(await this.#askAll()), migrations: this.#migrations() };
     return this.#parts.cluster.controller.catalogue.call('catalogue.rebuild', order);
   }
@@ -45,7 +60,7 @@ export class CatalogueRebuild {
     const tried = `${up.map(({ node }) => node)} ${doubtful}`;
     if (doubtful.length === 0 || state.behind !== '') return;
     if (tried === this.#triedWith && clock.nowMs() - this.#triedAtMs < RETRY_MS) return;
-    const { images } = await this.rebuild('reconcile');
+    const { images } = await this.#rebuild('reconcile', []);
     this.#triedWith = tried;
     this.#triedAtMs = clock.nowMs();
     for (const { image, reason } of images) log.info({ image, reason }, 'an image is not in doubt any more');

@@ -43,6 +43,7 @@ import { SecurityGroups } from './security-groups.ts';
 import { Snapshots } from './snapshots.ts';
 import { State } from './state.ts';
 import { startStatusServer } from './status-page/status-server.ts';
+import { STORES_INTERVAL_MS, StoreWatch } from './store-watch.ts';
 import { StubEvents } from './stub-events.ts';
 import { StubMoves } from './stub-moves.ts';
 import { Topology } from './topology.ts';
@@ -97,7 +98,8 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   });
   const members: Members = new Members({ ...base, identity, address: config.address, sdnd: controllers });
   const watch = new CatalogueWatch({ cluster: members, log });
-  const cluster = new WatchedCluster(members, watch);
+  const stores = new StoreWatch({ cluster: members, log });
+  const cluster = new WatchedCluster(members, watch, stores);
   const shared = {
     ...{ ...base, cluster, admission: new Admission(state, plan) },
     patience: new Patience({ ...base, stopping: signal }),
@@ -217,6 +219,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   };
   void patience.repeat("the overlay's controllers looked at", CONTROLLERS_INTERVAL_MS, () => controllers.look());
   void patience.repeat('recovery points of async images looked at', POINTS_INTERVAL_MS, () => points.look());
+  void patience.repeat('stores looked at, whether they were put back', STORES_INTERVAL_MS, () => stores.look());
   for (const [name, job] of Object.entries(jobs)) void patience.repeat(name, HOUSEKEEPING_INTERVAL_MS, job);
   return {
     async close() {

@@ -1,5 +1,6 @@
 // The cluster as its rooms use it, with a catalogue that is compared with the stores whenever it asks for that: it was
-// restarted and knows no store, which is nobody's business but this room's.
+// restarted and knows no store, which is nobody's business but this room's. Nor is it that a store is asked first whether it
+// is what it was.
 import { codeOf } from '../common/errors.ts';
 import type { CallOptions } from '../common/rpc/client.ts';
 import type { MethodName, Params, Progress, Result } from '../wire/contract.ts';
@@ -8,20 +9,28 @@ import type { Endpoint } from '../wire/names.ts';
 import type { CatalogueWatch } from './catalogue-watch.ts';
 import type { Calls, Cluster, ControllerDaemons, NodeDaemons } from './cluster.ts';
 import type { MemberRecord } from './state.ts';
+import type { StoreWatch } from './store-watch.ts';
 
 type Catalogue = typeof catalogueContract;
 
 /** After these the node has the newest records when they are answered. */
 const TOLD: readonly MethodName<Catalogue>[] = ['epoch.open', 'reader.open', 'reader.close'];
 
+/**
+ * Before these the store is asked how far it has come: what it lost must not be opened, nor closed as if it were the newest.
+ * Not before a transfer: a machine that was put back with its store has lost the same, any other is seen within a look's ten
+ * seconds, and the way to the node and back would be time that every migration takes.
+ */
+const ASKED: readonly MethodName<Catalogue>[] = ['epoch.open', 'epoch.close', 'epoch.abandon'];
+
 export class WatchedCluster implements Cluster {
   readonly #cluster: Cluster;
   readonly controller: ControllerDaemons;
 
-  constructor(cluster: Cluster, watch: Pick<CatalogueWatch, 'compareAll' | 'keep'>) {
+  constructor(cluster: Cluster, watch: Pick<CatalogueWatch, 'compareAll' | 'keep'>, stores: Pick<StoreWatch, 'check'>) {
     const { catalogue, sdnd } = cluster.controller;
     this.#cluster = cluster;
-    this.controller = { catalogue: new ComparedCatalogue(catalogue, watch), sdnd };
+    this.controller = { catalogue: new ComparedCatalogue(catalogue, watch, stores), sdnd };
   }
 
   clients(node: string): NodeDaemons {
@@ -53,10 +62,16 @@ export class WatchedCluster implements Cluster {
 class ComparedCatalogue implements Calls<Catalogue> {
   readonly #catalogue: Calls<Catalogue>;
   readonly #watch: Pick<CatalogueWatch, 'compareAll' | 'keep'>;
+  readonly #stores: Pick<StoreWatch, 'check'>;
 
-  constructor(catalogue: Calls<Catalogue>, watch: Pick<CatalogueWatch, 'compareAll' | 'keep'>) {
+  constructor(
+    catalogue: Calls<Catalogue>,
+    watch: Pick<CatalogueWatch, 'compareAll' | 'keep'>,
+    stores: Pick<StoreWatch, 'check'>,
+  ) {
     this.#catalogue = catalogue;
     this.#watch = watch;
+    this.#stores = stores;
   }
 
   async call<N extends MethodName<Catalogue>>(
@@ -64,6 +79,7 @@ class ComparedCatalogue implements Calls<Catalogue> {
     params: Params<Catalogue, N>,
     options?: CallOptions<Progress<Catalogue, N>>,
   ): Promise<Result<Catalogue, N>> {
+    if (ASKED.includes(name) && 'node' in params) await this.#stores.check(params.node);
     const result = await this.#compared(name, params, options);
     // Who opens an image knows what is pinned before it does, and who reads it.
     if (TOLD.includes(name) && 'node' in params) await this.#watch.keep(params.node);

@@ -14,6 +14,7 @@ import { CatalogueRebuild } from '../../orchestrator/catalogue-rebuild.ts';
 import { CatalogueWatch } from '../../orchestrator/catalogue-watch.ts';
 import type { Cluster, ControllerDaemons, NodeDaemons } from '../../orchestrator/cluster.ts';
 import { type MemberRecord, State } from '../../orchestrator/state.ts';
+import { StoreWatch } from '../../orchestrator/store-watch.ts';
 import { WatchedCluster } from '../../orchestrator/watched-cluster.ts';
 import { catalogueContract } from '../../wire/contracts/catalogue.ts';
 import type { Endpoint } from '../../wire/names.ts';
@@ -68,6 +69,7 @@ export class CatalogueStand {
   readonly nodes: readonly BlockdNode[];
   readonly client: RpcClient<typeof catalogueContract>;
   readonly watch: CatalogueWatch;
+  readonly stores: StoreWatch;
   readonly cluster: Cluster;
   readonly rebuild: CatalogueRebuild;
   readonly state: State;
@@ -81,7 +83,8 @@ export class CatalogueStand {
     this.client = rpcClient(catalogueContract, { node: 'k', address, port: CATALOGUE_PORT }, controller);
     const stores = new Stores(nodes, this.client);
     this.watch = new CatalogueWatch({ cluster: stores, log: quiet });
-    this.cluster = new WatchedCluster(stores, this.watch);
+    this.stores = new StoreWatch({ cluster: stores, log: quiet });
+    this.cluster = new WatchedCluster(stores, this.watch, this.stores);
     this.rebuild = new CatalogueRebuild({
       state,
       cluster: this.cluster,

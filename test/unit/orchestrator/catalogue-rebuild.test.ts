@@ -6,6 +6,7 @@ import type { RebuildOrder, RebuildReport } from '../../../wire/contracts/rebuil
 import { ManualClock } from '../blockd/manual-clock.ts';
 import { quiet } from '../common/members.ts';
 import { ControlStand } from './control-stand.ts';
+import { CLOSING, LAYER } from './fake-cluster.ts';
 import { migrationRecord, vmRecord } from './records.ts';
 
 const REPORT: RebuildReport = {
@@ -51,10 +52,39 @@ test('every member is asked, also one that gave no sign; who answered, and the n
   stand.cluster.clients('alpha').isAway = true;
   stand.cluster.down.add('gamma');
   await rebuild.rebuild('execute', ['web']);
-  const [order] = orders;
+  const order = orders.at(-1);
   assert.equal(order?.members, ['alpha', 'beta', 'gamma']);
   assert.equal(order?.answered, ['beta', 'gamma']);
   assert.equal([order?.kept?.mark.serial, order?.accept, order?.mode], [9, ['web'], 'execute']);
+});
+
+test('what is to be closed first is closed there, and everything is heard anew', async ({ stand, rebuild, orders }) => {
+  const image = {
+    ...{ image: 'web', verdict: 'uncertain' as const, node: 'beta', reason: '', wouldLose: 'much', isAccepted: false },
+    toClose: { node: 'beta', layer: LAYER, epoch: 4 },
+  };
+  stand.cluster.catalogue.answers['catalogue.rebuild'] = (order) => {
+    orders.push(order);
+    return { ...REPORT, images: [image, { ...image, image: 'log' }] };
+  };
+  const closed: unknown[] = [];
+  stand.cluster.clients('beta').blockd.answers['image.close'] = (params) => {
+    closed.push(params);
+    return CLOSING;
+  };
+  await rebuild.rebuild('execute');
+  assert.equal([closed, orders.length], [[], 1]);
+  await rebuild.rebuild('execute', ['web']);
+  assert.equal(closed, [{ image: 'web', layer: LAYER, epoch: 4 }]);
+  assert.equal(
+    orders.map(({ mode, accept }) => [mode, accept]),
+    [
+      ['execute', []],
+      ['plan', []],
+      ['execute', ['web']],
+    ],
+  );
+  assert.is(stand.cluster.count('beta blockd store.report'), 3);
 });
 
 test('migrations that have not ended are told with their images', async ({ stand, rebuild, orders }) => {

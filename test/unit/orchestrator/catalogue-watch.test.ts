@@ -89,7 +89,7 @@ test('a store that turns out to keep something newer is compared again', async (
 
 test('a grant that waits for a comparison gets it; any other refusal is told', async (stand) => {
   const { cluster, watch } = stand;
-  const { catalogue } = new WatchedCluster(cluster, watch).controller;
+  const { catalogue } = new WatchedCluster(cluster, watch, { check: async () => undefined }).controller;
   cluster.catalogue.answers['epoch.open'] = ({ node }) => {
     if (!stand.heard.has(node)) throw new OperationError('STORE_UNHEARD', 'it was just started');
     return head({ writer: node });
