@@ -7,6 +7,7 @@ import { BLOCK_BYTES, type EpochEnd, isTail } from '../table/block-version.ts';
 import { DATA, HERE, readRuns, runsAreSound, type VersionRun } from '../table/version-run.ts';
 import type { TableMark } from '../table/version-table.ts';
 import { isNamedWith, type PendingBlock, wantedRuns } from './pending-block.ts';
+import { isPutBack } from './put-back.ts';
 import { ToldBatch } from './told-batch.ts';
 import { wasWhole } from './whole-copy.ts';
 
@@ -37,6 +38,7 @@ interface Step {
 export class KeptTable {
   readonly #store: ImageStore;
   readonly #source: number;
+  readonly #epoch: number | undefined;
   readonly #pending = new Map<number, PendingBlock>();
   readonly #places = new Set<string>();
   #holders = new Map<number, number>();
@@ -56,10 +58,11 @@ export class KeptTable {
   /** Blocks that the writer denied since the names were looked at. */
   #denied = 0;
 
-  /** `source`: the writer's name. */
-  constructor(store: ImageStore, source: string) {
+  /** `source`: the writer's name. `epoch`: under which it writes, where that is known. */
+  constructor(store: ImageStore, source: string, epoch?: number) {
     this.#store = store;
     this.#source = store.holderIndex(source);
+    this.#epoch = epoch;
   }
 
   get ends(): readonly EpochEnd[] {
@@ -103,6 +106,8 @@ export class KeptTable {
     for (const run of readRuns(runs)) {
       if (isTail(run.high, run.low, this.#ends))
         return 'it tells versions beyond the end of their epoch (SOUNDNESS A7)';
+      if (this.#epoch !== undefined && isPutBack(this.#store, this.#epoch, run))
+        return 'it has an older version of what it wrote under the same epoch: its store was put back (SOUNDNESS D2)';
       if (run.high === 0 && run.low === 0) this.#never(run);
       else if ((run.flags & DATA) === 0) this.#zeros(run);
       else this.#data(run);

@@ -4,9 +4,10 @@ import * as assert from 'uvu/assert';
 import { KeptTable } from '../../../../blockd/copies/kept-table.ts';
 import { FETCH_BLOCKS_MAX } from '../../../../blockd/peer/frame-fields.ts';
 import { createLayer } from '../../../../blockd/store/image-files.ts';
-import { BLOCK_BYTES } from '../../../../blockd/table/block-version.ts';
+import { BLOCK_BYTES, type Version, versionHigh, versionLow } from '../../../../blockd/table/block-version.ts';
 import { DATA, HERE, RunWriter } from '../../../../blockd/table/version-run.ts';
 import { type TableMark, VersionTable } from '../../../../blockd/table/version-table.ts';
+import type { ImageRole } from '../../../../wire/contracts/layers.ts';
 import { CrashDisk } from '../../../crash/crash-disk.ts';
 import { learn, sumOf } from '../learnt.ts';
 import { blockOf } from './copy-stores.ts';
@@ -69,6 +70,46 @@ test('while what it asked for is yet to be put into the table that is no other o
   await table.apply(() => true);
   assert.is(table.state, 'whole');
 });
+
+const OLDER: readonly [
+  what: string,
+  own: Version,
+  isHere: boolean,
+  role: ImageRole,
+  told: Version,
+  isOlder: boolean,
+][] = [
+  ['an older version under the same epoch', { epoch: 2, sequence: 9 }, true, 'loose', { epoch: 2, sequence: 8 }, true],
+  ['one of an earlier epoch', { epoch: 2, sequence: 9 }, true, 'loose', { epoch: 1, sequence: 99 }, true],
+  ['none at all', { epoch: 2, sequence: 9 }, true, 'replica', { epoch: 0, sequence: 0 }, true],
+  ['the same', { epoch: 2, sequence: 9 }, true, 'loose', { epoch: 2, sequence: 9 }, false],
+  ['a newer one', { epoch: 2, sequence: 9 }, true, 'loose', { epoch: 2, sequence: 10 }, false],
+  ['what an ended epoch left', { epoch: 1, sequence: 9 }, true, 'loose', { epoch: 1, sequence: 8 }, false],
+  [
+    'what was heard wrong, without its content',
+    { epoch: 2, sequence: 9 },
+    false,
+    'loose',
+    { epoch: 2, sequence: 8 },
+    false,
+  ],
+  ['a sealed layer before a merge', { epoch: 2, sequence: 9 }, true, 'sealed', { epoch: 2, sequence: 8 }, false],
+];
+for (const [what, own, isHere, role, version, isOlder] of OLDER) {
+  test(`a writer under epoch 2 that tells ${what} is ${isOlder ? 'not followed back' : 'followed'} (D2)`, async () => {
+    const layer = { image: 'web', layer: 'l00000000000000aa', bytes: BLOCKS * BLOCK_BYTES, isOrigin: false };
+    const store = await createLayer(new CrashDisk(), '/layers', { ...layer, state: { role } });
+    if (isHere) store.table.write(1, Uint32Array.of(sumOf(7)), own);
+    else learn(store.table, 1, [versionHigh(own), versionLow(own)], 0, { fill: 7 });
+    const table = new KeptTable(store, 'a', 2);
+    const runs = new RunWriter();
+    const flags = version.epoch === 0 ? 0 : DATA | HERE;
+    for (const block of [0, 1, 2]) runs.add(block, 1, versionHigh(version), versionLow(version), flags, 0, sumOf(8));
+    const said = table.entries(runs.finish());
+    if (isOlder) assert.match(said, 'its store was put back');
+    else assert.is(said, '');
+  });
+}
 
 test('the name of what is to be had elsewhere is not hidden by what was told before it', async () => {
   const table = await fresh();
