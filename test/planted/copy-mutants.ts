@@ -198,4 +198,11 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     replace: 'const hasWrites = fold.kernelRun',
     by: 'unit/blockd/copies/opened-copy',
   },
+  {
+    name: 'a copy follows a writer back whose store was put back',
+    room: 'blockd/copies/put-back.ts',
+    find: 'sequenceOf(high, low) < table.sequenceAt(block)',
+    replace: 'sequenceOf(high, low) < 0',
+    by: 'unit/blockd/copies/put-back',
+  },
 ];
