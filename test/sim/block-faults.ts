@@ -15,6 +15,8 @@ const LAG_MS_MAX = 5_000;
 const HOUR_MS = 3_600_000;
 /** So long it takes whoever operates a node with a failing disk to start it anew. */
 const FAILING_MS_MAX = 5_000;
+/** Whoever finds its daemon down looks again. */
+const DOWN_MS_MAX = 500;
 
 export const BLOCK_FAULTS = ['kill', 'power', 'cut', 'one-way', 'freeze', 'full', 'slow'] as const;
 /** Of harsh worlds besides; much of what might rot nobody else has, and does not. */
@@ -111,7 +113,9 @@ export class BlockFaults {
   }
 
   #startAnew(node: BlockNode): void {
-    if (node.isFailing) this.#cutPower(node);
+    if (!node.isFailing) return;
+    if (node.process.isDown) this.#after(DOWN_MS_MAX, () => this.#startAnew(node));
+    else this.#cutPower(node);
   }
 
   #cutPower(node: BlockNode): void {

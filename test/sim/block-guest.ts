@@ -129,7 +129,7 @@ export class BlockGuest {
       if (life !== this.#life) return undefined;
       const device = this.#device();
       const into = new Uint8Array(bytes);
-      if (device === undefined) await this.#after(RETRY_MS);
+      if (device === undefined || this.#node?.isFailing === true) await this.#after(RETRY_MS);
       else if (device.tryRead(0, into, true)) return into;
       else await this.#readable(device, bytes);
     }
