@@ -50,6 +50,8 @@ interface Bringing {
   readonly done: Promise<LayerBlocks>;
   readonly end: AbortController;
   waiting: number;
+  /** A merge here makes of the layer what it is to be. */
+  isYielded: boolean;
 }
 
 /** The layers that are on their way. */
@@ -65,20 +67,44 @@ export class LayerBringer {
     return this.#bringings.has(layer);
   }
 
+  /**
+   * A merge is about to make this of the layer: whoever waits for it waits for that, and asks nobody any more. Every node may
+   * wait for a merged layer that only these nodes can make. False when another state of it is being brought.
+   */
+  async yieldTo(merged: SealedLayer): Promise<boolean> {
+    const before = this.#bringings.get(merged.layer);
+    if (before === undefined) return true;
+    if (!sameTable(before.sealed, merged)) return false;
+    before.isYielded = true;
+    before.end.abort();
+    await before.done.catch(() => undefined);
+    return true;
+  }
+
   /** It goes on as long as one of those that wait for it does, or until more is known of what a merge has made of it. */
   async bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
+    for (;;) {
+      const bringing = await this.#joined(sealed, source);
+      try {
+        if (await settledBefore(signal, bringing.done)) return await bringing.done;
+        throw cancelled(`layer ${sealed.layer} did not come in time`);
+      } catch (error) {
+        if (!bringing.isYielded || signal.aborted) throw error;
+      } finally {
+        bringing.waiting--;
+        if (bringing.waiting === 0) bringing.end.abort();
+      }
+    }
+  }
+
+  /** What is on its way, with one more who waits for it. */
+  async #joined(sealed: SealedLayer, source: string): Promise<Bringing> {
     for (let before = this.#inTheWay(sealed); before !== undefined; before = this.#inTheWay(sealed)) {
       await before.done.catch(() => undefined);
     }
     const bringing = this.#bringings.get(sealed.layer) ?? this.#begin(sealed, source);
     bringing.waiting++;
-    try {
-      if (await settledBefore(signal, bringing.done)) return await bringing.done;
-      throw cancelled(`layer ${sealed.layer} did not come in time`);
-    } finally {
-      bringing.waiting--;
-      if (bringing.waiting === 0) bringing.end.abort();
-    }
+    return bringing;
   }
 
   /** One that nobody waits for any more, or that is of an older state, which nobody may have now: it is on its way out. */
@@ -97,7 +123,7 @@ export class LayerBringer {
     const done = this.#bring(sealed, source, end.signal).finally(() => this.#bringings.delete(sealed.layer));
     // Whoever waits hears of its failure; one that nobody waits for any more must not end the process.
     done.catch(() => undefined);
-    const bringing = { sealed, done, end, waiting: 0 };
+    const bringing = { sealed, done, end, waiting: 0, isYielded: false };
     this.#bringings.set(sealed.layer, bringing);
     return bringing;
   }
@@ -105,7 +131,8 @@ export class LayerBringer {
   async #bring(sealed: SealedLayer, source: string, end: AbortSignal): Promise<LayerBlocks> {
     const { layers } = this.#parts;
     layers.refuseUnusable(sealed.layer);
-    await layers.unchanging(sealed.layer);
+    if (!(await settledBefore(end, layers.unchanging(sealed.layer))))
+      throw cancelled(`layer ${sealed.layer} is being merged here`);
     const other = layers.mergedInto(sealed.layer);
     if (other !== undefined && layers.find(sealed.layer) === undefined) throw wasMerged(sealed.layer, other.layer);
     const layer = layers.find(sealed.layer) ?? (await layers.create(emptyLayer(sealed)));

@@ -169,8 +169,8 @@ export class LayerMerges {
   }
 
   async #join(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<void> {
-    // Whoever brings it, maybe as it is once merged, would take nothing more for it.
-    if (this.#holder.layers.isBringing(lower.layer)) throw layerInUse(lower.layer, 'is being brought here');
+    // Whoever brings it would take nothing more for it.
+    if (!(await this.#holder.layers.yieldTo(merge.merged))) throw layerInUse(lower.layer, 'is being brought here');
     // From here on it says the same only below the upper layer, and that durably.
     await lower.commit({ state: { role: 'sealed', merging: merge, ends: upper.state.ends } });
     // Whoever reads it without the other one, as it was, read a snapshot that is deleted; nobody can begin that any more

@@ -277,6 +277,11 @@ export class LayerShelf {
     return (this.#readers.get(layer) ?? 0) > 0 || this.isBringing(layer);
   }
 
+  /** What waits for this layer waits for a merge here from now on. False when another state of it is being brought. */
+  yieldTo(merged: SealedLayer): Promise<boolean> {
+    return this.#bringer.yieldTo(merged);
+  }
+
   isBringing(layer: string): boolean {
     return this.#bringer.isBringing(layer);
   }

@@ -3,6 +3,13 @@ import type { Mutant } from './mutant-run.ts';
 
 export const MERGE_MUTANTS: readonly Mutant[] = [
   {
+    name: 'a merge waits for a layer that only merges can make',
+    room: 'blockd/image/layer-merges.ts',
+    find: 'if (!(await this.#holder.layers.yieldTo(merge.merged)))',
+    replace: 'if (this.#holder.layers.isBringing(merge.merged.layer))',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
     name: 'a new top is laid over a layer as it was before a merge',
     room: 'blockd/image/image-tops.ts',
     find: 'return table.lastSequence > sealed.lastSequence && since',

@@ -173,6 +173,16 @@ test('one that has merged takes nothing from a table of before', async () => {
   assert.equal(layers.find(order.newest.layer)?.store.table.mark, before);
 });
 
+test('when all wait for what a merge makes of a layer, each that has its parts merges them, and nobody waits any more', async () => {
+  const { world, order } = await movedImage();
+  const { signal } = new AbortController();
+  const coming = NODES.map((node) => world.stores.at(node).layers.bring(order.newest, 'b', signal));
+  await world.stores.clock.advance(5_000);
+  for (const node of NODES) await world.sweep(node);
+  assert.equal(world.leaving, []);
+  for (const layer of await Promise.all(coming)) assert.is(layer.store.table.mark.digest, order.newest.digest);
+});
+
 test('while all have the layer as it was before a merge, their tables are not heard over and over', async () => {
   const { world, order } = await movedImage();
   const { stores } = world;
