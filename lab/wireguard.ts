@@ -26,8 +26,8 @@ export function wireGuardDevice(runId: string, cloud: string): string {
 }
 
 /**
- * Makes the device with its address; it ends with its namespace. What wireguard-go says goes to that file. `onEnd`: it ended
- * after it had made its device, for whatever reason.
+ * Makes the device with its address; it ends with its namespace. What wireguard-go says goes to that file. `onEnd`: it ended,
+ * for whatever reason.
  */
 export async function startWireGuard(
   namespace: string,
@@ -38,10 +38,9 @@ export async function startWireGuard(
   const daemon = spawnIn(namespace, 'wireguard-go', ['--foreground', device], { stdio: ['ignore', output, output] });
   closeSync(output);
   let end: string | undefined;
-  let isReady = false;
   const ended = (how: string): void => {
     end = how;
-    if (isReady) onEnd(how);
+    onEnd(how);
   };
   daemon.once('exit', (code, signal) => ended(signal ?? `code ${code}`));
   daemon.once('error', (error) => ended(error.message));
@@ -52,7 +51,6 @@ export async function startWireGuard(
       throw new Error(`wireguard-go in ${namespace}: ${trouble}\n${readFileSync(log, 'utf8')}`);
     await sleep(READY_POLL_MS);
   }
-  isReady = true;
   const script = `ip address add ${address}/${PREFIX} dev ${device}\nip link set ${device} mtu ${MTU_BYTES} up\n`;
   await runIn(namespace, 'sh', ['-e'], { input: script });
 }

@@ -12,6 +12,8 @@ import { SEED_WORD, TIMES_WORD } from './fuzz-inputs.ts';
 interface Subject {
   readonly file: string;
   readonly inputs: number;
+  /** It needs root and Open vSwitch, and takes minutes a seed. */
+  readonly isByNameOnly?: true;
 }
 
 const SUBJECTS: Readonly<Record<string, Subject>> = {
@@ -23,7 +25,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   frames: { file: 'unit/blockd/peer-frame.test.ts', inputs: 20_000 },
   ovsdb: { file: 'unit/ovsdb/ovsdb-fuzz.test.ts', inputs: 10_000 },
   'guest-frames': { file: 'unit/guest-services/guest-frames-fuzz.test.ts', inputs: 25_000 },
-  'overlay-trace': { file: 'interop/overlay-trace.test.ts', inputs: 4_000 },
+  'overlay-trace': { file: 'interop/overlay-trace.test.ts', inputs: 4_000, isByNameOnly: true },
   openflow: { file: 'unit/openflow/round-trip.test.ts', inputs: 40_000 },
 };
 const SEEDS = 10;
@@ -87,7 +89,7 @@ async function fuzz(name: string, subject: Subject, { first, seeds, times }: See
 
 async function run({ subject: only, seeds, times, seed: first = Date.now() % 2 ** 31 }: Options): Promise<void> {
   for (const [name, subject] of Object.entries(SUBJECTS)) {
-    if (only === undefined || only === name) await fuzz(name, subject, { first, seeds, times });
+    if (only === undefined ? !subject.isByNameOnly : only === name) await fuzz(name, subject, { first, seeds, times });
   }
 }
 
@@ -95,7 +97,9 @@ await new Command('supercloud fuzz')
   .description(
     'changed sessions of NBD, streams of peers and messages of the other protocols; the exit code is 1 if one was answered otherwise than promised',
   )
-  .addOption(new Option('--subject <name>', 'of which protocol (default: all)').choices(Object.keys(SUBJECTS)))
+  .addOption(
+    new Option('--subject <name>', 'of which protocol (default: all but overlay-trace)').choices(Object.keys(SUBJECTS)),
+  )
   .option('--times <count>', 'inputs of a seed, in everyday runs of its test', wholeNumber, TIMES)
   .option('--seeds <count>', 'how many', wholeNumber, SEEDS)
   .option('--seed <number>', 'the first (default: drawn from the clock, and printed)', wholeNumber)

@@ -169,7 +169,7 @@ export class LayerMerges {
   }
 
   async #join(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<void> {
-    // Whoever brings it would take nothing more for it.
+    // Whoever brings it as it is once merged waits for that here; whoever brings another state would take nothing more for it.
     if (!(await this.#holder.layers.yieldTo(merge.merged))) throw layerInUse(lower.layer, 'is being brought here');
     // From here on it says the same only below the upper layer, and that durably.
     await lower.commit({ state: { role: 'sealed', merging: merge, ends: upper.state.ends } });

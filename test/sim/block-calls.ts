@@ -35,6 +35,11 @@ const PASSING = ['LOST_CALL', 'ENOSPC', 'IMAGE_IN_USE'];
 /** What a disk that fails comes to. */
 const FAILED = ['EIO', 'STORE_FAILED'];
 
+/** Whether it is what a failing disk of the node has come to: that is over once the node was started anew. */
+export function isOfFailedDisk(node: BlockNode, error: unknown): boolean {
+  return node.hasFailed && FAILED.includes(codeOf(error) ?? '');
+}
+
 /** One caller, which never dies itself. */
 export class BlockCalls {
   readonly #world: World;
@@ -59,9 +64,7 @@ export class BlockCalls {
         const code = codeOf(error);
         // A disk that was full when the daemon began: its operator does what the error says.
         if (code === 'IMAGE_UNUSABLE') node.kill();
-        else if (code === undefined) throw error;
-        // What failed with a disk is repeated until its node was started anew.
-        else if (!(node.hasFailed && FAILED.includes(code)) && !(PASSING.includes(code) || passing.includes(code)))
+        else if (!isOfFailedDisk(node, error) && !(code !== undefined && [...PASSING, ...passing].includes(code)))
           throw error;
       }
       await this.after(RETRY_MS);

@@ -3,6 +3,7 @@
 // full disk, and dies with its node.
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
+import { isOfFailedDisk } from './block-calls.ts';
 import { type Covered, DiskHistory } from './block-history.ts';
 import type { BlockNode } from './block-node.ts';
 import { drawRequest, isChange, meets, REQUEST_BYTES_MAX, type Request } from './block-requests.ts';
@@ -189,7 +190,8 @@ export class BlockGuest {
       (error: unknown) => {
         if (!isCurrent()) return;
         this.#askedIn.delete(request);
-        if (codeOf(error) !== 'ENOSPC' && !node.isFailing) this.#world.violate(`a request failed: ${messageOf(error)}`);
+        if (codeOf(error) !== 'ENOSPC' && !isOfFailedDisk(node, error))
+          this.#world.violate(`a request failed: ${messageOf(error)}`);
         this.#world.clock.after(RETRY_MS, again);
       },
     );

@@ -5,7 +5,7 @@ import { type Entry, openEpoch } from '../../blockd/catalogue/catalogue.ts';
 import { closeReading, openReading } from '../../blockd/catalogue/catalogue-readers.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
-import { BlockCalls, endpoint } from './block-calls.ts';
+import { BlockCalls, endpoint, isOfFailedDisk } from './block-calls.ts';
 import type { BlockGuest } from './block-guest.ts';
 import type { BlockHead } from './block-head.ts';
 import type { ClosedVersion } from './block-history.ts';
@@ -168,7 +168,7 @@ export class BlockReaders {
       } catch (error) {
         // A full disk has room again.
         const isItsOwn = this.#open.has(node.name) && this.#shownFor.get(device) === this.#open.get(node.name);
-        if (isThere() && isItsOwn && codeOf(error) !== 'ENOSPC' && !node.isFailing)
+        if (isThere() && isItsOwn && codeOf(error) !== 'ENOSPC' && !isOfFailedDisk(node, error))
           world.violate(`a read of a reader failed: ${messageOf(error)}`);
         return false;
       }

@@ -4,7 +4,7 @@
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Snapshot } from '../../wire/contracts/catalogue.ts';
-import { BlockCalls } from './block-calls.ts';
+import { BlockCalls, isOfFailedDisk } from './block-calls.ts';
 import type { BlockHead } from './block-head.ts';
 import type { ClosedVersion } from './block-history.ts';
 import type { BlockNode, ShownDevice } from './block-node.ts';
@@ -146,7 +146,7 @@ export class BlockSnapshots {
         await Promise.race([device.makeReadable(offset, into.length), this.#calls.after(WAIT_MS)]);
       } catch (error) {
         // Of one that was forgotten, and whose layers were merged since, blocks may be nowhere.
-        const isPassing = node.isFailing || PASSING.includes(codeOf(error) ?? '');
+        const isPassing = isOfFailedDisk(node, error) || PASSING.includes(codeOf(error) ?? '');
         if (isThere(node, name, device) && this.#isKept(name) && !isPassing)
           world.violate(`a read of ${name} at ${node.name} failed: ${messageOf(error)}`);
         return false;
