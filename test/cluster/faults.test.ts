@@ -3,6 +3,7 @@
 // nor its user has noticed more than a wait; and when all is mended the next migration works. The tests build on each
 // other: each leaves the VM where the next begins.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { OperationError } from '../../common/errors.ts';
@@ -37,8 +38,15 @@ interface End {
 function faultTest(name: string, body: () => Promise<void>): void {
   test(name, async () => {
     const begunMs = performance.now();
-    await within(body(), CASE_LIMIT_MS);
-    process.stdout.write(`  ${formatMs(performance.now() - begunMs)}: ${name}\n`);
+    const told = (how: string) => process.stdout.write(`  ${formatMs(performance.now() - begunMs)}: ${name}${how}\n`);
+    try {
+      await within(body(), CASE_LIMIT_MS);
+      told('');
+    } catch (error) {
+      // At once: where a fault is not recovered from, the tests that follow wait until the file's time is over.
+      told(`: ${inspect(error)}`);
+      throw error;
+    }
   });
 }
 
