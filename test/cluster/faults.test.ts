@@ -139,19 +139,24 @@ faultTest('a destination whose daemons are down: a sentence, an exit code, and t
   const beta = stand.lab.cloud('beta');
   const kinds = [HYPERVISOR, BLOCKD];
   await Promise.all(kinds.map((kind) => beta.daemon(kind).kill()));
-  // On a busy machine the node is called down before a command has started.
-  const { message, remedy } = await refusal(stand.operator.call('vm.migrate', { vm, to: 'beta' }));
-  assert.match(
-    message,
-    /VM web did not move from alpha to beta: cannot reach node beta at [\d.:]+: nothing listens there/,
-  );
-  assert.match(remedy ?? '', 'it runs on at alpha');
-  await until('the node is called down', async () => {
-    const { nodes } = await stand.operator.call('node.list', {});
-    return nodes.find(({ node }) => node === 'beta')?.up === false ? '' : 'it is up';
-  });
-  assert.match(await migrateByHand('beta'), 'node beta of cloud beta gave no sign of life lately');
-  await Promise.all(kinds.map((kind) => beta.startDaemon(kind)));
+  try {
+    // On a busy machine the node is called down before a command has started. On a quick one the end of the
+    // connections, which takes the link's time, comes after the call has gone out on one of them.
+    const { message, remedy } = await refusal(stand.operator.call('vm.migrate', { vm, to: 'beta' }));
+    assert.match(
+      message,
+      /^VM web did not move from alpha to beta: (cannot reach node beta at [\d.:]+: nothing listens there|the connection to node beta at [\d.:]+ ended)/,
+    );
+    assert.match(remedy ?? '', 'it runs on at alpha');
+    await until('the node is called down', async () => {
+      const { nodes } = await stand.operator.call('node.list', {});
+      return nodes.find(({ node }) => node === 'beta')?.up === false ? '' : 'it is up';
+    });
+    assert.match(await migrateByHand('beta'), 'node beta of cloud beta gave no sign of life lately');
+  } finally {
+    // The tests that follow need them, whatever became of this one.
+    await Promise.all(kinds.map((kind) => beta.startDaemon(kind)));
+  }
   assert.is(await stand.recovered(), 'alpha');
   await stand.assertGoesOn(before);
   await moveOn('gamma');
