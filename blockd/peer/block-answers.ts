@@ -1,5 +1,7 @@
 // The answers to one stream's fetches, by version equality: what is here durably in the very version that was asked for,
-// who might have the rest. What has to come from the disk is waited for beside everything else, some answers at a time.
+// who might have the rest. What is here and not yet durable is made so first: denied, with everybody else's copy gone in
+// favour of this one, it would be called lost. What has to come from the disk, or to it, is waited for beside everything
+// else, some answers at a time.
 import type { WantedRun } from '../image/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
@@ -32,6 +34,8 @@ interface Question {
   readonly run: WantedRun;
   /** It was brought into the page cache for this. */
   readonly isWarm?: true;
+  /** It was made durable for this. */
+  readonly isFlushed?: true;
 }
 
 /** The questions of one stream. In order, but that what the disk is waited for may be overtaken. */
@@ -83,40 +87,44 @@ export class BlockAnswers {
 
   /** A run of blocks with one answer. */
   #answer(question: Question): void {
-    const { id, run, isWarm } = question;
-    if (!this.#has(run, run.first)) this.#deny(id, run);
-    else if (this.#give(question)) return;
+    const { id, run, isWarm, isFlushed } = question;
+    if (!this.#has(run, run.first)) {
+      if (isFlushed === true || !this.#willHave(run, run.first)) this.#deny(id, run);
+      // A disk that cannot is no good copy; what was overwritten meanwhile is another version.
+      else this.#after(this.#parts.store?.flush(), { ...question, isFlushed: true });
+    } else if (this.#give(question)) return;
     // Some block of it was spoilt and is not here any more: its answer is another now.
     else if (isWarm === true) this.#wait({ id, run }, true);
-    else this.#warm(question);
+    // What cannot be read says so again when it is.
+    else this.#after(this.#parts.store?.file.warm(run.first, run.first + run.count), { ...question, isWarm: true });
   }
 
-  #warm({ id, run }: Question): void {
+  /** Looks at the question again when the disk has done its part. */
+  #after(disk: Promise<void> | undefined, question: Question): void {
+    const { run } = question;
     this.#warming++;
     this.#waitingBlocks += run.count;
     const again = (): void => {
       this.#warming--;
       this.#waitingBlocks -= run.count;
       if (this.#isClosed) return;
-      this.#wait({ id, run, isWarm: true }, true);
+      this.#wait(question, true);
       this.go();
     };
-    // What cannot be read says so again when it is.
-    this.#parts.store?.file.warm(run.first, run.first + run.count).then(again, again);
+    (disk ?? Promise.resolve()).then(again, again);
   }
 
   /** How many blocks of the run, from its first, are all here or all not, and go into one answer. */
   #sameAnswer(run: WantedRun): number {
     const has = this.#has(run, run.first);
+    const willHave = this.#willHave(run, run.first);
     const hint = this.#hint(run, run.first);
+    const isSame = (block: number): boolean =>
+      this.#has(run, block) === has &&
+      (has || (this.#willHave(run, block) === willHave && this.#hint(run, block) === hint));
     const end = Math.min(run.count, ANSWER_BLOCKS_MAX);
     let count = 1;
-    while (
-      count < end &&
-      this.#has(run, run.first + count) === has &&
-      (has || this.#hint(run, run.first + count) === hint)
-    )
-      count++;
+    while (count < end && isSame(run.first + count)) count++;
     return count;
   }
 
@@ -124,7 +132,17 @@ export class BlockAnswers {
   #has(run: WantedRun, block: number): boolean {
     const table = this.#parts.store?.table;
     if (table === undefined || table.isChanged(block)) return false;
-    return table.equals(block, run.high, run.low) && table.contentOf(block) === (DATA | HERE);
+    return this.#isHere(run, block);
+  }
+
+  /** Whether it is, but for a barrier. */
+  #willHave(run: WantedRun, block: number): boolean {
+    return this.#parts.store?.table.isChanged(block) === true && this.#isHere(run, block);
+  }
+
+  #isHere(run: WantedRun, block: number): boolean {
+    const table = this.#parts.store?.table;
+    return table?.equals(block, run.high, run.low) === true && table.contentOf(block) === (DATA | HERE);
   }
 
   /** Whether its first block is missing here, and nobody is known to have it. */

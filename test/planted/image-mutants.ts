@@ -24,6 +24,13 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/peers',
   },
   {
+    name: 'a store denies a block that it has but for a barrier',
+    room: 'blockd/peer/block-answers.ts',
+    find: 'if (isFlushed === true || !this.#willHave(run, run.first)) this.#deny(id, run);',
+    replace: 'if (isFlushed !== true) this.#deny(id, run);',
+    by: 'unit/blockd/block-answers',
+  },
+  {
     name: 'a table that is not the image is told to followers',
     room: 'blockd/peer/peer-session.ts',
     find: 'const reason = this.#teller === undefined ? refusal(store, isMerged)',

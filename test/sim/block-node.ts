@@ -45,6 +45,8 @@ export class BlockNode {
   readonly manner: DiskManner = { slowness: 1 };
   /** Its disk has failed once. */
   hasFailed = false;
+  /** What has rotted here, whether or not it was made good. */
+  readonly rotted = new Set<string>();
   /** By how much its clock is wrong. */
   clockErrorMs = 0;
   /** What a guest may use, by image. */
@@ -138,8 +140,9 @@ export class BlockNode {
     return this.#disk.failsSync('');
   }
 
-  /** A byte of a layer's data turns into another one. */
-  rot(layer: string, offset: number): void {
+  /** A byte of a layer's data turns into another one. `content`: what lies there, by its layer, block and version. */
+  rot(layer: string, offset: number, content: string): void {
+    this.rotted.add(content);
     this.#disk.rot(layerPaths(LAYERS, layer).data, offset);
   }
 

@@ -1,5 +1,5 @@
-// Bit rot in a simulated store: a byte of a block turns into another one, where some other store has that block too and is
-// not letting it go: what nobody else has may be lost. Not where writes may be under way: after an unclean stop such a block
+// Bit rot in a simulated store: a byte of a block turns into another one, where some other store has that block too, has it
+// whole, and is not letting it go: what nobody else has may be lost. Not where writes may be under way: after an unclean stop such a block
 // is taken for one that was torn.
 import { extentOf } from '../../blockd/store/active-extents.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
@@ -20,8 +20,8 @@ export function rotSomewhere(prng: Prng, nodes: readonly BlockNode[], node: Bloc
   const others = nodes.filter((one) => one !== node && !one.process.isDown);
   const [first, ...places] = placesOf(node).filter((place) => others.some((other) => keeps(other, node, place)));
   if (first === undefined) return false;
-  const { layer, block } = prng.pick([first, ...places]);
-  node.rot(layer, block * BLOCK_BYTES + prng.integer(BLOCK_BYTES));
+  const place = prng.pick([first, ...places]);
+  node.rot(place.layer, place.block * BLOCK_BYTES + prng.integer(BLOCK_BYTES), contentAt(node, place));
   return true;
 }
 
@@ -35,9 +35,17 @@ function placesOf(node: BlockNode): Place[] {
   });
 }
 
-function keeps(other: BlockNode, node: BlockNode, { layer, block }: Place): boolean {
+function keeps(other: BlockNode, node: BlockNode, place: Place): boolean {
+  const { layer, block } = place;
   const version = node.shelf.layers.find(layer)?.store.table.versionOf(block);
   const store = other.shelf.layers.find(layer)?.store;
   if (version === undefined || store === undefined) return false;
+  // It may have been made good since; that it is not known here costs a fault.
+  if (other.rotted.has(contentAt(node, place))) return false;
   return block < store.blocks && store.copies.promises(block, version.high, version.low, LAST_NAME);
+}
+
+function contentAt(node: BlockNode, { layer, block }: Place): string {
+  const version = node.shelf.layers.find(layer)?.store.table.versionOf(block);
+  return `${layer} ${block} ${version?.high} ${version?.low}`;
 }

@@ -84,6 +84,43 @@ test('what is named here and has rotted is looked for when it is asked for; what
   assert.equal(all.healed, ['1 to 2']);
 });
 
+test('what is here and not yet durable is given once it is', async () => {
+  const all = await stand();
+  all.isCold = false;
+  for (const block of [0, 1]) await all.image.write(block * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, 7 + block), false);
+  const flush = all.store.flush.bind(all.store);
+  const barriers: PromiseWithResolvers<void>[] = [];
+  all.store.flush = () => {
+    const barrier = Promise.withResolvers<void>();
+    barriers.push(barrier);
+    return barrier.promise.then(flush);
+  };
+  for (const block of [0, 1, 2]) all.ask(block, block);
+  await settle();
+  assert.equal(all.said, ['2 of 3'], 'what needs no barrier overtakes');
+  const old = all.store.table.versionOf(1);
+  await all.image.write(BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, 9), false);
+  assert.not.equal(all.store.table.versionOf(1), old);
+  for (const barrier of barriers) barrier.resolve();
+  await settle();
+  assert.equal(all.said.slice(1).sort(), ['0 of 7', 'absent 1'], 'what was overwritten meanwhile is another version');
+});
+
+test('what cannot be made durable is denied, and asked of the disk once', async () => {
+  const all = await stand();
+  all.isCold = false;
+  await all.image.write(0, Buffer.alloc(BLOCK_BYTES, 7), false);
+  let barriers = 0;
+  all.store.flush = () => {
+    barriers++;
+    return Promise.reject(new Error('EIO'));
+  };
+  all.ask(0, 0);
+  await settle();
+  assert.equal(all.said, ['absent 0']);
+  assert.is(barriers, 1);
+});
+
 test('a disk that cannot read is no good copy', async () => {
   const all = await stand();
   all.ask(0, 0);
