@@ -274,25 +274,4 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     replace: 'return [stack.layer, ',
     by: 'unit/blockd/catalogue-layers',
   },
-  {
-    name: 'a store that was put back and went on as far is taken for what it was',
-    room: 'blockd/catalogue/store-rollback.ts',
-    find: 'if (wordAt !== undefined && wordAt !== known.word)',
-    replace: 'if (wordAt !== undefined && wordAt.length !== known.word.length)',
-    by: 'unit/blockd/store-rollback',
-  },
-  {
-    name: 'an answer that another one has overtaken takes back how far a store has come',
-    room: 'blockd/catalogue/store-rollback.ts',
-    find: "if (at !== (known?.count ?? 0)) return { kind: 'late' };",
-    replace: '',
-    by: 'unit/blockd/store-rollback',
-  },
-  {
-    name: 'a rebuild ends the doubt of what was written at a store that was put back',
-    room: 'blockd/catalogue/rebuild-plan.ts',
-    find: 'if (known?.rollback === undefined) return judgement;',
-    replace: 'if (known?.rollback !== null) return judgement;',
-    by: 'unit/blockd/store-rollback',
-  },
 ];

@@ -219,11 +219,4 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: 'return Math.max(',
     by: 'unit/blockd/layer-files',
   },
-  {
-    name: 'how far a store has come is told before that is durable',
-    room: 'blockd/image/store-ratchet.ts',
-    find: 'await this.#file.write(next);',
-    replace: 'void this.#file.write(next);',
-    by: 'unit/blockd/store-ratchet',
-  },
 ];
