@@ -102,8 +102,8 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a holder that was silent is not asked where the block went',
     room: 'blockd/image/block-fetcher.ts',
-    find: 'await Promise.all(absent.map((one) => this.#askNext(one, askedTill, cause)));',
-    replace: 'await Promise.all(absent.map((one) => this.#askNext({ ...one, hint: "" }, askedTill, cause)));',
+    find: 'await Promise.all(absent.map((one) => this.#askNext(one, askedTill, errand)));',
+    replace: 'await Promise.all(absent.map((one) => this.#askNext({ ...one, hint: "" }, askedTill, errand)));',
     by: 'unit/blockd/block-fetcher',
   },
   {

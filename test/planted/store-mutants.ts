@@ -219,4 +219,25 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: 'return Math.max(',
     by: 'unit/blockd/layer-files',
   },
+  {
+    name: 'what is looked for because others ask is waited for without end',
+    room: 'blockd/image/block-fetcher.ts',
+    find: "else giveUp?.addEventListener('abort', abort);",
+    replace: '',
+    by: 'unit/blockd/asked-healing',
+  },
+  {
+    name: 'what is looked for because others ask leaves the layer no rest',
+    room: 'blockd/image/asked-healing.ts',
+    find: 'this.#restsUntilMs.set(layer, this.#clock.nowMs() + RESTING_MS)',
+    replace: 'this.#restsUntilMs.set(layer, this.#clock.nowMs())',
+    by: 'unit/blockd/asked-healing',
+  },
+  {
+    name: 'who waits for what another one has given up fails with it',
+    room: 'blockd/image/layer-blocks.ts',
+    find: "if (codeOf(error) !== 'FETCH_GIVEN_UP' || giveUp?.aborted === true) throw error;",
+    replace: 'if (codeOf(error) !== undefined) throw error;',
+    by: 'unit/blockd/asked-healing',
+  },
 ];
