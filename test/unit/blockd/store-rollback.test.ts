@@ -8,7 +8,7 @@ import type { Head } from '../../../wire/contracts/catalogue.ts';
 import type { Notch, SaidNotch } from '../../../wire/contracts/store-notch.ts';
 import type { ReportedLayer } from '../../../wire/contracts/store-report.ts';
 import { refusal } from '../../refusal.ts';
-import { context, newEntry } from './catalogue-suite.ts';
+import { context, newEntry } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
 import { closedLayer, closing, image, Stand, TOP } from './rebuild-stand.ts';
 import { reportedLayer } from './reported-layer.ts';
