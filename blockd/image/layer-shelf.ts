@@ -16,6 +16,7 @@ import { createLayer, type NewLayer, type OpenOptions, openLayer } from '../stor
 import type { ImageStore } from '../store/image-store.ts';
 import { deleteLayer, listLayers } from '../store/layer-files.ts';
 import { isFull } from '../store/store-journal.ts';
+import { TornEnds } from '../store/torn-ends.ts';
 import { AskedHealing } from './asked-healing.ts';
 import { pause } from './cached-regions.ts';
 import { RecordBook } from './kept-records.ts';
@@ -60,6 +61,7 @@ export class LayerShelf {
   readonly #changing = new Map<string, Promise<unknown>>();
   readonly #blocks: PeerBlocks;
   readonly #healing: AskedHealing;
+  readonly #torn: TornEnds;
   readonly #bringer: LayerBringer;
 
   constructor(parts: LayerShelfParts) {
@@ -69,6 +71,7 @@ export class LayerShelf {
     this.followers = new Followers(parts.clock);
     this.#blocks = new PeerBlocks({ ...parts, traffic: (layer) => this.trafficOf(layer) });
     this.#healing = new AskedHealing(parts);
+    this.#torn = new TornEnds({ ...parts, directory: join(dirname(parts.directory), 'torn') });
     this.#bringer = new LayerBringer({ ...parts, layers: this });
   }
 
@@ -89,7 +92,7 @@ export class LayerShelf {
 
   async #open(layer: string): Promise<LayerBlocks | undefined> {
     const { disk, dropCached, checkpointBytes } = this.#parts;
-    const store = await openLayer(disk, this.directory, layer, { dropCached, checkpointBytes });
+    const store = await openLayer(disk, this.directory, layer, { dropCached, checkpointBytes, torn: this.#torn });
     return store === undefined ? undefined : this.add(store);
   }
 

@@ -240,4 +240,18 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: 'if (codeOf(error) !== undefined) throw error;',
     by: 'unit/blockd/asked-healing',
   },
+  {
+    name: 'the unfinished end of a journal is cut off and kept nowhere',
+    room: 'common/journal-reader.ts',
+    find: 'await torn?.(bytes.subarray(goodBytes), goodBytes);',
+    replace: '',
+    by: 'unit/blockd/torn-ends',
+  },
+  {
+    name: 'unfinished ends of journals fill the disk',
+    room: 'blockd/store/torn-ends.ts',
+    find: 'Math.max(0, names.length - TORN_FILES_MAX + 1)',
+    replace: 'Math.min(0, names.length - TORN_FILES_MAX + 1)',
+    by: 'unit/blockd/torn-ends',
+  },
 ];
