@@ -40,7 +40,10 @@ While it runs, in another terminal (each has --help):
   supercloud snapshot export monday --file web.qcow2 --format qcow2 --alone DIR
   supercloud image create|clone|resize|delete|list|show|scrub, snapshot list|delete, metrics --prometheus  ... --alone DIR
 A larger size for an image that is there is refused here; image resize makes it larger. Whoever may write to the sockets of DIR
-may do all this.`;
+may do all this.
+
+A DIR that was put back as a whole from an older copy (a disk snapshot, a backup) is not noticed: all that this blockd knows lies in
+DIR and is as old. What was flushed since is gone, and clients must begin anew. In a cluster the catalogue, kept elsewhere, notices it.`;
 
 const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 /** sockaddr_un has 108 bytes, the last a zero (unix(7)). */

@@ -2,6 +2,7 @@
 import { formatByteSize } from '../common/byte-size.ts';
 import { formatBytes, formatMs } from '../common/progress.ts';
 import { formatTable } from '../common/table.ts';
+import type { Head } from '../wire/contracts/catalogue.ts';
 import type { ImageLayer, ImageState } from '../wire/contracts/cluster-state.ts';
 import { describeCopies } from './commands/policy-words.ts';
 import { describeHeat } from './heat-text.ts';
@@ -9,6 +10,23 @@ import { describeHeat } from './heat-text.ts';
 const BLOCK_BYTES = 4096;
 
 const inBytes = (blocks: number): string => formatBytes(blocks * BLOCK_BYTES);
+
+/** One line each; why an image may not be its newest state has a column only where one is in doubt. */
+export function describeImages(heads: readonly Head[]): string {
+  const isAnyDoubtful = heads.some(({ doubt }) => doubt !== undefined);
+  const columns = [
+    ...[{ title: 'IMAGE' }, { title: 'SIZE', figures: true }, { title: 'EPOCH', figures: true }, { title: 'OPEN AT' }],
+    ...(isAnyDoubtful ? [{ title: 'IN DOUBT' }] : []),
+  ];
+  const rows = heads.map((head) => [
+    ...[head.image, formatByteSize(head.bytes), `${head.epoch}`],
+    head.writer ?? (head.readers === undefined ? 'closed' : `${head.readers.join(', ')} (reading)`),
+    ...(isAnyDoubtful ? [head.doubt ?? 'no'] : []),
+  ]);
+  const table = formatTable(columns, rows);
+  if (!isAnyDoubtful) return table;
+  return `${table}\nwhat is in doubt is opened and moved by nobody; supercloud catalogue rebuild shows what would be lost of it`;
+}
 
 /** The whole of it, for a terminal of so many columns. */
 export function describeImage(state: ImageState, columns?: number): string {

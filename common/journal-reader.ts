@@ -18,13 +18,15 @@ interface FileContents {
   readonly tornBytes: number;
 }
 
-/** What is known of how a journal began. */
+/** What is known of how a journal began, and who is told how it ended. */
 export interface Begin {
   /**
    * Its header was durable before anything that is there now, and its first frame came whole, by a rewrite: no crash leaves a
    * part of either.
    */
   readonly isBegun?: boolean;
+  /** Hears of an unfinished append before it is cut off: its bytes, and where in the file they began. */
+  readonly torn?: (bytes: Uint8Array, atBytes: number) => Promise<void>;
 }
 
 /**
@@ -35,7 +37,7 @@ export async function readJournal(
   disk: Disk,
   file: DiskFile,
   path: string,
-  { isBegun = false }: Begin,
+  { isBegun = false, torn }: Begin,
 ): Promise<FileContents> {
   const bytes = new Uint8Array(await file.size());
   await file.read(bytes, 0);
@@ -47,7 +49,10 @@ export async function readJournal(
   if (damage !== undefined) throw damaged(path, damage.badAtBytes, damage.goodAgainAtBytes);
   const tornBytes = bytes.length - goodBytes;
   if (isBegun && payloads.length === 0 && tornBytes > 0) throw damaged(path, goodBytes);
-  if (tornBytes > 0) await cutTail(file, goodBytes);
+  if (tornBytes > 0) {
+    await torn?.(bytes.subarray(goodBytes), goodBytes);
+    await cutTail(file, goodBytes);
+  }
   return { payloads, goodBytes, tornBytes };
 }
 

@@ -101,7 +101,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const stores = new StoreWatch({ cluster: members, log });
   const cluster = new WatchedCluster(members, watch, stores);
   const shared = {
-    ...{ ...base, cluster, admission: new Admission(state, plan) },
+    ...{ ...base, cluster, stores, admission: new Admission(state, plan) },
     patience: new Patience({ ...base, stopping: signal }),
     reports: new MachineReports({
       ...{ ...base, cluster, changed: () => state.changed() },

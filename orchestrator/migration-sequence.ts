@@ -13,6 +13,7 @@ import type { Patience } from './patience.ts';
 import { leadMsOf, pushAhead } from './push-ahead.ts';
 import { sideBySide } from './side-by-side.ts';
 import type { MigrationRecord, Reversal } from './state.ts';
+import type { StoreWatch } from './store-watch.ts';
 
 /** How long the destination waits for everything after the release before it refuses (SOUNDNESS B1). */
 const DEADLINE_MS = 10_000;
@@ -34,6 +35,7 @@ export class MigrationSequence {
   readonly #cluster: Cluster;
   readonly #journal: MigrationJournal;
   readonly #follower: MigrationFollower;
+  readonly #stores: Pick<StoreWatch, 'check'>;
   readonly #patience: Patience;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -42,6 +44,7 @@ export class MigrationSequence {
     cluster: Cluster;
     journal: MigrationJournal;
     follower: MigrationFollower;
+    stores: Pick<StoreWatch, 'check'>;
     patience: Patience;
     clock: Clock;
     log: Log;
@@ -49,6 +52,7 @@ export class MigrationSequence {
     this.#cluster = options.cluster;
     this.#journal = options.journal;
     this.#follower = options.follower;
+    this.#stores = options.stores;
     this.#patience = options.patience;
     this.#clock = options.clock;
     this.#log = options.log;
@@ -63,6 +67,8 @@ export class MigrationSequence {
       sideBySide(signal, (side) => [
         this.#whenCleared(side, () => this.#refuseIfThere(vm, to, side)),
         this.#follower.begin(migration, to, images, side),
+        // The catalogue, which begins the transfer next, refuses what a store that was put back leaves in doubt.
+        this.#stores.check([from, to], { signal: side }),
       ]),
     );
     await this.#begin(record, 'transfer', ['transfer'], signal);

@@ -20,17 +20,26 @@ import { MigrationSettlement, outcomeOf } from './migration-settlement.ts';
 import type { Patience } from './patience.ts';
 import { precheckMigration } from './precheck.ts';
 import type { MigrationRecord, State, VmRecord } from './state.ts';
+import type { StoreWatch } from './store-watch.ts';
 
 /** A cancelled migration is decided within this when both ends answer; the call itself may take 15 s. */
 const CANCEL_WAIT_MS = 10_000;
 /** Only for the wording of a failure. */
 const LOOK_TIMEOUT_MS = 5_000;
 
+/** What a migration came to, and what its failure asks of a person: '' where nobody has said. */
+interface Attempt {
+  readonly outcome: Outcome;
+  readonly advice: string;
+}
+
 export interface MigrationsParts {
   readonly state: State;
   readonly cluster: Cluster;
   readonly admission: Admission;
   readonly reports: MachineReports;
+  /** Asks the stores of both ends whether one of them was put back. */
+  readonly stores: Pick<StoreWatch, 'check'>;
   /** Begins the background pull where a VM has come to. */
   readonly startPull: (image: string, node: string) => Promise<void>;
   readonly patience: Patience;
@@ -134,7 +143,7 @@ export class Migrations {
   }
 
   /** As far as the source's answer, or until a record is found. Failures before the memory are final. */
-  async #attempt(record: MigrationRecord, options: MigrationOptions): Promise<Outcome> {
+  async #attempt(record: MigrationRecord, options: MigrationOptions): Promise<Attempt> {
     const { migration } = record;
     const giveUp = new AbortController();
     this.#giveUps.set(migration, giveUp);
@@ -142,23 +151,28 @@ export class Migrations {
     try {
       await this.#sequence.prepare(record, this.#vm(record.vm).spec, giveUp.signal);
       const outcome = await this.#sequence.send(record, options, giveUp.signal);
-      if (outcome.decision !== 'undecided') return outcome;
+      if (outcome.decision !== 'undecided') return { outcome, advice: '' };
       reason = outcome.reason;
     } catch (error) {
       this.#parts.patience.throwIfStopping();
-      reason = messageOf(giveUp.signal.aborted ? giveUp.signal.reason : error);
+      const cause: unknown = giveUp.signal.aborted ? giveUp.signal.reason : error;
+      const advice = cause instanceof OperationError ? cause.remedy : '';
+      reason = messageOf(cause);
       if (!(error instanceof OperationError)) this.#parts.log.error({ err: error, migration }, 'a step failed');
-      if (isBeforeMemory(this.#journal.get(migration))) return outcomeOf('refused', reason);
+      if (isBeforeMemory(this.#journal.get(migration))) return { outcome: outcomeOf('refused', reason), advice };
     } finally {
       this.#giveUps.delete(migration);
     }
-    return this.#parts.patience.untilDone('the settlement', () => this.#settlement.settle(migration, reason));
+    const outcome = await this.#parts.patience.untilDone('the settlement', () =>
+      this.#settlement.settle(migration, reason),
+    );
+    return { outcome, advice: '' };
   }
 
   /** What follows from the record. An orchestrator that is told to stop does nothing more: its journal goes on. */
-  async #end(migration: string, outcome: Outcome): Promise<MigrationState> {
+  async #end(migration: string, { outcome, advice }: Attempt): Promise<MigrationState> {
     this.#parts.patience.throwIfStopping();
-    if (outcome.decision !== 'started') return this.#fail(migration, outcome.reason);
+    if (outcome.decision !== 'started') return this.#fail(migration, outcome.reason, advice);
     await this.#completion.complete(migration, outcome);
     const { vm, to } = this.#journal.get(migration);
     const { spec } = this.#vm(vm);
@@ -170,25 +184,26 @@ export class Migrations {
     return moved;
   }
 
-  async #fail(migration: string, reason: string): Promise<never> {
+  async #fail(migration: string, reason: string, advice: string): Promise<never> {
     this.#follower.forget(migration);
     await this.#parts.patience.untilDone('the journal', () => this.#reversal.fail(migration, reason));
     const { vm, from, to } = this.#journal.get(migration);
     await this.#reversal.tryOnce(migration);
-    const remedy = await this.#remedy(vm, from);
+    const remedy = await this.#remedy(vm, from, advice);
     await this.#journal.forgetOld(vm);
     throw new OperationError('MIGRATION_FAILED', `VM ${vm} did not move from ${from} to ${to}: ${reason}`, { remedy });
   }
 
   /** What is true of the VM now, as its node says. */
-  async #remedy(vm: string, node: string): Promise<string> {
+  async #remedy(vm: string, node: string, advice: string): Promise<string> {
     try {
       const { hypervisor } = this.#parts.cluster.clients(node);
       const { machines } = await hypervisor.call('machine.list', {}, { timeoutMs: LOOK_TIMEOUT_MS });
       const state = machines.find((machine) => machine.vm === vm)?.state ?? 'stopped';
       if (state === 'stopped') return `its machine at ${node} does not run any more; delete it and create it again`;
       const runs = state === 'running' ? 'runs on' : 'is being continued';
-      return `it ${runs} at ${node}; mend the cause, then order the migration again`;
+      const next = advice === '' ? 'mend the cause, then order the migration again' : `to mend the cause: ${advice}`;
+      return `it ${runs} at ${node}; ${next}`;
     } catch (error) {
       this.#parts.log.info({ vm, node, reason: messageOf(error) }, 'its node was not asked');
       return `it is at ${node}, which does not answer; nothing restarts it elsewhere until that node is back`;
@@ -234,7 +249,7 @@ export class Migrations {
       const outcome = isBeforeMemory(record)
         ? outcomeOf('refused', reason)
         : await this.#parts.patience.untilDone('the settlement', () => this.#settlement.settle(migration, reason));
-      await this.#end(migration, outcome);
+      await this.#end(migration, { outcome, advice: '' });
     } catch (error) {
       if (!this.#parts.patience.isStopping) this.#parts.log.warn({ err: error, migration }, 'ended after a restart');
     }

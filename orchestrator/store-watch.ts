@@ -1,8 +1,9 @@
-// Asks each node's store how far it has come, every ten seconds and before an epoch begins or ends there, and tells the
-// catalogue, which notices a store that was put back or that has a twin (SOUNDNESS D2): then what was open there is closed,
+// Asks each node's store how far it has come, every ten seconds and before an epoch or a transfer begins or ends there, and tells
+// the catalogue, which notices a store that was put back or that has a twin (SOUNDNESS D2): then what was open there is closed,
 // unless a client has it. Decides nothing itself.
 import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
+import type { CallOptions } from '../common/rpc/client.ts';
 import type { Result } from '../wire/contract.ts';
 import type { catalogueContract } from '../wire/contracts/catalogue.ts';
 import { HEARD_NOTCHES_MAX, type HeardNotch } from '../wire/contracts/store-notch.ts';
@@ -28,7 +29,7 @@ export class StoreWatch {
   async look(): Promise<void> {
     const up = this.#cluster.endpoints().flatMap(({ node }) => (this.#cluster.isUp(node) ? [node] : []));
     for (let from = 0; from < up.length; from += HEARD_NOTCHES_MAX) {
-      await this.#hear(up.slice(from, from + HEARD_NOTCHES_MAX), async (node, asking) => {
+      await this.#hear(up.slice(from, from + HEARD_NOTCHES_MAX), {}, async (node, asking) => {
         try {
           return [await asking];
         } catch (error) {
@@ -39,13 +40,17 @@ export class StoreWatch {
     }
   }
 
-  /** Answers once the catalogue knows of a store that is not what it was. @throws OperationError of the node or the catalogue */
-  async check(node: string): Promise<void> {
-    await this.#hear([node], async (_, asking) => [await asking]);
+  /**
+   * Answers once the catalogue knows which of these stores are not what they were.
+   * @throws OperationError of a node or the catalogue, CANCELLED by the signal
+   */
+  async check(nodes: readonly string[], options: Pick<CallOptions<never>, 'signal'> = {}): Promise<void> {
+    await this.#hear(nodes, options, async (_, asking) => [await asking]);
   }
 
   async #hear(
     nodes: readonly string[],
+    options: Pick<CallOptions<never>, 'signal'>,
     taken: (node: string, asking: Promise<HeardNotch>) => Promise<HeardNotch[]>,
   ): Promise<void> {
     const { catalogue } = this.#cluster.controller;
@@ -53,9 +58,11 @@ export class StoreWatch {
     let left = nodes;
     for (let round = 0; left.length > 0; round++) {
       if (round === ROUNDS_MAX) throw unsettled(left);
-      const { notches } = await catalogue.call('notch.list', {});
+      const { notches } = await catalogue.call('notch.list', {}, options);
       const counts = new Map(notches.map(({ node, notch }) => [node, notch.count]));
-      const asked = left.map((node) => taken(node, this.#ask(node, counts.get(node) ?? 0, isReported.has(node))));
+      const asked = left.map((node) =>
+        taken(node, this.#ask(node, counts.get(node) ?? 0, isReported.has(node), options)),
+      );
       const heard = (await Promise.all(asked)).flat();
       if (heard.length === 0) return;
       const { again, doubtful } = await catalogue.call('notch.heard', { heard });
@@ -77,10 +84,15 @@ export class StoreWatch {
     }
   }
 
-  async #ask(node: string, at: number, isReported: boolean): Promise<HeardNotch> {
+  async #ask(
+    node: string,
+    at: number,
+    isReported: boolean,
+    options: Pick<CallOptions<never>, 'signal'>,
+  ): Promise<HeardNotch> {
     const { blockd } = this.#cluster.clients(node);
-    const said = await blockd.call('store.notch', { at });
-    return { node, said, ...(isReported ? { report: await blockd.call('store.report', {}) } : {}) };
+    const said = await blockd.call('store.notch', { at }, options);
+    return { node, said, ...(isReported ? { report: await blockd.call('store.report', {}, options) } : {}) };
   }
 }
 

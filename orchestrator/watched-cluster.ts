@@ -18,8 +18,8 @@ const TOLD: readonly MethodName<Catalogue>[] = ['epoch.open', 'reader.open', 're
 
 /**
  * Before these the store is asked how far it has come: what it lost must not be opened, nor closed as if it were the newest.
- * Not before a transfer: a machine that was put back with its store has lost the same, any other is seen within a look's ten
- * seconds, and the way to the node and back would be time that every migration takes.
+ * A migration asks both of its stores itself, beside its other questions (`migration-sequence.ts`): the way to the nodes and back
+ * is no time of its own then.
  */
 const ASKED: readonly MethodName<Catalogue>[] = ['epoch.open', 'epoch.close', 'epoch.abandon'];
 
@@ -79,7 +79,7 @@ class ComparedCatalogue implements Calls<Catalogue> {
     params: Params<Catalogue, N>,
     options?: CallOptions<Progress<Catalogue, N>>,
   ): Promise<Result<Catalogue, N>> {
-    if (ASKED.includes(name) && 'node' in params) await this.#stores.check(params.node);
+    if (ASKED.includes(name) && 'node' in params) await this.#stores.check([params.node]);
     const result = await this.#compared(name, params, options);
     // Who opens an image knows what is pinned before it does, and who reads it.
     if (TOLD.includes(name) && 'node' in params) await this.#watch.keep(params.node);

@@ -24,6 +24,7 @@ import { notchCalls } from './notch-calls.ts';
 import { pinCalls } from './pin-calls.ts';
 import { rebuildCalls } from './rebuild-calls.ts';
 import type { StoreBook } from './store-book.ts';
+import { refuseUnsettledStore } from './store-rollback.ts';
 import { witnessCalls } from './witness-calls.ts';
 
 /** The handlers of the catalogue's calls. Without a book of the stores that were compared nothing waits for them. */
@@ -86,6 +87,7 @@ export function catalogueCalls(store: CatalogueStore, stores?: StoreBook): Handl
           images.map((image) => store.get(image)),
           order,
         );
+        refuseUnsettledStore(store.heads, order.to);
         return { change: { entries }, answer: { heads: headsOf(entries) } };
       }),
     'transfer.finish': ({ migration, moved, closings }) =>

@@ -1,10 +1,14 @@
 // Whether a store is an older copy of itself, and which images that puts in doubt: those that were written there, for what
 // it flushed since may be nowhere any more, and those that it has no longer as they were closed (promises S3 and S4,
 // SOUNDNESS D2). Pure.
+import { OperationError } from '../../common/errors.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
 import type { Notch, SaidNotch } from '../../wire/contracts/store-notch.ts';
 import type { StoreReport } from '../../wire/contracts/store-report.ts';
 import type { Entry } from './catalogue.ts';
+
+/** Images that a refusal names: a line of them. */
+const NAMED_MAX = 5;
 
 /**
  * `late`: the catalogue knows of a newer notch than the store was asked for, so that the answer decides nothing. `same`
@@ -52,6 +56,31 @@ export function doubtedByRollback(
   return entries
     .filter(({ head }) => head.rollback !== node && isTouched(head, node, report))
     .map((entry) => ({ ...entry, head: { ...entry.head, doubt: reason, rollback: node } }));
+}
+
+/**
+ * Nothing comes to a store that was put back before a person has settled what it lost: its newest disk may be put in its place
+ * again, and what came meanwhile would be lost with the older one. What was opened there since may leave it.
+ * @throws OperationError STORE_UNCERTAIN
+ */
+export function refuseUnsettledStore(heads: readonly Head[], node: string): void {
+  const images = heads.filter(({ rollback }) => rollback === node).map(({ image }) => image);
+  if (images.length === 0) return;
+  throw new OperationError(
+    'STORE_UNCERTAIN',
+    `the store of node ${node} was put back as it was once, and ${namesOf(images)} may have lost by it what is not settled yet`,
+    {
+      remedy:
+        `Put the newest disk of node ${node} in its place again if there is one; else look with supercloud catalogue ` +
+        'rebuild what would be lost, and accept it. Or move to another node.',
+    },
+  );
+}
+
+function namesOf(images: readonly string[]): string {
+  const named = images.slice(0, NAMED_MAX).join(', ');
+  const more = images.length - NAMED_MAX;
+  return `${images.length === 1 ? 'image' : 'images'} ${named}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function isTouched(head: Head, node: string, report: StoreReport): boolean {

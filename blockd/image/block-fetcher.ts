@@ -51,6 +51,9 @@ export const PATIENCE_MS: Readonly<Record<FetchCause, number>> = {
 /** One answer's worth (256 KiB): larger runs are asked for in pieces so that the first bytes come early. */
 export const RUN_BLOCKS_MAX = 64;
 
+/** Why something is fetched, and until when: the signal ends it. */
+type Errand = { readonly cause: FetchCause; readonly giveUp: AbortSignal | undefined };
+
 /** How often each node was asked for a block. */
 type Asked = ReadonlyMap<string, number>;
 /** Copies move: who had none may be named afterwards by the one that has let its copy go. No oftener, so it ends. */
@@ -89,10 +92,11 @@ export class BlockFetcher {
 
   /**
    * Answers when the missing blocks among the given ones have come or were written meanwhile.
-   * @throws OperationError BLOCKS_LOST, or the disk's error
+   * @throws OperationError BLOCKS_LOST, FETCH_GIVEN_UP by the signal of whoever asked for a block first, or the disk's error
    */
-  async fetch(first: number, end: number, cause: FetchCause): Promise<void> {
+  async fetch(first: number, end: number, cause: FetchCause, giveUp?: AbortSignal): Promise<void> {
     const { store } = this.#parts;
+    const errand = { cause, giveUp };
     while (store.zeros.isBusy(first, end)) await store.zeros.punched;
     if (this.#someUntold(first, end)) await store.flush();
     const waits = new Set<Promise<void>>();
@@ -104,7 +108,7 @@ export class BlockFetcher {
       if (run !== undefined) wanted.set(run.holder, [...(wanted.get(run.holder) ?? []), run]);
       block = run === undefined ? block + 1 : run.first + run.count;
     }
-    for (const [holder, runs] of wanted) waits.add(this.#start(holder, runs, cause));
+    for (const [holder, runs] of wanted) waits.add(this.#start(holder, runs, errand));
     await Promise.all(waits);
   }
 
@@ -129,29 +133,29 @@ export class BlockFetcher {
     return { ...whole, count: this.#asked.nextWaitedFor(block + 1, block + whole.count, cause) - block };
   }
 
-  #start(holder: number, runs: readonly BlockRun[], cause: FetchCause): Promise<void> {
+  #start(holder: number, runs: readonly BlockRun[], errand: Errand): Promise<void> {
     const { store, node } = this.#parts;
     const holderName = store.holderName(holder);
     const asked: Asked = new Map([[node, TIMES_MAX]]);
     const fetched = (
       holderName === '' || holderName === node
-        ? Promise.all(runs.map((run) => this.#askNext({ run, hint: '' }, asked, cause)))
-        : this.#ask(holderName, runs, asked, cause)
+        ? Promise.all(runs.map((run) => this.#askNext({ run, hint: '' }, asked, errand)))
+        : this.#ask(holderName, runs, asked, errand)
     ).then(() => undefined);
-    return this.#asked.put(runs, fetched, cause);
+    return this.#asked.put(runs, fetched, errand.cause);
   }
 
   /** Asks one node, then others for what it has not got; others beside it while it says nothing. */
-  async #ask(node: string, runs: readonly WantedRun[], asked: Asked, cause: FetchCause): Promise<void> {
+  async #ask(node: string, runs: readonly WantedRun[], asked: Asked, errand: Errand): Promise<void> {
     const { clock } = this.#parts;
     const nowAsked = new Map([...asked, [node, (asked.get(node) ?? 0) + 1]]);
-    const request = this.#request(node, runs, cause);
+    const request = this.#request(node, runs, errand);
     const silent = Promise.withResolvers<undefined>();
-    const timer = clock.setTimer(PATIENCE_MS[cause], () => silent.resolve(undefined));
+    const timer = clock.setTimer(PATIENCE_MS[errand.cause], () => silent.resolve(undefined));
     try {
       const absent = await Promise.race([request.absent, silent.promise]);
-      if (absent === undefined) await this.#askBeside(request, runs, nowAsked, cause);
-      else await Promise.all(absent.map((one) => this.#askNext(one, nowAsked, cause)));
+      if (absent === undefined) await this.#askBeside(request, runs, nowAsked, errand);
+      else await Promise.all(absent.map((one) => this.#askNext(one, nowAsked, errand)));
     } finally {
       timer.cancel();
       request.end();
@@ -159,7 +163,7 @@ export class BlockFetcher {
   }
 
   /** The node is silent: what has not come is asked of the next one too, and whoever brings it first will do. */
-  async #askBeside(silent: Request, runs: readonly WantedRun[], asked: Asked, cause: FetchCause): Promise<void> {
+  async #askBeside(silent: Request, runs: readonly WantedRun[], asked: Asked, errand: Errand): Promise<void> {
     const wanted = runs.flatMap((run) => this.#stillWanted(run));
     if (wanted.length === 0) return;
     const members = this.#parts.members();
@@ -167,10 +171,10 @@ export class BlockFetcher {
     // The others are asked meanwhile: when it has denied at last, only its hint leads on.
     const askedTill: Asked = new Map([...members.map((node) => [node, 1] as const), ...asked]);
     const late = silent.absent.then(async (absent) => {
-      await Promise.all(absent.map((one) => this.#askNext(one, askedTill, cause)));
+      await Promise.all(absent.map((one) => this.#askNext(one, askedTill, errand)));
     });
     if (next === undefined) return late;
-    const beside = this.#ask(next, wanted, asked, cause);
+    const beside = this.#ask(next, wanted, asked, errand);
     try {
       await Promise.any([late, beside]);
     } catch {
@@ -182,7 +186,7 @@ export class BlockFetcher {
     }
   }
 
-  #request(node: string, runs: readonly WantedRun[], cause: FetchCause): Request {
+  #request(node: string, runs: readonly WantedRun[], { cause, giveUp }: Errand): Request {
     const { promise, resolve, reject } = Promise.withResolvers<Absent[]>();
     // Whoever asks hears of it; an answer that comes after another's has no one who waits.
     promise.catch(() => undefined);
@@ -206,17 +210,20 @@ export class BlockFetcher {
         answered(run.count);
       },
     });
+    const abort = (): void => reject(givenUp(this.#parts.store.image));
+    if (giveUp?.aborted === true) abort();
+    else giveUp?.addEventListener('abort', abort);
     return { absent: promise, end };
   }
 
   /** Nobody but a member can be reached: a hint at another is none. */
-  async #askNext({ run, hint }: Absent, asked: Asked, cause: FetchCause): Promise<void> {
+  async #askNext({ run, hint }: Absent, asked: Asked, errand: Errand): Promise<void> {
     if (this.#stillWanted(run).length === 0) return;
     const members = this.#parts.members();
     const isHintOfUse = members.includes(hint) && (asked.get(hint) ?? 0) < TIMES_MAX;
     const next = isHintOfUse ? hint : members.find((node) => !asked.has(node));
     if (next === undefined) throw lost(this.#parts.store.image, run, asked);
-    await this.#ask(next, [run], asked, cause);
+    await this.#ask(next, [run], asked, errand);
   }
 
   /**
@@ -273,6 +280,11 @@ export class BlockFetcher {
 
 function blocksOf(data: Uint8Array, first: number, end: number): Uint8Array {
   return data.subarray(first * BLOCK_BYTES, end * BLOCK_BYTES);
+}
+
+function givenUp(image: string): OperationError {
+  const remedy = 'Bring back the node that has them.';
+  return new OperationError('FETCH_GIVEN_UP', `blocks of image ${image} are waited for no longer`, { remedy });
 }
 
 function lost(image: string, run: WantedRun, asked: Asked): OperationError {

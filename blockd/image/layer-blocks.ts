@@ -1,7 +1,7 @@
 // One layer at this node with the way to what of it is elsewhere. Images that share the layer share this, so that a block
 // is fetched once for all of them. It never writes anything that the layer's table does not name already.
 import type { Clock, Timer } from '../../common/clock.ts';
-import { OperationError } from '../../common/errors.ts';
+import { codeOf, OperationError } from '../../common/errors.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BlockFetcher, type FetchCause, type FetcherParts } from './block-fetcher.ts';
 import { MergedSource } from './merged-source.ts';
@@ -72,10 +72,10 @@ export class LayerBlocks {
 
   /**
    * Makes what is missing here of the blocks local; what is pinned elsewhere is waited for as long as it is.
-   * @throws OperationError BLOCKS_LOST, LAYER_PINNED, or the disk's error
+   * @throws OperationError BLOCKS_LOST, LAYER_PINNED, FETCH_GIVEN_UP by the signal, or the disk's error
    */
-  fetch(first: number, end: number, cause: FetchCause): Promise<void> {
-    return this.#counted(this.#fetch(first, end, cause));
+  fetch(first: number, end: number, cause: FetchCause, giveUp?: AbortSignal): Promise<void> {
+    return this.#counted(this.#fetch(first, end, cause, giveUp));
   }
 
   /** Brings what the file has of the blocks into the page cache. */
@@ -97,13 +97,24 @@ export class LayerBlocks {
     }
   }
 
-  async #fetch(first: number, end: number, cause: FetchCause): Promise<void> {
+  async #fetch(first: number, end: number, cause: FetchCause, giveUp?: AbortSignal): Promise<void> {
     while (this.pinnedTo !== undefined && this.store.table.someMissing(first, end)) {
       if (cause !== 'demand') throw pinned(this.store, this.pinnedTo);
       await this.#unpinned();
     }
-    await this.#fetcher.fetch(first, end, cause);
+    for (let isHere = false; !isHere; ) isHere = await this.#fetchOnce(first, end, cause, giveUp);
     if (this.store.state.role === 'sealed') this.#armBarrier();
+  }
+
+  /** False where another one had asked for some of it and has given that up: then it is asked for here. */
+  async #fetchOnce(first: number, end: number, cause: FetchCause, giveUp?: AbortSignal): Promise<boolean> {
+    try {
+      await this.#fetcher.fetch(first, end, cause, giveUp);
+      return true;
+    } catch (error) {
+      if (codeOf(error) !== 'FETCH_GIVEN_UP' || giveUp?.aborted === true) throw error;
+      return false;
+    }
   }
 
   async #unpinned(): Promise<void> {

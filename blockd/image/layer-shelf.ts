@@ -16,6 +16,8 @@ import { createLayer, type NewLayer, type OpenOptions, openLayer } from '../stor
 import type { ImageStore } from '../store/image-store.ts';
 import { deleteLayer, listLayers } from '../store/layer-files.ts';
 import { isFull } from '../store/store-journal.ts';
+import { TornEnds } from '../store/torn-ends.ts';
+import { AskedHealing } from './asked-healing.ts';
 import { pause } from './cached-regions.ts';
 import { RecordBook } from './kept-records.ts';
 import { LayerBlocks } from './layer-blocks.ts';
@@ -58,6 +60,8 @@ export class LayerShelf {
   /** Layers that a merge changes at this moment. */
   readonly #changing = new Map<string, Promise<unknown>>();
   readonly #blocks: PeerBlocks;
+  readonly #healing: AskedHealing;
+  readonly #torn: TornEnds;
   readonly #bringer: LayerBringer;
 
   constructor(parts: LayerShelfParts) {
@@ -66,6 +70,8 @@ export class LayerShelf {
     this.records = new RecordBook(parts.disk, join(dirname(parts.directory), 'records.json'), parts.node);
     this.followers = new Followers(parts.clock);
     this.#blocks = new PeerBlocks({ ...parts, traffic: (layer) => this.trafficOf(layer) });
+    this.#healing = new AskedHealing(parts);
+    this.#torn = new TornEnds({ ...parts, directory: join(dirname(parts.directory), 'torn') });
     this.#bringer = new LayerBringer({ ...parts, layers: this });
   }
 
@@ -86,7 +92,7 @@ export class LayerShelf {
 
   async #open(layer: string): Promise<LayerBlocks | undefined> {
     const { disk, dropCached, checkpointBytes } = this.#parts;
-    const store = await openLayer(disk, this.directory, layer, { dropCached, checkpointBytes });
+    const store = await openLayer(disk, this.directory, layer, { dropCached, checkpointBytes, torn: this.#torn });
     return store === undefined ? undefined : this.add(store);
   }
 
@@ -239,11 +245,10 @@ export class LayerShelf {
     const isMerged = store !== undefined && store.layer !== layer;
     const isStale = (): boolean => this.#holding(layer) !== store;
     const memory = (): PropagationMemory | undefined => store && this.#parts.memoryOf(store.image);
-    // Whoever asked is told that they are not here, and asks again.
-    const heal = (first: number, end: number): void =>
-      void this.find(store?.layer ?? layer)
-        ?.fetch(first, end, 'background')
-        .catch(() => undefined);
+    const heal = (first: number, end: number): void => {
+      const rotten = this.find(store?.layer ?? layer);
+      if (rotten !== undefined) this.#healing.look(rotten, first, end);
+    };
     return { store, isMerged, isStale, traffic, followers: this.followers, memory, heal };
   }
 

@@ -12,6 +12,7 @@ import { ImageStore, type LayerPaths, type StoreParts } from './image-store.ts';
 import { beginLayer, deleteLayer, layerPaths } from './layer-files.ts';
 import { readTable, saveTable } from './resting-table.ts';
 import { foldRecords, newState, type StoreFold, StoreRecord, type StoreState } from './store-record.ts';
+import type { TornEnds } from './torn-ends.ts';
 
 export const EMPTY_MARK: TableMark = { lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
 
@@ -76,6 +77,8 @@ export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes'> {
    * years that the disk never got, and forget them at any time.
    */
   readonly dropCached: (path: string) => Promise<void>;
+  /** Keeps what was unfinished at the end of its journal, which is cut off; without it nobody does. */
+  readonly torn?: Pick<TornEnds, 'keep'> | undefined;
 }
 
 /**
@@ -89,7 +92,7 @@ export async function openLayer(
   disk: Disk,
   directory: string,
   layer: string,
-  { dropCached, ...options }: OpenOptions,
+  { dropCached, torn, ...options }: OpenOptions,
 ): Promise<ImageStore | undefined> {
   const paths = layerPaths(directory, layer);
   const names = await disk.list(directory);
@@ -99,7 +102,10 @@ export async function openLayer(
     throw lost(paths.journal);
   }
   await dropCached(paths.journal);
-  const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord, { isBegun });
+  const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord, {
+    isBegun,
+    torn: async (bytes, atBytes) => torn?.keep(layer, bytes, atBytes),
+  });
   const fold = foldRecords(records);
   if (fold === undefined) {
     await journal.close();

@@ -9,7 +9,7 @@ import { ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Head, Leaving } from '../../wire/contracts/catalogue.ts';
 import { aloneToo, type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { heatCells } from '../heat-text.ts';
-import { describeImage } from '../image-text.ts';
+import { describeImage, describeImages } from '../image-text.ts';
 import { clone, createCommand } from './image-create.ts';
 import { closeCommand, openCommand } from './image-reading.ts';
 import { scrubCommand } from './image-scrub.ts';
@@ -25,7 +25,11 @@ function describeLeaving(leaving: readonly Leaving[]): string {
   return formatTable([{ title: 'LAYER' }, { title: 'WAITS FOR' }], rows);
 }
 
-const list = aloneToo('list', 'the images, or what deleted ones have left', ['image list', 'image list --leaving'])
+const list = aloneToo('list', 'the images, which of them are in doubt and why, or what deleted ones have left', [
+  'image list',
+  'image list --json=images.json      (doubt: a sentence, where one is in doubt; rollback: the node whose store was put back)',
+  'image list --leaving',
+])
   .option('--leaving', 'layers that nothing needs any more, and the nodes that have still to let go of them')
   .action((options: CommonOptions & { leaving?: true }) =>
     withOrchestrator(options, async (client) => {
@@ -34,19 +38,7 @@ const list = aloneToo('list', 'the images, or what deleted ones have left', ['im
         return print(options, leaving, describeLeaving(leaving));
       }
       const { images } = await client.call('image.list', {});
-      const columns = [
-        { title: 'IMAGE' },
-        { title: 'SIZE', figures: true },
-        { title: 'EPOCH', figures: true },
-        { title: 'OPEN AT' },
-      ];
-      const rows = images.map((head) => [
-        head.image,
-        formatByteSize(head.bytes),
-        `${head.epoch}`,
-        head.writer ?? (head.readers === undefined ? 'closed' : `${head.readers.join(', ')} (reading)`),
-      ]);
-      await print(options, images, formatTable(columns, rows));
+      await print(options, images, describeImages(images));
     }),
   );
 

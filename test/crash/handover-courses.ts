@@ -5,7 +5,7 @@ import { abandonEpoch, addImage, beginTransfer, finishTransfer, openEpoch } from
 import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import { DiskHistory } from '../sim/block-history.ts';
-import { context } from '../unit/blockd/catalogue-suite.ts';
+import { context } from '../unit/blockd/catalogue-entries.ts';
 import { BLOCKS, closingAtFirst, type Death, Died, IMAGE, LAYER, type Writer, WritersWorld } from './writers-world.ts';
 
 const BYTES = BLOCKS * 4096;

@@ -11,7 +11,7 @@ import type { Handlers } from '../../common/rpc/server.ts';
 import type { blockdContract, Closing } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
 import { DiskHistory } from '../sim/block-history.ts';
-import { context } from '../unit/blockd/catalogue-suite.ts';
+import { context } from '../unit/blockd/catalogue-entries.ts';
 import { isSettled, ManualClock, settle } from '../unit/blockd/manual-clock.ts';
 import { memoryStream } from '../unit/blockd/memory-stream.ts';
 import { shelfOn } from '../unit/blockd/quiet-shelf.ts';

@@ -8,7 +8,7 @@ import { LevelStore } from '../../blockd/catalogue/level-store.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
 import { refusal } from '../refusal.ts';
-import { context } from '../unit/blockd/catalogue-suite.ts';
+import { context } from '../unit/blockd/catalogue-entries.ts';
 import type { BlockdNode } from './blockd-node.ts';
 import { BlockdNodes, EMPTY } from './blockd-nodes.ts';
 

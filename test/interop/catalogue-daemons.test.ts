@@ -19,7 +19,7 @@ import { ensurePackages } from '../../lab/host-packages.ts';
 import { catalogueContract } from '../../wire/contracts/catalogue.ts';
 import { CATALOGUE_PORT } from '../../wire/ports.ts';
 import { refusal } from '../refusal.ts';
-import { closing } from '../unit/blockd/catalogue-suite.ts';
+import { closing } from '../unit/blockd/catalogue-entries.ts';
 import { EtcdServers } from './etcd-cluster.ts';
 
 const MAIN = fileURLToPath(new URL('../../blockd/catalogue-main.ts', import.meta.url));

@@ -13,7 +13,8 @@ import { codeOf } from '../../common/errors.ts';
 import { ProgressLine } from '../../common/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { refusal } from '../refusal.ts';
-import { catalogueStoreSuite, closing, context, newEntry, type StoreStand } from '../unit/blockd/catalogue-suite.ts';
+import { closing, context, newEntry, type StoreStand } from '../unit/blockd/catalogue-entries.ts';
+import { catalogueStoreSuite } from '../unit/blockd/catalogue-suite.ts';
 import { EtcdServers } from './etcd-cluster.ts';
 import { LossyGateway } from './lossy-gateway.ts';
 

@@ -8,7 +8,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LevelStore } from '../../blockd/catalogue/level-store.ts';
 import { refusal } from '../refusal.ts';
-import { newEntry } from '../unit/blockd/catalogue-suite.ts';
+import { newEntry } from '../unit/blockd/catalogue-entries.ts';
 
 const DISK_BYTES = 8 * 2 ** 20;
 const run = promisify(execFile);

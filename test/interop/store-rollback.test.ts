@@ -107,6 +107,15 @@ test('put back as it was once, it is noticed before anything is granted there, a
   assert.is((await refusal(open('web', b))).code, 'IMAGE_UNCERTAIN');
 });
 
+test('a transfer to such a store is refused before it begins, and one from it', async () => {
+  const begin = async (image: string, from: string, to: string) => {
+    await stand.stores.check([from, to]);
+    return stand.client.call('transfer.begin', { migration: '00000000000000aa', images: [image], from, to });
+  };
+  assert.is((await refusal(begin('db', 'b', 'a'))).code, 'STORE_UNCERTAIN');
+  assert.is((await refusal(begin('web', 'a', 'b'))).code, 'IMAGE_UNCERTAIN');
+});
+
 test('what it has as it was closed is opened, and its store may be written again', async () => {
   await open('log', b);
   await b.ioOn('log', 'read -P 0x21 0 1M');

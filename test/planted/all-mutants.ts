@@ -11,6 +11,7 @@ import { type Mutant, runMutant } from './mutant-run.ts';
 import { NETWORK_MUTANTS } from './network-mutants.ts';
 import { READ_MUTANTS } from './read-mutants.ts';
 import { READING_MUTANTS } from './reading-mutants.ts';
+import { ROLLBACK_MUTANTS } from './rollback-mutants.ts';
 import { SEAT_MUTANTS } from './seat-mutants.ts';
 import { SECURITY_MUTANTS } from './security-mutants.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
@@ -21,7 +22,7 @@ const AT_ONCE = 2;
 export const MUTANTS: readonly Mutant[] = [
   ...[STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS],
   [HANDOVER_MUTANTS, NETWORK_MUTANTS, GUEST_MUTANTS, ALONE_MUTANTS].flat(),
-  [SEAT_MUTANTS, SECURITY_MUTANTS, TRAFFIC_MUTANTS].flat(),
+  [SEAT_MUTANTS, SECURITY_MUTANTS, TRAFFIC_MUTANTS, ROLLBACK_MUTANTS].flat(),
 ].flat();
 
 /** Whether a world of the simulation shows it: which one does may change with each change of the product. */

@@ -109,8 +109,8 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a holder that was silent is not asked where the block went',
     room: 'blockd/image/block-fetcher.ts',
-    find: 'await Promise.all(absent.map((one) => this.#askNext(one, askedTill, cause)));',
-    replace: 'await Promise.all(absent.map((one) => this.#askNext({ ...one, hint: "" }, askedTill, cause)));',
+    find: 'await Promise.all(absent.map((one) => this.#askNext(one, askedTill, errand)));',
+    replace: 'await Promise.all(absent.map((one) => this.#askNext({ ...one, hint: "" }, askedTill, errand)));',
     by: 'unit/blockd/block-fetcher',
   },
   {
@@ -280,26 +280,5 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     find: 'return [stack.layer, ...stack.below.map(({ layer }) => layer), ',
     replace: 'return [stack.layer, ',
     by: 'unit/blockd/catalogue-layers',
-  },
-  {
-    name: 'a store that was put back and went on as far is taken for what it was',
-    room: 'blockd/catalogue/store-rollback.ts',
-    find: 'if (wordAt !== undefined && wordAt !== known.word)',
-    replace: 'if (wordAt !== undefined && wordAt.length !== known.word.length)',
-    by: 'unit/blockd/store-rollback',
-  },
-  {
-    name: 'an answer that another one has overtaken takes back how far a store has come',
-    room: 'blockd/catalogue/store-rollback.ts',
-    find: "if (at !== (known?.count ?? 0)) return { kind: 'late' };",
-    replace: '',
-    by: 'unit/blockd/store-rollback',
-  },
-  {
-    name: 'a rebuild ends the doubt of what was written at a store that was put back',
-    room: 'blockd/catalogue/rebuild-plan.ts',
-    find: 'if (known?.rollback === undefined) return judgement;',
-    replace: 'if (known?.rollback !== null) return judgement;',
-    by: 'unit/blockd/store-rollback',
   },
 ];

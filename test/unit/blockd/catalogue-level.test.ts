@@ -9,7 +9,8 @@ import { catalogueCalls } from '../../../blockd/catalogue/catalogue-calls.ts';
 import { LevelStore } from '../../../blockd/catalogue/level-store.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { refusal } from '../../refusal.ts';
-import { catalogueStoreSuite, context, newEntry, type StoreStand } from './catalogue-suite.ts';
+import { context, newEntry, type StoreStand } from './catalogue-entries.ts';
+import { catalogueStoreSuite } from './catalogue-suite.ts';
 
 let root: string;
 

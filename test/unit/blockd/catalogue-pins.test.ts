@@ -6,8 +6,8 @@ import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.t
 import type { Handlers } from '../../../common/rpc/server.ts';
 import type { catalogueContract, Head } from '../../../wire/contracts/catalogue.ts';
 import { refusal } from '../../refusal.ts';
+import { closing, context } from './catalogue-entries.ts';
 import { ModelStore } from './catalogue-model.ts';
-import { closing, context } from './catalogue-suite.ts';
 import { layerName } from './layered-image.ts';
 
 const ALPHA = { place: 'alpha', nodes: ['a', 'a2'] };

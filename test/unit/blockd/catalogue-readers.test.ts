@@ -13,7 +13,7 @@ import { resizeImage } from '../../../blockd/catalogue/catalogue-layers.ts';
 import { pinImage } from '../../../blockd/catalogue/catalogue-pins.ts';
 import { closeReading, openReading, readersOf } from '../../../blockd/catalogue/catalogue-readers.ts';
 import { codeOf } from '../../../common/errors.ts';
-import { closing, newEntry } from './catalogue-suite.ts';
+import { closing, newEntry } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
 
 function codeFrom(decide: () => unknown): unknown {

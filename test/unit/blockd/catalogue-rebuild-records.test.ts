@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KeptRecords } from '../../../wire/contracts/store-report.ts';
-import { context } from './catalogue-suite.ts';
+import { context } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
 import { closedLayer, closing, image, MARGIN, Stand, TOP } from './rebuild-stand.ts';
 import { reportedLayer } from './reported-layer.ts';

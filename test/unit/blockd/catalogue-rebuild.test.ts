@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { refusal } from '../../refusal.ts';
-import { context } from './catalogue-suite.ts';
+import { context } from './catalogue-entries.ts';
 import { closedLayer, closing, image, type Layers, MARGIN, Stand, TOP } from './rebuild-stand.ts';
 import { reportedLayer } from './reported-layer.ts';
 

@@ -6,8 +6,8 @@ import type { Closing } from '../../../wire/contracts/blockd.ts';
 import type { catalogueContract, Head } from '../../../wire/contracts/catalogue.ts';
 import type { RebuildOrder, RebuildReport, RebuiltImage } from '../../../wire/contracts/rebuild.ts';
 import type { KeptRecords, ReportedLayer } from '../../../wire/contracts/store-report.ts';
+import { context } from './catalogue-entries.ts';
 import { ModelStore } from './catalogue-model.ts';
-import { context } from './catalogue-suite.ts';
 import { layerName } from './layered-image.ts';
 import { reportedLayer } from './reported-layer.ts';
 

@@ -9,7 +9,7 @@ import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { codeOf } from '../../../common/errors.ts';
 import type { SealedLayer } from '../../../wire/contracts/layers.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
-import { context } from './catalogue-suite.ts';
+import { context } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
 import { ManualClock } from './manual-clock.ts';
 import { shelfOn } from './quiet-shelf.ts';

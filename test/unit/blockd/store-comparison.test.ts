@@ -9,8 +9,8 @@ import type { Handlers } from '../../../common/rpc/server.ts';
 import type { catalogueContract } from '../../../wire/contracts/catalogue.ts';
 import type { StoreReport } from '../../../wire/contracts/store-report.ts';
 import { refusal } from '../../refusal.ts';
+import { closing, context, newEntry } from './catalogue-entries.ts';
 import { ModelStore } from './catalogue-model.ts';
-import { closing, context, newEntry } from './catalogue-suite.ts';
 import { layerName } from './layered-image.ts';
 import { reportedLayer } from './reported-layer.ts';
 

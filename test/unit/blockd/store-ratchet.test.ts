@@ -11,7 +11,7 @@ import { codeOf } from '../../../common/errors.ts';
 import { createLog } from '../../../common/log.ts';
 import type { Notch, SaidNotch } from '../../../wire/contracts/store-notch.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
-import { context } from './catalogue-suite.ts';
+import { context } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
 import { settle } from './manual-clock.ts';
 import { shelfOn } from './quiet-shelf.ts';

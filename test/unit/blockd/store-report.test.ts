@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { blockCalls } from '../../../blockd/image/block-calls.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
-import { context } from './catalogue-suite.ts';
+import { context } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
 import { shelfOn } from './quiet-shelf.ts';
 

@@ -8,7 +8,7 @@ import type { Head } from '../../../wire/contracts/catalogue.ts';
 import type { Notch, SaidNotch } from '../../../wire/contracts/store-notch.ts';
 import type { ReportedLayer } from '../../../wire/contracts/store-report.ts';
 import { refusal } from '../../refusal.ts';
-import { context, newEntry } from './catalogue-suite.ts';
+import { context, newEntry } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
 import { closedLayer, closing, image, Stand, TOP } from './rebuild-stand.ts';
 import { reportedLayer } from './reported-layer.ts';
@@ -113,6 +113,28 @@ test('of what is in doubt nothing is granted, it says why and what to do; the re
   assert.is((await refusal(stand.calls['transfer.begin'](order, context) as Promise<unknown>)).code, 'IMAGE_UNCERTAIN');
   assert.is((await stand.grant('b', 'log')).writer, 'b');
   assert.equal((await stand.calls['catalogue.state']({}, context)).doubtful, ['web']);
+});
+
+test('nothing is moved to a store that was put back until a person has settled it; from there what is sound goes', async () => {
+  const entries = [
+    entry('web', { writer: 'a', epoch: 4, last: CLOSED }),
+    entry('log', { writer: 'b', epoch: 4, holder: 'b', stack: { layer: layerName(5), generation: 1, below: [] } }),
+    entry('db', { holder: 'b', stack: { layer: layerName(6), generation: 1, below: [] } }),
+  ];
+  const stand = await standWith(...entries);
+  await hearOld(stand);
+  const begin = async (migration: string, image: string, from: string, to: string) =>
+    stand.calls['transfer.begin']({ migration, images: [image], from, to }, context);
+  const { code, message, remedy } = await refusal(begin('00000000000000aa', 'log', 'b', 'a'));
+  assert.is(code, 'STORE_UNCERTAIN');
+  assert.match(message, 'the store of node a was put back as it was once, and image web may have lost by it');
+  assert.match(remedy, 'catalogue rebuild');
+  assert.is(stand.head('log').transfer, null);
+  await stand.grant('a', 'db');
+  await begin('00000000000000bb', 'db', 'a', 'b');
+  await stand.rebuild({ a: [closedLayer(closing(4, 75))], b: [] }, { accept: ['web'] });
+  await begin('00000000000000aa', 'log', 'b', 'a');
+  assert.is(stand.head('log').transfer?.to, 'a');
 });
 
 test('a closing of what was put back leaves the image in doubt', async () => {

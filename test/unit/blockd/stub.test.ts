@@ -9,7 +9,7 @@ import { codeOf } from '../../../common/errors.ts';
 import type { LayerPin } from '../../../wire/contracts/store-report.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { refusal } from '../../refusal.ts';
-import { context } from './catalogue-suite.ts';
+import { context } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
 import { learn } from './learnt.ts';
 import { ManualClock, settle } from './manual-clock.ts';

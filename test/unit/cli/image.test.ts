@@ -1,8 +1,8 @@
-// What `supercloud image show` says: versions, holders, and a heat map that fits the terminal.
+// What `supercloud image list` and `show` say: what is in doubt, versions, holders, and a heat map that fits the terminal.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describeHeat, heatCells, shadeOf } from '../../../cli/heat-text.ts';
-import { describeImage } from '../../../cli/image-text.ts';
+import { describeImage, describeImages } from '../../../cli/image-text.ts';
 import type { ImageState } from '../../../wire/contracts/cluster-state.ts';
 import { head, LAYER, storeImage } from '../orchestrator/fake-cluster.ts';
 
@@ -44,6 +44,28 @@ test('version, use, policy and who holds what', () => {
   assert.match(text, /\(top\) +41\.0 kB +28\.7 kB +9 +alpha \(all\), beta \(4 of 7\)/);
   assert.match(text, /heat {4}not noted/);
   assert.match(text, /not reached: gamma/);
+});
+
+test('the list says which images are in doubt and why, and has no word of it where none is', () => {
+  const heads = [
+    head({ image: 'web', writer: 'alpha' }),
+    head({ image: 'log', readers: ['beta', 'gamma'] }),
+    head({ image: 'db' }),
+  ];
+  const sound = describeImages(heads);
+  assert.not.match(sound, /doubt/i);
+  assert.match(sound, /web .* alpha\n/);
+  assert.match(sound, /log .* beta, gamma \(reading\)\n/);
+  assert.match(sound, /db .* closed$/);
+  const doubt = 'the store of node alpha is an older copy of itself';
+  const text = describeImages([
+    { ...head({ image: 'web', writer: 'alpha' }), doubt, rollback: 'alpha' },
+    ...heads.slice(1),
+  ]);
+  assert.match(text, /IN DOUBT/);
+  assert.match(text, /web .* alpha +the store of node alpha is an older copy of itself\n/);
+  assert.match(text, /db .* closed +no\n/);
+  assert.match(text, 'supercloud catalogue rebuild');
 });
 
 test('under async what would be lost now, and whether that is too much', () => {

@@ -16,6 +16,7 @@ import { Network } from '../../../orchestrator/network.ts';
 import { Patience } from '../../../orchestrator/patience.ts';
 import { SecurityGroups } from '../../../orchestrator/security-groups.ts';
 import { type MigrationRecord, State } from '../../../orchestrator/state.ts';
+import { StoreWatch } from '../../../orchestrator/store-watch.ts';
 import { Vms } from '../../../orchestrator/vms.ts';
 import type { MigrationState } from '../../../wire/contracts/cluster-state.ts';
 import { refusal } from '../../refusal.ts';
@@ -50,7 +51,8 @@ class Control {
     const pulls = new BackgroundPulls(base);
     const startPull = pulls.startSoon.bind(pulls);
     const sweep = new LayerSweep(base);
-    const shared = { ...base, patience, reports, pulls, startPull, sweep };
+    const stores = new StoreWatch(base);
+    const shared = { ...base, stores, patience, reports, pulls, startPull, sweep };
     this.state = state;
     this.reports = reports;
     this.pulls = pulls;

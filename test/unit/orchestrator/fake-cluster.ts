@@ -56,6 +56,9 @@ export const SETTINGS: PropagationSettings = {
   ...{ prices: [], transitions: [], snapshots: null },
 };
 
+/** What any store has drawn for itself and its notch. */
+const WORD = 'aa'.repeat(8);
+
 /** The top layer of the cluster's only image. */
 export const LAYER = 'l00000000000000aa';
 
@@ -127,6 +130,7 @@ export class FakeNode implements NodeDaemons {
       'propagation.show': () => ({ settings: SETTINGS, status: null }),
       'store.report': () => ({ layers: [], unusable: [], members: [], kept: null }),
       'records.keep': ({ mark }) => ({ mark }),
+      'store.notch': ({ at }) => ({ now: { store: WORD, count: 1, word: WORD }, at }),
     });
     this.hypervisor = new FakeDaemon(`${node} hypervisor`, heard, {
       'machine.list': () => ({ machines: [] }),
@@ -180,6 +184,8 @@ export class FakeCluster implements Cluster {
       'epoch.abandon': () => head(),
       'transfer.begin': () => ({ heads: [head({ writer: 'alpha', epoch: 1 })] }),
       'transfer.finish': () => ({ heads: [] }),
+      'notch.list': () => ({ notches: [] }),
+      'notch.heard': () => ({ again: [], doubtful: [] }),
     });
     this.sdnd = new FakeDaemon('sdnd', this.heard, {
       'binding.set': nothing,

@@ -40,6 +40,41 @@ test('an epoch that was offered once is never offered again', async ({ stand }) 
   assert.is(stand.control.vms.record('web').epoch, 3);
 });
 
+/** What changes anything at a node or in the overlay. */
+const TOUCHES = [
+  ...['beta switch port.attach', 'beta blockd standby.start', 'beta hypervisor migration.incoming'],
+  ...['sdnd migration.prepare', 'alpha hypervisor migration.outgoing'],
+];
+
+for (const node of ['alpha', 'beta']) {
+  test(`where the store of ${node} was put back nothing is touched, and what to do is said`, async ({ stand }) => {
+    const { cluster } = stand;
+    const heard: string[] = [];
+    cluster.catalogue.answers['notch.heard'] = (params) => {
+      heard.push(...params.heard.map((one) => one.node));
+      return { again: [], doubtful: [] };
+    };
+    const { 'transfer.begin': granted } = cluster.catalogue.answers;
+    cluster.catalogue.answers['transfer.begin'] = (params, options) => {
+      if (granted === undefined) throw new Error('no transfer is granted here');
+      if (!heard.includes(node)) return granted(params, options);
+      throw new OperationError('IMAGE_UNCERTAIN', 'it may not be its newest state', { remedy: 'Accept it.' });
+    };
+    const { code, message, remedy } = await stand.refusal(stand.migrate());
+    assert.is(code, 'MIGRATION_FAILED');
+    assert.match(message, 'it may not be its newest state');
+    assert.match(remedy, /runs on at alpha; to mend the cause: Accept it\./);
+    assert.equal(heard.sort(), ['alpha', 'beta']);
+    for (const call of TOUCHES) assert.is(cluster.count(call), 0, call);
+  });
+}
+
+test('a store that cannot be asked how far it has come is no way to go', async ({ stand }) => {
+  stand.cluster.clients('beta').blockd.answers['store.notch'] = lost;
+  assert.match((await stand.refusal(stand.migrate())).message, 'the answer was lost');
+  assert.is(stand.cluster.count('catalogue transfer.begin'), 0);
+});
+
 test('only the newest journals of ended migrations are kept, and none of a deleted VM', async ({ stand }) => {
   stand.cluster.clients('beta').hypervisor.answers['migration.incoming'] = lost;
   for (let order = 0; order < 10; order++) await stand.refusal(stand.migrate());

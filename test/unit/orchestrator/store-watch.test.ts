@@ -1,4 +1,5 @@
-// Every store is asked how far it has come by what the catalogue knows of it, and before an epoch begins or ends there.
+// Every store is asked how far it has come by what the catalogue knows of it, and before an epoch begins or ends there; both of
+// a migration's are before it touches anything (`migration-orders.test.ts`).
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
@@ -74,13 +75,13 @@ test('what a store that was put back has open is closed there, and nothing else'
     closed.push(params);
     throw new OperationError('IMAGE_IN_USE', 'it has a client');
   };
-  await stores.check('beta');
+  await stores.check(['beta']);
   assert.equal(closed, [{ image: 'web', layer: LAYER, epoch: 4 }]);
 });
 
 test('what is never settled ends', async (stand) => {
   stand.cluster.catalogue.answers['notch.heard'] = () => ({ again: ['beta'], doubtful: [] });
-  assert.is((await refusal(stand.stores.check('beta'))).code, 'STORE_UNHEARD');
+  assert.is((await refusal(stand.stores.check(['beta']))).code, 'STORE_UNHEARD');
 });
 
 test('a node without anybody up is no call to the catalogue', async (stand) => {
