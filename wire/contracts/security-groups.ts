@@ -6,7 +6,7 @@ import { Name } from '../names.ts';
 
 /** Of one group: more rules than anybody reads. */
 export const GROUP_RULES_MAX = 64;
-/** Of one group; a rule that names it is an entry for each of them at each port. */
+/** Of one group; each is an entry for each of its addresses at the switches where rules name the group. */
 export const GROUP_MEMBERS_MAX = 1_024;
 /** Of a cluster. */
 export const GROUPS_MAX = 256;

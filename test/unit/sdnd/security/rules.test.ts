@@ -9,13 +9,11 @@ import { portMatches } from '../../../../sdnd/security/port-ranges.ts';
 import { ruleMatches } from '../../../../sdnd/security/rule-matches.ts';
 import type { SecurityRule } from '../../../../wire/contracts/security-groups.ts';
 import { Random } from '../../openflow/random.ts';
-import { bindingOf } from '../overlay-maker.ts';
 
 const RANGES = 200;
 const TEXTS = 5_000;
 const PORT_MAX = 0xffff;
 const INGRESS = { direction: 'ingress', ethertype: 'IPv4', protocol: 'any' } as const;
-const nobody = { of: () => [], ipv6Of: () => [] };
 
 test('a range of ports is matched from its first to its last, and in 30 entries at the most', () => {
   const random = new Random(7);
@@ -38,7 +36,7 @@ test('a range of ports is matched from its first to its last, and in 30 entries 
 });
 
 test('a rule is matched by its other end and by what is called', () => {
-  const matches = (rule: Partial<SecurityRule>): Match[] => ruleMatches({ ...INGRESS, ...rule }, nobody);
+  const matches = (rule: Partial<SecurityRule>): Match[] => ruleMatches({ ...INGRESS, ...rule });
   assert.equal(matches({}), [{ ethType: 0x0800 }]);
   assert.equal(matches({ protocol: 'icmp' }), [{ ethType: 0x0800, ipProto: 1 }]);
   assert.equal(matches({ protocol: 'icmp', ethertype: 'IPv6' }), [{ ethType: 0x86dd, ipProto: 58 }]);
@@ -56,30 +54,6 @@ test('a rule is matched by its other end and by what is called', () => {
   assert.equal(matches({ ethertype: 'IPv6', remotePrefix: 'fe80::1/10' }), [
     { ethType: 0x86dd, ipv6Src: { value: 0xfe80n << 112n, mask } },
   ]);
-});
-
-test("a group as the other end is each of its members' addresses, and nobody where it has none", () => {
-  const members = [bindingOf('g0', 'n0'), bindingOf('g1', 'n1')];
-  const rule: SecurityRule = { ...INGRESS, remoteGroup: 'web' };
-  const asked: string[] = [];
-  const known = {
-    of: (group: string) => {
-      asked.push(group);
-      return members;
-    },
-    ipv6Of: ({ ip }: { ip: string }) => [BigInt(ipv4(ip)), 1n],
-  };
-  const matches = ruleMatches(rule, known);
-  assert.equal(asked, ['web']);
-  assert.equal(
-    matches.map(({ ipv4Src }) => ipv4Src),
-    members.map(({ ip }) => ipv4(ip)),
-  );
-  assert.equal(
-    ruleMatches({ ...rule, direction: 'egress', ethertype: 'IPv6' }, known).map(({ ipv6Dst }) => ipv6Dst),
-    members.flatMap(({ ip }) => [BigInt(ipv4(ip)), 1n]),
-  );
-  assert.equal(ruleMatches(rule, nobody), []);
 });
 
 test('what is no rule, and two groups of one name, are refused', () => {
@@ -123,7 +97,7 @@ test('of every rule that is taken flows can be made', () => {
         continue;
       }
       taken += 1;
-      assert.is(ruleMatches(rule, nobody).length, 1, remotePrefix);
+      assert.is(ruleMatches(rule).length, 1, remotePrefix);
     }
   }
   assert.ok(taken >= well.length, `${taken} were taken`);
