@@ -172,9 +172,16 @@ export const SECURITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a rule is kept of which no flow can be made',
-    room: 'common/security-rules.ts',
+    room: 'common/address-prefix.ts',
     find: '&& !/[.%]/.test(address)',
     replace: "&& address !== ''",
     by: RULES,
+  },
+  {
+    name: 'groups are kept that cannot be told in one call',
+    room: 'common/security-rules.ts',
+    find: 'if (count > GROUP_MEMBERSHIPS_MAX)',
+    replace: 'if (count > 2 * GROUP_MEMBERSHIPS_MAX)',
+    by: 'unit/orchestrator/security-groups',
   },
 ];

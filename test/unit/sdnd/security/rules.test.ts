@@ -3,11 +3,21 @@ import { ipv4, type Match } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../../../common/errors.ts';
+import { encodeRecord } from '../../../../common/rpc/record.ts';
+import { SchemaCheck } from '../../../../common/schema-check.ts';
+import { checkGroups } from '../../../../common/security-rules.ts';
 import { portZone } from '../../../../sdnd/pipeline.ts';
-import { checkGroups } from '../../../../sdnd/security/group-refusals.ts';
 import { portMatches } from '../../../../sdnd/security/port-ranges.ts';
 import { ruleMatches } from '../../../../sdnd/security/rule-matches.ts';
-import type { SecurityRule } from '../../../../wire/contracts/security-groups.ts';
+import {
+  GROUP_MEMBERS_MAX,
+  GROUP_MEMBERSHIPS_MAX,
+  GROUP_RULES_MAX,
+  GROUPS_MAX,
+  type SecurityGroup,
+  SecurityGroups,
+  type SecurityRule,
+} from '../../../../wire/contracts/security-groups.ts';
 import { Random } from '../../openflow/random.ts';
 
 const RANGES = 200;
@@ -77,6 +87,39 @@ test('what is no rule, and two groups of one name, are refused', () => {
   assert.is(code({ remoteGroup: 'db' }), 'GROUP_UNKNOWN');
   const twice = { name: 'web', rules: [], members: [] };
   assert.throws(() => checkGroups([twice, twice]), /are named web/);
+});
+
+test('all groups that are taken are told in one frame, at their longest, and one member more is refused', () => {
+  // Of 40 characters, as the longest names are.
+  const name = (kind: string, number: number): string => `${kind}-${String(number).padStart(38, '0')}`;
+  const longest: SecurityRule = {
+    ...{ direction: 'ingress', ethertype: 'IPv6', protocol: 'icmp' },
+    remotePrefix: `${Array(8).fill('ffff').join(':')}/128`,
+  };
+  const named: SecurityRule = {
+    ...{ direction: 'ingress', ethertype: 'IPv4', protocol: 'tcp' },
+    ...{ ports: { first: 60_000, last: PORT_MAX }, remoteGroup: name('g', 0) },
+  };
+  let left = GROUP_MEMBERSHIPS_MAX;
+  const groups = Array.from({ length: GROUPS_MAX }, (_, number): SecurityGroup => {
+    const count = Math.min(left, GROUP_MEMBERS_MAX);
+    left -= count;
+    const members = Array.from({ length: count }, (_, member) => name('v', member));
+    const rules = Array.from({ length: GROUP_RULES_MAX }, (_, rule) => (rule % 2 === 0 ? longest : named));
+    return { name: name('g', number), rules, members };
+  });
+  assert.is(left, 0);
+  const told = new SchemaCheck(SecurityGroups);
+  assert.ok(told.accepts(groups), told.fault(groups));
+  checkGroups(groups);
+  const sent = encodeRecord({ kind: 'request', id: Number.MAX_SAFE_INTEGER, name: 'groups.set', params: { groups } });
+  assert.ok(sent.ok, `${sent.ok || sent.lengthBytes} bytes`);
+  const last = groups.at(-1);
+  assert.ok(last);
+  assert.throws(
+    () => checkGroups([...groups.slice(0, -1), { ...last, members: [...last.members, 'one'] }]),
+    (error: unknown) => codeOf(error) === 'GROUPS_FULL',
+  );
 });
 
 test('of every rule that is taken flows can be made', () => {
