@@ -2,7 +2,7 @@
 // it may have forgotten. A group that a rule or a VM needs does not go.
 import { OperationError } from '../common/errors.ts';
 import type { Handlers } from '../common/rpc/server.ts';
-import { checkRule, groupUnknown } from '../common/security-rules.ts';
+import { checkMemberships, checkRule, groupsFull, groupUnknown } from '../common/security-rules.ts';
 import type { sdndContract } from '../wire/contracts/sdnd.ts';
 import {
   GROUP_MEMBERS_MAX,
@@ -62,7 +62,7 @@ export class SecurityGroups {
         throw new OperationError('GROUP_EXISTS', `there is a security group ${name} already`, {
           remedy: 'choose another name, or change that one: net group allow',
         });
-      if (groups.length >= GROUPS_MAX) throw full(`${GROUPS_MAX} security groups`);
+      if (groups.length >= GROUPS_MAX) throw groupsFull(`${GROUPS_MAX} security groups`);
       return { name, rules: ETHERTYPES.map(anyEgress), members: [] };
     });
   }
@@ -89,7 +89,7 @@ export class SecurityGroups {
       const group = this.#group(name);
       checkRule(rule, new Set(this.all().map((one) => one.name)));
       if (group.rules.some((one) => isSame(one, rule))) return group;
-      if (group.rules.length >= GROUP_RULES_MAX) throw full(`${GROUP_RULES_MAX} rules in ${name}`);
+      if (group.rules.length >= GROUP_RULES_MAX) throw groupsFull(`${GROUP_RULES_MAX} rules in ${name}`);
       return { ...group, rules: [...group.rules, rule] };
     });
   }
@@ -112,7 +112,10 @@ export class SecurityGroups {
     return this.#change(() => {
       const group = this.#group(name);
       const members = [...new Set([...group.members, ...vms])].sort();
-      if (members.length > GROUP_MEMBERS_MAX) throw full(`${GROUP_MEMBERS_MAX} members in ${name}`);
+      if (members.length > GROUP_MEMBERS_MAX) throw groupsFull(`${GROUP_MEMBERS_MAX} members in ${name}`);
+      const others = this.all().filter((one) => one.name !== name);
+      // What was kept before there was a limit stays, but does not grow.
+      if (members.length > group.members.length) checkMemberships([...others, { members }]);
       return { ...group, members };
     });
   }
@@ -164,12 +167,6 @@ function isSame(one: SecurityRule, other: SecurityRule): boolean {
 
 function keyOf({ direction, ethertype, protocol, ports, remotePrefix, remoteGroup }: SecurityRule): string {
   return [direction, ethertype, protocol, ports?.first, ports?.last, remotePrefix, remoteGroup].join(' ');
-}
-
-function full(what: string): OperationError {
-  return new OperationError('GROUPS_FULL', `there cannot be more than ${what}`, {
-    remedy: 'take out what is needed no more, or say it in fewer: net group list',
-  });
 }
 
 function inUse(name: string, [why, remedy]: readonly [string, string]): OperationError {

@@ -2,7 +2,7 @@
 // a plan may be carried out at once is its caller's decision.
 import { type FlowMod, flowMod } from '@openflow/ofp';
 import { type Flow, flowKey, hasSameEffect } from './flow.ts';
-import { Table } from './pipeline.ts';
+import { TABLE_ORDER, Table } from './pipeline.ts';
 
 /** What is missing or different, and what is too much. */
 export interface FlowDiff {
@@ -26,7 +26,7 @@ function isSame(wanted: Flow, installed: Flow | undefined): boolean {
 // What a frame meets later is there before what leads to it, and goes after it; within a table the exception is there
 // before the rule.
 function laterTablesFirst(a: Flow, b: Flow): number {
-  return b.tableId - a.tableId || b.priority - a.priority;
+  return TABLE_ORDER.indexOf(b.tableId) - TABLE_ORDER.indexOf(a.tableId) || b.priority - a.priority;
 }
 
 /** The flow-mods of a difference in the order in which they must be sent. */

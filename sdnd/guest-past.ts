@@ -80,11 +80,12 @@ export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow:
   };
 }
 
-/** Whose flow it is: every flow of a guest matches its MAC address, or asks or routes to its IP address. */
-function addressIn({ ethSrc, ethDst, arpTpa, ipv4Dst, ipv6Dst }: Match): string {
+/** Whose flow it is: every flow of a guest matches its MAC address, or asks or routes to its IP address, or comes from it. */
+function addressIn({ ethSrc, ethDst, arpTpa, ipv4Src, ipv4Dst, ipv6Src, ipv6Dst }: Match): string {
   const mac = [ethSrc, ethDst].find((value) => typeof value === 'string' && value !== SERVICE_MAC);
-  const ip = [arpTpa, ipv4Dst].find((value) => typeof value === 'number');
-  if (mac === undefined && typeof ipv6Dst === 'bigint') return macOfSelfMade(ipv6Dst);
+  const ip = [arpTpa, ipv4Dst, ipv4Src].find((value) => typeof value === 'number');
+  const ipv6 = [ipv6Dst, ipv6Src].find((value) => typeof value === 'bigint');
+  if (mac === undefined && typeof ipv6 === 'bigint') return macOfSelfMade(ipv6);
   return mac?.toString() ?? String(ip ?? '');
 }
 

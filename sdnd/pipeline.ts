@@ -14,12 +14,13 @@
 //                                   discovery claims must be the binding's of that port, of IPv6
 //                                   what follows from its MAC address (N6); marked with its tenant
 //                                   (N7); ARP to arp, IP to route; IP of a member of security
-//                                   groups to groups-out, by its zone of connections
+//                                   groups to far-out, by its zone of connections
 //               from outside        for a network's address: back to ingress under the guest's     drop
 //                                   (ct), if it is of a connection of the network; to route
 //  2 arp        ARP of guests       a request for a known address, or for a stub's in the          forward
 //                                   router's name, is answered by the switch
-//  3 groups-out IP of members       a rule of the sender's groups allows it: noted               on
+//  3 groups-out IP of members       a rule of the sender's groups allows it: noted. What was       on
+//                                   noted before: on
 //  4 judge-out  IP of members       on, if a rule allows it or its connection is known; a new    drop
 //                                   connection is remembered (ct); to route
 //  5 route      IP of guests        neighbour discovery (IPv6) that is not proven: dropped        forward
@@ -46,6 +47,12 @@
 //                                   place, to relay
 //               to the outside      only under the network's address                            drop
 // 11 relay      from the tunnel     one off the hop budget, and into the tunnel; at 0: drop     drop
+// 12 far-out    IP of members       before groups-out: for each group that the receiver is in and   on
+//                                   a rule here names, named-out is looked at; to groups-out
+// 13 named-out  IP of members       a rule of the sender's groups that names that group allows it:
+//                                   noted                                                       back
+// 14 far-in     IP for members      before groups-in, as far-out, by the sender's groups            on
+// 15 named-in   IP for members      as named-out, by the rules of the receiver's groups           back
 //
 // A frame from the tunnel gets into one only by the table relay, each flow of which takes one off the budget in its
 // tunnel id: no set of these flows, whatever mixture of old and new, takes a frame through more than 8 tunnels (N1,
@@ -54,7 +61,7 @@
 
 import { ethAddress, type NxRegLoad } from '@openflow/ofp';
 
-/** Flow tables in the order in which a frame goes through them. */
+/** Flow tables; their numbers stay what they are, so that no version of this takes another's entries for its own. */
 export const Table = {
   gateIn: 0,
   ingress: 1,
@@ -68,12 +75,24 @@ export const Table = {
   judgeIn: 9,
   gateOut: 10,
   relay: 11,
+  farOut: 12,
+  namedOut: 13,
+  farIn: 14,
+  namedIn: 15,
 } as const;
+
+/** In the order in which a frame goes through them. */
+export const TABLE_ORDER: readonly number[] = [
+  ...[Table.gateIn, Table.ingress, Table.arp, Table.farOut, Table.namedOut, Table.groupsOut, Table.judgeOut],
+  ...[Table.route, Table.forward, Table.trackIn, Table.farIn, Table.namedIn, Table.groupsIn, Table.judgeIn],
+  ...[Table.gateOut, Table.relay],
+];
 
 /** `reg0`: where a frame came from. Open vSwitch starts every register at 0. */
 export const Origin = { guest: 0, tunnel: 1, outside: 2 } as const;
 // `reg1` is the number of the port that the frame is for, a guest's or the tunnel's; `reg2` its tenant; `reg3` the zone of
-// connections that it was looked up in last, `reg4` and `reg5` what its sender's and its receiver's groups say of it.
+// connections that it was looked up in last, `reg4` and `reg5` what its sender's and its receiver's groups say of it; `reg7`
+// and `reg8` the group of its far end whose rules are looked at (`group-number`).
 
 /** In `reg6`: what a guest says of itself as a neighbour (IPv6) is true. */
 export const PROVEN = 1;

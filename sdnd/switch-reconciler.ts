@@ -6,6 +6,7 @@ import { messageOf, OperationError } from '../common/errors.ts';
 import type { Log } from '../common/log.ts';
 import { type Flow, flowsByKey } from './flow.ts';
 import { describeDiff, diffFlows, type FlowDiff, flowMods } from './flow-diff.ts';
+import { flowRounds } from './flow-rounds.ts';
 import { zonesToForget } from './forwarding/past-translations.ts';
 import type { ChangedFlows } from './forwarding/scene.ts';
 import type { SwitchView } from './forwarding/view.ts';
@@ -268,10 +269,12 @@ export class SwitchReconciler {
   ): Promise<void> {
     const { plan, kept, isMuch } = this.#unexplained.allow(diff, flows.has, this.#explanations, this.#clock.nowMs());
     if (isMuch) this.#log.error({ node: this.node, kept: kept.length, installed: flows.has }, KEPT);
-    const mods = flowMods(plan);
     this.#isKnown = false;
-    this.flowMods += mods.length;
-    if (mods.length > 0) await connection.apply(mods);
+    for (const round of flowRounds(plan, installed)) {
+      const mods = flowMods(round);
+      this.flowMods += mods.length;
+      if (mods.length > 0) await connection.apply(mods);
+    }
     connection.say(zonesToForget(plan, installed).map(forgetZone));
     if (this.#connection !== connection) return;
     this.#isKnown = true;

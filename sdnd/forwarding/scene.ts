@@ -6,6 +6,7 @@ import type { Flow } from '../flow.ts';
 import { controllerCookie, isAgentPort, Priority, portZone, Table } from '../pipeline.ts';
 import { memberFlows } from '../security/member-flows.ts';
 import { type Membership, membership } from '../security/members.ts';
+import { NamedGroups } from '../security/named-groups.ts';
 import { judgeFlows } from '../security/policy-flows.ts';
 import { admissionFlows, enter } from './admission.ts';
 import { arpAnswer } from './arp.ts';
@@ -23,6 +24,9 @@ import { Ways } from './ways.ts';
 /** A frame with a VLAN tag is of no network here, and outside a guest would choose by it whose wire it comes to. */
 const TAGGED: Match = { vlanVid: { value: VLAN_PRESENT, mask: VLAN_PRESENT } };
 
+const NONE_NAMED: ReadonlyMap<number, NamedGroups> = new Map();
+const NOBODY_NAMES = new NamedGroups(membership([]), []);
+
 /** Flows of the parts that changed, as they were and as they are; what is in both is no difference. */
 export interface ChangedFlows {
   readonly before: readonly Flow[];
@@ -36,6 +40,8 @@ export class Scene {
   readonly #groups: readonly SecurityGroup[];
   readonly #membership: Membership;
   readonly #tenants: ReadonlyMap<number, HeldTenant>;
+  /** By tenant, where it has members of groups here. */
+  readonly #named: ReadonlyMap<number, NamedGroups>;
   /** Some guest of a port here is in a security group. */
   readonly #judges: boolean;
 
@@ -47,7 +53,9 @@ export class Scene {
     this.#groups = overlay.groups;
     this.#membership = membership(overlay.groups);
     this.#tenants = new Map(heldTenants(overlay, view, this.#ways).map((held) => [held.tenant, held]));
-    this.#judges = this.#hasJudgedPort(overlay.guests.ownersAt(view.node));
+    const owners = overlay.guests.ownersAt(view.node);
+    this.#named = this.#namedBy(owners);
+    this.#judges = this.#hasJudgedPort(owners);
   }
 
   /** All flows that the switch should have; the agent's own are not among them. No two have one key. */
@@ -108,7 +116,7 @@ export class Scene {
       ...(held.isHere ? [arpAnswer(guest)] : []),
       ...routeFlows(held, guest),
       ...deliveryFlows(this.#ways, guest, held),
-      ...memberFlows(this.#membership, held.told, guest),
+      ...memberFlows(this.#membership, this.#namedIn(held.tenant), guest),
       ...freePorts(guest).flatMap((portNo) => freePortFlows(this.#common, portNo)),
     ];
   }
@@ -132,17 +140,38 @@ export class Scene {
   }
 
   #changedOwners(fresh: TenantGuests, before: Scene, old: TenantGuests): string[] {
-    const isSamePolicy = this.#groups === before.#groups && fresh.addresses === old.addresses;
+    const isSamePolicy = this.#groups === before.#groups;
     const isSamePorts = this.#view.ports === before.#view.ports;
-    if (fresh === old && isSamePolicy && isSamePorts) return [];
+    const isSameNamed = isSamePolicy && this.#namedIn(fresh.tenant).text === before.#namedIn(fresh.tenant).text;
+    if (fresh === old && isSameNamed && isSamePorts) return [];
     const changed = [...fresh.guests].filter(([owner, guest]) => {
       if (old.guests.get(owner) !== guest) return true;
+      if (!isSameNamed && this.#saidOf(fresh.tenant, owner) !== before.#saidOf(fresh.tenant, owner)) return true;
       if ((isSamePolicy && isSamePorts) || !isAt(guest, this.#view.node)) return false;
       const isJudged = this.#membership.has(owner) || before.#membership.has(owner);
       return (!isSamePolicy && isJudged) || this.#portsOf(guest) !== before.#portsOf(guest);
     });
     const gone = [...old.guests.keys()].filter((owner) => !fresh.guests.has(owner));
     return [...changed.map(([owner]) => owner), ...gone];
+  }
+
+  #namedBy(owners: ReadonlySet<string>): ReadonlyMap<number, NamedGroups> {
+    if (this.#membership.size === 0) return NONE_NAMED;
+    return new Map(
+      [...this.#tenants].map(([tenant, { told }]) => {
+        const own = [...owners].filter((owner) => told.guests.has(owner));
+        return [tenant, new NamedGroups(this.#membership, own)];
+      }),
+    );
+  }
+
+  #namedIn(tenant: number): NamedGroups {
+    return this.#named.get(tenant) ?? NOBODY_NAMES;
+  }
+
+  /** What entries here say of a guest as others' far end, to be compared. */
+  #saidOf(tenant: number, owner: string): string {
+    return this.#namedIn(tenant).textOf(this.#membership.of(owner));
   }
 
   /** The numbers of its ports here, to be compared. */

@@ -1,7 +1,7 @@
-// What a switch does with the frames of guests that are in security groups: the tables from `groups-out` to `judge-out`,
-// before a guest's frame is routed, and from `track-in` to `judge-in`, where it is delivered (`pipeline.ts`). Pure. Rules are
-// read for frames in the direction in which their connection was opened; those of the other direction are known by the
-// connection, in a zone of the port's own.
+// What a switch does with the frames of guests that are in security groups: the tables from `far-out` to `judge-out`, before a
+// guest's frame is routed, and from `track-in` to `judge-in`, where it is delivered (`pipeline.ts`). Pure. Rules are read for
+// frames in the direction in which their connection was opened; those of the other direction are known by the connection, in
+// a zone of the port's own. Whether a frame's far end is in a group that a rule names is looked up once, before the rules.
 import {
   type Action,
   applyActions,
@@ -12,18 +12,19 @@ import {
   type Instruction,
   type Match,
   NX_CT_NO_TABLE,
+  NX_RESUBMIT_IN_PORT,
   type NxCt,
+  type NxResubmitTable,
   setField,
 } from '@openflow/ofp';
-import type { SecurityRule } from '../../wire/contracts/security-groups.ts';
 import type { Flow } from '../flow.ts';
 import { act, actAndGo, row } from '../forwarding/flow-row.ts';
 import type { Guest } from '../forwarding/guest.ts';
 import { EtherType } from '../packets/ethernet.ts';
 import { IpProtocol } from '../packets/ipv4.ts';
 import { CARRIED_SEC, Priority, portZone, Table } from '../pipeline.ts';
-
-type Direction = SecurityRule['direction'];
+import type { GroupNumber } from './group-number.ts';
+import type { Direction } from './named-groups.ts';
 
 /** In `reg4` and `reg5`: a rule allows it, or it answers on a connection that came with its guest. */
 const Verdict = { none: 0, allowed: 1, answers: 2 } as const;
@@ -34,15 +35,29 @@ const NEIGHBOUR_TYPES = [135, 136];
 
 /** `egress`: of what a guest sends; `ingress`: of what it gets. */
 const WAYS = {
-  egress: { groups: Table.groupsOut, judge: Table.judgeOut, verdict: 'reg4', next: Table.route },
-  ingress: { groups: Table.groupsIn, judge: Table.judgeIn, verdict: 'reg5', next: Table.gateOut },
+  egress: {
+    far: Table.farOut,
+    named: Table.namedOut,
+    groups: Table.groupsOut,
+    judge: Table.judgeOut,
+    verdict: 'reg4',
+    next: Table.route,
+  },
+  ingress: {
+    far: Table.farIn,
+    named: Table.namedIn,
+    groups: Table.groupsIn,
+    judge: Table.judgeIn,
+    verdict: 'reg5',
+    next: Table.gateOut,
+  },
 } as const;
 
 /** Of a frame of a member, which matches IPv4 or IPv6; without a zone left for its port nothing goes on. */
 export function intoGroups(tenant: number, inPort: number, marks: readonly Action[] = []): readonly Instruction[] {
   const zone = portZone(inPort);
   if (zone === undefined) return [];
-  return act(setField('reg2', tenant), setField('reg3', zone), ...marks, track(zone, Table.groupsOut));
+  return act(setField('reg2', tenant), setField('reg3', zone), ...marks, track(zone, Table.farOut));
 }
 
 /** Of a frame for a member at a port of this switch. */
@@ -53,18 +68,29 @@ export function toMember(portNo: number): readonly Instruction[] {
 
 /** What is the same for all members of a switch, where there are any. */
 export function judgeFlows(cookie: bigint): Flow[] {
-  const lookUp = track({ field: 'reg3', bit: 0, bits: 16 }, Table.groupsIn);
+  const lookUp = track({ field: 'reg3', bit: 0, bits: 16 }, Table.farIn);
   return [
     ...[EtherType.ipv4, EtherType.ipv6].map((ethType) =>
       row(cookie, Table.trackIn, Priority.normal, { ethType }, act(lookUp)),
     ),
     row(cookie, Table.trackIn, Priority.normal, { ethType: EtherType.arp }, [gotoTable(Table.gateOut)]),
     ...(['egress', 'ingress'] as const).flatMap((direction) => [
-      row(cookie, WAYS[direction].groups, Priority.miss, {}, [gotoTable(WAYS[direction].judge)]),
+      ...groupFlows(cookie, direction),
       ...verdictFlows(cookie, direction, EtherType.ipv4),
       ...verdictFlows(cookie, direction, EtherType.ipv6),
       ...neighbourFlows(cookie, direction),
     ]),
+  ];
+}
+
+// What a rule that names a group has allowed needs no other, and is no answer.
+function groupFlows(cookie: bigint, direction: Direction): Flow[] {
+  const { far, groups, judge, verdict } = WAYS[direction];
+  const onward = [gotoTable(judge)];
+  return [
+    row(cookie, far, Priority.miss, {}, act(lookAt(groups))),
+    row(cookie, groups, Priority.own, { [verdict]: Verdict.allowed }, onward),
+    row(cookie, groups, Priority.miss, {}, onward),
   ];
 }
 
@@ -98,6 +124,29 @@ export function allowedFlow(guest: Guest, portNo: number, direction: Direction, 
   return noted(guest, portNo, direction, Priority.normal, match, Verdict.allowed);
 }
 
+/** The same by a rule that names a group: looked at only for a frame whose far end is in it. `match`: with the group's number. */
+export function namedFlow(guest: Guest, portNo: number, direction: Direction, match: Match): Flow {
+  const { named, verdict } = WAYS[direction];
+  const marks = act(setField(verdict, Verdict.allowed));
+  return row(guest.cookie, named, Priority.normal, { ...ownMatch(guest, portNo, direction), ...match }, marks);
+}
+
+/**
+ * An entry for one of a guest's addresses, as the far end of others' frames, with the groups that it is in and rules here name:
+ * some 40 bytes each, so that all that a cluster can have are within an entry's 64 KiB, and within the 4,096 times that Open
+ * vSwitch looks a frame up.
+ */
+export function farFlow(
+  { tenant, cookie }: Guest,
+  direction: Direction,
+  match: Match,
+  groups: readonly GroupNumber[],
+): Flow {
+  const { far, named, groups: table } = WAYS[direction];
+  const looks = groups.flatMap(({ reg7, reg8 }) => [setField('reg7', reg7), setField('reg8', reg8), lookAt(named)]);
+  return row(cookie, far, Priority.normal, { reg2: tenant, ...match }, act(...looks, lookAt(table)));
+}
+
 /** An entry for answers on a connection that came with its guest. */
 export function answersFlow(guest: Guest, portNo: number, direction: Direction, match: Match): Flow {
   const flow = noted(guest, portNo, direction, Priority.fallback, match, Verdict.answers);
@@ -105,7 +154,7 @@ export function answersFlow(guest: Guest, portNo: number, direction: Direction, 
 }
 
 function noted(
-  { binding, tenant, cookie }: Guest,
+  guest: Guest,
   portNo: number,
   direction: Direction,
   priority: number,
@@ -113,15 +162,19 @@ function noted(
   verdict: number,
 ): Flow {
   const { groups, judge, verdict: register } = WAYS[direction];
+  const own = ownMatch(guest, portNo, direction);
+  return row(guest.cookie, groups, priority, { ...own, ...match }, actAndGo(judge, setField(register, verdict)));
+}
+
+function ownMatch({ binding, tenant }: Guest, portNo: number, direction: Direction): Match {
   const mac = ethAddress(binding.mac);
   const own: Match = direction === 'egress' ? { inPort: portNo, ethSrc: mac } : { reg1: portNo, ethDst: mac };
-  return row(
-    cookie,
-    groups,
-    priority,
-    { ...own, reg2: tenant, ...match },
-    actAndGo(judge, setField(register, verdict)),
-  );
+  return { ...own, reg2: tenant };
+}
+
+/** A second look at a frame in another table; then it goes on where it was. */
+function lookAt(tableId: number): NxResubmitTable {
+  return { type: 'nx-resubmit-table', inPort: NX_RESUBMIT_IN_PORT, tableId };
 }
 
 function track(zone: NxCt['zone'], recircTable: number): NxCt {

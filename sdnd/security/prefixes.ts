@@ -1,12 +1,13 @@
-// Prefixes of addresses, as a rule names the other end: `10.88.0.0/24`, `fe80::/10`, or one address. Pure.
+// Prefixes of addresses, as a rule names the other end, as what a switch matches. Pure.
 import { ipv4, ipv4Mask, ipv6 } from '@openflow/ofp';
+import { type AddressPrefix, addressPrefix } from '../../common/address-prefix.ts';
 
 const IPV4_BITS = 32;
 const IPV6_BITS = 128;
 
 /** What matches the addresses of an IPv4 prefix; undefined: every one. @throws Error for what is none */
 export function ipv4Prefix(text: string): number | { value: number; mask: number } | undefined {
-  const { address, bits } = partsOf(text, IPV4_BITS);
+  const { address, bits } = prefixIn(text, 'IPv4');
   const value = ipv4(address);
   if (bits === 0) return undefined;
   if (bits === IPV4_BITS) return value;
@@ -16,7 +17,7 @@ export function ipv4Prefix(text: string): number | { value: number; mask: number
 
 /** The same of an IPv6 prefix. @throws Error for what is none */
 export function ipv6Prefix(text: string): bigint | { value: bigint; mask: bigint } | undefined {
-  const { address, bits } = partsOf(text, IPV6_BITS);
+  const { address, bits } = prefixIn(text, 'IPv6');
   const value = ipv6(address);
   if (bits === 0) return undefined;
   if (bits === IPV6_BITS) return value;
@@ -25,9 +26,8 @@ export function ipv6Prefix(text: string): bigint | { value: bigint; mask: bigint
   return { value: value & mask, mask };
 }
 
-function partsOf(text: string, most: number): { address: string; bits: number } {
-  const [address = '', bits = String(most), ...more] = text.split('/');
-  if (more.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > most)
-    throw new Error(`'${text}' is no prefix of up to ${most} bits`);
-  return { address, bits: Number(bits) };
+function prefixIn(text: string, family: 'IPv4' | 'IPv6'): AddressPrefix {
+  const prefix = addressPrefix(text, family);
+  if (prefix === undefined) throw new Error(`'${text}' is no ${family} prefix`);
+  return prefix;
 }

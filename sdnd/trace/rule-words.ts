@@ -8,6 +8,7 @@ import { epochOfCookie, Priority, SERVICE_MAC, Table, writerOfCookie } from '../
 const TABLE_NAMES = [
   ...['gate-in', 'ingress', 'arp', 'groups-out', 'judge-out', 'route'],
   ...['forward', 'track-in', 'groups-in', 'judge-in', 'gate-out', 'relay'],
+  ...['far-out', 'named-out', 'far-in', 'named-in'],
 ];
 
 /** Of the overlay whose entries they are. */
@@ -50,6 +51,13 @@ function ruleWords(flow: Flow, names: Names): string {
       return 'let in';
     case Table.ingress:
       return ingressWords(flow, names);
+    case Table.farOut:
+      return farWords(flow, 'receiver');
+    case Table.farIn:
+      return farWords(flow, 'sender');
+    case Table.namedOut:
+    case Table.namedIn:
+      return 'allowed by a rule that names that group';
     case Table.groupsOut:
     case Table.groupsIn:
       return groupWords(flow);
@@ -85,8 +93,14 @@ function ingressWords({ match, priority }: Flow, { guestOf }: Names): string {
   return `for ${nameOf(match.ethDst, guestOf)}, sent on by the tunnel${by}`;
 }
 
+function farWords({ priority }: Flow, end: 'receiver' | 'sender'): string {
+  return priority === Priority.miss
+    ? `its ${end} is in no group that rules here name`
+    : `its ${end} is in a group that rules here name`;
+}
+
 function groupWords({ priority }: Flow): string {
-  if (priority === Priority.normal) return 'allowed by a rule of its security groups';
+  if (priority === Priority.own || priority === Priority.normal) return 'allowed by a rule of its security groups';
   return priority === Priority.miss
     ? 'allowed by no rule of its security groups'
     : 'an answer on a connection that came with its guest';

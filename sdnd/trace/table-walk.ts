@@ -7,6 +7,7 @@ import {
   type FieldName,
   type Masked,
   NX_CT_NO_TABLE,
+  NX_RESUBMIT_IN_PORT,
   type NxCt,
   PortNumber,
 } from '@openflow/ofp';
@@ -35,9 +36,10 @@ export interface TableWalk {
   readonly unfollowed: string | undefined;
 }
 
-/** What a frame is and has become; `isOver`: it goes no further. */
+/** What a frame is and has become, and the entries that it has met; `isOver`: it goes no further. */
 interface State {
   readonly frame: Frame;
+  readonly steps: readonly Step[];
   readonly sent: readonly Sent[];
   readonly isOver?: boolean;
   /** The table in which it goes on once its connection was looked up. */
@@ -47,6 +49,10 @@ interface State {
 
 /** What a switch alone knows of a frame: where nothing was written it is 0. All other fields belong to a frame or do not. */
 const ZERO_AT_FIRST = /^(reg\d+|metadata|tunnelId|tunIpv4Src|tunIpv4Dst|pktMark|ctState|ctMark|ctZone)$/;
+/** So often a frame may be looked up once more, one look within the other, as in Open vSwitch. */
+const DEPTH_MAX = 64;
+/** ... and in all. */
+const RESUBMITS_MAX = 4_096;
 /** Ports above are not the switch's but ways to say something (OpenFlow 1.3.5, 7.2.1). */
 const PORT_MAX = 0xffff_ff00;
 
@@ -62,20 +68,58 @@ export function carried(frame: Frame): Frame {
 }
 
 export function walkTables(flows: Iterable<Flow>, start: Frame): TableWalk {
-  const all = [...flows];
-  const steps: Step[] = [];
-  let state: State = { frame: start, sent: [] };
-  for (let tableId: number | undefined = 0; tableId !== undefined; ) {
-    const flow = bestOf(all, tableId, state.frame);
-    steps.push({ tableId, flow });
-    state = flow === undefined ? { ...state, isOver: true } : carryOut(flow, state);
-    const { recircTable, ...rest }: State = state;
-    const next = state.isOver === true ? undefined : (recircTable ?? nextTable(flow));
-    state = rest;
-    // A switch takes no entry that leads back (6.4), so every walk ends.
-    tableId = next !== undefined && next > tableId ? next : undefined;
+  const { steps, sent, unfollowed } = new TablesOfSwitch(flows).follow(0, { frame: start, steps: [], sent: [] });
+  return { steps, sent, unfollowed };
+}
+
+class TablesOfSwitch {
+  readonly #flows: readonly Flow[];
+  #depth = 0;
+  #resubmits = 0;
+
+  constructor(flows: Iterable<Flow>) {
+    this.#flows = [...flows];
   }
-  return { steps, sent: state.sent, unfollowed: state.unfollowed };
+
+  /** From a table on. */
+  follow(first: number, start: State): State {
+    let state = start;
+    for (let tableId: number | undefined = first; tableId !== undefined; ) {
+      const flow = bestOf(this.#flows, tableId, state.frame);
+      const met = { ...state, steps: [...state.steps, { tableId, flow }] };
+      state = flow === undefined ? { ...met, isOver: true } : this.#carryOut(flow, met);
+      const { recircTable, ...rest }: State = state;
+      const next: number | undefined = state.isOver === true ? undefined : (recircTable ?? nextTable(flow));
+      state = rest;
+      // A switch takes no entry that leads back (6.4), so a walk ends, and with it all those within it.
+      tableId = next !== undefined && next > tableId ? next : undefined;
+    }
+    return state;
+  }
+
+  #carryOut({ instructions }: Flow, start: State): State {
+    let state = start;
+    for (const instruction of instructions) {
+      if (state.isOver === true) break;
+      if (instruction.type === 'apply-actions')
+        state = instruction.actions.reduce((before, action) => this.#act(before, action), state);
+      else if (instruction.type !== 'goto-table' && instruction.type !== 'meter')
+        state = unfollowed(state, instruction.type);
+    }
+    return state;
+  }
+
+  #act(state: State, action: Action): State {
+    if (action.type !== 'nx-resubmit-table' || action.inPort !== NX_RESUBMIT_IN_PORT || state.isOver === true)
+      return act(state, action);
+    this.#resubmits += 1;
+    if (this.#depth === DEPTH_MAX || this.#resubmits > RESUBMITS_MAX) return unfollowed(state, action.type);
+    this.#depth += 1;
+    const { isOver: _, ...there } = this.follow(action.tableId, state);
+    this.#depth -= 1;
+    // What ends there goes on with what stands behind, unless it cannot be followed.
+    return there.unfollowed === undefined ? there : { ...there, isOver: true };
+  }
 }
 
 function bestOf(flows: readonly Flow[], tableId: number, frame: Frame): Flow | undefined {
@@ -105,17 +149,6 @@ function fieldOf(frame: Frame, name: FieldName): bigint | undefined {
 
 function nextTable(flow: Flow | undefined): number | undefined {
   return flow?.instructions.find((instruction) => instruction.type === 'goto-table')?.tableId;
-}
-
-function carryOut({ instructions }: Flow, start: State): State {
-  let state = start;
-  for (const instruction of instructions) {
-    if (state.isOver === true) break;
-    if (instruction.type === 'apply-actions') state = instruction.actions.reduce(act, state);
-    else if (instruction.type !== 'goto-table' && instruction.type !== 'meter')
-      state = unfollowed(state, instruction.type);
-  }
-  return state;
 }
 
 function act(state: State, action: Action): State {

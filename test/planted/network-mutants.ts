@@ -77,8 +77,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'a rule is replaced before its exception is there',
     room: 'sdnd/flow-diff.ts',
-    find: 'return b.tableId - a.tableId || b.priority - a.priority;',
-    replace: 'return b.tableId - a.tableId || a.priority - b.priority;',
+    find: '|| b.priority - a.priority;',
+    replace: '|| a.priority - b.priority;',
     by: 'sim/net',
   },
   {
@@ -154,8 +154,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'the router of a guest that has gone goes on sending to it',
     room: 'sdnd/guest-past.ts',
-    find: '[arpTpa, ipv4Dst].find(',
-    replace: '[arpTpa].find(',
+    find: '[arpTpa, ipv4Dst, ipv4Src].find(',
+    replace: '[arpTpa, ipv4Src].find(',
     by: 'unit/sdnd/guest-past',
   },
   {

@@ -4,6 +4,8 @@ import type { Mutant } from './mutant-run.ts';
 const JUDGED = 'unit/sdnd/security/judged';
 const CONNECTIONS = 'unit/sdnd/security/connections';
 const RULES = 'unit/sdnd/security/rules';
+const NAMED = 'unit/sdnd/security/named-groups';
+const ROUNDS = 'unit/sdnd/flow-rounds';
 
 export const SECURITY_MUTANTS: readonly Mutant[] = [
   {
@@ -49,11 +51,75 @@ export const SECURITY_MUTANTS: readonly Mutant[] = [
     by: JUDGED,
   },
   {
-    name: 'a group lets in all of its network once it has a member anywhere',
-    room: 'sdnd/security/member-flows.ts',
-    find: 'groups.membersOf(name).flatMap((member) => guests.get(member)?.binding ?? [])',
-    replace: 'groups.membersOf(name).flatMap(() => [...guests.values()].map(({ binding }) => binding))',
+    name: 'a member of a group is one in every network',
+    room: 'sdnd/security/policy-flows.ts',
+    find: 'return row(cookie, far, Priority.normal, { reg2: tenant, ...match }, act(...looks, lookAt(table)));',
+    replace:
+      'return row(cookie, far, Priority.normal, { ...(tenant < 0 ? { reg2: tenant } : {}), ...match }, act(...looks, lookAt(table)));',
     by: JUDGED,
+  },
+  {
+    name: 'what a rule that names a group allows is judged as if nothing did',
+    room: 'sdnd/security/policy-flows.ts',
+    find: 'row(cookie, groups, Priority.own, { [verdict]: Verdict.allowed }, onward),',
+    replace: '...(verdict === undefined ? onward : []).map(() => row(cookie, groups, Priority.own, {}, onward)),',
+    by: JUDGED,
+  },
+  {
+    name: 'who is in two groups is let in by the rules of the last alone',
+    room: 'sdnd/security/policy-flows.ts',
+    find: "[setField('reg7', reg7), setField('reg8', reg8), lookAt(named)]);",
+    replace: "[setField('reg7', reg7), setField('reg8', reg8)]);\n  looks.push(lookAt(named));",
+    by: NAMED,
+  },
+  {
+    name: 'a switch knows the members of all groups, whether a rule there names them or not',
+    room: 'sdnd/security/named-groups.ts',
+    find: 'return own.flatMap(({ name }) => (names.has(name) ? [name] : [])).sort();',
+    replace: 'return own.flatMap(({ name }) => (names.size > 0 ? [name] : [])).sort();',
+    by: NAMED,
+  },
+  {
+    name: 'a switch does not hear that a member of a group that its rules name has come or gone',
+    room: 'sdnd/forwarding/scene.ts',
+    find: 'if (!isSameNamed && this.#saidOf(fresh.tenant, owner) !== before.#saidOf(fresh.tenant, owner)) return true;',
+    replace: '',
+    by: 'unit/sdnd/scene',
+  },
+  {
+    name: "a group's rules and members are changed in one round, in whatever order",
+    room: 'sdnd/flow-rounds.ts',
+    find: 'if (early.length + late.length === 0) return [diff];',
+    replace: 'if (early.length + late.length >= 0) return [diff];',
+    by: ROUNDS,
+  },
+  {
+    name: 'a rule comes while who was in its group goes',
+    room: 'sdnd/flow-rounds.ts',
+    find: ' || (members.go.has(group) && rules.come.has(group));',
+    replace: ';',
+    by: ROUNDS,
+  },
+  {
+    name: 'the next round is sent before the last is confirmed',
+    room: 'sdnd/switch-reconciler.ts',
+    find: 'for (const round of flowRounds(plan, installed)) {',
+    replace: 'for (const round of [plan].concat(flowRounds(plan, installed).slice(0, 0))) {',
+    by: 'unit/sdnd/switch-reconciler',
+  },
+  {
+    name: 'an address is said to be in a group before the rules that name it are there',
+    room: 'sdnd/flow-diff.ts',
+    find: 'return TABLE_ORDER.indexOf(b.tableId) - TABLE_ORDER.indexOf(a.tableId) ||',
+    replace: 'return (TABLE_ORDER.length > 0 ? b.tableId - a.tableId : 0) ||',
+    by: ROUNDS,
+  },
+  {
+    name: 'what says in which groups a guest was is of nobody once it is gone',
+    room: 'sdnd/guest-past.ts',
+    find: 'const ip = [arpTpa, ipv4Dst, ipv4Src]',
+    replace: 'const ip = [arpTpa, ipv4Dst, ipv4Src].slice(0, 2)',
+    by: 'unit/sdnd/guest-past',
   },
   {
     name: 'a first packet is an answer',
@@ -106,9 +172,16 @@ export const SECURITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a rule is kept of which no flow can be made',
-    room: 'common/security-rules.ts',
+    room: 'common/address-prefix.ts',
     find: '&& !/[.%]/.test(address)',
     replace: "&& address !== ''",
     by: RULES,
+  },
+  {
+    name: 'groups are kept that cannot be told in one call',
+    room: 'common/security-rules.ts',
+    find: 'if (count > GROUP_MEMBERSHIPS_MAX)',
+    replace: 'if (count > 2 * GROUP_MEMBERSHIPS_MAX)',
+    by: 'unit/orchestrator/security-groups',
   },
 ];

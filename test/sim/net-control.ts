@@ -4,6 +4,7 @@
 import type { FlowMod } from '@openflow/ofp';
 import { type Flow, flowEffect, flowKey, flowsByKey } from '../../sdnd/flow.ts';
 import { diffFlows, type FlowDiff, flowMods } from '../../sdnd/flow-diff.ts';
+import { flowRounds } from '../../sdnd/flow-rounds.ts';
 import { Scene } from '../../sdnd/forwarding/scene.ts';
 import { Overlay } from '../../sdnd/overlay.ts';
 import type { OverlayRecord } from '../../sdnd/overlay-record.ts';
@@ -28,7 +29,8 @@ export class NetControl {
   readonly #ports: (node: string) => ReadonlyMap<string, number>;
   readonly #switches: readonly SimSwitch[];
   readonly #believed = new Map<string, Believed>();
-  readonly #queues = new Map<string, FlowMod[]>();
+  /** By node, in rounds: of the next a switch hears once all of the last has arrived. */
+  readonly #queues = new Map<string, FlowMod[][]>();
 
   constructor(switches: readonly SimSwitch[], ports: (node: string) => ReadonlyMap<string, number>) {
     this.#switches = switches;
@@ -36,13 +38,15 @@ export class NetControl {
     for (const { node } of switches) this.#queues.set(node, []);
   }
 
-  /** Everything under way: each switch's in the order in which it was sent. */
+  /** Everything under way, of each switch the messages of one round in the order in which they were sent. */
   get outstanding(): Outstanding[] {
     return this.#switches.flatMap((at) => this.queue(at).map((mod) => ({ at, mod })));
   }
 
   queue({ node }: SimSwitch): FlowMod[] {
-    return this.#queues.get(node) ?? [];
+    const rounds = this.#queues.get(node) ?? [];
+    while (rounds[0]?.length === 0) rounds.shift();
+    return rounds[0] ?? [];
   }
 
   /** Takes a command over, if the overlay does. */
@@ -86,7 +90,12 @@ export class NetControl {
     const isSamePorts = portsText === before?.portsText;
     if (!isTouched && isSamePorts && sent !== '') throw new Error(`nobody says that ${node} lacks\n${sent}`);
     this.#believed.set(node, { scene, flows, portsText });
-    this.#queues.get(node)?.push(...flowMods(diff));
+    const rounds = flowRounds(diff, flowsByKey(changed.before)).map(flowMods);
+    const [queue, only] = [this.#queues.get(node) ?? [], rounds.length === 1 ? rounds[0] : undefined];
+    // A controller would wait here too; what is sent in one round must be safe without.
+    const last = queue.at(-1);
+    if (only !== undefined && last !== undefined) last.push(...only);
+    else queue.push(...rounds);
   }
 }
 /** To be compared: in no order. */

@@ -2,8 +2,9 @@
 // ovs-fields(7) say it. Knows the commands, instructions and actions that the overlay uses and fails on any other.
 import { isDeepStrictEqual } from 'node:util';
 import type { Action, FlowMod, NxCt } from '@openflow/ofp';
-import { NX_CT_NO_TABLE, PortNumber } from '@openflow/ofp';
+import { NX_CT_NO_TABLE, NX_RESUBMIT_IN_PORT, PortNumber } from '@openflow/ofp';
 import { type Flow, flowKey } from '../../sdnd/flow.ts';
+import { TABLE_ORDER } from '../../sdnd/pipeline.ts';
 import type { GuestConnection } from '../../wire/contracts/security-groups.ts';
 import { Connections } from './net-connections.ts';
 
@@ -14,6 +15,13 @@ export type Frame = Readonly<Record<string, Value | undefined>>;
 export interface Sent {
   readonly portNo: number;
   readonly frame: Frame;
+}
+
+/** What a frame came to on its way through the tables. */
+interface Way {
+  readonly sent: Sent[];
+  readonly tracks: number;
+  readonly resubmits: number;
 }
 
 interface Entry {
@@ -39,15 +47,19 @@ const ALWAYS: ReadonlySet<string> = new Set([
   'reg4',
   'reg5',
   'reg6',
+  'reg7',
+  'reg8',
   'tunnelId',
   'tunIpv4Src',
   'tunIpv4Dst',
   'ctState',
   'ctMark',
 ]);
-const TABLES = 12;
+const TABLES = TABLE_ORDER.length;
 /** A frame is tracked once for each of its two guests' groups, and once on its way out or in. */
 const TRACKS_MAX = 3;
+/** So often, one within the other, a frame is looked up once more: to its own pipeline, and there to a group's rules. */
+const RESUBMITS_MAX = 4;
 
 const keys = new WeakMap<object, string>();
 
@@ -116,16 +128,22 @@ export class SimSwitch {
   /** Takes a frame through the tables; answers what was sent. */
   process(frame: Frame): Sent[] {
     const sent: Sent[] = [];
-    const isTracked = this.#run(0, frame, sent);
+    const { isTracked } = this.#run(0, frame, { sent, tracks: 0, resubmits: 0 });
     // What connections do is told by no single frame.
     if (!isTracked) this.seen?.(frame, sent);
     return sent;
   }
 
-  /** From one table on; answers whether connections were looked at. */
-  #run(first: number, frame: Frame, sent: Sent[], tracks = 0): boolean {
+  /** From one table on; answers what the frame became, and whether connections were looked at. */
+  #run(first: number, frame: Frame, way: Way): { frame: Frame | undefined; isTracked: boolean } {
     let isTracked = false;
     let current: Frame | undefined = frame;
+    const resubmit = (tableId: number, one: Frame): Frame | undefined => {
+      if (way.resubmits === RESUBMITS_MAX) throw new Error(`${this.node} looks a frame up again and again`);
+      const done = this.#run(tableId, one, { ...way, resubmits: way.resubmits + 1 });
+      isTracked ||= done.isTracked;
+      return done.frame;
+    };
     let table: number | undefined = first;
     while (table !== undefined && current !== undefined) {
       const instructions: Flow['instructions'] = this.#lookUp(table, current)?.flow.instructions ?? [];
@@ -133,14 +151,14 @@ export class SimSwitch {
       for (const instruction of instructions) {
         if (instruction.type === 'goto-table') next = instruction.tableId;
         else if (instruction.type === 'apply-actions') {
-          const { frame: changed, forks } = act(instruction.actions, current ?? {}, sent);
+          const { frame: changed, forks } = act(instruction.actions, current ?? {}, way.sent, resubmit);
           current = changed;
           for (const { action, frame: forked } of forks) {
-            if (tracks === TRACKS_MAX) throw new Error(`${this.node} tracks a frame again and again`);
+            if (way.tracks === TRACKS_MAX) throw new Error(`${this.node} tracks a frame again and again`);
             isTracked = true;
             // Remembered, and no more: the frame itself goes on where it is.
             if (action.recircTable === NX_CT_NO_TABLE) this.#connections.track(forked, action);
-            else this.#run(action.recircTable, this.#connections.track(forked, action), sent, tracks + 1);
+            else this.#run(action.recircTable, this.#connections.track(forked, action), onceMore(way));
           }
         }
         // Its meter is not what a frame of a simulation meets.
@@ -149,7 +167,7 @@ export class SimSwitch {
       if (next !== undefined && next <= table) throw new Error(`from table ${table} to ${next}`);
       table = next;
     }
-    return isTracked;
+    return { frame: current, isTracked };
   }
 
   #entryOf(flow: FlowMod): Entry {
@@ -183,6 +201,11 @@ export class SimSwitch {
   }
 }
 
+// A frame that was looked up among connections begins anew.
+function onceMore({ sent, tracks }: Way): Way {
+  return { sent, tracks: tracks + 1, resubmits: 0 };
+}
+
 function isSame(one: Flow, other: Flow): boolean {
   return isDeepStrictEqual(one.instructions, other.instructions);
 }
@@ -212,7 +235,12 @@ interface Acted {
   readonly forks: readonly { readonly action: NxCt; readonly frame: Frame }[];
 }
 
-function act(actions: readonly Action[], start: Frame, sent: Sent[]): Acted {
+function act(
+  actions: readonly Action[],
+  start: Frame,
+  sent: Sent[],
+  resubmit: (tableId: number, frame: Frame) => Frame | undefined,
+): Acted {
   const forks: { action: NxCt; frame: Frame }[] = [];
   let frame = start;
   for (const action of actions) {
@@ -227,7 +255,11 @@ function act(actions: readonly Action[], start: Frame, sent: Sent[]): Acted {
       if (Number(frame.ipTtl) <= 1) return { frame: undefined, forks };
       frame = { ...frame, ipTtl: Number(frame.ipTtl) - 1 };
     } else if (action.type === 'nx-ct') forks.push({ action, frame });
-    else if (action.type === 'output') send(action.port, frame, sent);
+    else if (action.type === 'nx-resubmit-table' && action.inPort === NX_RESUBMIT_IN_PORT) {
+      const done = resubmit(action.tableId, frame);
+      if (done === undefined) return { frame: undefined, forks };
+      frame = done;
+    } else if (action.type === 'output') send(action.port, frame, sent);
     else if (action.type === 'nx-controller') sent.push({ portNo: PortNumber.controller, frame });
     else throw new Error(`unknown action ${action.type}`);
   }

@@ -42,7 +42,19 @@ export function walk(underlay: Underlay, from: SimSwitch, frame: Frame, tunnels 
 
 // The headers and the tunnel id cross; all that a switch noted of the frame begins anew.
 function arrived(frame: Frame, { portNo, source }: Arrival): Frame {
-  const registers = { reg0: 0, reg1: 0, reg2: 0, reg3: 0, reg4: 0, reg5: 0, reg6: 0, ctState: 0, ctMark: 0 };
+  const registers = {
+    reg0: 0,
+    reg1: 0,
+    reg2: 0,
+    reg3: 0,
+    reg4: 0,
+    reg5: 0,
+    reg6: 0,
+    reg7: 0,
+    reg8: 0,
+    ctState: 0,
+    ctMark: 0,
+  };
   return { ...frame, ...registers, tunIpv4Dst: 0, tunIpv4Src: source, inPort: portNo };
 }
 

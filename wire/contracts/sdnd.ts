@@ -114,7 +114,7 @@ export const sdndContract = contract('sdnd', {
   'members.set': method(['controller'], Type.Object({ members: Type.Array(OverlayMember) }), Empty),
   /** The tenants' networks, all of them. */
   'networks.set': method(['controller'], Type.Object({ networks: Type.Array(GuestNetworkPlan) }), Empty),
-  /** The security groups, all of them; told before the first binding. RULE_BAD, GROUP_UNKNOWN, GROUP_EXISTS. */
+  /** The security groups, all of them; told before the first binding. RULE_BAD, GROUP_UNKNOWN, GROUP_EXISTS, GROUPS_FULL. */
   'groups.set': method(['controller'], Type.Object({ groups: SecurityGroups }), Empty),
   /**
    * A node's agent is in session as long as this call lives; it says all that it knows of its links. Whom it is to probe is

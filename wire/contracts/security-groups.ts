@@ -6,10 +6,15 @@ import { Name } from '../names.ts';
 
 /** Of one group: more rules than anybody reads. */
 export const GROUP_RULES_MAX = 64;
-/** Of one group; a rule that names it is an entry for each of them at each port. */
+/** Of one group; each is an entry for each of its addresses at the switches where rules name the group. */
 export const GROUP_MEMBERS_MAX = 1_024;
 /** Of a cluster. */
 export const GROUPS_MAX = 256;
+/**
+ * Of all groups together: with the longest names, and with all the rules that there can be, at their longest, they are told in
+ * one frame of 8 MiB.
+ */
+export const GROUP_MEMBERSHIPS_MAX = 100_000;
 
 const Port = Type.Integer({ minimum: 1, maximum: 0xffff });
 
@@ -36,7 +41,7 @@ export const SecurityGroup = Type.Object({
 });
 export type SecurityGroup = Type.Static<typeof SecurityGroup>;
 
-/** All groups. */
+/** All groups; together with `GROUP_MEMBERSHIPS_MAX` members at the most, which the overlay's controller looks at. */
 export const SecurityGroups = Type.Array(SecurityGroup, { maxItems: GROUPS_MAX });
 
 /** An end of a connection. */

@@ -4,7 +4,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
 import { SecurityGroups } from '../../../orchestrator/security-groups.ts';
-import { GROUP_RULES_MAX, type SecurityGroup, type SecurityRule } from '../../../wire/contracts/security-groups.ts';
+import {
+  GROUP_MEMBERS_MAX,
+  GROUP_MEMBERSHIPS_MAX,
+  GROUP_RULES_MAX,
+  type SecurityGroup,
+  type SecurityRule,
+} from '../../../wire/contracts/security-groups.ts';
 import { refusal } from '../../refusal.ts';
 import { ControlStand } from './control-stand.ts';
 
@@ -141,6 +147,26 @@ test('what is no rule is refused, and nothing of it kept', async ({ groups }) =>
   for (let port = 1; port <= GROUP_RULES_MAX - 2; port++)
     await groups.allow('web', { ...HTTPS, ports: { first: port, last: port } });
   assert.is((await refusal(groups.allow('web', { ...HTTPS, ports: { first: 999, last: 999 } }))).code, 'GROUPS_FULL');
+});
+
+test('more members than can be told in one call are refused, and those there are stay', async ({ stand, groups }) => {
+  const { state } = stand.control;
+  const vms = Array.from({ length: GROUP_MEMBERS_MAX }, (_, number) => `vm${number}`);
+  const full = Math.floor(GROUP_MEMBERSHIPS_MAX / GROUP_MEMBERS_MAX);
+  for (let number = 0; number < full; number++)
+    await state.put('groups', `g${number}`, { name: `g${number}`, rules: [], members: vms });
+  await groups.create('web');
+  const room = GROUP_MEMBERSHIPS_MAX - full * GROUP_MEMBERS_MAX;
+  await groups.assign('web', vms.slice(0, room));
+  const { code, message, remedy } = await refusal(groups.assign('web', ['more']));
+  assert.equal(
+    [code, message],
+    ['GROUPS_FULL', `there cannot be more than ${GROUP_MEMBERSHIPS_MAX} members in all groups together`],
+  );
+  assert.match(remedy, /net group list/);
+  assert.is((await groups.assign('web', vms.slice(0, 1))).members.length, room, 'the same again is nothing');
+  await groups.unassign('g0', vms.slice(0, 1));
+  assert.is((await groups.assign('web', ['more'])).members.length, room + 1);
 });
 
 test.run();

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { Flow } from '../../../sdnd/flow.ts';
 import { type PastGuest, PastGuests, pastOf } from '../../../sdnd/guest-past.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
-import { AGENT_COOKIE, controllerCookie } from '../../../sdnd/pipeline.ts';
+import { AGENT_COOKIE, controllerCookie, Table } from '../../../sdnd/pipeline.ts';
 import { bindingOf, NODES, tablesOf, viewOf } from './overlay-maker.ts';
 
 /** The flows at all nodes that are of guests: all but those that belong to no VM. */
@@ -21,6 +21,22 @@ test('every flow of a guest is of its past when the guest is known under that ep
   for (const epoch of [3, 9]) assert.ok(flows.every(pastOf(viewOf([bindingOf('g0', 'n2', epoch)]), [])));
   const { mac, ip } = bindingOf('g0', 'n0');
   assert.ok(flows.every(pastOf(viewOf([]), [{ mac, ip, epoch: 3 }])));
+});
+
+test('so are those that say in which groups a guest is, as the far end of others', () => {
+  const rules = (['IPv4', 'IPv6'] as const).map((ethertype) => {
+    return { direction: 'ingress', ethertype, protocol: 'any', remoteGroup: 'db' } as const;
+  });
+  const groups = [
+    { name: 'web', rules, members: ['g1'] },
+    { name: 'db', rules: [], members: ['g0'] },
+  ];
+  const view = { ...viewOf([bindingOf('g0', 'n0', 3), bindingOf('g1', 'n1')]), groups };
+  const far = guestFlows(view).filter(({ tableId }) => tableId === Table.farIn);
+  assert.is(far.length, 3);
+  const { mac, ip } = bindingOf('g0', 'n0');
+  assert.ok(far.every(pastOf(viewOf([]), [{ mac, ip, epoch: 3 }])));
+  assert.not.ok(far.some(pastOf(viewOf([]), [{ mac, ip, epoch: 2 }])));
 });
 
 test("a tenant's flows are not of another's past, where both have the same addresses", () => {

@@ -1,11 +1,22 @@
 // Keeping a switch at its wanted flows: differences only, repairs, and the patience with what nobody explains.
-import { applyActions, encode, type FlowMod, type FlowStats, flowMod, ipv4, type Message } from '@openflow/ofp';
+import {
+  applyActions,
+  encode,
+  type FlowMod,
+  type FlowStats,
+  flowMod,
+  ipv4,
+  type Message,
+  NX_RESUBMIT_IN_PORT,
+  setField,
+} from '@openflow/ofp';
 import { pino } from 'pino';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
 import type { Flow } from '../../../sdnd/flow.ts';
 import { gateFlows } from '../../../sdnd/gate.ts';
+import { Table } from '../../../sdnd/pipeline.ts';
 import { forgetZone } from '../../../sdnd/security/forget-zone.ts';
 import { type SwitchConnection, SwitchReconciler, type Wanted } from '../../../sdnd/switch-reconciler.ts';
 import { SwitchWatch } from '../../../sdnd/switch-watch.ts';
@@ -35,6 +46,8 @@ class Fixture implements SwitchConnection {
   /** Of all switches together. */
   entries = 0;
   mods: string[] = [];
+  /** How many flow-mods each barrier confirmed. */
+  rounds: number[] = [];
   said: Message[] = [];
   isLost = false;
   isPast: (flow: Flow) => boolean = () => false;
@@ -59,6 +72,7 @@ class Fixture implements SwitchConnection {
 
   async apply(mods: readonly FlowMod[]): Promise<void> {
     await this.#work();
+    this.rounds.push(mods.length);
     this.mods.push(...mods.map(({ command, priority }) => `${command} ${priority}`));
     for (const mod of mods) this.peer.receive(encode(mod, 1));
   }
@@ -87,6 +101,30 @@ class Fixture implements SwitchConnection {
     for (let turn = 0; turn < 60; turn++) await Promise.resolve();
   }
 }
+
+test('a rule of a group that goes while a member comes is gone before, by its own confirmation', async () => {
+  const fixture = new Fixture();
+  const { reconciler } = fixture;
+  const group = { reg2: 1, reg7: 5, reg8: 6 };
+  const rule: Flow = { ...flowNo(1), tableId: Table.namedIn, match: group };
+  const look = { type: 'nx-resubmit-table', inPort: NX_RESUBMIT_IN_PORT, tableId: Table.namedIn } as const;
+  const member: Flow = {
+    ...{ ...flowNo(2), tableId: Table.farIn, match: { reg2: 1, ethType: 0x0800, ipv4Src: ipv4('10.88.0.1') } },
+    instructions: [applyActions(setField('reg7', 5), setField('reg8', 6), look)],
+  };
+  fixture.wanted = [...flowsTo(9), rule];
+  await reconciler.connect(fixture, []);
+  fixture.wanted = [...flowsTo(9), member];
+  fixture.sent();
+  await reconciler.update();
+  assert.equal(
+    [fixture.rounds, fixture.sent()],
+    [
+      [10, 1, 1],
+      ['delete-strict 2', 'add 3'],
+    ],
+  );
+});
 
 test('it is current once it has confirmed all in this session, and not before, and not when something failed', async () => {
   const fixture = new Fixture();

@@ -242,18 +242,46 @@ traces(
     const done = await walk(groups([egress, icmp], ['g0', 'g1']), 'g0', 'g1');
     assert.is(done.verdict, 'delivered');
     assert.equal(way(done), [
-      'n0: gate-in 200, ingress 200, groups-out 200, judge-out 200, route 0, forward 200, gate-out 200 -> n1',
-      'n1: gate-in 200, ingress 200, forward 200, track-in 200, groups-in 200, judge-in 200, gate-out 200 -> g1',
+      'n0: gate-in 200, ingress 200, far-out 0, groups-out 200, judge-out 200, route 0, forward 200, gate-out 200 -> n1',
+      'n1: gate-in 200, ingress 200, forward 200, track-in 200, far-in 0, groups-in 200, judge-in 200, gate-out 200 -> g1',
     ]);
     assert.equal(
-      done.hops[1]?.rules.slice(3, 6).map(({ says }) => says),
+      done.hops[1]?.rules.slice(3, 7).map(({ says }) => says),
       [
         "looked up among its receiver's connections",
+        'its sender is in no group that rules here name',
         'allowed by a rule of its security groups',
         'let through by its security groups',
       ],
     );
   },
 );
+
+traces('a ping that a rule allows since its sender is in a group is looked up by that group', async () => {
+  const ping = { direction: 'ingress', ethertype: 'IPv4', protocol: 'icmp' } as const;
+  const groups = (remoteGroup: string) => ({
+    ...viewOf([WEB, DB]),
+    groups: [
+      { name: 'db', rules: [{ ...ping, remoteGroup }], members: ['g1'] },
+      { name: 'web', rules: [{ ...ping, direction: 'egress' as const }], members: ['g0'] },
+    ],
+  });
+  const done = await walk(groups('web'), 'g0', 'g1');
+  assert.is(done.verdict, 'delivered');
+  assert.is(
+    way(done)[1],
+    'n1: gate-in 200, ingress 200, forward 200, track-in 200, far-in 200, named-in 200, groups-in 300, judge-in 200, gate-out 200 -> g1',
+  );
+  assert.equal(
+    done.hops[1]?.rules.slice(4, 7).map(({ says }) => says),
+    [
+      'its sender is in a group that rules here name',
+      'allowed by a rule that names that group',
+      'allowed by a rule of its security groups',
+    ],
+  );
+  const kept = await walk(groups('db'), 'g0', 'g1');
+  assert.is(kept.why, 'it ends at n1 in judge-in: no security group of g1 allows that');
+});
 
 traces.run();

@@ -77,13 +77,31 @@ test('on a connection that came with its guest the far end may speak first, but 
   assert.equal(late.goesOn(pushed), [], 'nothing was heard of it for long');
 });
 
+test('what a rule allows is no answer, also where the rule names a group', () => {
+  const connection = {
+    protocol: 'tcp' as const,
+    from: { address: WEB.ip, port: SOURCE },
+    to: { address: ASKER.ip, port: HTTP },
+  };
+  const { guests } = viewOf([ASKER, WEB, OTHER], [], [], new Map([['g1', [connection]]]));
+  const all = { name: 'all', rules: [OUT], members: ['g0'] };
+  for (const remote of [{}, { remoteGroup: 'all' }]) {
+    const rule: SecurityRule = { direction: 'ingress', ethertype: 'IPv4', protocol: 'tcp', ...remote };
+    const groups = [{ name: 'web', rules: [rule], members: ['g1'] }, all];
+    const one = new OneSwitch('n0', judged([], { guests, groups }));
+    assert.is(one.goesOn(frame(ASKER, HTTP, WEB, SOURCE)).length, 1);
+    assert.is(one.goesOn(frame(WEB, SOURCE, ASKER, HTTP)).length, 1, 'to what was let in it answers without a rule');
+  }
+});
+
 test("a group as the other end is its members in the guest's own network", () => {
   const namesake = { ...bindingOf('g3', 'n0'), ip: ASKER.ip, tenant: 2 };
-  const { bindings, guests } = viewOf([ASKER, WEB, namesake]);
+  const farWeb = { ...bindingOf('g4', 'n0'), tenant: 2 };
+  const { bindings, guests } = viewOf([ASKER, WEB, namesake, farWeb]);
   const fromDb: SecurityRule = { direction: 'ingress', ethertype: 'IPv4', protocol: 'any', remoteGroup: 'db' };
   const comes = (member: string): number => {
     const groups = [
-      { name: 'web', rules: [fromDb], members: ['g1'] },
+      { name: 'web', rules: [fromDb], members: ['g1', 'g4'] },
       { name: 'db', rules: [OUT], members: [member] },
     ];
     return new OneSwitch('n0', judged([], { bindings, guests, groups })).opens(ASKED).length;

@@ -3,19 +3,27 @@ import { ipv4, type Match } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../../../common/errors.ts';
+import { encodeRecord } from '../../../../common/rpc/record.ts';
+import { SchemaCheck } from '../../../../common/schema-check.ts';
+import { checkGroups } from '../../../../common/security-rules.ts';
 import { portZone } from '../../../../sdnd/pipeline.ts';
-import { checkGroups } from '../../../../sdnd/security/group-refusals.ts';
 import { portMatches } from '../../../../sdnd/security/port-ranges.ts';
 import { ruleMatches } from '../../../../sdnd/security/rule-matches.ts';
-import type { SecurityRule } from '../../../../wire/contracts/security-groups.ts';
+import {
+  GROUP_MEMBERS_MAX,
+  GROUP_MEMBERSHIPS_MAX,
+  GROUP_RULES_MAX,
+  GROUPS_MAX,
+  type SecurityGroup,
+  SecurityGroups,
+  type SecurityRule,
+} from '../../../../wire/contracts/security-groups.ts';
 import { Random } from '../../openflow/random.ts';
-import { bindingOf } from '../overlay-maker.ts';
 
 const RANGES = 200;
 const TEXTS = 5_000;
 const PORT_MAX = 0xffff;
 const INGRESS = { direction: 'ingress', ethertype: 'IPv4', protocol: 'any' } as const;
-const nobody = { of: () => [], ipv6Of: () => [] };
 
 test('a range of ports is matched from its first to its last, and in 30 entries at the most', () => {
   const random = new Random(7);
@@ -38,7 +46,7 @@ test('a range of ports is matched from its first to its last, and in 30 entries 
 });
 
 test('a rule is matched by its other end and by what is called', () => {
-  const matches = (rule: Partial<SecurityRule>): Match[] => ruleMatches({ ...INGRESS, ...rule }, nobody);
+  const matches = (rule: Partial<SecurityRule>): Match[] => ruleMatches({ ...INGRESS, ...rule });
   assert.equal(matches({}), [{ ethType: 0x0800 }]);
   assert.equal(matches({ protocol: 'icmp' }), [{ ethType: 0x0800, ipProto: 1 }]);
   assert.equal(matches({ protocol: 'icmp', ethertype: 'IPv6' }), [{ ethType: 0x86dd, ipProto: 58 }]);
@@ -56,30 +64,6 @@ test('a rule is matched by its other end and by what is called', () => {
   assert.equal(matches({ ethertype: 'IPv6', remotePrefix: 'fe80::1/10' }), [
     { ethType: 0x86dd, ipv6Src: { value: 0xfe80n << 112n, mask } },
   ]);
-});
-
-test("a group as the other end is each of its members' addresses, and nobody where it has none", () => {
-  const members = [bindingOf('g0', 'n0'), bindingOf('g1', 'n1')];
-  const rule: SecurityRule = { ...INGRESS, remoteGroup: 'web' };
-  const asked: string[] = [];
-  const known = {
-    of: (group: string) => {
-      asked.push(group);
-      return members;
-    },
-    ipv6Of: ({ ip }: { ip: string }) => [BigInt(ipv4(ip)), 1n],
-  };
-  const matches = ruleMatches(rule, known);
-  assert.equal(asked, ['web']);
-  assert.equal(
-    matches.map(({ ipv4Src }) => ipv4Src),
-    members.map(({ ip }) => ipv4(ip)),
-  );
-  assert.equal(
-    ruleMatches({ ...rule, direction: 'egress', ethertype: 'IPv6' }, known).map(({ ipv6Dst }) => ipv6Dst),
-    members.flatMap(({ ip }) => [BigInt(ipv4(ip)), 1n]),
-  );
-  assert.equal(ruleMatches(rule, nobody), []);
 });
 
 test('what is no rule, and two groups of one name, are refused', () => {
@@ -105,6 +89,39 @@ test('what is no rule, and two groups of one name, are refused', () => {
   assert.throws(() => checkGroups([twice, twice]), /are named web/);
 });
 
+test('all groups that are taken are told in one frame, at their longest, and one member more is refused', () => {
+  // Of 40 characters, as the longest names are.
+  const name = (kind: string, number: number): string => `${kind}-${String(number).padStart(38, '0')}`;
+  const longest: SecurityRule = {
+    ...{ direction: 'ingress', ethertype: 'IPv6', protocol: 'icmp' },
+    remotePrefix: `${Array(8).fill('ffff').join(':')}/128`,
+  };
+  const named: SecurityRule = {
+    ...{ direction: 'ingress', ethertype: 'IPv4', protocol: 'tcp' },
+    ...{ ports: { first: 60_000, last: PORT_MAX }, remoteGroup: name('g', 0) },
+  };
+  let left = GROUP_MEMBERSHIPS_MAX;
+  const groups = Array.from({ length: GROUPS_MAX }, (_, number): SecurityGroup => {
+    const count = Math.min(left, GROUP_MEMBERS_MAX);
+    left -= count;
+    const members = Array.from({ length: count }, (_, member) => name('v', member));
+    const rules = Array.from({ length: GROUP_RULES_MAX }, (_, rule) => (rule % 2 === 0 ? longest : named));
+    return { name: name('g', number), rules, members };
+  });
+  assert.is(left, 0);
+  const told = new SchemaCheck(SecurityGroups);
+  assert.ok(told.accepts(groups), told.fault(groups));
+  checkGroups(groups);
+  const sent = encodeRecord({ kind: 'request', id: Number.MAX_SAFE_INTEGER, name: 'groups.set', params: { groups } });
+  assert.ok(sent.ok, `${sent.ok || sent.lengthBytes} bytes`);
+  const last = groups.at(-1);
+  assert.ok(last);
+  assert.throws(
+    () => checkGroups([...groups.slice(0, -1), { ...last, members: [...last.members, 'one'] }]),
+    (error: unknown) => codeOf(error) === 'GROUPS_FULL',
+  );
+});
+
 test('of every rule that is taken flows can be made', () => {
   const random = new Random(11);
   const parts = ['10', '01', '256', '.', '.0', ':', '::', 'fe80', '%eth0', '/', '/8', '/33', '/129', '/-1', 'x'];
@@ -123,7 +140,7 @@ test('of every rule that is taken flows can be made', () => {
         continue;
       }
       taken += 1;
-      assert.is(ruleMatches(rule, nobody).length, 1, remotePrefix);
+      assert.is(ruleMatches(rule).length, 1, remotePrefix);
     }
   }
   assert.ok(taken >= well.length, `${taken} were taken`);

@@ -1,0 +1,20 @@
+// Prefixes of addresses as persons write them: `10.88.0.0/24`, `fe80::/10`, or one address. The one parser of them: who asks
+// whether there can be such a rule, and who makes entries of switches of it, read the same. Pure.
+import { isIPv4, isIPv6 } from 'node:net';
+
+const ADDRESS_BITS = { IPv4: 32, IPv6: 128 } as const;
+
+/** The bits that say something are the first `bits` of its address. */
+export interface AddressPrefix {
+  readonly address: string;
+  readonly bits: number;
+}
+
+/** An IPv6 address without a zone, and without a tail of dots. Undefined: it is no prefix of that family. */
+export function addressPrefix(text: string, family: keyof typeof ADDRESS_BITS): AddressPrefix | undefined {
+  const bitsMax = ADDRESS_BITS[family];
+  const [address = '', bits = String(bitsMax), ...more] = text.split('/');
+  const isAddress = family === 'IPv4' ? isIPv4(address) : isIPv6(address) && !/[.%]/.test(address);
+  if (!isAddress || more.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > bitsMax) return undefined;
+  return { address, bits: Number(bits) };
+}
