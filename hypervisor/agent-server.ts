@@ -14,6 +14,7 @@ import { Machines } from './machines.ts';
 import { Migrations } from './migrations.ts';
 import { NEIGHBOUR_PORTS, type NeighbourPorts, Neighbours } from './neighbours.ts';
 import { PairLook } from './pair/pair-look.ts';
+import { runPing } from './pair/path-look.ts';
 import { RATE_PURPOSE, RateSource } from './pair/transfer.ts';
 
 export interface AgentOptions {
@@ -59,7 +60,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const migrations = new Migrations({ machines, journal, neighbours, clock, log });
   await machines.adoptAll();
   migrations.resume();
-  const pair = new PairLook({ identity, clock, ports, neighbours, log });
+  const pair = new PairLook({ identity, clock, ports, neighbours, ping: runPing, log });
   const rates = new RateSource(clock);
   const server = await startRpcServer({
     contract: hypervisorContract,

@@ -23,7 +23,7 @@ export function agentHandlers(parts: AgentParts): Handlers<typeof hypervisorCont
   const { migrations, pair, clock } = parts;
   return {
     'clock.read': () => ({ wallMs: clock.wallMs() }),
-    'peer.look': ({ peer, isController }) => pair.look(peer, isController),
+    'peer.look': (order) => pair.look(order),
     'peer.rate': ({ peer }) => pair.rate(peer),
     ...machineHandlers(parts),
     ...migrationHandlers(parts),

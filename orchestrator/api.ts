@@ -220,7 +220,7 @@ export function apiHandlers(rooms: Rooms): Handlers<typeof orchestratorContract>
       return {};
     },
     'ipv6.show': () => ipv6.show(),
-    'ipv6.set': ({ prefix }) => ipv6.set(prefix),
+    'ipv6.set': (wish) => ipv6.set(wish),
     'ipv6.remove': () => ipv6.remove(),
     ...groups.handlers(),
     'network.verify': () => members.controller.sdnd.call('switch.verify', {}),

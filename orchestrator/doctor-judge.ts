@@ -16,6 +16,9 @@ const TUNNEL_BYTES = 36;
 /** WireGuard's header and tag, UDP and an IPv6 header around that. */
 const WIREGUARD_BYTES = 80;
 
+const NO_TUNNEL =
+  'these two do not probe each other: no tunnel joins them (frames go over gateways), or none that anybody uses (no network has a VM at both)';
+
 type Ends = readonly [PairEnd, PairEnd];
 type Found = Pick<Finding, 'verdict' | 'figure' | 'remedy'>;
 
@@ -94,7 +97,7 @@ function judgeTunnel(from: PairEnd, to: PairEnd, isEncrypted: boolean): Found {
       `Start the daemon switch-agent at ${deaf.node}, or let the controller reach it.`,
     );
   if ('missing' in to.link || 'missing' in from.link) return unknown('not looked at');
-  if (!to.link.hasTunnel || !from.link.hasTunnel) return unknown('no tunnel of their own: frames go over gateways');
+  if (!to.link.hasTunnel || !from.link.hasTunnel) return unknown(NO_TUNNEL);
   if (to.link.heard > 0) return ok(`${to.link.heard} probes came`);
   const inside = isEncrypted ? ' inside WireGuard' : '';
   return wrong(
@@ -104,15 +107,30 @@ function judgeTunnel(from: PairEnd, to: PairEnd, isEncrypted: boolean): Found {
 }
 
 function judgeMtu(from: PairEnd, to: PairEnd, isEncrypted: boolean): Found {
-  if ('missing' in to.link || to.link.heard === 0) return unknown('nothing comes through');
+  const path = pathFigure(from);
+  if ('missing' in to.link || to.link.heard === 0) {
+    const isUnprobed = !('missing' in to.link) && !to.link.hasTunnel;
+    return unknown(`${isUnprobed ? 'no tunnel is probed' : 'nothing comes through the tunnel'}; ${path.words}`);
+  }
   const { longestBytes, wantedBytes } = to.link;
   const [came, wanted] = [longestBytes - ETHERNET_HEADER_BYTES, wantedBytes - ETHERNET_HEADER_BYTES];
-  if (longestBytes >= wantedBytes) return ok(`guests' packets of ${wanted} bytes come through`);
   const needed = wantedBytes + TUNNEL_BYTES + (isEncrypted ? WIREGUARD_BYTES : 0);
-  return wrong(
-    `guests' packets of ${came} bytes come through, ${wanted} are needed`,
-    `Raise the MTU of the path from ${from.node} to ${to.node} to ${needed} bytes, or lower mtuBytes of the guests at every node.`,
-  );
+  const remedy = `Raise the MTU of the path from ${from.node} to ${to.node} to ${needed} bytes, or lower mtuBytes of the guests at every node.`;
+  if (longestBytes < wantedBytes)
+    return wrong(`guests' packets of ${came} bytes come through, ${wanted} are needed; ${path.words}`, remedy);
+  if (path.bytes !== undefined && path.bytes < needed)
+    return wrong(
+      `guests' packets of ${wanted} bytes come through in fragments: ${needed} are needed, and ${path.words}`,
+      remedy,
+    );
+  return ok(`guests' packets of ${wanted} bytes come through; ${path.words}`);
+}
+
+/** Of the path below the tunnel, from the end that measured it. */
+function pathFigure(from: PairEnd): { readonly bytes?: number; readonly words: string } {
+  const path = peerOf(from)?.path ?? { missing: 'its agent does not answer' };
+  if ('missing' in path) return { words: `not known whether in one piece: ${path.missing}` };
+  return { bytes: path.longestBytes, words: `the path takes ${path.longestBytes} bytes in one piece` };
 }
 
 function peerOf({ peer }: PairEnd): PeerFigures | undefined {

@@ -24,7 +24,16 @@ export class Doctor {
     if (a.node === b.node)
       throw new OperationError('SAME_NODE', `${request.a} and ${request.b} are one node`, { remedy: 'Name two.' });
     if (request.bandwidth && !request.force) this.#refuseBetween(a.node, b.node);
-    const looked = await Promise.all([this.#look(a, b), this.#look(b, a)]);
+    const places = new Map(this.#state.all('underlay').map((place) => [place.node, place]));
+    const [placeA, placeB] = [places.get(a.node), places.get(b.node)];
+    const pathTo = (from: typeof placeA, to: typeof placeA, { address }: MemberRecord): string | null => {
+      if (from === undefined || to === undefined) return address;
+      return (from.cloud === to.cloud ? to.inner : to.outer)?.address ?? null;
+    };
+    const looked = await Promise.all([
+      this.#look(a, b, pathTo(placeA, placeB, b)),
+      this.#look(b, a, pathTo(placeB, placeA, a)),
+    ]);
     // One direction after the other, or each would have half of the way.
     const toA = request.bandwidth ? await this.#rate(looked[0], b) : null;
     const toB = request.bandwidth ? await this.#rate(looked[1], a) : null;
@@ -32,8 +41,7 @@ export class Doctor {
       { ...looked[0], rate: toA },
       { ...looked[1], rate: toB },
     ];
-    const places = new Set(this.#state.all('underlay').map(({ node }) => node));
-    const isEncrypted = places.has(a.node) && places.has(b.node);
+    const isEncrypted = placeA !== undefined && placeB !== undefined;
     return { findings: judge({ ends, isEncrypted }), ends, isEncrypted };
   }
 
@@ -48,12 +56,12 @@ export class Doctor {
       });
   }
 
-  async #look(at: MemberRecord, other: MemberRecord): Promise<Omit<PairEnd, 'rate'>> {
+  async #look(at: MemberRecord, other: MemberRecord, path: string | null): Promise<Omit<PairEnd, 'rate'>> {
     const { hypervisor, switchAgent } = this.#cluster.clients(at.node);
     const peer = { node: other.node, address: other.address };
     const isController = other.role === 'controller';
     const [found, link] = await Promise.all([
-      hypervisor.call('peer.look', { peer, isController }).catch(missing),
+      hypervisor.call('peer.look', { peer, isController, path }).catch(missing),
       switchAgent.call('link.look', { peer: other.node }).catch(missing),
     ]);
     return { node: at.node, address: at.address, peer: found, link };

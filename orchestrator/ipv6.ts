@@ -2,8 +2,8 @@
 // configuration, and each guest the address that follows from its MAC address (RFC 4862). Nothing of it is given to anybody.
 import { OperationError } from '../common/errors.ts';
 import { ipv6Number, ipv6Words, selfMadeAddress } from '../common/ipv6-address.ts';
-import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
-import type { Ipv6View } from '../wire/contracts/ipv6.ts';
+import type { GuestNetworkPlan, Ipv6Addresses } from '../wire/contracts/guest-network.ts';
+import type { Ipv6Order, Ipv6View } from '../wire/contracts/ipv6.ts';
 import type { Admission } from './admission.ts';
 import { subnetAround } from './guest-network.ts';
 import { tellKept } from './kept-change.ts';
@@ -28,6 +28,12 @@ export interface Ipv6Parts {
   readonly drawGlobalId: () => bigint;
 }
 
+/** As it is asked for. */
+interface Wish {
+  readonly prefix?: string;
+  readonly addresses?: Ipv6Addresses;
+}
+
 export class Ipv6Orders {
   readonly #parts: Ipv6Parts;
 
@@ -38,7 +44,7 @@ export class Ipv6Orders {
   show(): Ipv6View {
     const { state } = this.#parts;
     const plan = withIpv6(state, this.#parts.plan);
-    const prefix = state.get('ipv6', plan.name)?.prefix ?? null;
+    const { prefix = null, addresses: mode = 'self-made' } = state.get('ipv6', plan.name) ?? {};
     const subnets = plan.subnets.flatMap(({ subnet, bits, ipv6 }) => {
       if (ipv6 === undefined) return [];
       return [{ subnet: `${subnet}/${bits}`, prefix: `${ipv6}/${INTERFACE_BITS}`, router: `${ipv6}1` }];
@@ -48,16 +54,17 @@ export class Ipv6Orders {
       const ipv6 = ipv6Of(plan, { ip, mac });
       return ipv6 === undefined ? [] : [{ owner, ip, ipv6 }];
     });
-    return { prefix, subnets, addresses: addresses.sort((a, b) => (a.owner < b.owner ? -1 : 1)) };
+    return { prefix, mode, subnets, addresses: addresses.sort((a, b) => (a.owner < b.owner ? -1 : 1)) };
   }
 
   /** Without a prefix the one that stands, or else one that is drawn. @throws OperationError NETWORK_BAD, OVERLAY_UNTOLD */
-  async set(prefix: string | undefined): Promise<Ipv6View> {
+  async set({ prefix, addresses }: Wish): Promise<Ipv6View> {
     const { state, admission, network, plan } = this.#parts;
     const wanted = prefix === undefined ? undefined : canonical(prefix);
     await admission.inTurn(() => {
-      const standing = state.get('ipv6', plan.name)?.prefix;
-      return state.put('ipv6', plan.name, { prefix: wanted ?? standing ?? this.#draw() });
+      const standing: Partial<Ipv6Order> = state.get('ipv6', plan.name) ?? {};
+      const order = { ...standing, prefix: wanted ?? standing.prefix ?? this.#draw() };
+      return state.put('ipv6', plan.name, addresses === undefined ? order : { ...order, addresses });
     });
     await tellKept('the prefix is kept', () => network.tellNetwork());
     return this.show();
@@ -78,13 +85,14 @@ export class Ipv6Orders {
 
 /** The network with what was ordered for it: of its subnets the first has the first part of the prefix, and so on. */
 export function withIpv6(state: Pick<State, 'get'>, plan: GuestNetworkPlan): GuestNetworkPlan {
-  const prefix = state.get('ipv6', plan.name)?.prefix;
-  if (prefix === undefined) return plan;
-  const lowest = lowestOf(prefix);
+  const order = state.get('ipv6', plan.name);
+  if (order === undefined) return plan;
+  const lowest = lowestOf(order.prefix);
   const subnets = plan.subnets.map((subnet, index) => {
     return { ...subnet, ipv6: ipv6Words(lowest | (BigInt(index) << INTERFACE_BITS)) };
   });
-  return { ...plan, subnets };
+  const { addresses } = order;
+  return { ...plan, subnets, ...(addresses !== undefined && { ipv6Addresses: addresses }) };
 }
 
 /** The address that is routed of a guest; undefined where its network has none. */

@@ -1,10 +1,11 @@
 // What this node's agent finds of another node when an operator asks whether the two see each other well: its ports, round
-// trips and its clock, and how fast bytes come. Changes nothing anywhere.
+// trips, its clock and the path to it, and how fast bytes come. Changes nothing anywhere.
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { PeerFigures, RateFigures } from '../../wire/contracts/doctor.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import type { Neighbours } from '../neighbours.ts';
+import { lookAtPath, type RunPing } from './path-look.ts';
 import { DIAL_LIMIT_MS, lookAtPorts, type PortLookParts } from './port-look.ts';
 import { judgeAnswers, type TimedAnswer } from './round-trips.ts';
 import { measureRate } from './transfer.ts';
@@ -16,7 +17,15 @@ const ANSWERS_LIMIT_MS = 4_000;
 
 export interface PairLookParts extends PortLookParts {
   readonly neighbours: Pick<Neighbours, 'agent' | 'agentTarget'>;
+  readonly ping: RunPing;
   readonly log: Log;
+}
+
+/** What is to be looked at, as the contract says it. */
+interface LookOrder {
+  readonly peer: Endpoint;
+  readonly isController: boolean;
+  readonly path: string | null;
 }
 
 export class PairLook {
@@ -26,9 +35,12 @@ export class PairLook {
     this.#parts = parts;
   }
 
-  async look(peer: Endpoint, isController: boolean): Promise<PeerFigures> {
+  async look({ peer, isController, path: address }: LookOrder): Promise<PeerFigures> {
+    const { ping } = this.#parts;
     const [ports, answers] = await Promise.all([lookAtPorts(this.#parts, peer, isController), this.#answers(peer)]);
-    return { ports, ...judgeAnswers(answers) };
+    // Afterwards: a dozen programs that start hold up what is timed.
+    const path = address === null ? { missing: 'its packets go by a relay' } : await lookAtPath(ping, address);
+    return { ports, ...judgeAnswers(answers), path };
   }
 
   /** From the peer to this node. @throws as `measureRate` */

@@ -37,15 +37,7 @@ export const READY_LINE = 'SUPERCLOUD-GUEST-READY';
 const COMMAND_LINE_BYTES_MAX = 2048;
 const DEFAULT_MTU_BYTES = 1330;
 /** For every guest; `kernelArguments` of an image come on top. */
-const ARGUMENTS = [
-  'console=ttyS0',
-  'quiet',
-  'panic=-1',
-  'net.ifnames=0',
-  'ipv6.disable=1',
-  'mitigations=off',
-  'nowatchdog',
-];
+const ARGUMENTS = ['console=ttyS0', 'quiet', 'panic=-1', 'net.ifnames=0', 'mitigations=off', 'nowatchdog'];
 
 /** The command line for QEMU's `-append`. Fails with GuestError `host` for a value that cannot be passed. */
 export function kernelCommandLine(settings: GuestSettings, kernelArguments: readonly string[]): string {

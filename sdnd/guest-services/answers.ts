@@ -22,12 +22,12 @@ export type Refusal =
   | 'not-for-services';
 
 export type ServiceEvent =
-  /** The guest was told its address (an ACK). */
-  | { readonly kind: 'leased'; readonly portNo: number; readonly address: number }
+  /** The guest was told its address (an ACK; over IPv6 a Reply): of IPv4 a number, of IPv6 a bigint, here and below. */
+  | { readonly kind: 'leased'; readonly portNo: number; readonly address: number | bigint }
   /** The guest gives its address back; the binding stays. */
-  | { readonly kind: 'released'; readonly portNo: number; readonly address: number }
+  | { readonly kind: 'released'; readonly portNo: number; readonly address: number | bigint }
   /** The guest says that somebody else uses the address that is its own. */
-  | { readonly kind: 'declined'; readonly portNo: number; readonly address: number }
+  | { readonly kind: 'declined'; readonly portNo: number; readonly address: number | bigint }
   | { readonly kind: 'refused'; readonly portNo: number; readonly reason: Refusal }
   | { readonly kind: 'malformed'; readonly portNo: number; readonly protocol: string; readonly fault: PacketFault }
   /** So many frames were dropped unseen, because the port sends too many; at most one such event per port and second. */

@@ -62,6 +62,8 @@ export interface GuestNetwork {
   readonly subnets: readonly GuestSubnet[];
   /** None: of IPv6 it has link-local addresses alone. */
   readonly prefixes: readonly GuestPrefix[];
+  /** Guests are told to have their IPv6 address from the services, and to form none. Absent: they form it. */
+  readonly isIpv6Leased?: boolean;
   readonly hosts: readonly GuestHost[];
   /** Absent: none. */
   readonly stubs?: readonly StubElsewhere[];

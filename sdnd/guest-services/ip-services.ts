@@ -1,12 +1,14 @@
 // Which service an IP packet of a guest is for. A packet from an address that is not the guest's reaches none (PROMISES N6).
 
 import { DhcpPort } from '../packets/dhcp.ts';
+import { DHCPV6_SERVERS, Dhcpv6Port } from '../packets/dhcpv6.ts';
 import { decodeIcmpv6 } from '../packets/icmpv6.ts';
 import { BROADCAST_IPV4, decodeIpv4, IpProtocol, type Ipv4Packet } from '../packets/ipv4.ts';
 import { decodeIpv6, IPV6_HEADER_BYTES, type Ipv6Packet, isLinkLocal, UNSPECIFIED_IPV6 } from '../packets/ipv6.ts';
 import { decodeUdp, type UdpDatagram } from '../packets/udp.ts';
 import { type Answer, type Asker, type DatagramEnds, datagramFor, NO_ANSWER, refusal } from './answers.ts';
 import { answerDhcp } from './dhcp-server.ts';
+import { answerDhcpv6 } from './dhcpv6-server.ts';
 import { answerDns } from './dns-responder.ts';
 import { METADATA_IPV4 } from './guest-network.ts';
 import { answerForIpv6Router } from './ipv6-router.ts';
@@ -53,7 +55,7 @@ function answerUdpOverIpv4(asker: Asker, packet: Ipv4Packet, isOwn: boolean): An
 export function answerIpv6(asker: Asker, bytes: Uint8Array): Answer {
   const { host, directory } = asker;
   const packet = decodeIpv6(bytes);
-  const { source, destination, nextHeader, payload } = packet;
+  const { source, nextHeader, payload } = packet;
   if (IPV6_HEADER_BYTES + payload.length > directory.network.mtuBytes) return refusal(asker, 'over-mtu');
   const isOwn = host.ipv6.includes(source) || isLinkLocal(source);
   const isIcmp = nextHeader === IpProtocol.icmpv6;
@@ -61,12 +63,19 @@ export function answerIpv6(asker: Asker, bytes: Uint8Array): Answer {
   const routed = isOwn ? answerForIpv6Router(asker, packet) : undefined;
   if (routed !== undefined) return routed;
   if (isIcmp) return answerIcmpv6(asker, packet);
-  if (nextHeader !== IpProtocol.udp || destination !== directory.servicesIpv6)
-    return refusal(asker, 'not-for-services');
-  const ends = { source: destination, destination: source };
+  if (nextHeader !== IpProtocol.udp) return refusal(asker, 'not-for-services');
+  return answerUdpOverIpv6(asker, packet);
+}
+
+function answerUdpOverIpv6(asker: Asker, packet: Ipv6Packet): Answer {
+  const { source, destination, payload } = packet;
   const datagram = decodeUdp(packet, payload);
-  if (datagram.destinationPort !== DNS_PORT) return refusal(asker, 'not-for-services');
-  return answerQuestion(asker, ends, datagram);
+  const { destinationPort } = datagram;
+  if (destination === DHCPV6_SERVERS && destinationPort === Dhcpv6Port.server)
+    return answerDhcpv6(asker, source, datagram.payload);
+  if (destination !== asker.directory.servicesIpv6 || destinationPort !== DNS_PORT)
+    return refusal(asker, 'not-for-services');
+  return answerQuestion(asker, { source: destination, destination: source }, datagram);
 }
 
 function answerIcmpv6(asker: Asker, packet: Ipv6Packet): Answer {

@@ -1,5 +1,5 @@
 // Tells a guest of its IPv6 link (RFC 4861, 6.2): router, MTU, prefix, and DNS (RFC 8106). An address that a guest may form
-// by itself is offered only where it would form the one that is its own.
+// by itself is offered only where it would form the one that is its own, and its network does not lease them (DHCPv6).
 import { selfMadeAddress } from '../../common/ipv6-address.ts';
 import { EtherType, multicastMac } from '../packets/ethernet.ts';
 import { type AdvertisedPrefix, encodeRouterAdvertisement, ND_HOP_LIMIT } from '../packets/icmpv6.ts';
@@ -18,7 +18,7 @@ const WITHDRAWN_MAX = 4;
 /** The answer to a router solicitation, or (from unspecified) what is said to all on the link. */
 export function advertiseRouter(asker: Asker, source = UNSPECIFIED_IPV6): Answer {
   const { host, directory, withdrawn = [] } = asker;
-  const { mtuBytes, serviceMac, domain } = directory.network;
+  const { mtuBytes, serviceMac, domain, isIpv6Leased = false } = directory.network;
   const own = prefixOf(directory.network, host);
   if (own === undefined && withdrawn.length === 0) return NO_ANSWER;
   const isForAll = source === UNSPECIFIED_IPV6;
@@ -28,6 +28,7 @@ export function advertiseRouter(asker: Asker, source = UNSPECIFIED_IPV6): Answer
     mac: serviceMac,
     routerLifetimeS: own?.router === undefined ? 0 : ROUTER_LIFETIME_S,
     mtuBytes,
+    isLeased: isIpv6Leased,
     prefixes: [
       ...(own === undefined ? [] : [advertised(asker, own.prefix, false)]),
       ...withdrawn.map((prefix) => advertised(asker, prefix, true)),
@@ -40,9 +41,10 @@ export function advertiseRouter(asker: Asker, source = UNSPECIFIED_IPV6): Answer
   return { frames: [frameFor(asker, to, EtherType.ipv6, packet)], events: [] };
 }
 
-function advertised({ host }: Asker, address: bigint, isOver: boolean): AdvertisedPrefix {
+function advertised({ host, directory }: Asker, address: bigint, isOver: boolean): AdvertisedPrefix {
   // An address is given up under the same flag under which it was formed (RFC 4862, 5.5.3).
-  const isForSelfMade = isOver || host.ipv6.includes(selfMadeAddress(address, host.mac));
+  const isOwn = host.ipv6.includes(selfMadeAddress(address, host.mac));
+  const isForSelfMade = isOver || (isOwn && directory.network.isIpv6Leased !== true);
   return { address, bits: PREFIX_BITS, isForSelfMade, isOver };
 }
 

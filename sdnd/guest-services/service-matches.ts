@@ -2,6 +2,7 @@
 // the agent, with each port's own meter before them where the switch has meters. No flow is made here.
 import { ipv6, type Match } from '@openflow/ofp';
 import { DhcpPort } from '../packets/dhcp.ts';
+import { DHCPV6_SERVERS, Dhcpv6Port } from '../packets/dhcpv6.ts';
 import { EtherType } from '../packets/ethernet.ts';
 import { Icmpv4Type } from '../packets/icmpv4.ts';
 import { Icmpv6Type } from '../packets/icmpv6.ts';
@@ -31,6 +32,7 @@ export function serviceMatches(network: GuestNetwork, arpFor: 'everyone' | 'serv
     { ...udp4, udpSrc: DhcpPort.client, udpDst: DhcpPort.server },
     ...subnets.map(({ services }) => ({ ...udp4, ipv4Dst: services, udpDst: DNS_PORT })),
     { ...udp6, ipv6Dst: linkLocalOf(serviceMac), udpDst: DNS_PORT },
+    { ...udp6, ipv6Dst: DHCPV6_SERVERS, udpSrc: Dhcpv6Port.client, udpDst: Dhcpv6Port.server },
     { ethType: EtherType.ipv4, ipv4Dst: METADATA_IPV4 },
     ...routers.map((ipv4Dst) => ({ ...echo, ipv4Dst })),
     // What the router would have to take the last of its time to live from.

@@ -111,6 +111,8 @@ export interface RouterAdvertisement {
   /** 0: a host that says what the link is like, and no router. */
   readonly routerLifetimeS: number;
   readonly mtuBytes: number;
+  /** Addresses are to be had by DHCPv6, and so is what goes with them (RFC 4861, 4.2: M, and O with it). */
+  readonly isLeased: boolean;
   /** Hosts reach all addresses below them without a router. */
   readonly prefixes: readonly AdvertisedPrefix[];
   /** Of DNS (RFC 8106): both for ever. */
@@ -120,19 +122,25 @@ export interface RouterAdvertisement {
 }
 
 const HOP_LIMIT_OF_HOSTS = 64;
+const LEASED_FLAGS = 0xc0;
 const ON_LINK_FLAG = 0x80;
 const SELF_MADE_FLAG = 0x40;
 const FIXED_OPTIONS_BYTES = 16 + 8 + 8 + 24;
 const PREFIX_OPTION_BYTES = 32;
 
-/** RFC 4861, 4.2; neither DHCPv6 flag is set, since nobody here speaks it. */
+/** RFC 4861, 4.2. */
 export function encodeRouterAdvertisement(advertisement: RouterAdvertisement): Uint8Array {
-  const { mac, routerLifetimeS, mtuBytes, prefixes, nameServer, searchDomain } = advertisement;
+  const { mac, routerLifetimeS, mtuBytes, isLeased, prefixes, nameServer, searchDomain } = advertisement;
   const searchUnits = Math.ceil((8 + searchDomain.length) / OPTION_UNIT_BYTES);
   const optionsBytes = prefixes.length * PREFIX_OPTION_BYTES + searchUnits * OPTION_UNIT_BYTES;
   const writer = new OctetWriter(FIXED_OPTIONS_BYTES + optionsBytes);
   writer.u8(Icmpv6Type.routerAdvertisement).u8(0).u16(0);
-  writer.u8(HOP_LIMIT_OF_HOSTS).u8(0).u16(routerLifetimeS).u32(0).u32(0);
+  writer
+    .u8(HOP_LIMIT_OF_HOSTS)
+    .u8(isLeased ? LEASED_FLAGS : 0)
+    .u16(routerLifetimeS)
+    .u32(0)
+    .u32(0);
   writer.u8(NdOption.sourceMac).u8(1).mac(mac);
   writer.u8(NdOption.mtu).u8(1).u16(0).u32(mtuBytes);
   for (const { address, bits, isForSelfMade, isOver } of prefixes) {

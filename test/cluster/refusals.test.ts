@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HYPERVISOR } from '../../lab/daemons.ts';
+import { runIn } from '../../lab/namespace.ts';
 import { runSupercloud } from '../../lab/program.ts';
 import { GUEST } from '../../lab/topology.ts';
 import { refusal } from '../refusal.ts';
@@ -144,6 +145,27 @@ test('a doctor finds nothing wrong between two nodes, and of others what was don
   await stand.assertRunsAt('alpha');
 });
 
+/** Its user's pings by IPv6: how many of so many came back. */
+let ping6: (count: number) => Promise<number>;
+
+test('a VM that runs takes the IPv6 address that it is given by its node, and its user reaches it', async () => {
+  const { lab, operator } = stand;
+  const { addresses } = await operator.call('ipv6.set', {});
+  const addressOf = (name: string): string => addresses.find(({ owner }) => owner === name)?.ipv6 ?? '';
+  const inside = (script: string): Promise<string> => runIn(lab.visitorNamespace, 'sh', ['-ec', script]);
+  ping6 = async (count) => {
+    const said = await inside(`ping -6 -n -q -c ${count} -i 0.2 -w 30 ${addressOf(vm)} || true`);
+    return Number(/(\d+) received/.exec(said)?.[1]);
+  };
+  // At its port is no agent, which would answer it: it is told by hand what a guest hears.
+  const { device } = lab.topology.visitor;
+  const mac = /lladdr (\S+)/.exec(await inside(`ip neigh show ${GUEST.address}`))?.[1] ?? '';
+  await inside(`sysctl -qw net.ipv6.conf.${device}.disable_ipv6=0 net.ipv6.conf.${device}.accept_ra=0`);
+  await inside(`ip -6 address add ${addressOf('visitor')}/64 dev ${device} nodad`);
+  await inside(`ip -6 neigh replace ${addressOf(vm)} lladdr ${mac} dev ${device}`);
+  await until('pings are answered', async () => ((await ping6(1)) === 1 ? '' : 'no answer'));
+});
+
 test('after all that the VM still moves', async () => {
   const sent = async (): Promise<number> => {
     const { pairs } = await stand.operator.call('network.traffic', { vm });
@@ -153,6 +175,7 @@ test('after all that the VM still moves', async () => {
   assert.ok(before > 0);
   await stand.operator.call('vm.migrate', { vm, to: 'beta' });
   await stand.assertRunsAt('beta');
+  assert.is(await ping6(3), 3);
   await until('what it sends is counted on where it is now', async () => {
     const now = await sent();
     return now > before ? '' : `${now} bytes after ${before}`;

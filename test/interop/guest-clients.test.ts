@@ -1,8 +1,8 @@
-// What a node answers its guests, judged by guests' own software behind a real switch: two DHCP clients, the kernel's
+// What a node answers its guests, judged by guests' own software behind a real switch: DHCP clients of both IPs, the kernel's
 // address configuration, dig, arping, ndisc6 and rdisc6. Needs root and Debian's packages of these. The tests build on each
 // other, in order.
 
-import { ipv4 } from '@openflow/ofp';
+import { ipv4, ipv6 } from '@openflow/ofp';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ServiceEvent } from '../../sdnd/guest-services/answers.ts';
@@ -12,6 +12,7 @@ import { GuestClientsStand, PORTS } from './guest-clients-stand.ts';
 const stand = new GuestClientsStand();
 const guests = suite("guests' own clients");
 const OWN = ipv4('10.88.0.10');
+const OWN_IPV6_OF_DB = ipv6('fd00:88::11');
 const LEASED = [{ kind: 'leased', portNo: PORTS.web, address: OWN }];
 
 /** Waits until the services have told of one: what a guest sends without waiting for an answer is there when it ends, or soon. */
@@ -184,6 +185,52 @@ guests('rdisc6 reads the whole advertisement, and ndisc6 finds neighbours', asyn
   const dig = 'dig +tries=5 +time=3 +short @fe80::53:43ff:fe00:1%eth0 db.shop.internal AAAA';
   assert.is((await stand.run('web', dig)).text.trim(), 'fd00:88::11');
 });
+
+const DHCLIENT6_SCRIPT = `#!/bin/sh
+env | sort > dhclient6.$reason
+`;
+
+/** Its lease file stays. */
+function dhclient6(words: string): Promise<{ text: string; code: number }> {
+  const files = '-cf /dev/null -lf dhclient6.leases -pf dhclient6.pid -sf ./dhclient6.sh';
+  return stand.run('db', `dhclient -6 -v ${files} ${words} eth0`);
+}
+
+guests(
+  'dhclient is leased the address that its kernel would not form, is told it again, and gives it back',
+  async () => {
+    stand.script('db', 'dhclient6.sh', DHCLIENT6_SCRIPT);
+    stand.script('db', 'dhclient6.leases', '');
+    const waiting =
+      'for try in $(seq 150); do ip -6 address show dev eth0 scope link -tentative | grep -q inet6 && break; sleep 0.2; done';
+    await stand.run('db', `sysctl -q -w net.ipv6.conf.eth0.disable_ipv6=0; ${waiting}`);
+    stand.take('leased');
+    const first = await dhclient6('-1');
+    assert.is(first.code, 0, first.text);
+    const lease = stand.read('db', 'dhclient6.BOUND6');
+    const wanted = [
+      'new_dhcp6_domain_search=shop.internal.',
+      'new_dhcp6_name_servers=fe80::53:43ff:fe00:1',
+      'new_ip6_address=fd00:88::11',
+      'new_max_life=4294967295',
+      'new_preferred_life=4294967295',
+      'new_renew=3600',
+    ];
+    for (const line of wanted) assert.ok(lease.split('\n').includes(line), `${line} in\n${lease}`);
+    assert.equal(stand.take('leased'), [{ kind: 'leased', portNo: PORTS.db, address: OWN_IPV6_OF_DB }]);
+    await stand.run('db', 'kill "$(cat dhclient6.pid)"; rm dhclient6.BOUND6');
+    const second = await dhclient6('-1');
+    assert.match(second.text, /XMT: Confirm.*RCV: Reply/s);
+    stand.take('released');
+    const released = await dhclient6('-r');
+    assert.is(released.code, 0, released.text);
+    await told('released');
+    assert.equal(stand.take('released'), [{ kind: 'released', portNo: PORTS.db, address: OWN_IPV6_OF_DB }]);
+    const asked = await dhclient6('-1 -S');
+    assert.match(asked.text, /XMT: Info-Request.*RCV: Reply/s);
+    assert.match(stand.read('db', 'dhclient6.BOUND6'), /new_dhcp6_name_servers=fe80::53:43ff:fe00:1/);
+  },
+);
 
 guests("an address that another has stays unusable: the kernel's own detection hears of it", async () => {
   const waiting =

@@ -1,8 +1,10 @@
 // IPv6 in the overlay, with real switches, agents and kernels: guests take the addresses that follow from their MAC addresses,
 // reach each other in a subnet and by the router, speak for nobody else, and keep a connection when one of them moves. Needs
-// root, Debian's openvswitch-switch and bind9-dnsutils. The tests build on each other, in order.
+// root, Debian's openvswitch-switch, bind9-dnsutils and isc-dhcp-client. The tests build on each other, in order.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -52,6 +54,7 @@ setInterval(() => socket.write(++count + '\\n'), 100);`;
 
 const net = new ThreeSwitches();
 const hosts = new OverlayHosts(net);
+const folder = mkdtempSync('/tmp/ipv6-');
 const six = suite('IPv6 in the overlay');
 const running: ChildProcess[] = [];
 /** What came back to the guest, in order. */
@@ -110,6 +113,7 @@ six.before(async () => {
 six.after(async () => {
   await childrenKilled(running);
   await net.stop();
+  rmSync(folder, { recursive: true });
 });
 
 six('each kernel takes the address that follows from its MAC address, and the router', async () => {
@@ -215,14 +219,81 @@ six('installed is what is wanted, and a trace says so', async () => {
   assert.equal([wanted.verdict, real?.verdict], ['delivered', 'delivered']);
 });
 
+/** Debian's client of DHCPv6 in a guest, with a lease file that stays; what it says. */
+function dhclient(name: string): Promise<string> {
+  const file = (kind: string): string => join(folder, `${name}.${kind}`);
+  const files = `-cf /dev/null -lf ${file('leases')} -pf ${file('pid')} -sf ${file('sh')}`;
+  return run(name, `touch ${file('leases')}; dhclient -6 -v -1 ${files} eth0`);
+}
+
+/** Takes the address that it is given. */
+function writeDhclientScript(name: string): void {
+  const take = '[ -z "$new_ip6_address" ] || ip -6 address replace "$new_ip6_address/128" dev "$interface"';
+  writeFileSync(join(folder, `${name}.sh`), `#!/bin/sh\n${take}\n`, { mode: 0o755 });
+}
+
+/** Its kernel forms what addresses it likes (RFC 7217), has heard of the router, and has formed none but a link-local one. */
+async function hasRouterAlone(name: string): Promise<void> {
+  await run(name, 'sysctl -qw net.ipv6.conf.eth0.addr_gen_mode=3; ip link set eth0 up');
+  await speakIpv6(name, 'eth0');
+  await net.eventually(`${name} has a router`, async () => {
+    const text = await run(name, 'ip -6 route show default; ip -6 -o address show dev eth0 scope link');
+    return /proto ra/.test(text) && /inet6 fe80/.test(text) && !/tentative/.test(text);
+  });
+  assert.is(await run(name, 'ip -6 -o address show dev eth0 scope global'), '');
+}
+
+/** It has taken the address and has asked whether anybody else has it; it has no other. */
+async function hasLeased(name: string): Promise<void> {
+  let text = '';
+  await net.eventually(`${name} has taken its address`, async () => {
+    text = await run(name, 'ip -6 -o address show dev eth0 scope global');
+    return text.includes('inet6') && !/tentative|dadfailed/.test(text);
+  });
+  assert.match(text, new RegExp(`^[^\\n]*inet6 ${ADDRESSES[name]}/128 [^\\n]*\\n$`));
+}
+
+six(
+  'where addresses are leased a client of DHCPv6 has its own, whatever its kernel would form, and again after a move',
+  async () => {
+    await net.sdnd('groups.set', { groups: [] });
+    await net.sdnd('networks.set', { networks: [{ ...NETWORK, ipv6Addresses: 'leased' }] });
+    writeDhclientScript('app');
+    await run('app', 'ip link set eth0 down');
+    await hasRouterAlone('app');
+    assert.match(await dhclient('app'), /XMT: Request.*RCV: Reply/s);
+    await hasLeased('app');
+    assert.match(await ping('app', 'far'), / ttl=63 /);
+    assert.match(await ping('far', 'app'), / ttl=63 /);
+
+    const { namespace, mac } = hosts.host('app');
+    const port = portName('app');
+    const near = { namespace: net.namespaceOf('gamma'), device: port };
+    await createVethPair(near, { namespace, device: 'eth1', mac }, GUEST_MTU_BYTES);
+    await net.agent('gamma', 'port.attach', { owner: 'app', mac });
+    const migration = '00000000000000c7';
+    await net.sdnd('migration.prepare', { migration, to: hosts.binding('app', 'gamma', port, 3) });
+    await net.agent('beta', 'port.close', { owner: 'app' });
+    await run('app', `kill "$(cat ${join(folder, 'app.pid')})"; ip link set eth0 down; ip link set eth0 name old0`);
+    await run('app', 'ip link set eth1 down; ip link set eth1 name eth0');
+    await net.agent('gamma', 'port.open', { owner: 'app' });
+    await hasRouterAlone('app');
+    await net.sdnd('migration.complete', { migration });
+    assert.match(await dhclient('app'), /XMT: Confirm.*RCV: Reply/s);
+    await hasLeased('app');
+    assert.match(await ping('app', 'web'), / ttl=64 /);
+    assert.match(await ping('far', 'app'), / ttl=63 /);
+  },
+);
+
 six('a prefix that is taken away is left by the kernels: its addresses are used for nothing new', async () => {
   const subnets = NETWORK.subnets.map(({ ipv6: _, ...subnet }) => subnet);
   await net.sdnd('networks.set', { networks: [{ ...NETWORK, subnets }] });
   await net.eventually('the address is deprecated', async () => {
-    const text = await run('app', 'ip -6 -o address show dev eth0 scope global');
+    const text = await run('web', 'ip -6 -o address show dev eth1 scope global');
     return text.includes('deprecated');
   });
-  assert.match(await ping('app', 'far', '-c 1 -W 1'), / 0 received|unreachable/);
+  assert.match(await ping('web', 'far', '-c 1 -W 1'), / 0 received|unreachable/);
 });
 
 six.run();

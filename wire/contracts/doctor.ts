@@ -27,18 +27,24 @@ export const ClockFigures = Type.Object({
 export const RoundTripFigures = Type.Object({ minMs: Ms, medianMs: Ms, samples: Count });
 export type RoundTripFigures = Type.Static<typeof RoundTripFigures>;
 
+/** The longest IPv4 packet of those that were tried, from the measuring node to the peer, that no router cut up; or why that is not known. */
+export const PathFigures = Type.Union([Type.Object({ longestBytes: Bytes }), Type.Object({ missing: Type.String() })]);
+export type PathFigures = Type.Static<typeof PathFigures>;
+
 /** What one hypervisor agent finds of another node. */
 export const PeerFigures = Type.Object({
   ports: Type.Array(PortFigures),
   /** Null: its agent answers nothing. */
   roundTrip: Type.Union([RoundTripFigures, Type.Null()]),
   clock: Type.Union([ClockFigures, Type.Null()]),
+  /** Of the way that the tunnel's packets take, outside of WireGuard. */
+  path: PathFigures,
 });
 export type PeerFigures = Type.Static<typeof PeerFigures>;
 
 /** What one switch agent hears of another's probes while both look. */
 export const LinkLookFigures = Type.Object({
-  /** The switch has no tunnel of its own to that node, so there is nothing to hear. */
+  /** False: the two do not probe each other, so there is nothing to hear: no tunnel joins them, or none that is watched. */
   hasTunnel: Type.Boolean(),
   /** Probes of the peer that came. */
   heard: Count,

@@ -4,6 +4,12 @@ import { Type } from 'typebox';
 import { Ipv4, Ipv6, Mac, Name, PortName } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });
+/**
+ * How guests come by their IPv6 address, which is the same: formed by themselves (RFC 4862), or leased to them by DHCPv6 (RFC 8415)
+ * and formed by none, for guests whose software would form others.
+ */
+export const Ipv6Addresses = Type.Union([Type.Literal('self-made'), Type.Literal('leased')]);
+export type Ipv6Addresses = Type.Static<typeof Ipv6Addresses>;
 /** Of TCP or UDP. */
 const Port = Type.Integer({ minimum: 1, maximum: 0xffff });
 /** Each is an entry for every port of a switch. */
@@ -99,6 +105,8 @@ export const GuestNetworkPlan = Type.Object({
   name: Name,
   /** No two of them share an address. */
   subnets: Type.Array(GuestSubnet, { minItems: 1 }),
+  /** Absent: self-made. */
+  ipv6Addresses: Type.Optional(Ipv6Addresses),
   /** Absent: its guests reach each other alone. */
   egress: Type.Optional(Egress),
   /** Of one address at most one without a service, or several services that differ. */

@@ -89,8 +89,17 @@ export const hypervisorContract = contract('hypervisor', {
   'node.capabilities': method(['controller'], Empty, Capabilities),
   /** This node's wall clock, ms since 1970. */
   'clock.read': method(['node', 'controller'], Empty, Type.Object({ wallMs: Type.Number() })),
-  /** What this node finds of another one: ports, round trips, its clock. */
-  'peer.look': method(['controller'], Type.Object({ peer: Endpoint, isController: Type.Boolean() }), PeerFigures),
+  /**
+   * What this node finds of another one: ports, round trips, its clock, and how long a packet goes there in one piece: to
+   * `path`, whither the tunnel's packets are sent. Null: that cannot be said, as for a node behind a relay.
+   */
+  'peer.look': method(
+    ['controller'],
+    Type.Object({ peer: Endpoint, isController: Type.Boolean(), path: Type.Union([Ipv4, Type.Null()]) }),
+    PeerFigures,
+    // Ports and round trips have 4 s each, some of them one after the other, and then pings.
+    { timeoutMs: 30_000 },
+  ),
   /** How fast bytes come from another node: 8 MiB or 2 s of a transfer. */
   'peer.rate': method(['controller'], Type.Object({ peer: Endpoint }), RateFigures),
   'machine.list': method(['controller'], Empty, Type.Object({ machines: Type.Array(MachineState) })),

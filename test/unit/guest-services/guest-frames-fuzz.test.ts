@@ -11,6 +11,7 @@ import { answerFrame } from '../../../sdnd/guest-services/guest-services.ts';
 import { decodeArp, encodeArp } from '../../../sdnd/packets/arp.ts';
 import { checksum, pseudoHeader } from '../../../sdnd/packets/checksum.ts';
 import { DhcpType } from '../../../sdnd/packets/dhcp.ts';
+import { Dhcpv6Option, Dhcpv6Type } from '../../../sdnd/packets/dhcpv6.ts';
 import {
   BROADCAST_MAC,
   decodeEthernet,
@@ -25,18 +26,21 @@ import { decodeUdp } from '../../../sdnd/packets/udp.ts';
 import { fuzzInputs, fuzzSeed } from '../../fuzz-inputs.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { mendedFrame } from './mended-frame.ts';
-import { readDhcpReply } from './reading.ts';
+import { readDhcpReply, readDhcpv6Reply } from './reading.ts';
 import { RECORDED_FRAMES } from './recorded-frames.ts';
 import {
   asker,
   DB_MAC,
   datagram4,
   dhcpFrame,
+  dhcpv6Frame,
+  dhcpv6Message,
   icmpv6Frame,
   metadataFrame,
   NETWORK,
   PREFIX,
   ROUTER,
+  SERVER_DUID,
   SERVICE_MAC,
   SERVICES,
   solicitationFrame,
@@ -67,6 +71,16 @@ const MADE_FRAMES: readonly Uint8Array[] = [
   dhcpFrame({ type: DhcpType.inform, clientAddress: OWN }),
   dhcpFrame({ type: DhcpType.release, clientAddress: OWN }),
   dhcpFrame({ type: DhcpType.decline, requested: OWN }),
+  ...[
+    { type: Dhcpv6Type.solicit, ias: [[]] },
+    { type: Dhcpv6Type.solicit, ias: [[]], options: [[Dhcpv6Option.rapidCommit, new Uint8Array(0)]] as const },
+    { type: Dhcpv6Type.request, serverId: SERVER_DUID, ias: [[OWN_IPV6], [PREFIX | 9n]] },
+    { type: Dhcpv6Type.renew, serverId: SERVER_DUID, ias: [[OWN_IPV6, PREFIX | 9n]] },
+    { type: Dhcpv6Type.rebind, ias: [[OWN_IPV6]] },
+    { type: Dhcpv6Type.confirm, ias: [[OWN_IPV6]] },
+    { type: Dhcpv6Type.release, serverId: SERVER_DUID, ias: [[OWN_IPV6]] },
+    { type: Dhcpv6Type.informationRequest },
+  ].map((words) => dhcpv6Frame(dhcpv6Message(words))),
   arp(SERVICES),
   arp(OWN + 1),
   question('db.shop.internal', 'AAAA'),
@@ -123,10 +137,22 @@ function judge(frame: Uint8Array): string {
   if (etherType === EtherType.ipv4) return judgeIpv4(payload);
   assert.is(etherType, EtherType.ipv6);
   const packet = decodeIpv6(payload);
-  if (packet.nextHeader === 17) return `dns ${decodeUdp(packet, packet.payload).sourcePort}`;
+  if (packet.nextHeader === 17) return judgeUdpOverIpv6(packet);
   assert.is(packet.nextHeader, 58);
   assert.is(checksum(pseudoHeader(packet, 58, packet.payload.length), packet.payload), 0);
   return `icmpv6 ${packet.payload[0]}`;
+}
+
+function judgeUdpOverIpv6(packet: ReturnType<typeof decodeIpv6>): string {
+  const { sourcePort, payload } = decodeUdp(packet, packet.payload);
+  if (sourcePort === 53) return 'dns over ipv6';
+  const { type, ias } = readDhcpv6Reply(payload);
+  const good = ias.flatMap(({ addresses }) => addresses.filter(([, , validS]) => validS > 0));
+  assert.ok(
+    good.every(([address]) => address === OWN_IPV6) && good.length <= 1,
+    'no address but its own is given, once',
+  );
+  return `dhcpv6 ${type}`;
 }
 
 function judgeArp(payload: Uint8Array): string {
@@ -182,6 +208,8 @@ test('changed frames are answered to their guest alone, told or passed over', ()
     'dhcp 2',
     'dhcp 5',
     'dhcp 6',
+    'dhcpv6 2',
+    'dhcpv6 7',
     'dns 53',
     'icmpv6 1',
     'icmpv6 129',
@@ -194,7 +222,7 @@ test('changed frames are answered to their guest alone, told or passed over', ()
     'tcp 16',
   ];
   const told = ['leased', 'released', 'declined', 'name-beyond', 'refused not-own-address'];
-  const wrong = ['arp', 'ethernet', 'ipv4', 'ipv6', 'icmpv6', 'udp', 'tcp', 'dhcp'].map(
+  const wrong = ['arp', 'ethernet', 'ipv4', 'ipv6', 'icmpv6', 'udp', 'tcp', 'dhcp', 'dhcpv6'].map(
     (protocol) => `malformed ${protocol} `,
   );
   for (const kind of [...answered, ...told, ...wrong]) {

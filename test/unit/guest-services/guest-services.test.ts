@@ -143,9 +143,9 @@ test('the carry of a checksum is added until there is none (RFC 1071)', () => {
 test('the matches name only what is for the services', () => {
   const onlySix = { ...NETWORK, subnets: [] };
   const words = serviceMatches(NETWORK).map((match) => Object.keys(match).join(' '));
-  assert.is(words.length, 17);
-  assert.is(serviceMatches(onlySix).length, 13);
-  assert.is(serviceMatches({ ...NETWORK, prefixes: [] }).length, 11);
+  assert.is(words.length, 18);
+  assert.is(serviceMatches(onlySix).length, 14);
+  assert.is(serviceMatches({ ...NETWORK, prefixes: [] }).length, 12);
   assert.ok(words.every((one) => one.startsWith('ethType ')));
 });
 

@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert';
 import type { Answer } from '../../../sdnd/guest-services/answers.ts';
 import { DhcpOption } from '../../../sdnd/packets/dhcp.ts';
+import { Dhcpv6Option } from '../../../sdnd/packets/dhcpv6.ts';
 import { decodeEthernet, EtherType } from '../../../sdnd/packets/ethernet.ts';
 import { decodeIpv4 } from '../../../sdnd/packets/ipv4.ts';
 import { decodeIpv6 } from '../../../sdnd/packets/ipv6.ts';
@@ -23,6 +24,40 @@ export function readDatagram(frame: Uint8Array) {
       ? { source: packet.source, destination: packet.destination }
       : { source: packet.source, destination: packet.destination };
   return { fromMac, toMac, ...ends, ...decodeUdp(ends, packet.payload) };
+}
+
+/** A server's message of DHCPv6, and of its associations what is in them: codes and values in the order in which they came. */
+export function readDhcpv6Reply(message: Uint8Array) {
+  const head = new OctetReader('dhcpv6', message).u32();
+  const options = readDhcpv6Options(message.subarray(4));
+  const ias = options.flatMap(([code, value]) => {
+    if (code !== Dhcpv6Option.ia) return [];
+    const reader = new OctetReader('dhcpv6', value);
+    const [id, renewS, rebindS] = [reader.u32(), reader.u32(), reader.u32()];
+    const inside = readDhcpv6Options(reader.rest());
+    const addresses = inside.flatMap(([one, bytes]) => (one === Dhcpv6Option.iaAddress ? [readLease(bytes)] : []));
+    return [{ id, renewS, rebindS, addresses, status: statusIn(inside) }];
+  });
+  return { type: head >>> 24, transaction: head & 0xffffff, options: new Map(options), ias, status: statusIn(options) };
+}
+
+function readDhcpv6Options(bytes: Uint8Array): [number, Uint8Array][] {
+  const reader = new OctetReader('dhcpv6', bytes);
+  const options: [number, Uint8Array][] = [];
+  while (reader.left > 0) options.push([reader.u16(), reader.bytes(reader.u16())]);
+  return options;
+}
+
+function readLease(bytes: Uint8Array): [address: bigint, preferredS: number, validS: number] {
+  const reader = new OctetReader('dhcpv6', bytes);
+  const lease: [bigint, number, number] = [reader.ipv6(), reader.u32(), reader.u32()];
+  assert.is(reader.left, 0);
+  return lease;
+}
+
+function statusIn(options: readonly (readonly [number, Uint8Array])[]): number | undefined {
+  const [, value] = options.find(([code]) => code === Dhcpv6Option.status) ?? [];
+  return value && new OctetReader('dhcpv6', value).u16();
 }
 
 /** A server's message of DHCP: fixed fields, and options in the order in which they came. */

@@ -10,9 +10,16 @@ import {
 } from '../../../sdnd/guest-services/guest-network.ts';
 import { checksum, pseudoHeader } from '../../../sdnd/packets/checksum.ts';
 import { DhcpOption, type DhcpOptionEntry, DhcpType } from '../../../sdnd/packets/dhcp.ts';
+import {
+  DHCPV6_SERVERS,
+  Dhcpv6Option,
+  type Dhcpv6OptionEntry,
+  iaAddressOption,
+  iaOption,
+} from '../../../sdnd/packets/dhcpv6.ts';
 import { BROADCAST_MAC, EtherType, encodeEthernet, multicastMac } from '../../../sdnd/packets/ethernet.ts';
 import { BROADCAST_IPV4, encodeIpv4, IpProtocol } from '../../../sdnd/packets/ipv4.ts';
-import { encodeIpv6, solicitedNode } from '../../../sdnd/packets/ipv6.ts';
+import { encodeIpv6, linkLocalOf, solicitedNode } from '../../../sdnd/packets/ipv6.ts';
 import { OctetWriter } from '../../../sdnd/packets/octets.ts';
 import { encodeTcp, TcpFlag, type TcpSegment } from '../../../sdnd/packets/tcp.ts';
 import { encodeUdp } from '../../../sdnd/packets/udp.ts';
@@ -115,6 +122,61 @@ export function dhcpFrame(words: DhcpWords): Uint8Array {
   const source = words.clientAddress ?? 0;
   const isUnicast = words.type === DhcpType.release;
   return datagram4(source, isUnicast ? SERVICES : BROADCAST_IPV4, [68, 67], dhcpMessage(words));
+}
+
+/** What a DHCPv6 client says (RFC 8415). */
+export interface Dhcpv6Words {
+  readonly type: number;
+  /** Null: none. */
+  readonly clientId?: Uint8Array | null;
+  readonly serverId?: Uint8Array;
+  /** The addresses of each association. */
+  readonly ias?: readonly (readonly bigint[])[];
+  readonly options?: readonly Dhcpv6OptionEntry[];
+}
+
+export const TRANSACTION = 0xabcdef;
+/** A DUID of an enterprise (RFC 8415, 11.3). */
+export const CLIENT_DUID = Uint8Array.of(0, 2, 0, 0, 0xab, 0x11, 1, 2, 3, 4);
+/** Of the services' MAC address (RFC 8415, 11.4). */
+export const SERVER_DUID = Uint8Array.of(0, 3, 0, 1, 0x02, 0x53, 0x43, 0, 0, 1);
+
+export function dhcpv6Message({
+  type,
+  clientId = CLIENT_DUID,
+  serverId,
+  ias = [],
+  options = [],
+}: Dhcpv6Words): Uint8Array {
+  const all: Dhcpv6OptionEntry[] = [
+    ...(clientId === null ? [] : [[Dhcpv6Option.clientId, clientId] as const]),
+    ...(serverId === undefined ? [] : [[Dhcpv6Option.serverId, serverId] as const]),
+    ...ias.map((addresses, id) => {
+      return iaOption(
+        id,
+        { renewS: 0, rebindS: 0 },
+        addresses.map((address) => iaAddressOption(address, 0)),
+      );
+    }),
+    ...options,
+  ];
+  const writer = new OctetWriter(all.reduce((sum, [, value]) => sum + 4 + value.length, 4));
+  writer.u32(((type << 24) | TRANSACTION) >>> 0);
+  for (const [code, value] of all) writer.u16(code).u16(value.length).put(value);
+  return writer.bytes;
+}
+
+/** A frame of `web` to the servers of DHCPv6 on its link. */
+export function dhcpv6Frame(
+  message: Uint8Array,
+  source = linkLocalOf(WEB_MAC),
+  destination = DHCPV6_SERVERS,
+): Uint8Array {
+  const ends = { source, destination };
+  const udp = encodeUdp(ends, { sourcePort: 546, destinationPort: 547, payload: message });
+  const packet = encodeIpv6({ ...ends, hopLimit: 1, nextHeader: IpProtocol.udp, payload: udp });
+  const to = multicastMac(destination);
+  return encodeEthernet({ destination: to, source: WEB_MAC, etherType: EtherType.ipv6, payload: packet });
 }
 
 /** A frame of `web` with a message of ICMPv6 in it, its checksum made right. */

@@ -29,10 +29,20 @@ function serve(clock: Clock): Promise<RpcServer> {
   });
 }
 
+const ping = () => Promise.resolve();
+const LOOK = { peer: PEER, isController: false, path: PEER.address };
+
 function lookOf(port: number, blockd: number) {
   const client = rpcClient(hypervisorContract, { ...PEER, port }, alpha);
   const neighbours = { agent: () => client, agentTarget: () => ({ ...PEER, port }) };
-  const parts = { identity: alpha, clock: realClock, ports: { hypervisor: port, blockd }, neighbours, log: quiet };
+  const parts = {
+    identity: alpha,
+    clock: realClock,
+    ports: { hypervisor: port, blockd },
+    neighbours,
+    ping,
+    log: quiet,
+  };
   return { client, pair: new PairLook(parts) };
 }
 
@@ -56,7 +66,8 @@ test('ports that are open, closed, and of somebody else; a clock that is ahead; 
   const server = await serve({ ...realClock, wallMs: () => realClock.wallMs() + AHEAD_MS });
   const others = await otherPorts();
   const { client, pair } = lookOf(server.port, others.free);
-  const { ports, clock, roundTrip } = await pair.look(PEER, false);
+  const { ports, clock, roundTrip, path } = await pair.look(LOOK);
+  assert.equal(path, { longestBytes: 1_500 });
   assert.equal(
     ports.map(({ daemon, outcome }) => `${daemon} ${outcome}`),
     ['hypervisor open', 'blockd refused'],
@@ -66,7 +77,8 @@ test('ports that are open, closed, and of somebody else; a clock that is ahead; 
   assert.is(roundTrip?.samples, 9);
   assert.ok((roundTrip?.minMs ?? Number.NaN) <= (roundTrip?.medianMs ?? Number.NaN));
   const stranger = lookOf(others.babbling, others.babbling);
-  const strange = await stranger.pair.look(PEER, false);
+  const strange = await stranger.pair.look({ ...LOOK, path: null });
+  assert.ok('missing' in strange.path);
   assert.equal(
     strange.ports.map(({ outcome }) => outcome),
     ['strange', 'strange'],

@@ -12,6 +12,7 @@ const PEER: PeerFigures = {
   ports: OPEN,
   roundTrip: { minMs: 75, medianMs: 76, samples: 9 },
   clock: { offsetMs: 3, errorMs: 37.5 },
+  path: { longestBytes: 1_500 },
 };
 const LINK = { hasTunnel: true, heard: 20, longestBytes: 1_344, wantedBytes: 1_344 };
 const RATE = { bytes: 8 << 20, ms: 700, bytesPerSecond: 12e6 };
@@ -44,7 +45,8 @@ test('nothing is wrong, and each line has its figure', () => {
   assert.equal(those(all, 'ok').length, 10);
   assert.ok(all.every(({ figure, remedy: said }) => figure !== '' && said === ''));
   assert.is(all[0]?.figure, 'open: hypervisor 7443, blockd 7442');
-  assert.match(all.find(({ subject }) => subject === 'MTU')?.figure ?? '', /1330 bytes come/);
+  const mtu = all.find(({ subject }) => subject === 'MTU')?.figure ?? '';
+  assert.is(mtu, "guests' packets of 1330 bytes come through; the path takes 1500 bytes in one piece");
 });
 
 test('a port: silent beside others, silent with all, not listening, not trusted', () => {
@@ -81,6 +83,38 @@ test('an MTU that is too small, with what the path needs', () => {
   assert.match(all.find(({ verdict }) => verdict === 'wrong')?.figure ?? '', /of 1200 bytes .* 1330 are needed/);
   assert.match(remedy(all, 'MTU'), /from beta to alpha to 1380 bytes/);
   assert.match(remedy(findings(small, {}, true), 'MTU'), /to 1460 bytes/);
+});
+
+test('a path that takes long packets in fragments alone is told, by the end that sends', () => {
+  const path = (longestBytes: number) => ({ peer: { ...PEER, path: { longestBytes } } });
+  assert.equal(those(findings(path(1_380)), 'wrong'), []);
+  const all = findings(path(1_340));
+  assert.equal(those(all, 'wrong'), ['MTU alpha>beta']);
+  const figure = all.find(({ verdict }) => verdict === 'wrong')?.figure ?? '';
+  assert.match(
+    figure,
+    /1330 bytes come through in fragments: 1380 are needed, and the path takes 1340 bytes in one piece/,
+  );
+  assert.match(remedy(all, 'MTU'), /from alpha to beta to 1380 bytes/);
+  assert.equal(those(findings({}, path(1_440), true), 'wrong'), ['MTU beta>alpha']);
+  assert.equal(those(findings({}, path(1_460), true), 'wrong'), []);
+});
+
+test('where nothing answers pings it is said that fragments are not known of, and nothing is wrong', () => {
+  const all = findings({ peer: { ...PEER, path: { missing: '10.77.0.2 answers no pings' } } });
+  assert.equal(those(all, 'wrong'), []);
+  const figure = all.find(({ subject }) => subject === 'MTU')?.figure ?? '';
+  assert.match(figure, /1330 bytes come through; not known whether in one piece: 10\.77\.0\.2 answers no pings/);
+});
+
+test('two that do not probe each other have no tunnel to judge, and that is said', () => {
+  const none = { link: { ...LINK, hasTunnel: false, heard: 0, longestBytes: 0 } };
+  const all = findings(none, none);
+  assert.equal(those(all, 'wrong'), []);
+  assert.equal(those(all, 'unknown'), ['tunnel alpha>beta', 'tunnel beta>alpha', 'MTU alpha>beta', 'MTU beta>alpha']);
+  const [tunnel, mtu] = ['tunnel', 'MTU'].map((wanted) => all.find(({ subject }) => subject === wanted)?.figure ?? '');
+  assert.match(tunnel ?? '', /^these two do not probe each other: no tunnel joins them /);
+  assert.is(mtu, 'no tunnel is probed; the path takes 1500 bytes in one piece');
 });
 
 test('clocks: by the surer end, in the order of the names, and only beyond what is not sure', () => {
