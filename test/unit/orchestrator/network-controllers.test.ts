@@ -263,6 +263,37 @@ test('a call that comes during a hand-over is made at the new one', async () => 
   assert.equal(orders(), ['beta controller.take', 'told', 'beta binding.remove', 'beta binding.remove']);
 });
 
+test('a call at one that is gone is made at whoever takes over, once that one was told all', async () => {
+  const { controllers, seat, clock, orders } = stand();
+  await controllers.look();
+  orders();
+  seat('alpha').isAway = true;
+  const called = controllers.call('binding.remove', { owner: 'web' });
+  await settle();
+  clock.turn(SILENT_MS);
+  await settle();
+  await controllers.look();
+  await controllers.look();
+  assert.equal(orders().slice(-3), ['beta controller.take', 'told', 'beta binding.remove']);
+  clock.turn(500);
+  await called;
+  assert.equal(orders(), ['beta binding.remove']);
+});
+
+test('a call at one that is gone fails as it does where nobody takes over, and at once where that cannot be', async () => {
+  const { controllers, seat, clock } = stand();
+  await controllers.look();
+  for (const name of ['alpha', 'beta']) seat(name).isAway = true;
+  const failed = failure(controllers.call('binding.remove', { owner: 'web' }));
+  for (let half = 0; half < 40; half++) {
+    await settle();
+    clock.turn(500);
+  }
+  assert.is((await failed).code, 'UNREACHABLE');
+  controllers.close();
+  assert.is((await failure(controllers.call('binding.remove', { owner: 'web' }))).code, 'UNREACHABLE');
+});
+
 test('it waits while switches send on what comes late, and not for ever', async () => {
   const { controllers, seat, clock, orders } = stand();
   await controllers.look();
