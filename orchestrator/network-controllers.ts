@@ -37,6 +37,8 @@ export interface NetworkControllersOptions {
   readonly controllers: ReadonlyMap<string, Calls<Sdnd> & { close(): void }>;
   /** Tells one all that there is to know: members, networks, bindings, migrations, and that this was all. */
   readonly tell: (sdnd: Calls<Sdnd>) => Promise<void>;
+  /** Another one than before was chosen. */
+  readonly chosen: (node: string, before: string) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -215,6 +217,7 @@ export class NetworkControllers implements Calls<Sdnd> {
     await this.#options.record.put({ node, term });
     this.#highestTerm = term;
     this.#options.log.warn({ node, term, before }, "the overlay's controller is chosen");
+    if (before !== undefined && before !== node) this.#options.chosen(node, before);
     await this.#noted(node, () => this.#client(node).call('controller.take', { term, links: this.#links }));
     this.#unable.delete(node);
     await this.#tell(node, term);

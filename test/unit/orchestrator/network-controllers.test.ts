@@ -54,6 +54,7 @@ function stand(names: readonly string[] = ['alpha', 'beta'], before?: NetworkCon
   const clock = new TurnedClock(WALL_MS);
   const kept: NetworkControllerRecord[] = before === undefined ? [] : [before];
   const tellers = { fails: false };
+  const changes: string[] = [];
   const controllers = new NetworkControllers({
     record: { get: () => kept.at(-1), put: async (record) => void kept.push(record) },
     controllers: seats,
@@ -62,13 +63,14 @@ function stand(names: readonly string[] = ['alpha', 'beta'], before?: NetworkCon
       if (tellers.fails) throw new OperationError('CONNECTION_LOST', 'lost in the middle');
       await sdnd.call('binding.remove', { owner: 'nobody' });
     },
+    chosen: (node, before) => void changes.push(`${before} ${node}`),
     clock,
     log: quiet,
   });
   const seat = (name: string): FakeSeat => seats.get(name) ?? new FakeSeat(name, heard);
   /** What was ordered since the last time, without the questions. */
   const orders = (): string[] => heard.splice(0).filter((one) => !one.endsWith('controller.show'));
-  return { controllers, seat, clock, kept, orders, tellers };
+  return { controllers, seat, clock, kept, orders, tellers, changes };
 }
 
 test('the first one is chosen, durably before it is told, and told all once', async () => {
@@ -85,8 +87,9 @@ test('the first one is chosen, durably before it is told, and told all once', as
 });
 
 test('silence shorter than 5 s changes nothing; after it another one takes over with the links as they were', async () => {
-  const { controllers, seat, clock, kept, orders } = stand();
+  const { controllers, seat, clock, kept, orders, changes } = stand();
   await controllers.look();
+  assert.equal(changes, []);
   seat('alpha').view = { ...seat('alpha').view, links: [LINK] };
   await controllers.look();
   orders();
@@ -98,6 +101,7 @@ test('silence shorter than 5 s changes nothing; after it another one takes over 
   await controllers.look();
   assert.equal(orders(), ['beta controller.take', 'told', 'beta binding.remove']);
   assert.is(kept.at(-1)?.node, 'beta');
+  assert.equal(changes, ['alpha beta']);
   assert.ok((kept.at(-1)?.term ?? 0) > FIRST_TERM);
   assert.equal(seat('beta').view.links, [LINK]);
   // It lives, and had not heard.
