@@ -21,6 +21,7 @@ import { gatherMetrics } from './metrics.ts';
 import type { Migrations } from './migrations.ts';
 import type { Network } from './network.ts';
 import type { NetworkControllers } from './network-controllers.ts';
+import type { NetworkEvents } from './network-events.ts';
 import type { NetworkStubs } from './network-stubs.ts';
 import type { Pins } from './pins.ts';
 import type { Propagation } from './propagation.ts';
@@ -61,6 +62,7 @@ export interface Rooms {
   readonly ipv6: Ipv6Orders;
   readonly groups: SecurityGroups;
   readonly controllers: NetworkControllers;
+  readonly networkEvents: Pick<NetworkEvents, 'list'>;
   readonly topology: Topology;
   readonly doctor: Doctor;
   readonly reports: MachineReports;
@@ -69,10 +71,11 @@ export interface Rooms {
 }
 
 /** Everything the status page shows. */
-export async function statusOf({ state, members, images, vms, stubs }: Rooms): Promise<Status> {
+export async function statusOf({ state, members, images, vms, stubs, networkEvents }: Rooms): Promise<Status> {
   const heads = await images.heads();
   const migrations = state.all('migrations').sort((a, b) => b.startedAtMs - a.startedAtMs);
-  return { nodes: members.states(), vms: vms.list(), images: heads, migrations, events: stubs.list() };
+  const happened = { events: stubs.list(), network: networkEvents.list() };
+  return { nodes: members.states(), vms: vms.list(), images: heads, migrations, ...happened };
 }
 
 /**

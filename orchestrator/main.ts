@@ -33,6 +33,7 @@ import { Members, PATIENT } from './members.ts';
 import { Migrations } from './migrations.ts';
 import { Network } from './network.ts';
 import { NetworkControllers } from './network-controllers.ts';
+import { NetworkEvents } from './network-events.ts';
 import { NetworkStubs } from './network-stubs.ts';
 import { Patience } from './patience.ts';
 import { Pins } from './pins.ts';
@@ -84,8 +85,10 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const base = { state, log, clock: realClock };
   const seats = [{ node: identity.node, address: config.address }, ...(config.networkStandbys ?? [])];
   const clientAt = (seat: Endpoint) => rpcClient(sdndContract, { ...seat, port: SDND_PORT }, identity, PATIENT);
+  const networkEvents = new NetworkEvents(base);
   const controllers = new NetworkControllers({
     ...{ clock: realClock, log },
+    chosen: (node, before) => networkEvents.chosen(node, before),
     record: {
       get: () => state.get('networkController', ACTIVE),
       put: (record) => state.put('networkController', ACTIVE, record),
@@ -134,7 +137,11 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const stubMoves = new StubMoves({ ...shared, events: stubs, migrate });
   const drawGlobalId = (): bigint => BigInt(`0x${randomBytes(GLOBAL_ID_BYTES).toString('hex')}`);
   const ipv6 = new Ipv6Orders({ ...shared, network, plan, drawGlobalId });
-  const topology = new Topology({ ...shared, nodes: () => members.states() });
+  const topology = new Topology({
+    ...shared,
+    nodes: () => members.states(),
+    seen: (links) => networkEvents.links(links),
+  });
   reports.lookRound();
   const join_ = await startJoinServer({
     authorityDirectory: config.authority,
@@ -166,6 +173,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     ipv6,
     groups,
     controllers,
+    networkEvents,
     topology,
     doctor: new Doctor(shared),
     reports,

@@ -10,6 +10,7 @@ import type { ControllerState } from '../wire/contracts/network-controllers.ts';
 import type { ControllerView, MeshLink, sdndContract } from '../wire/contracts/sdnd.ts';
 import type { Calls } from './cluster.ts';
 import type { NetworkControllerRecord } from './state.ts';
+import { withSuccessor } from './successor-wait.ts';
 
 type Sdnd = typeof sdndContract;
 
@@ -20,6 +21,8 @@ const SHOW_TIMEOUT_MS = 2_000;
 const UNANSWERED_MIN = 2;
 /** A relief takes some round trips to the controllers; calls that have waited longer are better told so. */
 const RELIEF_WAIT_MS = 10_000;
+/** A call outlasts the silence after which another one takes over, and the relief after it. */
+const SUCCESSOR_WAIT_MS = SILENT_MS + RELIEF_WAIT_MS;
 /** Twice what switches send on what comes late: one migration may follow another. */
 const STILL_MOVING_MS = 10_000;
 const STILL_MOVING_LOOK_MS = 500;
@@ -34,6 +37,8 @@ export interface NetworkControllersOptions {
   readonly controllers: ReadonlyMap<string, Calls<Sdnd> & { close(): void }>;
   /** Tells one all that there is to know: members, networks, bindings, migrations, and that this was all. */
   readonly tell: (sdnd: Calls<Sdnd>) => Promise<void>;
+  /** Another one than before was chosen. */
+  readonly chosen: (node: string, before: string) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -53,6 +58,7 @@ export class NetworkControllers implements Calls<Sdnd> {
   #links: MeshLink[] = [];
   #relief: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: NetworkControllersOptions) {
     this.#options = options;
@@ -60,18 +66,28 @@ export class NetworkControllers implements Calls<Sdnd> {
     for (const node of options.controllers.keys()) this.#heardAtMs.set(node, now);
   }
 
-  /** @throws OperationError NOT_ACTIVE while none is active, and what the call throws */
-  async call<N extends MethodName<Sdnd>>(
+  /**
+   * Where there are several, it waits for whoever takes over from one that is gone.
+   * @throws OperationError NOT_ACTIVE while none is chosen, and what the call throws
+   */
+  call<N extends MethodName<Sdnd>>(
     name: N,
     params: Params<Sdnd, N>,
     options?: CallOptions<Progress<Sdnd, N>>,
   ): Promise<Result<Sdnd, N>> {
-    if (this.#relief !== undefined) await this.#relieved(this.#relief);
-    const node = this.#chosen;
-    return this.#noted(node, () => this.#client(node).call(name, params, options));
+    const once = async (): Promise<Result<Sdnd, N>> => {
+      if (this.#relief !== undefined) await this.#relieved(this.#relief);
+      const node = this.#chosen;
+      return this.#noted(node, () => this.#client(node).call(name, params, options));
+    };
+    if (this.#isSingle) return once();
+    const { clock, log } = this.#options;
+    const isOver = (): boolean => this.#isClosed || this.#record === undefined;
+    return withSuccessor({ waitMs: SUCCESSOR_WAIT_MS, isOver, clock, log }, once);
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const client of this.#options.controllers.values()) client.close();
   }
 
@@ -201,6 +217,7 @@ export class NetworkControllers implements Calls<Sdnd> {
     await this.#options.record.put({ node, term });
     this.#highestTerm = term;
     this.#options.log.warn({ node, term, before }, "the overlay's controller is chosen");
+    if (before !== undefined && before !== node) this.#options.chosen(node, before);
     await this.#noted(node, () => this.#client(node).call('controller.take', { term, links: this.#links }));
     this.#unable.delete(node);
     await this.#tell(node, term);

@@ -10,6 +10,8 @@ import type { Cluster } from './cluster.ts';
 export interface TopologyOptions {
   readonly cluster: Pick<Cluster, 'controller'>;
   readonly nodes: () => readonly Pick<NodeState, 'node' | 'cloud' | 'up'>[];
+  /** Is told all links whenever they were asked for. */
+  readonly seen: (links: NetworkTopology['links']) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -27,6 +29,7 @@ export class Topology {
   async look(): Promise<void> {
     this.#known = await this.#options.cluster.controller.sdnd.call('links.show', {});
     this.#takenAtMs = this.#options.clock.wallMs();
+    this.#options.seen(this.#known.links);
   }
 
   /** As it is now, or as it was when the overlay's controller last answered. */

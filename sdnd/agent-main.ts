@@ -17,6 +17,7 @@ import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import { Foot, switchAgentContract } from '../wire/contracts/sdnd.ts';
 import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
 import { ORCHESTRATOR_PORT, SWITCH_AGENT_PORT } from '../wire/ports.ts';
+import { recordsOfSwitch } from './carrying-switch.ts';
 import { GateKeeper } from './gate-keeper.ts';
 import { GuestBook } from './guest-book.ts';
 import { GuestPorts, PortRecord } from './guest-ports.ts';
@@ -64,7 +65,12 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   await realDisk.makeDirectory(config.state);
   lockState(config.state, 'switch-agent');
   const { journal, records } = await Journal.open(realDisk, join(config.state, 'ports.journal'), PortRecord);
-  const ports = new GuestPorts(records);
+  const socket = join(config.openVswitch, `${INTEGRATION_BRIDGE}.mgmt`);
+  const database = `unix:${join(config.openVswitch, 'db.sock')}` as const;
+  const found = records.length > 0 ? [] : await recordsOfSwitch({ database, socket, clock: realClock, log });
+  // Kept before any other record is: without it the next start would take the others' ports for nobody's.
+  await journal.append(...found);
+  const ports = new GuestPorts([...records, ...found]);
   // A node whose disk is full needs its gates all the same.
   await keepShort(journal, { bytesMax: 0, records: () => ports.records(), log });
   const { standbys = [] } = config;
@@ -79,7 +85,6 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
       },
     }),
   };
-  const socket = join(config.openVswitch, `${INTEGRATION_BRIDGE}.mgmt`);
   const { controller: address, controllerNode } = config;
   const orchestrator =
     address === undefined || controllerNode === undefined
@@ -125,7 +130,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   const known = ports.hostPorts();
   const logEvent = logEvents(log);
   const keeper = new ConfigKeeper({
-    address: `unix:${join(config.openVswitch, 'db.sock')}`,
+    address: database,
     wanted: wantedSwitch(node, known),
     clock: realClock,
     tell: (event) => {

@@ -110,8 +110,11 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       'members.set': async ({ members }) => this.#carryOut(() => membersRecord(members, this.#overlay.members)),
       'networks.set': async ({ networks }) => this.#carryOut(() => networksRecord(networks, this.#overlay.networks)),
       'groups.set': async ({ groups }) => this.#carryOut(() => groupsRecord(groups, this.#overlay.groups)),
-      'links.join': ({ links }, { peer, progress, signal }) =>
-        this.#topology.join(peer.node, links, (peers) => progress({ peers }), signal),
+      'links.join': ({ links }, { peer, progress, signal }) => {
+        // An agent that begins anew may have lost what it was told.
+        this.#tellAnew(peer.node);
+        return this.#topology.join(peer.node, links, (peers) => progress({ peers }), signal);
+      },
       'links.report': ({ links }, { peer }) => this.#topology.report(peer.node, links),
       'links.show': () => this.#topology.view,
       'binding.set': ({ binding }) => this.#bind(binding),
@@ -148,8 +151,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       .connect(channel, ports)
       .then(() => this.#topology.switchReady(node));
     // Who was away may have lost what its agent was told.
-    this.#agents.forget(node);
-    this.#tellAgents(new Set([node]));
+    this.#tellAnew(node);
   }
 
   port(node: string, channel: OpenFlowChannel, reason: 'add' | 'delete' | 'modify', port: Port): void {
@@ -263,6 +265,11 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     this.#departures.look();
     await this.#journal.writeAnewIfGrown();
     return touched;
+  }
+
+  #tellAnew(node: string): void {
+    this.#agents.forget(node);
+    this.#tellAgents(new Set([node]));
   }
 
   // A controller that has not heard everything would have agents forget guests that it does not know of yet.

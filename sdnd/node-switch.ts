@@ -13,7 +13,10 @@ export const INTEGRATION_BRIDGE = 'br-int';
 /** The first tunnel port's OpenFlow number, the same on every node and after every restart; the others' follow. */
 export const TUNNEL_OFPORT = 1;
 /** The mark of what this node's agent made. */
-const OWNER = 'switch-agent';
+export const OWNER = 'switch-agent';
+/** Keys of a guest's interface: by them an agent without records knows whose port it is. */
+export const PORT_OWNER_KEY = 'supercloud-owner';
+export const ATTACHED_MAC_KEY = 'attached-mac';
 /** How soon a switch tries again after its controller was gone; Open vSwitch's own maximum of 8 s is a long outage. */
 const CONTROLLER_BACKOFF_MS = 1_000;
 
@@ -82,5 +85,5 @@ function tlsFiles(identity: string) {
 }
 
 function guestPort({ name, portNo, owner, mac }: HostPort): WantedPort {
-  return { name, type: '', ofport: portNo, externalIds: { 'supercloud-owner': owner, 'attached-mac': mac } };
+  return { name, type: '', ofport: portNo, externalIds: { [PORT_OWNER_KEY]: owner, [ATTACHED_MAC_KEY]: mac } };
 }

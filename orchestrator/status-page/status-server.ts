@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Status } from '../../wire/contracts/cluster-state.ts';
 
-const SCRIPTS = ['page', 'status', 'cards', 'migrations', 'images', 'element', 'units'];
+const SCRIPTS = ['page', 'status', 'cards', 'migrations', 'images', 'events', 'element', 'units'];
 const FILES: Readonly<Record<string, { readonly file: string; readonly type: string }>> = {
   '/': { file: 'page.html', type: 'text/html; charset=utf-8' },
   '/page.css': { file: 'page.css', type: 'text/css; charset=utf-8' },

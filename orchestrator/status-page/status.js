@@ -1,6 +1,7 @@
 // Draws a whole status: clouds, migrations, images, and a word for those who hear the page or see only its title.
 import { cloudCard } from './cards.js';
 import { element, place, show } from './element.js';
+import { eventItems } from './events.js';
 import { imageRow } from './images.js';
 import { endedRows, inWords, isEnded, underWayCard } from './migrations.js';
 import { counted } from './units.js';
@@ -35,6 +36,11 @@ function drawImages(images) {
   place('no-images').hidden = images.length > 0;
 }
 
+function drawEvents(events) {
+  show(place('events'), eventItems(events));
+  place('no-events').hidden = events.length > 0;
+}
+
 /** Tells of steps that began since the last look: the figures between would be too much to listen to. */
 function tellNews(migrations) {
   const news = migrations.filter(({ migration, step }) => stepsSeen?.get(migration) !== step);
@@ -42,9 +48,10 @@ function tellNews(migrations) {
   stepsSeen = new Map(migrations.map(({ migration, step }) => [migration, step]));
 }
 
-export function drawStatus({ nodes, vms, images, migrations }) {
+export function drawStatus({ nodes, vms, images, migrations, events, network }) {
   drawClouds(nodes, vms);
   drawMigrations(migrations);
   drawImages(images);
+  drawEvents([...events, ...network]);
   tellNews(migrations);
 }

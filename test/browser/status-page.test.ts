@@ -44,6 +44,16 @@ const PEEK = (page: string): string => `new Promise((resolve) => {
   socket.onerror = () => resolve('refused');
 })`;
 
+/** What happened, as the page lists it. */
+const HAPPENED = `import('/events.js').then(({ eventItems }) => {
+  const items = eventItems([
+    { kind: 'controller', node: 'beta', before: 'alpha', atMs: 1 },
+    { kind: 'link', a: 'alpha', b: 'beta', verdict: 'down', atMs: 3, endedMs: null },
+    { kind: 'link', a: 'beta', b: 'gamma', verdict: 'down', atMs: 2, endedMs: 4 },
+  ]);
+  return items.map((item) => item.className + ':' + item.textContent.slice(item.firstChild.textContent.length));
+})`;
+
 /** A migration in a step of tomorrow and a node with a hypervisor of tomorrow, as the page draws and tells them. */
 const OF_TOMORROW = `Promise.all([import('/migrations.js'), import('/cards.js')]).then(([migrations, cards]) => {
   const figures = { memoryBytes: 0, remainingBytes: 0, rateBytesPerSecond: 0, totalMs: 10 };
@@ -165,6 +175,13 @@ test('tables are tables on any screen, and text is readable by day and by night'
 test('a step and a hypervisor that the page does not know are shown by their names', async () => {
   const shown = await watched.page.evaluate<string[]>(OF_TOMORROW);
   assert.equal(shown, ['rest', 'step rest', 'web, beta to gamma: step rest', 'jailhouse 1.0; 2 CPUs, 512 MB']);
+});
+
+test('what happened is listed, the newest first, and what lasts is marked', async () => {
+  const [link, over, controller] = await watched.page.evaluate<string[]>(HAPPENED);
+  assert.is(link, 'event lasts: nothing gets through between alpha and beta');
+  assert.match(over ?? '', /^event: nothing gets through between beta and gamma; over at \S/);
+  assert.is(controller, "event: the overlay's controller is beta, instead of alpha");
 });
 
 test('a controller that is killed: the page says that it is cut off, and comes back by itself', async () => {

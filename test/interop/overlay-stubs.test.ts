@@ -18,6 +18,8 @@ import type { StubControl } from './stub-control-program.ts';
 import { ADDRESS, type NodeName, ThreeSwitches } from './three-switches.ts';
 
 const WITHIN_MS = 60_000;
+/** Of the router, to whom guests send what is for a stub. */
+const SERVICE_MAC = '02:53:43:00:00:01';
 const RESOURCE = '203.0.113.9';
 const NEXT_HOP = '02:99:00:00:00:01';
 const STUB: StubOrder = {
@@ -48,6 +50,11 @@ const SERVER = `require('node:net').createServer((socket) => {
 const CLIENT = `const socket = require('node:net').connect(${service?.port}, '${address}');
 socket.on('connect', () => console.log('from ' + socket.remoteAddress)).on('error', (error) => console.log(error.code))
   .on('data', (bytes) => process.stdout.write(bytes)).write('order\\n');`;
+
+/** Says what comes of a connection within a second. */
+const CALL = `const say = (word) => { console.log(word); process.exit(); };
+  require("node:net").connect(${service?.port}, "${address}").on("connect", () => say("answered")).on("error", ({ code }) => say(code));
+  setTimeout(say, 1000, "silence");`;
 
 const net = new ThreeSwitches({ outside: { gamma: 'outside0' } });
 const hosts = new OverlayHosts(net);
@@ -95,9 +102,9 @@ async function events(): Promise<StubEvent[]> {
   return JSON.parse(await control.next('the events')) as StubEvent[];
 }
 
-/** IP and ARP frames that have come to a guest of the other tenant. */
-async function heardBy(guest: string): Promise<number> {
-  const counters = await run(guest, 'nft list chain netdev spied all');
+/** IP and ARP frames that have come to a host. */
+async function heardBy(host: string): Promise<number> {
+  const counters = await run(host, 'nft list chain netdev spied heard');
   return [...counters.matchAll(/packets (\d+)/g)].reduce((sum, [, packets]) => sum + Number(packets), 0);
 }
 
@@ -111,11 +118,15 @@ stubs.before(async () => {
     await net.sdnd('binding.set', { binding: { ...hosts.binding(owner, node, portName(owner), 1), tenant } });
     await net.agent(node, 'port.open', { owner });
   }
-  for (const spy of ['spy', 'mole'])
+  for (const listener of ['spy', 'mole', 'resource'])
     await run(
-      spy,
-      `nft 'table netdev spied { chain all { type filter hook ingress device "eth0" priority 0;
-      ether type { ip, arp } counter; } }'`,
+      listener,
+      `nft 'table netdev spied {
+        chain heard {
+          type filter hook ingress device "eth0" priority 0
+          ether type { ip, arp } counter
+        }
+      }'`,
     );
   const { term } = await net.sdnd('binding.list', {});
   await net.sdnd('state.told', { term });
@@ -137,15 +148,14 @@ stubs.after(async () => {
 });
 
 stubs('the first packet is an event, and the guest is to be moved; no other guest is heard, or hears', async () => {
-  for (const spy of ['spy', 'mole'])
-    assert.match(
-      await run(
-        spy,
-        `ip neigh replace ${address} lladdr 02:53:43:00:00:01 dev eth0
-      ping -n -c 1 -W 1 ${address} & curl -s -m 1 http://${address}:${service?.port}; wait`,
-      ),
-      / 0 received/,
-    );
+  for (const spy of ['spy', 'mole']) {
+    const calls = `ip neigh replace ${address} lladdr ${SERVICE_MAC} dev eth0
+      ping -n -c 1 -W 1 ${address} & ${process.execPath} -e '${CALL}'; wait`;
+    const said = await run(spy, calls);
+    assert.match(said, / 0 received/);
+    assert.match(said, /^silence$/m);
+  }
+  assert.is(await heardBy('resource'), 0);
   assert.equal(await events(), []);
   client = new Program(hosts.host('web').namespace, ['-e', CLIENT]);
   assert.is(await control.next('the guest asks'), 'move web to gamma');
@@ -168,6 +178,9 @@ stubs(
     assert.is(await client.next('the resource answers'), 'order');
     assert.is((await events()).length, 1);
     assert.equal([await heardBy('spy'), await heardBy('mole')], [0, 0]);
+    // What does come to them is counted.
+    assert.ok((await hosts.answered('spy', 'mole')) > 0);
+    for (const one of ['spy', 'mole', 'resource']) assert.ok((await heardBy(one)) > 0, one);
   },
 );
 

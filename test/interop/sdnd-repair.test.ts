@@ -95,6 +95,23 @@ repair('what was removed while the agent was away comes back with the agent', as
   });
 });
 
+repair(
+  'an agent whose state is gone takes the ports as it finds them: no ping is lost, the services are back',
+  async () => {
+    const running = hosts.unanswered('db', 'web', PINGS);
+    await net.killAgent('alpha');
+    net.emptyAgentState('alpha');
+    await net.startAgent('alpha');
+    assert.equal(await running, [], 'pings over the loss of the state');
+    await net.eventually('the flows of all guests', async () => (await flows('alpha')) === well.flows);
+    assert.is(await ports(), well.ports);
+    await net.agent('alpha', 'port.close', { owner: 'web' });
+    assert.is(await hosts.pings('db', 'web', 1), 0);
+    await net.agent('alpha', 'port.open', { owner: 'web' });
+    await net.eventually('pings are answered', async () => (await hosts.pings('db', 'web', 3)) === 3);
+  },
+);
+
 repair('after a killed database server is back frames pass again, and repairs go on', async () => {
   const openVswitch = net.switch('alpha');
   // Without its database ovs-vswitchd forwards nothing in user space (docs/LAB.md).

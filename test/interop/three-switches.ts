@@ -174,6 +174,11 @@ export class ThreeSwitches {
     await this.agents.get(node)?.stop();
   }
 
+  /** As a fault, of an agent that does not run: all that it has on its disk is gone. */
+  emptyAgentState(node: NodeName): void {
+    rmSync(`${this.#directory}/${node}/agent`, { recursive: true });
+  }
+
   /** A host whose wire is the device `port` at the node; that port is not yet one of the switch. */
   async addHost(role: string, node: NodeName, port: string, mac: string, ip: string): Promise<Host> {
     const namespace = await this.#namespace(role);

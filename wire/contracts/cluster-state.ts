@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { Bytes, Ipv4, LayerId, MigrationId, Name, Sequence } from '../names.ts';
 import { StoreImage, StoreLayer } from './blockd.ts';
 import { Head } from './catalogue.ts';
-import { StubEvent } from './events.ts';
+import { NetworkEvent, StubEvent } from './events.ts';
 import { NodeOutside } from './guest-network.ts';
 import { HeatMap } from './heat.ts';
 import { Capabilities, MachineSpec } from './hypervisor.ts';
@@ -158,6 +158,8 @@ export const Status = Type.Object({
   images: Type.Array(Head),
   migrations: Type.Array(MigrationState),
   events: Type.Array(StubEvent),
+  /** Since the orchestrator's start, the newest first. */
+  network: Type.Array(NetworkEvent),
 });
 export type Status = Type.Static<typeof Status>;
 

@@ -30,5 +30,28 @@ export const AddressEvent = Type.Object({
 });
 export type AddressEvent = Type.Static<typeof AddressEvent>;
 
+/** The overlay's active controller is another one: the one before was silent, could record nothing more, or was relieved by order. */
+export const ControllerEvent = Type.Object({
+  kind: Type.Literal('controller'),
+  node: Name,
+  before: Name,
+  atMs: Type.Number(),
+});
+export type ControllerEvent = Type.Static<typeof ControllerEvent>;
+
+/** Between two nodes nothing was heard; `unheard`: of one whose agent is away (`TopologyLink`). */
+export const LinkEvent = Type.Object({
+  kind: Type.Literal('link'),
+  a: Name,
+  b: Name,
+  verdict: Type.Union([Type.Literal('down'), Type.Literal('unheard')]),
+  atMs: Type.Number(),
+  endedMs: asking.endedMs,
+});
+export type LinkEvent = Type.Static<typeof LinkEvent>;
+
+export const NetworkEvent = Type.Union([ControllerEvent, LinkEvent]);
+export type NetworkEvent = Type.Static<typeof NetworkEvent>;
+
 export const StubEvent = Type.Union([PinEvent, AddressEvent]);
 export type StubEvent = Type.Static<typeof StubEvent>;

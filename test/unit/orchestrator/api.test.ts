@@ -5,7 +5,7 @@ import { type Rooms, watchStatus } from '../../../orchestrator/api.ts';
 import type { Status } from '../../../wire/contracts/cluster-state.ts';
 import { quiet, within } from '../common/members.ts';
 
-const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [], events: [] };
+const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [], events: [], network: [] };
 const test = suite('api');
 
 /** Rooms of which the watching uses the state's news alone. */

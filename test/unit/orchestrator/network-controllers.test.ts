@@ -54,6 +54,7 @@ function stand(names: readonly string[] = ['alpha', 'beta'], before?: NetworkCon
   const clock = new TurnedClock(WALL_MS);
   const kept: NetworkControllerRecord[] = before === undefined ? [] : [before];
   const tellers = { fails: false };
+  const changes: string[] = [];
   const controllers = new NetworkControllers({
     record: { get: () => kept.at(-1), put: async (record) => void kept.push(record) },
     controllers: seats,
@@ -62,13 +63,14 @@ function stand(names: readonly string[] = ['alpha', 'beta'], before?: NetworkCon
       if (tellers.fails) throw new OperationError('CONNECTION_LOST', 'lost in the middle');
       await sdnd.call('binding.remove', { owner: 'nobody' });
     },
+    chosen: (node, before) => void changes.push(`${before} ${node}`),
     clock,
     log: quiet,
   });
   const seat = (name: string): FakeSeat => seats.get(name) ?? new FakeSeat(name, heard);
   /** What was ordered since the last time, without the questions. */
   const orders = (): string[] => heard.splice(0).filter((one) => !one.endsWith('controller.show'));
-  return { controllers, seat, clock, kept, orders, tellers };
+  return { controllers, seat, clock, kept, orders, tellers, changes };
 }
 
 test('the first one is chosen, durably before it is told, and told all once', async () => {
@@ -85,8 +87,9 @@ test('the first one is chosen, durably before it is told, and told all once', as
 });
 
 test('silence shorter than 5 s changes nothing; after it another one takes over with the links as they were', async () => {
-  const { controllers, seat, clock, kept, orders } = stand();
+  const { controllers, seat, clock, kept, orders, changes } = stand();
   await controllers.look();
+  assert.equal(changes, []);
   seat('alpha').view = { ...seat('alpha').view, links: [LINK] };
   await controllers.look();
   orders();
@@ -98,6 +101,7 @@ test('silence shorter than 5 s changes nothing; after it another one takes over 
   await controllers.look();
   assert.equal(orders(), ['beta controller.take', 'told', 'beta binding.remove']);
   assert.is(kept.at(-1)?.node, 'beta');
+  assert.equal(changes, ['alpha beta']);
   assert.ok((kept.at(-1)?.term ?? 0) > FIRST_TERM);
   assert.equal(seat('beta').view.links, [LINK]);
   // It lives, and had not heard.
@@ -261,6 +265,37 @@ test('a call that comes during a hand-over is made at the new one', async () => 
   resolve();
   await Promise.all([handed, called]);
   assert.equal(orders(), ['beta controller.take', 'told', 'beta binding.remove', 'beta binding.remove']);
+});
+
+test('a call at one that is gone is made at whoever takes over, once that one was told all', async () => {
+  const { controllers, seat, clock, orders } = stand();
+  await controllers.look();
+  orders();
+  seat('alpha').isAway = true;
+  const called = controllers.call('binding.remove', { owner: 'web' });
+  await settle();
+  clock.turn(SILENT_MS);
+  await settle();
+  await controllers.look();
+  await controllers.look();
+  assert.equal(orders().slice(-3), ['beta controller.take', 'told', 'beta binding.remove']);
+  clock.turn(500);
+  await called;
+  assert.equal(orders(), ['beta binding.remove']);
+});
+
+test('a call at one that is gone fails as it does where nobody takes over, and at once where that cannot be', async () => {
+  const { controllers, seat, clock } = stand();
+  await controllers.look();
+  for (const name of ['alpha', 'beta']) seat(name).isAway = true;
+  const failed = failure(controllers.call('binding.remove', { owner: 'web' }));
+  for (let half = 0; half < 40; half++) {
+    await settle();
+    clock.turn(500);
+  }
+  assert.is((await failed).code, 'UNREACHABLE');
+  controllers.close();
+  assert.is((await failure(controllers.call('binding.remove', { owner: 'web' }))).code, 'UNREACHABLE');
 });
 
 test('it waits while switches send on what comes late, and not for ever', async () => {

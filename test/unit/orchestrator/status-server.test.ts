@@ -11,7 +11,7 @@ import { startStatusServer } from '../../../orchestrator/status-page/status-serv
 import type { Status } from '../../../wire/contracts/cluster-state.ts';
 import { within } from '../common/members.ts';
 
-const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [], events: [] };
+const STATUS: Status = { nodes: [], vms: [], images: [], migrations: [], events: [], network: [] };
 const BOUND_MS = 60_000;
 
 interface Context {

@@ -21,13 +21,16 @@ function stand() {
   cluster.sdnd.answers['links.show'] = () => ({ nodes: [{ node: 'alpha', reports: true }], links: LINKS });
   const nodes = () => ['alpha', 'beta'].map((node) => ({ node, cloud: `cloud-${node}`, up: true }));
   const clock = new TurnedClock(5_000);
-  return { cluster, clock, topology: new Topology({ cluster, nodes, clock, log: quiet }) };
+  const seen: (readonly TopologyLink[])[] = [];
+  const topology = new Topology({ cluster, nodes, seen: (links) => void seen.push(links), clock, log: quiet });
+  return { cluster, clock, topology, seen };
 }
 
 test('each look asks; what was known is shown, and of when, while nobody answers', async () => {
-  const { cluster, clock, topology } = stand();
+  const { cluster, clock, topology, seen } = stand();
   cluster.sdnd.isAway = true;
   assert.equal((await topology.show()).takenAtMs, null);
+  assert.equal(seen, []);
   cluster.sdnd.isAway = false;
   const shown = await topology.show();
   assert.equal(shown.nodes, [
@@ -35,6 +38,7 @@ test('each look asks; what was known is shown, and of when, while nobody answers
     { node: 'beta', cloud: 'cloud-beta', up: true, reports: false },
   ]);
   assert.equal(shown.links, LINKS);
+  assert.equal(seen, [LINKS]);
   cluster.sdnd.isAway = true;
   clock.turn(9_000);
   assert.is((await failure(topology.look())).code, 'UNREACHABLE');

@@ -24,6 +24,26 @@ test('a command is in the journal, then on every switch that is there', async ()
   fixture.close();
 });
 
+test('an agent that begins anew is told of its guests again: it may have lost them', async () => {
+  const fixture = new Fixture();
+  await fixture.connect('n0', 'n1');
+  await fixture.begin();
+  await fixture.tellAll();
+  await settle();
+  fixture.told.splice(0);
+  const end = new AbortController();
+  const agent = { peer: { node: 'n0', role: 'node' }, progress: () => undefined, signal: end.signal } as const;
+  const session = fixture.controller.handlers()['links.join']({ links: [] }, agent);
+  await settle();
+  assert.equal(
+    fixture.told.map(({ node }) => node),
+    ['n0'],
+  );
+  end.abort();
+  await session;
+  fixture.close();
+});
+
 test('a command is carried out though there is no room to shorten the journal', async () => {
   const fixture = new Fixture([], 2 ** 30);
   await fixture.connect('n0', 'n1');

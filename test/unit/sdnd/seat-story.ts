@@ -43,6 +43,7 @@ export class SeatStory {
       record: { get: () => this.#record, put: async (record) => this.#keep(record) },
       controllers: new Map(SEATS.map((name) => [name, { ...this.#client(name), close: () => undefined }])),
       tell: (sdnd) => this.#tell(sdnd),
+      chosen: () => undefined,
       clock: this.world.clock,
       log: quiet,
     });
