@@ -64,12 +64,15 @@ export class OverlayJudge {
     await this.#openFlow?.commit(flowMod({ command: 'delete', tableId: TABLE_ALL }), ...adds);
   }
 
-  /** What it sends of a frame, which is written as ovs-ofctl(8) writes a flow. */
+  /**
+   * What it sends of a frame, which is written as ovs-ofctl(8) writes a flow. Wherever it is looked up among connections it is the
+   * first of its own.
+   */
   async trace(frame: string): Promise<{ outputs: readonly Output[]; met: readonly Met[]; text: string }> {
     const text = await this.#call('ofproto/trace', 'br0', frame);
-    const actions = /^Datapath actions: (.*)$/m.exec(text)?.[1];
-    if (actions === undefined) throw new Error(`no actions in: ${text}`);
-    return { outputs: this.#outputsOf(actions), met: metIn(text), text };
+    const actions = Array.from(text.matchAll(/^Datapath actions: (.*)$/gm), ([, said = '']) => said);
+    if (actions.length === 0) throw new Error(`no actions in: ${text}`);
+    return { outputs: actions.flatMap((one) => this.#outputsOf(one)), met: metIn(text), text };
   }
 
   async stop(): Promise<void> {
@@ -113,7 +116,7 @@ export class OverlayJudge {
       if (!isWhole(answer)) return;
       control.off('data', take);
       const { result, error } = JSON.parse(answer) as { result: string | null; error: string | null };
-      if (result === null) reject(new Error(`${method} ${params.join(' ')}: ${error}`));
+      if (result === null || result === undefined) reject(new Error(`${method} ${params.join(' ')}: ${error}`));
       else resolve(result);
     };
     control.on('data', take);
@@ -123,10 +126,16 @@ export class OverlayJudge {
   }
 }
 
-/** What ofproto/trace says of the first bridge: a line for each table, with what was matched there. */
+/**
+ * What ofproto/trace says of the first bridge: a line for each table, with what was matched there; those of tables that are looked
+ * at within an entry stand further in. It begins anew where a frame was looked up among connections.
+ */
 function metIn(text: string): Met[] {
-  const bridge = /^bridge\("br0"\)$([\s\S]*?)(?=^bridge\(|^Final flow)/m.exec(text)?.[1] ?? '';
-  return Array.from(bridge.matchAll(/^ {0,2}(\d+)\. (.*)$/gm), ([, table, entry = '']) => {
+  const bridges = Array.from(
+    text.matchAll(/^bridge\("br0"\)$([\s\S]*?)(?=^bridge\(|^Final flow)/gm),
+    ([, said]) => said,
+  );
+  return Array.from(bridges.join('').matchAll(/^ *(\d+)\. (.*)$/gm), ([, table, entry = '']) => {
     const priority = /priority (\d+)/.exec(entry)?.[1];
     if (priority === undefined) return { tableId: Number(table) };
     const cookie = /cookie (0x[0-9a-f]+)/.exec(entry)?.[1] ?? '0x0';

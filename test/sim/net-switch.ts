@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Action, FlowMod, NxCt } from '@openflow/ofp';
 import { NX_CT_NO_TABLE, NX_RESUBMIT_IN_PORT, PortNumber } from '@openflow/ofp';
 import { type Flow, flowKey } from '../../sdnd/flow.ts';
+import { flowMods } from '../../sdnd/flow-diff.ts';
 import { TABLE_ORDER } from '../../sdnd/pipeline.ts';
 import type { GuestConnection } from '../../wire/contracts/security-groups.ts';
 import { Connections } from './net-connections.ts';
@@ -101,6 +102,11 @@ export class SimSwitch {
   restore(state: ReadonlyMap<string, Entry>): void {
     this.#entries = new Map(state);
     this.#tables = undefined;
+  }
+
+  /** Has these from now on, beside what it has. */
+  install(flows: readonly Flow[]): void {
+    for (const mod of flowMods({ puts: flows, removals: [] })) this.apply(mod);
   }
 
   apply(mod: FlowMod): void {
