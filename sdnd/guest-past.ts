@@ -19,6 +19,8 @@ export const PastGuest = Type.Object({
 });
 export type PastGuest = Type.Static<typeof PastGuest>;
 
+/** The epoch of what is no guest's. */
+const NO_GUEST = 0;
 /** Guests that are remembered after they are gone: as many as may go while a switch is away. The oldest are forgotten. */
 const PAST_GUESTS_MAX = 1024;
 
@@ -53,7 +55,8 @@ function keyOf({ mac, ip, tenant = TENANT }: { mac: string; ip: string; tenant?:
 
 /**
  * Tells of a flow that is not wanted whether that is because its guest has moved on or is gone, by its cookie: under an
- * epoch up to which that guest is known here.
+ * epoch up to which that guest is known here. One that is no guest's, as the router's way out at a node that has no guest any
+ * more, is past where guests of its network are known.
  */
 export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow: Flow) => boolean {
   const bound = [...overlay.bindings.values()].filter(({ owner, node }) => {
@@ -61,6 +64,7 @@ export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow:
     // Without its node's address the wanted flows are not whole.
     return overlay.mesh.has(node) && (preparation === undefined || overlay.mesh.has(preparation.node));
   });
+  const tenants = new Set(bound.map(({ tenant = TENANT }) => tenant));
   /** By address and tenant. */
   const epochs = new Map<string, Map<number, number>>();
   for (const { mac, ip, epoch, tenant = TENANT } of [...past, ...bound]) {
@@ -72,8 +76,9 @@ export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow:
   return ({ cookie, match }) => {
     const epoch = epochOfCookie(cookie, overlay.incarnation);
     const byTenant = epochs.get(addressIn(match));
-    if (epoch === undefined || byTenant === undefined) return false;
     const tenant = tenantIn(match);
+    if (epoch === undefined) return false;
+    if (byTenant === undefined) return epoch === NO_GUEST && tenant !== undefined && tenants.has(tenant);
     // A flow that does not say whose it is, of a port here, may be of any tenant that has this address.
     const known = tenant === undefined ? Math.min(...byTenant.values()) : (byTenant.get(tenant) ?? -1);
     return epoch <= known;

@@ -1,10 +1,11 @@
 // Which flows may be taken for the past: of known guests, under epochs that are known, and no others.
+import { ethAddress } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Flow } from '../../../sdnd/flow.ts';
 import { type PastGuest, PastGuests, pastOf } from '../../../sdnd/guest-past.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
-import { AGENT_COOKIE, controllerCookie, Table } from '../../../sdnd/pipeline.ts';
+import { AGENT_COOKIE, controllerCookie, SERVICE_MAC, Table } from '../../../sdnd/pipeline.ts';
 import { bindingOf, NODES, tablesOf, viewOf } from './overlay-maker.ts';
 
 /** The flows at all nodes that are of guests: all but those that belong to no VM. */
@@ -51,6 +52,15 @@ test("a tenant's flows are not of another's past, where both have the same addre
   assert.not.ok(marked.some(isPast));
   const own = pastOf(viewOf([]), [{ mac, ip, epoch: 9, tenant: 7 }]);
   assert.ok(marked.some(own));
+});
+
+test("what is no guest's and says its network is past where a guest of that network is known, and nowhere else", () => {
+  const wayOut: Flow = { ...(flows[0] as Flow), cookie: COMMON, match: { ethDst: ethAddress(SERVICE_MAC), reg2: 1 } };
+  assert.ok(pastOf(viewOf([bindingOf('g9', 'n1')]), [])(wayOut));
+  assert.not.ok(pastOf(viewOf([]), [])(wayOut), 'an empty store explains nothing');
+  assert.not.ok(pastOf(viewOf([{ ...bindingOf('g9', 'n1'), tenant: 7 }]), [])(wayOut), 'nor does another network');
+  const ofAnother = { ...wayOut, cookie: controllerCookie(2, 0) };
+  assert.not.ok(pastOf(viewOf([bindingOf('g9', 'n1')]), [])(ofAnother), 'nor does it of another controller');
 });
 
 test('none is when the guest is not known, is known under an older epoch only, or is where nobody knows', () => {
