@@ -56,7 +56,7 @@ function keyOf({ mac, ip, tenant = TENANT }: { mac: string; ip: string; tenant?:
 /**
  * Tells of a flow that is not wanted whether that is because its guest has moved on or is gone, by its cookie: under an
  * epoch up to which that guest is known here. One that is no guest's, as the router's way out at a node that has no guest any
- * more, is past where guests of its network are known.
+ * more, is past where guests of its network are known, or were.
  */
 export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow: Flow) => boolean {
   const bound = [...overlay.bindings.values()].filter(({ owner, node }) => {
@@ -64,10 +64,11 @@ export function pastOf(overlay: OverlayView, past: readonly PastGuest[]): (flow:
     // Without its node's address the wanted flows are not whole.
     return overlay.mesh.has(node) && (preparation === undefined || overlay.mesh.has(preparation.node));
   });
-  const tenants = new Set(bound.map(({ tenant = TENANT }) => tenant));
+  const tenants = new Set<number>();
   /** By address and tenant. */
   const epochs = new Map<string, Map<number, number>>();
   for (const { mac, ip, epoch, tenant = TENANT } of [...past, ...bound]) {
+    tenants.add(tenant);
     for (const address of [ethAddress(mac), String(ipv4(ip))]) {
       const byTenant = epochs.get(address) ?? new Map<number, number>();
       epochs.set(address, byTenant.set(tenant, Math.max(epoch, byTenant.get(tenant) ?? 0)));

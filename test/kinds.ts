@@ -4,8 +4,6 @@ import { labPackages } from '../lab/guests.ts';
 /** A kind of test. */
 export interface Kind {
   readonly folder: string;
-  /** Its longest files, which begin first: one that begins last keeps the others' places empty until it ends. */
-  readonly longest?: RegExp;
   /** How long a file may take. */
   readonly limitMs: number;
   /** Debian packages that this kind needs. */
@@ -75,7 +73,6 @@ const INTEROP: Kind = {
 };
 const CLUSTER: Kind = {
   folder: 'cluster',
-  longest: /(faults|recovery|refusals|round)[^/]*$/,
   withGuest: /./,
   limitMs: 600_000,
   asLab: true,

@@ -31,16 +31,14 @@ class Tally {
   }
 }
 
-/** By name, the longest ones first. */
-function filesOf({ folder, longest }: Kind, wanted: readonly string[]): string[] {
+/** By name. */
+function filesOf({ folder }: Kind, wanted: readonly string[]): string[] {
   const isWanted = (file: string): boolean =>
     wanted.length === 0 ? !BY_NAME.includes(file) : wanted.some((word) => file.includes(word));
-  const isLong = (file: string): boolean => longest?.test(file) === true;
   return globSync(`test/${folder}/**/*.test.ts`, { cwd: ROOT })
     .map((file) => relative(ROOT, `${ROOT}${file}`))
     .filter(isWanted)
-    .sort()
-    .sort((a, b) => Number(isLong(b)) - Number(isLong(a)));
+    .sort();
 }
 
 function waitingOf(kind: Kind, wanted: readonly string[]): Waiting[] {

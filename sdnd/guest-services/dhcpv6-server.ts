@@ -51,7 +51,7 @@ const NOTHING: Said = { options: [], events: [] };
 /** Which server a message must name, which it may, and what has no client's name is for nobody (16). */
 function answerOf(asker: Asker, request: Dhcpv6Request): Said {
   const { type, clientId, serverId, ias } = request;
-  const isOurs = serverId !== undefined && isSame(serverId, serverDuid(asker));
+  const isOurs = serverId !== undefined && Buffer.compare(serverId, serverDuid(asker)) === 0;
   if (type === Dhcpv6Type.informationRequest)
     return ias.length > 0 || (serverId !== undefined && !isOurs) ? NOTHING : reply(networkOptions(asker));
   if (clientId === undefined) return NOTHING;
@@ -131,8 +131,4 @@ function networkOptions({ directory }: Asker): Dhcpv6OptionEntry[] {
 /** The same at every node. */
 function serverDuid({ directory }: Asker): Uint8Array {
   return new OctetWriter(DUID_BYTES).u16(DUID_LL).u16(ETHERNET).mac(directory.network.serviceMac).bytes;
-}
-
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }

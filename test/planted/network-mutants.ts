@@ -152,6 +152,20 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     by: 'sim/net',
   },
   {
+    name: 'what is of no guest stays at a switch that the last guest of its network has left',
+    room: 'sdnd/guest-past.ts',
+    find: 'return epoch === NO_GUEST && tenant !== undefined && tenants.has(tenant);',
+    replace: 'return tenants.size < 0;',
+    by: 'unit/sdnd/guest-past',
+  },
+  {
+    name: 'an empty store explains what is of no guest',
+    room: 'sdnd/guest-past.ts',
+    find: 'tenant !== undefined && tenants.has(tenant);',
+    replace: 'tenant !== undefined;',
+    by: 'unit/sdnd/guest-past',
+  },
+  {
     name: 'the router of a guest that has gone goes on sending to it',
     room: 'sdnd/guest-past.ts',
     find: '[arpTpa, ipv4Dst, ipv4Src].find(',

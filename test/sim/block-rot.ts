@@ -1,6 +1,6 @@
 // Bit rot in a simulated store: a byte of a block turns into another one, where some other store has that block too, has it
-// whole, and is not letting it go: what nobody else has may be lost. Not where writes may be under way: after an unclean stop such a block
-// is taken for one that was torn.
+// whole, and is not letting it go: what nobody else has may be lost. Not where writes may be under way: after an unclean stop
+// such a block is taken for one that was torn.
 import { extentOf } from '../../blockd/store/active-extents.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import type { BlockNode } from './block-node.ts';

@@ -57,6 +57,8 @@ test("a tenant's flows are not of another's past, where both have the same addre
 test("what is no guest's and says its network is past where a guest of that network is known, and nowhere else", () => {
   const wayOut: Flow = { ...(flows[0] as Flow), cookie: COMMON, match: { ethDst: ethAddress(SERVICE_MAC), reg2: 1 } };
   assert.ok(pastOf(viewOf([bindingOf('g9', 'n1')]), [])(wayOut));
+  const { mac, ip } = bindingOf('g9', 'n1');
+  assert.ok(pastOf(viewOf([]), [{ mac, ip, epoch: 3 }])(wayOut), 'its last guest is gone');
   assert.not.ok(pastOf(viewOf([]), [])(wayOut), 'an empty store explains nothing');
   assert.not.ok(pastOf(viewOf([{ ...bindingOf('g9', 'n1'), tenant: 7 }]), [])(wayOut), 'nor does another network');
   const ofAnother = { ...wayOut, cookie: controllerCookie(2, 0) };
