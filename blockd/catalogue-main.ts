@@ -1,7 +1,7 @@
 // The catalogue daemon of the controller node. Wires parts together and nothing else.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';

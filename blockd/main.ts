@@ -1,6 +1,6 @@
 // The block daemon of a node: its store, its exports, its calls. Wires parts together and nothing else.
 import { join } from 'node:path';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';

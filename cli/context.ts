@@ -2,7 +2,7 @@
 // lab writes one; nothing is guessed from the network.
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { loadIdentity } from '../common/identity.ts';
 import { type RpcClient, rpcClient } from '../common/rpc/client.ts';

@@ -2,7 +2,7 @@
 // and a crash that says why. Holds nothing of what a daemon does.
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import type { Static, TSchema } from 'typebox';
+import type { Static, TSchema } from '#typebox';
 import { messageOf, OperationError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { endAtOnce } from './process-end.ts';

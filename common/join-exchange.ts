@@ -1,5 +1,5 @@
 // What a joining node and the controller say to each other: one POST of JSON, one answer. Shapes and limits only.
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '#typebox';
 import { Name } from '../wire/names.ts';
 import { SchemaCheck } from './schema-check.ts';
 

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { type Authority, loadAuthority, pinOf, requestKeyHash, signRequest } from './authority.ts';
 import { type Clock, realClock } from './clock.ts';
 import { type Disk, realDisk } from './disk.ts';

@@ -1,6 +1,6 @@
 // The one line by which a node joins: where the controller is, the hash of its authority's key, and a secret that
 // works once. A codec; whoever holds the text can become a member, so it belongs in no argument and no log.
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '#typebox';
 import { OperationError } from './errors.ts';
 import { SchemaCheck } from './schema-check.ts';
 

@@ -2,7 +2,7 @@
 // another format. It appends nothing.
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, type TSchema, Type } from '#typebox';
 import type { Disk, DiskFile } from './disk.ts';
 import { OperationError } from './errors.ts';
 import { decodeJournal, JOURNAL_HEADER, journalStart } from './journal-frame.ts';

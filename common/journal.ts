@@ -2,7 +2,7 @@
 // together. Never goes on after a failed sync: what is on the disk then is unknown until the file is read again.
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Static, TSchema } from 'typebox';
+import type { Static, TSchema } from '#typebox';
 import type { Disk, DiskFile } from './disk.ts';
 import { codeOf, messageOf, OperationError } from './errors.ts';
 import { encodeFrame, JOURNAL_HEADER } from './journal-frame.ts';

@@ -1,6 +1,6 @@
 // Which key each member's name was given to: a token lets a node in, it does not let it take another one's name. A
 // state machine like the token book: decisions come with the record that must be durable first.
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '#typebox';
 
 const Name = Type.String({ minLength: 1, maxLength: 40 });
 

@@ -1,7 +1,7 @@
 // Checks of values from outside (calls, records, configurations) against their TypeBox schemas, compiled once, with a
 // fault that names the field. Never changes or completes a value.
-import type { Static, TSchema } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
+import type { Static, TSchema } from '#typebox';
+import { Compile, type Validator } from '#typebox/compile';
 import { PATTERNS } from '../wire/names.ts';
 
 /** What persons type, in words; other patterns are what programs send. */

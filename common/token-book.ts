@@ -1,6 +1,6 @@
 // The join tokens of a cluster: made, used once, expired (PROMISES X1, SOUNDNESS D4). A state machine: what it decides
 // comes with the record that must be durable before anyone hears of the decision. Knows secrets only by their hash.
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '#typebox';
 import { AttemptLimit } from './attempt-limit.ts';
 import type { Role } from './identity.ts';
 

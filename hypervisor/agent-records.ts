@@ -1,6 +1,6 @@
 // What the agent keeps durably: the controller's term, the machines that are here, and both ends' records of each
 // migration. Pure: the records' shapes and what a sequence of them means.
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '#typebox';
 import { Closing } from '../wire/contracts/blockd.ts';
 import { MachineSpec } from '../wire/contracts/hypervisor.ts';
 import { Endpoint, MigrationId, Name } from '../wire/names.ts';

@@ -2,7 +2,7 @@
 // answers calls and memory streams, and signs on with the orchestrator.
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { parseByteSize } from '../common/byte-size.ts';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { jsonText, writeJsonFile } from '../common/json-file.ts';

@@ -3,7 +3,7 @@
 import { chmodSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
 import type { Wan } from './wan/wan.ts';

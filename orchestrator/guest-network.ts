@@ -1,6 +1,6 @@
 // The guests' network as it is configured: its name, which is its VMs' zone (NAME.internal), its subnets, and which of
 // their addresses are no guest's.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { OperationError } from '../common/errors.ts';
 import { addressCount, isInRange } from '../common/ipv4-subnet.ts';
 import { UNROUTED } from '../common/unrouted.ts';

@@ -1,7 +1,7 @@
 // The orchestrator's process: membership, VMs, migrations, the API for people and the status page.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { loadIdentity } from '../common/identity.ts';

@@ -2,7 +2,7 @@
 // guests' DHCP and DNS, and the hypervisor agent of its own node and the controller. Killing it changes neither; its next start sets the
 // gates by the journal, which may lack a turn of the last moment before the kill.
 import { join, resolve } from 'node:path';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';

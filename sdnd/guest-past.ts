@@ -2,7 +2,7 @@
 // C4). Pure. A flow of a guest that nobody has told of, or of an epoch that is not known yet, is never one: it may be of
 // a state that is newer than this one.
 import { ethAddress, ipv4, type Match } from '@openflow/ofp';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { macOfSelfMade } from '../common/ipv6-address.ts';
 import { Ipv4, Mac } from '../wire/names.ts';
 import type { Flow } from './flow.ts';

@@ -1,7 +1,7 @@
 // The guests' ports of one node: who has which number, and whether its gate is open. Pure state that records are applied
 // to; it makes no device and writes no flow.
 import { createHash } from 'node:crypto';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { OperationError } from '../common/errors.ts';
 import { Mac, Name } from '../wire/names.ts';
 import type { HostPort } from './host-ports.ts';

@@ -1,7 +1,7 @@
 // The daemon of the overlay's controller (on the controller node, and on those of its stand-bys): reads its journal, listens
 // for the orchestrator's calls and for the switches. Killing it at any moment changes no flow.
 import { join } from 'node:path';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';

@@ -1,5 +1,5 @@
 // The changes of the overlay, as the controller's journal keeps them. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
 import { Binding, MeshLink, OverlayMember } from '../wire/contracts/sdnd.ts';
 import { SecurityGroups } from '../wire/contracts/security-groups.ts';

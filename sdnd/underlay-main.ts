@@ -2,7 +2,7 @@
 // there already, and takes tunnels from members alone. Killing it changes nothing of the device.
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
 import { realDisk } from '../common/disk.ts';

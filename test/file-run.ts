@@ -4,11 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { formatMs } from '../common/progress.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
-/**
- * What Node made of our TypeScript and its libraries: each of hundreds of processes would make it again. Node looks whether a
- * file is still the one that it was made of.
- */
-const COMPILED = `${ROOT}node_modules/.cache/compiled`;
 /** Before a program: it has a network of its own, with a loopback interface and no other. */
 const ON_OWN_LOOPBACK = ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
 
@@ -40,7 +35,7 @@ export function runFile(file: string, { limitMs, hasOwnLoopback }: FileRun): Pro
   return new Promise((resolve, reject) => {
     const child = spawn(command, words, {
       cwd: ROOT,
-      env: { ...process.env, FORCE_COLOR: '0', NODE_COMPILE_CACHE: COMPILED },
+      env: { ...process.env, FORCE_COLOR: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

@@ -12,17 +12,13 @@ export interface Kind {
   readonly withGuest?: RegExp;
   /** Makes namespaces and switches, as the lab does. */
   readonly asLab?: true;
+  /** A file of it takes more than one processor: only one of all such kinds runs at a time. */
+  readonly isHeavy?: true;
   /**
    * Files that have a loopback interface of their own, and no other: the daemons that they start listen at fixed ports. The
    * others draw their ports, or make namespaces out of the machine's own, in which they also set what only that one has.
    */
   readonly ownLoopback?: RegExp;
-}
-
-/** Kinds of which any file may run beside any other, and how many do so on two cores. */
-export interface Stage {
-  readonly parallel: number;
-  readonly kinds: readonly Kind[];
 }
 
 /** Clients and judges of the protocols that the interop tests speak with: all of them, since from a loopback nothing is fetched. */
@@ -56,7 +52,7 @@ export const BY_NAME: readonly string[] = [
 const UNIT: Kind = { folder: 'unit', limitMs: 120_000, packages: ['cpio', 'util-linux-extra'] };
 const SIMULATION: Kind = { folder: 'sim', limitMs: 240_000 };
 const CRASH: Kind = { folder: 'crash', limitMs: 180_000 };
-const PLANTED: Kind = { folder: 'planted', limitMs: 600_000 };
+const PLANTED: Kind = { folder: 'planted', limitMs: 600_000, isHeavy: true };
 const REAL_CRASH: Kind = {
   folder: 'real-crash',
   limitMs: 360_000,
@@ -73,6 +69,7 @@ const INTEROP: Kind = {
 };
 const CLUSTER: Kind = {
   folder: 'cluster',
+  isHeavy: true,
   withGuest: /./,
   limitMs: 600_000,
   asLab: true,
@@ -80,19 +77,18 @@ const CLUSTER: Kind = {
 };
 const BROWSER: Kind = {
   folder: 'browser',
+  isHeavy: true,
   withGuest: /./,
   limitMs: 240_000,
   asLab: true,
   packages: [...LAB_PACKAGES, 'chromium-headless-shell', 'fonts-dejavu-core'],
 };
 
-/** Each begins when the one before has ended. What mostly waits has more at once than there are processors. */
-export const STAGES: readonly Stage[] = [
-  // The many short ones come last, so that both places are taken to the end.
-  { parallel: 2, kinds: [REAL_CRASH, CRASH, SIMULATION, UNIT] },
-  // Runs two tests at once by itself.
-  { parallel: 1, kinds: [PLANTED] },
-  { parallel: 4, kinds: [INTEROP] },
-  // A lab takes more than one processor: two at once were no sooner done, and each waited for the other.
-  { parallel: 1, kinds: [CLUSTER, BROWSER] },
-];
+/**
+ * In the order in which they begin. Beside the heavy ones run those that mostly wait; the many short ones come last, so that
+ * all lanes are taken to the end. Any file may run beside any other.
+ */
+export const KINDS: readonly Kind[] = [PLANTED, CLUSTER, BROWSER, INTEROP, REAL_CRASH, CRASH, SIMULATION, UNIT];
+
+/** Files at once, on two cores. */
+export const LANES = 3;

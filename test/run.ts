@@ -11,11 +11,13 @@ import { prepareWithProgress } from '../lab/guests.ts';
 import { checkHost } from '../lab/host-check.ts';
 import { ensurePackages } from '../lab/host-packages.ts';
 import { type FileRun, ROOT, runFile, type Verdict } from './file-run.ts';
-import { BY_NAME, type Kind, STAGES } from './kinds.ts';
+import { BY_NAME, KINDS, type Kind, LANES } from './kinds.ts';
 
 /** A file that waits for its turn. */
 interface Waiting extends FileRun {
   readonly file: string;
+  readonly isHeavy: boolean;
+  readonly withGuest: boolean;
 }
 
 class Tally {
@@ -42,26 +44,52 @@ function filesOf({ folder }: Kind, wanted: readonly string[]): string[] {
 }
 
 function waitingOf(kind: Kind, wanted: readonly string[]): Waiting[] {
-  const { limitMs, ownLoopback } = kind;
+  const { limitMs, ownLoopback, isHeavy = false, withGuest } = kind;
   return filesOf(kind, wanted).map((file) => ({
     file,
     limitMs,
+    isHeavy,
+    withGuest: withGuest?.test(file) === true,
     hasOwnLoopback: ownLoopback?.test(file) === true,
   }));
 }
 
+/** The files that wait, for the lanes that take them. */
+class Queue {
+  readonly #waiting: Waiting[];
+  #hasHeavy = false;
+
+  constructor(waiting: readonly Waiting[]) {
+    this.#waiting = [...waiting];
+  }
+
+  /** The next one; undefined when none is left for another lane. */
+  take(): Waiting | undefined {
+    const at = this.#waiting.findIndex(({ isHeavy }) => !isHeavy || !this.#hasHeavy);
+    const [next] = at < 0 ? [] : this.#waiting.splice(at, 1);
+    if (next?.isHeavy) this.#hasHeavy = true;
+    return next;
+  }
+
+  ended({ isHeavy }: Waiting): void {
+    if (isHeavy) this.#hasHeavy = false;
+  }
+}
+
 /** One file after the other, until none is left. */
-async function runLane(waiting: Waiting[], tally: Tally): Promise<void> {
-  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+async function runLane(queue: Queue, tally: Tally, guest: Promise<unknown> | undefined): Promise<void> {
+  for (let next = queue.take(); next !== undefined; next = queue.take()) {
+    if (next.withGuest) await guest;
     const startedMs = performance.now();
     const verdict = await runFile(next.file, next);
     tally.add(next.file, verdict, performance.now() - startedMs);
+    queue.ended(next);
   }
 }
 
 async function runAll(wanted: readonly string[]): Promise<Tally> {
   const tally = new Tally();
-  const kinds = STAGES.flatMap((stage) => stage.kinds).filter((kind) => filesOf(kind, wanted).length > 0);
+  const kinds = KINDS.filter((kind) => filesOf(kind, wanted).length > 0);
   if (kinds.some(({ asLab }) => asLab === true)) checkHost();
   const packages = kinds.flatMap((kind) => kind.packages ?? []);
   await ensurePackages(packages, new ProgressLine());
@@ -74,11 +102,8 @@ async function runAll(wanted: readonly string[]): Promise<Tally> {
     tally.passed += failed.length === 0 ? 1 : 0;
     tally.failed += failed.length;
   }
-  for (const stage of STAGES) {
-    if (stage.kinds.some(({ withGuest }) => withGuest !== undefined)) await guest;
-    const waiting = stage.kinds.flatMap((kind) => waitingOf(kind, wanted));
-    await Promise.all(Array.from({ length: stage.parallel }, () => runLane(waiting, tally)));
-  }
+  const queue = new Queue(kinds.flatMap((kind) => waitingOf(kind, wanted)));
+  await Promise.all(Array.from({ length: LANES }, () => runLane(queue, tally, guest)));
   return tally;
 }
 

@@ -1,6 +1,6 @@
 // What a call between two daemons is: its parameters, its result, its progress and who may make it. Contracts are
 // data, so that the server checks, the client types and the documents all come from one table. Never code here.
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, type TSchema, Type } from '#typebox';
 
 /**
  * Who a certificate speaks for. `self` is the daemon's own node; `node` any member; `controller` the member that

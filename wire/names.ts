@@ -1,5 +1,5 @@
 // The names that cross between daemons, and the numbers that fence them. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 
 const OCTET = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
 

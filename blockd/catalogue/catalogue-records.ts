@@ -1,6 +1,6 @@
 // The catalogue's records as they are kept: their keys, their text, their checks. Every store keeps the same records, so
 // that a new kind of record is written here and nowhere else. Knows no store.
-import type { Static, TSchema } from 'typebox';
+import type { Static, TSchema } from '#typebox';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
 import { CatalogueState, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';

@@ -1,6 +1,6 @@
 // Decides on images' heads (the data view, TOCS 2017 3.2.1): who may write under which epoch, how epochs ended, which
 // transfer stands. Pure functions from heads to heads; one that refuses throws and changes nothing.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { OperationError } from '../../common/errors.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import { Head } from '../../wire/contracts/catalogue.ts';

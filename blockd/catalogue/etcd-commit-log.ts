@@ -1,7 +1,7 @@
 // The record that every commit of a catalogue in etcd writes: its revision is what a decision has seen, its text the
 // newest commits, by which another catalogue catches up without reading everything. (A watch would tell the same, but
 // etcd looks after a watch of the past only every 100 ms.)
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { SchemaCheck } from '../../common/schema-check.ts';
 import { readRecord } from './catalogue-records.ts';
 import type { EtcdRecord } from './etcd-messages.ts';

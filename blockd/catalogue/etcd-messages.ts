@@ -1,7 +1,7 @@
 // etcd's messages as its JSON gateway has them (etcd 3.4 and later, rpc.proto in proto3's JSON mapping: bytes are base64,
 // 64-bit integers are decimal strings, fields with their default value are left out). Builds requests and reads replies;
 // sends nothing.
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, type TSchema, Type } from '#typebox';
 import { SchemaCheck } from '../../common/schema-check.ts';
 
 const Int64 = Type.String({ pattern: '^[0-9]{1,19}$' });

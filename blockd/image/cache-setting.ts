@@ -1,6 +1,6 @@
 // The cap on what is only cached, as somebody set it while the daemon ran: it holds over restarts, and before that what the
 // configuration says.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import type { Disk } from '../../common/disk.ts';
 import { CacheCapBytes } from '../../wire/contracts/cache.ts';
 import { StateFile } from './state-file.ts';

@@ -1,5 +1,5 @@
 // The members whose stores may be asked for blocks, by name; known over a restart.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import type { Disk } from '../../common/disk.ts';
 import { type Endpoint, Member } from '../../wire/names.ts';
 import { StateFile } from './state-file.ts';

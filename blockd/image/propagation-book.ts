@@ -1,6 +1,6 @@
 // How each image's blocks are to get to other places, as this node was told, and what was learnt of that here: known over a
 // restart, so that an image goes on under the policy that its guest relies on before anyone can tell it anew.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import type { Disk } from '../../common/disk.ts';
 import { PropagationMemory, PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { Name } from '../../wire/names.ts';

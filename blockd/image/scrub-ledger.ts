@@ -1,6 +1,6 @@
 // When each layer was last read from end to end, kept over restarts, so that people can see how old the word is that a copy
 // is good. It reads no layer itself.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import type { Disk } from '../../common/disk.ts';
 import { LayerId } from '../../wire/names.ts';
 import { StateFile } from './state-file.ts';

@@ -3,7 +3,7 @@
 // made only when somebody asks, and only if something was made durable since the last one; none is told before it is
 // durable itself. Nothing of the store's service waits for it.
 import { randomBytes } from 'node:crypto';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import type { Disk } from '../../common/disk.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';

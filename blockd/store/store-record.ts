@@ -1,6 +1,6 @@
 // What a layer's journal holds: one record per change, each complete in itself, so that a torn tail loses whole
 // changes only. Schemas and the fold of records into a store's state; it opens nothing.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Closing, ImageRole } from '../../wire/contracts/blockd.ts';
 import { LayerMerge, MergedLayer, SealedLayer } from '../../wire/contracts/layers.ts';
 import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, MigrationId, Name, Sequence } from '../../wire/names.ts';

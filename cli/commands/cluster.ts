@@ -2,7 +2,6 @@
 import { join as joinPath } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
-import { createAuthority, issueIdentity, saveAuthority } from '../../common/authority.ts';
 import { saveIdentity } from '../../common/identity.ts';
 import { joinCluster } from '../../common/join.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
@@ -20,6 +19,8 @@ export const initCommand = command('init', 'make a new cluster: its authority, i
   .requiredOption('--state <directory>', 'where the controller keeps its state')
   .requiredOption('--node <name>', "the controller node's name")
   .action(async (options: InitOptions) => {
+    // Here alone: what it needs takes longer to load than all other commands.
+    const { createAuthority, issueIdentity, saveAuthority } = await import('../../common/authority.ts');
     const authority = await createAuthority();
     await saveAuthority(joinPath(options.state, 'authority'), authority);
     const controller = await issueIdentity(authority, { node: options.node, role: 'controller' });

@@ -1,8 +1,8 @@
 // `supercloud metrics`: what the nodes' stores have counted since they started.
 import type { Command } from 'commander';
+import type { ClusterMetrics } from '../../wire/contracts/metrics.ts';
 import { aloneToo, type CommonOptions, print, withOrchestrator } from '../command.ts';
 import { describeMetrics } from '../metrics-text.ts';
-import { prometheusText } from '../prometheus-text.ts';
 
 interface MetricsOptions extends CommonOptions {
   readonly node?: string;
@@ -19,7 +19,16 @@ export const metricsCommand: Command = aloneToo(
   .action((options: MetricsOptions) =>
     withOrchestrator(options, async (client) => {
       const metrics = await client.call('metrics.show', options.node === undefined ? {} : { node: options.node });
-      const text = options.prometheus === true ? (await prometheusText(metrics)).trimEnd() : describeMetrics(metrics);
-      await print(options, metrics, text);
+      await print(
+        options,
+        metrics,
+        options.prometheus === true ? await inPrometheus(metrics) : describeMetrics(metrics),
+      );
     }),
   );
+
+/** Here alone: prom-client takes longer to load than the command itself. */
+async function inPrometheus(metrics: ClusterMetrics): Promise<string> {
+  const { prometheusText } = await import('../prometheus-text.ts');
+  return (await prometheusText(metrics)).trimEnd();
+}

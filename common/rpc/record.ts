@@ -1,6 +1,6 @@
 // What crosses a connection of calls: five kinds of record, each one WebSocket message in MessagePack. A codec: bytes
 // in, record or fault out; it knows no contract.
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '#typebox';
 import { decodeMessagePack, encodeMessagePack } from '../messagepack.ts';
 import { SchemaCheck } from '../schema-check.ts';
 

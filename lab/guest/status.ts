@@ -1,6 +1,6 @@
 // The status that a guest reports on its control port and as /status.json (written by load.pl). It must believe nothing that it has not checked.
-import Type, { type Static } from 'typebox';
-import { Value } from 'typebox/value';
+import Type, { type Static } from '#typebox';
+import { SchemaCheck } from '../../common/schema-check.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 
@@ -45,6 +45,8 @@ const StatusSchema = Type.Object({
   load: Type.Record(Type.String(), Type.Number()),
 });
 
+const STATUS = new SchemaCheck(StatusSchema);
+
 /** What a guest says about itself. */
 export type GuestStatus = Static<typeof StatusSchema>;
 
@@ -63,7 +65,7 @@ export class GuestStatusError extends Error {
 /** Decodes one status line. Fails with {@link GuestStatusError}, also when the guest reports that it refused a command. */
 export function parseGuestStatus(line: string): GuestStatus {
   const value = parseJson(line);
-  if (!Value.Check(StatusSchema, value)) throw new GuestStatusError(line);
+  if (!STATUS.accepts(value)) throw new GuestStatusError(line);
   return value;
 }
 

@@ -2,7 +2,7 @@
 // switch, by receiver. One table for each port, so that no guest's receivers crowd out another's; an entry of its own for each
 // receiver, made by the frame that needs it and gone an hour after the last one. Text and JSON only; runs nothing.
 // In the switch the same would take a flow for each pair: of 500 guests on 40 nodes each switch has 12 and would need 6,000.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { SchemaCheck } from '../../common/schema-check.ts';
 
 const PREFIX = 'supercloud-';

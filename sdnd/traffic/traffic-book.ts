@@ -1,7 +1,7 @@
 // What each guest of a node has sent to whom, added up from the kernel's counters, which begin anew whenever an entry, a
 // table or the machine does. What was seen of each counter is kept beside the sums, so that nothing is counted twice,
 // whenever the agent ended. Pure; its state is what is kept on disk.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import type { SentFigures } from '../../wire/contracts/traffic.ts';
 import { Bytes, Name } from '../../wire/names.ts';
 import type { Counted, TapTable } from './tap-tables.ts';

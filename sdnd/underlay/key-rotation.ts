@@ -1,7 +1,7 @@
 // When a node draws a new WireGuard key, tells of it, speaks with it and forgets the old one. Pure. Each step waits until those
 // before are known: the controller has told the others of the new key before it is used, and they have shaken hands with it
 // before the old one is taken back.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { publicKeyOf } from './wireguard-keys.ts';
 
 /** The keys that a node has, as it keeps them. Private ones never leave it. */

@@ -1,7 +1,7 @@
 // What a node keeps of its encrypted underlay: its keys, and the members that it heard of last, so that it speaks to them after
 // a restart while the controller is away.
 import { join } from 'node:path';
-import { type TSchema, Type } from 'typebox';
+import { type TSchema, Type } from '#typebox';
 import type { Disk } from '../../common/disk.ts';
 import { codeOf } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';

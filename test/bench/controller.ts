@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { OperationError } from '../../common/errors.ts';
 import { jsonText, writeJsonFile } from '../../common/json-file.ts';
 import type { ProgressLine } from '../../common/progress.ts';

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { dropCached } from '../../blockd/store/page-cache.ts';
 import { OperationError } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';

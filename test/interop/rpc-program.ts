@@ -1,6 +1,6 @@
 // The server process of the rpc interop test: one call that never ends, and one that says who answers.
 import { once } from 'node:events';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { runDaemon } from '../../common/daemon.ts';
 import { loadIdentity } from '../../common/identity.ts';
 import { startRpcServer } from '../../common/rpc/server.ts';

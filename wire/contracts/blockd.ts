@@ -1,5 +1,5 @@
 // The calls that a node's block daemon answers. Blocks and version entries travel as frames beside them, not here.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Endpoint, Epoch, LayerId, Member, MigrationId, Name } from '../names.ts';
 import { storeCacheCalls } from './cache.ts';

@@ -1,6 +1,6 @@
 // The cap on what a store only caches: shapes, and the calls by which a person sees and sets it. The most that blocks may
 // take of which another store keeps a copy and that no image open at the store needs.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { method } from '../contract.ts';
 import { Bytes, Name } from '../names.ts';
 

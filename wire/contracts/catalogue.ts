@@ -1,5 +1,5 @@
 // The calls of the catalogue (the data view, TOCS 2017 3.2.1): one head per image, changed by one commit at a time.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, CutId, Epoch, LayerId, MigrationId, Name } from '../names.ts';
 import { Closing, CutImage } from './blockd.ts';

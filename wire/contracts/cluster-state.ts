@@ -1,6 +1,6 @@
 // What the orchestrator shows of a cluster: nodes, VMs and their migrations, images; the command line and the status page
 // read it. What is asked for it is in `orchestrator.ts`.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Bytes, Ipv4, LayerId, MigrationId, Name, Sequence } from '../names.ts';
 import { StoreImage, StoreLayer } from './blockd.ts';
 import { Head } from './catalogue.ts';

@@ -1,5 +1,5 @@
 // The formats of disk files that images are made of and written to. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Bytes } from '../names.ts';
 
 /** What a disk file that comes in may be. `vhd` is Microsoft's older format, `ova` a tar with one disk in it. */

@@ -1,5 +1,5 @@
 // What two nodes measure of one another when an operator asks, and what is to be thought of it. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Bytes, Ipv4, Name } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });

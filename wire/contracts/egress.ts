@@ -1,6 +1,6 @@
 // The way out of the guests' network as people order and see it: by which node, under which address, and what leads in. What
 // the overlay's controller is told of it is in `guest-network.ts`.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { method } from '../contract.ts';
 import { Ipv4, Name } from '../names.ts';
 import { Forward, NodeOutside } from './guest-network.ts';

@@ -1,5 +1,5 @@
 // What a person should know of, and may have to act on. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Ipv4, Name } from '../names.ts';
 
 const asking = {

@@ -1,6 +1,6 @@
 // The guests' networks: as the orchestrator tells them to the overlay's controller, and what that tells each node's agent,
 // which answers its guests by it (DHCP, DNS). Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Ipv4, Ipv6, Mac, Name, PortName } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });

@@ -1,5 +1,5 @@
 // How often the parts of an image are read and written where it is written, for people. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 
 /** Cells of one map at most: a terminal has room for no more. */
 export const HEAT_CELLS_MAX = 4_096;

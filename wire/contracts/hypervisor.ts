@@ -1,5 +1,5 @@
 // The calls of a node's hypervisor agent: machines, and the two ends of a migration's hold (SOUNDNESS B1).
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, Endpoint, Ipv4, Mac, MigrationId, Name } from '../names.ts';
 import { Closing } from './blockd.ts';

@@ -1,5 +1,5 @@
 // IPv6 of the guests' network as people order and see it. What the overlay's controller is told of it is in `guest-network.ts`.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { method } from '../contract.ts';
 import { Ipv4, Ipv6, Name } from '../names.ts';
 import { Ipv6Addresses } from './guest-network.ts';

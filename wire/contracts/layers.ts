@@ -1,6 +1,6 @@
 // What an image is made of: a layer that is written, above layers that never change again and that images share. Shapes
 // only; what a layer is at a store is in `blockd.ts`.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Bytes, Digest, Epoch, LayerId, Name, Sequence } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });

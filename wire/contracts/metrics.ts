@@ -1,5 +1,5 @@
 // What a node's block daemon counted since its start, for people and for whoever collects it. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Bytes, Name } from '../names.ts';
 import { PropagationCounters } from './propagation.ts';
 import { TopologyLink } from './topology.ts';

@@ -1,5 +1,5 @@
 // The overlay's controllers as the orchestrator knows them: one is active under a term, the others stand by. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Name } from '../names.ts';
 
 /** Counts reigns: no two controllers are ever active under one term. It is the switches' generation id too (OpenFlow 1.3.5, 6.3.6). */

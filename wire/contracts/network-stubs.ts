@@ -1,7 +1,7 @@
 // Addresses of the guests' network that stand for a resource in one place (TOCS 2017, 3.3: stubs), as people order and see
 // them, and the call by which a node says that one of its guests has asked for such a resource. What the overlay's controller
 // is told of them is in `guest-network.ts`.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { method } from '../contract.ts';
 import { Name } from '../names.ts';
 import { StubTarget } from './guest-network.ts';

@@ -1,5 +1,5 @@
 // The calls of the orchestrator: what the CLI and the status page use, and the nodes' registration.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { contract, method } from '../contract.ts';
 import { Bytes, Ipv4, Mac, Name, PortName } from '../names.ts';
 import { ExportedFile, ExportFormat, ImageFormat, ScrubReport } from './blockd.ts';

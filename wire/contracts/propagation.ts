@@ -1,6 +1,6 @@
 // How an image's blocks get to other places before they are asked for: what a person may set, as it is stored, sent and
 // shown. Shapes only; what they mean is in blockd/propagation.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Bytes, Name } from '../names.ts';
 
 const Positive = Type.Integer({ minimum: 1 });

@@ -1,6 +1,6 @@
 // Images that are open for reading: what a store and the orchestrator are asked for it. The catalogue says who has what
 // open (`catalogue.ts`).
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { method } from '../contract.ts';
 import { Bytes, Endpoint, Epoch, Name } from '../names.ts';
 import { Closing, Stack } from './layers.ts';

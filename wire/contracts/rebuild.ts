@@ -1,5 +1,5 @@
 // The catalogue made again from what the stores say, when it was lost or put back as it was once (SOUNDNESS A17). Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Epoch, LayerId, MigrationId, Name } from '../names.ts';
 import { KeptRecords } from './store-report.ts';
 

@@ -1,6 +1,6 @@
 // The calls of the overlay network: its controller (one that is active, and others that stand by: those refuse all but
 // `controller.*` with NOT_ACTIVE) and its agent (on every node).
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { contract, method } from '../contract.ts';
 import { Ipv4, Mac, MigrationId, Name, PortName } from '../names.ts';
 import { LinkLookFigures } from './doctor.ts';

@@ -1,6 +1,6 @@
 // Security groups: which connections the guests of a group may open and take, in the words of OpenStack Networking's API
 // (v2, security-group-rules). Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { method } from '../contract.ts';
 import { Name } from '../names.ts';
 

@@ -1,5 +1,5 @@
 // Images and layers as one store shows them. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Bytes, Digest, Epoch, LayerId, Name, Sequence } from '../names.ts';
 import { ImageRole } from './layers.ts';
 

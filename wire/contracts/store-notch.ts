@@ -1,6 +1,6 @@
 // How far a node's store has come in its life, as a ratchet that only goes on: what the catalogue has seen of it once, the
 // store must be able to say again for ever, or it is an older copy of itself (SOUNDNESS D2). Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Name } from '../names.ts';
 import { StoreReport } from './store-report.ts';
 

@@ -1,6 +1,6 @@
 // What a store says of itself to the catalogue, and what it keeps of the catalogue's records, so that neither's loss, nor
 // an older copy put in its place, goes unnoticed (SOUNDNESS A17, D1). Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Bytes, Digest, Epoch, LayerId, MigrationId, Name, Sequence } from '../names.ts';
 import { Closing, ImageRole, SealedLayer } from './layers.ts';
 

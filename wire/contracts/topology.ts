@@ -1,5 +1,5 @@
 // What the nodes measure of the links between them, and what the overlay's controller makes of it. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Ipv4, Name, PortName } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });

@@ -1,5 +1,5 @@
 // The way of a frame from one guest to another: the switches, their rules, the tunnels between them. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Ipv4, Ipv6, Mac, Name } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });

@@ -1,5 +1,5 @@
 // What guests send one another and what the overlay's switches and controller do, counted. Shapes only.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Bytes, Name } from '../names.ts';
 
 const Count = Type.Integer({ minimum: 0 });

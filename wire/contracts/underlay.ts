@@ -1,5 +1,5 @@
 // The encrypted underlay's exchange of keys: what a node says of its WireGuard device, and what it hears of the others'.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { contract, method } from '../contract.ts';
 import { Ipv4, Name } from '../names.ts';
 

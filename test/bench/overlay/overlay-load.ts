@@ -1,7 +1,7 @@
 // What a way between two hosts carries: one TCP stream, the round trip of a ping, and what the whole machine's processors have
 // to do for it, since most of it is the kernel's work that no process is charged with.
 import { readFileSync } from 'node:fs';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { OperationError } from '../../../common/errors.ts';
 import { SchemaCheck } from '../../../common/schema-check.ts';
 import { runIn, spawnIn } from '../../../lab/namespace.ts';

@@ -1,7 +1,8 @@
 // The small facts of a daemon: what was written is read again, and what is damaged is said by name.
-import { Type } from 'typebox';
+
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Type } from '#typebox';
 import { StateFile } from '../../../blockd/image/state-file.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { refusal } from '../../refusal.ts';

@@ -1,6 +1,6 @@
 // The program that the daemon test runs: it behaves as its configuration says.
 import { once } from 'node:events';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { runDaemon } from '../../../common/daemon.ts';
 
 await runDaemon('program', Type.Object({ behaviour: Type.String() }), async ({ behaviour }, { log, signal }) => {

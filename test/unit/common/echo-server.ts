@@ -1,6 +1,6 @@
 // A server of calls that tests need, with the certificates of its callers.
 import { once } from 'node:events';
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { OperationError } from '../../../common/errors.ts';
 import { rpcClient } from '../../../common/rpc/client.ts';
 import { FRAME_BYTES_MAX } from '../../../common/rpc/record.ts';

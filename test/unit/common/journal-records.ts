@@ -1,5 +1,5 @@
 // Records of the journals under test, and how they are read back. Not a test itself.
-import { Type } from 'typebox';
+import { Type } from '#typebox';
 import { Journal } from '../../../common/journal.ts';
 import type { FaultyDisk } from './faulty-disk.ts';
 

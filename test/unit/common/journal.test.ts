@@ -3,9 +3,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Type } from 'typebox';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Type } from '#typebox';
 import { realDisk } from '../../../common/disk.ts';
 import { Journal } from '../../../common/journal.ts';
 import { FaultyDisk } from './faulty-disk.ts';

@@ -1,7 +1,8 @@
 // The two ends of a connection without any connection: what each record means, and what a peer cannot do.
-import { Type } from 'typebox';
+
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Type } from '#typebox';
 import { mayCall } from '../../../common/rpc/contract-check.ts';
 import type { RpcRecord } from '../../../common/rpc/record.ts';
 import { AnswererSession, CallerSession, OPEN_CALLS_MAX } from '../../../common/rpc/rpc-session.ts';

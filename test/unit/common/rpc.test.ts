@@ -1,10 +1,10 @@
 // Calls between real servers and clients on loopback, with real certificates: what is answered, and what they learn of it.
 import { once } from 'node:events';
 import { connect } from 'node:tls';
-import { Type } from 'typebox';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
+import { Type } from '#typebox';
 import { OperationError } from '../../../common/errors.ts';
 import { rpcClient } from '../../../common/rpc/client.ts';
 import { FRAME_BYTES_MAX } from '../../../common/rpc/record.ts';

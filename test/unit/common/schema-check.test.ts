@@ -1,7 +1,8 @@
 // A fault names the field that a person wrote, also inside unions and lists.
-import { Type } from 'typebox';
+
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Type } from '#typebox';
 import { codeOf, messageOf, OperationError } from '../../../common/errors.ts';
 import { SchemaCheck } from '../../../common/schema-check.ts';
 import { Ipv4, Mac, Name } from '../../../wire/names.ts';

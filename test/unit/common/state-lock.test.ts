@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Type } from 'typebox';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Type } from '#typebox';
 import { realDisk } from '../../../common/disk.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { Journal } from '../../../common/journal.ts';
