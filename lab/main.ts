@@ -99,7 +99,7 @@ async function goRound(lab: Lab, round: Round, options: Options): Promise<Leg[]>
   for (let count = 0; count < options.rounds; count += 1) {
     for (const to of lab.topology.round) legs.push(await round.leg(to));
   }
-  const figures = { image: options.image, legs, held: allHeld(legs) };
+  const figures = { run: lab.run.runId, image: options.image, legs, held: allHeld(legs) };
   if (options.json === true) process.stdout.write(jsonText(figures));
   else process.stdout.write(`\n${roundTable(legs, lab.topology)}\n\n`);
   if (typeof options.json === 'string') writeJsonFile(options.json, figures);

@@ -3,7 +3,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VXLAN_PORT } from '../wire/ports.ts';
-import { CommandFailed, createVethPair, runIn, spawnIn } from './namespace.ts';
+import { createVethPair, runIn, spawnIn } from './namespace.ts';
 import { PREFIX } from './topology.ts';
 import { KERNEL_END, TUNNEL_UPLINK } from './tunnel-door.ts';
 
@@ -15,6 +15,8 @@ const SOCKETS = '/run/wireguard';
 /** The next hop of the switch's tunnels: the kernel's end of the pair. */
 export const TUNNEL_ROUTER = '169.254.99.1';
 const TUNNEL_TABLE = 100;
+/** Flag of a socket that listens, as /proc/net/unix shows it (Linux, __SO_ACCEPTCON). */
+const LISTENS = ' 00010000 ';
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
 /** Linux: a device name has at most 15 characters. */
@@ -45,7 +47,7 @@ export async function startWireGuard(
   daemon.once('exit', (code, signal) => ended(signal ?? `code ${code}`));
   daemon.once('error', (error) => ended(error.message));
   daemon.unref();
-  for (let waitedMs = 0; !(await isThere(namespace, device)); waitedMs += READY_POLL_MS) {
+  for (let waitedMs = 0; !isServed(daemon.pid, device); waitedMs += READY_POLL_MS) {
     const trouble = end ?? (waitedMs > READY_TIMEOUT_MS ? `no ${device} within ${READY_TIMEOUT_MS} ms` : undefined);
     if (trouble !== undefined)
       throw new Error(`wireguard-go in ${namespace}: ${trouble}\n${readFileSync(log, 'utf8')}`);
@@ -89,12 +91,19 @@ function socketNames(): string[] {
   }
 }
 
-async function isThere(namespace: string, device: string): Promise<boolean> {
+/**
+ * Whether a wireguard-go, by its process, answers for its device. wg(8) is not asked: it removes a control socket that does not
+ * take its connection, as one that is bound and does not listen yet, and then wireguard-go ends.
+ */
+export function isServed(pid: number | undefined, device: string): boolean {
+  return socketsOf(pid).some((line) => line.includes(LISTENS) && line.endsWith(`/${device}.sock`));
+}
+
+/** The unix sockets of a process's network namespace, one in a line. */
+function socketsOf(pid: number | undefined): string[] {
   try {
-    await runIn(namespace, 'wg', ['show', device]);
-    return true;
-  } catch (error) {
-    if (error instanceof CommandFailed) return false;
-    throw error;
+    return readFileSync(`/proc/${pid}/net/unix`, 'utf8').split('\n');
+  } catch {
+    return []; // It has ended.
   }
 }

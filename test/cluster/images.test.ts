@@ -1,5 +1,6 @@
-// Images in a running lab: closed, one is read at several nodes, as a person orders it; under its running VM it becomes larger:
-// the guest sees that, loses nothing, and moves with it.
+// Images in a running lab. One is pinned to another place than its VM's: the guest waits at its first read, a person sees it, and
+// it goes on once it has migrated there (real QEMUs move with a request that was never answered). Closed, one is read at several
+// nodes, as a person orders it; under its running VM it becomes larger: the guest sees that, loses nothing, and moves with it.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { test } from 'uvu';
@@ -10,11 +11,13 @@ import { type GuestStatus, guestProblems } from '../../lab/guest/status.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { runSupercloud } from '../../lab/program.ts';
 import { GUEST } from '../../lab/topology.ts';
+import type { StubEvent } from '../../wire/contracts/events.ts';
 import type { MachineSpec } from '../../wire/contracts/hypervisor.ts';
 import { refusal } from '../refusal.ts';
 import { ClusterStand, until } from './stand.ts';
 
 const { vm, image } = GUEST;
+const WEB = { kind: 'image', name: image } as const;
 const tool = promisify(execFile);
 /** What a program prints. */
 const run = async (command: string, words: readonly string[]): Promise<string> => (await tool(command, words)).stdout;
@@ -29,7 +32,6 @@ test.before(async () => {
   stand = await ClusterStand.start();
   spec = (await stand.operator.call('vm.show', { vm })).spec;
   bytes = spec.disks[0]?.bytes ?? 0;
-  await stand.operator.call('vm.delete', { vm });
 });
 
 test.after(() => stand?.stop());
@@ -44,11 +46,10 @@ function supercloud(...words: readonly string[]): Promise<string> {
 }
 
 /** The VM, with a kernel that says on its console what it notices. */
-async function boot(): Promise<void> {
+async function boot(cloud: string): Promise<void> {
   const { memoryMB, cpus, ip, mac, boot: from } = spec;
   const loud = { ...from, commandLine: `${from.commandLine} ignore_loglevel` };
-  await stand.operator.call('vm.create', { vm, cloud: 'alpha', image, memoryMB, cpus, ip, mac, boot: loud });
-  await untilWell();
+  await stand.operator.call('vm.create', { vm, cloud, image, memoryMB, cpus, ip, mac, boot: loud });
 }
 
 /** Until the guest answers from memory and disk, with nothing lost. */
@@ -57,6 +58,10 @@ function untilWell(): Promise<void> {
     const { verified } = await stand.visitor.ask('status');
     return verified > 0 ? '' : 'nothing is verified yet';
   });
+}
+
+async function events(): Promise<StubEvent[]> {
+  return (await stand.operator.call('event.list', {})).events;
 }
 
 /** Until the guest's kernel says that its disk has this size. */
@@ -78,7 +83,46 @@ async function goesOn(then: GuestStatus): Promise<void> {
   assert.equal([guestProblems(now), now.bootId], [[], then.bootId]);
 }
 
+test('it is pinned only where it is; elsewhere its VM waits, and that is seen', async () => {
+  const { operator } = stand;
+  const elsewhere = await refusal(operator.call('pin.set', { ...WEB, to: 'beta' }));
+  assert.is(elsewhere.code, 'IMAGE_OPEN');
+  await operator.call('vm.delete', { vm });
+  const { pin } = await operator.call('pin.set', { ...WEB, to: 'alpha' });
+  assert.is(pin?.place, 'alpha');
+  assert.is((await refusal(operator.call('image.delete', { image }))).code, 'PINNED');
+  await boot('beta');
+  await until('it waits', async () => {
+    const [event] = await events();
+    return event !== undefined && 'waiting' in event && event.waiting > 0 ? '' : 'no event yet';
+  });
+  const [event] = await events();
+  if (event === undefined || !('image' in event)) throw new Error('it is of no image');
+  assert.equal([event.vm, event.image, event.place, event.endedMs], [vm, image, 'alpha', null]);
+  assert.is((await refusal(operator.call('vm.migrate', { vm, to: 'gamma' }))).code, 'MIGRATION_FAILED');
+});
+
+test('moved to the place it goes on from its first read, and does not move away', async () => {
+  const { operator } = stand;
+  await operator.call('vm.migrate', { vm, to: 'alpha' });
+  await untilWell();
+  await until('the event is over', async () => {
+    return (await events()).every(({ endedMs }) => endedMs !== null) ? '' : 'it lasts';
+  });
+  const away = await refusal(operator.call('vm.migrate', { vm, to: 'beta' }));
+  assert.match(away.message, 'pinned to alpha');
+  assert.is((await operator.call('vm.show', { vm })).cloud, 'alpha');
+});
+
+test('without the pin it boots and moves wherever it likes', async () => {
+  const { operator } = stand;
+  await operator.call('pin.set', { ...WEB, to: null });
+  await operator.call('vm.migrate', { vm, to: 'beta' });
+  await untilWell();
+});
+
 test('closed, it is open for reading at two nodes by the command line, and no VM can have it until both have closed', async () => {
+  await stand.operator.call('vm.delete', { vm });
   for (const node of ['beta', 'gamma']) {
     const { socket } = JSON.parse(await supercloud('image', 'open', image, '--at', node, '--json'));
     const uri = `nbd+unix:///${image}?socket=${socket}`;
@@ -93,11 +137,12 @@ test('closed, it is open for reading at two nodes by the command line, and no VM
   });
   assert.match(shown, /open at {2}beta \(0 clients\), gamma \(0 clients\), for reading/);
   assert.match(await supercloud('image', 'list'), /beta, gamma \(reading\)/);
-  assert.is((await refusal(boot())).code, 'IMAGE_READ');
+  assert.is((await refusal(boot('alpha'))).code, 'IMAGE_READ');
   assert.match(await supercloud('image', 'close', image, '--at', 'beta'), /is not open for reading there/);
-  assert.is((await refusal(boot())).code, 'IMAGE_READ');
+  assert.is((await refusal(boot('alpha'))).code, 'IMAGE_READ');
   await supercloud('image', 'close', image, '--at', 'gamma');
-  await boot();
+  await boot('alpha');
+  await untilWell();
 });
 
 test('the guest sees the new size at once and loses nothing; a smaller one is refused', async () => {

@@ -5,10 +5,10 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { HYPERVISOR } from '../../lab/daemons.ts';
+import { HYPERVISOR, SDND } from '../../lab/daemons.ts';
 import { runIn } from '../../lab/namespace.ts';
 import { runSupercloud } from '../../lab/program.ts';
-import { GUEST } from '../../lab/topology.ts';
+import { GUEST, THREE_CLOUDS, withControllers } from '../../lab/topology.ts';
 import { refusal } from '../refusal.ts';
 import { blockTunnel, cutOff, narrow, setClockAhead, wrongOf } from './doctor-stand.ts';
 import { ClusterStand, qemus, until } from './stand.ts';
@@ -21,7 +21,7 @@ const HINT_MS = 240_000;
 let stand: ClusterStand;
 
 test.before(async () => {
-  stand = await ClusterStand.start();
+  stand = await ClusterStand.start(withControllers(THREE_CLOUDS, 2));
 });
 
 test.after(() => stand?.stop());
@@ -182,6 +182,26 @@ test('after all that the VM still moves', async () => {
   });
   const { network } = await stand.operator.call('metrics.show', {});
   assert.ok(network?.switches.every(({ connected, flows, packetIns }) => connected && flows > 0 && packetIns !== null));
+});
+
+test("the overlay's active controller dies in the middle, the one that stands by leads, and the VM moves", async () => {
+  const { lab, operator } = stand;
+  const leader = async (): Promise<string> => {
+    const { controllers } = await operator.call('network.controllers', {});
+    return controllers.find(({ role }) => role === 'active')?.node ?? 'none';
+  };
+  assert.is(await leader(), 'alpha');
+  const before = await stand.visitor.ask('status');
+  const { ended } = await stand.migrateUntilMemory('alpha');
+  const alpha = lab.cloud('alpha');
+  await alpha.daemon(SDND).kill();
+  assert.is(await ended, undefined);
+  assert.is(await leader(), 'beta');
+  await alpha.startDaemon(SDND);
+  assert.is(await stand.recovered(), 'alpha');
+  await stand.assertGoesOn(before);
+  // Who comes back stands by.
+  assert.is(await leader(), 'beta');
 });
 
 test.run();

@@ -10,7 +10,7 @@ import { prepareWithProgress } from '../../lab/guests.ts';
 import { Lab, type Operator } from '../../lab/lab.ts';
 import { namespacePids } from '../../lab/namespace.ts';
 import { Round } from '../../lab/round.ts';
-import { GUEST } from '../../lab/topology.ts';
+import { GUEST, THREE_CLOUDS } from '../../lab/topology.ts';
 import type { Visitor } from '../../lab/visitor/visitor.ts';
 
 const { vm } = GUEST;
@@ -34,10 +34,10 @@ export class ClusterStand {
   }
 
   /** A cluster of three clouds with the VM running in the first. On failure nothing is left. */
-  static async start(): Promise<ClusterStand> {
+  static async start(topology = THREE_CLOUDS): Promise<ClusterStand> {
     const line = new ProgressLine();
     const guest = await prepareWithProgress('tiny', line);
-    const lab = await Lab.start(line);
+    const lab = await Lab.start(line, topology);
     const stand = new ClusterStand(lab, new Round(lab, guest, line));
     try {
       await stand.#round.boot();

@@ -18,7 +18,7 @@ import { catalogueStoreSuite } from '../unit/blockd/catalogue-suite.ts';
 import { EtcdServers } from './etcd-cluster.ts';
 import { LossyGateway } from './lossy-gateway.ts';
 
-const ROUNDS = 1_000;
+const ROUNDS = 300;
 const SKEW_ROUNDS = 100;
 const MEMBERS = [0, 1, 2];
 /** More than one transaction reads, and more than the record of commits remembers. */

@@ -13,6 +13,7 @@ import {
   spawnIn,
 } from '../../lab/namespace.ts';
 import { drawRunId } from '../../lab/run-directory.ts';
+import { isServed } from '../../lab/wireguard.ts';
 import { type UnderlayMember, wantedPeers } from '../../sdnd/underlay/underlay-peers.ts';
 import { WireGuardDevice } from '../../sdnd/underlay/wireguard-device.ts';
 import { type KeyPair, newKeyPair } from '../../sdnd/underlay/wireguard-keys.ts';
@@ -72,15 +73,7 @@ async function startDevice(node: Node, index: number): Promise<void> {
   const name = `${runId}${index}`;
   const daemon = spawnIn(node.namespace, 'wireguard-go', ['--foreground', name], { stdio: 'ignore' });
   daemons.push(daemon);
-  await until(`wireguard-go serves ${node.name}`, () =>
-    node.device.show().then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof CommandFailed) return false;
-        throw error;
-      },
-    ),
-  );
+  await until(`wireguard-go serves ${node.name}`, async () => isServed(daemon.pid, name));
   await node.device.setKey(node.key.privateKey, PORT);
   const script = `ip address add ${node.address}/24 dev ${name}\nip link set ${name} mtu 1420 up\nsysctl -qw net.ipv4.ip_forward=1\n`;
   await runIn(node.namespace, 'sh', ['-e'], { input: script });

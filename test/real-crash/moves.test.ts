@@ -7,7 +7,7 @@ import { ensurePackages } from '../../lab/host-packages.ts';
 import { bringLoopbackUp, isInside, runInside } from '../interop/own-namespaces.ts';
 import { runMoves, sayMoves } from './moves.ts';
 
-const MOVES = 12;
+const MOVES = 8;
 /** One in peace, and two that are struck; some times at most. */
 const CAUGHT_MOVES = 3;
 const TRIES_MAX = 6;

@@ -5,8 +5,8 @@ import * as assert from 'uvu/assert';
 import { isInside, runInside } from '../interop/own-namespaces.ts';
 import { runPowerCuts } from './power-cuts.ts';
 
-const CUTS = 150;
-const CAUGHT_CUTS = 40;
+const CUTS = 60;
+const CAUGHT_CUTS = 30;
 const seed = Number(process.env.CUTS_SEED ?? Date.now() % 2 ** 31);
 
 test(`${CUTS} power cuts lose nothing that was flushed`, async () => {
