@@ -25,7 +25,9 @@ function verdictOf(output: string, code: number | null): Verdict {
   const passed = count('Passed');
   const failed = total - passed - count('Skipped');
   const silent = total === 0 || (code !== 0 && failed === 0);
-  return { passed, failed: failed + (silent ? 1 : 0), output };
+  // uvu drops what is thrown before its tests.
+  const why = failed > 0 && !output.includes('FAIL') ? 'what is to come before the tests failed\n' : '';
+  return { passed, failed: failed + (silent ? 1 : 0), output: output + why };
 }
 
 /** Runs it to its end, or to its limit. */
