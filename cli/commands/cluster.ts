@@ -1,9 +1,9 @@
-// `supercloud init`, `token create`, `join`: how a cluster begins and how a node becomes a member.
+// `supercloud init`, `token create`, `join`: how a cluster begins and how a node becomes a member. Certificates are loaded by
+// `init` and `join` alone: what they need takes longer to load than all other commands.
 import { join as joinPath } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { saveIdentity } from '../../common/identity.ts';
-import { joinCluster } from '../../common/join.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { wholeNumber } from './numbers.ts';
 
@@ -19,7 +19,6 @@ export const initCommand = command('init', 'make a new cluster: its authority, i
   .requiredOption('--state <directory>', 'where the controller keeps its state')
   .requiredOption('--node <name>', "the controller node's name")
   .action(async (options: InitOptions) => {
-    // Here alone: what it needs takes longer to load than all other commands.
     const { createAuthority, issueIdentity, saveAuthority } = await import('../../common/authority.ts');
     const authority = await createAuthority();
     await saveAuthority(joinPath(options.state, 'authority'), authority);
@@ -49,6 +48,7 @@ export const joinCommand = command('join', 'become a member with a join string f
   .requiredOption('--identity <directory>', 'where its key and certificate go')
   .action(async (options: CommonOptions & { node: string; identity: string }) => {
     const token = (await text(process.stdin)).trim();
+    const { joinCluster } = await import('../../common/join.ts');
     const joined = await joinCluster({ token, node: options.node, directory: options.identity });
     await print(options, { node: joined.node, role: joined.role }, `node ${joined.node} is a member`);
   });
