@@ -19,6 +19,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     by: 'sim/net',
   },
   {
+    name: "a stub's resource is reached by guests of every network that has such an address",
+    room: 'sdnd/forwarding/stubs.ts',
+    find: 'const match: Match = { reg0: Origin.guest, reg2: tenant, ...asked };',
+    replace: 'const match: Match = { reg0: Origin.guest, ...asked };',
+    by: 'sim/net',
+  },
+  {
     name: 'an old place sends late frames on for ever',
     room: 'sdnd/forwarding/delivery.ts',
     find: 'return { ...flow, hardTimeoutSec: LATE_FORWARD_SEC };',
