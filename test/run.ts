@@ -94,9 +94,8 @@ async function runAll(wanted: readonly string[]): Promise<Tally> {
   const packages = kinds.flatMap((kind) => kind.packages ?? []);
   await ensurePackages(packages, new ProgressLine());
   const runsGuest = kinds.some((kind) => filesOf(kind, wanted).some((file) => kind.withGuest?.test(file) === true));
-  // Made while the first tests run; where it is needed it is said why it could not be.
-  const guest = runsGuest ? prepareWithProgress('tiny', new ProgressLine()) : undefined;
-  guest?.catch(() => undefined);
+  // Made while the first tests run; without it those that need it fail, and the others go on.
+  const guest = runsGuest ? prepareWithProgress('tiny', new ProgressLine()).catch(reportError) : undefined;
   if (wanted.length === 0) {
     const failed = await runChecks(ROOT);
     tally.passed += failed.length === 0 ? 1 : 0;

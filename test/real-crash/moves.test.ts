@@ -19,7 +19,7 @@ async function check(strikes: 'kill' | 'cut'): Promise<void> {
   console.log(`seed ${seed}: ${sayMoves(told)}`);
   assert.equal(violations, [], `seed ${seed}`);
   assert.is(told.moved + told.refused + told.heldUp, MOVES);
-  assert.ok(told.sources + told.destinations > 1, 'some strikes hit');
+  assert.ok(told.sources + told.destinations > 0, 'a strike hit');
 }
 
 async function isCaught(strikes: 'kill' | 'cut'): Promise<void> {

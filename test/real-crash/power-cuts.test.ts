@@ -6,7 +6,7 @@ import { isInside, runInside } from '../interop/own-namespaces.ts';
 import { runPowerCuts } from './power-cuts.ts';
 
 const CUTS = 60;
-const CAUGHT_CUTS = 30;
+const CAUGHT_CUTS = 40;
 const seed = Number(process.env.CUTS_SEED ?? Date.now() % 2 ** 31);
 
 test(`${CUTS} power cuts lose nothing that was flushed`, async () => {
