@@ -1,5 +1,5 @@
 // XXH64 by the system's libxxhash, which works where the bytes are; by WebAssembly, which copies them first, where there is
-// none. Both give the same (a test compares them); how much faster: ARCHITECTURE, "Every block with data has a checksum".
+// none. Both give the same (a test compares them); how much faster: docs/DISK.md, "Every block with data has a checksum".
 import koffi from 'koffi';
 import xxhash from 'xxhash-wasm';
 import { addressOf } from './native-memory.ts';
