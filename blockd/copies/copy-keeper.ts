@@ -15,6 +15,7 @@ import type { Dial, PeerStream } from '../peer/peer-stream.ts';
 import { sameTable, type TableSource } from '../peer/table-follower.ts';
 import { HEARTBEAT_MS } from '../peer/table-teller.ts';
 import type { Meter } from '../peer/traffic.ts';
+import { TAIL_FIRST } from '../store/cut-off-tails.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import { CopyFilling, type FillingLayers } from './copy-filling.ts';
 import { KeptTable } from './kept-table.ts';
@@ -166,9 +167,9 @@ export class CopyKeeper implements TableSource {
   #take(frame: PeerFrame): string {
     switch (frame.type) {
       case 'begin':
-        return frame.epoch === this.#parts.offer.epoch
-          ? this.#table.begin(frame.blocks, frame.ends)
-          : `it writes under epoch ${frame.epoch}`;
+        if (frame.epoch !== this.#parts.offer.epoch) return `it writes under epoch ${frame.epoch}`;
+        if (!this.#parts.layer.store.isTailAside(frame.ends)) return TAIL_FIRST;
+        return this.#table.begin(frame.blocks, frame.ends);
       case 'holder':
         return this.#table.holder(frame.index, frame.name);
       case 'blocks':

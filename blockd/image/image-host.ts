@@ -294,7 +294,10 @@ export class ImageHost {
         remedy: 'Close it first.',
       });
     }
-    this.#parts.log.warn({ image: this.name, epoch, granted }, 'a fenced writer gives way; what only it wrote is lost');
+    this.#parts.log.warn(
+      { image: this.name, epoch, granted },
+      'a fenced writer gives way; what only it wrote is no part of the image',
+    );
     await this.cancel();
   }
 }

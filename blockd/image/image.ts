@@ -60,7 +60,7 @@ export class Image extends ImageRequests {
    * Extents that were marked for a copy go idle with it: what a newer name left in them is nobody's write (SOUNDNESS A3).
    */
   async open(epoch: number, last: Closing, migration: string | null, ends: readonly EpochEnd[] = []): Promise<void> {
-    const state = { ...IDLE, role: 'writer', epoch, migration, closing: null } as const;
+    const state = { ...IDLE, role: 'writer', epoch, migration, closing: null, cutOff: null } as const;
     const allEnds = mergeEnds(this.store.state.ends, ends, last);
     await this.store.commit({ clean: true, reserve: true, state: { ...state, ends: allEnds } });
     this.gate.set('open');
@@ -105,14 +105,16 @@ export class Image extends ImageRequests {
   }
 
   /**
-   * A stand-by gives up; a writer that was fenced loses what nobody else saw (SOUNDNESS A7). The table is nobody's
-   * then; single blocks stay usable by version.
+   * A stand-by gives up; what a writer that was fenced wrote and nobody else saw is no part of the image (SOUNDNESS A7), and
+   * is noted to be set aside. The table is nobody's then; single blocks stay usable by version.
    */
   async abandon(): Promise<void> {
     this.gate.set('ended');
-    const { role, closing } = this.store.state;
+    const { role, closing, epoch } = this.store.state;
     const kept = role === 'standby' ? closing : null;
-    await this.store.commit({ clean: true, state: { ...IDLE, role: 'replica', closing: kept } });
+    const hasTail = role === 'writer' || role === 'frozen' || role === 'cutting';
+    const tail = hasTail ? { cutOff: epoch } : {};
+    await this.store.commit({ clean: true, state: { ...IDLE, ...tail, role: 'replica', closing: kept } });
   }
 
   /** Stands still for a cut of images, durably; `goOn` ends that. @throws OperationError ENOSPC, STORE_FAILED */

@@ -12,6 +12,7 @@ import { PeerBlocks } from '../peer/peer-blocks.ts';
 import type { PeerSessionParts } from '../peer/peer-session.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { Traffic } from '../peer/traffic.ts';
+import { CutOffTails } from '../store/cut-off-tails.ts';
 import { createLayer, type NewLayer, type OpenOptions, openLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { deleteLayer, listLayers } from '../store/layer-files.ts';
@@ -62,6 +63,7 @@ export class LayerShelf {
   readonly #blocks: PeerBlocks;
   readonly #healing: AskedHealing;
   readonly #torn: TornEnds;
+  readonly #tails: CutOffTails;
   readonly #bringer: LayerBringer;
 
   constructor(parts: LayerShelfParts) {
@@ -72,6 +74,7 @@ export class LayerShelf {
     this.#blocks = new PeerBlocks({ ...parts, traffic: (layer) => this.trafficOf(layer) });
     this.#healing = new AskedHealing(parts);
     this.#torn = new TornEnds({ ...parts, directory: join(dirname(parts.directory), 'torn') });
+    this.#tails = new CutOffTails({ ...parts, directory: join(dirname(parts.directory), 'tails') });
     this.#bringer = new LayerBringer({ ...parts, layers: this });
   }
 
@@ -92,7 +95,8 @@ export class LayerShelf {
 
   async #open(layer: string): Promise<LayerBlocks | undefined> {
     const { disk, dropCached, checkpointBytes } = this.#parts;
-    const store = await openLayer(disk, this.directory, layer, { dropCached, checkpointBytes, torn: this.#torn });
+    const keepers = { torn: this.#torn, tails: this.#tails };
+    const store = await openLayer(disk, this.directory, layer, { dropCached, checkpointBytes, ...keepers });
     return store === undefined ? undefined : this.add(store);
   }
 
@@ -146,7 +150,7 @@ export class LayerShelf {
   /** @throws Error of the disk */
   async create(fresh: NewLayer): Promise<LayerBlocks> {
     const { disk, checkpointBytes } = this.#parts;
-    return this.add(await createLayer(disk, this.directory, { ...fresh, checkpointBytes }));
+    return this.add(await createLayer(disk, this.directory, { ...fresh, checkpointBytes, tails: this.#tails }));
   }
 
   add(store: ImageStore): LayerBlocks {

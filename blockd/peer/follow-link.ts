@@ -2,6 +2,7 @@
 // lost or told something wrong. What it hears is made durable here within a second.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
+import { TAIL_FIRST } from '../store/cut-off-tails.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { FrameIntake } from './frame-intake.ts';
 import { HeardOffers, type OfferTaker } from './heard-offers.ts';
@@ -121,6 +122,7 @@ export class FollowLink {
     switch (frame.type) {
       case 'begin':
         if (frame.epoch < (this.#parts.epochMin ?? 0)) return `it is in epoch ${frame.epoch}, which is over`;
+        if (!this.#parts.store.isTailAside(frame.ends)) return TAIL_FIRST;
         return this.follower.begin(frame.whole, frame.blocks, frame.ends) ? '' : 'its image has another size';
       case 'holder':
         return this.follower.holder(frame.index, frame.name) ? '' : 'it names more nodes than there can be';

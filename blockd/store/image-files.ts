@@ -17,7 +17,7 @@ import type { TornEnds } from './torn-ends.ts';
 export const EMPTY_MARK: TableMark = { lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
 
 /** What a new layer starts with: nothing, or the data file that an import has filled and its table. */
-export interface NewLayer extends Pick<StoreParts, 'checkpointBytes'> {
+export interface NewLayer extends Pick<StoreParts, 'checkpointBytes' | 'tails'> {
   readonly image: string;
   readonly layer: string;
   readonly bytes: number;
@@ -49,7 +49,7 @@ async function createIn(
   fresh: NewLayer,
   journal: Journal<StoreRecord>,
 ): Promise<ImageStore> {
-  const { image, layer, reservedBelow = 1, checkpointBytes } = fresh;
+  const { image, layer, reservedBelow = 1, checkpointBytes, tails } = fresh;
   const paths = layerPaths(directory, layer);
   const table = fresh.table ?? new VersionTable(blocksOf(fresh.bytes));
   table.lastSequence = Math.max(table.lastSequence, fresh.lastSequence ?? 0);
@@ -66,12 +66,12 @@ async function createIn(
   ]);
   // The entries stand in the table file already.
   table.settle(table.takeChanges(), true);
-  const parts = { disk, layer, paths, data, journal, table, tableNumber, state, checkpointBytes };
+  const parts = { disk, layer, paths, data, journal, table, tableNumber, state, checkpointBytes, tails };
   return new ImageStore({ ...parts, holders: [''], reservedBelow, active: new Set() });
 }
 
 /** How a layer is opened. */
-export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes'> {
+export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes' | 'tails'> {
   /**
    * Drops what the kernel has of a file and need not write. After a sync that failed, the kernel may show pages for
    * years that the disk never got, and forget them at any time.

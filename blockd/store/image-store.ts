@@ -4,13 +4,14 @@
 import type { Disk, DiskFile } from '../../common/disk.ts';
 import type { OperationError } from '../../common/errors.ts';
 import type { Journal } from '../../common/journal.ts';
-import { BLOCK_BYTES } from '../table/block-version.ts';
+import { BLOCK_BYTES, type EpochEnd } from '../table/block-version.ts';
 import type { TableMark, VersionTable } from '../table/version-table.ts';
 import { ActiveExtents } from './active-extents.ts';
 import { Barrier, type StoreChange } from './barrier.ts';
 import { BlockFile } from './block-file.ts';
 import { CachedCopies } from './cached-copies.ts';
 import { Checkpointer } from './checkpointer.ts';
+import type { CutOffTails } from './cut-off-tails.ts';
 import { ExtentMarks } from './extent-marks.ts';
 import { SpoiltBlocks } from './spoilt-blocks.ts';
 import { StoreJournal } from './store-journal.ts';
@@ -41,6 +42,8 @@ export interface StoreParts {
   readonly active: ReadonlySet<number>;
   /** A journal longer than this is replaced by a checkpoint; for tests. */
   readonly checkpointBytes?: number | undefined;
+  /** Keeps what it wrote when it was cut off; without it nobody does. */
+  readonly tails?: Pick<CutOffTails, 'isAside'> | undefined;
 }
 
 /** A layer's durable side. All calls but those that answer a promise are synchronous and change memory only. */
@@ -184,6 +187,14 @@ export class ImageStore {
   /** Tells the listener each durable change from now on, and the table so far as fast as the telling is asked. */
   follow(listener: TableListener, afterSequence?: number): TableTelling {
     return this.#listeners.add(listener, afterSequence, () => this.commit({}).catch(() => this.failure));
+  }
+
+  /**
+   * Whether a table may be heard that says so of how epochs ended: what this store wrote beyond that is set aside. If not, that
+   * begins, and whoever asks again later hears yes.
+   */
+  isTailAside(ends: readonly EpochEnd[]): boolean {
+    return this.#parts.tails?.isAside(this, ends) ?? true;
   }
 
   /** Closes the files after everything is durable; without `clean` the next start takes it for a crash. */

@@ -38,6 +38,8 @@ export const StoreState = Type.Object({
   verified: Type.Boolean(),
   /** The transfer that froze this store, that it stands by for or that made it the writer. */
   migration: Type.Union([MigrationId, Type.Null()]),
+  /** Under which epoch this store wrote until it was found to be cut off: what is beyond its end is in its place still. */
+  cutOff: Type.Optional(Type.Union([Epoch, Type.Null()])),
   /** Of a copy: everything up to it was here once as its writer has it; null when that is not sure any more. */
   copiedUpTo: Type.Optional(Type.Union([Sequence, Type.Null()])),
   /** The newest epoch under which a copy was taken over: a writer of an older one has no say in it any more. */

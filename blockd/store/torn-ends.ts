@@ -1,8 +1,8 @@
 // What a kill or a power cut left unfinished at the end of a layer's journal. Nobody had an answer to it, so it is cut off; it is
 // kept here for whoever wants to see what it was. The store never reads it again, and no start waits or fails for it.
-import { join } from 'node:path';
 import type { Disk } from '../../common/disk.ts';
 import { messageOf } from '../../common/errors.ts';
+import { nextPath } from './numbered-files.ts';
 
 /** Of one end: an append of a barrier that changed a hundred thousand ranges is as long. */
 export const TORN_BYTES_MAX = 2 ** 20;
@@ -45,12 +45,8 @@ export class TornEnds {
 
   async #write(layer: string, bytes: Uint8Array, atBytes: number): Promise<string> {
     const { disk, directory } = this.#parts;
-    await disk.makeDirectory(directory);
-    const names = (await disk.list(directory)).filter((name) => NAME.test(name));
-    const tooMany = Math.max(0, names.length - TORN_FILES_MAX + 1);
-    for (const name of names.slice(0, tooMany)) await disk.remove(join(directory, name));
-    const number = Number(names.at(-1)?.slice(0, 8) ?? 0) + 1;
-    const path = join(directory, `${`${number}`.padStart(8, '0')}-${layer}-at-${atBytes}.torn`);
+    const files = { disk, directory, name: NAME, filesMax: TORN_FILES_MAX };
+    const path = await nextPath(files, `${layer}-at-${atBytes}.torn`);
     await disk.replace(path, bytes);
     return path;
   }

@@ -249,9 +249,30 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'unfinished ends of journals fill the disk',
-    room: 'blockd/store/torn-ends.ts',
-    find: 'Math.max(0, names.length - TORN_FILES_MAX + 1)',
-    replace: 'Math.min(0, names.length - TORN_FILES_MAX + 1)',
+    room: 'blockd/store/numbered-files.ts',
+    find: 'Math.max(0, names.length - filesMax + 1)',
+    replace: 'Math.min(0, names.length - filesMax + 1)',
     by: 'unit/blockd/torn-ends',
+  },
+  {
+    name: 'a table is heard over what a writer wrote that was cut off',
+    room: 'blockd/peer/follow-link.ts',
+    find: 'if (!this.#parts.store.isTailAside(frame.ends)) return TAIL_FIRST;',
+    replace: '',
+    by: 'unit/blockd/cut-off-tails',
+  },
+  {
+    name: 'a copy is written over what a writer wrote that was cut off',
+    room: 'blockd/copies/copy-keeper.ts',
+    find: 'if (!this.#parts.layer.store.isTailAside(frame.ends)) return TAIL_FIRST;',
+    replace: '',
+    by: 'unit/blockd/cut-off-tails',
+  },
+  {
+    name: 'what is part of the image is set aside with the tail',
+    room: 'blockd/store/cut-off-tails.ts',
+    find: 'sequenceOf(run.high, run.low) > lastSequence',
+    replace: 'sequenceOf(run.high, run.low) > 0',
+    by: 'unit/blockd/cut-off-tails',
   },
 ];

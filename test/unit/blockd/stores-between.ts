@@ -21,6 +21,7 @@ const { signal } = new AbortController();
 export class Stores {
   readonly clock = new ManualClock();
   readonly #shelves = new Map<string, ImageShelf>();
+  readonly #disks = new Map<string, CrashDisk>();
   /** Who cannot be reached. */
   readonly away = new Set<string>();
   readonly #ends = new Set<() => void>();
@@ -30,11 +31,23 @@ export class Stores {
   static async make(): Promise<Stores> {
     const stores = new Stores();
     for (const node of NODES) {
-      const shelf = await shelfOn(new CrashDisk(), node, { dial: stores.#dialFrom(node), clock: stores.clock });
-      await shelf.members.set(NODES.map((name) => ({ node: name, address: '127.0.0.1', cloud: `cloud-${name}` })));
-      stores.#shelves.set(node, shelf);
+      await stores.start(node, new CrashDisk());
     }
     return stores;
+  }
+
+  /** Starts a node's store on a disk, over whatever it was before. */
+  async start(node: Node, disk: CrashDisk): Promise<void> {
+    const shelf = await shelfOn(disk, node, { dial: this.#dialFrom(node), clock: this.clock });
+    await shelf.members.set(NODES.map((name) => ({ node: name, address: '127.0.0.1', cloud: `cloud-${name}` })));
+    this.#shelves.set(node, shelf);
+    this.#disks.set(node, disk);
+  }
+
+  disk(node: Node): CrashDisk {
+    const disk = this.#disks.get(node);
+    if (disk === undefined) throw new Error(`no disk of ${node}`);
+    return disk;
   }
 
   at(node: Node): ImageShelf {
