@@ -8,7 +8,7 @@ const sansIo = [
   '^sdnd/ovsdb/(?!ovsdb-client)',
   '^sdnd/switch-config/(?!config-keeper)',
   '^sdnd/alone/(?!lone-(connection|server|socket)|topology-socket)',
-  '^sdnd/node-switch[.]ts$',
+  '^sdnd/agent/node-switch[.]ts$',
   '^sdnd/(packets|guest-services)/',
   '-session[.]ts$',
   '-protocol[.]ts$',
@@ -18,7 +18,7 @@ const sansIo = [
   '^sdnd/(pipeline|forwarding|flow-diff)[.]ts$',
   '^hypervisor/hold-(source|destination)[.]ts$',
   '^lab/wan/link[.]ts$',
-  '^common/token-book[.]ts$',
+  '^common/membership/token-book[.]ts$',
 ];
 
 module.exports = {

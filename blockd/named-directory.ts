@@ -1,5 +1,5 @@
 // The directory that a person has named for a program: there, or made, or refused in a sentence.
-import { realDisk } from '../common/disk.ts';
+import { realDisk } from '../common/disk/disk.ts';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 
 /** By the operating system's codes. */

@@ -1,7 +1,7 @@
 // What every command shares: the options --json and --context, and the way to the cluster. A command only asks and prints.
 import { Command, CommanderError } from 'commander';
 import { OperationError } from '../common/errors.ts';
-import { jsonText, writeJsonFile } from '../common/json-file.ts';
+import { jsonText, writeJsonFile } from '../common/terminal/json-file.ts';
 import { LONE_NODE } from '../wire/contracts/alone.ts';
 import { connectAlone, connectOrchestrator, type OrchestratorClient } from './context.ts';
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Type } from '#typebox';
 import { codeOf, messageOf, OperationError } from '../common/errors.ts';
-import { loadIdentity } from '../common/identity.ts';
+import { loadIdentity } from '../common/membership/identity.ts';
 import { type RpcClient, rpcClient } from '../common/rpc/client.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
 import { CONTROL_SOCKET, LONE_NODE } from '../wire/contracts/alone.ts';

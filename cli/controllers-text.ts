@@ -1,5 +1,5 @@
 // The overlay's controllers for a terminal: one a line, the one that was chosen marked.
-import { formatTable } from '../common/table.ts';
+import { formatTable } from '../common/terminal/table.ts';
 import type { ControllerState } from '../wire/contracts/network-controllers.ts';
 
 const COLUMNS = ['NODE', 'ROLE', 'CHOSEN', 'TERM', 'SWITCHES'].map((title) => ({ title }));

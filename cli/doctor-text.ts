@@ -1,6 +1,6 @@
 // A doctor's report for a terminal: a line for each finding, and under one that is wrong what to do about it.
 import { styleText } from 'node:util';
-import { formatTable } from '../common/table.ts';
+import { formatTable } from '../common/terminal/table.ts';
 import type { DoctorReport, Finding } from '../wire/contracts/doctor.ts';
 
 const COLOURS = { ok: 'green', wrong: 'red', unknown: 'yellow' } as const;

@@ -1,7 +1,7 @@
 // A heat map for a terminal: a character per cell, darker for more, reads and writes apart. Says what a shade means, and
 // uses colours only where `styleText` does (a terminal, and NO_COLOR not set).
 import { styleText } from 'node:util';
-import { formatBytes } from '../common/progress.ts';
+import { formatBytes } from '../common/terminal/progress.ts';
 import { HEAT_CELLS_MAX, type HeatMap } from '../wire/contracts/heat.ts';
 
 const BLOCK_BYTES = 4096;

@@ -1,7 +1,7 @@
 // An image for a person: what it is, which version, who holds what of it, and how its blocks get elsewhere.
-import { formatByteSize } from '../common/byte-size.ts';
-import { formatBytes, formatMs } from '../common/progress.ts';
-import { formatTable } from '../common/table.ts';
+import { formatByteSize } from '../common/terminal/byte-size.ts';
+import { formatBytes, formatMs } from '../common/terminal/progress.ts';
+import { formatTable } from '../common/terminal/table.ts';
 import type { Head } from '../wire/contracts/catalogue.ts';
 import type { ImageLayer, ImageState } from '../wire/contracts/cluster-state.ts';
 import { describeCopies } from './commands/policy-words.ts';

@@ -1,6 +1,6 @@
 // What Ctrl-C does to work that goes on in the cluster whatever becomes of this program: once asks the cluster to stop it,
 // twice leaves it as it is. In both cases a person reads what goes on.
-import { STOP_SIGNALS } from '../common/terminal.ts';
+import { STOP_SIGNALS } from '../common/terminal/terminal.ts';
 
 /** Where signals come from: this process, or a test's. */
 export interface SignalSource {

@@ -2,8 +2,8 @@
 // programs of their own (the lab, the tests) are started as such, since no package imports another.
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { exitCodeOf } from '../common/error-report.ts';
-import '../common/terminal.ts';
+import { exitCodeOf } from '../common/terminal/error-report.ts';
+import '../common/terminal/terminal.ts';
 import { runChecks } from './check.ts';
 import { swallowed } from './command.ts';
 import { catalogueCommand } from './commands/catalogue.ts';
@@ -46,7 +46,7 @@ const PROGRAMS: Readonly<Record<string, { readonly script: string; readonly summ
 function become(script: string, args: readonly string[]): void {
   const { execPath, execArgv, env } = process;
   if (process.execve === undefined) throw new TypeError('Node has no execve on this platform');
-  const terminal = ['--import', `${ROOT}common/terminal.ts`];
+  const terminal = ['--import', `${ROOT}common/terminal/terminal.ts`];
   process.execve(execPath, [execPath, ...execArgv, ...terminal, `${ROOT}${script}`, ...args], env);
 }
 

@@ -1,6 +1,6 @@
 // Metrics for a person: what clients asked for, what was pushed ahead, and what crossed between clouds for what.
-import { formatBytes, formatMs } from '../common/progress.ts';
-import { formatTable } from '../common/table.ts';
+import { formatBytes, formatMs } from '../common/terminal/progress.ts';
+import { formatTable } from '../common/terminal/table.ts';
 import {
   type BlockMetrics,
   type ClusterMetrics,

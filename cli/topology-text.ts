@@ -1,6 +1,6 @@
 // The overlay's topology for a terminal: the nodes by cloud, and every link as a line that is longer where the way is.
 import { styleText } from 'node:util';
-import { formatTable } from '../common/table.ts';
+import { formatTable } from '../common/terminal/table.ts';
 import type { ClusterTopology, TopologyLink } from '../wire/contracts/topology.ts';
 
 const ETHERNET_HEADER_BYTES = 14;

@@ -1,6 +1,6 @@
 // The way of a frame for a terminal: a verdict, then each switch with the rules that the frame met there.
 import { styleText } from 'node:util';
-import { formatTable } from '../common/table.ts';
+import { formatTable } from '../common/terminal/table.ts';
 import type { NetworkTrace, TraceDifference, TraceHop, TraceRule, TraceWalk } from '../wire/contracts/trace.ts';
 
 const COLOURS = { delivered: 'green', dropped: 'red', astray: 'red', endless: 'red', unknown: 'yellow' } as const;

@@ -1,6 +1,6 @@
 // What VMs sent one another, for a terminal: a line for each pair.
-import { formatBytes } from '../common/progress.ts';
-import { formatTable } from '../common/table.ts';
+import { formatBytes } from '../common/terminal/progress.ts';
+import { formatTable } from '../common/terminal/table.ts';
 import type { NetworkFigures } from '../wire/contracts/traffic.ts';
 
 const COLUMNS = [

@@ -7,7 +7,7 @@ import { messageOf, OperationError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { endAtOnce } from './process-end.ts';
 import { SchemaCheck } from './schema-check.ts';
-import { STOP_SIGNALS, servesUnread } from './terminal.ts';
+import { STOP_SIGNALS, servesUnread } from './terminal/terminal.ts';
 
 /** What a daemon's main is given beside its configuration. */
 export interface DaemonContext {

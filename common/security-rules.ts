@@ -1,7 +1,7 @@
 // Which security groups there can be: asked by the orchestrator before it keeps one, and by the overlay's controller before it
 // computes flows from those that it is told. Both ask here, so that none is kept of which flows cannot be made.
 import { GROUP_MEMBERSHIPS_MAX, type SecurityGroup, type SecurityRule } from '../wire/contracts/security-groups.ts';
-import { addressPrefix } from './address-prefix.ts';
+import { addressPrefix } from './addresses/address-prefix.ts';
 import { OperationError } from './errors.ts';
 
 const EXAMPLES = { IPv4: '10.88.0.0/24', IPv6: 'fe80::/10' } as const;

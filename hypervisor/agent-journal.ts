@@ -1,9 +1,9 @@
 // The agent's journal with its meaning at hand. An append that fails leaves it unknown whether a decision is on the
 // disk: then the process must end and read it again, never guess.
 import { join } from 'node:path';
-import type { Disk } from '../common/disk.ts';
+import type { Disk } from '../common/disk/disk.ts';
 import { OperationError } from '../common/errors.ts';
-import { Journal } from '../common/journal.ts';
+import { Journal } from '../common/journal/journal.ts';
 import { AgentRecord, AgentState } from './agent-records.ts';
 
 /** A journal beyond this is rewritten at the start; thousands of migrations. */

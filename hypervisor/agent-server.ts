@@ -1,9 +1,9 @@
 // Puts the agent together and starts it: journal first, then the machines that live, then the migrations under way, and
 // only then the port on which others may ask.
 import type { Clock } from '../common/clock.ts';
-import type { Disk } from '../common/disk.ts';
-import type { Identity } from '../common/identity.ts';
+import type { Disk } from '../common/disk/disk.ts';
 import type { Log } from '../common/log.ts';
+import type { Identity } from '../common/membership/identity.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
 import { type Capabilities, hypervisorContract } from '../wire/contracts/hypervisor.ts';
 import type { Endpoint } from '../wire/names.ts';

@@ -3,8 +3,8 @@
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
-import type { Peer } from '../common/identity.ts';
 import type { Log } from '../common/log.ts';
+import type { Peer } from '../common/membership/identity.ts';
 import type { Params, Result } from '../wire/contract.ts';
 import type { Decision, hypervisorContract } from '../wire/contracts/hypervisor.ts';
 import type { AgentJournal } from './agent-journal.ts';

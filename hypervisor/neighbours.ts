@@ -2,7 +2,7 @@
 // controller. What concerns one VM is asked of a local daemon one call after the other, so that a late `close` can never
 // follow an `open`.
 import type { TLSSocket } from 'node:tls';
-import type { Identity } from '../common/identity.ts';
+import type { Identity } from '../common/membership/identity.ts';
 import { dialBulk } from '../common/rpc/bulk.ts';
 import { type CallOptions, type RpcClient, rpcClient } from '../common/rpc/client.ts';
 import type { MethodName, Params, Progress, Result } from '../wire/contract.ts';

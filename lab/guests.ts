@@ -1,7 +1,7 @@
 // What the lab needs of this machine and of Debian for a kind of guest.
 import { fileURLToPath } from 'node:url';
 import { messageOf, OperationError } from '../common/errors.ts';
-import type { ProgressLine } from '../common/progress.ts';
+import type { ProgressLine } from '../common/terminal/progress.ts';
 import { type GuestKind, hostPackages, type PreparedGuest, type PrepareOptions, prepareGuest } from './guest/build.ts';
 import { FULL_DISK, GuestError } from './guest/guest-error.ts';
 import { stopTools } from './guest/host-tool.ts';

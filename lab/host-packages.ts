@@ -5,8 +5,8 @@ import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSy
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { OperationError } from '../common/errors.ts';
-import type { ProgressLine } from '../common/progress.ts';
-import { STOP_SIGNALS } from '../common/terminal.ts';
+import type { ProgressLine } from '../common/terminal/progress.ts';
+import { STOP_SIGNALS } from '../common/terminal/terminal.ts';
 import { runCommand } from './namespace.ts';
 
 const SCRIPT = fileURLToPath(new URL('install-packages.sh', import.meta.url));

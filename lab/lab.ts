@@ -1,10 +1,10 @@
 // The lab: three clouds on this machine, joined into one cluster over an emulated WAN. Everything it makes is written
 // into the run's manifest first, so that a crashed run can be removed whole.
 import { renameSync, symlinkSync, writeFileSync } from 'node:fs';
-import { loadIdentity } from '../common/identity.ts';
-import type { ProgressLine } from '../common/progress.ts';
+import { loadIdentity } from '../common/membership/identity.ts';
 import type { RpcClient } from '../common/rpc/client.ts';
 import { rpcClient } from '../common/rpc/client.ts';
+import type { ProgressLine } from '../common/terminal/progress.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import { Cloud } from './cloud.ts';
 import { type Doorway, openDoorway } from './doorway.ts';

@@ -1,10 +1,10 @@
 // `supercloud lab`: three clouds on this machine, a VM that is moved round them live, and then yours to try.
 import { Command, Option } from 'commander';
-import { exitCodeOf, reportError } from '../common/error-report.ts';
 import { OperationError } from '../common/errors.ts';
-import { jsonText, writeJsonFile } from '../common/json-file.ts';
-import { formatMs, ProgressLine } from '../common/progress.ts';
-import { STOP_SIGNALS, servesUnread } from '../common/terminal.ts';
+import { exitCodeOf, reportError } from '../common/terminal/error-report.ts';
+import { jsonText, writeJsonFile } from '../common/terminal/json-file.ts';
+import { formatMs, ProgressLine } from '../common/terminal/progress.ts';
+import { STOP_SIGNALS, servesUnread } from '../common/terminal/terminal.ts';
 import { FIGURE5, TWO_GATEWAYS } from './figure5.ts';
 import type { GuestKind } from './guest/build.ts';
 import { labPackages, prepareWithProgress, visitorPackages, WIREGUARD_PACKAGES } from './guests.ts';

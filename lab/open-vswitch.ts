@@ -1,5 +1,5 @@
 // One node's own Open vSwitch: database, switch daemon and underlay bridge, apart from any other on the machine. The
-// integration bridge is not made here: that is the node's switch agent's, which keeps it (sdnd/node-switch.ts).
+// integration bridge is not made here: that is the node's switch agent's, which keeps it (sdnd/agent/node-switch.ts).
 import { mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandFailed, createVethPair, insideNamespace, runCommand } from './namespace.ts';

@@ -1,6 +1,6 @@
 // The round's figures as a table for people and as an object for programs.
-import { formatBytes, formatMs } from '../common/progress.ts';
-import { formatTable } from '../common/table.ts';
+import { formatBytes, formatMs } from '../common/terminal/progress.ts';
+import { formatTable } from '../common/terminal/table.ts';
 import type { OutsideFigures } from './outside-probe.ts';
 import { type Leg, SETTLE_MS } from './round.ts';
 import { type LabTopology, LINK_RATE_MBIT, THREE_CLOUDS } from './topology.ts';

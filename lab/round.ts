@@ -1,7 +1,7 @@
 // The round: a VM boots in the first cloud and is moved, live, to each other and home, while its user goes on using
 // it. What is measured is what the user felt and what the links carried; every check says what it looked at.
 import { OperationError } from '../common/errors.ts';
-import type { ProgressLine } from '../common/progress.ts';
+import type { ProgressLine } from '../common/terminal/progress.ts';
 import type { MigrationState } from '../wire/contracts/cluster-state.ts';
 import type { PreparedGuest } from './guest/build.ts';
 import { READY_LINE } from './guest/command-line.ts';

@@ -2,7 +2,7 @@
 // record written in one turn, so that of two that come together the second finds the first. No call is made in here.
 import { OperationError } from '../common/errors.ts';
 import type { GuestNetworkPlan } from '../wire/contracts/guest-network.ts';
-import { checkInNetwork, guestNetwork } from './guest-network.ts';
+import { checkInNetwork, guestNetwork } from './network/guest-network.ts';
 import type { MemberRecord, MigrationRecord, State, VmRecord } from './state.ts';
 import { Turn } from './turn.ts';
 

@@ -2,8 +2,8 @@
 // ever called down here, never removed: what runs on it goes on (SOUNDNESS E3).
 import type { Clock } from '../common/clock.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
-import type { Identity } from '../common/identity.ts';
 import type { Log } from '../common/log.ts';
+import type { Identity } from '../common/membership/identity.ts';
 import { rpcClient } from '../common/rpc/client.ts';
 import { blockdContract } from '../wire/contracts/blockd.ts';
 import { catalogueContract } from '../wire/contracts/catalogue.ts';

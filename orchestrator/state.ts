@@ -1,8 +1,8 @@
 // What the orchestrator must remember over a crash: VMs, migrations' journals, members, its term. Everything is held
 // in memory and written through; a record that was not committed was never there.
 import { Level } from 'level';
+import { ensureLevelDirectory, isHeadless } from '../common/disk/level-directory.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
-import { ensureLevelDirectory, isHeadless } from '../common/level-directory.ts';
 import type { MigrationState } from '../wire/contracts/cluster-state.ts';
 import type { EgressOrder } from '../wire/contracts/egress.ts';
 import type { StubEvent } from '../wire/contracts/events.ts';

@@ -6,10 +6,10 @@ import type { CallOptions } from '../common/rpc/client.ts';
 import type { MethodName, Params, Progress, Result } from '../wire/contract.ts';
 import type { catalogueContract } from '../wire/contracts/catalogue.ts';
 import type { Endpoint } from '../wire/names.ts';
-import type { CatalogueWatch } from './catalogue-watch.ts';
 import type { Calls, Cluster, ControllerDaemons, NodeDaemons } from './cluster.ts';
+import type { CatalogueWatch } from './images/catalogue-watch.ts';
+import type { StoreWatch } from './images/store-watch.ts';
 import type { MemberRecord } from './state.ts';
-import type { StoreWatch } from './store-watch.ts';
 
 type Catalogue = typeof catalogueContract;
 

@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
-import { realDisk } from '../common/disk.ts';
-import { loadIdentity } from '../common/identity.ts';
-import { Journal } from '../common/journal.ts';
+import { realDisk } from '../common/disk/disk.ts';
+import { lockState } from '../common/disk/state-lock.ts';
+import { Journal } from '../common/journal/journal.ts';
+import { loadIdentity } from '../common/membership/identity.ts';
 import { startRpcServer } from '../common/rpc/server.ts';
-import { lockState } from '../common/state-lock.ts';
 import { sdndContract } from '../wire/contracts/sdnd.ts';
 import { Ipv4 } from '../wire/names.ts';
 import { OPENFLOW_PORT, SDND_PORT } from '../wire/ports.ts';
-import { AgentClients } from './agent-clients.ts';
-import { ControllerSeat } from './controller-seat.ts';
-import { startOpenFlowServer } from './openflow-server.ts';
-import { Overlay } from './overlay.ts';
-import { OverlayRecord } from './overlay-record.ts';
+import { AgentClients } from './controller/agent-clients.ts';
+import { ControllerSeat } from './controller/controller-seat.ts';
+import { Overlay } from './controller/overlay.ts';
+import { OverlayRecord } from './controller/overlay-record.ts';
+import { startOpenFlowServer } from './session/openflow-server.ts';
 import { gatherFigures } from './traffic/network-figures.ts';
 
 const Config = Type.Object({

@@ -1,7 +1,7 @@
 // One test file in a process of its own, and what it came to. Nothing is retried.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { formatMs } from '../common/progress.ts';
+import { formatMs } from '../common/terminal/progress.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Before a program: it has a network of its own, with a loopback interface and no other. */

@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import { wholeNumber } from '../cli/commands/numbers.ts';
-import { exitCodeOf } from '../common/error-report.ts';
-import { formatMs } from '../common/progress.ts';
+import { exitCodeOf } from '../common/terminal/error-report.ts';
+import { formatMs } from '../common/terminal/progress.ts';
 import { SEED_WORD, TIMES_WORD } from './fuzz-inputs.ts';
 
 /** One protocol's test, and how many inputs an everyday run of it takes. */

@@ -1,7 +1,7 @@
 // Keeps the catalogue's records on this machine's disk, one durable batch per commit, one commit at a time.
 import { Level } from 'level';
+import { ensureLevelDirectory, isHeadless } from '../../common/disk/level-directory.ts';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
-import { ensureLevelDirectory, isHeadless } from '../../common/level-directory.ts';
 import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { NodeNotch, Notch } from '../../wire/contracts/store-notch.ts';
 import type { Entry, Finished } from './catalogue.ts';

@@ -2,8 +2,8 @@
 // through this daemon only; an image that goes out is read in the same way. What fails half-way leaves no file.
 import { rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Disk, DiskFile } from '../../common/disk.ts';
-import { type DiskRoom, diskRoom } from '../../common/disk-room.ts';
+import type { Disk, DiskFile } from '../../common/disk/disk.ts';
+import { type DiskRoom, diskRoom } from '../../common/disk/disk-room.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { ExportFormat, ImageFormat } from '../../wire/contracts/blockd.ts';
 import type { ImageExport, Serve } from '../image/served-image.ts';

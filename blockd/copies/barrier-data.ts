@@ -1,6 +1,6 @@
 // The contents of the blocks that a barrier makes durable, taken in the very step in which the barrier begins: what is
 // written over them a moment later cannot keep a copy from ever getting what a flush has promised. Bounded in memory.
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import { ANSWER_BLOCKS_MAX } from '../peer/peer-frame.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BLOCK_BYTES, epochOf } from '../table/block-version.ts';

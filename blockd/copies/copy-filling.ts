@@ -3,10 +3,10 @@
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { MergedLayer, SealedLayer } from '../../wire/contracts/layers.ts';
-import type { BlockSource, WantedRun } from '../image/block-fetcher.ts';
-import type { LayerBlocks } from '../image/layer-blocks.ts';
-import type { LayerShelf } from '../image/layer-shelf.ts';
-import { MergedSource } from '../image/merged-source.ts';
+import type { BlockSource, WantedRun } from '../layers/block-fetcher.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
+import { MergedSource } from '../layers/merged-source.ts';
 import { PeerBlocks } from '../peer/peer-blocks.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import type { KeptTable } from './kept-table.ts';

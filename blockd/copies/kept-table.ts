@@ -1,6 +1,6 @@
 // A writer's table as a copy takes it over: a block changes here with its content in hand, so that what was durable here
 // stays readable until what replaces it is (SOUNDNESS A13). A state machine; it asks nobody for anything.
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { checksumOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES, type EpochEnd, isTail } from '../table/block-version.ts';

@@ -1,7 +1,7 @@
 // Contents that lie here already, in a layer that was merged into the one that lacks them: this store may be the only one
 // that has them, and nobody asks himself. What is not here as its version names it goes on to the other source.
-import type { BlockSource, FetchCause, FetchSink, WantedRun } from '../image/block-fetcher.ts';
-import type { LayerShelf } from '../image/layer-shelf.ts';
+import type { BlockSource, FetchCause, FetchSink, WantedRun } from '../layers/block-fetcher.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 

@@ -1,6 +1,6 @@
 // Blocks of a copy whose newest version is known and whose content is not: what is to be asked for of them, and whether
 // they are what the writer's table names. Pure functions over them.
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import { layOver } from '../table/merged-mark.ts';
 import { TableDigest } from '../table/table-digest.ts';
 import { DATA } from '../table/version-run.ts';

@@ -1,11 +1,12 @@
 // What an image's layers say together: a block is what the first layer from the top says that has an entry for it, and
 // zeros where none has. An entry of zeros hides what is below it (SOUNDNESS A14). It writes nothing.
+
+import type { FetchCause } from '../layers/block-fetcher.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import type { BlockFile } from '../store/block-file.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';
-import type { FetchCause } from './block-fetcher.ts';
 import { blockOf, endBlockOf } from './block-range.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
 
 /** The content of a block that is in a layer's data file. */
 export const IN_FILE = DATA | HERE;

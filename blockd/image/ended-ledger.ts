@@ -1,7 +1,7 @@
 // What has ended at this node for good: migrations, cuts, and epochs that were given back unused. A call of one of them that
 // was on its way for long comes to nothing. It takes no step with any image.
 import { Type } from '#typebox';
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { OperationError } from '../../common/errors.ts';
 import { StateFile } from './state-file.ts';
 

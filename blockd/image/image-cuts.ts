@@ -5,14 +5,14 @@ import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { CutImage } from '../../wire/contracts/blockd.ts';
 import { BELOW_MAX, type SealedLayer } from '../../wire/contracts/layers.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
 import { checkImageBytes, type NewLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { isFull } from '../store/store-journal.ts';
 import type { Cut } from '../store/store-record.ts';
+import type { RoomWait } from '../upkeep/room-wait.ts';
 import type { Image } from './image.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
-import type { LayerShelf } from './layer-shelf.ts';
-import type { RoomWait } from './room-wait.ts';
 
 export interface ImageCutsParts {
   readonly layers: Pick<LayerShelf, 'all' | 'create' | 'drop'>;

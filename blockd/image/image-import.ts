@@ -1,5 +1,5 @@
 // Makes an image's first layer of a disk file. What fails half-way leaves nothing.
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import type { ImageFormat } from '../../wire/contracts/blockd.ts';
 import type { Converter, ForeignDisk } from '../convert/converter.ts';
 import type { ImageStore } from '../store/image-store.ts';

@@ -1,16 +1,16 @@
 // What an image's client reads: at once where everything is here, the rest when it has come. No sockets, files or time of
 // its own; it changes nothing but where blocks lie.
 import type { Clock, Timer } from '../../common/clock.ts';
+import type { FetchCause } from '../layers/block-fetcher.ts';
+import { FetchTimes } from '../layers/fetch-times.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import type { DirectFile } from '../nbd/nbd-device.ts';
 import type { AccessNotes } from '../propagation/access-notes.ts';
 import type { BlockFile } from '../store/block-file.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
-import type { FetchCause } from './block-fetcher.ts';
 import { blockOf, endBlockOf } from './block-range.ts';
 import { BlockStack } from './block-stack.ts';
-import { FetchTimes } from './fetch-times.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
 import { RequestGate } from './request-gate.ts';
 
 /** While somebody follows, what was written is told to him at the latest after this (SOUNDNESS A2). */

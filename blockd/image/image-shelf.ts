@@ -1,7 +1,7 @@
 // All images of this node's store, by name. Finds each again after a restart and lets one step at a time happen to it.
 import { join } from 'node:path';
 import { type Clock, deadline } from '../../common/clock.ts';
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing, ExportFormat } from '../../wire/contracts/blockd.ts';
@@ -10,10 +10,18 @@ import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import type { CatalogueMark, KeptRecords } from '../../wire/contracts/store-report.ts';
 import type { Conversion, Converter } from '../convert/converter.ts';
 import { CopyShelf } from '../copies/copy-shelf.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
+import { LayerMerges } from '../layers/layer-merges.ts';
+import { LayerShelf } from '../layers/layer-shelf.ts';
+import { MemberBook } from '../layers/member-book.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { checkImageBytes, type OpenOptions } from '../store/image-files.ts';
 import { isFull } from '../store/store-journal.ts';
-import type { CacheLimits } from './cache-cap.ts';
+import { PropagationBook } from '../transfer/propagation-book.ts';
+import type { SpareProcessor } from '../transfer/pull-pace.ts';
+import type { CacheLimits } from '../upkeep/cache-cap.ts';
+import { RoomWait } from '../upkeep/room-wait.ts';
+import { Upkeep } from '../upkeep/upkeep.ts';
 import { EndedLedger } from './ended-ledger.ts';
 import { coveredLayers, ImageCuts } from './image-cuts.ts';
 import type { ImageHost } from './image-host.ts';
@@ -21,19 +29,11 @@ import { type FileImport, importImage } from './image-import.ts';
 import { isOpen, type Opening, otherTop } from './image-roles.ts';
 import { ImageTops } from './image-tops.ts';
 import { ImageTurns } from './image-turns.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
-import { LayerMerges } from './layer-merges.ts';
-import { LayerShelf } from './layer-shelf.ts';
-import { MemberBook } from './member-book.ts';
-import { PropagationBook } from './propagation-book.ts';
-import type { SpareProcessor } from './pull-pace.ts';
-import { RoomWait } from './room-wait.ts';
 import type { Serve } from './served-image.ts';
 import { ShelfCuts } from './shelf-cuts.ts';
 import { type ReaderShown, StillExports } from './still-exports.ts';
 import { StillImage, type StillOrder } from './still-image.ts';
 import { StoreRatchet } from './store-ratchet.ts';
-import { Upkeep } from './upkeep.ts';
 
 export interface ShelfParts extends Pick<OpenOptions, 'dropCached' | 'checkpointBytes'> {
   readonly disk: Disk;

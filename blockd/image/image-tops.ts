@@ -2,15 +2,15 @@
 // is one host, made when its top is found or made. It decides no epoch.
 import { OperationError } from '../../common/errors.ts';
 import type { SealedLayer, Stack } from '../../wire/contracts/layers.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
+import { layerInUse } from '../layers/layer-bringer.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
 import { sameTable } from '../peer/table-follower.ts';
 import { checkImageBytes, type NewLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { Image } from './image.ts';
 import { type HostParts, ImageHost } from './image-host.ts';
 import { isOpen } from './image-roles.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
-import { layerInUse } from './layer-bringer.ts';
-import type { LayerShelf } from './layer-shelf.ts';
 
 export interface TopParts extends Omit<HostParts, 'image' | 'layers'> {
   readonly layers: LayerShelf;

@@ -3,11 +3,11 @@
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import type { Endpoint } from '../../wire/names.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import type { Cut, StoreState } from '../store/store-record.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { ImageParts } from './image-reads.ts';
 import { ImageRequests } from './image-requests.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
 
 /** Changes of role of one image at this node. */
 export class Image extends ImageRequests {

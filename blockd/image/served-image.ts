@@ -1,10 +1,10 @@
 // The export of one image: begun once, ended when its clients have gone or are told to.
 import { type Clock, deadline } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
 import type { NbdDevice } from '../nbd/nbd-device.ts';
 import type { Image } from './image.ts';
 import { deviceOf } from './image-device.ts';
-import type { LayerShelf } from './layer-shelf.ts';
 import { settledBefore } from './settled-before.ts';
 
 /** A running export; the real one is a unix socket. */

@@ -1,12 +1,12 @@
 // Cuts of images that are open here as they are asked for: each in the turns of its images, and never after its end.
 import type { CutImage } from '../../wire/contracts/blockd.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
 import type { Cut } from '../store/store-record.ts';
 import type { EndedLedger } from './ended-ledger.ts';
 import type { Image } from './image.ts';
 import type { ImageCuts } from './image-cuts.ts';
 import type { ImageTops } from './image-tops.ts';
 import type { ImageTurns } from './image-turns.ts';
-import type { LayerShelf } from './layer-shelf.ts';
 
 export interface ShelfCutsParts {
   readonly cuts: ImageCuts;

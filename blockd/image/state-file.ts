@@ -1,7 +1,7 @@
 // A small fact of the daemon that outlives it, as one JSON file that is replaced whole. Never holds what must be changed
 // often or grows.
 import type { Static, TSchema } from '#typebox';
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
 

@@ -6,9 +6,9 @@ import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { ImageRole } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
 import { readOnlyDeviceOf } from './image-device.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
-import type { LayerShelf } from './layer-shelf.ts';
 import type { ImageExport, Serve } from './served-image.ts';
 import { StillReads } from './still-reads.ts';
 

@@ -2,10 +2,10 @@
 // is proven and every block that is seen, and gets nothing from elsewhere.
 import { OperationError } from '../../common/errors.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { BlockStack } from './block-stack.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
-import type { LayerShelf } from './layer-shelf.ts';
 
 /** What is to be read: layers, the newest first. */
 export interface StillOrder {

@@ -1,8 +1,9 @@
 // Reads of layers that nobody changes, as somebody was shown them. What was named to be read is so no longer when a table goes
 // on: a writer has come since elsewhere, and this node, which was cut off, has not heard that the reading has ended. It ends
 // then, and gives nothing of another state.
+
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import { type ImageParts, ImageReads } from './image-reads.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
 
 export class StillReads extends ImageReads {
   /** Numbers go on over layers, also where two of them become one: a higher one is a later change. */

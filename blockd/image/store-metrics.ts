@@ -1,11 +1,11 @@
 // What this node's store has counted, per image and in all. Reads and changes nothing.
 import type { BlockMetrics, StoreMetrics } from '../../wire/contracts/metrics.ts';
 import type { PropagationCounters } from '../../wire/contracts/propagation.ts';
+import { FetchTimes, sumOfTimes } from '../layers/fetch-times.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
 import { sumOfTraffic } from '../peer/traffic.ts';
-import { FetchTimes, sumOfTimes } from './fetch-times.ts';
 import type { Image } from './image.ts';
-import type { LayerBlocks } from './layer-blocks.ts';
-import type { LayerShelf } from './layer-shelf.ts';
 
 type Requests = Pick<BlockMetrics, 'hits' | 'misses' | 'writes' | 'flushes' | 'fetchTime' | 'propagation'>;
 type Layers = Omit<BlockMetrics, keyof Requests>;

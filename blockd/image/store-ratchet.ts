@@ -4,7 +4,7 @@
 // durable itself. Nothing of the store's service waits for it.
 import { randomBytes } from 'node:crypto';
 import { Type } from '#typebox';
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { NotchWord, type SaidNotch } from '../../wire/contracts/store-notch.ts';

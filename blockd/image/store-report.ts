@@ -1,7 +1,7 @@
 // What this store holds, for a catalogue that compares itself with it or is rebuilt from it. Reads and changes nothing.
 import type { ReportedLayer, StoreReport } from '../../wire/contracts/store-report.ts';
+import type { LayerShelf } from '../layers/layer-shelf.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import type { LayerShelf } from './layer-shelf.ts';
 
 /** All layers as they durably stand; a table that is being written is told as it is in memory. */
 export function storeReport({ all, unusable, records }: LayerShelf, members: string[]): StoreReport {

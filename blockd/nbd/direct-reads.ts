@@ -1,7 +1,7 @@
 // Reads whose data lies in one file as it is: all of a chunk of requests in one system call, straight into the replies. What
 // is not in the page cache is waited for beside everything else, each read for itself, and so is a large read while another
 // one is done here. Judges nothing: the device does.
-import { type BatchReads, NOT_AT_ONCE } from '../../common/file-reads.ts';
+import { type BatchReads, NOT_AT_ONCE } from '../../common/disk/file-reads.ts';
 import type { DirectDevice, DirectFile } from './nbd-device.ts';
 import type { Request } from './nbd-request.ts';
 import type { ReplyBatch } from './reply-batch.ts';

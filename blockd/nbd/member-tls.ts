@@ -1,8 +1,8 @@
 // Who may come to a node's NBD port: members of the cluster, by their certificates; an operator's opens no disk.
 import type { TLSSocket } from 'node:tls';
 import { messageOf } from '../../common/errors.ts';
-import type { Identity, Peer } from '../../common/identity.ts';
-import { peerOfSocket, serverTls } from '../../common/tls.ts';
+import type { Identity, Peer } from '../../common/membership/identity.ts';
+import { peerOfSocket, serverTls } from '../../common/membership/tls.ts';
 import type { NbdPortParts } from './nbd-port.ts';
 
 /** The port's TLS for members alone. */

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import { fileReads } from '../../common/file-reads.ts';
+import { fileReads } from '../../common/disk/file-reads.ts';
 import type { Log } from '../../common/log.ts';
 import { DirectSocket } from './direct-socket.ts';
 import type { NbdDevice } from './nbd-device.ts';

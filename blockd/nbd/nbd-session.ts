@@ -1,6 +1,6 @@
 // One NBD connection as a state machine: received bytes in, device calls and replies out. Requests are parsed in place
 // and never copied unless the device has to wait; replies leave in one batch per chunk. No sockets, no files.
-import type { BatchReads } from '../../common/file-reads.ts';
+import type { BatchReads } from '../../common/disk/file-reads.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import { type ExportDescription, NbdHandshake } from './nbd-handshake.ts';
 import { COMMAND, REQUEST_BYTES } from './nbd-protocol.ts';

@@ -1,6 +1,6 @@
 // The requests of one connection on their way to the device and back as replies, in whatever order the device answers.
 // Parses nothing and sends nothing: what is due stands in the batch, and `settled` says that there is more.
-import type { BatchReads } from '../../common/file-reads.ts';
+import type { BatchReads } from '../../common/disk/file-reads.ts';
 import { DirectReads } from './direct-reads.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import { errorNumber } from './nbd-error.ts';

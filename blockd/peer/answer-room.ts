@@ -1,6 +1,6 @@
 // Room for an answer of one run: its blocks are read to where they stand in the frame, and the frame is sent from there,
 // so that nothing is copied and no memory is taken for each. It knows no store and no stream.
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { WANTED_BYTES, writeWanted } from './frame-fields.ts';
 import { FRAME_TYPE, HEADER_BYTES } from './peer-frame.ts';

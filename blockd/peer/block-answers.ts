@@ -2,7 +2,7 @@
 // who might have the rest. What is here and not yet durable is made so first: denied, with everybody else's copy gone in
 // favour of this one, it would be called lost. What has to come from the disk, or to it, is waited for beside everything
 // else, some answers at a time.
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';

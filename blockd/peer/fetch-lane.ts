@@ -1,7 +1,7 @@
 // Fetches of one layer from one other store: requests out, answers in, and the same requests again after the stream was
 // lost, for as long as it takes (SOUNDNESS A12). It decides nothing about versions.
 import type { Clock, Timer } from '../../common/clock.ts';
-import type { FetchCause, FetchSink, WantedRun } from '../image/block-fetcher.ts';
+import type { FetchCause, FetchSink, WantedRun } from '../layers/block-fetcher.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { FETCH_BLOCKS_MAX } from './frame-fields.ts';
 import { encodePeerFrame, FETCH_RUNS_MAX, type PeerFrame, PeerFrameReader } from './peer-frame.ts';

@@ -1,7 +1,7 @@
 // The stores that follow layers of this one, and what they are offered: blocks that nobody has asked for yet. An offer is
 // settled once, also when its store says nothing or goes; it holds nothing up.
 import type { Clock, Timer } from '../../common/clock.ts';
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { PeerFrame } from './peer-frame.ts';
 
 /** A store that has not made an offer durable by then is not waited for: longer than 2 MiB take at 1 Mbit/s. */

@@ -2,7 +2,7 @@
 import { SchemaCheck } from '../../common/schema-check.ts';
 import { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import { LayerId, Name } from '../../wire/names.ts';
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import { BLOCK_BYTES, SEQUENCE_MAX } from '../table/block-version.ts';
 import type { TableMark } from '../table/version-table.ts';
 

@@ -1,6 +1,6 @@
 // What stores say to each other. Shapes only; how it stands on the wire is in `peer-frame.ts`.
 import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { TableMark } from '../table/version-table.ts';
 import type { CopyFrame } from './copy-frame.ts';

@@ -1,7 +1,7 @@
 // What a writer says beside its table to a store where its image may be written next: blocks that it offers, where the image
 // is read, what was learnt. One per stream; what becomes of it is decided elsewhere.
 import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { VersionRun } from '../table/version-run.ts';
 import type { PeerFrame } from './peer-frame.ts';
 

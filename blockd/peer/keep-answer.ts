@@ -1,6 +1,6 @@
 // The answer to a store that would let its copies go: which of them this one has durably and keeps. Each was read from the
 // disk for this very answer (SOUNDNESS A11); one that is leaving here too is promised only if it stays for that.
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { KEEP_BLOCKS_MAX } from './peer-frame.ts';
 

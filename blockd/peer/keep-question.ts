@@ -1,7 +1,7 @@
 // The question to another store whether it keeps its copies of blocks, on a stream of its own. An answer that does not come
 // in time is none, and one that comes later is heard by nobody: what it promised may have changed meanwhile.
 import type { Clock } from '../../common/clock.ts';
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { Dial, PeerStream } from './peer-stream.ts';
 

@@ -2,7 +2,7 @@
 // behind what is pulled in the background.
 import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import type { BlockSource, FetchCause, FetchSink, WantedRun } from '../image/block-fetcher.ts';
+import type { BlockSource, FetchCause, FetchSink, WantedRun } from '../layers/block-fetcher.ts';
 import { FetchLane } from './fetch-lane.ts';
 import type { Dial } from './peer-stream.ts';
 import type { Traffic } from './traffic.ts';

@@ -3,7 +3,7 @@
 import type { Clock } from '../../common/clock.ts';
 import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import { keepsFlushed } from '../copies/whole-copy.ts';
-import type { WantedRun } from '../image/block-fetcher.ts';
+import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BlockAnswers } from './block-answers.ts';
 import type { Follower, Followers } from './followers.ts';

@@ -2,7 +2,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
-import type { Identity } from '../../common/identity.ts';
+import type { Identity } from '../../common/membership/identity.ts';
 import { openBulkIntake } from '../../common/rpc/bulk.ts';
 import { BLOCKD_PORT } from '../../wire/ports.ts';
 import { PeerSession, type PeerSessionParts } from './peer-session.ts';

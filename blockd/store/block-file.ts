@@ -1,6 +1,6 @@
 // The blocks' contents of one image on this node's disk. Nothing is given out of it that is not what the table's version
 // names (promise S5); it gives no version itself and makes nothing durable.
-import type { DiskFile } from '../../common/disk.ts';
+import type { DiskFile } from '../../common/disk/disk.ts';
 import { codeOf } from '../../common/errors.ts';
 import { checksumAt, checksumOf, ZERO_SUM } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';

@@ -1,7 +1,7 @@
 // Replaces a journal that has become long by a new table file and a short journal, while the image goes on: the table of one
 // barrier is written piece by piece beside the old one; then the journal begins with a record that names it, and the
 // records since that barrier. That one rename is the change; until then table and journal are the old ones.
-import type { Disk, DiskFile } from '../../common/disk.ts';
+import type { Disk, DiskFile } from '../../common/disk/disk.ts';
 import { ENTRY_BYTES } from '../table/entry-slab.ts';
 import type { TableCapture } from '../table/table-capture.ts';
 import type { VersionTable } from '../table/version-table.ts';

@@ -3,7 +3,7 @@
 // of the image's size, with holes everywhere else, for a person to look at. No store reads that file again, and no image fails
 // for want of it.
 import type { Clock } from '../../common/clock.ts';
-import type { Disk, DiskFile } from '../../common/disk.ts';
+import type { Disk, DiskFile } from '../../common/disk/disk.ts';
 import { messageOf } from '../../common/errors.ts';
 import { BLOCK_BYTES, type EpochEnd, epochOf, sequenceOf } from '../table/block-version.ts';
 import type { VersionTable } from '../table/version-table.ts';

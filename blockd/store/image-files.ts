@@ -1,9 +1,9 @@
 // How a layer comes to be and how it is found again after a stop of any kind. A layer exists exactly when its journal has a
 // header; one whose journal was begun and has none is removed, one that has lost a file is refused, and nothing of it goes.
 import { basename } from 'node:path';
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
-import { Journal } from '../../common/journal.ts';
+import { Journal } from '../../common/journal/journal.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { BLOCKS_MAX, blocksOf, runsAreSound } from '../table/version-run.ts';
 import { type TableMark, VersionTable } from '../table/version-table.ts';

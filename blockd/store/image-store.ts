@@ -1,9 +1,9 @@
 // One layer on this node's disk: its data file, its table and the journal that makes both survive a crash. Nothing is
 // told to anyone before its barrier (data, then one record) has answered. A barrier that met a full disk changes nothing
 // and may be asked for again (promise S9); any other failure of one is final (promise S2).
-import type { Disk, DiskFile } from '../../common/disk.ts';
+import type { Disk, DiskFile } from '../../common/disk/disk.ts';
 import type { OperationError } from '../../common/errors.ts';
-import type { Journal } from '../../common/journal.ts';
+import type { Journal } from '../../common/journal/journal.ts';
 import { BLOCK_BYTES, type EpochEnd } from '../table/block-version.ts';
 import type { TableMark, VersionTable } from '../table/version-table.ts';
 import { ActiveExtents } from './active-extents.ts';

@@ -1,9 +1,9 @@
 // The files of a layer, how they begin and how they end. A layer's journal is there before its other files and goes after
 // them, and while either is under way it has no record: what has no journal was lost, not left over, and stays.
 import { basename, join } from 'node:path';
-import type { Disk } from '../../common/disk.ts';
-import { Journal } from '../../common/journal.ts';
-import { JOURNAL_HEADER } from '../../common/journal-frame.ts';
+import type { Disk } from '../../common/disk/disk.ts';
+import { Journal } from '../../common/journal/journal.ts';
+import { JOURNAL_HEADER } from '../../common/journal/journal-frame.ts';
 import type { LayerPaths } from './image-store.ts';
 import { StoreRecord } from './store-record.ts';
 

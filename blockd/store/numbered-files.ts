@@ -1,6 +1,6 @@
 // Files that a store keeps for a person to look at, in a directory of their own: numbered, and the newest few.
 import { join } from 'node:path';
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 
 const DIGITS = 8;
 

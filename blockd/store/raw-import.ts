@@ -1,6 +1,6 @@
 // Fills a new image from a raw disk: blocks that are all zeros stay unwritten. The disk is data and nothing else: no
 // format is guessed and no other file is named by it (promise X9).
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { OperationError } from '../../common/errors.ts';
 import { checksumsOf } from '../table/block-checksum.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';

@@ -1,6 +1,6 @@
 // Tables as files: written piece by piece while the table changes, and read straight into the arrays that they rest in. It
 // gives no name to what is not whole on the disk, and knows no journal.
-import type { Disk, DiskFile } from '../../common/disk.ts';
+import type { Disk, DiskFile } from '../../common/disk/disk.ts';
 import { EntrySlab } from '../table/entry-slab.ts';
 import type { TableCapture } from '../table/table-capture.ts';
 import { decodeHead, headBytes, isSealed, PREFIX_BYTES, piecesOf, type TableHead } from '../table/table-file.ts';

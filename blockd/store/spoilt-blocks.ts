@@ -1,7 +1,7 @@
 // What becomes of data that was found not to be what its version names. The disk's table says of it still that it is here,
 // so a fault that passes loses nothing over a restart; but after a stop of any kind what differs in an active extent is
 // taken for a write (SOUNDNESS A3). So the disk's table hears of rot before its extent is active, or as soon as it is found.
-import type { Journal } from '../../common/journal.ts';
+import type { Journal } from '../../common/journal/journal.ts';
 import { DATA, RunWriter, readRuns } from '../table/version-run.ts';
 import type { VersionTable } from '../table/version-table.ts';
 import { type ActiveExtents, blocksOfExtent, extentOf } from './active-extents.ts';

@@ -1,7 +1,7 @@
 // The journal of one image with the word on its failures: a full disk passes, everything else is final, for what is on the
 // disk then is unknown (promises S2, S9). Knows no record's meaning.
 import { codeOf, OperationError } from '../../common/errors.ts';
-import type { Journal } from '../../common/journal.ts';
+import type { Journal } from '../../common/journal/journal.ts';
 import type { StoreRecord } from './store-record.ts';
 
 /** The journal's writers take turns here. */

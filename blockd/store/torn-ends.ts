@@ -1,6 +1,6 @@
 // What a kill or a power cut left unfinished at the end of a layer's journal. Nobody had an answer to it, so it is cut off; it is
 // kept here for whoever wants to see what it was. The store never reads it again, and no start waits or fails for it.
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { messageOf } from '../../common/errors.ts';
 import { nextPath } from './numbered-files.ts';
 

@@ -1,6 +1,6 @@
 // Keeps the data file all zeros where it has no block's content, as far as extents are active: a write that no record
 // describes is found there after a kill of the daemon. The table alone says what reads as zeros (SOUNDNESS A14).
-import type { DiskFile } from '../../common/disk.ts';
+import type { DiskFile } from '../../common/disk/disk.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';

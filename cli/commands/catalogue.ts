@@ -1,6 +1,6 @@
 // `supercloud catalogue`: the records of all images, made again from the stores when they were lost.
 import { Command } from 'commander';
-import { formatTable } from '../../common/table.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import type { RebuildReport, RebuiltImage } from '../../wire/contracts/rebuild.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 

@@ -3,7 +3,7 @@
 import { join as joinPath } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
-import { saveIdentity } from '../../common/identity.ts';
+import { saveIdentity } from '../../common/membership/identity.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { wholeNumber } from './numbers.ts';
 
@@ -19,7 +19,7 @@ export const initCommand = command('init', 'make a new cluster: its authority, i
   .requiredOption('--state <directory>', 'where the controller keeps its state')
   .requiredOption('--node <name>', "the controller node's name")
   .action(async (options: InitOptions) => {
-    const { createAuthority, issueIdentity, saveAuthority } = await import('../../common/authority.ts');
+    const { createAuthority, issueIdentity, saveAuthority } = await import('../../common/membership/authority.ts');
     const authority = await createAuthority();
     await saveAuthority(joinPath(options.state, 'authority'), authority);
     const controller = await issueIdentity(authority, { node: options.node, role: 'controller' });
@@ -48,7 +48,7 @@ export const joinCommand = command('join', 'become a member with a join string f
   .requiredOption('--identity <directory>', 'where its key and certificate go')
   .action(async (options: CommonOptions & { node: string; identity: string }) => {
     const token = (await text(process.stdin)).trim();
-    const { joinCluster } = await import('../../common/join.ts');
+    const { joinCluster } = await import('../../common/membership/join.ts');
     const joined = await joinCluster({ token, node: options.node, directory: options.identity });
     await print(options, { node: joined.node, role: joined.role }, `node ${joined.node} is a member`);
   });

@@ -1,9 +1,9 @@
 // `supercloud image create`: an image, empty, of a disk file, of standard input, or on top of a snapshot.
 import { resolve } from 'node:path';
 import { Option } from 'commander';
-import { formatByteSize } from '../../common/byte-size.ts';
 import { OperationError } from '../../common/errors.ts';
-import { ProgressLine } from '../../common/progress.ts';
+import { formatByteSize } from '../../common/terminal/byte-size.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { LONE_NODE } from '../../wire/contracts/alone.ts';
 import { ImageFormat } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';

@@ -1,5 +1,5 @@
 // `supercloud image scrub`: reads a copy of an image now, and says what was found.
-import { formatBytes, ProgressLine } from '../../common/progress.ts';
+import { formatBytes, ProgressLine } from '../../common/terminal/progress.ts';
 import type { ScrubReport } from '../../wire/contracts/blockd.ts';
 import { aloneToo, type CommonOptions, print, withOrchestrator } from '../command.ts';
 

@@ -1,10 +1,10 @@
 // `supercloud image`: images and where their blocks are.
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { formatByteSize } from '../../common/byte-size.ts';
 import { OperationError } from '../../common/errors.ts';
-import { ProgressLine } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatByteSize } from '../../common/terminal/byte-size.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import { ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Head, Leaving } from '../../wire/contracts/catalogue.ts';
 import { aloneToo, type CommonOptions, command, print, withOrchestrator } from '../command.ts';

@@ -1,6 +1,6 @@
 // `supercloud migrate`: move a running VM to another cloud, or stop such a move.
 import { OperationError } from '../../common/errors.ts';
-import { formatBytes, formatMs, ProgressLine } from '../../common/progress.ts';
+import { formatBytes, formatMs, ProgressLine } from '../../common/terminal/progress.ts';
 import type { MigrationState } from '../../wire/contracts/cluster-state.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { interruptible } from '../interruption.ts';

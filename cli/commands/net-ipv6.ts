@@ -1,6 +1,6 @@
 // `supercloud net ipv6`: the prefix of the guests' network, and the addresses that follow from it.
 import { Command, Option } from 'commander';
-import { formatTable } from '../../common/table.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import type { Ipv6Addresses } from '../../wire/contracts/guest-network.ts';
 import type { Ipv6View } from '../../wire/contracts/ipv6.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';

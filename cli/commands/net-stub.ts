@@ -1,7 +1,7 @@
 // `supercloud net stub`: addresses of the guests' network that stand for a resource in one place.
 import { Command, InvalidArgumentError } from 'commander';
 import { OperationError } from '../../common/errors.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import type { StubTarget } from '../../wire/contracts/guest-network.ts';
 import type { StubOrder, StubView } from '../../wire/contracts/network-stubs.ts';
 import { PATTERNS } from '../../wire/names.ts';

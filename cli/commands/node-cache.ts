@@ -1,8 +1,8 @@
 // `supercloud node cache`: how much nodes may keep of blocks that are only cached there.
 import { Command, InvalidArgumentError } from 'commander';
-import { formatByteSize, parseByteSize } from '../../common/byte-size.ts';
-import { formatBytes } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatByteSize, parseByteSize } from '../../common/terminal/byte-size.ts';
+import { formatBytes } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import type { CacheStates } from '../../wire/contracts/cache.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { NONE, noneAsNull, orNone } from './numbers.ts';

@@ -1,6 +1,6 @@
 // `supercloud node`: the member nodes.
 import { Command } from 'commander';
-import { formatTable } from '../../common/table.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { nodeCacheCommand } from './node-cache.ts';
 

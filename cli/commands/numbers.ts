@@ -1,6 +1,6 @@
 // Numbers on the command line: what is no number is refused with the words that were typed.
 import { InvalidArgumentError } from 'commander';
-import { parseByteSize } from '../../common/byte-size.ts';
+import { parseByteSize } from '../../common/terminal/byte-size.ts';
 
 /** A whole number from 0. */
 export function wholeNumber(text: string): number {

@@ -2,8 +2,8 @@
 // refused with the words that were typed.
 import { InvalidArgumentError } from 'commander';
 import { OperationError } from '../../common/errors.ts';
-import { formatBytes } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatBytes } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import type { PropagationView } from '../../wire/contracts/cluster-state.ts';
 import type { PropagationSettings } from '../../wire/contracts/propagation.ts';
 import { NONE } from './numbers.ts';

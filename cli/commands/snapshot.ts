@@ -1,9 +1,9 @@
 // `supercloud snapshot`: images as they were in one moment.
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { formatByteSize } from '../../common/byte-size.ts';
-import { ProgressLine } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatByteSize } from '../../common/terminal/byte-size.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import { ExportFormat } from '../../wire/contracts/blockd.ts';
 import { aloneToo, type CommonOptions, print, withOrchestrator } from '../command.ts';
 import { pinCommands } from './pin.ts';

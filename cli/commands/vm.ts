@@ -1,7 +1,7 @@
 // `supercloud vm`: virtual machines.
 import { Command } from 'commander';
-import { formatMs } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatMs } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import type { MigrationState, VmState } from '../../wire/contracts/cluster-state.ts';
 import type { StubEvent } from '../../wire/contracts/events.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';

@@ -3,9 +3,16 @@
 import type { TLSSocket } from 'node:tls';
 import { realClock } from '../clock.ts';
 import { codeOf, messageOf, OperationError } from '../errors.ts';
-import type { Identity, Peer } from '../identity.ts';
 import type { Log } from '../log.ts';
-import { BULK_PROTOCOL, connectTls, hangUpReason, type PathTarget, type Target, unreachable } from '../tls.ts';
+import type { Identity, Peer } from '../membership/identity.ts';
+import {
+  BULK_PROTOCOL,
+  connectTls,
+  hangUpReason,
+  type PathTarget,
+  type Target,
+  unreachable,
+} from '../membership/tls.ts';
 import { BulkIntake } from './bulk-intake.ts';
 
 /**

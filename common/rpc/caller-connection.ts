@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import type { Contract } from '../../wire/contract.ts';
 import type { Clock } from '../clock.ts';
 import { codeOf, messageOf, OperationError } from '../errors.ts';
-import type { Identity } from '../identity.ts';
+import type { Identity } from '../membership/identity.ts';
 import {
   CALLS_PROTOCOL,
   connectTls,
@@ -15,7 +15,7 @@ import {
   placeOf,
   type Target,
   unreachable,
-} from '../tls.ts';
+} from '../membership/tls.ts';
 import { connectLocal } from './local-socket.ts';
 import { FRAME_BYTES_MAX, type RpcRecord } from './record.ts';
 import { CLOSE_GOING_AWAY, RecordSocket } from './record-socket.ts';

@@ -4,12 +4,12 @@
 import type { Contract, MethodName, Params, Progress, Result } from '../../wire/contract.ts';
 import { type Clock, realClock, type Timer } from '../clock.ts';
 import { codeOf, OperationError } from '../errors.ts';
-import type { Identity } from '../identity.ts';
-import { type PathTarget, placeOf, type Target } from '../tls.ts';
+import type { Identity } from '../membership/identity.ts';
+import { type PathTarget, placeOf, type Target } from '../membership/tls.ts';
 import { CallerConnection } from './caller-connection.ts';
 import { checkedMethods } from './contract-check.ts';
 
-export type { PathTarget, Target } from '../tls.ts';
+export type { PathTarget, Target } from '../membership/tls.ts';
 
 /** What a caller may say about one call. */
 export interface CallOptions<G> {

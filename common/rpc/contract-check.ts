@@ -1,7 +1,7 @@
 // A contract ready for use: each method's schemas as checks, and who may call it. Compiled once per process.
 import type { TSchema } from '#typebox';
 import type { Caller, Contract, Method } from '../../wire/contract.ts';
-import type { Peer } from '../identity.ts';
+import type { Peer } from '../membership/identity.ts';
 import { SchemaCheck } from '../schema-check.ts';
 
 /** One call's description with its checks. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { messageOf } from '../errors.ts';
-import { type PathTarget, type Target, unreachable } from '../tls.ts';
+import { type PathTarget, type Target, unreachable } from '../membership/tls.ts';
 
 /** @throws OperationError UNREACHABLE */
 export async function connectLocal(target: Target | PathTarget): Promise<Socket> {

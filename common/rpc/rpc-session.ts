@@ -2,7 +2,7 @@
 // and no time. Everything that a peer sends is checked here, against the contract, before anyone acts on it.
 import type { Contract } from '../../wire/contract.ts';
 import { OperationError } from '../errors.ts';
-import type { Peer } from '../identity.ts';
+import type { Peer } from '../membership/identity.ts';
 import { type CheckedMethod, checkedMethods, mayCall } from './contract-check.ts';
 import type { RpcRecord } from './record.ts';
 

@@ -3,8 +3,8 @@
 import { connect } from 'node:net';
 import { type Clock, within } from '../../common/clock.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
-import type { Identity } from '../../common/identity.ts';
-import { CALLS_PROTOCOL, connectTls } from '../../common/tls.ts';
+import type { Identity } from '../../common/membership/identity.ts';
+import { CALLS_PROTOCOL, connectTls } from '../../common/membership/tls.ts';
 import type { PortFigures } from '../../wire/contracts/doctor.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import { CATALOGUE_PORT, OPENFLOW_PORT, ORCHESTRATOR_PORT, SDND_PORT } from '../../wire/ports.ts';

@@ -3,9 +3,9 @@
 import type { TLSSocket } from 'node:tls';
 import { type Clock, type Timer, within } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
-import type { Identity } from '../../common/identity.ts';
+import type { Identity } from '../../common/membership/identity.ts';
+import type { Target } from '../../common/membership/tls.ts';
 import { openBulk } from '../../common/rpc/bulk.ts';
-import type { Target } from '../../common/tls.ts';
 import type { RateFigures } from '../../wire/contracts/doctor.ts';
 
 export const TRANSFER_BYTES_MAX = 8 * 1024 * 1024;

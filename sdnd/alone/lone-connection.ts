@@ -9,7 +9,7 @@ import {
   type Port,
   PortNumber,
 } from '@openflow/ofp';
-import { OpenFlowSession, type SessionEvent } from '../openflow-session.ts';
+import { OpenFlowSession, type SessionEvent } from '../session/openflow-session.ts';
 import { ENTRY_BYTES, FRAME_HEAD_BYTES, writeEntry, writeFrame } from './hop-bytes.ts';
 import type { LoneSocket } from './lone-socket.ts';
 import type { Connection } from './mesh-switch.ts';

@@ -1,5 +1,5 @@
 // What a lone controller knows, as data and as text for a person.
-import { formatTable } from '../../common/table.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import { ethOf } from './host-table.ts';
 import type { LoneController } from './lone-controller.ts';
 import type { PortRole } from './mesh-switch.ts';

@@ -2,8 +2,8 @@
 import { connect, createServer, type Server } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { messageOf, OperationError } from '../../common/errors.ts';
-import { jsonText } from '../../common/json-file.ts';
 import { listenOn } from '../../common/rpc/listen.ts';
+import { jsonText } from '../../common/terminal/json-file.ts';
 import type { LoneTopology } from './lone-topology.ts';
 
 const ANSWER_MS = 5_000;

@@ -17,7 +17,7 @@ import {
   output,
   setField,
 } from '@openflow/ofp';
-import { UNROUTED } from '../../common/unrouted.ts';
+import { UNROUTED } from '../../common/addresses/unrouted.ts';
 import type { Egress, Forward, GuestNetworkPlan, NetworkExit } from '../../wire/contracts/guest-network.ts';
 import { type Flow, flowsByKey } from '../flow.ts';
 import { IpProtocol } from '../packets/ipv4.ts';

@@ -1,8 +1,8 @@
 // The IPv6 addresses of a guest. Nobody gives them to it: they follow from its MAC address and from the subnet in which its
 // IPv4 address is (RFC 4862), so that every switch and every node's agent knows them by the binding. Pure.
 import { ethAddress, ipv4, ipv6 } from '@openflow/ofp';
-import { isInRange } from '../../common/ipv4-subnet.ts';
-import { selfMadeAddress } from '../../common/ipv6-address.ts';
+import { isInRange } from '../../common/addresses/ipv4-subnet.ts';
+import { selfMadeAddress } from '../../common/addresses/ipv6-address.ts';
 import type { GuestNetworkPlan, GuestSubnet } from '../../wire/contracts/guest-network.ts';
 import { linkLocalOf } from '../packets/ipv6.ts';
 

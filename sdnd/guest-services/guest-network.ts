@@ -1,7 +1,7 @@
 // What a node's services know of one tenant's network, as its agent has it cached: who is in it and by which addresses. A
 // value that is looked into, never changed: news makes a new one.
 import { type EthAddress, ipv4 } from '@openflow/ofp';
-import { isInRange } from '../../common/ipv4-subnet.ts';
+import { isInRange } from '../../common/addresses/ipv4-subnet.ts';
 import { linkLocalOf } from '../packets/ipv6.ts';
 
 /** Where guests everywhere ask for what their cloud knows of them. */

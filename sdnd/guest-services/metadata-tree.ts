@@ -2,7 +2,7 @@
 // the file of OpenStack's, as far as something is known (EC2 user guide, "Instance metadata categories"; Nova, "Metadata
 // service"). Each answer is one text of a few hundred bytes.
 import { ipv4Text } from '@openflow/ofp';
-import { ipv6Words } from '../../common/ipv6-address.ts';
+import { ipv6Words } from '../../common/addresses/ipv6-address.ts';
 import { xxh64 } from '../../common/xxhash.ts';
 import type { GuestHost } from './guest-network.ts';
 

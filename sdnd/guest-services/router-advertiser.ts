@@ -1,6 +1,6 @@
 // Tells a guest of its IPv6 link (RFC 4861, 6.2): router, MTU, prefix, and DNS (RFC 8106). An address that a guest may form
 // by itself is offered only where it would form the one that is its own, and its network does not lease them (DHCPv6).
-import { selfMadeAddress } from '../../common/ipv6-address.ts';
+import { selfMadeAddress } from '../../common/addresses/ipv6-address.ts';
 import { EtherType, multicastMac } from '../packets/ethernet.ts';
 import { type AdvertisedPrefix, encodeRouterAdvertisement, ND_HOP_LIMIT } from '../packets/icmpv6.ts';
 import { IpProtocol } from '../packets/ipv4.ts';

@@ -5,8 +5,8 @@ import type { Timer } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import { type Flow, flowsByKey } from '../flow.ts';
 import { diffFlows, type FlowDiff, flowMods } from '../flow-diff.ts';
-import type { OpenFlowChannel } from '../openflow-channel.ts';
-import type { CookieFilter } from '../openflow-session.ts';
+import type { OpenFlowChannel } from '../session/openflow-channel.ts';
+import type { CookieFilter } from '../session/openflow-session.ts';
 import { LocalSwitch, type LocalSwitchListener, type LocalSwitchParts } from './local-switch.ts';
 
 /** How often the flows are compared: as the controller compares its own. */

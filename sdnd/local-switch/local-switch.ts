@@ -5,7 +5,7 @@ import { CONTROLLER_WHOLE_PACKET, type Message, type PacketIn } from '@openflow/
 import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
-import { OpenFlowChannel } from '../openflow-channel.ts';
+import { OpenFlowChannel } from '../session/openflow-channel.ts';
 
 /** How soon a switch that is not there is looked for again. */
 const RECONNECT_MS = 250;

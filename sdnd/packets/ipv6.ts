@@ -1,6 +1,6 @@
 // IPv6 packets (RFC 8200) without extension headers: what follows one is no service's business.
 import type { EthAddress } from '@openflow/ofp';
-import { selfMadeAddress } from '../../common/ipv6-address.ts';
+import { selfMadeAddress } from '../../common/addresses/ipv6-address.ts';
 import { BadPacket, OctetReader, OctetWriter } from './octets.ts';
 
 export const IPV6_HEADER_BYTES = 40;

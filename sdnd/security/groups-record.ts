@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { checkGroups } from '../../common/security-rules.ts';
 import type { SecurityGroup } from '../../wire/contracts/security-groups.ts';
-import type { OverlayRecord } from '../overlay-record.ts';
+import type { OverlayRecord } from '../controller/overlay-record.ts';
 
 /** Undefined: they are as before. @throws OperationError RULE_BAD, GROUP_UNKNOWN, GROUP_EXISTS, GROUPS_FULL */
 export function groupsRecord(

@@ -1,6 +1,6 @@
 // Prefixes of addresses, as a rule names the other end, as what a switch matches. Pure.
 import { ipv4, ipv4Mask, ipv6 } from '@openflow/ofp';
-import { type AddressPrefix, addressPrefix } from '../../common/address-prefix.ts';
+import { type AddressPrefix, addressPrefix } from '../../common/addresses/address-prefix.ts';
 
 const IPV4_BITS = 32;
 const IPV6_BITS = 128;

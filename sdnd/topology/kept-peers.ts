@@ -1,7 +1,7 @@
 // Whom an agent probes, kept on its disk: it goes on after a restart while the controller is away.
 import { join } from 'node:path';
 import { Type } from '#typebox';
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';

@@ -2,8 +2,8 @@
 // the tunnel. Their tunnel id is none of a tenant, so no guest's port can send it, and what comes under it is brought to no
 // guest. Pure.
 import { type Action, applyActions, CONTROLLER_WHOLE_PACKET, ipv4, output, setField } from '@openflow/ofp';
+import { TUNNEL_OFPORT } from '../agent/node-switch.ts';
 import type { Flow } from '../flow.ts';
-import { TUNNEL_OFPORT } from '../node-switch.ts';
 import { originTunnelId, PROBE_TENANT, PROBER_COOKIE, Priority, Table, WRITER_MASK } from '../pipeline.ts';
 import { PROBE_ETHER_TYPE } from './probe-frame.ts';
 import type { ProbePeer } from './prober.ts';

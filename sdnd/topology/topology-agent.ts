@@ -2,9 +2,9 @@
 // what it finds. With the controller away it goes on with the peers that it knows.
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../../common/clock.ts';
-import type { Disk } from '../../common/disk.ts';
-import type { Identity } from '../../common/identity.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import type { Log } from '../../common/log.ts';
+import type { Identity } from '../../common/membership/identity.ts';
 import { rpcClient } from '../../common/rpc/client.ts';
 import type { LinkLookFigures } from '../../wire/contracts/doctor.ts';
 import { sdndContract } from '../../wire/contracts/sdnd.ts';

@@ -1,7 +1,7 @@
 // What a walk of a frame comes to, for a person and for a program: its verdict, its hops in our words, its latency, and where
 // two walks part. Pure.
 import { type EthAddress, ethAddress } from '@openflow/ofp';
-import { ipv6Words } from '../../common/ipv6-address.ts';
+import { ipv6Words } from '../../common/addresses/ipv6-address.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import type { TopologyLink } from '../../wire/contracts/topology.ts';
 import type { NetworkTrace, TraceDifference, TraceHop, TraceRule, TraceWalk } from '../../wire/contracts/trace.ts';

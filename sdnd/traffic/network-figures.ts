@@ -1,7 +1,8 @@
 // What all nodes' agents have counted, by pairs of guests: each counts what leaves at its own guests' ports, so that a frame
 // is counted once, by whichever switches it goes; of a guest that has moved every node has a part, and the sum is the whole.
+
+import { ipv6Number, macOfSelfMade } from '../../common/addresses/ipv6-address.ts';
 import { messageOf } from '../../common/errors.ts';
-import { ipv6Number, macOfSelfMade } from '../../common/ipv6-address.ts';
 import type { Log } from '../../common/log.ts';
 import type { Binding, OverlayMember } from '../../wire/contracts/sdnd.ts';
 import type {

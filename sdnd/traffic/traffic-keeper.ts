@@ -3,12 +3,12 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../../common/clock.ts';
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
 import type { SentFigures } from '../../wire/contracts/traffic.ts';
-import type { HostPort } from '../host-ports.ts';
+import type { HostPort } from '../agent/host-ports.ts';
 import { deviceIndex } from './device-index.ts';
 import { deleteTapTable, makeTapTable, readTapTables, type Tap, tapTableName } from './tap-tables.ts';
 import { TrafficBook, TrafficState } from './traffic-book.ts';

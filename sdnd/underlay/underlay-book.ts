@@ -2,7 +2,7 @@
 // a restart while the controller is away.
 import { join } from 'node:path';
 import { type TSchema, Type } from '#typebox';
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { codeOf } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
 import { UnderlayMember } from '../../wire/contracts/underlay.ts';

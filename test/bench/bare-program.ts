@@ -5,8 +5,8 @@ import { closeSync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs
 import { createInterface } from 'node:readline';
 import { createServer, type TLSSocket } from 'node:tls';
 import { checksumAt } from '../../blockd/table/block-checksum.ts';
-import { loadIdentity } from '../../common/identity.ts';
-import { BULK_PROTOCOL, connectTls, serverTls } from '../../common/tls.ts';
+import { loadIdentity } from '../../common/membership/identity.ts';
+import { BULK_PROTOCOL, connectTls, serverTls } from '../../common/membership/tls.ts';
 
 const MESSAGE_BYTES = 256 * 1024;
 const BLOCK_BYTES = 4096;

@@ -2,7 +2,7 @@
 // move cost; judges nothing.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import { createAuthority, issueIdentity } from '../../common/membership/authority.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { BLOCKD_PORT } from '../../wire/ports.ts';
 import { BlockdNode } from '../interop/blockd-node.ts';

@@ -6,10 +6,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Type } from '#typebox';
 import { OperationError } from '../../common/errors.ts';
-import { jsonText, writeJsonFile } from '../../common/json-file.ts';
-import type { ProgressLine } from '../../common/progress.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
-import { formatTable } from '../../common/table.ts';
+import { jsonText, writeJsonFile } from '../../common/terminal/json-file.ts';
+import type { ProgressLine } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import { type BenchedController, CONTROLLERS, type ControllerName, startController } from './controller-peers.ts';
 import {
   CONTROLLER_CASES,

@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, OperationError } from '../../common/errors.ts';
-import { formatBytes, formatMs, type ProgressLine } from '../../common/progress.ts';
+import { formatBytes, formatMs, type ProgressLine } from '../../common/terminal/progress.ts';
 import { Lab } from '../../lab/lab.ts';
 import { LINK_RATE_MBIT } from '../../lab/topology.ts';
 import { DbenchFigures, readShare, throughput } from './dbench/dbench-figures.ts';

@@ -1,6 +1,6 @@
 // The goals of a migration without shared storage, judged by the ratios of medians of one run: absolute times move with
 // the machine. What was not measured is not reached.
-import { formatBytes, formatMs } from '../../common/progress.ts';
+import { formatBytes, formatMs } from '../../common/terminal/progress.ts';
 import type { Figure, Samples, Subject } from './samples.ts';
 
 /** Round trip between the two clouds that are measured. */

@@ -1,8 +1,8 @@
 // `supercloud bench NAME`: benchmarks beside the named peers, in one run.
 import { Command } from 'commander';
-import { exitCodeOf } from '../../common/error-report.ts';
 import { OperationError } from '../../common/errors.ts';
-import { ProgressLine } from '../../common/progress.ts';
+import { exitCodeOf } from '../../common/terminal/error-report.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { labPackages } from '../../lab/guests.ts';
 import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../common/errors.ts';
-import { formatBytes, formatMs, type ProgressLine } from '../../common/progress.ts';
+import { formatBytes, formatMs, type ProgressLine } from '../../common/terminal/progress.ts';
 import type { PreparedGuest } from '../../lab/guest/build.ts';
 import { prepareWithProgress } from '../../lab/guests.ts';
 import { Lab } from '../../lab/lab.ts';

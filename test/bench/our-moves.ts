@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProgressLine } from '../../common/progress.ts';
+import type { ProgressLine } from '../../common/terminal/progress.ts';
 import { runFiles } from '../../hypervisor/qemu/run-directory.ts';
 import type { PreparedGuest } from '../../lab/guest/build.ts';
 import type { Lab } from '../../lab/lab.ts';

@@ -3,9 +3,9 @@
 // all of them. Quoted are medians.
 
 import { OperationError } from '../../common/errors.ts';
-import { jsonText, writeJsonFile } from '../../common/json-file.ts';
-import type { ProgressLine } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { jsonText, writeJsonFile } from '../../common/terminal/json-file.ts';
+import type { ProgressLine } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import { measureWay, type OverlaySample, overlayFigure } from './overlay/overlay-load.ts';
 import { OVERLAY_WAYS, type OverlayWay } from './overlay/overlay-ways.ts';
 

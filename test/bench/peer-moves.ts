@@ -1,6 +1,6 @@
 // The peer's measurements: plain QEMU, from a fresh boot in one cloud to the next.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProgressLine } from '../../common/progress.ts';
+import type { ProgressLine } from '../../common/terminal/progress.ts';
 import type { PreparedGuest } from '../../lab/guest/build.ts';
 import type { Lab } from '../../lab/lab.ts';
 import { bytesBetween } from '../../lab/round.ts';

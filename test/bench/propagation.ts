@@ -1,8 +1,8 @@
 // What values of S cost on two workloads, and what the tuned one costs beside them: misses of a moved guest's first
 // minute, and megabytes pushed ahead. A simulation of the link; the deciding parts are the project's own.
 import { writeFileSync } from 'node:fs';
-import type { ProgressLine } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import type { ProgressLine } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import { Prng } from '../sim/prng.ts';
 import { type HeatCost, measureHeat } from './heat-cost.ts';
 import type { Trace } from './propagation-trace.ts';

@@ -1,8 +1,8 @@
 // The same VM round the three clouds, again and again, without the peers: a table per round, then how the figures lie
 // and whether every check held.
 import { messageOf } from '../../common/errors.ts';
-import { formatMs, type ProgressLine } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatMs, type ProgressLine } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import type { PreparedGuest } from '../../lab/guest/build.ts';
 import type { Lab } from '../../lab/lab.ts';
 import { roundTable } from '../../lab/report.ts';

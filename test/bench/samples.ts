@@ -1,7 +1,7 @@
 // What was measured, by subject: medians, and the table for people. It judges nothing.
 
-import { formatBytes, formatMs } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatBytes, formatMs } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 import { median } from './median.ts';
 
 export const SUBJECTS = [

@@ -9,7 +9,7 @@ import { dropCached } from '../../blockd/store/page-cache.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { TableWalk } from '../../blockd/table/table-walk.ts';
 import { VersionTable } from '../../blockd/table/version-table.ts';
-import { realDisk } from '../../common/disk.ts';
+import { realDisk } from '../../common/disk/disk.ts';
 import { seededRandom } from '../unit/common/seeded-random.ts';
 import type { TableStepFigures } from './table.ts';
 

@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { formatMs, type ProgressLine } from '../../common/progress.ts';
-import { formatTable } from '../../common/table.ts';
+import { formatMs, type ProgressLine } from '../../common/terminal/progress.ts';
+import { formatTable } from '../../common/terminal/table.ts';
 
 const PARENT = '/var/tmp';
 const PROGRAM = fileURLToPath(new URL('table-program.ts', import.meta.url));

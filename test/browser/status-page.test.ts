@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatMs, ProgressLine } from '../../common/progress.ts';
+import { formatMs, ProgressLine } from '../../common/terminal/progress.ts';
 import { ORCHESTRATOR } from '../../lab/daemons.ts';
 import { prepareWithProgress } from '../../lab/guests.ts';
 import { Lab } from '../../lab/lab.ts';

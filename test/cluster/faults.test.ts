@@ -7,7 +7,7 @@ import { inspect } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { OperationError } from '../../common/errors.ts';
-import { formatMs } from '../../common/progress.ts';
+import { formatMs } from '../../common/terminal/progress.ts';
 import { BLOCKD, CATALOGUE, type DaemonKind, HYPERVISOR, ORCHESTRATOR, SDND } from '../../lab/daemons.ts';
 import { CommandFailed } from '../../lab/namespace.ts';
 import { runSupercloud } from '../../lab/program.ts';

@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { HYPERVISOR } from '../../lab/daemons.ts';
 import { type GuestStatus, guestProblems } from '../../lab/guest/status.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';

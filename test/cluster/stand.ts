@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { messageOf, OperationError } from '../../common/errors.ts';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { type GuestStatus, guestProblems } from '../../lab/guest/status.ts';
 import { prepareWithProgress } from '../../lab/guests.ts';
 import { Lab, type Operator } from '../../lab/lab.ts';

@@ -1,5 +1,5 @@
 // Lets a checkpoint stop after so many of its own disk steps, while everything else on the disk goes on. Not a test itself.
-import type { DiskFile } from '../../common/disk.ts';
+import type { DiskFile } from '../../common/disk/disk.ts';
 import type { CrashDisk } from './crash-disk.ts';
 
 /** The files that only a checkpoint makes, renames and removes. */

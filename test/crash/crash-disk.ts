@@ -1,6 +1,6 @@
 // A disk in memory that stops before a chosen step and then shows what a power cut may have left: any unsynced write
 // kept, lost or torn at its sectors, names only as far as their directory was synced.
-import type { Disk, DiskFile, OpenMode } from '../../common/disk.ts';
+import type { Disk, DiskFile, OpenMode } from '../../common/disk/disk.ts';
 import { BadPages } from './bad-pages.ts';
 import { type Change, contentAfter, Inode, type Loss, truncation, writing } from './inode.ts';
 import { replaceBySteps } from './replaced-file.ts';

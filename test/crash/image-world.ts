@@ -3,7 +3,7 @@
 import * as assert from 'uvu/assert';
 import { Image } from '../../blockd/image/image.ts';
 import { ImageCuts } from '../../blockd/image/image-cuts.ts';
-import { LayerBlocks } from '../../blockd/image/layer-blocks.ts';
+import { LayerBlocks } from '../../blockd/layers/layer-blocks.ts';
 import { createLayer, type NewLayer, openLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';

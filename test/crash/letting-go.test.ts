@@ -3,9 +3,9 @@
 // nothing when the image is opened and its daemon killed (S1, S3, S5).
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { BlockSource } from '../../blockd/image/block-fetcher.ts';
 import { Image } from '../../blockd/image/image.ts';
-import { LayerBlocks } from '../../blockd/image/layer-blocks.ts';
+import type { BlockSource } from '../../blockd/layers/block-fetcher.ts';
+import { LayerBlocks } from '../../blockd/layers/layer-blocks.ts';
 import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { checksumOf } from '../../blockd/table/block-checksum.ts';

@@ -3,7 +3,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ImageShelf } from '../../blockd/image/image-shelf.ts';
-import type { MergeOrder } from '../../blockd/image/layer-merges.ts';
+import type { MergeOrder } from '../../blockd/layers/layer-merges.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { codeOf } from '../../common/errors.ts';
 import { isSettled, ManualClock } from '../unit/blockd/manual-clock.ts';

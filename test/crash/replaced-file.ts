@@ -1,6 +1,6 @@
 // How a disk in memory writes a file whole or not at all: step by step as the real one does, so that the power may fail
 // between any two. Not a test itself.
-import type { Disk } from '../../common/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 
 /** @see Disk.replace, whose directories have all one name here. */
 export async function replaceBySteps(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {

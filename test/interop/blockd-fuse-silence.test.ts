@@ -3,7 +3,7 @@
 import { open } from 'node:fs/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { FuseStand, readAt, settled } from './fuse-stand.ts';
 import { isInside, runInside } from './own-namespaces.ts';

@@ -8,7 +8,7 @@ import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { until } from '../until.ts';
 import { FuseStand, readAt, settled } from './fuse-stand.ts';

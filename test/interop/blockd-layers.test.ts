@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../common/errors.ts';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import type { StoreImage } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer, Stack } from '../../wire/contracts/layers.ts';

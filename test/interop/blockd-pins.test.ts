@@ -3,13 +3,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { realClock } from '../../common/clock.ts';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { Admission } from '../../orchestrator/admission.ts';
-import { LayerMerging } from '../../orchestrator/layer-merging.ts';
-import { LayerSweep } from '../../orchestrator/layer-sweep.ts';
-import { Pins } from '../../orchestrator/pins.ts';
-import { Snapshots } from '../../orchestrator/snapshots.ts';
+import { LayerMerging } from '../../orchestrator/images/layer-merging.ts';
+import { LayerSweep } from '../../orchestrator/images/layer-sweep.ts';
+import { Pins } from '../../orchestrator/images/pins.ts';
+import { Snapshots } from '../../orchestrator/images/snapshots.ts';
 import type { StoreImage } from '../../wire/contracts/blockd.ts';
 import type { Head } from '../../wire/contracts/catalogue.ts';
 import { refusal } from '../refusal.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
+import { createAuthority, issueIdentity } from '../../common/membership/authority.ts';
 import type { Closing, StoreImage } from '../../wire/contracts/blockd.ts';
 import { BLOCKD_PORT } from '../../wire/ports.ts';
 import { until } from '../until.ts';

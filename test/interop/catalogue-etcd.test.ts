@@ -10,7 +10,7 @@ import { EtcdClient } from '../../blockd/catalogue/etcd-client.ts';
 import { EtcdStore } from '../../blockd/catalogue/etcd-store.ts';
 import { realClock } from '../../common/clock.ts';
 import { codeOf } from '../../common/errors.ts';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { refusal } from '../refusal.ts';
 import { closing, context, newEntry, type StoreStand } from '../unit/blockd/catalogue-entries.ts';

@@ -11,7 +11,7 @@ import { runInSandbox } from '../../blockd/convert/sandbox.ts';
 import { exportDevice } from '../../blockd/nbd/nbd-server.ts';
 import { OperationError } from '../../common/errors.ts';
 import { createLog } from '../../common/log.ts';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { qcow2, vmdk, vmdkDescriptor } from './convert-files.ts';
 

@@ -1,7 +1,7 @@
 // The lab's ground of Figure 5 with its switches, their agents and the overlay's controller, and hosts in place of guests:
 // what a gateway is tested on, with a bridge in the WAN's place. Not a test itself.
-import { createAuthority, issueIdentity, saveAuthority } from '../../common/authority.ts';
-import { saveIdentity } from '../../common/identity.ts';
+import { createAuthority, issueIdentity, saveAuthority } from '../../common/membership/authority.ts';
+import { saveIdentity } from '../../common/membership/identity.ts';
 import { Cloud } from '../../lab/cloud.ts';
 import { ORCHESTRATOR, SDND, SWITCH_AGENT, UNDERLAY } from '../../lab/daemons.ts';
 import { FIGURE5, TWO_GATEWAYS } from '../../lab/figure5.ts';
@@ -12,8 +12,8 @@ import { type Reaper, startReaper } from '../../lab/reaper.ts';
 import { RunDirectory } from '../../lab/run-directory.ts';
 import { type CloudPlan, encrypted, type LabTopology } from '../../lab/topology.ts';
 import { wireGuardDevice } from '../../lab/wireguard.ts';
-import { portName } from '../../sdnd/guest-ports.ts';
-import { TUNNEL_OFPORT } from '../../sdnd/node-switch.ts';
+import { portName } from '../../sdnd/agent/guest-ports.ts';
+import { TUNNEL_OFPORT } from '../../sdnd/agent/node-switch.ts';
 import type { MethodName, Params, Result } from '../../wire/contract.ts';
 import { type Binding, sdndContract, switchAgentContract } from '../../wire/contracts/sdnd.ts';
 import { type UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';

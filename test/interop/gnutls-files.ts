@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
-import type { Identity } from '../../common/identity.ts';
+import type { Identity } from '../../common/membership/identity.ts';
 import { member, stranger } from '../unit/common/members.ts';
 
 const TOOL_MS = 60_000;

@@ -4,8 +4,8 @@
 import { ethAddress, ipv4, ipv6Text } from '@openflow/ofp';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { gateFlows } from '../../sdnd/agent/gate.ts';
 import type { Flow } from '../../sdnd/flow.ts';
-import { gateFlows } from '../../sdnd/gate.ts';
 import { Table } from '../../sdnd/pipeline.ts';
 import { bitsOf, type Frame, walkTables } from '../../sdnd/trace/table-walk.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';

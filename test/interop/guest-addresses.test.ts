@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runIn, spawnIn } from '../../lab/namespace.ts';
-import { portName } from '../../sdnd/guest-ports.ts';
+import { portName } from '../../sdnd/agent/guest-ports.ts';
 import { AGENT_PORT_FIRST } from '../../sdnd/pipeline.ts';
 import { killed } from './killed.ts';
 import { OverlayHosts } from './overlay-hosts.ts';

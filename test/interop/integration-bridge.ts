@@ -1,6 +1,6 @@
 // The integration bridge on a switch that has no agent: made as an agent makes it, then left alone. Not a test itself.
 import { realClock } from '../../common/clock.ts';
-import { wantedSwitch } from '../../sdnd/node-switch.ts';
+import { wantedSwitch } from '../../sdnd/agent/node-switch.ts';
 import { ConfigKeeper } from '../../sdnd/switch-config/config-keeper.ts';
 
 /** A machine that does much else takes seconds. */

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { OperationError } from '../../common/errors.ts';
-import { type Identity, loadIdentity } from '../../common/identity.ts';
+import { type Identity, loadIdentity } from '../../common/membership/identity.ts';
 import { type RpcClient, rpcClient } from '../../common/rpc/client.ts';
 import { spawnIn } from '../../lab/namespace.ts';
 import type { Contract, MethodName, Params, Result } from '../../wire/contract.ts';

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createAuthority, issueIdentity } from '../../common/authority.ts';
-import { ProgressLine } from '../../common/progress.ts';
+import { createAuthority, issueIdentity } from '../../common/membership/authority.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { BlockdNode } from './blockd-node.ts';
 

@@ -12,7 +12,7 @@ import * as assert from 'uvu/assert';
 import { deviceOfFile } from '../../blockd/convert/read-only-device.ts';
 import { exportDevice, type NbdExport } from '../../blockd/nbd/nbd-server.ts';
 import { createLog } from '../../common/log.ts';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 
 const MAIN = fileURLToPath(new URL('../../blockd/alone-main.ts', import.meta.url));

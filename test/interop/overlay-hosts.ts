@@ -2,7 +2,7 @@
 // test itself.
 import * as assert from 'uvu/assert';
 import { createVethPair, runIn } from '../../lab/namespace.ts';
-import { portName } from '../../sdnd/guest-ports.ts';
+import { portName } from '../../sdnd/agent/guest-ports.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { answeredPings } from './pings.ts';
 import type { Host, NodeName, ThreeSwitches } from './three-switches.ts';

@@ -7,7 +7,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createVethPair, runIn, spawnIn } from '../../lab/namespace.ts';
-import { portName } from '../../sdnd/guest-ports.ts';
+import { portName } from '../../sdnd/agent/guest-ports.ts';
 import { within } from '../unit/common/members.ts';
 import { childrenKilled } from './killed.ts';
 import { OverlayHosts } from './overlay-hosts.ts';

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runIn, spawnIn } from '../../lab/namespace.ts';
-import { portName } from '../../sdnd/guest-ports.ts';
+import { portName } from '../../sdnd/agent/guest-ports.ts';
 import type { StubEvent } from '../../wire/contracts/events.ts';
 import type { StubOrder } from '../../wire/contracts/network-stubs.ts';
 import { within } from '../unit/common/members.ts';

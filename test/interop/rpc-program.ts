@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Type } from '#typebox';
 import { runDaemon } from '../../common/daemon.ts';
-import { loadIdentity } from '../../common/identity.ts';
+import { loadIdentity } from '../../common/membership/identity.ts';
 import { startRpcServer } from '../../common/rpc/server.ts';
 import { contract, method } from '../../wire/contract.ts';
 

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { portName } from '../../sdnd/guest-ports.ts';
+import { portName } from '../../sdnd/agent/guest-ports.ts';
 import { killed } from './killed.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { type NodeName, ThreeSwitches } from './three-switches.ts';

@@ -7,7 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../common/errors.ts';
 import { spawnIn } from '../../lab/namespace.ts';
-import { portName } from '../../sdnd/guest-ports.ts';
+import { portName } from '../../sdnd/agent/guest-ports.ts';
 import { AGENT_COOKIE, Table } from '../../sdnd/pipeline.ts';
 import type { Params } from '../../wire/contract.ts';
 import type { orchestratorContract } from '../../wire/contracts/orchestrator.ts';

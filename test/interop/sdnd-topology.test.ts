@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runCommand, runIn } from '../../lab/namespace.ts';
 import { UNDERLAY_BRIDGE } from '../../lab/open-vswitch.ts';
-import { portName } from '../../sdnd/guest-ports.ts';
+import { portName } from '../../sdnd/agent/guest-ports.ts';
 import type { TopologyLink } from '../../wire/contracts/topology.ts';
 import { OverlayHosts } from './overlay-hosts.ts';
 import { ADDRESS, NODES, type NodeName, ThreeSwitches } from './three-switches.ts';

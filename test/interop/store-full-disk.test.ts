@@ -12,7 +12,7 @@ import { EXTENT_BLOCKS } from '../../blockd/store/active-extents.ts';
 import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
 import { dropCached } from '../../blockd/store/page-cache.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
-import { type Disk, type DiskFile, realDisk } from '../../common/disk.ts';
+import { type Disk, type DiskFile, realDisk } from '../../common/disk/disk.ts';
 import { codeOf } from '../../common/errors.ts';
 import { firstByte, imageOf, LAYER } from '../unit/blockd/small-image.ts';
 

@@ -2,12 +2,12 @@
 // with a migration that the test carries out. Says what is to be moved, and on the word `events` what events there are.
 import { createInterface } from 'node:readline';
 import { realClock } from '../../common/clock.ts';
-import { loadIdentity } from '../../common/identity.ts';
 import { createLog } from '../../common/log.ts';
+import { loadIdentity } from '../../common/membership/identity.ts';
 import { startRpcServer } from '../../common/rpc/server.ts';
+import { StubEvents } from '../../orchestrator/network/stub-events.ts';
+import { StubMoves } from '../../orchestrator/network/stub-moves.ts';
 import { State, type VmRecord } from '../../orchestrator/state.ts';
-import { StubEvents } from '../../orchestrator/stub-events.ts';
-import { StubMoves } from '../../orchestrator/stub-moves.ts';
 import { contract } from '../../wire/contract.ts';
 import { type StubOrder, stubCalls } from '../../wire/contracts/network-stubs.ts';
 import { ORCHESTRATOR_PORT } from '../../wire/ports.ts';

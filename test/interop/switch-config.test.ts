@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { realClock } from '../../common/clock.ts';
-import { wantedSwitch } from '../../sdnd/node-switch.ts';
+import { wantedSwitch } from '../../sdnd/agent/node-switch.ts';
 import { describeChange } from '../../sdnd/switch-config/config-changes.ts';
 import { type ConfigEvent, ConfigKeeper } from '../../sdnd/switch-config/config-keeper.ts';
 import type { WantedConfig } from '../../sdnd/switch-config/wanted-config.ts';

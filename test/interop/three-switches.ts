@@ -1,9 +1,9 @@
 // Three nodes with a switch, an agent and (on the first) the overlay's controller, on an underlay without delay, and
 // hosts behind the switches' ports in place of guests. Set up for tests and taken down whole.
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createAuthority, issueIdentity, saveAuthority } from '../../common/authority.ts';
 import { messageOf } from '../../common/errors.ts';
-import { saveIdentity } from '../../common/identity.ts';
+import { createAuthority, issueIdentity, saveAuthority } from '../../common/membership/authority.ts';
+import { saveIdentity } from '../../common/membership/identity.ts';
 import { DaemonProcess } from '../../lab/daemon-process.ts';
 import {
   createNamespaces,

@@ -20,7 +20,7 @@ import { startReaper } from '../../lab/reaper.ts';
 import { identify, isSameProcess, listRuns, RunDirectory } from '../../lab/run-directory.ts';
 import { openTunnelDoor, TUNNEL_UPLINK } from '../../lab/tunnel-door.ts';
 import { labLinks, startWan } from '../../lab/wan/wan.ts';
-import { TUNNEL_OFPORT } from '../../sdnd/node-switch.ts';
+import { TUNNEL_OFPORT } from '../../sdnd/agent/node-switch.ts';
 import { until } from '../until.ts';
 import { makeIntegrationBridge } from './integration-bridge.ts';
 import { killed } from './killed.ts';

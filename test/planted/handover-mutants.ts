@@ -4,7 +4,7 @@ import type { Mutant } from './mutant-run.ts';
 export const HANDOVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'who comes back with a tail takes it for the newest',
-    room: 'blockd/image/followed-table.ts',
+    room: 'blockd/transfer/followed-table.ts',
     find: 'if (sameTable(this.#parts.image.store.table.mark, last)) return this.ends;',
     replace: 'if (this.#parts.image.store.table.lastSequence >= last.lastSequence) return this.ends;',
     by: 'crash/handovers',

@@ -53,17 +53,17 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a block that comes late replaces a newer local write',
-    room: 'blockd/image/block-fetcher.ts',
+    room: 'blockd/layers/block-fetcher.ts',
     find: 'return table.equals(block, run.high, run.low) && table.contentOf(block) === DATA;',
     replace: 'return table.contentOf(block) !== 0;',
     and: [
       {
-        room: 'blockd/image/block-fetcher.ts',
+        room: 'blockd/layers/block-fetcher.ts',
         find: 'if (table.isChanged(block) || zeros.isBusy(block, block + 1)) return false;',
         replace: 'if (zeros.isBusy(block, block + 1)) return false;',
       },
       {
-        room: 'blockd/image/block-fetcher.ts',
+        room: 'blockd/layers/block-fetcher.ts',
         find: 'if (checksumAt(data, index * BLOCK_BYTES) === this.#parts.store.table.sumOf(block)) return true;',
         replace: 'if (data.length > 0) return true;',
       },
@@ -72,21 +72,21 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a block is installed over what the table on the disk does not call missing',
-    room: 'blockd/image/block-fetcher.ts',
+    room: 'blockd/layers/block-fetcher.ts',
     find: 'if (this.#someUntold(first, end)) await store.flush();',
     replace: '',
     by: 'unit/blockd/rot',
   },
   {
     name: 'what comes is not compared with its checksum',
-    room: 'blockd/image/block-fetcher.ts',
+    room: 'blockd/layers/block-fetcher.ts',
     find: 'if (checksumAt(data, index * BLOCK_BYTES) === this.#parts.store.table.sumOf(block)) return true;',
     replace: 'if (data.length > 0) return true;',
     by: 'unit/blockd/rot',
   },
   {
     name: 'blocks are lost while a holder is only silent',
-    room: 'blockd/image/block-fetcher.ts',
+    room: 'blockd/layers/block-fetcher.ts',
     find: 'if (next === undefined) return late;',
     replace:
       'if (next === undefined) throw lost(this.#parts.store.image, { first: 0, count: 1, high: 0, low: 0 }, asked);',
@@ -94,21 +94,21 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a denial is believed of everyone',
-    room: 'blockd/image/block-fetcher.ts',
+    room: 'blockd/layers/block-fetcher.ts',
     find: 'const next = isHintOfUse ? hint : members.find((node) => !asked.has(node));',
     replace: 'const next = isHintOfUse ? hint : undefined;',
     by: 'unit/blockd/image-fetches',
   },
   {
     name: 'a copy that went where nobody had it before is called lost',
-    room: 'blockd/image/block-fetcher.ts',
+    room: 'blockd/layers/block-fetcher.ts',
     find: 'const TIMES_MAX = 2;',
     replace: 'const TIMES_MAX = 1;',
     by: 'unit/blockd/image-fetches',
   },
   {
     name: 'a holder that was silent is not asked where the block went',
-    room: 'blockd/image/block-fetcher.ts',
+    room: 'blockd/layers/block-fetcher.ts',
     find: 'await Promise.all(absent.map((one) => this.#askNext(one, askedTill, errand)));',
     replace: 'await Promise.all(absent.map((one) => this.#askNext({ ...one, hint: "" }, askedTill, errand)));',
     by: 'unit/blockd/block-fetcher',
@@ -199,14 +199,14 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a stand-by that was not verified becomes the writer',
-    room: 'blockd/image/stand-by-proof.ts',
+    room: 'blockd/transfer/stand-by-proof.ts',
     find: "if (role === 'standby' && verified && closing !== null && sameTable(table.mark, closing)) return closing;",
     replace: "if (role === 'standby' && closing !== null) return closing;",
     by: 'unit/blockd/image-host',
   },
   {
     name: 'a stand-by is verified whatever the closing says',
-    room: 'blockd/image/stand-by-proof.ts',
+    room: 'blockd/transfer/stand-by-proof.ts',
     find: "if (difference !== '') return difference;",
     replace: '',
     by: 'unit/blockd/image-host',

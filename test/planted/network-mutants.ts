@@ -160,21 +160,21 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what is of no guest stays at a switch that the last guest of its network has left',
-    room: 'sdnd/guest-past.ts',
+    room: 'sdnd/controller/guest-past.ts',
     find: 'return epoch === NO_GUEST && tenant !== undefined && tenants.has(tenant);',
     replace: 'return tenants.size < 0;',
     by: 'unit/sdnd/guest-past',
   },
   {
     name: 'an empty store explains what is of no guest',
-    room: 'sdnd/guest-past.ts',
+    room: 'sdnd/controller/guest-past.ts',
     find: 'tenant !== undefined && tenants.has(tenant);',
     replace: 'tenant !== undefined;',
     by: 'unit/sdnd/guest-past',
   },
   {
     name: 'the router of a guest that has gone goes on sending to it',
-    room: 'sdnd/guest-past.ts',
+    room: 'sdnd/controller/guest-past.ts',
     find: '[arpTpa, ipv4Dst, ipv4Src].find(',
     replace: '[arpTpa, ipv4Src].find(',
     by: 'unit/sdnd/guest-past',
@@ -292,7 +292,7 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a node that a guest has left is not brought up to date',
-    room: 'sdnd/guest-register.ts',
+    room: 'sdnd/controller/guest-register.ts',
     find: 'this.#touch(owner, networks);\n    this.index',
     replace: 'this.index',
     by: 'unit/sdnd/scene',

@@ -18,7 +18,7 @@ export const ROLLBACK_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a migration begins without its stores being asked whether they were put back',
-    room: 'orchestrator/migration-sequence.ts',
+    room: 'orchestrator/migration/migration-sequence.ts',
     find: '        this.#stores.check([from, to], { signal: side }),\n',
     replace: '',
     by: 'unit/orchestrator/migration-orders',

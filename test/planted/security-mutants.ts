@@ -88,21 +88,21 @@ export const SECURITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a group's rules and members are changed in one round, in whatever order",
-    room: 'sdnd/flow-rounds.ts',
+    room: 'sdnd/controller/flow-rounds.ts',
     find: 'if (early.length + late.length === 0) return [diff];',
     replace: 'if (early.length + late.length >= 0) return [diff];',
     by: ROUNDS,
   },
   {
     name: 'a rule comes while who was in its group goes',
-    room: 'sdnd/flow-rounds.ts',
+    room: 'sdnd/controller/flow-rounds.ts',
     find: ' || (members.go.has(group) && rules.come.has(group));',
     replace: ';',
     by: ROUNDS,
   },
   {
     name: 'the next round is sent before the last is confirmed',
-    room: 'sdnd/switch-reconciler.ts',
+    room: 'sdnd/controller/switch-reconciler.ts',
     find: 'for (const round of flowRounds(plan, installed)) {',
     replace: 'for (const round of [plan].concat(flowRounds(plan, installed).slice(0, 0))) {',
     by: 'unit/sdnd/switch-reconciler',
@@ -116,7 +116,7 @@ export const SECURITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what says in which groups a guest was is of nobody once it is gone',
-    room: 'sdnd/guest-past.ts',
+    room: 'sdnd/controller/guest-past.ts',
     find: 'const ip = [arpTpa, ipv4Dst, ipv4Src]',
     replace: 'const ip = [arpTpa, ipv4Dst, ipv4Src].slice(0, 2)',
     by: 'unit/sdnd/guest-past',
@@ -172,7 +172,7 @@ export const SECURITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a rule is kept of which no flow can be made',
-    room: 'common/address-prefix.ts',
+    room: 'common/addresses/address-prefix.ts',
     find: '&& !/[.%]/.test(address)',
     replace: "&& address !== ''",
     by: RULES,

@@ -13,7 +13,7 @@ export type SideSteps = Map<Side, number>;
 /** A node that had no power has another run of its kernel; here all have the same kernel. */
 const RUN = 'SUPERCLOUD_TEST_KERNEL_RUN';
 const OWN_RUNS: Planted = {
-  room: 'common/disk.ts',
+  room: 'common/disk/disk.ts',
   find: "return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();",
   replace: `return process.env.${RUN} ?? '';`,
 };

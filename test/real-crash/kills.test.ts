@@ -2,7 +2,7 @@
 // answered write after a kill (S1), each flushed one after a failed disk (S2), all after a full one (S9).
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { isInside, runInside } from '../interop/own-namespaces.ts';
 import { runKills, sayKills } from './kills.ts';

@@ -2,8 +2,8 @@
 // under a recorded ext4. Each broken promise is a line; the exit code is 1 then.
 import { Command } from 'commander';
 import { wholeNumber } from '../../cli/commands/numbers.ts';
-import { exitCodeOf } from '../../common/error-report.ts';
-import { formatMs, ProgressLine } from '../../common/progress.ts';
+import { exitCodeOf } from '../../common/terminal/error-report.ts';
+import { formatMs, ProgressLine } from '../../common/terminal/progress.ts';
 import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { bringLoopbackUp, isInside, runInside } from '../interop/own-namespaces.ts';

@@ -2,7 +2,7 @@
 // them writes at most, and what was answered, or flushed, is where the disk is (S1, S4).
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ProgressLine } from '../../common/progress.ts';
+import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { bringLoopbackUp, isInside, runInside } from '../interop/own-namespaces.ts';
 import { runMoves, sayMoves } from './moves.ts';

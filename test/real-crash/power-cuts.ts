@@ -12,7 +12,7 @@ import type { Serve } from '../../blockd/image/served-image.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { dropCached } from '../../blockd/store/page-cache.ts';
 import { realClock } from '../../common/clock.ts';
-import { type Disk, realDisk } from '../../common/disk.ts';
+import { type Disk, realDisk } from '../../common/disk/disk.ts';
 import { messageOf } from '../../common/errors.ts';
 import { createLog } from '../../common/log.ts';
 import { LONE_NODE } from '../../wire/contracts/alone.ts';

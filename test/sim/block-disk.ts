@@ -1,6 +1,6 @@
 // The disk of a simulated node under a real store: the crash tests' disk, with the time that its operations take. What a
 // daemon asked for dies with it; what its disk had taken stays.
-import type { Disk, DiskFile, OpenMode } from '../../common/disk.ts';
+import type { Disk, DiskFile, OpenMode } from '../../common/disk/disk.ts';
 import type { CrashDisk } from '../crash/crash-disk.ts';
 import { replaceBySteps } from '../crash/replaced-file.ts';
 import type { Prng } from './prng.ts';

@@ -1,7 +1,7 @@
 // The connections that a simulated switch remembers, by zone, and the translation of their addresses, as ovs-actions(7)
 // says of ct and nat. A connection once remembered stays; its ports are the next that are free.
 import { CtFlag, CtState, ipv4Text, NatFlag, type NxCt, type NxNat } from '@openflow/ofp';
-import { ipv6Words } from '../../common/ipv6-address.ts';
+import { ipv6Words } from '../../common/addresses/ipv6-address.ts';
 import type { GuestConnection } from '../../wire/contracts/security-groups.ts';
 import type { Frame } from './net-switch.ts';
 

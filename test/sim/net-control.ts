@@ -2,12 +2,12 @@
 // flow-mods, in the order of their session, until the world lets them arrive. What a switch is sent follows from what changed
 // since its last scene; that it is what a comparison of all its flows would say is looked at each time.
 import type { FlowMod } from '@openflow/ofp';
+import { flowRounds } from '../../sdnd/controller/flow-rounds.ts';
+import { Overlay } from '../../sdnd/controller/overlay.ts';
+import type { OverlayRecord } from '../../sdnd/controller/overlay-record.ts';
 import { type Flow, flowEffect, flowKey, flowsByKey } from '../../sdnd/flow.ts';
 import { diffFlows, type FlowDiff, flowMods } from '../../sdnd/flow-diff.ts';
-import { flowRounds } from '../../sdnd/flow-rounds.ts';
 import { Scene } from '../../sdnd/forwarding/scene.ts';
-import { Overlay } from '../../sdnd/overlay.ts';
-import type { OverlayRecord } from '../../sdnd/overlay-record.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import type { SimSwitch } from './net-switch.ts';
 

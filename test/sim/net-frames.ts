@@ -1,7 +1,7 @@
 // The frames that guests of a simulated network send: to another in their subnet by its address, to one in another subnet
 // by the router's, and what is to be seen of that where they come out.
 import { ethAddress, ipv4, ipv4Text, ipv6 } from '@openflow/ofp';
-import { ipv6Words, selfMadeAddress } from '../../common/ipv6-address.ts';
+import { ipv6Words, selfMadeAddress } from '../../common/addresses/ipv6-address.ts';
 import { egressMac } from '../../sdnd/forwarding/egress.ts';
 import { SERVICE_MAC } from '../../sdnd/pipeline.ts';
 import type { Egress, GuestNetworkPlan, NetworkExit, NetworkStub } from '../../wire/contracts/guest-network.ts';

@@ -1,10 +1,10 @@
 // The stubs of a simulated network: what a guest sends to one comes out once to its resource where that is, and the answer is
 // the stub's; elsewhere the guest's own agent is told of it, and nobody else hears it.
 import { ethAddress, ipv4, PortNumber } from '@openflow/ofp';
+import { serviceFlows } from '../../sdnd/agent/service-flows.ts';
 import { type Flow, flowsByKey } from '../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../sdnd/flow-diff.ts';
 import { SERVICE_MAC, Table } from '../../sdnd/pipeline.ts';
-import { serviceFlows } from '../../sdnd/service-flows.ts';
 import type { NetworkExit, NetworkStub } from '../../wire/contracts/guest-network.ts';
 import { answerTo, arpOf, callOf, EXIT_PORT_NO, faultAtResource, faultFromStub } from './net-frames.ts';
 import type { Frame } from './net-switch.ts';

@@ -1,8 +1,9 @@
 // A world of switches, tenants and guests, and what must hold in it after every flow-mod: no loop, nothing to another
 // tenant or to a wrong port, nothing twice; and whoever is to be reached is reached.
+
+import { closeGate, openGate } from '../../sdnd/agent/gate.ts';
 import type { Flow } from '../../sdnd/flow.ts';
 import { tenantOf } from '../../sdnd/forwarding/view.ts';
-import { closeGate, openGate } from '../../sdnd/gate.ts';
 import { AGENT_PORT_FIRST, originTunnelId, tenantOfTunnelId } from '../../sdnd/pipeline.ts';
 import type { Binding } from '../../wire/contracts/sdnd.ts';
 import { NetControl } from './net-control.ts';

@@ -2,7 +2,7 @@
 // exit code 1. One in a hundred holds runs twice and must end alike.
 import { Command, Option } from 'commander';
 import { wholeNumber } from '../../cli/commands/numbers.ts';
-import { exitCodeOf } from '../../common/error-report.ts';
+import { exitCodeOf } from '../../common/terminal/error-report.ts';
 import { crashCourses } from '../crash/client-courses.ts';
 import { runBlockSeeds } from './block-run.ts';
 import { drawLink, swarm } from './hold-faults.ts';

@@ -1,7 +1,7 @@
 // The figures by subject: the table for people and the verdicts. Ratios and order within one run of the benchmark count;
 // absolute figures move with the machine.
-import { formatBytes, formatMs } from '../../../common/progress.ts';
-import { formatTable } from '../../../common/table.ts';
+import { formatBytes, formatMs } from '../../../common/terminal/progress.ts';
+import { formatTable } from '../../../common/terminal/table.ts';
 import { type Spread, spread } from '../mean.ts';
 import type { DbenchRun } from './measured-run.ts';
 import { PROACTIVE, PULLED, UNMIGRATED } from './subjects.ts';

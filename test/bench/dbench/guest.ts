@@ -5,7 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { ProgressLine } from '../../../common/progress.ts';
+import type { ProgressLine } from '../../../common/terminal/progress.ts';
 import type { PreparedGuest } from '../../../lab/guest/build.ts';
 import { cachedFolder, removeFolder } from '../../../lab/guest/cache.ts';
 import { type GuestSettings, kernelCommandLine } from '../../../lab/guest/command-line.ts';

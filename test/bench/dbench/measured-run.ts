@@ -1,7 +1,7 @@
 // One run, whatever its disk: the move is ordered at once when the load starts, and what crossed the WAN at the destination
 // is counted from there until all is done.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProgressLine } from '../../../common/progress.ts';
+import type { ProgressLine } from '../../../common/terminal/progress.ts';
 import type { Lab } from '../../../lab/lab.ts';
 import { runIn } from '../../../lab/namespace.ts';
 import type { WanStatistics } from '../../../lab/wan/wan.ts';

@@ -2,7 +2,7 @@
 // destination before.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProgressLine } from '../../../common/progress.ts';
+import type { ProgressLine } from '../../../common/terminal/progress.ts';
 import type { PreparedGuest } from '../../../lab/guest/build.ts';
 import type { Lab } from '../../../lab/lab.ts';
 import { GUEST, GUEST_MTU_BYTES, PREFIX } from '../../../lab/topology.ts';

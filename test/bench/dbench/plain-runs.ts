@@ -1,5 +1,5 @@
 // Runs under plain QEMU: its disk by NFS from the old cloud, or a file that is mirrored whole before the memory goes.
-import type { ProgressLine } from '../../../common/progress.ts';
+import type { ProgressLine } from '../../../common/terminal/progress.ts';
 import type { PreparedGuest } from '../../../lab/guest/build.ts';
 import type { Lab } from '../../../lab/lab.ts';
 import { FROM, MAX_BANDWIDTH_BYTES_PER_SECOND, TO } from '../move-limits.ts';

@@ -1,7 +1,7 @@
 // Ways between two hosts that encrypt nothing: a wire, the kernel's VXLAN, Open vSwitch in user space with two rules.
 import { createVethPair, type VethEnd } from '../../../lab/namespace.ts';
 import { addVethPort, startOpenVswitch } from '../../../lab/open-vswitch.ts';
-import { TUNNEL_OFPORT } from '../../../sdnd/node-switch.ts';
+import { TUNNEL_OFPORT } from '../../../sdnd/agent/node-switch.ts';
 import { VXLAN_PORT } from '../../../wire/ports.ts';
 import { makeIntegrationBridge } from '../../interop/integration-bridge.ts';
 import { BenchNet, HOST_DEVICE, HOST_MTU_BYTES, HOST_PORT, type LaidWay, type Side, UPLINK } from './bench-net.ts';

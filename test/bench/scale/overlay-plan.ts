@@ -1,6 +1,6 @@
 // The overlay that `bench overlay-scale` measures: nodes, networks that lie on some of them, VMs, their ports and some moves,
 // all from one seed, so that each process of the run makes the same for itself.
-import type { OverlayRecord } from '../../../sdnd/overlay-record.ts';
+import type { OverlayRecord } from '../../../sdnd/controller/overlay-record.ts';
 import { AGENT_PORT_FIRST, TUNNEL_PORT_NAME } from '../../../sdnd/pipeline.ts';
 import type { GuestNetworkPlan } from '../../../wire/contracts/guest-network.ts';
 import type { Binding, OverlayMember } from '../../../wire/contracts/sdnd.ts';

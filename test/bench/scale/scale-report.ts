@@ -1,6 +1,6 @@
 // What a run of `bench overlay-scale` came to: in tables for a person, and judged by what must hold at any size.
-import { formatBytes, formatMs } from '../../../common/progress.ts';
-import { formatTable } from '../../../common/table.ts';
+import { formatBytes, formatMs } from '../../../common/terminal/progress.ts';
+import { formatTable } from '../../../common/terminal/table.ts';
 import { median } from '../median.ts';
 import type { ControllerFigures } from './controller-program.ts';
 import type { OverlayPlan, OverlayShape } from './overlay-plan.ts';

@@ -2,9 +2,9 @@
 import { decode, EVERY_FLOW, encode, type FlowStats, type Message } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Overlay } from '../../../sdnd/controller/overlay.ts';
 import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
-import { Overlay } from '../../../sdnd/overlay.ts';
 import { OverlayPlan } from '../../bench/scale/overlay-plan.ts';
 import { OverlaySwitch } from '../../bench/scale/overlay-switch.ts';
 import { Random } from '../openflow/random.ts';

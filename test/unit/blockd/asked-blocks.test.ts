@@ -1,8 +1,8 @@
 // Who waits for which blocks that are under way: as if each block were noted by itself.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AskedBlocks } from '../../../blockd/image/asked-blocks.ts';
-import type { FetchCause, WantedRun } from '../../../blockd/image/block-fetcher.ts';
+import { AskedBlocks } from '../../../blockd/layers/asked-blocks.ts';
+import type { FetchCause, WantedRun } from '../../../blockd/layers/block-fetcher.ts';
 import { drawsFrom } from '../../../blockd/propagation/draws.ts';
 import { settle } from './manual-clock.ts';
 

@@ -2,9 +2,9 @@
 // layer's files are free again for a while. Who waits for such a block goes on waiting.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AskedHealing, RESTING_MS } from '../../../blockd/image/asked-healing.ts';
-import { PATIENCE_MS } from '../../../blockd/image/block-fetcher.ts';
-import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+import { PATIENCE_MS } from '../../../blockd/layers/block-fetcher.ts';
+import { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
+import { AskedHealing, RESTING_MS } from '../../../blockd/upkeep/asked-healing.ts';
 import { isSettled, settle } from './manual-clock.ts';
 import { type SmallImage, smallImage } from './small-image.ts';
 

@@ -1,11 +1,11 @@
 // In which order an image fetches what nobody asks for.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BackgroundPull } from '../../../blockd/image/background-pull.ts';
 import { Image } from '../../../blockd/image/image.ts';
-import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+import { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
 import { createLayer } from '../../../blockd/store/image-files.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { BackgroundPull } from '../../../blockd/transfer/background-pull.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { learn } from './learnt.ts';
 import { ManualClock } from './manual-clock.ts';

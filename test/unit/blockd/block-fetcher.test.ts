@@ -1,7 +1,7 @@
 // Who is asked for a block, and who else when the first says nothing.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PATIENCE_MS } from '../../../blockd/image/block-fetcher.ts';
+import { PATIENCE_MS } from '../../../blockd/layers/block-fetcher.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { refusal } from '../../refusal.ts';

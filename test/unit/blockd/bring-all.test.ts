@@ -1,8 +1,8 @@
 // Layers that are brought together: they come together, or nobody waits for any of them.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bringAll } from '../../../blockd/image/bring-all.ts';
-import type { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+import { bringAll } from '../../../blockd/layers/bring-all.ts';
+import type { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
 import type { SealedLayer } from '../../../wire/contracts/layers.ts';
 import { layerName } from './layered-image.ts';
 

@@ -1,8 +1,7 @@
 // Stores of one layer at several nodes, with streams in memory between them that may be cut or held up, and the cap of each.
 // Not a test itself.
-import type { CacheLimits } from '../../../blockd/image/cache-cap.ts';
-import { CacheCap } from '../../../blockd/image/cache-cap.ts';
-import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+
+import { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
 import { Followers } from '../../../blockd/peer/followers.ts';
 import { type AskKeep, keepQuestion } from '../../../blockd/peer/keep-question.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';
@@ -13,6 +12,8 @@ import { createLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { checksumOf } from '../../../blockd/table/block-checksum.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import type { CacheLimits } from '../../../blockd/upkeep/cache-cap.ts';
+import { CacheCap } from '../../../blockd/upkeep/cache-cap.ts';
 import { createLog } from '../../../common/log.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { ManualClock } from './manual-clock.ts';

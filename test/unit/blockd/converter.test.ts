@@ -10,7 +10,7 @@ import { Converter } from '../../../blockd/convert/converter.ts';
 import { importImage } from '../../../blockd/image/image-import.ts';
 import { StillImage } from '../../../blockd/image/still-image.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
-import { realDisk } from '../../../common/disk.ts';
+import { realDisk } from '../../../common/disk/disk.ts';
 import { refusal } from '../../refusal.ts';
 
 const MIB = 2 ** 20;

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { CutOffTails, TAIL_FILES_MAX, type TailedLayer } from '../../../blockd/store/cut-off-tails.ts';
 import { newState } from '../../../blockd/store/store-record.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
-import type { Disk } from '../../../common/disk.ts';
+import type { Disk } from '../../../common/disk/disk.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { CopyStores, SYNC } from './copies/copy-stores.ts';

@@ -8,7 +8,7 @@ import { StoreRecord } from '../../../blockd/store/store-record.ts';
 import { ZeroBlocks } from '../../../blockd/store/zero-blocks.ts';
 import { VersionTable } from '../../../blockd/table/version-table.ts';
 import { codeOf } from '../../../common/errors.ts';
-import { Journal } from '../../../common/journal.ts';
+import { Journal } from '../../../common/journal/journal.ts';
 import { FaultyDisk } from '../common/faulty-disk.ts';
 import { settle } from './manual-clock.ts';
 

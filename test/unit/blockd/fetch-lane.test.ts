@@ -1,7 +1,7 @@
 // A lane whose peer is silent is made anew, however much it is asked meanwhile. What crosses one lane is counted with each frame, and what was left of one that never became whole, when its stream ends.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { FetchSink } from '../../../blockd/image/block-fetcher.ts';
+import type { FetchSink } from '../../../blockd/layers/block-fetcher.ts';
 import { FetchLane } from '../../../blockd/peer/fetch-lane.ts';
 import { encodePeerFrame } from '../../../blockd/peer/peer-frame.ts';
 import type { StreamEvents } from '../../../blockd/peer/peer-stream.ts';

@@ -1,13 +1,13 @@
 // An image at its writer with its propagation, and the ways to other places, settings and members left to the test. Not a test
 // itself.
 import * as assert from 'uvu/assert';
-import { ImageArrival } from '../../../blockd/image/image-arrival.ts';
-import { ImagePropagation, type ImagePropagationParts } from '../../../blockd/image/image-propagation.ts';
-import type { PushWay } from '../../../blockd/image/push-way.ts';
 import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.ts';
 import type { PushOrder } from '../../../blockd/propagation/propagator-parts.ts';
 import type { PushRun } from '../../../blockd/propagation/push-queue.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { ImageArrival } from '../../../blockd/transfer/image-arrival.ts';
+import { ImagePropagation, type ImagePropagationParts } from '../../../blockd/transfer/image-propagation.ts';
+import type { PushWay } from '../../../blockd/transfer/push-way.ts';
 import type { PropagationMemory, PropagationSettings } from '../../../wire/contracts/propagation.ts';
 import type { Member } from '../../../wire/names.ts';
 import { type SmallImage, smallImage } from './small-image.ts';

@@ -1,9 +1,9 @@
 // A scrub that a person asked for: what it counts, how it ends, and the date that stays.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { scrubImage } from '../../../blockd/image/image-scrub.ts';
-import { ScrubLedger } from '../../../blockd/image/scrub-ledger.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { scrubImage } from '../../../blockd/upkeep/image-scrub.ts';
+import { ScrubLedger } from '../../../blockd/upkeep/scrub-ledger.ts';
 import { describeScrub } from '../../../cli/commands/image-scrub.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { createLog } from '../../../common/log.ts';

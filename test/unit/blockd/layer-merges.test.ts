@@ -3,8 +3,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { MergeOrder } from '../../../blockd/image/layer-merges.ts';
 import { StillImage } from '../../../blockd/image/still-image.ts';
+import type { MergeOrder } from '../../../blockd/layers/layer-merges.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { isSettled } from './manual-clock.ts';

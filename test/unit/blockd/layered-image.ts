@@ -1,10 +1,10 @@
 // An image of several layers on a disk in memory, open for writing, whose blocks may be made to be elsewhere; and what it
 // must read as. Not a test itself.
 import * as assert from 'uvu/assert';
-import type { BlockSource, FetchSink, WantedRun } from '../../../blockd/image/block-fetcher.ts';
 import { Image } from '../../../blockd/image/image.ts';
 import { ImageCuts, sealedOf } from '../../../blockd/image/image-cuts.ts';
-import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+import type { BlockSource, FetchSink, WantedRun } from '../../../blockd/layers/block-fetcher.ts';
+import { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
 import { createLayer, type NewLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';

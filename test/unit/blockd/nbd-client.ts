@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import type { NbdDevice, StatusKind } from '../../../blockd/nbd/nbd-device.ts';
 import type { ExportDescription } from '../../../blockd/nbd/nbd-handshake.ts';
 import { type NbdConnection, NbdSession } from '../../../blockd/nbd/nbd-session.ts';
-import type { BatchReads } from '../../../common/file-reads.ts';
+import type { BatchReads } from '../../../common/disk/file-reads.ts';
 
 export const SIZE = 1 << 20;
 const BLOCK = 4096;

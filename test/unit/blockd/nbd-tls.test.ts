@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { memberTls } from '../../../blockd/nbd/member-tls.ts';
 import { NbdPort } from '../../../blockd/nbd/nbd-port.ts';
 import { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
-import type { Identity } from '../../../common/identity.ts';
+import type { Identity } from '../../../common/membership/identity.ts';
 import { member, quiet, stranger, within } from '../common/members.ts';
 import { clientFlags, FakeDevice, go, option, optionReplies, SIZE, Wire } from './nbd-client.ts';
 

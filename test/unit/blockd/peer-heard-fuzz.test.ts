@@ -3,7 +3,7 @@
 // before hinders no true one; of blocks only what was asked for arrives, and once.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { WantedRun } from '../../../blockd/image/block-fetcher.ts';
+import type { WantedRun } from '../../../blockd/layers/block-fetcher.ts';
 import { FollowLink } from '../../../blockd/peer/follow-link.ts';
 import { Followers } from '../../../blockd/peer/followers.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';

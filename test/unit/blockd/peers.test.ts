@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Image } from '../../../blockd/image/image.ts';
-import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+import { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
 import { FollowLink } from '../../../blockd/peer/follow-link.ts';
 import { Followers } from '../../../blockd/peer/followers.ts';
 import { PeerBlocks } from '../../../blockd/peer/peer-blocks.ts';

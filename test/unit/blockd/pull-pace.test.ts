@@ -1,7 +1,7 @@
 // How far background work stands back: by what the processors have left, while the guest is at work, and never all the way.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PACE_LOOK_MS, PaceTurns, PullPace, SHARE_MIN } from '../../../blockd/image/pull-pace.ts';
+import { PACE_LOOK_MS, PaceTurns, PullPace, SHARE_MIN } from '../../../blockd/transfer/pull-pace.ts';
 
 /** A guest, a clock and processors that the test turns. */
 function stand() {

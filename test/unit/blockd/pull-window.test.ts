@@ -1,7 +1,7 @@
 // How much a pull has under way, on a path with a rate, a round trip and a queue without an end: all in simulated time.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PULL_REQUEST_BYTES, PullWindow, WINDOW_BYTES_MAX } from '../../../blockd/image/pull-window.ts';
+import { PULL_REQUEST_BYTES, PullWindow, WINDOW_BYTES_MAX } from '../../../blockd/transfer/pull-window.ts';
 import { settle } from './manual-clock.ts';
 
 interface Answer {

@@ -1,7 +1,7 @@
 // How long a migration's memory waits for the blocks that go ahead of it.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PushLead } from '../../../blockd/image/push-lead.ts';
+import { PushLead } from '../../../blockd/transfer/push-lead.ts';
 
 const LITTLE = 1_024;
 

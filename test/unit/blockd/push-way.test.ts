@@ -1,10 +1,10 @@
 // What is offered of an image, and under which versions.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FollowerWay } from '../../../blockd/image/push-way.ts';
 import { Followers } from '../../../blockd/peer/followers.ts';
 import type { PeerFrame } from '../../../blockd/peer/peer-frame.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { FollowerWay } from '../../../blockd/transfer/push-way.ts';
 import { LAYER, smallImage } from './small-image.ts';
 
 async function stand(atB: readonly number[] = []) {

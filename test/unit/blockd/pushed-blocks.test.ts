@@ -2,11 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Image } from '../../../blockd/image/image.ts';
-import { ImageArrival } from '../../../blockd/image/image-arrival.ts';
-import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
-import { PushedBlocks } from '../../../blockd/image/pushed-blocks.ts';
+import { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
 import { createLayer } from '../../../blockd/store/image-files.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { ImageArrival } from '../../../blockd/transfer/image-arrival.ts';
+import { PushedBlocks } from '../../../blockd/transfer/pushed-blocks.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { learn } from './learnt.ts';
 import { isSettled, ManualClock, settle } from './manual-clock.ts';

@@ -1,9 +1,9 @@
 // A node's store on a disk of the test's, with exports that nobody comes to and no other node. Not a test itself.
 import { Converter } from '../../../blockd/convert/converter.ts';
-import type { CacheLimits } from '../../../blockd/image/cache-cap.ts';
 import { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import type { Serve } from '../../../blockd/image/served-image.ts';
 import type { Dial } from '../../../blockd/peer/peer-stream.ts';
+import type { CacheLimits } from '../../../blockd/upkeep/cache-cap.ts';
 import type { Clock } from '../../../common/clock.ts';
 import { createLog } from '../../../common/log.ts';
 import type { CrashDisk } from '../../crash/crash-disk.ts';

@@ -1,10 +1,10 @@
 // Room is given back of what a layer's table has not here, and of nothing that may be wanted again.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Reclaim } from '../../../blockd/image/reclaim.ts';
 import { checksumOf } from '../../../blockd/table/block-checksum.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { DATA } from '../../../blockd/table/version-run.ts';
+import { Reclaim } from '../../../blockd/upkeep/reclaim.ts';
 import { createLog } from '../../../common/log.ts';
 import { CachedStores, filled, onDisk } from './cached-stores.ts';
 

@@ -3,10 +3,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { sealedOf } from '../../../blockd/image/image-cuts.ts';
-import type { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
-import { Scrub } from '../../../blockd/image/scrub.ts';
 import { StillImage } from '../../../blockd/image/still-image.ts';
+import type { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { Scrub } from '../../../blockd/upkeep/scrub.ts';
 import { createLog } from '../../../common/log.ts';
 import type { CrashDisk } from '../../crash/crash-disk.ts';
 import { isSettled, settle } from './manual-clock.ts';

@@ -1,12 +1,12 @@
 // A small image on a disk in memory with a source of blocks that the test answers. Not a test itself.
 
-import type { BlockSource, FetchSink, WantedRun } from '../../../blockd/image/block-fetcher.ts';
 import { Image } from '../../../blockd/image/image.ts';
-import { LayerBlocks } from '../../../blockd/image/layer-blocks.ts';
+import type { BlockSource, FetchSink, WantedRun } from '../../../blockd/layers/block-fetcher.ts';
+import { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
 import { createLayer, openLayer } from '../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
-import type { Disk } from '../../../common/disk.ts';
+import type { Disk } from '../../../common/disk/disk.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { learn } from './learnt.ts';
 import { ManualClock } from './manual-clock.ts';

@@ -1,8 +1,8 @@
 // What a store counts: reads that had all they asked for, reads that waited and for how long, and layers once for all images.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FetchTimes, sumOfTimes } from '../../../blockd/image/fetch-times.ts';
 import { storeMetrics } from '../../../blockd/image/store-metrics.ts';
+import { FetchTimes, sumOfTimes } from '../../../blockd/layers/fetch-times.ts';
 import { Traffic } from '../../../blockd/peer/traffic.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { SchemaCheck } from '../../../common/schema-check.ts';

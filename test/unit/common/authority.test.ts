@@ -16,8 +16,8 @@ import {
   requestKeyHash,
   saveAuthority,
   signRequest,
-} from '../../../common/authority.ts';
-import { loadIdentity, peerOf, saveIdentity } from '../../../common/identity.ts';
+} from '../../../common/membership/authority.ts';
+import { loadIdentity, peerOf, saveIdentity } from '../../../common/membership/identity.ts';
 import { failure } from './members.ts';
 import { TurnedClock } from './turned-clock.ts';
 

@@ -6,11 +6,11 @@ import { connect, type TLSSocket } from 'node:tls';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Type } from '#typebox';
+import { BULK_PROTOCOL } from '../../../common/membership/tls.ts';
 import { beginBulk, dialBulk, openBulk, openBulkIntake } from '../../../common/rpc/bulk.ts';
 import { BulkIntake } from '../../../common/rpc/bulk-intake.ts';
 import { rpcClient } from '../../../common/rpc/client.ts';
 import { type BulkHandlers, startRpcServer } from '../../../common/rpc/server.ts';
-import { BULK_PROTOCOL } from '../../../common/tls.ts';
 import { contract, method } from '../../../wire/contract.ts';
 import { aborted, authority, failure, member, quiet, stranger, within } from './members.ts';
 

@@ -1,7 +1,7 @@
 // What was ordered as a size is told again as it was ordered.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatByteSize, parseByteSize } from '../../../common/byte-size.ts';
+import { formatByteSize, parseByteSize } from '../../../common/terminal/byte-size.ts';
 
 test('a size is told as it was typed', () => {
   for (const [typed, told] of [

@@ -1,7 +1,7 @@
 // How many reads wait for the disk at once.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ReadLane } from '../../../common/cold-reads.ts';
+import { ReadLane } from '../../../common/disk/cold-reads.ts';
 import { failure } from './members.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { dropCached } from '../../../blockd/store/page-cache.ts';
-import { type DiskFile, realDisk } from '../../../common/disk.ts';
+import { type DiskFile, realDisk } from '../../../common/disk/disk.ts';
 import { failure } from './members.ts';
 
 const BLOCK = 4096;

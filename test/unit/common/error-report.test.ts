@@ -3,8 +3,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { CommanderError } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { errorText, exitCodeOf } from '../../../common/error-report.ts';
 import { OperationError } from '../../../common/errors.ts';
+import { errorText, exitCodeOf } from '../../../common/terminal/error-report.ts';
 
 const textOf = (error: unknown): string => stripVTControlCharacters(errorText(error));
 

@@ -1,6 +1,6 @@
 // A disk in memory that writes down what was done to it, in order, keeps what is durable apart from what is not, and
 // fails where a test says so.
-import type { Disk, DiskFile, OpenMode } from '../../../common/disk.ts';
+import type { Disk, DiskFile, OpenMode } from '../../../common/disk/disk.ts';
 
 interface Content {
   /** What a reader sees now. */

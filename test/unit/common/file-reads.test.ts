@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { dropCached } from '../../../blockd/store/page-cache.ts';
-import { FileReads, NOT_AT_ONCE } from '../../../common/file-reads.ts';
+import { FileReads, NOT_AT_ONCE } from '../../../common/disk/file-reads.ts';
 import { until } from '../../until.ts';
 
 const BLOCK = 4096;

@@ -1,7 +1,7 @@
 // IPv6 addresses as text and as numbers: both ways, in one text each, and to and from a MAC address.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ipv6Number, ipv6Words, macOfSelfMade, selfMadeAddress } from '../../../common/ipv6-address.ts';
+import { ipv6Number, ipv6Words, macOfSelfMade, selfMadeAddress } from '../../../common/addresses/ipv6-address.ts';
 
 test('an address has one text (RFC 5952, 4)', () => {
   const texts = [

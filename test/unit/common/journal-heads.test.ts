@@ -2,7 +2,7 @@
 // is there, and every append that was answered.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Journal } from '../../../common/journal.ts';
+import { Journal } from '../../../common/journal/journal.ts';
 import { FaultyDisk } from './faulty-disk.ts';
 import { Entry, PATH, read } from './journal-records.ts';
 import { failure } from './members.ts';

@@ -1,6 +1,6 @@
 // Records of the journals under test, and how they are read back. Not a test itself.
 import { Type } from '#typebox';
-import { Journal } from '../../../common/journal.ts';
+import { Journal } from '../../../common/journal/journal.ts';
 import type { FaultyDisk } from './faulty-disk.ts';
 
 /** What these journals keep. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Level } from 'level';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ensureLevelDirectory } from '../../../common/level-directory.ts';
+import { ensureLevelDirectory } from '../../../common/disk/level-directory.ts';
 
 let root: string;
 let directory: string;

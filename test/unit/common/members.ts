@@ -1,8 +1,8 @@
 // A cluster's certificates for tests: one authority, members by name, and a stranger's authority beside it.
 import { once } from 'node:events';
-import { createAuthority, issueIdentity } from '../../../common/authority.ts';
-import type { Identity, Role } from '../../../common/identity.ts';
 import { createLog } from '../../../common/log.ts';
+import { createAuthority, issueIdentity } from '../../../common/membership/authority.ts';
+import type { Identity, Role } from '../../../common/membership/identity.ts';
 
 export const authority = await createAuthority();
 const strangers = await createAuthority();

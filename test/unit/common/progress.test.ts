@@ -1,7 +1,7 @@
 // Bytes and durations for people: each in its unit, also where rounding reaches the next one.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatBytes, formatMs } from '../../../common/progress.ts';
+import { formatBytes, formatMs } from '../../../common/terminal/progress.ts';
 
 test('a duration has no sixtieth second and no thousandth millisecond', () => {
   for (const [ms, text] of [

@@ -1,7 +1,7 @@
 import { connect } from 'node:tls';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { issueIdentity } from '../../../common/authority.ts';
+import { issueIdentity } from '../../../common/membership/authority.ts';
 import { alpha, beta, clientOf, operator, serve, withServer } from './echo-server.ts';
 import { authority, failure, member, stranger, within } from './members.ts';
 import { TurnedClock } from './turned-clock.ts';

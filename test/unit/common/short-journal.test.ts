@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { keepShort } from '../../../common/short-journal.ts';
+import { keepShort } from '../../../common/journal/short-journal.ts';
 import { quiet } from './members.ts';
 
 function stand(sizeBytes: number, isFull = false) {

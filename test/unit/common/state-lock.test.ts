@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Type } from '#typebox';
-import { realDisk } from '../../../common/disk.ts';
+import { realDisk } from '../../../common/disk/disk.ts';
+import { lockState } from '../../../common/disk/state-lock.ts';
 import { codeOf } from '../../../common/errors.ts';
-import { Journal } from '../../../common/journal.ts';
-import { lockState } from '../../../common/state-lock.ts';
+import { Journal } from '../../../common/journal/journal.ts';
 
 const test = suite<{ directory: string }>('state lock');
 

@@ -1,7 +1,7 @@
 // A table fits the terminal: what its last column has to say goes on below it.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatTable } from '../../../common/table.ts';
+import { formatTable } from '../../../common/terminal/table.ts';
 
 const COLUMNS = [{ title: 'NODE' }, { title: 'SIZE', figures: true }, { title: 'WHY' }];
 const ROWS = [

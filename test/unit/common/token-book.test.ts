@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AttemptLimit } from '../../../common/attempt-limit.ts';
-import { NameBook } from '../../../common/name-book.ts';
-import { TokenBook, type TokenRecord } from '../../../common/token-book.ts';
+import { AttemptLimit } from '../../../common/membership/attempt-limit.ts';
+import { NameBook } from '../../../common/membership/name-book.ts';
+import { TokenBook, type TokenRecord } from '../../../common/membership/token-book.ts';
 import { seededRandom } from './seeded-random.ts';
 
 const MINUTE_MS = 60_000;

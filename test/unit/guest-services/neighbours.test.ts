@@ -2,7 +2,7 @@
 import { ethAddress, ipv4, ipv6 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { selfMadeAddress } from '../../../common/ipv6-address.ts';
+import { selfMadeAddress } from '../../../common/addresses/ipv6-address.ts';
 import { METADATA_IPV4, NetworkDirectory } from '../../../sdnd/guest-services/guest-network.ts';
 import { answerFrame, GuestServices } from '../../../sdnd/guest-services/guest-services.ts';
 import { type ArpPacket, decodeArp, encodeArp } from '../../../sdnd/packets/arp.ts';

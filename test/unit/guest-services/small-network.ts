@@ -1,6 +1,6 @@
 // A tenant's network of three VMs, and what a guest's own software would send from one of them. Not a test itself.
 import { type EthAddress, ethAddress, ipv4, ipv6 } from '@openflow/ofp';
-import { selfMadeAddress } from '../../../common/ipv6-address.ts';
+import { selfMadeAddress } from '../../../common/addresses/ipv6-address.ts';
 import type { Asker } from '../../../sdnd/guest-services/answers.ts';
 import {
   type GuestHost,

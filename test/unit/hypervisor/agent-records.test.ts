@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { realDisk } from '../../../common/disk.ts';
+import { realDisk } from '../../../common/disk/disk.ts';
 import { AgentJournal } from '../../../hypervisor/agent-journal.ts';
 import { type AgentRecord, AgentState, ENDED_KEPT_MAX } from '../../../hypervisor/agent-records.ts';
 import { until } from '../../until.ts';

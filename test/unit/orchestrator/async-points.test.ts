@@ -2,8 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { AsyncPoints } from '../../../orchestrator/async-points.ts';
-import { stampMs } from '../../../orchestrator/snapshot-schedule.ts';
+import { AsyncPoints } from '../../../orchestrator/images/async-points.ts';
+import { stampMs } from '../../../orchestrator/images/snapshot-schedule.ts';
 import type { Head, Snapshot } from '../../../wire/contracts/catalogue.ts';
 import { quiet } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';

@@ -1,7 +1,7 @@
 // The caps of the nodes' caches: shown for those that can be asked, set at one.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { setCacheCap, showCaches } from '../../../orchestrator/caches.ts';
+import { setCacheCap, showCaches } from '../../../orchestrator/images/caches.ts';
 import { failure, quiet } from '../common/members.ts';
 import { FakeCluster } from './fake-cluster.ts';
 

@@ -1,7 +1,7 @@
 // The rebuild's order: who was asked and answered, the newest kept records, and what is under way.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CatalogueRebuild } from '../../../orchestrator/catalogue-rebuild.ts';
+import { CatalogueRebuild } from '../../../orchestrator/images/catalogue-rebuild.ts';
 import type { RebuildOrder, RebuildReport } from '../../../wire/contracts/rebuild.ts';
 import { ManualClock } from '../blockd/manual-clock.ts';
 import { quiet } from '../common/members.ts';

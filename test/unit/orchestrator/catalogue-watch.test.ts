@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { CatalogueWatch } from '../../../orchestrator/catalogue-watch.ts';
+import { CatalogueWatch } from '../../../orchestrator/images/catalogue-watch.ts';
 import { WatchedCluster } from '../../../orchestrator/watched-cluster.ts';
 import type { CatalogueMark } from '../../../wire/contracts/store-report.ts';
 import { refusal } from '../../refusal.ts';

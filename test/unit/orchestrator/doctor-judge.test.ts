@@ -1,7 +1,7 @@
 // What two nodes' figures of one another come to: each thing that can be wrong, and that nothing is called wrong twice.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { judge } from '../../../orchestrator/doctor-judge.ts';
+import { judge } from '../../../orchestrator/network/doctor-judge.ts';
 import type { Finding, PairEnd, PeerFigures, PortFigures } from '../../../wire/contracts/doctor.ts';
 
 const OPEN: PortFigures[] = [

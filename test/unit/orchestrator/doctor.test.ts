@@ -1,7 +1,7 @@
 // Whom a doctor asks for what, and when it sends no bytes.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Doctor } from '../../../orchestrator/doctor.ts';
+import { Doctor } from '../../../orchestrator/network/doctor.ts';
 import type { MigrationRecord, State } from '../../../orchestrator/state.ts';
 import type { UnderlayMember } from '../../../wire/contracts/underlay.ts';
 import { failure } from '../common/members.ts';

@@ -2,8 +2,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { EgressOrders } from '../../../orchestrator/egress.ts';
-import { guestNetwork } from '../../../orchestrator/guest-network.ts';
+import { EgressOrders } from '../../../orchestrator/network/egress.ts';
+import { guestNetwork } from '../../../orchestrator/network/guest-network.ts';
 import type { GuestNetworkPlan } from '../../../wire/contracts/guest-network.ts';
 import { refusal } from '../../refusal.ts';
 import { ControlStand } from './control-stand.ts';

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../../common/errors.ts';
-import { checkEgress, checkInNetwork, guestNetwork } from '../../../orchestrator/guest-network.ts';
+import { checkEgress, checkInNetwork, guestNetwork } from '../../../orchestrator/network/guest-network.ts';
 
 const networks = suite("guests' network");
 

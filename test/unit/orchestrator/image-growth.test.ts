@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
 import { Admission } from '../../../orchestrator/admission.ts';
-import { ImageGrowth } from '../../../orchestrator/image-growth.ts';
+import { ImageGrowth } from '../../../orchestrator/images/image-growth.ts';
 import type { CutImage } from '../../../wire/contracts/blockd.ts';
 import type { Head } from '../../../wire/contracts/catalogue.ts';
 import { quiet } from '../common/members.ts';

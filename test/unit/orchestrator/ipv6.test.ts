@@ -2,10 +2,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Admission } from '../../../orchestrator/admission.ts';
-import { guestNetwork } from '../../../orchestrator/guest-network.ts';
-import { Ipv6Orders } from '../../../orchestrator/ipv6.ts';
-import { Network } from '../../../orchestrator/network.ts';
-import { SecurityGroups } from '../../../orchestrator/security-groups.ts';
+import { guestNetwork } from '../../../orchestrator/network/guest-network.ts';
+import { Ipv6Orders } from '../../../orchestrator/network/ipv6.ts';
+import { Network } from '../../../orchestrator/network/network.ts';
+import { SecurityGroups } from '../../../orchestrator/network/security-groups.ts';
 import { refusal } from '../../refusal.ts';
 import { quiet } from '../common/members.ts';
 import { ControlStand } from './control-stand.ts';

@@ -1,7 +1,7 @@
 // A migration's figures are differences of counters; a counter that began anew never makes one negative.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { baselineOf, memoryFigures, storageFigures } from '../../../orchestrator/migration-figures.ts';
+import { baselineOf, memoryFigures, storageFigures } from '../../../orchestrator/migration/migration-figures.ts';
 import type { StoreImage } from '../../../wire/contracts/blockd.ts';
 import type { MemoryProgress } from '../../../wire/contracts/hypervisor.ts';
 import { migrationRecord } from './records.ts';

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { NetworkControllers, SILENT_MS } from '../../../orchestrator/network-controllers.ts';
+import { NetworkControllers, SILENT_MS } from '../../../orchestrator/network/network-controllers.ts';
 import type { NetworkControllerRecord } from '../../../orchestrator/state.ts';
 import type { ControllerView, MeshLink, sdndContract } from '../../../wire/contracts/sdnd.ts';
 import { failure, quiet } from '../common/members.ts';

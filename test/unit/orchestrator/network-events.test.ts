@@ -2,7 +2,7 @@
 // status page says it.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { NetworkEvents } from '../../../orchestrator/network-events.ts';
+import { NetworkEvents } from '../../../orchestrator/network/network-events.ts';
 import type { TopologyLink } from '../../../wire/contracts/topology.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 

@@ -3,9 +3,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Admission } from '../../../orchestrator/admission.ts';
-import { EgressOrders } from '../../../orchestrator/egress.ts';
-import { guestNetwork } from '../../../orchestrator/guest-network.ts';
-import { NetworkStubs } from '../../../orchestrator/network-stubs.ts';
+import { EgressOrders } from '../../../orchestrator/network/egress.ts';
+import { guestNetwork } from '../../../orchestrator/network/guest-network.ts';
+import { NetworkStubs } from '../../../orchestrator/network/network-stubs.ts';
 import { type GuestNetworkPlan, STUBS_MAX } from '../../../wire/contracts/guest-network.ts';
 import type { StubOrder } from '../../../wire/contracts/network-stubs.ts';
 import { refusal } from '../../refusal.ts';

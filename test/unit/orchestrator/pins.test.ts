@@ -2,8 +2,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { Pins } from '../../../orchestrator/pins.ts';
-import { StubEvents } from '../../../orchestrator/stub-events.ts';
+import { Pins } from '../../../orchestrator/images/pins.ts';
+import { StubEvents } from '../../../orchestrator/network/stub-events.ts';
 import type { Params } from '../../../wire/contract.ts';
 import type { catalogueContract } from '../../../wire/contracts/catalogue.ts';
 import type { LayerPin, ReportedLayer } from '../../../wire/contracts/store-report.ts';

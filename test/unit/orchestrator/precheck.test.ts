@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { precheckMigration } from '../../../orchestrator/precheck.ts';
+import { precheckMigration } from '../../../orchestrator/migration/precheck.ts';
 import type { MemberRecord } from '../../../orchestrator/state.ts';
 import { capabilities, memberRecord, vmRecord } from './records.ts';
 

@@ -1,7 +1,7 @@
 // How blocks get to other places, as it is set: what the catalogue keeps, the writer hears, now or when it is back.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Propagation } from '../../../orchestrator/propagation.ts';
+import { Propagation } from '../../../orchestrator/images/propagation.ts';
 import type { PropagationSettings, PropagationStatus } from '../../../wire/contracts/propagation.ts';
 import { refusal } from '../../refusal.ts';
 import { quiet } from '../common/members.ts';

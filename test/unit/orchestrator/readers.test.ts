@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
 import { Admission } from '../../../orchestrator/admission.ts';
-import { Readers } from '../../../orchestrator/readers.ts';
+import { Readers } from '../../../orchestrator/images/readers.ts';
 import { quiet } from '../common/members.ts';
 import { ControlStand } from './control-stand.ts';
 import { head } from './fake-cluster.ts';

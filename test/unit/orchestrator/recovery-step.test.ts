@@ -1,7 +1,7 @@
 // When layers are sealed so that no more than the RPO is lost.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type RecoveryView, recoveryStep } from '../../../orchestrator/recovery-step.ts';
+import { type RecoveryView, recoveryStep } from '../../../orchestrator/images/recovery-step.ts';
 import { Prng } from '../../sim/prng.ts';
 
 test('the first point is sealed at once, and until it has arrived everything would be lost', () => {

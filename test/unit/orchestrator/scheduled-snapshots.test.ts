@@ -2,8 +2,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { ScheduledSnapshots } from '../../../orchestrator/scheduled-snapshots.ts';
-import { nextSnapshotMs, pointsToRemove, scheduledName, scheduledOf } from '../../../orchestrator/snapshot-schedule.ts';
+import { ScheduledSnapshots } from '../../../orchestrator/images/scheduled-snapshots.ts';
+import {
+  nextSnapshotMs,
+  pointsToRemove,
+  scheduledName,
+  scheduledOf,
+} from '../../../orchestrator/images/snapshot-schedule.ts';
 import type { Snapshot } from '../../../wire/contracts/catalogue.ts';
 import type { SnapshotSchedule } from '../../../wire/contracts/propagation.ts';
 import { quiet } from '../common/members.ts';

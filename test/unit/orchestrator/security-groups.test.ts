@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { SecurityGroups } from '../../../orchestrator/security-groups.ts';
+import { SecurityGroups } from '../../../orchestrator/network/security-groups.ts';
 import {
   GROUP_MEMBERS_MAX,
   GROUP_MEMBERSHIPS_MAX,

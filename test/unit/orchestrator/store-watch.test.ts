@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { StoreWatch } from '../../../orchestrator/store-watch.ts';
+import { StoreWatch } from '../../../orchestrator/images/store-watch.ts';
 import { WatchedCluster } from '../../../orchestrator/watched-cluster.ts';
 import type { HeardNotch, Notch } from '../../../wire/contracts/store-notch.ts';
 import { refusal } from '../../refusal.ts';

@@ -3,8 +3,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { StubEvents } from '../../../orchestrator/stub-events.ts';
-import { StubMoves } from '../../../orchestrator/stub-moves.ts';
+import { StubEvents } from '../../../orchestrator/network/stub-events.ts';
+import { StubMoves } from '../../../orchestrator/network/stub-moves.ts';
 import type { AddressEvent } from '../../../wire/contracts/events.ts';
 import type { StubOrder } from '../../../wire/contracts/network-stubs.ts';
 import { quiet } from '../common/members.ts';

@@ -1,7 +1,7 @@
 // The links as the orchestrator keeps them: asked for, kept while the overlay's controller is away, looked up by pair.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Topology } from '../../../orchestrator/topology.ts';
+import { Topology } from '../../../orchestrator/network/topology.ts';
 import type { TopologyLink } from '../../../wire/contracts/topology.ts';
 import { failure, quiet } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';

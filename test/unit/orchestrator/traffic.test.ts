@@ -1,8 +1,8 @@
 // What is asked about guests' traffic, and of whom.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { networkFigures, showTraffic } from '../../../orchestrator/network/traffic.ts';
 import type { State } from '../../../orchestrator/state.ts';
-import { networkFigures, showTraffic } from '../../../orchestrator/traffic.ts';
 import { failure, quiet } from '../common/members.ts';
 import { FakeCluster } from './fake-cluster.ts';
 import { vmRecord } from './records.ts';

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { Underlay } from '../../../orchestrator/underlay.ts';
+import { Underlay } from '../../../orchestrator/network/underlay.ts';
 import type { UnderlayMember, UnderlayPlace } from '../../../wire/contracts/underlay.ts';
 
 function place(index: number, key = `key-${index}`): UnderlayPlace {

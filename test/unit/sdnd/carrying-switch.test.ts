@@ -1,10 +1,10 @@
 // What an agent without records finds at a switch that carries guests: their ports and no others, and which are open.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { closedPorts, openPorts } from '../../../sdnd/carrying-switch.ts';
-import { gateFlows } from '../../../sdnd/gate.ts';
-import { portName } from '../../../sdnd/guest-ports.ts';
-import { wantedSwitch } from '../../../sdnd/node-switch.ts';
+import { closedPorts, openPorts } from '../../../sdnd/agent/carrying-switch.ts';
+import { gateFlows } from '../../../sdnd/agent/gate.ts';
+import { portName } from '../../../sdnd/agent/guest-ports.ts';
+import { wantedSwitch } from '../../../sdnd/agent/node-switch.ts';
 import { isRow, update } from '../../../sdnd/ovsdb/operations.ts';
 import { InterfaceTable, PortTable } from '../../../sdnd/ovsdb/tables.ts';
 import { planConfig } from '../../../sdnd/switch-config/config-plan.ts';

@@ -3,8 +3,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../../common/errors.ts';
-import type { Peer } from '../../../common/identity.ts';
-import { Overlay } from '../../../sdnd/overlay.ts';
+import type { Peer } from '../../../common/membership/identity.ts';
+import { Overlay } from '../../../sdnd/controller/overlay.ts';
 import { Fixture, isSettled, settle } from './controller-fixture.ts';
 import { addressOf, bindingOf, NODES } from './overlay-maker.ts';
 

@@ -13,9 +13,9 @@ import {
 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { closeGate, gateFlows, openGate } from '../../../sdnd/agent/gate.ts';
 import { type Flow, flowEffect, flowsByKey, hasSameEffect } from '../../../sdnd/flow.ts';
 import { describeDiff, diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
-import { closeGate, gateFlows, openGate } from '../../../sdnd/gate.ts';
 import { isAgentCookie, Table } from '../../../sdnd/pipeline.ts';
 import { Random } from '../openflow/random.ts';
 import { bindingOf, NODES, portsOf, randomBindings, viewOf, wantedFlows } from './overlay-maker.ts';

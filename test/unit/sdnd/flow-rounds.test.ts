@@ -2,10 +2,10 @@
 // a round's messages leads to lets through what both the old and the new groups refuse; all else is one round.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { gateFlows } from '../../../sdnd/agent/gate.ts';
+import { flowRounds } from '../../../sdnd/controller/flow-rounds.ts';
 import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, type FlowDiff, flowMods } from '../../../sdnd/flow-diff.ts';
-import { flowRounds } from '../../../sdnd/flow-rounds.ts';
-import { gateFlows } from '../../../sdnd/gate.ts';
 import { Table } from '../../../sdnd/pipeline.ts';
 import type { SecurityGroup, SecurityRule } from '../../../wire/contracts/security-groups.ts';
 import { type Frame, SimSwitch } from '../../sim/net-switch.ts';

@@ -2,8 +2,8 @@
 import { ethAddress } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { type PastGuest, PastGuests, pastOf } from '../../../sdnd/controller/guest-past.ts';
 import type { Flow } from '../../../sdnd/flow.ts';
-import { type PastGuest, PastGuests, pastOf } from '../../../sdnd/guest-past.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import { AGENT_COOKIE, controllerCookie, SERVICE_MAC, Table } from '../../../sdnd/pipeline.ts';
 import { bindingOf, NODES, tablesOf, viewOf } from './overlay-maker.ts';

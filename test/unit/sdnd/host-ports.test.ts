@@ -2,8 +2,8 @@
 // device is this machine's own `lo`, so that none is made.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { HostPorts } from '../../../sdnd/host-ports.ts';
-import { type NodeSwitch, tunnelNumbers, wantedSwitch } from '../../../sdnd/node-switch.ts';
+import { HostPorts } from '../../../sdnd/agent/host-ports.ts';
+import { type NodeSwitch, tunnelNumbers, wantedSwitch } from '../../../sdnd/agent/node-switch.ts';
 import { uuidOf } from '../../../sdnd/ovsdb/values.ts';
 import type { ConfigConflict } from '../../../sdnd/switch-config/config-changes.ts';
 import type { InterfaceRow } from '../../../sdnd/switch-config/found-config.ts';

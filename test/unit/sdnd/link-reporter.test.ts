@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { realDisk } from '../../../common/disk.ts';
+import { realDisk } from '../../../common/disk/disk.ts';
 import { OperationError } from '../../../common/errors.ts';
 import { KeptPeers } from '../../../sdnd/topology/kept-peers.ts';
 import { LinkReporter } from '../../../sdnd/topology/link-reporter.ts';

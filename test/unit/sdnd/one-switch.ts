@@ -1,10 +1,10 @@
 // A switch of the simulation with the computed flows of one node and its guests' ports open, and frames of TCP into it; for
 // what a switch remembers of connections. Not a test itself.
 import { ethAddress, ipv4 } from '@openflow/ofp';
+import { gateFlows } from '../../../sdnd/agent/gate.ts';
 import { flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
 import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
-import { gateFlows } from '../../../sdnd/gate.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
 import { type Frame, type Sent, SimSwitch } from '../../sim/net-switch.ts';
 import { portNoOf, tablesOf } from './overlay-maker.ts';

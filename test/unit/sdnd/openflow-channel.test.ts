@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream';
 import { encode } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { OpenFlowChannel } from '../../../sdnd/openflow-channel.ts';
+import { OpenFlowChannel } from '../../../sdnd/session/openflow-channel.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { settle } from './controller-fixture.ts';
 

@@ -2,8 +2,8 @@
 import { encode, flowMod } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { OpenFlowSession, type SessionEvent } from '../../../sdnd/openflow-session.ts';
-import type { RoleWish } from '../../../sdnd/session-role.ts';
+import { OpenFlowSession, type SessionEvent } from '../../../sdnd/session/openflow-session.ts';
+import type { RoleWish } from '../../../sdnd/session/session-role.ts';
 import { Random } from '../openflow/random.ts';
 import { CodecSwitch, type Election, portOf } from './switch-made-of-codec.ts';
 

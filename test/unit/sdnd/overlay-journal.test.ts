@@ -1,9 +1,9 @@
 // The overlay's journal: durable before it counts, and written anew no oftener than its size is worth.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Overlay } from '../../../sdnd/overlay.ts';
-import { OverlayJournal } from '../../../sdnd/overlay-journal.ts';
-import type { OverlayRecord } from '../../../sdnd/overlay-record.ts';
+import { Overlay } from '../../../sdnd/controller/overlay.ts';
+import { OverlayJournal } from '../../../sdnd/controller/overlay-journal.ts';
+import type { OverlayRecord } from '../../../sdnd/controller/overlay-record.ts';
 import { quiet } from '../common/members.ts';
 
 const MIB = 2 ** 20;

@@ -1,12 +1,12 @@
 // Overlays for the tests: nodes with ports, bindings and frames between them, all from one seed.
 import { ethAddress, ipv4 } from '@openflow/ofp';
+import { gateFlows } from '../../../sdnd/agent/gate.ts';
 import { type Flow, flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows, flowMods } from '../../../sdnd/flow-diff.ts';
 import { GuestIndex } from '../../../sdnd/forwarding/guest-index.ts';
 import { routedIpv6 } from '../../../sdnd/forwarding/ipv6-addresses.ts';
 import { Scene } from '../../../sdnd/forwarding/scene.ts';
 import type { OverlayView, SwitchView } from '../../../sdnd/forwarding/view.ts';
-import { gateFlows } from '../../../sdnd/gate.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import { AGENT_PORT_FIRST, TUNNEL_PORT_NAME } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';

@@ -4,9 +4,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../../common/errors.ts';
 import { SchemaCheck } from '../../../common/schema-check.ts';
-import { Overlay } from '../../../sdnd/overlay.ts';
-import { OverlayRecord } from '../../../sdnd/overlay-record.ts';
-import { checkNetworks } from '../../../sdnd/overlay-refusals.ts';
+import { Overlay } from '../../../sdnd/controller/overlay.ts';
+import { OverlayRecord } from '../../../sdnd/controller/overlay-record.ts';
+import { checkNetworks } from '../../../sdnd/controller/overlay-refusals.ts';
 import { AGENT_PORT_FIRST } from '../../../sdnd/pipeline.ts';
 import type { Binding } from '../../../wire/contracts/sdnd.ts';
 

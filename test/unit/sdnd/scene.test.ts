@@ -2,11 +2,11 @@
 // courses of an overlay with gateways, ways out, stubs, IPv6, security groups, links and ports that come and go.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Overlay } from '../../../sdnd/controller/overlay.ts';
+import type { OverlayRecord } from '../../../sdnd/controller/overlay-record.ts';
 import { type Flow, flowEffect, flowKey, flowsByKey } from '../../../sdnd/flow.ts';
 import { diffFlows } from '../../../sdnd/flow-diff.ts';
 import { Scene } from '../../../sdnd/forwarding/scene.ts';
-import { Overlay } from '../../../sdnd/overlay.ts';
-import type { OverlayRecord } from '../../../sdnd/overlay-record.ts';
 import { AGENT_PORT_FIRST, TUNNEL_PORT_NAME } from '../../../sdnd/pipeline.ts';
 import type { Binding, OverlayMember } from '../../../wire/contracts/sdnd.ts';
 import type { SecurityRule } from '../../../wire/contracts/security-groups.ts';

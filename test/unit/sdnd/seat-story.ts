@@ -3,7 +3,7 @@
 // Everything of ours is real but the wires and the disk. Not a test itself.
 
 import type { Calls } from '../../../orchestrator/cluster.ts';
-import { NetworkControllers } from '../../../orchestrator/network-controllers.ts';
+import { NetworkControllers } from '../../../orchestrator/network/network-controllers.ts';
 import type { NetworkControllerRecord } from '../../../orchestrator/state.ts';
 import { flowEffect, flowKey, flowsByKey } from '../../../sdnd/flow.ts';
 import { epochOfCookie } from '../../../sdnd/pipeline.ts';

@@ -7,10 +7,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { realClock } from '../../../common/clock.ts';
 import { createLog } from '../../../common/log.ts';
+import { ServiceDesk } from '../../../sdnd/agent/service-desk.ts';
 import type { ServiceEvent } from '../../../sdnd/guest-services/answers.ts';
 import { GuestServices } from '../../../sdnd/guest-services/guest-services.ts';
 import { DhcpType } from '../../../sdnd/packets/dhcp.ts';
-import { ServiceDesk } from '../../../sdnd/service-desk.ts';
 import { dhcpFrame, NETWORK, WEB } from '../guest-services/small-network.ts';
 import { SocketSwitch } from './socket-switch.ts';
 

@@ -3,7 +3,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { StubTeller } from '../../../sdnd/stub-teller.ts';
+import { StubTeller } from '../../../sdnd/agent/stub-teller.ts';
 import { quiet } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 

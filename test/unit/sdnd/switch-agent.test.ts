@@ -5,10 +5,10 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codeOf } from '../../../common/errors.ts';
 import { SchemaCheck } from '../../../common/schema-check.ts';
-import { GuestPorts, PortRecord, portName } from '../../../sdnd/guest-ports.ts';
-import type { HostPort } from '../../../sdnd/host-ports.ts';
+import { GuestPorts, PortRecord, portName } from '../../../sdnd/agent/guest-ports.ts';
+import type { HostPort } from '../../../sdnd/agent/host-ports.ts';
+import { SwitchAgent } from '../../../sdnd/agent/switch-agent.ts';
 import { AGENT_PORT_FIRST, AGENT_PORT_LAST } from '../../../sdnd/pipeline.ts';
-import { SwitchAgent } from '../../../sdnd/switch-agent.ts';
 
 const MAC = '02:88:00:00:00:10';
 const context = {

@@ -14,12 +14,12 @@ import { pino } from 'pino';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
+import { gateFlows } from '../../../sdnd/agent/gate.ts';
+import { type SwitchConnection, SwitchReconciler, type Wanted } from '../../../sdnd/controller/switch-reconciler.ts';
+import { SwitchWatch } from '../../../sdnd/controller/switch-watch.ts';
 import type { Flow } from '../../../sdnd/flow.ts';
-import { gateFlows } from '../../../sdnd/gate.ts';
 import { Table } from '../../../sdnd/pipeline.ts';
 import { forgetZone } from '../../../sdnd/security/forget-zone.ts';
-import { type SwitchConnection, SwitchReconciler, type Wanted } from '../../../sdnd/switch-reconciler.ts';
-import { SwitchWatch } from '../../../sdnd/switch-watch.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
 

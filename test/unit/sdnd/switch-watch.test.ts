@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SwitchWatch } from '../../../sdnd/switch-watch.ts';
+import { SwitchWatch } from '../../../sdnd/controller/switch-watch.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 
 const AT_ONCE = 8;

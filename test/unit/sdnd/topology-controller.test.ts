@@ -1,7 +1,7 @@
 // The topology at the controller: whom each node is told to probe, whose session counts, and what the mesh hears of it.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Overlay } from '../../../sdnd/overlay.ts';
+import { Overlay } from '../../../sdnd/controller/overlay.ts';
 import { DOWN_MS, measuredLinks } from '../../../sdnd/topology/measured-links.ts';
 import type { LinkFigures } from '../../../sdnd/topology/peer-link.ts';
 import { Topology } from '../../../sdnd/topology/topology.ts';

@@ -1,9 +1,9 @@
 // Traces between guests: their way, what they meet, why they end, and where the real switches differ.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { gateFlows } from '../../../sdnd/agent/gate.ts';
 import type { Flow } from '../../../sdnd/flow.ts';
 import type { OverlayView } from '../../../sdnd/forwarding/view.ts';
-import { gateFlows } from '../../../sdnd/gate.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
 import { Priority, Table } from '../../../sdnd/pipeline.ts';
 import { Tracer } from '../../../sdnd/trace/tracer.ts';

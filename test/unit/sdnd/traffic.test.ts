@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { realDisk } from '../../../common/disk.ts';
+import { realDisk } from '../../../common/disk/disk.ts';
 import { encodeRecord } from '../../../common/rpc/record.ts';
 import { gatherFigures, pairsOf } from '../../../sdnd/traffic/network-figures.ts';
 import { type Counted, readTapTables, tapTableName } from '../../../sdnd/traffic/tap-tables.ts';

@@ -1,7 +1,7 @@
 // A copy of a top that was just cut: until the catalogue's records speak of it, it has as many keepers as what lies below it.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { RecordBook } from '../../../../blockd/image/kept-records.ts';
+import { RecordBook } from '../../../../blockd/layers/kept-records.ts';
 import { createLayer } from '../../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../../blockd/store/image-store.ts';
 import type { StoreState } from '../../../../blockd/store/store-record.ts';

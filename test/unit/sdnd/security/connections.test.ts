@@ -3,7 +3,7 @@
 import { encode, ethAddress, ipv4, ipv6 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ipv6Words } from '../../../../common/ipv6-address.ts';
+import { ipv6Words } from '../../../../common/addresses/ipv6-address.ts';
 import { linkLocalOf } from '../../../../sdnd/packets/ipv6.ts';
 import { CARRIED_SEC, Table } from '../../../../sdnd/pipeline.ts';
 import { answerMatch } from '../../../../sdnd/security/answer-match.ts';

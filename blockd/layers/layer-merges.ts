@@ -1,0 +1,252 @@
+// Merges layers that are here, one into the next lower one, at this store's own pace. The catalogue has committed it and
+// nothing goes back: a merge that a crash or a full disk broke off is taken up again. Until both are one the images here
+// read the two of them; then they read the one, and the upper one goes.
+import { type Clock, deadline } from '../../common/clock.ts';
+import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { LayerMerge, SealedLayer } from '../../wire/contracts/layers.ts';
+import { isCountedOn } from '../copies/whole-copy.ts';
+import type { ImageHost } from '../image/image-host.ts';
+import { isOpen } from '../image/image-roles.ts';
+import { settledBefore } from '../image/settled-before.ts';
+import { sameTable } from '../peer/table-follower.ts';
+import type { ImageStore } from '../store/image-store.ts';
+import { mergedMark } from '../table/merged-mark.ts';
+import type { TableMark } from '../table/version-table.ts';
+import { pause } from '../upkeep/cached-regions.ts';
+import type { LayerBlocks } from './layer-blocks.ts';
+import { closingOf, layerInUse } from './layer-bringer.ts';
+import type { LayerShelf } from './layer-shelf.ts';
+import { mergeTables, moveBlocks } from './merge-steps.ts';
+import { gatherMerged } from './own-merged.ts';
+
+/** Whoever orders a merge hears so soon that it goes on. */
+const ANSWER_MS = 5_000;
+/** So long a lower layer that is not here is waited for; the order is repeated. */
+const BRING_MS = 20_000;
+
+/** What is merged, and what came of the lower layer since then. */
+export interface MergeOrder {
+  readonly merge: LayerMerge;
+  readonly newest: SealedLayer;
+  /** The node that has it. */
+  readonly source: string;
+}
+
+/** Whose layers they are. */
+export interface MergesHolder {
+  readonly layers: LayerShelf;
+  readonly hosts: readonly ImageHost[];
+  inTurn<T>(image: string, step: () => Promise<T>): Promise<T>;
+  drop(layer: string): Promise<void>;
+}
+
+/** The merges of one store. */
+export class LayerMerges {
+  readonly #holder: MergesHolder;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** By the upper layer. */
+  readonly #underWay = new Map<string, Promise<void>>();
+
+  constructor(holder: MergesHolder, { clock, log }: { clock: Clock; log: Log }) {
+    this.#holder = holder;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** What the lower layer would be. @throws OperationError LAYER_ELSEWHERE when this node has not got both tables as proven */
+  async plan(from: SealedLayer, into: SealedLayer): Promise<SealedLayer> {
+    const [upper, lower] = [this.#proven(from), this.#proven(into)];
+    const mark = await mergedMark(lower.table, upper.table, this.#pause);
+    return { layer: into.layer, bytes: into.bytes, ...mark };
+  }
+
+  /**
+   * Begins it, or goes on; true once nothing of the upper layer is here any more.
+   * @throws OperationError LAYER_IN_USE, CANCELLED and others, and then it is to be ordered again
+   */
+  async merge(order: MergeOrder): Promise<boolean> {
+    const { layer } = order.merge.from;
+    const work = this.#underWay.get(layer) ?? this.#begin(order);
+    if (
+      !(await settledBefore(
+        deadline(this.#clock, ANSWER_MS),
+        work.catch(() => undefined),
+      ))
+    )
+      return false;
+    await work;
+    return true;
+  }
+
+  /** Once what is being merged into these layers here is merged, or has failed: until then blocks lie in two. Never rejects. */
+  async settled(layers: readonly string[]): Promise<void> {
+    const upper = layers.flatMap((layer) => this.#holder.layers.find(layer)?.store.state.merging?.from.layer ?? []);
+    await Promise.allSettled(upper.map((layer) => this.#underWay.get(layer)));
+  }
+
+  /** Goes on with what the daemon's stop broke off. Never rejects. */
+  async resume(): Promise<void> {
+    const { layers } = this.#holder;
+    const merges = layers.all.flatMap(({ store }) => store.state.merging ?? []);
+    for (const layer of layers.all) {
+      gatherMerged(layers, layer, this.#pause).catch((error: unknown) =>
+        this.#log.warn({ layer: layer.store.layer, reason: messageOf(error) }, 'blocks of a merged layer wait'),
+      );
+    }
+    await Promise.all(
+      merges.map((merge) =>
+        this.#begin({ merge, newest: merge.merged, source: '' }).catch((error: unknown) =>
+          this.#log.warn({ layer: merge.from.layer, reason: messageOf(error) }, 'a merge of layers waits'),
+        ),
+      ),
+    );
+  }
+
+  #begin(order: MergeOrder): Promise<void> {
+    const { from, into } = order.merge;
+    const work = this.#run(order).finally(() => this.#underWay.delete(from.layer));
+    this.#underWay.set(from.layer, work);
+    // Whoever asks hears of its failure; one that nobody waits for must not end the process.
+    work.catch(() =>
+      this.#log.info({ from: from.layer, into: into.layer }, 'a merge of layers is to be ordered again'),
+    );
+    return work;
+  }
+
+  async #run(order: MergeOrder): Promise<void> {
+    const { layers } = this.#holder;
+    const { from, into } = order.merge;
+    layers.refuseUnusable(from.layer);
+    const upper = layers.find(from.layer);
+    if (upper === undefined) return this.#renew(order);
+    const { role } = upper.store.state;
+    if (isOpen(role)) throw layerInUse(from.layer, `is a ${role} here`);
+    await layers.unchanging(into.layer);
+    const lower = await layers.reading([from.layer, into.layer], () => this.#unite(order, upper));
+    await this.#restack(from.layer, lower);
+    // A request that began before may still wait for a block of it.
+    if (upper.isBusy) throw layerInUse(from.layer, 'is waited for here');
+    await this.#holder.drop(from.layer);
+    this.#log.info({ from: from.layer, into: into.layer }, 'a layer was merged');
+  }
+
+  /** Nothing of the upper layer is here; the lower one is, maybe, as it was before. */
+  async #renew({ merge, newest, source }: MergeOrder): Promise<void> {
+    const { layers } = this.#holder;
+    const half = layers.find(merge.into.layer)?.store;
+    // The files of the upper one are lost: the rest comes from others.
+    if (half?.state.merging?.from.layer === merge.from.layer)
+      await half.commit({ state: { role: 'loose', merging: null } });
+    const lower = layers.find(newest.layer);
+    if (lower === undefined || isOpen(lower.store.state.role) || isBeyond(lower.store, merge)) return;
+    await this.#bring(merge, newest, source);
+  }
+
+  /** The layer that has everything of the upper one then, as far as it is here. */
+  async #unite({ merge, newest, source }: MergeOrder, upper: LayerBlocks): Promise<LayerBlocks> {
+    const { layers } = this.#holder;
+    const lower = layers.find(merge.into.layer);
+    if (lower !== undefined && canMerge(lower.store, upper.store, merge)) {
+      await this.#fillOver(lower.store, upper);
+      await layers.changing(merge.into.layer, () => this.#join(lower.store, upper.store, merge));
+      return lower;
+    }
+    const other =
+      lower !== undefined && isBeyond(lower.store, merge) ? lower : await this.#bring(merge, newest, source);
+    await moveBlocks(other.store, upper.store, this.#pause);
+    return other;
+  }
+
+  /** The merged table would hide what answers count on here, where the upper layer only names what replaces it. */
+  async #fillOver(lower: ImageStore, upper: LayerBlocks): Promise<void> {
+    const { layers } = this.#holder;
+    if (!isCountedOn(lower, layers.records.copiesOf(lower.layer)) || !upper.store.table.hasMissing) return;
+    const signal = deadline(this.#clock, BRING_MS);
+    const rateBytesPerSecond = Number.MAX_SAFE_INTEGER;
+    await layers.fillLayer(upper, { source: '', rateBytesPerSecond, signal, progress: () => undefined });
+  }
+
+  async #join(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<void> {
+    // Whoever brings it as it is once merged waits for that here; whoever brings another state would take nothing more for it.
+    if (!(await this.#holder.layers.yieldTo(merge.merged))) throw layerInUse(lower.layer, 'is being brought here');
+    // From here on it says the same only below the upper layer, and that durably.
+    await lower.commit({ state: { role: 'sealed', merging: merge, ends: upper.state.ends } });
+    // Whoever reads it without the other one, as it was, read a snapshot that is deleted; nobody can begin that any more
+    // once an entry is another.
+    if (this.#holder.layers.isReadWithout(lower.layer, upper.layer))
+      throw layerInUse(lower.layer, 'is being read here');
+    await mergeTables(lower, upper, this.#pause);
+    if (!sameTable(lower.table.mark, merge.merged)) throw differs(merge.merged, lower.table.mark);
+    await moveBlocks(lower, upper, this.#pause);
+    const { merged = [] } = merge.merged;
+    const closing = closingOf(lower, merge.merged);
+    await lower.commit({ clean: true, state: { role: 'sealed', merging: null, merged, closing } });
+  }
+
+  /** The lower layer as it is by now; or as it was before, which this node may be the one to make more of. */
+  async #bring({ into }: LayerMerge, newest: SealedLayer, source: string): Promise<LayerBlocks> {
+    const { layers } = this.#holder;
+    try {
+      return await layers.bring(newest, source, deadline(this.#clock, BRING_MS));
+    } catch (error) {
+      if (codeOf(error) !== 'CANCELLED' || layers.find(into.layer) === undefined) throw error;
+      await layers.bring(into, source, deadline(this.#clock, BRING_MS));
+      throw error;
+    }
+  }
+
+  /** Whatever image reads the two reads the one from now on, also after a restart. */
+  async #restack(from: string, lower: LayerBlocks): Promise<void> {
+    const { layers, hosts } = this.#holder;
+    const isMeant = ({ state }: ImageStore): boolean =>
+      state.role !== 'sealed' && state.below.some(({ layer }) => layer === from);
+    for (const { store } of layers.all.filter((one) => isMeant(one.store))) {
+      const host = hosts.find(({ image }) => image.store === store);
+      if (host === undefined) await store.commit({ state: { below: without(store.state.below, from, lower) } });
+      else
+        await this.#holder.inTurn(host.name, async () => {
+          if (isMeant(host.image.store)) await host.restack(without(host.image.store.state.below, from, lower));
+          host.copies.review();
+        });
+    }
+  }
+
+  #proven(sealed: SealedLayer): ImageStore {
+    const store = this.#holder.layers.find(sealed.layer)?.store;
+    if (store !== undefined && store.state.role === 'sealed' && sameTable(store.table.mark, sealed)) return store;
+    throw new OperationError('LAYER_ELSEWHERE', `layer ${sealed.layer} is not here as it was proven`, {
+      remedy: 'Ask the node that writes the image, or that closed it last.',
+    });
+  }
+
+  readonly #pause = (): Promise<void> => pause(this.#clock);
+}
+
+/** Whether the lower one is what it was when it was ordered, or a mixture on the way from there. */
+function canMerge(lower: ImageStore, upper: ImageStore, { from, into }: LayerMerge): boolean {
+  const { role, merging = null } = lower.state;
+  if (isOpen(role) || !sameTable(upper.table.mark, from)) return false;
+  return merging === null ? sameTable(lower.table.mark, into) : merging.from.layer === from.layer;
+}
+
+/** Whether it is merged here, by these steps or by being heard of, and whatever came after. */
+function isBeyond({ state, table }: ImageStore, { merged }: LayerMerge): boolean {
+  return state.role === 'sealed' && (state.merging ?? null) === null && table.lastSequence >= merged.lastSequence;
+}
+
+/** The layers with the two of them as one. */
+function without(below: readonly SealedLayer[], from: string, { store }: LayerBlocks): SealedLayer[] {
+  const { layer, bytes, table, state } = store;
+  const { merged = [] } = state;
+  const one = { layer, bytes, ...table.mark, ...(merged.length > 0 ? { merged } : {}) };
+  return below.filter((sealed) => sealed.layer !== from).map((sealed) => (sealed.layer === layer ? one : sealed));
+}
+
+function differs({ layer, entries }: SealedLayer, mark: TableMark): OperationError {
+  const said = `${mark.entries} entries of ${entries}`;
+  return new OperationError('TABLE_DIFFERS', `layer ${layer} is not what was foretold of its merge: ${said}`, {
+    remedy: 'Look at the disk of that node; the layer above it has its blocks still.',
+  });
+}

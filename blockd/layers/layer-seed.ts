@@ -1,0 +1,135 @@
+// Brings layers that never change to this node ahead of whoever will read them: their tables, then every block, at a
+// stated rate and behind what a guest waits for.
+import type { Clock } from '../../common/clock.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import { missingIn } from '../image/block-range.ts';
+import { cancelled, settledBefore } from '../image/settled-before.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+import { PullWindow, requestBlocks } from '../transfer/pull-window.ts';
+import { bringAll } from './bring-all.ts';
+import type { LayerBlocks } from './layer-blocks.ts';
+import type { LayerShelf } from './layer-shelf.ts';
+
+/** How far it is, is told no more often. */
+const TOLD_MS = 100;
+
+/** How blocks are brought. */
+export interface FillJob {
+  /** The node that is asked first. */
+  readonly source: string;
+  readonly rateBytesPerSecond: number;
+  readonly progress: (doneBytes: number, totalBytes: number) => void;
+  /** Ends it; what has come stays. */
+  readonly signal: AbortSignal;
+}
+
+export interface SeedJob extends FillJob {
+  readonly layers: readonly SealedLayer[];
+}
+
+/** @throws OperationError CANCELLED, BLOCKS_LOST, SIZE_DIFFERS; Error of the disk */
+export async function seedLayers(job: SeedJob, shelf: Pick<LayerShelf, 'bring'>, clock: Clock): Promise<void> {
+  const { layers, source, signal } = job;
+  const brought = await bringAll(shelf, layers, source, signal);
+  await fillLayers(job, brought, clock);
+  // What has come is durable with the answer.
+  for (const { store } of brought) await store.flush();
+}
+
+/** Brings every block that the layers' tables know to be missing here. @throws OperationError CANCELLED, BLOCKS_LOST */
+export function fillLayers(job: FillJob, layers: readonly LayerBlocks[], clock: Clock): Promise<void> {
+  return new Seed(job, layers, clock).run();
+}
+
+class Seed {
+  readonly #job: FillJob;
+  readonly #layers: readonly LayerBlocks[];
+  readonly #clock: Clock;
+  readonly #window: PullWindow;
+  readonly #beganMs: number;
+  #underWay = 0;
+  /** Of whoever waits until one less is under way. A race of all those would cost each of them a promise each time. */
+  #ended = Promise.withResolvers<void>();
+  #askedBytes = 0;
+  #toldMs = 0;
+  #failure: unknown;
+
+  constructor(job: FillJob, layers: readonly LayerBlocks[], clock: Clock) {
+    this.#job = job;
+    this.#layers = layers;
+    this.#clock = clock;
+    this.#window = new PullWindow(clock);
+    this.#beganMs = clock.nowMs();
+  }
+
+  async run(): Promise<void> {
+    this.#tell();
+    for (const layer of this.#layers) await this.#fetchAll(layer);
+    while (this.#underWay > 0) await this.#one();
+    this.#throwIfOver();
+    this.#tell();
+  }
+
+  async #fetchAll(layer: LayerBlocks): Promise<void> {
+    const { table, blocks } = layer.store;
+    for (let from = 0; ; ) {
+      const first = table.nextMissing(from, blocks, 1)?.first;
+      if (first === undefined) return;
+      from = Math.min(first + requestBlocks(this.#job.rateBytesPerSecond), blocks);
+      while (!this.#window.mayAsk(false)) await this.#one();
+      await this.#whenDue();
+      this.#throwIfOver();
+      this.#begin(layer, first, from);
+    }
+  }
+
+  #begin(layer: LayerBlocks, first: number, end: number): void {
+    const bytes = missingIn(layer.store.table, first, end) * BLOCK_BYTES;
+    this.#askedBytes += bytes;
+    this.#underWay++;
+    this.#window
+      .during(bytes, !layer.isAsked(first, end), () => layer.fetch(first, end, 'background'))
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#underWay--;
+        this.#ended.resolve();
+        this.#ended = Promise.withResolvers();
+        if (this.#clock.nowMs() - this.#toldMs >= TOLD_MS) this.#tell();
+      });
+  }
+
+  /** Waits for one of those under way; a holder that cannot be reached is waited for no longer than the caller does. */
+  async #one(): Promise<void> {
+    await settledBefore(this.#job.signal, this.#ended.promise);
+    this.#throwIfOver();
+  }
+
+  /** Waits until the rate allows more. */
+  async #whenDue(): Promise<void> {
+    const dueMs = this.#beganMs + (this.#askedBytes / this.#job.rateBytesPerSecond) * 1000;
+    const waitMs = dueMs - this.#clock.nowMs();
+    if (waitMs <= 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(waitMs, resolve);
+    await settledBefore(this.#job.signal, promise);
+    timer.cancel();
+  }
+
+  #throwIfOver(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#job.signal.aborted) throw cancelled('the seeding was given up; what has come stays');
+  }
+
+  #tell(): void {
+    this.#toldMs = this.#clock.nowMs();
+    let done = 0;
+    let total = 0;
+    for (const { store } of this.#layers) {
+      done += store.table.census().local;
+      total += store.table.mark.entries;
+    }
+    this.#job.progress(done * BLOCK_BYTES, total * BLOCK_BYTES);
+  }
+}

@@ -1,0 +1,66 @@
+// One layer read from its first block to its last, a MiB at a time, and what was found to be rotten fetched from another
+// store. Whoever reads it says when the next step is due.
+import { codeOf, messageOf } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { LayerBlocks } from '../layers/layer-blocks.ts';
+import { BLOCK_BYTES } from '../table/block-version.ts';
+import { DATA, HERE } from '../table/version-run.ts';
+
+/** 1 MiB in one step: a tenth of a ms of checksums, and a disk reads it in one go. */
+const STEP_BLOCKS = 256;
+
+/** What a scrub needs of a layer. */
+export type ScrubbedLayer = Pick<LayerBlocks, 'store' | 'fetch'>;
+
+/** What one step has read: the blocks before `end`. */
+export interface ScrubStep {
+  readonly end: number;
+  readonly checkedBlocks: number;
+  /** Of which nothing is known, for the reason in the log. */
+  readonly unreadBlocks: number;
+  readonly rotten: readonly number[];
+}
+
+/** How a rotten block ended: `failed` says in the log why. */
+export type Healing = 'healed' | 'lost' | 'failed';
+
+/** Reads the next range that is here from a block on; undefined when the layer has no more, or its store has failed. */
+export async function scrubNext({ store }: ScrubbedLayer, from: number, log: Log): Promise<ScrubStep | undefined> {
+  const { table, blocks, failure } = store;
+  const first = table.nextHeld(from, blocks, 1)?.first;
+  if (first === undefined || failure !== undefined) return undefined;
+  const end = table.endOfContent(first, Math.min(blocks, first + STEP_BLOCKS));
+  try {
+    return { end, checkedBlocks: end - first, unreadBlocks: 0, rotten: await store.file.findSpoilt(first, end) };
+  } catch (error) {
+    const { layer, image } = store;
+    log.warn({ layer, image, first, end, reason: messageOf(error) }, 'blocks were not scrubbed');
+    return { end, checkedBlocks: 0, unreadBlocks: end - first, rotten: [] };
+  }
+}
+
+/** Fetches a rotten block, waiting for a holder that cannot be reached. Never rejects. */
+export async function heal(layer: ScrubbedLayer, block: number, log: Log): Promise<Healing> {
+  const where = { layer: layer.store.layer, image: layer.store.image, block, offset: block * BLOCK_BYTES };
+  log.error(where, 'a block has rotted');
+  try {
+    await layer.fetch(block, block + 1, 'background');
+    // A client may have written the block anew meanwhile.
+    log.info(where, 'the block was fetched from another store');
+    return layer.store.table.contentOf(block) === DATA ? 'failed' : 'healed';
+  } catch (error) {
+    log.error({ ...where, reason: messageOf(error) }, 'the block could not be healed');
+    return codeOf(error) === 'BLOCKS_LOST' ? 'lost' : 'failed';
+  }
+}
+
+/** The blocks of a layer that are here to be read. */
+export function heldBlocks({ store }: ScrubbedLayer): number {
+  let count = 0;
+  for (let block = 0; block < store.blocks; ) {
+    const next = store.table.endOfContent(block, store.blocks);
+    if (store.table.contentOf(block) === (DATA | HERE)) count += next - block;
+    block = next;
+  }
+  return count;
+}

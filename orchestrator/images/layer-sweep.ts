@@ -1,0 +1,115 @@
+// Layers that nothing names any more: every node that was a member then is asked to let them go, until it says that it has
+// (SOUNDNESS A21). What the catalogue names is never dropped.
+import { codeOf, messageOf } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { Leaving } from '../../wire/contracts/catalogue.ts';
+import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import type { Cluster } from '../cluster.ts';
+
+/** A layer that something needs, as it is by now. */
+interface NamedLayer {
+  readonly newest: SealedLayer;
+  /** A node that has it. */
+  readonly holder: string;
+}
+
+const NONE: ReadonlyMap<string, NamedLayer> = new Map();
+
+export class LayerSweep {
+  readonly #cluster: Cluster;
+  readonly #log: Log;
+
+  constructor(options: { cluster: Cluster; log: Log }) {
+    this.#cluster = options.cluster;
+    this.#log = options.log;
+  }
+
+  /** What is still to leave some node. */
+  async leaving(): Promise<Leaving[]> {
+    return (await this.#cluster.controller.catalogue.call('layer.leaving', {})).leaving;
+  }
+
+  /** Layers of a creation that came to nothing go, unless something names them. Never rejects. */
+  async leave(layers: string[], nodes: string[]): Promise<void> {
+    try {
+      const { leaving } = await this.#cluster.controller.catalogue.call('layer.leave', { layers, nodes });
+      await this.sweepOf(leaving);
+    } catch (error) {
+      this.#log.warn({ layers, nodes, reason: messageOf(error) }, 'what is left of a creation goes with the next one');
+    }
+  }
+
+  /** Once more everything that is still to leave. */
+  async sweep(): Promise<void> {
+    await this.sweepOf(await this.leaving());
+  }
+
+  /** Asks the nodes that are up, and answers those that have not let go. */
+  async sweepOf(leaving: readonly Leaving[]): Promise<string[]> {
+    const nodes = [...new Set(leaving.flatMap((one) => one.nodes))].sort();
+    const lower = leaving.some(({ merge }) => merge !== undefined) ? await this.#named() : NONE;
+    const waiting = await Promise.all(
+      nodes.map(async (node) => {
+        const layers = leaving.filter((one) => one.nodes.includes(node));
+        // In the order in which they were merged: each goes into what the ones before have made.
+        layers.sort((one, other) => (one.merge?.serial ?? 0) - (other.merge?.serial ?? 0));
+        return (await this.#dropAll(node, layers, lower)) ? [] : [node];
+      }),
+    );
+    return waiting.flat();
+  }
+
+  /** What the catalogue has merged into these layers is merged at a node too, where the node can. @throws OperationError of the catalogue */
+  async mergedAt(node: string, layers: readonly string[]): Promise<void> {
+    const isDue = ({ nodes, merge }: Leaving): boolean =>
+      nodes.includes(node) && merge !== undefined && layers.includes(merge.target);
+    const due = (await this.leaving()).filter(isDue);
+    if (due.length > 0) await this.sweepOf(due.map((one) => ({ ...one, nodes: [node] })));
+  }
+
+  /** Every layer that does not change, as it is by now, and a node that has it. */
+  async #named(): Promise<ReadonlyMap<string, NamedLayer>> {
+    const { catalogue } = this.#cluster.controller;
+    const [{ heads }, { snapshots }] = await Promise.all([
+      catalogue.call('image.list', {}),
+      catalogue.call('snapshot.list', {}),
+    ]);
+    const named = [
+      ...snapshots.flatMap(({ disks }) =>
+        disks.flatMap(({ layers, holder }) => layers.map((one) => ({ one, holder }))),
+      ),
+      ...heads.flatMap(({ stack, writer, holder }) => stack.below.map((one) => ({ one, holder: writer ?? holder }))),
+    ];
+    return new Map(named.map(({ one, holder }) => [one.layer, { newest: one, holder }]));
+  }
+
+  async #dropAll(node: string, layers: readonly Leaving[], lower: ReadonlyMap<string, NamedLayer>): Promise<boolean> {
+    if (!this.#cluster.isUp(node)) return false;
+    try {
+      for (const leaving of layers) {
+        if (!(await this.#letGo(node, leaving, lower))) return false;
+        await this.#cluster.controller.catalogue.call('layer.gone', { layer: leaving.layer, node });
+      }
+      return true;
+    } catch (error) {
+      const reason = messageOf(error);
+      if (codeOf(error) === 'LAYER_IN_USE') this.#log.info({ node, reason }, 'a layer is still read there');
+      else this.#log.warn({ node, reason }, 'a node has not let go of a layer yet');
+      return false;
+    }
+  }
+
+  /** Whether the node has let it go; of one that was merged it keeps the blocks, as long as something needs them. */
+  async #letGo(node: string, { layer, merge }: Leaving, lower: ReadonlyMap<string, NamedLayer>): Promise<boolean> {
+    const { blockd } = this.#cluster.clients(node);
+    const named = merge === undefined ? undefined : lower.get(merge.target);
+    if (merge === undefined || named === undefined) {
+      await blockd.call('layer.drop', { layer });
+      return true;
+    }
+    const { from, into, merged } = merge;
+    const { newest, holder } = named;
+    const order = { merge: { from, into, merged }, newest, source: this.#cluster.endpoint(holder) };
+    return (await blockd.call('layer.merge', order)).isDone;
+  }
+}

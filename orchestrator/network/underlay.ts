@@ -1,0 +1,67 @@
+// The members' places in the encrypted underlay: a node says its own, durably, and hears of all. Who a node is its certificate
+// says; no node takes another one's address or key, and so none is sent what is for another.
+import { OperationError } from '../../common/errors.ts';
+import type { Handlers } from '../../common/rpc/server.ts';
+import type { UnderlayMember, UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
+import type { State } from '../state.ts';
+
+type Tell = (members: UnderlayMember[]) => void;
+
+export class Underlay {
+  readonly #state: Pick<State, 'all' | 'get' | 'put'>;
+  readonly #sessions = new Set<Tell>();
+  /** One place after the other is compared with all that stand. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(state: Pick<State, 'all' | 'get' | 'put'>) {
+    this.#state = state;
+  }
+
+  /** The calls of the contract. */
+  handlers(): Handlers<typeof underlayContract> {
+    return {
+      'underlay.join': (place, { peer, progress, signal }) =>
+        this.#join(peer.node, place, (members) => progress({ members }), signal),
+    };
+  }
+
+  /** Resolves when the caller's session is over. @throws OperationError PLACE_TAKEN */
+  async #join(node: string, place: UnderlayPlace, tell: Tell, signal: AbortSignal): Promise<Record<string, never>> {
+    const member = { node, ...place };
+    const taken = this.#turn.then(() => this.#take(member));
+    this.#turn = taken.catch(() => undefined);
+    await taken;
+    this.#sessions.add(tell);
+    tell(this.#state.all('underlay'));
+    await ended(signal);
+    this.#sessions.delete(tell);
+    return {};
+  }
+
+  async #take(member: UnderlayMember): Promise<void> {
+    const others = this.#state.all('underlay').filter(({ node }) => node !== member.node);
+    const owner = others.find(
+      ({ address, keys }) => address === member.address || keys.some((key) => has(member, key)),
+    );
+    if (owner !== undefined) throw taken(member, owner);
+    if (JSON.stringify(this.#state.get('underlay', member.node)) === JSON.stringify(member)) return;
+    await this.#state.put('underlay', member.node, member);
+    for (const tell of this.#sessions) tell(this.#state.all('underlay'));
+  }
+}
+
+function has({ keys }: UnderlayMember, key: string): boolean {
+  return keys.some((own) => own === key);
+}
+
+function taken({ node, address }: UnderlayMember, owner: UnderlayMember): OperationError {
+  const message = `${node} cannot be ${address} in the underlay under its key: ${owner.node} has the address or the key`;
+  return new OperationError('PLACE_TAKEN', message, {
+    remedy: 'Give each node an address of its own, and never copy the key of one to another.',
+  });
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
