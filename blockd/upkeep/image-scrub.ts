@@ -7,7 +7,8 @@ import type { ScrubReport } from '../../wire/contracts/blockd.ts';
 import { settledBefore } from '../image/settled-before.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { pause } from './cached-regions.ts';
-import { type Healing, heal, heldBlocks, type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
+import type { Healings } from './healings.ts';
+import { type Healing, heldBlocks, type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
 
 /** How long it waits in the end for holders of rotten blocks that cannot be reached; they are fetched later all the same. */
 const HEALING_MS = 30_000;
@@ -15,6 +16,7 @@ const HEALING_MS = 30_000;
 export interface ImageScrubJob {
   readonly image: string;
   readonly layers: readonly ScrubbedLayer[];
+  readonly healings: Pick<Healings, 'add'>;
   readonly progress: (doneBytes: number, totalBytes: number) => void;
   /** Ends it; what was found is healed all the same. */
   readonly signal: AbortSignal;
@@ -40,7 +42,7 @@ export async function scrubImage(job: ImageScrubJob, clock: Clock, log: Log): Pr
       from = step.end;
       checkedBlocks += step.checkedBlocks;
       unreadBlocks += step.unreadBlocks;
-      healings.push(...step.rotten.map((block) => heal(layer, block, log)));
+      healings.push(...step.rotten.map((block) => job.healings.add(layer, block)));
       progress(Math.min(totalBytes, checkedBlocks * BLOCK_BYTES), totalBytes);
       await pause(clock);
     }

@@ -31,7 +31,9 @@ export async function scrubNext({ store }: ScrubbedLayer, from: number, log: Log
   if (first === undefined || failure !== undefined) return undefined;
   const end = table.endOfContent(first, Math.min(blocks, first + STEP_BLOCKS));
   try {
-    return { end, checkedBlocks: end - first, unreadBlocks: 0, rotten: await store.file.findSpoilt(first, end) };
+    const rotten = await store.file.findSpoilt(first, end);
+    for (const block of rotten) log.error(placeOf(store, block), 'a block has rotted');
+    return { end, checkedBlocks: end - first, unreadBlocks: 0, rotten };
   } catch (error) {
     const { layer, image } = store;
     log.warn({ layer, image, first, end, reason: messageOf(error) }, 'blocks were not scrubbed');
@@ -39,19 +41,28 @@ export async function scrubNext({ store }: ScrubbedLayer, from: number, log: Log
   }
 }
 
-/** Fetches a rotten block, waiting for a holder that cannot be reached. Never rejects. */
-export async function heal(layer: ScrubbedLayer, block: number, log: Log): Promise<Healing> {
-  const where = { layer: layer.store.layer, image: layer.store.image, block, offset: block * BLOCK_BYTES };
-  log.error(where, 'a block has rotted');
+/** Fetches a rotten block; undefined when that was given up while a holder could not be reached. Never rejects. */
+export async function heal(
+  layer: ScrubbedLayer,
+  block: number,
+  log: Log,
+  giveUp: AbortSignal,
+): Promise<Healing | undefined> {
+  const where = placeOf(layer.store, block);
   try {
-    await layer.fetch(block, block + 1, 'background');
+    await layer.fetch(block, block + 1, 'background', giveUp);
     // A client may have written the block anew meanwhile.
     log.info(where, 'the block was fetched from another store');
     return layer.store.table.contentOf(block) === DATA ? 'failed' : 'healed';
   } catch (error) {
+    if (giveUp.aborted) return undefined;
     log.error({ ...where, reason: messageOf(error) }, 'the block could not be healed');
     return codeOf(error) === 'BLOCKS_LOST' ? 'lost' : 'failed';
   }
+}
+
+function placeOf({ layer, image }: ScrubbedLayer['store'], block: number): object {
+  return { layer, image, block, offset: block * BLOCK_BYTES };
 }
 
 /** The blocks of a layer that are here to be read. */

@@ -2,7 +2,8 @@
 // the block. One range at a time over all layers, at a stated rate; never served to anyone.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
-import { heal, type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
+import type { Healings } from './healings.ts';
+import { type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
 
 /** 4 MiB/s over all layers: 100 GB in seven hours, and hardly seen by a guest. */
 const STEP_INTERVAL_MS = 250;
@@ -11,6 +12,7 @@ const PASS_INTERVAL_MS = 24 * 60 * 60 * 1000;
 
 export interface ScrubParts {
   readonly layers: () => readonly ScrubbedLayer[];
+  readonly healings: Pick<Healings, 'add'>;
   readonly clock: Clock;
   readonly log: Log;
   /** A layer has been read from end to end. Never rejects. */
@@ -53,11 +55,11 @@ export class Scrub {
       this.#wait(PASS_INTERVAL_MS);
       return;
     }
-    const { log, layers, done } = this.#parts;
+    const { log, layers, healings, done } = this.#parts;
     const isHere = layers().includes(layer);
     const step = isHere ? await scrubNext(layer, this.#block, log) : undefined;
     // Not waited for: a holder that cannot be reached holds up the healing, not the search.
-    for (const block of step?.rotten ?? []) void heal(layer, block, log);
+    for (const block of step?.rotten ?? []) void healings.add(layer, block);
     this.#block = step?.end ?? 0;
     if (step === undefined) this.#left = others;
     if (step === undefined && isHere && layer.store.failure === undefined) await done(layer.store.layer);

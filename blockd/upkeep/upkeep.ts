@@ -21,6 +21,7 @@ import type { PropagationBook } from '../transfer/propagation-book.ts';
 import { CacheCap, type CacheLimits } from './cache-cap.ts';
 import { CacheSetting } from './cache-setting.ts';
 import { bytesAtMost } from './cached-regions.ts';
+import { Healings } from './healings.ts';
 import { type ImageScrubJob, scrubImage } from './image-scrub.ts';
 import { Reclaim } from './reclaim.ts';
 import { Scrub } from './scrub.ts';
@@ -49,6 +50,7 @@ export interface UpkeepParts {
 export class Upkeep {
   readonly #parts: UpkeepParts;
   readonly #scrubs: ScrubLedger;
+  readonly #healings: Healings;
   readonly #scrub: Scrub;
   readonly #reclaim: Reclaim;
   readonly #setting: CacheSetting;
@@ -59,7 +61,9 @@ export class Upkeep {
     const { layers, kept, book, hosts, members, node, cache, dial, clock, log, disk, state } = parts;
     this.#parts = parts;
     this.#scrubs = new ScrubLedger(disk, join(state, 'scrubs.json'));
-    this.#scrub = new Scrub({ layers: () => layers.all, clock, log, done: (layer) => this.#scrubbed(layer) });
+    this.#healings = new Healings({ isHere: ({ store }) => layers.find(store.layer)?.store === store, clock, log });
+    const done = (layer: string): Promise<void> => this.#scrubbed(layer);
+    this.#scrub = new Scrub({ layers: () => layers.all, healings: this.#healings, clock, log, done });
     const cached = (): LayerBlocks[] => cachedLayers(layers, hosts()).filter(({ store }) => !kept.isCopy(store.layer));
     this.#cached = cached;
     this.#reclaim = new Reclaim({ layers: cached, clock, log });
@@ -89,6 +93,7 @@ export class Upkeep {
 
   stop(): void {
     this.#scrub.stop();
+    this.#healings.stop();
     this.#reclaim.stop();
     this.#cap?.stop();
   }
@@ -118,7 +123,7 @@ export class Upkeep {
     const { clock, log, layers } = this.#parts;
     const scrubbed = image.stack.layers;
     const done = (layer: string): Promise<void> => this.#scrubbed(layer);
-    const job = { ...watch, image: image.store.image, layers: scrubbed, done };
+    const job = { ...watch, image: image.store.image, layers: scrubbed, healings: this.#healings, done };
     return layers.reading(
       scrubbed.map(({ store }) => store.layer),
       () => scrubImage(job, clock, log),

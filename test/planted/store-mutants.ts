@@ -110,7 +110,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'the scrub finds rot and does not heal it',
     room: 'blockd/upkeep/scrub.ts',
-    find: 'void heal(layer, block, log);',
+    find: 'void healings.add(layer, block);',
     replace: 'void block;',
     by: 'unit/blockd/rot',
   },
@@ -239,6 +239,20 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     find: "if (codeOf(error) !== 'FETCH_GIVEN_UP' || giveUp?.aborted === true) throw error;",
     replace: 'if (codeOf(error) !== undefined) throw error;',
     by: 'unit/blockd/asked-healing',
+  },
+  {
+    name: 'a disk that rots as a whole asks for all of its blocks at once',
+    room: 'blockd/upkeep/healings.ts',
+    find: 'while (this.#running < HEALED_AT_ONCE) {',
+    replace: 'while (this.#running >= 0) {',
+    by: 'unit/blockd/healings',
+  },
+  {
+    name: 'a rotten block whose holder is away is looked for once',
+    room: 'blockd/upkeep/healings.ts',
+    find: 'if (how !== undefined || !isHere(layer)) ended(',
+    replace: 'if (how !== undefined || isHere(layer)) ended(',
+    by: 'unit/blockd/healings',
   },
   {
     name: 'the unfinished end of a journal is cut off and kept nowhere',

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { Healings } from '../../../blockd/upkeep/healings.ts';
 import { scrubImage } from '../../../blockd/upkeep/image-scrub.ts';
 import { ScrubLedger } from '../../../blockd/upkeep/scrub-ledger.ts';
 import { describeScrub } from '../../../cli/commands/image-scrub.ts';
@@ -39,6 +40,7 @@ function scrub({ image, clock }: SmallImage): Scrubbing {
   const job = {
     image: 'web',
     layers: image.stack.layers,
+    healings: new Healings({ isHere: () => true, clock, log }),
     progress: (doneBytes: number, totalBytes: number) => void told.push([doneBytes, totalBytes]),
     signal: end.signal,
     done: async (layer: string) => void done.push(layer),

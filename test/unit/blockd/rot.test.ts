@@ -6,6 +6,7 @@ import { sealedOf } from '../../../blockd/image/image-cuts.ts';
 import { StillImage } from '../../../blockd/image/still-image.ts';
 import type { LayerBlocks } from '../../../blockd/layers/layer-blocks.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { Healings } from '../../../blockd/upkeep/healings.ts';
 import { Scrub } from '../../../blockd/upkeep/scrub.ts';
 import { createLog } from '../../../common/log.ts';
 import type { CrashDisk } from '../../crash/crash-disk.ts';
@@ -112,10 +113,11 @@ test('a write of the whole block needs no help', async () => {
 test('the scrub finds it while nobody reads, heals it, and goes on with the other images', async () => {
   const [one, other] = [await rottenAt(2), await rottenAt(3)];
   const done: string[] = [];
+  const around = { clock: one.clock, log: createLog('test', 'silent') };
   const scrub = new Scrub({
+    ...around,
     layers: () => [one.image.stack.top, other.image.stack.top],
-    clock: one.clock,
-    log: createLog('test', 'silent'),
+    healings: new Healings({ ...around, isHere: () => true }),
     done: async (layer) => void done.push(layer),
   });
   scrub.start();
