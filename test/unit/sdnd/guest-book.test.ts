@@ -193,4 +193,30 @@ books('a stub leads to the agent where its resource is elsewhere, and is found b
   assert.equal(seen.asked, ['web there']);
 });
 
+books("a stub leads to nobody from another tenant's guest, though that has the same addresses", async () => {
+  const { guests, ports, seen } = await servedGuests('tenants');
+  const stub = { name: 'there', address: '10.88.0.200', to: '203.0.113.10', nodes: ['beta'] };
+  const other = { owner: 'mill', mac: '02:88:00:00:00:0c', ip: WEB.ip };
+  ports.push({ name: 'vm-mill', portNo: AGENT_PORT_FIRST + 1, owner: other.owner, mac: other.mac });
+  const [shop, mill] = [
+    { ...SHOP, guests: [WEB], stubs: [stub] },
+    { ...SHOP, tenant: 2, name: 'mill', guests: [other] },
+  ];
+  const orders = [
+    [shop, mill],
+    [mill, shop],
+  ];
+  for (const [revision, networks] of orders.entries()) {
+    await guests.set({ term: 1, revision, networks });
+    const flows = guests.served.flatMap(serviceFlows).filter(({ tableId }) => tableId === Table.route);
+    assert.equal(
+      flows.map(({ match }) => [match.inPort, match.ethSrc]),
+      [[AGENT_PORT_FIRST, ethAddress(WEB.mac)]],
+    );
+  }
+  const millsOwn = guests.served.find(({ mac }) => mac === ethAddress(other.mac));
+  assert.is(millsOwn && new NetworkDirectory(millsOwn.network).hostNamed('there'), undefined);
+  assert.equal(seen.asked, []);
+});
+
 books.run();
