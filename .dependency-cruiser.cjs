@@ -16,7 +16,7 @@ const sansIo = [
   '^blockd/(copies|propagation|table)/',
   '^blockd/(nbd-client/|fuse/(file-attributes|fuse-answer|image-directory|image-requests|image-seeks|message-pool)[.]ts$)',
   '^sdnd/(pipeline|forwarding|flow-diff)[.]ts$',
-  '^hypervisor/hold-(source|destination)[.]ts$',
+  '^hypervisor/migration/hold-(source|destination)[.]ts$',
   '^lab/wan/link[.]ts$',
   '^common/membership/token-book[.]ts$',
 ];

@@ -11,7 +11,7 @@ import { agentHandlers } from './agent.ts';
 import { AgentJournal } from './agent-journal.ts';
 import type { Driver } from './driver.ts';
 import { Machines } from './machines.ts';
-import { Migrations } from './migrations.ts';
+import { Migrations } from './migration/migrations.ts';
 import { NEIGHBOUR_PORTS, type NeighbourPorts, Neighbours } from './neighbours.ts';
 import { PairLook } from './pair/pair-look.ts';
 import { runPing } from './pair/path-look.ts';

@@ -7,7 +7,7 @@ import type { Params } from '../wire/contract.ts';
 import type { Capabilities, Decision, hypervisorContract } from '../wire/contracts/hypervisor.ts';
 import type { AgentJournal } from './agent-journal.ts';
 import type { Machines } from './machines.ts';
-import type { Migrations } from './migrations.ts';
+import type { Migrations } from './migration/migrations.ts';
 import type { PairLook } from './pair/pair-look.ts';
 
 export interface AgentParts {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Machine, MigrationFailedError } from '../../hypervisor/driver.ts';
-import type { RamPump } from '../../hypervisor/ram-pump.ts';
+import type { RamPump } from '../../hypervisor/migration/ram-pump.ts';
 import { READY_LINE } from '../../lab/guest/command-line.ts';
 import { guestProblems } from '../../lab/guest/status.ts';
 import { until } from '../until.ts';

@@ -1,6 +1,6 @@
 // What the simulated agents of both ends share: their wake-up, calls to daemons of their node, names of steps.
-import type { DestinationEffect, DestinationInput } from '../../hypervisor/hold-destination.ts';
-import type { SourceEffect, SourceInput } from '../../hypervisor/hold-source-steps.ts';
+import type { DestinationEffect, DestinationInput } from '../../hypervisor/migration/hold-destination.ts';
+import type { SourceEffect, SourceInput } from '../../hypervisor/migration/hold-source-steps.ts';
 import type { SimMachine } from './hold-machine.ts';
 import type { SimStore } from './hold-store.ts';
 import type { SimSwitch } from './hold-switch.ts';

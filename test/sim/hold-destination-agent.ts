@@ -6,7 +6,7 @@ import type {
   DestinationInput,
   DestinationRecord,
   HoldDestination,
-} from '../../hypervisor/hold-destination.ts';
+} from '../../hypervisor/migration/hold-destination.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Decision } from '../../wire/contracts/hypervisor.ts';
 import { SimLog } from './disk.ts';

@@ -1,8 +1,13 @@
 // The source's agent in the simulation: the real machine (hold-source.ts) with a simulated journal, local daemons and
 // the other agent around it. It decides nothing that the machine decides.
-import type { DestinationInput } from '../../hypervisor/hold-destination.ts';
-import type { HoldSource } from '../../hypervisor/hold-source.ts';
-import type { SourceChore, SourceEffect, SourceInput, SourceRecord } from '../../hypervisor/hold-source-steps.ts';
+import type { DestinationInput } from '../../hypervisor/migration/hold-destination.ts';
+import type { HoldSource } from '../../hypervisor/migration/hold-source.ts';
+import type {
+  SourceChore,
+  SourceEffect,
+  SourceInput,
+  SourceRecord,
+} from '../../hypervisor/migration/hold-source-steps.ts';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { Decision } from '../../wire/contracts/hypervisor.ts';
 import { SimLog } from './disk.ts';

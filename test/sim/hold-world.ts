@@ -1,7 +1,7 @@
 // The whole cast of one migration, source A, destination B, controller K, under one seed, and the promises that are
 // checked after every event (SOUNDNESS B1 to B4). It never helps the machines: it only watches.
-import { HoldDestination } from '../../hypervisor/hold-destination.ts';
-import { HoldSource } from '../../hypervisor/hold-source.ts';
+import { HoldDestination } from '../../hypervisor/migration/hold-destination.ts';
+import { HoldSource } from '../../hypervisor/migration/hold-source.ts';
 import type { Side } from './hold-agent-parts.ts';
 import { SimController } from './hold-controller.ts';
 import { SimDestinationAgent } from './hold-destination-agent.ts';

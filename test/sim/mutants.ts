@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { HoldCast } from './hold-world.ts';
 
-const HYPERVISOR = new URL('../../hypervisor/', import.meta.url);
+const HYPERVISOR = new URL('../../hypervisor/migration/', import.meta.url);
 
 export interface Patch {
   readonly room: 'hold-source.ts' | 'hold-destination.ts';

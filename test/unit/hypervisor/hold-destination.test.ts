@@ -5,7 +5,7 @@ import {
   type DestinationEffect,
   type DestinationInput,
   HoldDestination,
-} from '../../../hypervisor/hold-destination.ts';
+} from '../../../hypervisor/migration/hold-destination.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 
 const CLOSINGS: Closing[] = [

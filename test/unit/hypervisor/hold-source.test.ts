@@ -1,7 +1,7 @@
 // The source's half of the hold, input by input: the order of its effects and what it must never do.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { HoldSource } from '../../../hypervisor/hold-source.ts';
+import { HoldSource } from '../../../hypervisor/migration/hold-source.ts';
 import {
   ASK_PAUSE_MS,
   ASK_RETRY_MS,
@@ -12,7 +12,7 @@ import {
   type SourceEffect,
   type SourceInput,
   type SourceRecord,
-} from '../../../hypervisor/hold-source-steps.ts';
+} from '../../../hypervisor/migration/hold-source-steps.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 
 const CLOSINGS: Closing[] = [

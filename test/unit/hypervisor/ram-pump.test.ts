@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Clock, Timer } from '../../../common/clock.ts';
+import { RamPump, RamPumpError, type RamPumpOptions } from '../../../hypervisor/migration/ram-pump.ts';
 import { dialRam, listenForRam } from '../../../hypervisor/qemu/ram-socket.ts';
-import { RamPump, RamPumpError, type RamPumpOptions } from '../../../hypervisor/ram-pump.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 

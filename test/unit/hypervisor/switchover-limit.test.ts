@@ -1,7 +1,7 @@
 // The limit of a migration's last pass: as ordered at first, then growing, never without bound, never below the order.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { downtimeLimitMs } from '../../../hypervisor/switchover-limit.ts';
+import { downtimeLimitMs } from '../../../hypervisor/migration/switchover-limit.ts';
 
 test('the first passes get what was ordered', () => {
   for (const pass of [0, 1, 4, 5]) assert.is(downtimeLimitMs(50, pass), 50);

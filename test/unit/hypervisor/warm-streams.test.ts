@@ -3,7 +3,7 @@
 import type { TLSSocket } from 'node:tls';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { WarmStreams } from '../../../hypervisor/warm-streams.ts';
+import { WarmStreams } from '../../../hypervisor/migration/warm-streams.ts';
 import { quiet } from '../common/members.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 

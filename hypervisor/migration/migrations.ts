@@ -1,20 +1,20 @@
 // The migrations of this node, as their source and as their destination, from order to settlement and across restarts
 // of the agent. One machine is in one migration at a time.
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../common/clock.ts';
-import { messageOf, OperationError } from '../common/errors.ts';
-import type { Log } from '../common/log.ts';
-import type { Peer } from '../common/membership/identity.ts';
-import type { Params, Result } from '../wire/contract.ts';
-import type { Decision, hypervisorContract } from '../wire/contracts/hypervisor.ts';
-import type { AgentJournal } from './agent-journal.ts';
-import type { DestinationRecordOf, MachineRecord, SourceRecordOf } from './agent-records.ts';
+import type { Clock } from '../../common/clock.ts';
+import { messageOf, OperationError } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { Peer } from '../../common/membership/identity.ts';
+import type { Params, Result } from '../../wire/contract.ts';
+import type { Decision, hypervisorContract } from '../../wire/contracts/hypervisor.ts';
+import type { AgentJournal } from '../agent-journal.ts';
+import type { DestinationRecordOf, MachineRecord, SourceRecordOf } from '../agent-records.ts';
+import type { Machines } from '../machines.ts';
+import type { Neighbours } from '../neighbours.ts';
 import { type DestinationRecord, HoldDestination } from './hold-destination.ts';
 import { HoldSource } from './hold-source.ts';
-import type { Machines } from './machines.ts';
 import { MigrationDestination } from './migration-destination.ts';
 import { MigrationSource } from './migration-source.ts';
-import type { Neighbours } from './neighbours.ts';
 import { WarmStreams } from './warm-streams.ts';
 
 /** From the release or the load to a refusal unless the order says otherwise, ms. */

@@ -2,16 +2,16 @@
 // the hold and, when told, ends the stream; leaving the hold is the hold's business.
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../common/clock.ts';
-import { messageOf } from '../common/errors.ts';
-import type { Log } from '../common/log.ts';
-import { beginBulk, openBulk } from '../common/rpc/bulk.ts';
-import type { MemoryProgress } from '../wire/contracts/hypervisor.ts';
-import type { Endpoint } from '../wire/names.ts';
-import type { Machine, MigrationProgress } from './driver.ts';
+import type { Clock } from '../../common/clock.ts';
+import { messageOf } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import { beginBulk, openBulk } from '../../common/rpc/bulk.ts';
+import type { MemoryProgress } from '../../wire/contracts/hypervisor.ts';
+import type { Endpoint } from '../../wire/names.ts';
+import type { Machine, MigrationProgress } from '../driver.ts';
+import type { Neighbours } from '../neighbours.ts';
+import { listenForRam } from '../qemu/ram-socket.ts';
 import { joinStreams } from './memory-stream.ts';
-import type { Neighbours } from './neighbours.ts';
-import { listenForRam } from './qemu/ram-socket.ts';
 import type { RamPump } from './ram-pump.ts';
 import { downtimeLimitMs } from './switchover-limit.ts';
 import type { WarmStreams } from './warm-streams.ts';

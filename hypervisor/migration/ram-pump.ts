@@ -2,7 +2,7 @@
 // return path tells the source that all has arrived). It must never hold more than the two streams' own buffers, nor
 // leave one side open when the other is gone.
 import type { Duplex } from 'node:stream';
-import { type Clock, realClock, type Timer } from '../common/clock.ts';
+import { type Clock, realClock, type Timer } from '../../common/clock.ts';
 
 /** How far the sender may run ahead of its rate: shorter waits cost a timer for every chunk. */
 const RATE_SLACK_MS = 5;

@@ -1,6 +1,6 @@
 // What goes into the source's half of a hold and what comes out of it, and the times it keeps. Shapes only.
-import type { Closing } from '../wire/contracts/blockd.ts';
-import type { Decision } from '../wire/contracts/hypervisor.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { Decision } from '../../wire/contracts/hypervisor.ts';
 
 /** From the guest's stop to the durable release, in ms; longer means that a local daemon hangs, and the guest runs on. */
 export const RELEASE_LIMIT_MS = 3_000;

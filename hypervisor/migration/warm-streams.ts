@@ -1,10 +1,10 @@
 // Connections for memory streams, dialled while the destination makes ready: two of a stream's three round trips are
 // then over when the memory is to go. One that failed or came to nothing is never missed: whoever needs it dials anew.
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../common/clock.ts';
-import { messageOf } from '../common/errors.ts';
-import type { Log } from '../common/log.ts';
-import { DIALLED_MS_MAX } from '../common/rpc/bulk.ts';
+import type { Clock } from '../../common/clock.ts';
+import { messageOf } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import { DIALLED_MS_MAX } from '../../common/rpc/bulk.ts';
 
 export interface WarmStreamsParts {
   readonly clock: Clock;

@@ -1,9 +1,9 @@
 // The source's half of a migration's hold (SOUNDNESS B1) as a pure machine: inputs in, effects out, no clock and no
 // socket of its own. It must never let the guest's disk or port open again between its durable `released` and the
 // destination's record, and never send the release before it is durable.
-import type { Closing } from '../wire/contracts/blockd.ts';
-import type { Decision } from '../wire/contracts/hypervisor.ts';
-import { Chores } from './chores.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { Decision } from '../../wire/contracts/hypervisor.ts';
+import { Chores } from '../chores.ts';
 import {
   ASK_PAUSE_MS,
   ASK_RETRY_MS,

@@ -1,12 +1,14 @@
 // The shell around the source's half of a hold: carries the machine's effects out with the driver, the local daemons and
 // the destination's agent, and tells it what came of them. It decides nothing.
-import type { Clock } from '../common/clock.ts';
-import { messageOf } from '../common/errors.ts';
-import type { Log } from '../common/log.ts';
-import type { Decision, MemoryProgress, Outcome } from '../wire/contracts/hypervisor.ts';
-import type { Endpoint } from '../wire/names.ts';
-import type { AgentJournal } from './agent-journal.ts';
-import type { Machine } from './driver.ts';
+import type { Clock } from '../../common/clock.ts';
+import { messageOf } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { Decision, MemoryProgress, Outcome } from '../../wire/contracts/hypervisor.ts';
+import type { Endpoint } from '../../wire/names.ts';
+import type { AgentJournal } from '../agent-journal.ts';
+import type { Machine } from '../driver.ts';
+import type { Machines } from '../machines.ts';
+import type { Neighbours } from '../neighbours.ts';
 import type { HoldSource } from './hold-source.ts';
 import {
   ASK_TIMEOUT_MS,
@@ -15,9 +17,7 @@ import {
   type SourceInput,
   type SourceRecord,
 } from './hold-source-steps.ts';
-import type { Machines } from './machines.ts';
 import { MemorySender } from './memory-sender.ts';
-import type { Neighbours } from './neighbours.ts';
 import { Wake } from './wake.ts';
 import type { WarmStreams } from './warm-streams.ts';
 

@@ -1,15 +1,18 @@
 // The shell around the destination's half of a hold: makes the waiting machine, takes its memory's stream, and carries
 // the effects out with the driver and the local daemons. It decides nothing.
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../common/clock.ts';
-import { codeOf, messageOf } from '../common/errors.ts';
-import type { Log } from '../common/log.ts';
-import type { Closing } from '../wire/contracts/blockd.ts';
-import type { Decision } from '../wire/contracts/hypervisor.ts';
-import type { Endpoint } from '../wire/names.ts';
-import type { AgentJournal } from './agent-journal.ts';
-import type { MachineRecord } from './agent-records.ts';
-import type { IncomingMachine } from './driver.ts';
+import type { Clock } from '../../common/clock.ts';
+import { codeOf, messageOf } from '../../common/errors.ts';
+import type { Log } from '../../common/log.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { Decision } from '../../wire/contracts/hypervisor.ts';
+import type { Endpoint } from '../../wire/names.ts';
+import type { AgentJournal } from '../agent-journal.ts';
+import type { MachineRecord } from '../agent-records.ts';
+import type { IncomingMachine } from '../driver.ts';
+import type { Machines } from '../machines.ts';
+import { LOCAL_TIMEOUT_MS, type Neighbours } from '../neighbours.ts';
+import { dialRam } from '../qemu/ram-socket.ts';
 import type {
   DestinationChore,
   DestinationEffect,
@@ -17,10 +20,7 @@ import type {
   DestinationRecord,
   HoldDestination,
 } from './hold-destination.ts';
-import type { Machines } from './machines.ts';
 import { joinStreams } from './memory-stream.ts';
-import { LOCAL_TIMEOUT_MS, type Neighbours } from './neighbours.ts';
-import { dialRam } from './qemu/ram-socket.ts';
 import type { RamPump } from './ram-pump.ts';
 import { Wake } from './wake.ts';
 

@@ -1,8 +1,8 @@
 // The destination's half of a migration's hold (SOUNDNESS B1) as a pure machine. It writes the single record that
 // decides, `started` or `refused`, exactly once, and must never let the guest run before `started` is durable.
-import type { Closing } from '../wire/contracts/blockd.ts';
-import type { Decision } from '../wire/contracts/hypervisor.ts';
-import { Chores } from './chores.ts';
+import type { Closing } from '../../wire/contracts/blockd.ts';
+import type { Decision } from '../../wire/contracts/hypervisor.ts';
+import { Chores } from '../chores.ts';
 import type { Decided } from './hold-source-steps.ts';
 
 /** Waiting before the tables are compared again when the block daemon did not answer, in ms. */

@@ -1,5 +1,5 @@
 // The one timer of a pure machine: set to when it wants to be looked at, forgotten when it wants another moment.
-import type { Clock, Timer } from '../common/clock.ts';
+import type { Clock, Timer } from '../../common/clock.ts';
 
 export class Wake {
   readonly #clock: Clock;
