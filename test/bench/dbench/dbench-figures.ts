@@ -86,7 +86,8 @@ export class DbenchFigures {
   #oldSpeed(subject: string): string {
     const runs = this.of(subject).filter(({ movedMs }) => movedMs !== undefined);
     if (this.of(UNMIGRATED).length === 0) return '';
-    return runs.map((run) => this.secondsUntilOldSpeed(run) ?? 'never').join(', ') + (runs.length > 0 ? ' s' : '');
+    const seconds = runs.map((run) => this.secondsUntilOldSpeed(run));
+    return seconds.map((one) => (one === undefined ? 'never' : `${one} s`)).join(', ');
   }
 
   /** Of what was measured: a run that was not made is one of its own. */
