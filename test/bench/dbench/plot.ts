@@ -39,7 +39,7 @@ export function plot(subjects: readonly Plotted[], title: string): string {
     bars(chart, subjects, { x: (index * width) / all.length, y: barsTop, width: width / all.length }),
   );
   const heading = label(title, width / 2, 16, { 'text-anchor': 'middle', 'font-size': 13 });
-  return picture(width, barsTop + BARS.height, [heading, ...panels, ...charts]);
+  return picture(title, width, barsTop + BARS.height, [heading, ...panels, ...charts]);
 }
 
 /** One subject's seconds; the axis of time is its own, that of throughput the same for all. */

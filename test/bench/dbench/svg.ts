@@ -20,12 +20,13 @@ export function polyline(points: readonly (readonly [number, number])[], attribu
   return element('polyline', { points: path, fill: 'none', ...attributes });
 }
 
-/** A whole picture, on white. */
-export function picture(width: number, height: number, children: readonly string[]): string {
+/** A whole picture, on white. `title`: for those who do not see it. */
+export function picture(title: string, width: number, height: number, children: readonly string[]): string {
   const size = { width, height, viewBox: `0 0 ${width} ${height}` };
   const font = { 'font-family': 'sans-serif', 'font-size': 11, fill: '#222' };
+  const said = element('title', {}, [escaped(title)]);
   const ground = element('rect', { width, height, fill: 'white' });
-  return `${element('svg', { xmlns: 'http://www.w3.org/2000/svg', ...size, ...font }, [ground, ...children])}\n`;
+  return `${element('svg', { xmlns: 'http://www.w3.org/2000/svg', ...size, ...font }, [said, ground, ...children])}\n`;
 }
 
 /** Round values from 0 to at least `most`, some five of them: for an axis. */
