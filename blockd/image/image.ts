@@ -60,7 +60,9 @@ export class Image extends ImageRequests {
    * Extents that were marked for a copy go idle with it: what a newer name left in them is nobody's write (SOUNDNESS A3).
    */
   async open(epoch: number, last: Closing, migration: string | null, ends: readonly EpochEnd[] = []): Promise<void> {
-    const state = { ...IDLE, role: 'writer', epoch, migration, closing: null, cutOff: null } as const;
+    const { cutOff = null } = this.store.state;
+    const aside = cutOff === null ? {} : { cutOff: null };
+    const state = { ...IDLE, ...aside, role: 'writer', epoch, migration, closing: null } as const;
     const allEnds = mergeEnds(this.store.state.ends, ends, last);
     await this.store.commit({ clean: true, reserve: true, state: { ...state, ends: allEnds } });
     this.gate.set('open');

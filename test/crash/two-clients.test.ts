@@ -27,7 +27,7 @@ for (const { before, held, kind } of OTHERS) {
 
 test('every crash where a journal that has just taken the place of another is gone on with after a kill', async () => {
   // Which step it is depends on how long the journal's records are.
-  const kind = { isLayered: true, checkpointBytes: 576 };
+  const kind = { isLayered: true, checkpointBytes: 544 };
   const crashes = await crashHeldAnywhere({ before: [], held: 'fua', meanwhile: ['zero', 'write'], kind });
   console.log(`${crashes} crashes`);
   assert.ok(crashes > 100);
