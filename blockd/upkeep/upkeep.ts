@@ -23,6 +23,7 @@ import { CacheSetting } from './cache-setting.ts';
 import { bytesAtMost } from './cached-regions.ts';
 import { Healings } from './healings.ts';
 import { type ImageScrubJob, scrubImage } from './image-scrub.ts';
+import { keepersOf } from './keepers.ts';
 import { Reclaim } from './reclaim.ts';
 import { Scrub } from './scrub.ts';
 import { ScrubLedger } from './scrub-ledger.ts';
@@ -73,7 +74,9 @@ export class Upkeep {
     const ask = keepQuestion({ dial, clock });
     const others = (): string[] => members().filter((name) => name !== node);
     const isCopied = (store: ImageStore): boolean => waitsAt(book.of(store.image).policy) !== 'nothing';
-    const keepers = (store: ImageStore): number => layers.records.copiesOfStore(store, isCopied(store));
+    const copiesOf = (store: ImageStore): number => layers.records.copiesOfStore(store, isCopied(store));
+    const all = (): ImageStore[] => layers.all.map(({ store }) => store);
+    const keepers = (store: ImageStore): number => keepersOf(store, all(), copiesOf);
     const limits: CacheLimits = {
       ...cache,
       get capBytes() {

@@ -205,4 +205,11 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     replace: 'sequenceOf(high, low) < 0',
     by: 'unit/blockd/copies/put-back',
   },
+  {
+    name: 'a cache takes the layers below a copy of which no record speaks yet',
+    room: 'blockd/upkeep/keepers.ts',
+    find: 'Math.max(...[store, ...over].map(copiesOf))',
+    replace: 'Math.max(...[store, ...over.slice(over.length)].map(copiesOf))',
+    by: 'unit/blockd/copies/cut-copy',
+  },
 ];

@@ -5,10 +5,13 @@ import { RecordBook } from '../../../../blockd/layers/kept-records.ts';
 import { createLayer } from '../../../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../../../blockd/store/image-store.ts';
 import type { StoreState } from '../../../../blockd/store/store-record.ts';
+import { keepersOf } from '../../../../blockd/upkeep/keepers.ts';
 import { CrashDisk } from '../../../crash/crash-disk.ts';
 import { BYTES, LAYER } from './copy-stores.ts';
 
 const TOP = 'l0000000000000002';
+/** Between the two, and in no record. */
+const NEWER = 'l0000000000000003';
 const CLOSED = { image: 'web', epoch: 1, generation: 2, lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
 const BELOW = { layer: LAYER, bytes: BYTES, lastSequence: 0, entries: 0, digest: '0'.repeat(32) };
 
@@ -37,6 +40,15 @@ test('nor of what an image with copies was closed with here just after the cut',
   const top = await topOf(disk, { closing: CLOSED });
   const records = await recordsOf(disk, { [LAYER]: 2 });
   assert.equal([records.copiesOfStore(top, true), records.copiesOfStore(top, false)], [2, 1]);
+});
+
+test('nor of a layer of which only the copy over it says that it is one', async () => {
+  const disk = new CrashDisk();
+  const top = await topOf(disk, { copiedUpTo: 0, below: [{ ...BELOW, layer: NEWER }, BELOW] });
+  const newer = await createLayer(disk, '/layers', { image: 'layer', layer: NEWER, bytes: BYTES, isOrigin: false });
+  const records = await recordsOf(disk, { [LAYER]: 2 });
+  const copiesOf = (store: ImageStore): number => records.copiesOfStore(store, false);
+  assert.equal([keepersOf(newer, [newer], copiesOf), keepersOf(newer, [top, newer], copiesOf)], [1, 2]);
 });
 
 test('of a clone without copies over a layer that has some it may', async () => {
