@@ -161,8 +161,12 @@ export class BlockNode {
   #boot(): void {
     this.#world.point(`${this.name} starts`);
     const disk = new TimedDisk(this.#disk, this.process, this.#world.prng, this.manner);
-    const serve: Serve = (device, name, bytes, isReadOnly = false) =>
-      isReadOnly ? this.#show(device, name, bytes) : this.#serve(device, name);
+    const { life } = this.process;
+    const serve: Serve = (device, name, bytes, isReadOnly = false) => {
+      // What a daemon that died had still to do opens no socket of the next one's.
+      if (this.process.life !== life || this.process.isDown) return new Promise(() => undefined);
+      return isReadOnly ? this.#show(device, name, bytes) : this.#serve(device, name);
+    };
     const inner = this.#disk;
     this.#shelf = new ImageShelf({
       disk,
