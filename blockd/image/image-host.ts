@@ -148,7 +148,8 @@ export class ImageHost {
     }
     const path = await this.served.begin();
     if (end.aborted) throw cancelled(`the table of image ${this.name} was given up`);
-    this.#table.follow(from.node);
+    // Told again after it was verified it hears nothing more: what comes then would be taken over its own writes.
+    if (!this.image.store.state.verified) this.#table.follow(from.node);
     this.#below.begin(from.node);
     return path;
   }
@@ -197,7 +198,9 @@ export class ImageHost {
   async activate(migration: string): Promise<void> {
     const { state } = this.image.store;
     if (state.role === 'writer' && state.migration === migration) return;
-    await this.image.open(state.epoch, this.#proof.verified(migration), migration);
+    const last = this.#proof.verified(migration);
+    this.#table.end();
+    await this.image.open(state.epoch, last, migration);
     this.propagation.begin(state.from?.node);
     await this.served.begin();
   }

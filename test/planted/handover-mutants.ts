@@ -30,4 +30,11 @@ export const HANDOVER_MUTANTS: readonly Mutant[] = [
     replace: 'return',
     by: 'unit/blockd/block-calls',
   },
+  {
+    name: 'a stand-by that was verified and is told again hears the earlier writer still when it writes',
+    room: 'blockd/image/image-host.ts',
+    find: 'if (!this.image.store.state.verified) this.#table.follow(from.node);',
+    replace: 'this.#table.follow(from.node);',
+    by: 'unit/blockd/image-host',
+  },
 ];

@@ -6,6 +6,7 @@ import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { codeOf } from '../../../common/errors.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
+import { ManualClock } from './manual-clock.ts';
 import { shelfOn } from './quiet-shelf.ts';
 
 const MIGRATION = '00000000000000aa';
@@ -42,6 +43,27 @@ test('a stand-by whose table differs is not verified, and writes nothing', async
   assert.is(await codeFrom(host.activate(MIGRATION)), 'NOT_VERIFIED');
   assert.is(host.image.store.state.role, 'standby');
   await host.cancel();
+});
+
+test('a stand-by that was verified and is told again hears nothing more, nor does the writer that it becomes', async () => {
+  const dialled: string[] = [];
+  const dial = (node: string): Promise<never> => {
+    dialled.push(node);
+    return Promise.reject(new Error('unreachable'));
+  };
+  const clock = new ManualClock();
+  const shelf = await shelfOn(new CrashDisk(), 'a', { dial, clock });
+  await shelf.create('web', 'l00000000000000aa', 16 * BLOCK_BYTES);
+  const host = shelf.get('web');
+  const order = { migration: MIGRATION, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
+  await host.standBy(order, signal);
+  assert.equal(dialled, ['b']);
+  assert.is(await host.verify({ ...EMPTY, epoch: 1 }, signal), '');
+  await host.standBy(order, signal);
+  await host.activate(MIGRATION);
+  await clock.advance(10_000);
+  assert.is(host.image.store.state.role, 'writer');
+  assert.equal(dialled, ['b']);
 });
 
 test.run();
