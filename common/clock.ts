@@ -34,6 +34,11 @@ export async function within<T>(clock: Clock, limitMs: number, begin: (signal: A
   }
 }
 
+/** The next turn of the event loop, or one so much later. */
+export function pause(clock: Clock, ms = 0): Promise<void> {
+  return new Promise((resolve) => clock.setTimer(ms, resolve));
+}
+
 /** The machine's clock. */
 export const realClock: Clock = {
   nowMs: () => performance.now(),

@@ -8,6 +8,7 @@ import type { Cut, StoreState } from '../store/store-record.ts';
 import type { EpochEnd } from '../table/block-version.ts';
 import type { ImageParts } from './image-reads.ts';
 import { ImageRequests } from './image-requests.ts';
+import { isOpen } from './image-roles.ts';
 
 /** Changes of role of one image at this node. */
 export class Image extends ImageRequests {
@@ -114,8 +115,7 @@ export class Image extends ImageRequests {
     this.gate.set('ended');
     const { role, closing, epoch } = this.store.state;
     const kept = role === 'standby' ? closing : null;
-    const hasTail = role === 'writer' || role === 'frozen' || role === 'cutting';
-    const tail = hasTail ? { cutOff: epoch } : {};
+    const tail = isOpen(role) && role !== 'standby' ? { cutOff: epoch } : {};
     await this.store.commit({ clean: true, state: { ...IDLE, ...tail, role: 'replica', closing: kept } });
   }
 

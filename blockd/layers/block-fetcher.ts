@@ -48,6 +48,11 @@ export const PATIENCE_MS: Readonly<Record<FetchCause, number>> = {
   ...{ demand: 3_000, background: 20_000, pushed: 20_000 },
 };
 
+/** How long a background look takes until every member has been asked and had its time, were all the others silent. */
+export function patienceWithAll(members: readonly string[]): number {
+  return PATIENCE_MS.background * (members.length + 1);
+}
+
 /** One answer's worth (256 KiB): larger runs are asked for in pieces so that the first bytes come early. */
 export const RUN_BLOCKS_MAX = 64;
 

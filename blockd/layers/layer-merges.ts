@@ -1,7 +1,7 @@
 // Merges layers that are here, one into the next lower one, at this store's own pace. The catalogue has committed it and
 // nothing goes back: a merge that a crash or a full disk broke off is taken up again. Until both are one the images here
 // read the two of them; then they read the one, and the upper one goes.
-import { type Clock, deadline } from '../../common/clock.ts';
+import { type Clock, deadline, pause } from '../../common/clock.ts';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { LayerMerge, SealedLayer } from '../../wire/contracts/layers.ts';
@@ -13,7 +13,6 @@ import { sameTable } from '../peer/table-follower.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { mergedMark } from '../table/merged-mark.ts';
 import type { TableMark } from '../table/version-table.ts';
-import { pause } from '../upkeep/cached-regions.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import { closingOf, layerInUse } from './layer-bringer.ts';
 import type { LayerShelf } from './layer-shelf.ts';

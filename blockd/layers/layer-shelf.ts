@@ -1,7 +1,7 @@
 // All layers of this node's store, by id: opened, made and dropped, and those that never change brought from others. A
 // layer is here once for all images that stand on it.
 import { dirname, join } from 'node:path';
-import type { Clock } from '../../common/clock.ts';
+import { type Clock, pause } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk/disk.ts';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
@@ -19,7 +19,6 @@ import { deleteLayer, listLayers } from '../store/layer-files.ts';
 import { isFull } from '../store/store-journal.ts';
 import { TornEnds } from '../store/torn-ends.ts';
 import { AskedHealing } from '../upkeep/asked-healing.ts';
-import { pause } from '../upkeep/cached-regions.ts';
 import { RecordBook } from './kept-records.ts';
 import { LayerBlocks } from './layer-blocks.ts';
 import { LayerBringer, layerInUse } from './layer-bringer.ts';

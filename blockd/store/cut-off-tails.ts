@@ -2,7 +2,7 @@
 // it lies where the image's blocks are about to come: so before the image's table is heard there it is copied into a raw file
 // of the image's size, with holes everywhere else, for a person to look at. No store reads that file again, and no image fails
 // for want of it.
-import type { Clock } from '../../common/clock.ts';
+import { type Clock, pause } from '../../common/clock.ts';
 import type { Disk, DiskFile } from '../../common/disk/disk.ts';
 import { messageOf } from '../../common/errors.ts';
 import { BLOCK_BYTES, type EpochEnd, epochOf, sequenceOf } from '../table/block-version.ts';
@@ -145,13 +145,9 @@ export class CutOffTails {
   async *#pieces({ table, blocks }: TailedLayer, end: EpochEnd): AsyncGenerator<Piece> {
     for (let from = 0; from < blocks; from += STEP_BLOCKS) {
       yield* beyond(table, { first: from, end: Math.min(from + STEP_BLOCKS, blocks) }, end);
-      await this.#turn();
+      // The store's requests come first.
+      await pause(this.#parts.clock);
     }
-  }
-
-  /** The store's requests come first. */
-  #turn(): Promise<void> {
-    return new Promise((resolve) => this.#parts.clock.setTimer(0, resolve));
   }
 }
 

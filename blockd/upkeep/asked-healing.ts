@@ -2,7 +2,7 @@
 // as long as something is looked for the layer's files are needed, and a merge that is through with them would wait for a node
 // that may never come back.
 import type { Clock } from '../../common/clock.ts';
-import { PATIENCE_MS } from '../layers/block-fetcher.ts';
+import { patienceWithAll } from '../layers/block-fetcher.ts';
 import type { LayerBlocks } from '../layers/layer-blocks.ts';
 
 /** After a look that was given up none begins at the layer for so long: what waits for its files gets its turn. */
@@ -31,7 +31,7 @@ export class AskedHealing {
   /** Until every member has been asked and had its time, were all the others silent. Never rejects. */
   async #fetch(layer: HealedLayer, first: number, end: number): Promise<void> {
     const giveUp = new AbortController();
-    const timer = this.#clock.setTimer(PATIENCE_MS.background * (this.#members().length + 1), () => giveUp.abort());
+    const timer = this.#clock.setTimer(patienceWithAll(this.#members()), () => giveUp.abort());
     try {
       await layer.fetch(first, end, 'background', giveUp.signal);
     } catch {

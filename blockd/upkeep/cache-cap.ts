@@ -1,7 +1,7 @@
 // Keeps the space of blocks that are only cached under a cap, and some of the disk free: lets go of what was of no use for
 // longest, each block only after another store has said, just now, that it holds and keeps that version (SOUNDNESS A11);
 // where a policy wants copies, so many others. A block that too few others keep stays, whatever the cap says.
-import type { Clock, Timer } from '../../common/clock.ts';
+import { type Clock, pause, type Timer } from '../../common/clock.ts';
 import type { DiskRoom } from '../../common/disk/disk-room.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
@@ -9,7 +9,7 @@ import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import type { AskKeep } from '../peer/keep-question.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import { bytesAtMost, type CachedRegion, cachedRegions, pause } from './cached-regions.ts';
+import { bytesAtMost, type CachedRegion, cachedRegions } from './cached-regions.ts';
 
 /** How soon it looks again; uses between two looks count as at once. */
 const LOOK_MS = 10_000;

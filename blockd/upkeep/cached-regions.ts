@@ -1,7 +1,7 @@
 // What of a store's layers is only cached, in regions of 4 MiB, and which of them go first: the region that was of no use
 // to anyone for longest (not read by a client, not fetched, not given or promised to another store); of those alike, as
 // after a start, loose layers before sealed ones before replicas. It changes nothing.
-import type { Clock } from '../../common/clock.ts';
+import { type Clock, pause } from '../../common/clock.ts';
 import type { ImageRole } from '../../wire/contracts/blockd.ts';
 import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import { blocksOfExtent } from '../store/active-extents.ts';
@@ -41,11 +41,6 @@ export async function cachedRegions(layers: readonly LayerBlocks[], clock: Clock
     }
   }
   return regions.sort((one, other) => one.last - other.last || orderOf(one) - orderOf(other));
-}
-
-/** The next turn of the event loop. */
-export function pause(clock: Clock, ms = 0): Promise<void> {
-  return new Promise((resolve) => clock.setTimer(ms, resolve));
 }
 
 function orderOf({ layer }: CachedRegion): number {

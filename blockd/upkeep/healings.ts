@@ -1,19 +1,19 @@
 // Rotten blocks that are looked for at other stores: some at once, each for a while, and again after a pause as long as nobody
 // who may have it answers. While a block is looked for its layer's files are needed, and a merge that is through with them waits.
-import type { Clock, Timer } from '../../common/clock.ts';
+import { type Clock, type Timer, within } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
+import { patienceWithAll } from '../layers/block-fetcher.ts';
 import { type Healing, heal, type ScrubbedLayer } from './layer-scrub.ts';
 
 /** A disk that rots as a whole asks the others for no more at once. */
 export const HEALED_AT_ONCE = 32;
-/** Six members have had their time by then, were all of them silent. */
-export const LOOK_MS = 120_000;
 /** What waits for the layer's files has its turn meanwhile, and so have other blocks. */
 export const REST_MS = 60_000;
 
 export interface HealingsParts {
   /** Whether the layer is still one of this store's. */
   readonly isHere: (layer: ScrubbedLayer) => boolean;
+  readonly members: () => readonly string[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -74,13 +74,10 @@ export class Healings {
 
   /** Never rejects. */
   async #look(rotten: RottenBlock): Promise<void> {
-    const { clock, log, isHere } = this.#parts;
+    const { members, clock, log, isHere } = this.#parts;
     const { layer, block, ended } = rotten;
     this.#running++;
-    const giveUp = new AbortController();
-    const timer = clock.setTimer(LOOK_MS, () => giveUp.abort());
-    const how = await heal(layer, block, log, giveUp.signal);
-    timer.cancel();
+    const how = await within(clock, patienceWithAll(members()), (giveUp) => heal(layer, block, log, giveUp));
     this.#running--;
     if (how !== undefined || !isHere(layer)) ended(how ?? 'failed');
     else this.#resting.push({ rotten, untilMs: clock.nowMs() + REST_MS });

@@ -1,12 +1,11 @@
 // An image read at once because a person asked: all that this store has of its layers, with what was found and healed. It
 // gives way to clients after each MiB.
-import type { Clock } from '../../common/clock.ts';
+import { type Clock, pause } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { ScrubReport } from '../../wire/contracts/blockd.ts';
 import { settledBefore } from '../image/settled-before.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
-import { pause } from './cached-regions.ts';
 import type { Healings } from './healings.ts';
 import { type Healing, heldBlocks, type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
 

@@ -1,11 +1,10 @@
 // Gives back the room of what no layer needs any more: data in a layer's file where its table has no data here, as newer
 // versions that are elsewhere, or a crash while copies were let go of, leave it. Layers that are open look after themselves.
-import type { Clock, Timer } from '../../common/clock.ts';
+import { type Clock, pause, type Timer } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import { blocksOfExtent } from '../store/active-extents.ts';
-import { pause } from './cached-regions.ts';
 
 const LOOK_MS = 60_000;
 /** Between two regions of 4 MiB. */

@@ -24,6 +24,7 @@ import { bytesAtMost } from './cached-regions.ts';
 import { Healings } from './healings.ts';
 import { type ImageScrubJob, scrubImage } from './image-scrub.ts';
 import { keepersOf } from './keepers.ts';
+import type { ScrubbedLayer } from './layer-scrub.ts';
 import { Reclaim } from './reclaim.ts';
 import { Scrub } from './scrub.ts';
 import { ScrubLedger } from './scrub-ledger.ts';
@@ -62,7 +63,8 @@ export class Upkeep {
     const { layers, kept, book, hosts, members, node, cache, dial, clock, log, disk, state } = parts;
     this.#parts = parts;
     this.#scrubs = new ScrubLedger(disk, join(state, 'scrubs.json'));
-    this.#healings = new Healings({ isHere: ({ store }) => layers.find(store.layer)?.store === store, clock, log });
+    const isHere = ({ store }: ScrubbedLayer): boolean => layers.find(store.layer)?.store === store;
+    this.#healings = new Healings({ isHere, members, clock, log });
     const done = (layer: string): Promise<void> => this.#scrubbed(layer);
     this.#scrub = new Scrub({ layers: () => layers.all, healings: this.#healings, clock, log, done });
     const cached = (): LayerBlocks[] => cachedLayers(layers, hosts()).filter(({ store }) => !kept.isCopy(store.layer));

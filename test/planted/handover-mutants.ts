@@ -37,4 +37,11 @@ export const HANDOVER_MUTANTS: readonly Mutant[] = [
     replace: 'this.#table.follow(from.node);',
     by: 'unit/blockd/image-host',
   },
+  {
+    name: 'a stand-by that was told again while it was being verified hears the earlier writer when it writes',
+    room: 'blockd/image/image-host.ts',
+    find: '    this.#table.end();\n    await this.image.open(',
+    replace: '    await this.image.open(',
+    by: 'unit/blockd/image-host',
+  },
 ];

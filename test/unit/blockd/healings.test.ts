@@ -1,12 +1,16 @@
 // Rotten blocks are looked for some at once, in turns, and as long as somebody who may have them is away.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { HEALED_AT_ONCE, Healings, LOOK_MS, REST_MS } from '../../../blockd/upkeep/healings.ts';
+import { patienceWithAll } from '../../../blockd/layers/block-fetcher.ts';
+import { HEALED_AT_ONCE, Healings, REST_MS } from '../../../blockd/upkeep/healings.ts';
 import type { ScrubbedLayer } from '../../../blockd/upkeep/layer-scrub.ts';
 import { OperationError } from '../../../common/errors.ts';
 import { createLog } from '../../../common/log.ts';
 import { isSettled, ManualClock, settle } from './manual-clock.ts';
 import { smallImage } from './small-image.ts';
+
+const MEMBERS = ['a', 'b', 'c'];
+const LOOK_MS = patienceWithAll(MEMBERS);
 
 interface Asked {
   readonly block: number;
@@ -41,7 +45,12 @@ async function stand(): Promise<Stand> {
     });
   const made: Stand = {
     ...{ clock, asked, layer: { store, fetch }, isHere: true },
-    healings: new Healings({ isHere: () => made.isHere, clock, log: createLog('test', 'silent') }),
+    healings: new Healings({
+      isHere: () => made.isHere,
+      members: () => MEMBERS,
+      clock,
+      log: createLog('test', 'silent'),
+    }),
   };
   return made;
 }

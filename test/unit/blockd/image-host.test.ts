@@ -66,4 +66,23 @@ test('a stand-by that was verified and is told again hears nothing more, nor doe
   assert.equal(dialled, ['b']);
 });
 
+test('one that is told again while it is being verified is left by the earlier writer when it writes itself', async () => {
+  let dials = 0;
+  const dial = (): Promise<never> => Promise.reject(new Error(`unreachable ${++dials}`));
+  const clock = new ManualClock();
+  const shelf = await shelfOn(new CrashDisk(), 'a', { dial, clock });
+  await shelf.create('web', 'l00000000000000aa', 16 * BLOCK_BYTES);
+  const host = shelf.get('web');
+  const order = { migration: MIGRATION, epoch: 2, from: { node: 'b', address: '127.0.0.2' } };
+  await host.standBy(order, signal);
+  const verified = host.verify({ ...EMPTY, epoch: 1 }, signal);
+  for (let tries = 0; dials < 2 && tries < 10; tries++) await host.standBy(order, signal);
+  assert.is(dials, 2, 'it was told before it was verified');
+  assert.is(await verified, '');
+  await host.activate(MIGRATION);
+  const before = dials;
+  await clock.advance(10_000);
+  assert.is(dials, before);
+});
+
 test.run();

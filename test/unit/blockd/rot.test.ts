@@ -117,7 +117,7 @@ test('the scrub finds it while nobody reads, heals it, and goes on with the othe
   const scrub = new Scrub({
     ...around,
     layers: () => [one.image.stack.top, other.image.stack.top],
-    healings: new Healings({ ...around, isHere: () => true }),
+    healings: new Healings({ ...around, isHere: () => true, members: () => ['a', 'b', 'c'] }),
     done: async (layer) => void done.push(layer),
   });
   scrub.start();
