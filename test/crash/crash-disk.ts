@@ -101,6 +101,11 @@ export class CrashDisk implements Disk {
     this.#names.get(path)?.rot(offset);
   }
 
+  /** What rotted in a file between these offsets, and was not written since, is as it was. */
+  unrot(path: string, from: number, end: number): void {
+    this.#names.get(path)?.unrot(from, end);
+  }
+
   async open(path: string, mode: OpenMode): Promise<DiskFile> {
     const known = this.#names.get(path);
     if (known === undefined && mode === 'read') throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });

@@ -13,10 +13,18 @@ export interface Change {
   readonly range: { readonly start: number; readonly end: number } | undefined;
 }
 
+/** A sector that rotted: what it was, and what it became. */
+interface RottenSector {
+  readonly start: number;
+  readonly was: Uint8Array;
+  readonly is: Uint8Array;
+}
+
 export class Inode {
   readonly durable: FileContent;
   #content: FileContent;
   pending: Change[] = [];
+  readonly #rotten: RottenSector[] = [];
 
   constructor(durable = new FileContent()) {
     this.durable = durable;
@@ -55,20 +63,30 @@ export class Inode {
 
   /** A byte of what was synced and read since turns into another one. */
   rot(offset: number): void {
-    const byte = new Uint8Array(1);
-    for (const content of [this.durable, this.#content]) {
-      if (content.read(byte, offset) === 1)
-        content.write(
-          byte.map((value) => value ^ ROT),
-          offset,
-        );
-    }
+    const start = offset - (offset % SECTOR_BYTES);
+    const was = readFrom(this.durable, start, SECTOR_BYTES);
+    if (offset - start >= was.length) return;
+    const is = was.map((byte, at) => (start + at === offset ? byte ^ ROT : byte));
+    this.#rotten.push({ start, was, is });
+    this.#turn({ start, was, is });
+  }
+
+  /** What rotted between these offsets, and was not written since, is as it was. */
+  unrot(from: number, end: number): void {
+    for (const { start, was, is } of this.#rotten)
+      if (start >= from && start < end) this.#turn({ start, was: is, is: was });
+  }
+
+  #turn({ start, was, is }: RottenSector): void {
+    for (const content of [this.durable, this.#content])
+      if (Buffer.compare(readFrom(content, start, was.length), was) === 0) content.write(is, start);
   }
 
   copy(): Inode {
     const copy = new Inode(this.durable.copy());
     copy.#content = this.#content.copy();
     copy.pending = [...this.pending];
+    copy.#rotten.push(...this.#rotten);
     return copy;
   }
 }
@@ -111,4 +129,9 @@ export function writing(buffer: Uint8Array, offset: number): Change {
 
 export function truncation(size: number): Change {
   return { apply: (content) => content.resize(size), range: undefined };
+}
+
+function readFrom(content: FileContent, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  return bytes.subarray(0, content.read(bytes, offset));
 }

@@ -80,7 +80,9 @@ export class BlockCalls {
         node.process,
         timeoutMs,
         (answer) => {
-          const taken = node.started.then(() => call(node.calls));
+          // Those of the life that it came to: a later one has not found its images yet.
+          const { started, calls } = node;
+          const taken = started.then(() => call(calls));
           taken.then(
             (value) => answer({ value }),
             (error: unknown) => answer({ error }),

@@ -8,7 +8,10 @@ import type { ImageExport, Serve } from '../../blockd/image/served-image.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
 import { PeerSession } from '../../blockd/peer/peer-session.ts';
 import type { PeerStream, StreamEvents, StreamPurpose } from '../../blockd/peer/peer-stream.ts';
+import { extentOf } from '../../blockd/store/active-extents.ts';
+import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { layerPaths } from '../../blockd/store/layer-files.ts';
+import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import type { Clock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
@@ -151,11 +154,21 @@ export class BlockNode {
   }
 
   #die(hasPower: boolean): void {
+    this.#makeGood();
     this.process.crash();
     this.exports.clear();
     this.shown.clear();
     this.attached.clear();
     this.#around.streams.died(this.process, hasPower);
+  }
+
+  /** What rotted before its extent was written, and was not found, would be taken for torn (docs/DISK.md): it is not tried. */
+  #makeGood(): void {
+    for (const { store } of this.shelf.layers.all) {
+      const { data } = layerPaths(LAYERS, store.layer);
+      for (let block = 0; block < store.blocks; block++)
+        if (mayBeTorn(store, block)) this.#disk.unrot(data, block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES);
+    }
   }
 
   #boot(): void {
@@ -257,4 +270,9 @@ export class BlockNode {
       },
     };
   }
+}
+
+/** Whether a block that differs after an unclean stop is taken for one that was torn. */
+export function mayBeTorn({ active, state }: ImageStore, block: number): boolean {
+  return state.role !== 'sealed' && active.isActive(extentOf(block));
 }

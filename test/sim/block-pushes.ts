@@ -52,7 +52,8 @@ export class BlockPushes {
       node.process,
       CALL_TIMEOUT_MS,
       (answer) => {
-        const taken = node.started.then(() => call(node.calls));
+        const { started, calls } = node;
+        const taken = started.then(() => call(calls));
         // What is refused is said again, if it is still so then.
         void taken.then(nothing, nothing).then(() => answer(undefined));
       },

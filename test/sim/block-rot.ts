@@ -1,9 +1,7 @@
 // Bit rot in a simulated store: a byte of a block turns into another one, where some other store has that block too, has it
-// whole, and is not letting it go: what nobody else has may be lost. Not where writes may be under way: after an unclean stop
-// such a block is taken for one that was torn.
-import { extentOf } from '../../blockd/store/active-extents.ts';
+// whole, and is not letting it go: what nobody else has may be lost. Not where writes may be under way.
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
-import type { BlockNode } from './block-node.ts';
+import { type BlockNode, mayBeTorn } from './block-node.ts';
 import type { Prng } from './prng.ts';
 
 /** Comes after every node's name: whoever asks under it is promised only what is not about to go. */
@@ -27,10 +25,10 @@ export function rotSomewhere(prng: Prng, nodes: readonly BlockNode[], node: Bloc
 
 /** Blocks that lie in the node's files as they were synced. */
 function placesOf(node: BlockNode): Place[] {
-  return node.shelf.layers.all.flatMap(({ store: { layer, table, blocks, active, state } }) => {
-    const mayBeTorn = (block: number): boolean => state.role !== 'sealed' && active.isActive(extentOf(block));
+  return node.shelf.layers.all.flatMap(({ store }) => {
+    const { layer, table, blocks } = store;
     const isHere = (block: number): boolean =>
-      table.allInFile(block, block + 1) && !table.isChanged(block) && !mayBeTorn(block);
+      table.allInFile(block, block + 1) && !table.isChanged(block) && !mayBeTorn(store, block);
     return Array.from({ length: blocks }, (_, block) => ({ layer, block })).filter(({ block }) => isHere(block));
   });
 }
