@@ -2,6 +2,7 @@
 // to another node comes into the kernel by a pair of devices and is routed into WireGuard, what comes out of it goes back.
 import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CONTROL_SOCKETS, controlSocket } from '../common/wireguard-socket.ts';
 import { VXLAN_PORT } from '../wire/ports.ts';
 import { createVethPair, runIn, spawnIn } from './namespace.ts';
 import { PREFIX } from './topology.ts';
@@ -10,13 +11,9 @@ import { KERNEL_END, TUNNEL_UPLINK } from './tunnel-door.ts';
 export const WIREGUARD_PORT = 51_820;
 /** What 1500 leaves after WireGuard's 80. */
 const MTU_BYTES = 1_420;
-/** wireguard-go's control sockets, one for each device of the machine, whatever its namespace. */
-const SOCKETS = '/run/wireguard';
 /** The next hop of the switch's tunnels: the kernel's end of the pair. */
 export const TUNNEL_ROUTER = '169.254.99.1';
 const TUNNEL_TABLE = 100;
-/** Flag of a socket that listens, as /proc/net/unix shows it (Linux, __SO_ACCEPTCON). */
-const LISTENS = ' 00010000 ';
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
 /** Linux: a device name has at most 15 characters. */
@@ -80,30 +77,23 @@ ip neigh add ${address} lladdr ${mac} dev ${KERNEL_END} nud permanent
 
 /** Removes the sockets of a run's devices, which a killed wireguard-go leaves behind. */
 export function removeWireGuardSockets(runId: string): void {
-  for (const name of socketNames()) if (name.startsWith(`${runId}-`)) rmSync(`${SOCKETS}/${name}`, { force: true });
+  for (const name of socketNames())
+    if (name.startsWith(`${runId}-`)) rmSync(`${CONTROL_SOCKETS}/${name}`, { force: true });
 }
 
 function socketNames(): string[] {
   try {
-    return readdirSync(SOCKETS).filter((name) => name.endsWith('.sock'));
+    return readdirSync(CONTROL_SOCKETS).filter((name) => name.endsWith('.sock'));
   } catch {
     return []; // No wireguard-go has ever run here.
   }
 }
 
-/**
- * Whether a wireguard-go, by its process, answers for its device. wg(8) is not asked: it removes a control socket that does not
- * take its connection, as one that is bound and does not listen yet, and then wireguard-go ends.
- */
+/** Whether a wireguard-go, by its process, answers for its device. wg(8) is not asked: see `WireGuardDevice`. */
 export function isServed(pid: number | undefined, device: string): boolean {
-  return socketsOf(pid).some((line) => line.includes(LISTENS) && line.endsWith(`/${device}.sock`));
-}
-
-/** The unix sockets of a process's network namespace, one in a line. */
-function socketsOf(pid: number | undefined): string[] {
   try {
-    return readFileSync(`/proc/${pid}/net/unix`, 'utf8').split('\n');
+    return controlSocket(device, readFileSync(`/proc/${pid}/net/unix`, 'utf8')) === 'listening';
   } catch {
-    return []; // It has ended.
+    return false; // It has ended.
   }
 }

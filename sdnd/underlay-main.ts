@@ -2,6 +2,7 @@
 // there already, and takes tunnels from members alone. Killing it changes nothing of the device.
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
@@ -50,7 +51,12 @@ await runDaemon('underlay', Config, async (config, { log }) => {
   await realDisk.makeDirectory(config.state);
   lockState(config.state, 'underlay');
   const book = await UnderlayBook.open(realDisk, config.state, realClock.wallMs());
-  const device = new WireGuardDevice(name, runCommand, () => realClock.wallMs() / 1_000);
+  const device = new WireGuardDevice({
+    name,
+    run: runCommand,
+    sockets: () => readFileSync('/proc/self/net/unix', 'utf8'),
+    nowSeconds: () => realClock.wallMs() / 1_000,
+  });
   const filter = new FilterKeeper((words, input) => runCommand('nft', words, input));
   const controller = rpcClient(underlayContract, { ...config.controller, port: UNDERLAY_PORT }, identity);
   const greeter = createSocket('udp4').unref();

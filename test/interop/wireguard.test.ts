@@ -2,8 +2,12 @@
 // strangers and the removed do not, and a node exchanges its key while its neighbours speak to it. Needs root.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { codeOf } from '../../common/errors.ts';
+import { CONTROL_SOCKETS } from '../../common/wireguard-socket.ts';
 import {
   CommandFailed,
   createNamespaces,
@@ -43,7 +47,9 @@ function nodeOf(name: NodeName, index: number): Node {
   const run = (command: string, args: readonly string[], input?: string): Promise<string> =>
     runIn(namespace, command, args, input === undefined ? {} : { input });
   // The control socket is named after the device, and one directory is all namespaces'.
-  const device = new WireGuardDevice(`${runId}${index}`, run, () => Date.now() / 1_000);
+  const sockets = (): string => readFileSync(`/proc/${daemons[index]?.pid}/net/unix`, 'utf8');
+  const nowSeconds = (): number => Date.now() / 1_000;
+  const device = new WireGuardDevice({ name: `${runId}${index}`, run, sockets, nowSeconds });
   return { name, namespace, device, address: `10.99.0.${index + 1}`, key: newKeyPair() };
 }
 
@@ -192,6 +198,33 @@ test('a node that is removed is not heard, though it still has its key', async (
   await tell(members);
   assert.is(await reaches('beta', 'alpha', 5), false);
   await until('the hidden ones have another relay', () => reaches('gamma', 'delta'));
+});
+
+const BIND = `import socket, sys
+bound = socket.socket(socket.AF_UNIX)
+bound.bind(sys.argv[1])
+print('bound', flush=True)
+sys.stdin.read()`;
+
+test('a device whose wireguard-go does not listen yet is left alone: wg would remove its socket', async () => {
+  const name = `${runId}x`;
+  const path = `${CONTROL_SOCKETS}/${name}.sock`;
+  const starting = spawnIn(NET, 'python3', ['-c', BIND, path], { stdio: ['pipe', 'pipe', 'ignore'] });
+  daemons.push(starting);
+  try {
+    await once(starting.stdout as Readable, 'data');
+    const device = new WireGuardDevice({
+      name,
+      run: (command, args) => runIn(NET, command, args),
+      sockets: () => readFileSync(`/proc/${starting.pid}/net/unix`, 'utf8'),
+      nowSeconds: () => 0,
+    });
+    for (const ask of [() => device.show(), () => device.setKey('', PORT), () => device.setPeers([])])
+      assert.is(codeOf(await ask().catch((error: unknown) => error)), 'DEVICE_STARTING');
+    assert.ok(existsSync(path), 'its socket is still there');
+  } finally {
+    rmSync(path, { force: true });
+  }
 });
 
 test.run();
