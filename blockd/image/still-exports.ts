@@ -1,7 +1,7 @@
 // What nobody changes and this node shows, read-only: snapshots whose layers are here, each disk of one as IMAGE@SNAPSHOT,
 // and closed images that the catalogue has opened for reading here, as IMAGE. They come with the catalogue's records and
 // with their layers, and end with either. What of their blocks is elsewhere is fetched on demand.
-import type { Clock, Timer } from '../../common/clock.ts';
+import { type Clock, pause, type Timer } from '../../common/clock.ts';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { ImageRole } from '../../wire/contracts/blockd.ts';
@@ -11,6 +11,7 @@ import type { LayerShelf } from '../layers/layer-shelf.ts';
 import { readOnlyDeviceOf } from './image-device.ts';
 import type { ImageExport, Serve } from './served-image.ts';
 import { StillReads } from './still-reads.ts';
+import { UnitedLayers } from './united-layers.ts';
 
 /** How soon layers are looked for again of which some are not here; one that was cut or seeded meanwhile is shown then. */
 const LOOK_MS = 5_000;
@@ -60,6 +61,7 @@ export class StillExports {
   readonly #leaving = new Set<string>();
   /** Told of once. */
   readonly #refused = new Set<string>();
+  readonly #united: UnitedLayers;
   #turn: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
   #unwatch: () => void = () => undefined;
@@ -67,6 +69,10 @@ export class StillExports {
 
   constructor(parts: StillExportsParts) {
     this.#parts = parts;
+    this.#united = new UnitedLayers(
+      () => pause(parts.clock),
+      () => void this.#review(),
+    );
   }
 
   /** Serves what is here, and from now on what comes. */
@@ -207,21 +213,21 @@ export class StillExports {
   }
 
   /** What a merge makes one with the layer: here they still lie over it, and say together what it will say. */
-  #partsOver(
-    { store: { state, table } }: LayerBlocks,
-    { lastSequence, merged = [] }: SealedLayer,
-  ): LayerBlocks[] | undefined {
+  #partsOver(one: LayerBlocks, { lastSequence, digest, merged = [] }: SealedLayer): LayerBlocks[] | undefined {
+    const { state, table } = one.store;
     const isWhole = state.role === 'sealed' && (state.merging ?? null) === null && table.lastSequence < lastSequence;
     const before = (state.merged ?? []).map(({ layer }) => layer);
     const parts = merged.filter(({ layer }) => !before.includes(layer));
     const found = parts
       .toSorted((one, other) => other.lastSequence - one.lastSequence)
       .flatMap((part) => {
-        const one = this.#found(part.layer);
-        const isPart = one?.store.state.role === 'sealed' && one.store.table.lastSequence === part.lastSequence;
-        return isPart ? [one] : [];
+        const over = this.#found(part.layer);
+        const isPart = over?.store.state.role === 'sealed' && over.store.table.lastSequence === part.lastSequence;
+        return isPart ? [over] : [];
       });
-    return isWhole && found.length > 0 && found.length === parts.length ? found : undefined;
+    const [newest, ...others] = found;
+    if (!isWhole || newest === undefined || found.length !== parts.length) return undefined;
+    return this.#united.say([newest, ...others, one], digest) ? found : undefined;
   }
 
   #found(layer: string): LayerBlocks | undefined {

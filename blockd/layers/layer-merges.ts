@@ -57,7 +57,7 @@ export class LayerMerges {
   /** What the lower layer would be. @throws OperationError LAYER_ELSEWHERE when this node has not got both tables as proven */
   async plan(from: SealedLayer, into: SealedLayer): Promise<SealedLayer> {
     const [upper, lower] = [this.#proven(from), this.#proven(into)];
-    const mark = await mergedMark(lower.table, upper.table, this.#pause);
+    const mark = await mergedMark(lower.table, [upper.table], this.#pause);
     return { layer: into.layer, bytes: into.bytes, ...mark };
   }
 
@@ -158,13 +158,17 @@ export class LayerMerges {
     return other;
   }
 
-  /** The merged table would hide what answers count on here, where the upper layer only names what replaces it. */
+  /**
+   * The merged table would hide what answers count on here, where the upper layer only names what replaces it. What nobody has
+   * any more is replaced itself: those who had it have merged what lies over it.
+   */
   async #fillOver(lower: ImageStore, upper: LayerBlocks): Promise<void> {
     const { layers } = this.#holder;
     if (!isCountedOn(lower, layers.records.copiesOf(lower.layer)) || !upper.store.table.hasMissing) return;
     const signal = deadline(this.#clock, BRING_MS);
     const rateBytesPerSecond = Number.MAX_SAFE_INTEGER;
-    await layers.fillLayer(upper, { source: '', rateBytesPerSecond, signal, progress: () => undefined });
+    const progress = (): void => undefined;
+    await layers.fillLayer(upper, { source: '', rateBytesPerSecond, signal, progress, leavesLost: true });
   }
 
   async #join(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<void> {

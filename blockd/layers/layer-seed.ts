@@ -1,6 +1,7 @@
 // Brings layers that never change to this node ahead of whoever will read them: their tables, then every block, at a
 // stated rate and behind what a guest waits for.
 import type { Clock } from '../../common/clock.ts';
+import { codeOf } from '../../common/errors.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { missingIn } from '../image/block-range.ts';
 import { cancelled, settledBefore } from '../image/settled-before.ts';
@@ -21,6 +22,8 @@ export interface FillJob {
   readonly progress: (doneBytes: number, totalBytes: number) => void;
   /** Ends it; what has come stays. */
   readonly signal: AbortSignal;
+  /** What no node has any more stays missing, and is no failure. */
+  readonly leavesLost?: boolean;
 }
 
 export interface SeedJob extends FillJob {
@@ -36,7 +39,7 @@ export async function seedLayers(job: SeedJob, shelf: Pick<LayerShelf, 'bring'>,
   for (const { store } of brought) await store.flush();
 }
 
-/** Brings every block that the layers' tables know to be missing here. @throws OperationError CANCELLED, BLOCKS_LOST */
+/** Brings every block that the layers' tables know to be missing here. @throws OperationError CANCELLED, BLOCKS_LOST unless left */
 export function fillLayers(job: FillJob, layers: readonly LayerBlocks[], clock: Clock): Promise<void> {
   return new Seed(job, layers, clock).run();
 }
@@ -88,7 +91,7 @@ class Seed {
     this.#askedBytes += bytes;
     this.#underWay++;
     this.#window
-      .during(bytes, !layer.isAsked(first, end), () => layer.fetch(first, end, 'background'))
+      .during(bytes, !layer.isAsked(first, end), () => this.#fetch(layer, first, end))
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
@@ -98,6 +101,17 @@ class Seed {
         this.#ended = Promise.withResolvers();
         if (this.#clock.nowMs() - this.#toldMs >= TOLD_MS) this.#tell();
       });
+  }
+
+  async #fetch(layer: LayerBlocks, first: number, end: number): Promise<void> {
+    try {
+      await layer.fetch(first, end, 'background');
+    } catch (error) {
+      if (this.#job.leavesLost !== true || codeOf(error) !== 'BLOCKS_LOST') throw error;
+      // The first that is lost ended the wait for the others.
+      const blocks = Array.from({ length: end - first }, (_, index) => first + index);
+      await Promise.all(blocks.map((block) => layer.fetch(block, block + 1, 'background').catch(unlessLost)));
+    }
   }
 
   /** Waits for one of those under way; a holder that cannot be reached is waited for no longer than the caller does. */
@@ -132,4 +146,8 @@ class Seed {
     }
     this.#job.progress(done * BLOCK_BYTES, total * BLOCK_BYTES);
   }
+}
+
+function unlessLost(error: unknown): void {
+  if (codeOf(error) !== 'BLOCKS_LOST') throw error;
 }

@@ -12,22 +12,43 @@ export function entriesOf(table: VersionTable, from: number): { runs: Iterable<V
   return { runs: readRuns(runs), end };
 }
 
-/** The mark of the lower table with the upper one's entries in place of its own. Lets others go on between its steps. */
+/** What tables, or one of them, say of a block. */
+type Entries = Pick<VersionTable, 'contentOf' | 'versionOf' | 'sumOf'>;
+
+/**
+ * The mark of the lowest table with the entries of those over it in place of its own. `uppers`: the newest first. Lets others
+ * go on between its steps.
+ */
 export async function mergedMark(
-  lower: VersionTable,
-  upper: VersionTable,
+  lowest: VersionTable,
+  uppers: readonly VersionTable[],
   pause: () => Promise<void>,
 ): Promise<TableMark> {
   const digest = new TableDigest();
-  digest.restore(lower.mark.digest);
-  let { entries } = lower.mark;
-  for (let from = 0; from < upper.blocks; ) {
-    const { runs, end } = entriesOf(upper, from);
-    for (const run of runs) entries += layOver(digest, lower, run);
-    from = end;
-    await pause();
+  digest.restore(lowest.mark.digest);
+  let { entries } = lowest.mark;
+  for (const [index, upper] of [...uppers.entries()].toReversed()) {
+    const seen = seenOf(lowest, uppers.slice(index + 1));
+    for (let from = 0; from < upper.blocks; ) {
+      const { runs, end } = entriesOf(upper, from);
+      for (const run of runs) entries += layOver(digest, seen, run);
+      from = end;
+      if (from < upper.blocks) await pause();
+    }
   }
-  return { lastSequence: Math.max(lower.lastSequence, upper.lastSequence), entries, digest: digest.hex() };
+  const lastSequence = Math.max(...[lowest, ...uppers].map((table) => table.lastSequence));
+  return { lastSequence, entries, digest: digest.hex() };
+}
+
+/** What is seen of tables that lie over the lowest one, the newest first. */
+function seenOf(lowest: VersionTable, over: readonly VersionTable[]): Entries {
+  if (over.length === 0) return lowest;
+  const of = (block: number): VersionTable => over.find((table) => table.contentOf(block) !== 0) ?? lowest;
+  return {
+    contentOf: (block) => of(block).contentOf(block),
+    versionOf: (block) => of(block).versionOf(block),
+    sumOf: (block) => of(block).sumOf(block),
+  };
 }
 
 /**
@@ -36,7 +57,7 @@ export async function mergedMark(
  */
 export function layOver(
   digest: TableDigest,
-  lower: VersionTable,
+  lower: Entries,
   { first, count, high, low, flags, sumAt }: VersionRun,
 ): number {
   let added = 0;

@@ -65,6 +65,12 @@ class Stand {
     this.#shelf = await shelfOn(this.disk, 'a', { serve, clock: this.clock });
   }
 
+  /** Cuts web, which then has that top; answers what its top was. */
+  async cut(cut: string, layer: string): Promise<SealedLayer> {
+    const { sealed } = await blockCalls(this.shelf)['image.cut']({ cut, cuts: [{ image: 'web', layer }] }, context);
+    return sealed[0]?.sealed ?? this.sealed;
+  }
+
   get snapshots(): string[] {
     return [...this.exports.keys()].filter((name) => name.includes('@')).sort();
   }
@@ -185,12 +191,11 @@ test('while its layers are merged a snapshot stays, and goes over to what they b
 
 test('one that is named as its layers became one elsewhere is read of the two that are here', async () => {
   const stand = await Stand.make();
-  const cuts = [{ image: 'web', layer: layerName(4) }];
-  const { sealed } = await blockCalls(stand.shelf)['image.cut']({ cut: 'c000000000000002', cuts }, context);
-  const upper = sealed[0]?.sealed ?? stand.sealed;
+  const upper = await stand.cut('c000000000000002', layerName(4));
+  const one = await stand.shelf.merges.plan(upper, stand.sealed);
   const { lastSequence } = upper;
-  const one = { ...stand.sealed, lastSequence, digest: 'f'.repeat(32) };
   await stand.keep({ monday: [{ ...one, merged: [{ layer: TOP, lastSequence }] }] });
+  await stand.reviewed();
   const served = stand.exports.get('web@monday');
   const into = Buffer.alloc(1);
   assert.ok(served?.device.tryRead(0, into, true));
@@ -199,8 +204,26 @@ test('one that is named as its layers became one elsewhere is read of the two th
   assert.is(stand.exports.get('web@monday'), served, 'it goes on');
   for (const merged of [[{ layer: OTHER, lastSequence }], [{ layer: TOP, lastSequence: lastSequence + 1 }], []]) {
     await stand.keep({ tuesday: [{ ...one, lastSequence: lastSequence + 1, merged }] });
+    await stand.reviewed();
     assert.equal(stand.snapshots, [], 'they are not what it is of');
   }
+  await stand.shelf.close();
+});
+
+test('one is not read of the layers that are named, where another lies between them that is not', async () => {
+  const stand = await Stand.make();
+  const middle = await stand.cut('c000000000000002', layerName(4));
+  const top = await stand.cut('c000000000000003', layerName(5));
+  const one = await stand.shelf.merges.plan(middle, stand.sealed);
+  const named = [middle, top].map(({ layer, lastSequence }) => ({ layer, lastSequence }));
+  await stand.keep({ monday: [{ ...one, merged: named.slice(1) }] });
+  await stand.reviewed();
+  assert.equal(stand.snapshots, [], 'this node had none of it when the others were asked, and was brought it since');
+  await stand.keep({ monday: [{ ...one, merged: named }] });
+  await stand.reviewed();
+  const into = Buffer.alloc(1);
+  assert.ok(stand.exports.get('web@monday')?.device.tryRead(0, into, true));
+  assert.is(into[0], 2);
   await stand.shelf.close();
 });
 
