@@ -62,6 +62,8 @@ function allRecords(store: CatalogueStore): KeptRecords {
     copies: layerCopies(store),
     snapshots: kept,
     readers: entriesOf(store).flatMap(readersOf),
+    heads: store.heads.map(({ image, epoch }) => ({ image, epoch })),
+    leaving: leaving.map(({ layer, nodes }) => ({ layer, nodes })),
     records,
   };
 }

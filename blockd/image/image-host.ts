@@ -37,6 +37,8 @@ export interface HostParts extends Pick<ImagePropagationParts, 'members' | 'book
   readonly processor?: SpareProcessor;
 }
 
+const FENCED = 'a fenced writer gives way; what only it wrote is no part of the image';
+
 /** One image at this node. */
 export class ImageHost {
   readonly image: Image;
@@ -103,6 +105,16 @@ export class ImageHost {
   async giveWay(epoch: number): Promise<void> {
     await this.#fenceIfOpen(epoch);
     checkEpoch(this.image.store.state, epoch);
+  }
+
+  /** A writer whose epoch is over, as the catalogue says, gives way; false, and nothing is done, while a client has it. */
+  async giveWayUnused(why: string): Promise<boolean> {
+    const { role, epoch } = this.image.store.state;
+    if (role !== 'writer') return true;
+    if (this.served.connections > 0) return false;
+    this.#parts.log.warn({ image: this.name, epoch, why }, FENCED);
+    await this.cancel();
+    return true;
   }
 
   /** @throws OperationError IMAGE_OPEN, EPOCH_ENDED, TABLE_DIFFERS, CANCELLED */
@@ -297,10 +309,7 @@ export class ImageHost {
         remedy: 'Close it first.',
       });
     }
-    this.#parts.log.warn(
-      { image: this.name, epoch, granted },
-      'a fenced writer gives way; what only it wrote is no part of the image',
-    );
+    this.#parts.log.warn({ image: this.name, epoch, granted }, FENCED);
     await this.cancel();
   }
 }

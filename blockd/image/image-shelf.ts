@@ -22,6 +22,7 @@ import type { SpareProcessor } from '../transfer/pull-pace.ts';
 import type { CacheLimits } from '../upkeep/cache-cap.ts';
 import { RoomWait } from '../upkeep/room-wait.ts';
 import { Upkeep } from '../upkeep/upkeep.ts';
+import { CutOffWriters, type CutOffWritersParts } from './cut-off-writers.ts';
 import { EndedLedger } from './ended-ledger.ts';
 import { coveredLayers, ImageCuts } from './image-cuts.ts';
 import type { ImageHost } from './image-host.ts';
@@ -81,6 +82,7 @@ export class ImageShelf {
   readonly #layerTurns = new ImageTurns();
   readonly #cuts: ImageCuts;
   readonly #stills: StillExports;
+  readonly #cutOff: CutOffWriters;
   readonly #roomWait: RoomWait;
 
   constructor(parts: ShelfParts) {
@@ -102,6 +104,8 @@ export class ImageShelf {
     this.#cuts = new ImageCuts({ layers, roomWait, log });
     this.cuts = new ShelfCuts({ cuts: this.#cuts, ended, layers, tops: this.#tops, turns: this.#turns });
     this.#stills = new StillExports({ ...parts, layers, isOpen: (image) => this.#tops.isOpen(image) });
+    const inTurn: CutOffWritersParts['inTurn'] = (image, step) => this.inTurn(image, step);
+    this.#cutOff = new CutOffWriters({ ...parts, records: layers.records, hosts: () => this.hosts, inTurn });
     this.upkeep = new Upkeep({ ...parts, layers, kept, book: this.propagation, hosts: () => this.hosts, members });
   }
 
@@ -121,6 +125,7 @@ export class ImageShelf {
     }
     await this.#stills.start();
     await this.upkeep.start();
+    this.#cutOff.start();
     void this.merges.resume();
   }
 
@@ -287,6 +292,7 @@ export class ImageShelf {
 
   async close(): Promise<void> {
     this.upkeep.stop();
+    this.#cutOff.stop();
     await this.#roomWait.stop();
     this.kept.close();
     // One that cannot be closed in order must not keep the others from it.

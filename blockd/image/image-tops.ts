@@ -82,7 +82,9 @@ export class ImageTops {
    */
   async supersede(host: ImageHost, { below }: Stack, epoch: number): Promise<void> {
     const { store } = host.image;
-    const isBelow = below.some(({ layer }) => layer === store.layer);
+    const isBelow = below.some(({ layer, merged = [] }) =>
+      [layer, ...merged.map((one) => one.layer)].includes(store.layer),
+    );
     if (isBelow) await host.giveWay(epoch);
     // An image of the name that is gone from the catalogue: its epochs say nothing of this one's.
     else if (store.state.role === 'standby') await host.cancel();

@@ -58,6 +58,10 @@ export class ServedImage {
     return this.#export.path;
   }
 
+  get connections(): number {
+    return this.#export?.connections ?? 0;
+  }
+
   async end(): Promise<void> {
     const running = this.#export;
     this.#export = undefined;
@@ -101,7 +105,7 @@ export class ServedImage {
   /** @throws OperationError IMAGE_IN_USE */
   async clientsGone(): Promise<void> {
     const deadlineMs = this.#clock.nowMs() + CLIENTS_GONE_MS;
-    while ((this.#export?.connections ?? 0) > 0) {
+    while (this.connections > 0) {
       if (this.#clock.nowMs() > deadlineMs) {
         throw new OperationError('IMAGE_IN_USE', `image ${this.#image.store.image} still has a client`, {
           remedy: 'Stop the machine that uses it.',

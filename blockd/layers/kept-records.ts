@@ -61,6 +61,15 @@ export class RecordBook {
     return Math.max(...[layer, ...below.map((sealed) => sealed.layer)].map((one) => this.copiesOf(one)));
   }
 
+  /** Why nobody writes the top here any more, in a sentence, if that is so. */
+  isOver({ image, layer, state }: Pick<ImageStore, 'image' | 'layer' | 'state'>): string | undefined {
+    const { heads = [], leaving = [] } = this.#kept ?? {};
+    const newest = heads.find((head) => head.image === image)?.epoch ?? 0;
+    if (newest > state.epoch) return `the newest is epoch ${newest}`;
+    const isGone = leaving.some((one) => one.layer === layer && one.nodes.includes(this.#node));
+    return isGone ? 'nothing needs the layer any more' : undefined;
+  }
+
   /** What is pinned here stays here. @throws OperationError LAYER_IN_USE */
   refusePinned(layer: string): void {
     const pin = this.#pins.get(layer);

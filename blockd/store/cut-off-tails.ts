@@ -8,7 +8,7 @@ import { messageOf } from '../../common/errors.ts';
 import { BLOCK_BYTES, type EpochEnd, epochOf, sequenceOf } from '../table/block-version.ts';
 import type { VersionTable } from '../table/version-table.ts';
 import type { BlockFile } from './block-file.ts';
-import { type NumberedFiles, nextPath } from './numbered-files.ts';
+import { NumberedFiles, UNFINISHED } from './numbered-files.ts';
 import type { StoreState } from './store-record.ts';
 
 /** Of one tail: a guest that was cut off and wrote 4 MiB a second for a minute. */
@@ -65,11 +65,13 @@ interface Piece {
 /** The tails of one store's layers. */
 export class CutOffTails {
   readonly #parts: CutOffTailsParts;
+  readonly #files: NumberedFiles;
   /** Layers whose tails are being copied, or were under that epoch. */
   readonly #copies = new Map<string, { readonly epoch: number; isDone: boolean }>();
 
   constructor(parts: CutOffTailsParts) {
     this.#parts = parts;
+    this.#files = new NumberedFiles({ ...parts, name: NAME, filesMax: TAIL_FILES_MAX });
   }
 
   /**
@@ -95,7 +97,8 @@ export class CutOffTails {
     // Of an epoch of which nobody knows an end nothing is in the image.
     const lastSequence = ends.find((end) => end.epoch === epoch)?.lastSequence ?? 0;
     try {
-      await this.#copy(layer, { epoch, lastSequence }, what);
+      const name = `${layer.image}-epoch-${epoch}.raw`;
+      await this.#files.add(name, (path) => this.#copy(layer, { epoch, lastSequence }, path, what));
     } catch (error) {
       const text = 'what a writer that was cut off wrote beyond the end of its epoch could not be kept';
       this.#parts.log.warn({ ...what, reason: messageOf(error) }, text);
@@ -104,40 +107,42 @@ export class CutOffTails {
     await layer.commit({ state: { cutOff: null } }).catch(() => undefined);
   }
 
-  async #copy(layer: TailedLayer, end: EpochEnd, what: object): Promise<void> {
+  /** Whether there was anything. */
+  async #copy(layer: TailedLayer, end: EpochEnd, path: string, what: object): Promise<boolean> {
     const { disk, directory, log } = this.#parts;
     const copy: Copy = { file: undefined, blocks: 0, isWhole: true };
+    const unfinished = `${path}${UNFINISHED}`;
     try {
-      await this.#fill(copy, layer, end);
+      await this.#fill(copy, layer, end, unfinished);
       await copy.file?.datasync();
     } catch (error) {
-      if (copy.file !== undefined) await disk.remove(copy.file.path);
+      if (copy.file !== undefined) await disk.remove(unfinished);
       throw error;
     } finally {
       await copy.file?.close();
     }
-    if (copy.file === undefined) return;
+    if (copy.file === undefined) return false;
+    await disk.rename(unfinished, path);
     await disk.syncDirectory(directory);
     const { blocks, isWhole } = copy;
     const text =
       'what a writer that was cut off wrote beyond the end of its epoch is no part of the image and is kept beside';
-    log.warn({ ...what, blocks, isWhole, path: copy.file.path }, text);
+    log.warn({ ...what, blocks, isWhole, path }, text);
+    return true;
   }
 
-  async #fill(copy: Copy, layer: TailedLayer, end: EpochEnd): Promise<void> {
+  async #fill(copy: Copy, layer: TailedLayer, end: EpochEnd, path: string): Promise<void> {
     const blocksMax = (this.#parts.bytesMax ?? TAIL_BYTES_MAX) / BLOCK_BYTES;
     for await (const piece of this.#pieces(layer, end)) {
       copy.isWhole = copy.blocks + piece.end - piece.first <= blocksMax;
       if (!copy.isWhole) return;
-      copy.file ??= await this.#begin(layer, end.epoch);
+      copy.file ??= await this.#begin(layer, path);
       copy.blocks += await copyPiece(layer.file, copy.file, piece);
     }
   }
 
-  async #begin({ image, bytes }: TailedLayer, epoch: number): Promise<DiskFile> {
-    const { disk, directory } = this.#parts;
-    const files: NumberedFiles = { disk, directory, name: NAME, filesMax: TAIL_FILES_MAX };
-    const file = await disk.open(await nextPath(files, `${image}-epoch-${epoch}.raw`), 'create');
+  async #begin({ bytes }: TailedLayer, path: string): Promise<DiskFile> {
+    const file = await this.#parts.disk.open(path, 'create');
     await file.truncate(bytes);
     return file;
   }

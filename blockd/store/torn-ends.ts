@@ -2,7 +2,7 @@
 // kept here for whoever wants to see what it was. The store never reads it again, and no start waits or fails for it.
 import type { Disk } from '../../common/disk/disk.ts';
 import { messageOf } from '../../common/errors.ts';
-import { nextPath } from './numbered-files.ts';
+import { NumberedFiles } from './numbered-files.ts';
 
 /** Of one end: an append of a barrier that changed a hundred thousand ranges is as long. */
 export const TORN_BYTES_MAX = 2 ** 20;
@@ -18,12 +18,14 @@ export interface TornEndsParts {
   readonly log: { warn(fields: object, text: string): void };
 }
 
-/** The ends of one store's journals; one at a time is kept. */
+/** The ends of one store's journals. */
 export class TornEnds {
   readonly #parts: TornEndsParts;
+  readonly #files: NumberedFiles;
 
   constructor(parts: TornEndsParts) {
     this.#parts = parts;
+    this.#files = new NumberedFiles({ ...parts, name: NAME, filesMax: TORN_FILES_MAX });
   }
 
   /** What stood in the layer's journal from a byte on, about to be cut off. Never rejects. */
@@ -33,21 +35,16 @@ export class TornEnds {
     // Room that was taken and not written yet is nothing to be looked at.
     if (bytes.every((byte) => byte === 0)) return;
     try {
-      const path = await this.#write(layer, bytes.subarray(0, TORN_BYTES_MAX), atBytes);
-      log.warn({ ...what, path }, 'the unfinished end of a journal was cut off and is kept beside');
+      await this.#files.add(`${layer}-at-${atBytes}.torn`, async (path) => {
+        await this.#parts.disk.replace(path, bytes.subarray(0, TORN_BYTES_MAX));
+        log.warn({ ...what, path }, 'the unfinished end of a journal was cut off and is kept beside');
+        return true;
+      });
     } catch (error) {
       log.warn(
         { ...what, reason: messageOf(error) },
         'the unfinished end of a journal was cut off and could not be kept',
       );
     }
-  }
-
-  async #write(layer: string, bytes: Uint8Array, atBytes: number): Promise<string> {
-    const { disk, directory } = this.#parts;
-    const files = { disk, directory, name: NAME, filesMax: TORN_FILES_MAX };
-    const path = await nextPath(files, `${layer}-at-${atBytes}.torn`);
-    await disk.replace(path, bytes);
-    return path;
   }
 }

@@ -1,5 +1,6 @@
 // Rotten blocks that are looked for at other stores: some at once, each for a while, and again after a pause as long as nobody
-// who may have it answers. While a block is looked for its layer's files are needed, and a merge that is through with them waits.
+// who may have it answers. While a block is looked for its layer's files are needed, and a merge that is through with them waits:
+// a layer rests as a whole.
 import { type Clock, type Timer, within } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { patienceWithAll } from '../layers/block-fetcher.ts';
@@ -7,7 +8,7 @@ import { type Healing, heal, type ScrubbedLayer } from './layer-scrub.ts';
 
 /** A disk that rots as a whole asks the others for no more at once. */
 export const HEALED_AT_ONCE = 32;
-/** What waits for the layer's files has its turn meanwhile, and so have other blocks. */
+/** So long none of a layer's is looked for once one was given up: what waits for the layer's files has its turn then. */
 export const REST_MS = 60_000;
 
 export interface HealingsParts {
@@ -24,11 +25,18 @@ interface RottenBlock {
   readonly ended: (how: Healing) => void;
 }
 
+/** How it stands with the looks of one layer. */
+interface LayerLooks {
+  running: number;
+  /** While some run after one was given up, and until then, none is begun. */
+  restsUntilMs: number | undefined;
+}
+
 /** What rotted at one store and is not healed yet. */
 export class Healings {
   readonly #parts: HealingsParts;
-  #due: RottenBlock[] = [];
-  #resting: { readonly rotten: RottenBlock; readonly untilMs: number }[] = [];
+  readonly #due: RottenBlock[] = [];
+  readonly #layers = new Map<ScrubbedLayer['store'], LayerLooks>();
   #running = 0;
   #timer: Timer | undefined;
   #isStopped = false;
@@ -55,32 +63,44 @@ export class Healings {
     if (this.#isStopped) return;
     this.#wake();
     while (this.#running < HEALED_AT_ONCE) {
-      const rotten = this.#due.shift();
+      const at = this.#due.findIndex(({ layer }) => this.#layers.get(layer.store)?.restsUntilMs === undefined);
+      const [rotten] = at < 0 ? [] : this.#due.splice(at, 1);
       if (rotten === undefined) break;
       void this.#look(rotten);
     }
   }
 
-  /** Those whose rest is over are due, after all that were so before. */
+  /** Layers whose rest is over have their turn; it is looked again when the next one's is. */
   #wake(): void {
     const { clock } = this.#parts;
     const nowMs = clock.nowMs();
-    this.#due.push(...this.#resting.filter(({ untilMs }) => untilMs <= nowMs).map(({ rotten }) => rotten));
-    this.#resting = this.#resting.filter(({ untilMs }) => untilMs > nowMs);
     this.#timer?.cancel();
-    const [first] = this.#resting;
-    this.#timer = first && clock.setTimer(first.untilMs - nowMs, () => this.#next());
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const [store, looks] of this.#layers) {
+      const { running, restsUntilMs = 0 } = looks;
+      if (running > 0) continue;
+      if (restsUntilMs <= nowMs) this.#layers.delete(store);
+      else firstMs = Math.min(firstMs, restsUntilMs);
+    }
+    if (firstMs < Number.POSITIVE_INFINITY) this.#timer = clock.setTimer(firstMs - nowMs, () => this.#next());
   }
 
   /** Never rejects. */
   async #look(rotten: RottenBlock): Promise<void> {
     const { members, clock, log, isHere } = this.#parts;
     const { layer, block, ended } = rotten;
+    const looks = this.#layers.get(layer.store) ?? { running: 0, restsUntilMs: undefined };
+    this.#layers.set(layer.store, looks);
     this.#running++;
+    looks.running++;
     const how = await within(clock, patienceWithAll(members()), (giveUp) => heal(layer, block, log, giveUp));
     this.#running--;
+    looks.running--;
     if (how !== undefined || !isHere(layer)) ended(how ?? 'failed');
-    else this.#resting.push({ rotten, untilMs: clock.nowMs() + REST_MS });
+    else {
+      this.#due.push(rotten);
+      looks.restsUntilMs = clock.nowMs() + REST_MS;
+    }
     this.#next();
   }
 }

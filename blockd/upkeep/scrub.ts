@@ -15,7 +15,7 @@ export interface ScrubParts {
   readonly healings: Pick<Healings, 'add'>;
   readonly clock: Clock;
   readonly log: Log;
-  /** A layer has been read from end to end. Never rejects. */
+  /** All of a layer has been read. Never rejects. */
   readonly done: (layer: string) => Promise<void>;
 }
 
@@ -27,6 +27,8 @@ export class Scrub {
   /** The layers of this pass that are still to be read, and how far the first one is. */
   #left: readonly ScrubbedLayer[] = [];
   #block = 0;
+  /** Blocks of that one that could not be read, for another reason than that they rotted. */
+  #unread = 0;
 
   constructor(parts: ScrubParts) {
     this.#parts = parts;
@@ -61,8 +63,12 @@ export class Scrub {
     // Not waited for: a holder that cannot be reached holds up the healing, not the search.
     for (const block of step?.rotten ?? []) void healings.add(layer, block);
     this.#block = step?.end ?? 0;
-    if (step === undefined) this.#left = others;
-    if (step === undefined && isHere && layer.store.failure === undefined) await done(layer.store.layer);
+    this.#unread += step?.unreadBlocks ?? 0;
+    if (step === undefined) {
+      this.#left = others;
+      if (isHere && this.#unread === 0 && layer.store.failure === undefined) await done(layer.store.layer);
+      this.#unread = 0;
+    }
     this.#wait(STEP_INTERVAL_MS);
   }
 }

@@ -235,14 +235,20 @@ async function settleExisting(directory: string, error: unknown): Promise<void> 
 async function replaceFile(path: string, bytes: Uint8Array, mode: number = PRIVATE_FILE): Promise<void> {
   const fresh = `${path}.new`;
   await rm(fresh, { force: true });
-  const handle = await open(fresh, FLAGS.create, mode);
   try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(fresh, FLAGS.create, mode);
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, path);
+  } catch (error) {
+    // A disk that is full does not stay so for what nobody reads.
+    await rm(fresh, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(fresh, path);
   await syncDirectory(dirname(path));
 }
 

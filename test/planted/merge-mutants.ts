@@ -114,4 +114,25 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: 'if (turn < 0) await',
     by: 'unit/blockd/layer-merges',
   },
+  {
+    name: 'a snapshot is read of the parts that are named, whatever lies between them',
+    room: 'blockd/image/still-exports.ts',
+    find: 'return this.#united.say([newest, ...others, one], digest) ? found : undefined;',
+    replace: 'return found;',
+    by: 'unit/blockd/snapshot-exports',
+  },
+  {
+    name: 'a merge waits for ever for a block that nobody has any more',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'leavesLost: true',
+    replace: 'leavesLost: false',
+    by: 'unit/blockd/copies/merged-copy',
+  },
+  {
+    name: 'a merge waits for none of the blocks beside one that nobody has any more',
+    room: 'blockd/layers/layer-seed.ts',
+    find: "await Promise.all(blocks.map((block) => layer.fetch(block, block + 1, 'background').catch(unlessLost)));",
+    replace: '',
+    by: 'unit/blockd/layer-seed',
+  },
 ];

@@ -248,6 +248,20 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/healings',
   },
   {
+    name: 'a layer with much rot is never idle while a holder is away',
+    room: 'blockd/upkeep/healings.ts',
+    find: 'looks.restsUntilMs = clock.nowMs() + REST_MS;',
+    replace: '',
+    by: 'unit/blockd/healings',
+  },
+  {
+    name: 'the scrub has read what it could not read',
+    room: 'blockd/upkeep/scrub.ts',
+    find: 'isHere && this.#unread === 0 &&',
+    replace: 'isHere &&',
+    by: 'unit/blockd/rot',
+  },
+  {
     name: 'a rotten block whose holder is away is looked for once',
     room: 'blockd/upkeep/healings.ts',
     find: 'if (how !== undefined || !isHere(layer)) ended(',
@@ -264,29 +278,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'unfinished ends of journals fill the disk',
     room: 'blockd/store/numbered-files.ts',
-    find: 'Math.max(0, names.length - filesMax + 1)',
-    replace: 'Math.min(0, names.length - filesMax + 1)',
+    find: 'Math.max(0, before.length + 1 - filesMax)',
+    replace: 'Math.min(0, before.length + 1 - filesMax)',
     by: 'unit/blockd/torn-ends',
-  },
-  {
-    name: 'a table is heard over what a writer wrote that was cut off',
-    room: 'blockd/peer/follow-link.ts',
-    find: 'if (!this.#parts.store.isTailAside(frame.ends)) return TAIL_FIRST;',
-    replace: '',
-    by: 'unit/blockd/cut-off-tails',
-  },
-  {
-    name: 'a copy is written over what a writer wrote that was cut off',
-    room: 'blockd/copies/copy-keeper.ts',
-    find: 'if (!this.#parts.layer.store.isTailAside(frame.ends)) return TAIL_FIRST;',
-    replace: '',
-    by: 'unit/blockd/cut-off-tails',
-  },
-  {
-    name: 'what is part of the image is set aside with the tail',
-    room: 'blockd/store/cut-off-tails.ts',
-    find: 'sequenceOf(run.high, run.low) > lastSequence',
-    replace: 'sequenceOf(run.high, run.low) > 0',
-    by: 'unit/blockd/cut-off-tails',
   },
 ];

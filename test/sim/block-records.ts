@@ -20,8 +20,8 @@ export class BlockRecords {
   }
 
   get now(): KeptRecords {
-    const { entry, serial, snapshots } = this.#head;
-    const { stack } = entry.head;
+    const { entry, serial, snapshots, leaving } = this.#head;
+    const { image, epoch, stack } = entry.head;
     const copies = [stack, ...stack.below].map(({ layer }) => ({ layer, copies: this.#copies }));
     const kept = snapshots.map(({ snapshot, disks }) => ({
       snapshot,
@@ -29,7 +29,8 @@ export class BlockRecords {
     }));
     const mark = { incarnation: 1, serial };
     const shown = kept.length === 0 ? {} : { snapshots: kept };
-    return { mark, pins: [], copies, ...shown, readers: readersOf(entry), records: [] };
+    const minded = { copies, ...shown, readers: readersOf(entry), heads: [{ image, epoch }] };
+    return { mark, pins: [], ...minded, leaving: leaving.map(({ layer, nodes }) => ({ layer, nodes })), records: [] };
   }
 
   /** Once, as they are now. @throws LostCall */

@@ -38,6 +38,14 @@ export const KeptReader = Type.Object({
 });
 export type KeptReader = Type.Static<typeof KeptReader>;
 
+/** The newest epoch of an image: who writes under an earlier one is cut off. */
+export const KeptHead = Type.Object({ image: Name, epoch: Epoch });
+export type KeptHead = Type.Static<typeof KeptHead>;
+
+/** A layer that nothing needs, with the nodes that have still to let it go. */
+export const KeptLeaving = Type.Object({ layer: LayerId, nodes: Type.Array(Name) });
+export type KeptLeaving = Type.Static<typeof KeptLeaving>;
+
 /** The catalogue's records as they were at a mark, which a store keeps and never reads: text under keys. */
 export const KeptRecords = Type.Object({
   mark: CatalogueMark,
@@ -47,6 +55,8 @@ export const KeptRecords = Type.Object({
   copies: Type.Optional(Type.Array(LayerCopies)),
   snapshots: Type.Optional(Type.Array(KeptSnapshot)),
   readers: Type.Optional(Type.Array(KeptReader)),
+  heads: Type.Optional(Type.Array(KeptHead)),
+  leaving: Type.Optional(Type.Array(KeptLeaving)),
   records: Type.Array(Type.Object({ key: Type.String(), text: Type.String() })),
 });
 export type KeptRecords = Type.Static<typeof KeptRecords>;

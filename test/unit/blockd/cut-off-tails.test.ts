@@ -131,6 +131,36 @@ test('the newest are kept, each up to its limit, and what is another file stays'
   assert.equal([names.length, names[0], names.at(-1)], [TAIL_FILES_MAX + 1, '00000002-web-epoch-1.raw', 'mine.raw']);
 });
 
+test('several that come at once are copied one after the other, and no more are kept; what a kill left is gone', async () => {
+  const disk = new CrashDisk();
+  const clock = new ManualClock();
+  const tails = new CutOffTails({ disk, directory: TAILS, clock, log: { warn: () => undefined } });
+  await disk.replace(`${TAILS}/00000003-web-epoch-1.raw.new`, Buffer.from('half of it'));
+  const layers = Array.from({ length: TAIL_FILES_MAX + 3 }, (_, number) => allTail(`l${number}`, 4));
+  for (const layer of layers) tails.isAside(layer, []);
+  for (let left = layers.length; left > 0; left--) await clock.advance(1);
+  assert.equal(
+    await disk.list(TAILS),
+    [4, 5, 6, 7].map((number) => `0000000${number}-web-epoch-1.raw`),
+  );
+});
+
+test('where one cannot be copied the older ones stay', async () => {
+  const disk = new CrashDisk();
+  const clock = new ManualClock();
+  const tails = new CutOffTails({ disk, directory: TAILS, clock, log: { warn: () => undefined } });
+  for (let number = 0; number < TAIL_FILES_MAX; number++) {
+    tails.isAside(allTail(`l${number}`, 4), []);
+    await clock.advance(1);
+  }
+  const before = await disk.list(TAILS);
+  disk.isFull = true;
+  tails.isAside(allTail('l9', 4), []);
+  await clock.advance(1);
+  assert.ok(tails.isAside(allTail('l9', 4), []));
+  assert.equal(await disk.list(TAILS), before);
+});
+
 test('of one no more is copied than its limit, and that is said', async () => {
   const disk = new CrashDisk();
   const clock = new ManualClock();

@@ -70,28 +70,43 @@ test('so many at once, the next as soon as one has ended', async () => {
   assert.is(asked.at(-1)?.block, HEALED_AT_ONCE + 1);
 });
 
-test('one whose holder is away rests, others have their turn, and it is looked for again', async () => {
+test('a layer rests once the holder of one of its blocks is away, others have their turn, and it is looked for again', async () => {
   const { clock, healings, layer, asked } = await stand();
+  const blocks = (): number[] => asked.map(({ block }) => block);
   const first = healings.add(layer, 3);
   await settle();
   await clock.advance(LOOK_MS);
-  assert.equal(asked, [], 'the layer is needed by nobody now');
   const second = healings.add(layer, 4);
+  const other = healings.add({ ...layer, store: (await smallImage()).store }, 5);
   await settle();
-  assert.equal(
-    asked.map(({ block }) => block),
-    [4],
-  );
+  assert.equal(blocks(), [5], 'the layer is needed by nobody now');
   asked[0]?.give();
-  assert.is(await second, 'healed');
+  assert.is(await other, 'healed');
   assert.not(await isSettled(first));
   await clock.advance(REST_MS);
-  assert.equal(
-    asked.map(({ block }) => block),
-    [3],
-  );
+  assert.equal(blocks(), [3, 4]);
+  for (const one of [...asked]) one.give();
+  assert.equal(await Promise.all([first, second]), ['healed', 'healed']);
+});
+
+test('a layer rests also while more of its blocks wait than are looked for at once, some of them begun later', async () => {
+  const { clock, healings, layer, asked } = await stand();
+  for (let block = 0; block < HEALED_AT_ONCE; block++) void healings.add(layer, block);
+  await settle();
+  await clock.advance(LOOK_MS / 2);
   asked[0]?.give();
-  assert.is(await first, 'healed');
+  void healings.add(layer, HEALED_AT_ONCE);
+  void healings.add(layer, HEALED_AT_ONCE + 1);
+  await clock.advance(LOOK_MS / 2);
+  assert.is(asked.length, 1, 'the one that was begun later');
+  await clock.advance(LOOK_MS / 2);
+  for (let waited = 0; waited < REST_MS - 1_000; waited += 1_000) {
+    assert.equal(asked, []);
+    await clock.advance(1_000);
+  }
+  await clock.advance(1_000);
+  assert.is(asked.length, HEALED_AT_ONCE);
+  healings.stop();
 });
 
 test('one of a layer that has left the store, and all once it stops, are looked for no more', async () => {

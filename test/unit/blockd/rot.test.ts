@@ -138,6 +138,32 @@ test('the scrub finds it while nobody reads, heals it, and goes on with the othe
   scrub.stop();
 });
 
+test('a layer of which the scrub could not read a part has not been read', async () => {
+  const { image, clock, store } = await rottenAt(2);
+  const done: string[] = [];
+  const around = { clock, log: createLog('test', 'silent') };
+  const { findSpoilt } = store.file;
+  let fails = true;
+  store.file.findSpoilt = (first, end) => {
+    if (!fails) return findSpoilt.call(store.file, first, end);
+    fails = false;
+    return Promise.reject(new Error('EMFILE'));
+  };
+  const healings = { add: async () => 'healed' as const };
+  const scrub = new Scrub({
+    ...around,
+    layers: () => [image.stack.top],
+    healings,
+    done: async (layer) => void done.push(layer),
+  });
+  scrub.start();
+  await clock.advance(2_000);
+  assert.equal([fails, done], [false, []]);
+  await clock.advance(24 * 60 * 60 * 1_000 + 2_000);
+  assert.equal(done, [LAYER], 'the next pass read all of it');
+  scrub.stop();
+});
+
 test('a closed image that is copied out never gives zeros for what rots meanwhile', async () => {
   const { image, store } = await rottenAt(2);
   await image.end();

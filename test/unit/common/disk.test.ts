@@ -103,6 +103,14 @@ test('a file is replaced whole, with the mode that was asked for', () =>
     assert.equal(await realDisk.list(directory), ['cert.pem']);
   }));
 
+test('of a file that cannot be replaced nothing is left beside it', () =>
+  withDirectory(async (directory) => {
+    const path = join(directory, 'taken');
+    await realDisk.makeDirectory(path);
+    assert.is((await failure(realDisk.replace(path, Buffer.from('new')))).code, 'EISDIR');
+    assert.equal(await realDisk.list(directory), ['taken']);
+  }));
+
 test('directories are made, names are moved and removed', () =>
   withDirectory(async (directory) => {
     const deep = join(directory, 'a', 'b');

@@ -77,6 +77,43 @@ test('a copy over which a layer is merged, of which it knew the names alone, has
   assert.is((await contentAfter(stores.disk('b'), LOST))[0], 9);
 });
 
+test('what a copy knew by name alone, and nobody has any more since another was merged over it, holds up no merge', async () => {
+  const stores = await CopyStores.make(['a', 'b']);
+  await stores.openAtA(SYNC);
+  await written(stores, 0, 7);
+  await written(stores, 1, 7);
+  await flushed(stores);
+  stores.tamper = (bytes, source) => (source === 'a' ? Buffer.alloc(0) : bytes);
+  stores.cutStreams();
+  const LAST = 'l0000000000000004';
+  for (const [fill, next] of [
+    [9, MIDDLE],
+    [5, TOP],
+    [0, LAST],
+  ] as const) {
+    await cut(stores, next);
+    if (fill > 0) await written(stores, 0, fill);
+    if (next === MIDDLE) await written(stores, 1, 8);
+  }
+  const [second, first, lowest] = stores.image('a').store.state.below;
+  if (second === undefined || first === undefined || lowest === undefined) throw new Error('it was cut three times');
+  for (const sealed of [first, second]) {
+    const brought = stores.shelf('b').layers.bring(sealed, 'a', signal);
+    await stores.clock.advance(1_000);
+    assert.ok((await brought).store.table.hasMissing);
+  }
+  const one = await planned(stores, first, lowest);
+  await mergedAtA(stores, one);
+  const two = await planned(stores, second, one.newest);
+  await mergedAtA(stores, two);
+  for (const order of [
+    { ...one, newest: two.newest },
+    { ...two, newest: two.newest },
+  ])
+    assert.ok(await mergedAtB(stores, order));
+  assert.equal((await contentAfter(stores.disk('b'), LOST)).slice(0, 2), [5, 8]);
+});
+
 interface TwoLayers {
   readonly stores: CopyStores;
   readonly from: SealedLayer;
@@ -113,7 +150,7 @@ async function brought(stores: CopyStores, node: Node, sealed: SealedLayer, bloc
 async function planned(stores: CopyStores, from: SealedLayer, into: SealedLayer): Promise<Order> {
   const plan = Promise.resolve(stores.calls('a')['merge.plan']({ from, into }, CONTEXT));
   await stores.clock.advance(1_000);
-  const parts = [{ layer: from.layer, lastSequence: from.lastSequence }];
+  const parts = [{ layer: from.layer, lastSequence: from.lastSequence }, ...(into.merged ?? [])];
   const merged = { ...(await plan).merged, merged: parts };
   return { merge: { from, into, merged }, newest: merged, source: { node: 'a', address: '127.0.0.1' } };
 }
