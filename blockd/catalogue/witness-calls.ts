@@ -1,7 +1,7 @@
 // The catalogue's calls by which it is compared with the stores, and by which they get its records to keep.
 import type { Handlers } from '../../common/rpc/server.ts';
-import type { catalogueContract } from '../../wire/contracts/catalogue.ts';
-import type { KeptRecords, LayerCopies } from '../../wire/contracts/store-report.ts';
+import type { catalogueContract, Head } from '../../wire/contracts/catalogue.ts';
+import type { KeptHead, KeptRecords, LayerCopies } from '../../wire/contracts/store-report.ts';
 import { layersOf } from './catalogue-layers.ts';
 import { layerPins } from './catalogue-pins.ts';
 import { readersOf } from './catalogue-readers.ts';
@@ -62,10 +62,14 @@ function allRecords(store: CatalogueStore): KeptRecords {
     copies: layerCopies(store),
     snapshots: kept,
     readers: entriesOf(store).flatMap(readersOf),
-    heads: store.heads.map(({ image, epoch }) => ({ image, epoch })),
+    heads: store.heads.map(keptHead),
     leaving: leaving.map(({ layer, nodes }) => ({ layer, nodes })),
     records,
   };
+}
+
+function keptHead({ image, epoch, writer, doubt }: Head): KeptHead {
+  return { image, epoch, writer, isDoubtful: doubt !== undefined };
 }
 
 /** The layers that are to be at several stores, each once, with the most that a policy asks for. */

@@ -61,13 +61,18 @@ export class RecordBook {
     return Math.max(...[layer, ...below.map((sealed) => sealed.layer)].map((one) => this.copiesOf(one)));
   }
 
-  /** Why nobody writes the top here any more, in a sentence, if that is so. */
+  /** Why nobody writes the top here any more, in a sentence, if that is so for certain. */
   isOver({ image, layer, state }: Pick<ImageStore, 'image' | 'layer' | 'state'>): string | undefined {
     const { heads = [], leaving = [] } = this.#kept ?? {};
-    const newest = heads.find((head) => head.image === image)?.epoch ?? 0;
-    if (newest > state.epoch) return `the newest is epoch ${newest}`;
+    const head = heads.find((one) => one.image === image);
+    if (head !== undefined) {
+      const { epoch, writer, isDoubtful } = head;
+      // Of a store that was put back as it was once a person decides.
+      if (isDoubtful || writer === this.#node || epoch <= state.epoch) return undefined;
+      return `the newest is epoch ${epoch}`;
+    }
     const isGone = leaving.some((one) => one.layer === layer && one.nodes.includes(this.#node));
-    return isGone ? 'nothing needs the layer any more' : undefined;
+    return isGone ? 'its image is gone' : undefined;
   }
 
   /** What is pinned here stays here. @throws OperationError LAYER_IN_USE */

@@ -21,7 +21,7 @@ export class BlockRecords {
 
   get now(): KeptRecords {
     const { entry, serial, snapshots, leaving } = this.#head;
-    const { image, epoch, stack } = entry.head;
+    const { image, epoch, writer, stack } = entry.head;
     const copies = [stack, ...stack.below].map(({ layer }) => ({ layer, copies: this.#copies }));
     const kept = snapshots.map(({ snapshot, disks }) => ({
       snapshot,
@@ -29,7 +29,12 @@ export class BlockRecords {
     }));
     const mark = { incarnation: 1, serial };
     const shown = kept.length === 0 ? {} : { snapshots: kept };
-    const minded = { copies, ...shown, readers: readersOf(entry), heads: [{ image, epoch }] };
+    const minded = {
+      copies,
+      ...shown,
+      readers: readersOf(entry),
+      heads: [{ image, epoch, writer, isDoubtful: false }],
+    };
     return { mark, pins: [], ...minded, leaving: leaving.map(({ layer, nodes }) => ({ layer, nodes })), records: [] };
   }
 

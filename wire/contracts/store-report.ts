@@ -38,8 +38,14 @@ export const KeptReader = Type.Object({
 });
 export type KeptReader = Type.Static<typeof KeptReader>;
 
-/** The newest epoch of an image: who writes under an earlier one is cut off. */
-export const KeptHead = Type.Object({ image: Name, epoch: Epoch });
+/** The newest epoch of an image and who writes under it: another who writes under an earlier one is cut off. */
+export const KeptHead = Type.Object({
+  image: Name,
+  epoch: Epoch,
+  writer: Type.Union([Name, Type.Null()]),
+  /** Nobody knows whether that is so. */
+  isDoubtful: Type.Boolean(),
+});
 export type KeptHead = Type.Static<typeof KeptHead>;
 
 /** A layer that nothing needs, with the nodes that have still to let it go. */

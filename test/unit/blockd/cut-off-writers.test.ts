@@ -14,6 +14,7 @@ import { ALONE, BYTES, type Node, openAtA, type Stores } from './stores-between.
 
 const MIDDLE = layerName(11);
 const TOP = layerName(12);
+const AT_B = { image: 'web', epoch: 2, writer: 'b', isDoubtful: false };
 const { signal } = new AbortController();
 
 /** The image as it has gone on at b under epoch 2, with a still writing under epoch 1 what nobody sees. */
@@ -67,13 +68,20 @@ async function outcome(stores: Stores, work: Promise<unknown>): Promise<string |
   );
 }
 
-test('a writer stays one until a newer epoch of its image than its own is told', async () => {
+test('a writer stays one until a newer epoch of its image than its own is told, as another node’s', async () => {
   const { stores } = await forked();
-  await told(stores, 1, { heads: [{ image: 'web', epoch: 1 }], leaving: [{ layer: MIDDLE, nodes: ['b'] }] });
-  assert.is(roleAtA(stores), 'writer');
-  await told(stores, 2, { heads: [{ image: 'other', epoch: 9 }], leaving: [{ layer: TOP, nodes: ['a'] }] });
-  assert.is(roleAtA(stores), 'writer');
-  await told(stores, 3, { heads: [{ image: 'web', epoch: 2 }] });
+  const isStill = [
+    { heads: [{ ...AT_B, epoch: 1 }], leaving: [{ layer: MIDDLE, nodes: ['a'] }] },
+    { heads: [{ ...AT_B, image: 'other' }], leaving: [{ layer: TOP, nodes: ['a'] }] },
+    { heads: [{ ...AT_B, isDoubtful: true }] },
+    { heads: [{ ...AT_B, writer: 'a' }] },
+    { leaving: [{ layer: MIDDLE, nodes: ['b'] }] },
+  ];
+  for (const [serial, minded] of isStill.entries()) {
+    await told(stores, serial + 1, minded);
+    assert.is(roleAtA(stores), 'writer', JSON.stringify(minded));
+  }
+  await told(stores, 9, { heads: [{ ...AT_B, writer: null }] });
   assert.is(roleAtA(stores), 'replica');
 });
 
@@ -85,7 +93,7 @@ test('one whose top was merged elsewhere merges it too, and opens the image agai
   const order = { merge: { from, into, merged }, newest: merged, source: 'b' };
   assert.ok(await passing(stores, stores.at('b').merges.merge(order)));
   assert.is(await outcome(stores, stores.at('a').merges.merge(order)), 'LAYER_IN_USE');
-  await told(stores, 1, { heads: [{ image: 'web', epoch: 2 }] });
+  await told(stores, 1, { heads: [AT_B] });
   assert.ok(await passing(stores, stores.at('a').merges.merge(order)));
   const { below } = stores.at('b').get('web').image.store.state;
   const last = await stores.at('b').endEpoch('web', TOP, 2);
@@ -119,7 +127,7 @@ test('one is brought the layer as it is, for whoever reads it', async () => {
       .at('a')
       .layers.seed({ layers: below, source: 'b', rateBytesPerSecond: 1e9, signal, progress: () => undefined });
   assert.is(await outcome(stores, seed()), 'LAYER_IN_USE');
-  await told(stores, 1, { heads: [{ image: 'web', epoch: 2 }] });
+  await told(stores, 1, { heads: [AT_B] });
   assert.is(await outcome(stores, seed()), undefined);
 });
 
@@ -134,7 +142,7 @@ test('one whose image was deleted lets its layer go, and its name', async () => 
 test('one gives way at a start, by what was told before', async () => {
   const { stores } = await forked();
   const disk = stores.disk('a').afterKill();
-  await told(stores, 1, { heads: [{ image: 'web', epoch: 2 }] });
+  await told(stores, 1, { heads: [AT_B] });
   const records = await stores.disk('a').readWhole('/state/records.json');
   await disk.replace('/state/records.json', records);
   await stores.start('a', disk);
@@ -163,7 +171,7 @@ test('one that a client uses is left until the client goes', async () => {
     mark: { incarnation: 1, serial: 1 },
     pins: [],
     records: [],
-    heads: [{ image: 'web', epoch: 5 }],
+    heads: [{ ...AT_B, epoch: 5 }],
   });
   await clock.advance(30_000);
   assert.is(shelf.get('web').image.store.state.role, 'writer');
