@@ -2,8 +2,10 @@
 // is fetched once for all of them. It never writes anything that the layer's table does not name already.
 import type { Clock, Timer } from '../../common/clock.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
+import { missingIn } from '../image/block-range.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BlockFetcher, type FetchCause, type FetcherParts } from './block-fetcher.ts';
+import { takeBlocks } from './merge-steps.ts';
 import { MergedSource } from './merged-source.ts';
 
 /** What came of a layer that nobody flushes is durable after this: a restart need not fetch it again. */
@@ -13,6 +15,10 @@ export interface LayerParts extends FetcherParts {
   readonly clock: Clock;
   /** Which layers may not be here; without it all may. */
   readonly pins?: LayerPins;
+  /** The layer here that this one was merged into, as it has come from elsewhere: some blocks may be in that alone. */
+  readonly mergedInto?: () => ImageStore | undefined;
+  /** Told of blocks that somebody waited for and that no node has. */
+  readonly lost?: (error: unknown) => void;
 }
 
 /** What a layer asks of the pins. */
@@ -28,6 +34,8 @@ export class LayerBlocks {
   readonly #fetcher: BlockFetcher;
   readonly #clock: Clock;
   readonly #pins: LayerPins | undefined;
+  readonly #mergedInto: () => ImageStore | undefined;
+  readonly #lost: (error: unknown) => void;
   readonly #held = new Set<PromiseWithResolvers<void>>();
   #underWay = 0;
   #barrier: Timer | undefined;
@@ -36,6 +44,8 @@ export class LayerBlocks {
     this.store = parts.store;
     this.#clock = parts.clock;
     this.#pins = parts.pins;
+    this.#mergedInto = parts.mergedInto ?? (() => undefined);
+    this.#lost = parts.lost ?? (() => undefined);
     const source = new MergedSource(parts.source, () => parts.store.state.merged ?? []);
     this.#fetcher = new BlockFetcher({ ...parts, source });
   }
@@ -78,6 +88,16 @@ export class LayerBlocks {
     return this.#counted(this.#fetch(first, end, cause, giveUp));
   }
 
+  /** Takes what lies here under another layer's name; whether there was anything of the kind. Nobody asks himself for it. */
+  async takeNear(first: number, end: number): Promise<boolean> {
+    const { store } = this;
+    const near = this.#mergedInto();
+    const missing = missingIn(store.table, first, end);
+    if (near === undefined || missing === 0) return false;
+    await takeBlocks(store, near, first, end);
+    return missingIn(store.table, first, end) < missing;
+  }
+
   /** Brings what the file has of the blocks into the page cache. */
   warm(first: number, end: number): Promise<void> {
     return this.#counted(this.store.file.warm(first, end));
@@ -106,12 +126,17 @@ export class LayerBlocks {
     if (this.store.state.role === 'sealed') this.#armBarrier();
   }
 
-  /** False where another one had asked for some of it and has given that up: then it is asked for here. */
+  /**
+   * False where it is to be asked for once more: another one had asked for some of it and has given that up, or what nobody
+   * else has was here.
+   */
   async #fetchOnce(first: number, end: number, cause: FetchCause, giveUp?: AbortSignal): Promise<boolean> {
     try {
       await this.#fetcher.fetch(first, end, cause, giveUp);
       return true;
     } catch (error) {
+      if (codeOf(error) === 'BLOCKS_LOST' && (await this.takeNear(first, end))) return false;
+      if (codeOf(error) === 'BLOCKS_LOST' && cause === 'demand') this.#lost(error);
       if (codeOf(error) !== 'FETCH_GIVEN_UP' || giveUp?.aborted === true) throw error;
       return false;
     }

@@ -27,6 +27,7 @@ import { gatherMerged } from './own-merged.ts';
 
 /** Layers that were dropped and are remembered: a call that was under way comes seconds later. */
 const GONE_MAX = 1_024;
+const LOST_SAID_MS = 60_000;
 
 export interface LayerShelfParts extends Pick<OpenOptions, 'dropCached' | 'checkpointBytes'> {
   readonly disk: Disk;
@@ -154,9 +155,26 @@ export class LayerShelf {
 
   add(store: ImageStore): LayerBlocks {
     const { clock, node, members } = this.#parts;
-    const layer = new LayerBlocks({ store, source: this.#blocks, node, members, clock, pins: this.records });
+    const mergedInto = (): ImageStore | undefined => this.mergedInto(store.layer);
+    const lost = this.#sayLost(store);
+    const around = { node, members, clock, pins: this.records, mergedInto, lost };
+    const layer = new LayerBlocks({ store, source: this.#blocks, ...around });
     this.#layers.set(store.layer, layer);
     return layer;
+  }
+
+  /** A client asks for the same again and again: once a minute. */
+  #sayLost({ layer, image }: ImageStore): (error: unknown) => void {
+    const { clock, log } = this.#parts;
+    let saidMs = Number.NEGATIVE_INFINITY;
+    return (error) => {
+      if (clock.nowMs() - saidMs < LOST_SAID_MS) return;
+      saidMs = clock.nowMs();
+      log.error(
+        { image, layer, reason: messageOf(error) },
+        'a client reads what is lost: an I/O error until it is written anew',
+      );
+    };
   }
 
   /** Forgets a layer and its files, whatever is here of them. @throws OperationError LAYER_IN_USE; Error of the disk */
@@ -252,7 +270,9 @@ export class LayerShelf {
       const rotten = this.find(store?.layer ?? layer);
       if (rotten !== undefined) this.#healing.look(rotten, first, end);
     };
-    return { store, isMerged, isStale, traffic, followers: this.followers, memory, heal };
+    const near = (first: number, end: number): Promise<unknown> | undefined =>
+      this.mergedInto(layer) === undefined ? undefined : this.find(layer)?.takeNear(first, end);
+    return { store, isMerged, isStale, traffic, followers: this.followers, memory, heal, near };
   }
 
   /** The store that has the layer's blocks: its own, or that of the one that it was merged into. */
@@ -260,7 +280,7 @@ export class LayerShelf {
     return this.find(layer)?.store ?? this.mergedInto(layer);
   }
 
-  /** The layer here that this one, which is not here by itself, is a part of. */
+  /** The layer here that this one, which may be here by itself too, is a part of. */
   mergedInto(layer: string): ImageStore | undefined {
     const isPart = ({ store }: LayerBlocks): boolean => store.state.merged?.some((one) => one.layer === layer) === true;
     return this.all.find(isPart)?.store;

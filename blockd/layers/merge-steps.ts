@@ -53,6 +53,18 @@ export async function moveBlocks(lower: ImageStore, upper: ImageStore, pause: ()
   await lower.flush();
 }
 
+/** The same of some blocks, into whichever of the two lacks them; durable with the next barrier. */
+export async function takeBlocks(to: ImageStore, from: ImageStore, first: number, end: number): Promise<void> {
+  for (let block = first; ; ) {
+    const held = from.table.nextHeld(block, Math.min(end, from.blocks), STEP_BLOCKS);
+    if (held === undefined) return;
+    block = held.first + held.count;
+    await from.file.warm(held.first, block);
+    while (to.zeros.isBusy(held.first, block)) await to.zeros.punched;
+    moveRun(to, from, held);
+  }
+}
+
 /** In one step, which is the blocks' lock; a block that turns out to be spoilt is left to its other holders. */
 function moveRun(lower: ImageStore, upper: ImageStore, { first, count, high, low }: BlockRun): void {
   const isWanted = (block: number): boolean =>

@@ -27,6 +27,8 @@ export interface BlockAnswersParts {
    * nobody else would.
    */
   readonly heal?: ((first: number, end: number) => void) | undefined;
+  /** Takes what of the blocks lies here under the name of a layer that this one was merged into; undefined if there is none. */
+  readonly near?: ((first: number, end: number) => Promise<unknown> | undefined) | undefined;
 }
 
 interface Question {
@@ -36,6 +38,8 @@ interface Question {
   readonly isWarm?: true;
   /** It was made durable for this. */
   readonly isFlushed?: true;
+  /** It was looked for here under another layer's name. */
+  readonly isSought?: true;
 }
 
 /** The questions of one stream. In order, but that what the disk is waited for may be overtaken. */
@@ -87,9 +91,10 @@ export class BlockAnswers {
 
   /** A run of blocks with one answer. */
   #answer(question: Question): void {
-    const { id, run, isWarm, isFlushed } = question;
+    const { id, run, isWarm, isFlushed, isSought } = question;
     if (!this.#has(run, run.first)) {
-      if (isFlushed === true || !this.#willHave(run, run.first)) this.#deny(id, run);
+      if (isSought !== true && this.#isNamed(run)) this.#seek(question);
+      else if (isFlushed === true || !this.#willHave(run, run.first)) this.#deny(id, run);
       // A disk that cannot is no good copy; what was overwritten meanwhile is another version.
       else this.#after(this.#parts.store?.flush(), { ...question, isFlushed: true });
     } else if (this.#give(question)) return;
@@ -99,8 +104,15 @@ export class BlockAnswers {
     else this.#after(this.#parts.store?.file.warm(run.first, run.first + run.count), { ...question, isWarm: true });
   }
 
+  #seek(question: Question): void {
+    const { first, count } = question.run;
+    const sought = this.#parts.near?.(first, first + count);
+    if (sought === undefined) this.#deny(question.id, question.run);
+    else this.#after(sought, { ...question, isSought: true });
+  }
+
   /** Looks at the question again when the disk has done its part. */
-  #after(disk: Promise<void> | undefined, question: Question): void {
+  #after(disk: Promise<unknown> | undefined, question: Question): void {
     const { run } = question;
     this.#warming++;
     this.#waitingBlocks += run.count;

@@ -27,6 +27,8 @@ export interface PeerSessionParts {
   readonly followers: Followers;
   /** Looks for blocks that have rotted here. Never rejects. */
   readonly heal?: (first: number, end: number) => void;
+  /** Takes what of the blocks lies here under the name of a layer that this one was merged into; undefined if there is none. */
+  readonly near?: (first: number, end: number) => Promise<unknown> | undefined;
   /** What was learnt of the layer's image while it was written here. */
   readonly memory?: () => PropagationMemory | undefined;
   readonly clock: Clock;
@@ -54,7 +56,7 @@ export class PeerSession {
       this.#served.bytesOut += this.#write(bytes, done);
     };
     const isFull = (): boolean => this.#isFull || this.#endIfStale();
-    this.#answers = new BlockAnswers({ store: parts.store, send, isFull, heal: parts.heal });
+    this.#answers = new BlockAnswers({ store: parts.store, send, isFull, heal: parts.heal, near: parts.near });
   }
 
   received(chunk: Uint8Array): void {

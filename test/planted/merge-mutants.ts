@@ -115,6 +115,20 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/layer-merges',
   },
   {
+    name: 'what lies here under another layer’s name alone is called lost',
+    room: 'blockd/layers/layer-blocks.ts',
+    find: 'if (near === undefined || missing === 0) return false;',
+    replace: 'if (near !== undefined || missing === 0) return false;',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
+    name: 'what lies here under another layer’s name alone is denied to others',
+    room: 'blockd/peer/block-answers.ts',
+    find: 'if (isSought !== true && this.#isNamed(run)) this.#seek(question);',
+    replace: 'if (isSought === true && this.#isNamed(run)) this.#seek(question);',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
     name: 'a snapshot is read of the parts that are named, whatever lies between them',
     room: 'blockd/image/still-exports.ts',
     find: 'return this.#united.say([newest, ...others, one], digest) ? found : undefined;',

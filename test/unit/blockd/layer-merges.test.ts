@@ -5,7 +5,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StillImage } from '../../../blockd/image/still-image.ts';
 import type { MergeOrder } from '../../../blockd/layers/layer-merges.ts';
+import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { codeOf } from '../../../common/errors.ts';
+import type { SealedLayer } from '../../../wire/contracts/layers.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { isSettled } from './manual-clock.ts';
 import { BLOCKS, MergingWorld } from './merging-world.ts';
@@ -104,6 +106,47 @@ test('who has not merged is answered by one that has, under the old name', async
   await world.sweep('a');
   assert.is(world.stores.at('a').layers.find(order.merge.from.layer), undefined);
   for (const block of [0, 1, 2]) await world.read(block);
+});
+
+/** A store that has a layer both by itself, without contents, and as a part of another, with the only ones that there are. */
+async function bothAtC(): Promise<{ world: MergingWorld; order: MergeOrder }> {
+  const { world, order } = await movedImage();
+  const [a, c] = [world.stores.at('a'), world.stores.at('c')];
+  await brought(world, order.merge.from);
+  await world.sweep('a');
+  await brought(world, order.newest);
+  const into = order.newest.layer;
+  await passing(world, c.layers.find(into)?.fetch(0, BLOCKS, 'demand'));
+  const { store } = a.layers.find(into) ?? {};
+  for (const block of [1, 2]) store?.table.leave(block, store.holderIndex('c'));
+  await store?.flush();
+  return { world, order };
+}
+
+async function brought(world: MergingWorld, sealed: SealedLayer): Promise<void> {
+  await passing(world, world.stores.at('c').layers.bring(sealed, 'a', new AbortController().signal));
+}
+
+async function passing(world: MergingWorld, work: Promise<unknown> | undefined): Promise<void> {
+  const done = Promise.resolve(work);
+  done.catch(() => undefined);
+  for (let steps = 0; steps < 100 && !(await isSettled(done)); steps++) await world.stores.clock.advance(500);
+  await done;
+}
+
+test('what lies here under the name of what it was merged into alone is not asked of others only', async () => {
+  const { world, order } = await bothAtC();
+  const upper = world.stores.at('c').layers.find(order.merge.from.layer);
+  assert.ok(upper?.store.table.someMissing(2, 3));
+  await passing(world, upper?.fetch(2, 3, 'demand'));
+  const into = Buffer.alloc(BLOCK_BYTES);
+  assert.ok(upper?.store.file.read(into, 2 * BLOCK_BYTES));
+  assert.is(into[0], 22);
+});
+
+test('and is given to whoever asks by the old name', async () => {
+  const { world } = await bothAtC();
+  await world.read(1);
 });
 
 test('a stream on which the layer was there is not answered from its files when it is merged', async () => {
