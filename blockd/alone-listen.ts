@@ -1,5 +1,6 @@
 // The TCP port of a blockd that is alone: which address it may listen on without TLS, and the files that TLS takes, under
 // the names that QEMU and gnutls give them. It serves nothing itself.
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, type TlsOptions } from 'node:tls';
@@ -57,9 +58,9 @@ function isLoopback(address: string): boolean {
 
 /** Clients need a certificate of the same authority. */
 async function tlsOf(directory: string): Promise<TlsOptions> {
-  const ca = await read(join(directory, 'ca-cert.pem'));
-  const cert = await read(join(directory, 'server-cert.pem'));
-  const key = await read(join(directory, 'server-key.pem'));
+  const ca = await read(join(directory, 'ca-cert.pem'), isCertificate);
+  const cert = await read(join(directory, 'server-cert.pem'), isCertificate);
+  const key = await read(join(directory, 'server-key.pem'), isKey);
   const options = { ca, cert, key, minVersion: 'TLSv1.3' } as const;
   try {
     createSecureContext(options);
@@ -69,13 +70,21 @@ async function tlsOf(directory: string): Promise<TlsOptions> {
   return { ...options, requestCert: true, rejectUnauthorized: true, handshakeTimeout: HANDSHAKE_MS };
 }
 
-async function read(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (error) {
+/** `check` throws where it is not what it is to be. */
+async function read(path: string, check: (pem: Buffer) => unknown): Promise<Buffer> {
+  const pem = await readFile(path).catch((error: unknown) => {
     throw bad(`${path} cannot be read (${codeOf(error) ?? messageOf(error)})`, error);
+  });
+  try {
+    check(pem);
+    return pem;
+  } catch (error) {
+    throw bad(`${path} is not what its name says: ${messageOf(error)}`, error);
   }
 }
+
+const isCertificate = (pem: Buffer): X509Certificate => new X509Certificate(pem);
+const isKey = (pem: Buffer): KeyObject => createPrivateKey(pem);
 
 function bad(what: string, cause: unknown): OperationError {
   return new OperationError('TLS_FILES', what, {

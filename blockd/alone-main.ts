@@ -39,7 +39,7 @@ While it runs, in another terminal (each has --help):
   supercloud snapshot create monday --image web --alone DIR     then read only on DIR/web@monday.sock
   supercloud snapshot export monday --file web.qcow2 --format qcow2 --alone DIR
   supercloud image create|clone|resize|delete|list|show|scrub, snapshot list|delete, metrics --prometheus  ... --alone DIR
-A larger size for an image that is there is refused here; image resize makes it larger. Whoever may write to the sockets of DIR
+A larger size for an image that is there is refused here; image resize makes it larger, and a smaller one is no error. Whoever may write to the sockets of DIR
 may do all this.
 
 A DIR that was put back as a whole from an older copy (a disk snapshot, a backup) is not noticed: all that this blockd knows lies in
@@ -48,6 +48,8 @@ DIR and is as old. What was flushed since is gone, and clients must begin anew. 
 const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 /** sockaddr_un has 108 bytes, the last a zero (unix(7)). */
 const SOCKET_PATH_BYTES_MAX = 107;
+/** Ends the names of the exports' sockets. */
+const SOCKET = '.sock';
 const name = new SchemaCheck(Name);
 
 interface Options extends ListenOptions {
@@ -88,8 +90,13 @@ function damaged(data: string, cause: unknown): OperationError {
   });
 }
 
+/** Of a start that was killed: nobody else has the directory now, and a mount would wait at each of them. */
+async function removeSockets(data: string): Promise<void> {
+  for (const name of await realDisk.list(data)) if (name.endsWith(SOCKET)) await realDisk.remove(join(data, name));
+}
+
 function socketPath(data: string, image: string): string {
-  return checkPath(join(data, `${image}.sock`));
+  return checkPath(join(data, `${image}${SOCKET}`));
 }
 
 function checkPath(path: string): string {
@@ -138,6 +145,7 @@ async function serveImages(
   // Where the images are to be: what is refused there is refused before anything else is made.
   await makeNamed(join(data, 'layers'), '--data');
   const catalogue = await openCatalogue(data);
+  await removeSockets(data);
   let mayServe = false;
   const port = await openPort(listen, context.log);
   const shelf = newShelf(data, context.log, port, () => mayServe);
@@ -148,11 +156,17 @@ async function serveImages(
   for (const image of await images.make(wanted)) {
     process.stderr.write(`the record of image ${image} was gone or old, and is made again from the image\n`);
   }
+  for (const { image, bytes } of wanted) {
+    const own = shelf.find(image)?.image.store.bytes ?? bytes;
+    if (own > bytes)
+      process.stderr.write(`image ${image} has become larger than --image says, and stays so: ${own} bytes\n`);
+  }
   for (const error of images.unserved) reportError(error);
   const names = namesOf(shelf, images, data);
-  for (const image of names) await images.endLast(image);
+  const ended = await served(names, (image) => images.endLast(image));
   mayServe = true;
-  for (const image of names) tell(image, await images.open(image, context.signal));
+  const opened = await served(ended, async (image) => tell(image, await images.open(image, context.signal)));
+  if (opened.length === 0) throw noneServed(data);
   const controlled = await control.start(controlPath);
   if (port !== undefined) process.stdout.write(`${listen.listen}${listen.tls === undefined ? '' : ' (TLS)'}\n`);
   return {
@@ -169,11 +183,31 @@ function namesOf(shelf: ImageShelf, images: LoneImages, data: string): string[] 
   const names = shelf.hosts.map((host) => host.name).filter((image) => images.isSettled(image));
   if (names.length > 0) return names;
   if (images.unserved.length > 0) {
-    throw new OperationError('IMAGE_UNUSABLE', `no image of ${data} can be served`, {
-      remedy: 'What is wrong with each is said above; nothing of them was changed.',
-    });
+    throw noneServed(data);
   }
   throw new OperationError('USAGE', `there is no image in ${data}`, { remedy: 'Say --image NAME:SIZE.' });
+}
+
+/** Does it with each image, and answers those with which it went well: one that is bad keeps no other from its clients. */
+async function served(names: readonly string[], work: (image: string) => Promise<void>): Promise<string[]> {
+  const well: string[] = [];
+  for (const image of names) {
+    try {
+      await work(image);
+      well.push(image);
+    } catch (error) {
+      if (!(error instanceof OperationError) || error.code === 'CANCELLED') throw error;
+      const { code, remedy } = error;
+      reportError(new OperationError(code, `image ${image} is not served: ${error.message}`, { remedy, cause: error }));
+    }
+  }
+  return well;
+}
+
+function noneServed(data: string): OperationError {
+  return new OperationError('IMAGE_UNUSABLE', `no image of ${data} can be served`, {
+    remedy: 'What is wrong with each is said above; nothing of them was changed.',
+  });
 }
 
 function tell(image: string, socket: string): void {

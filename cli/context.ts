@@ -7,7 +7,7 @@ import { codeOf, messageOf, OperationError } from '../common/errors.ts';
 import { loadIdentity } from '../common/membership/identity.ts';
 import { type RpcClient, rpcClient } from '../common/rpc/client.ts';
 import { SchemaCheck } from '../common/schema-check.ts';
-import { CONTROL_SOCKET, LONE_NODE } from '../wire/contracts/alone.ts';
+import { ALONE_SERVICE, CONTROL_SOCKET, LONE_NODE } from '../wire/contracts/alone.ts';
 import { orchestratorContract } from '../wire/contracts/orchestrator.ts';
 import { Name } from '../wire/names.ts';
 
@@ -40,21 +40,25 @@ export async function connectOrchestrator(path: string | undefined): Promise<Orc
 /** A client of the blockd without a cluster that serves a directory; it answers part of the calls. @throws OperationError NOT_SERVED */
 export async function connectAlone(data: string): Promise<OrchestratorClient> {
   const path = join(resolve(data), CONTROL_SOCKET);
-  const client = rpcClient(orchestratorContract, { node: LONE_NODE, path }, undefined);
+  const contract = { ...orchestratorContract, service: ALONE_SERVICE };
+  const client = rpcClient(contract, { node: LONE_NODE, path }, undefined);
   try {
     await client.warm();
   } catch (cause) {
-    throw new OperationError('NOT_SERVED', `no blockd --alone answers at ${path}: ${whyOf(cause)}`, {
-      remedy: `start it with 'supercloud blockd --alone --data ${data}'`,
-      cause,
-    });
+    const { why, remedy } = refusalOf(cause, data);
+    throw new OperationError('NOT_SERVED', `no blockd --alone answers at ${path}: ${why}`, { remedy, cause });
   }
   return client;
 }
 
-function whyOf(cause: unknown): string {
+function refusalOf(cause: unknown, data: string): { readonly why: string; readonly remedy: string } {
   const code = codeOf(cause instanceof Error ? cause.cause : undefined);
-  return code === 'ENOENT' || code === 'ECONNREFUSED' ? 'none runs' : messageOf(cause);
+  const start = `start it with 'supercloud blockd --alone --data ${data}'`;
+  if (code === 'ENOENT' || code === 'ECONNREFUSED') return { why: 'none runs', remedy: start };
+  if (code === 'EACCES') return { why: 'this user may not use its socket', remedy: 'do it as the user that runs it' };
+  if (code === 'EPIPE' || code === 'ECONNRESET')
+    return { why: 'it turned this client away', remedy: 'it has as many as it takes: try again when some have gone' };
+  return { why: messageOf(cause), remedy: start };
 }
 
 function parse(file: string, text: string): unknown {

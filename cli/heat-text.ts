@@ -44,7 +44,7 @@ function linesOf(name: string, events: readonly number[], width: number, colour:
 /** The two maps, and a line on what they show; without a map a line on why there is none. */
 export function describeHeat(map: HeatMap | null, columns = COLUMNS_DEFAULT): string {
   if (map === null)
-    return 'heat    not noted: the image is not open, its node cannot be asked, or there is no other to tell';
+    return 'heat    not noted: the image is not open, its node cannot be asked, or it is alone and no other is to be told';
   const { cellBlocks, reads, writes } = map;
   const width = cellColumns(columns);
   const most = (events: readonly number[], name: string): string => {

@@ -207,6 +207,6 @@ function refuseFull({ image, stack }: Head): void {
 
 function full(image: string): OperationError {
   return new OperationError('STACK_FULL', `image ${image} has ${BELOW_MAX} layers below its top`, {
-    remedy: 'Export it, and make a new image of the file.',
+    remedy: 'Delete snapshots that nobody needs (supercloud snapshot list): their layers become one within seconds.',
   });
 }

@@ -14,11 +14,15 @@ const AFTER = '"';
 
 /** The embedded store: a directory that one process has at a time, which the kernel sees to. */
 export class LevelStore implements CatalogueStore {
-  readonly #level: Level<string, string>;
-  readonly #table: CatalogueTable;
+  readonly #directory: string;
+  #level: Level<string, string>;
+  #table: CatalogueTable;
   #turn: Promise<unknown> = Promise.resolve();
+  /** The disk had no room for a commit: LevelDB takes no other until it is opened anew. */
+  #isStuck = false;
 
-  private constructor(level: Level<string, string>, table: CatalogueTable) {
+  private constructor(directory: string, { level, table }: Opened) {
+    this.#directory = directory;
     this.#level = level;
     this.#table = table;
   }
@@ -29,21 +33,7 @@ export class LevelStore implements CatalogueStore {
     await ensureLevelDirectory(directory).catch((error: unknown) => {
       throw noRoom(directory, error) ?? error;
     });
-    const level = new Level<string, string>(directory, { valueEncoding: 'utf8' });
-    await level.open().catch((error: unknown) => {
-      throw notOpened(directory, error);
-    });
-    const table = new CatalogueTable();
-    try {
-      for (const kind of HELD_KINDS) {
-        const range = { gte: kind, lt: kind.slice(0, -1) + AFTER };
-        for await (const [key, text] of level.iterator(range)) table.take({ key, text });
-      }
-    } catch (error) {
-      await level.close();
-      throw notOpened(directory, error);
-    }
-    return new LevelStore(level, table);
+    return new LevelStore(directory, await opened(directory));
   }
 
   get state(): CatalogueState {
@@ -103,6 +93,7 @@ export class LevelStore implements CatalogueStore {
 
   commit<T>(decide: Decide<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
+      if (this.#isStuck) await this.#openAnew();
       const { change, answer } = await decide();
       await this.#write(recordsOf(change, this.state));
       return answer;
@@ -123,9 +114,44 @@ export class LevelStore implements CatalogueStore {
       if (text === undefined) batch.del(key);
       else batch.put(key, text);
     }
-    await batch.write({ sync: true });
+    await batch.write({ sync: true }).catch((error: unknown) => {
+      this.#isStuck = noRoom(this.#directory, error) !== undefined;
+      throw this.#isStuck ? noRoomToCommit(this.#directory, error) : error;
+    });
     for (const record of records) this.#table.take(record);
   }
+
+  /** What the commit that failed has left, if anything, counts: nobody was told that it had not been made. @throws OperationError ENOSPC */
+  async #openAnew(): Promise<void> {
+    await this.#level.close();
+    const { level, table } = await opened(this.#directory);
+    this.#level = level;
+    this.#table = table;
+    this.#isStuck = false;
+  }
+}
+
+interface Opened {
+  readonly level: Level<string, string>;
+  readonly table: CatalogueTable;
+}
+
+async function opened(directory: string): Promise<Opened> {
+  const level = new Level<string, string>(directory, { valueEncoding: 'utf8' });
+  await level.open().catch((error: unknown) => {
+    throw notOpened(directory, error);
+  });
+  const table = new CatalogueTable();
+  try {
+    for (const kind of HELD_KINDS) {
+      const range = { gte: kind, lt: kind.slice(0, -1) + AFTER };
+      for await (const [key, text] of level.iterator(range)) table.take({ key, text });
+    }
+  } catch (error) {
+    await level.close();
+    throw notOpened(directory, error);
+  }
+  return { level, table };
 }
 
 /** What LevelDB says, as a person needs it; its errors are named by their causes (LEVEL_LOCKED, LEVEL_CORRUPTION ...). */
@@ -133,7 +159,24 @@ function notOpened(directory: string, error: unknown): unknown {
   if (error instanceof OperationError) return error;
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   if (codeOf(cause) === 'LEVEL_LOCKED') return error;
-  return noRoom(directory, error) ?? damagedAt(directory, messageOf(cause), error);
+  return noRoom(directory, error) ?? notAllowed(directory, error) ?? damagedAt(directory, messageOf(cause), error);
+}
+
+/** Nothing is wrong with what is there. */
+function notAllowed(directory: string, error: unknown): OperationError | undefined {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const [what] = /Read-only file system|Permission denied/.exec(messageOf(cause)) ?? [];
+  if (what === undefined) return undefined;
+  const isReadOnly = what === 'Read-only file system';
+  const why = isReadOnly ? 'its file system is read only' : 'that is not allowed';
+  return new OperationError(
+    isReadOnly ? 'EROFS' : 'EACCES',
+    `the catalogue in ${directory} cannot be written: ${why}`,
+    {
+      remedy: 'Make it writable and start again; nothing of the catalogue is lost.',
+      cause: error,
+    },
+  );
 }
 
 /** Every opening writes. LevelDB passes on the words of the operating system alone. */
@@ -144,6 +187,13 @@ function noRoom(directory: string, error: unknown): OperationError | undefined {
   return new OperationError('ENOSPC', `the catalogue in ${directory} has no room to be opened: the disk is full`, {
     remedy: 'Make room on that disk and start again; nothing of the catalogue is lost.',
     cause: error,
+  });
+}
+
+function noRoomToCommit(directory: string, cause: unknown): OperationError {
+  return new OperationError('ENOSPC', `the catalogue in ${directory} has no room for a change: the disk is full`, {
+    remedy: 'Make room on that disk and try again.',
+    cause,
   });
 }
 

@@ -47,7 +47,10 @@ export async function recognise(source: ForeignBytes): Promise<ImageFormat> {
   if (known !== undefined) return known.is;
   const other = OTHERS.find(({ at, bytes }) => start.startsWith(bytes, at));
   if (other !== undefined) {
-    throw refused(`it is a ${other.name} file, not a disk`, 'Unpack or convert it first; or say --format raw.');
+    throw refused(
+      `it is a ${other.name} file, not a disk`,
+      'Unpack it, or convert it with qemu-img convert; --format raw takes the file itself for the disk.',
+    );
   }
   const end = await source.read(Math.max(0, source.bytes - FOOTER_BYTES), FOOTER_BYTES);
   if (end.toString('latin1', 0, 8) === 'conectix') return 'vhd';

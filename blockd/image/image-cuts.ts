@@ -195,7 +195,7 @@ function checkCuttable({ store }: Image, { images }: Cut): void {
 /** Of an image that has as many layers as it may. */
 function stackFull(image: string): OperationError {
   return new OperationError('STACK_FULL', `image ${image} has ${BELOW_MAX} layers below its top`, {
-    remedy: 'Export it, and make a new image of the file.',
+    remedy: 'Delete snapshots that nobody needs (supercloud snapshot list): their layers become one within seconds.',
   });
 }
 

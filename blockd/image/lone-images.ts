@@ -43,7 +43,7 @@ export class LoneImages {
   }
 
   /**
-   * Makes what is wanted and not there yet; answers the images whose records were gone or older than they are, and were made
+   * Makes what is wanted and not there yet; what is there may be larger. Answers the images whose records were gone or older than they are, and were made
    * again: this store is all that there is, so what it says is so. @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE
    */
   async make(wanted: readonly WantedImage[]): Promise<string[]> {
@@ -187,11 +187,11 @@ export class LoneImages {
 
   #checkSize(image: string, bytes: number): void {
     const host = this.#shelf.find(image);
-    if (host === undefined || host.image.store.bytes === bytes) return;
-    const own = host.image.store.bytes;
-    const larger = `To make it larger: start it without a size for this one, then supercloud image resize ${image} --size BYTES --alone DIR.`;
+    const own = host?.image.store.bytes ?? bytes;
+    // It may have been made larger since its size was written into whatever starts this.
+    if (own >= bytes) return;
     throw new OperationError('SIZE_DIFFERS', `image ${image} has ${own} bytes, not ${bytes}`, {
-      remedy: bytes > own ? larger : 'Leave its --image away to go on with it, or choose another name.',
+      remedy: `To make it larger: start it without a size for this one, then supercloud image resize ${image} --size BYTES --alone DIR.`,
     });
   }
 

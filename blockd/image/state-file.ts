@@ -37,7 +37,7 @@ export class StateFile<S extends TSchema> {
       return JSON.parse(text);
     } catch (cause) {
       throw new OperationError('STATE_DAMAGED', `${this.#path} is damaged: ${messageOf(cause)}`, {
-        remedy: 'Move it away and start again: no block is in it, and the controller tells what was.',
+        remedy: 'Move it away and start again: no block is in it, and the catalogue tells again what was.',
         cause,
       });
     }

@@ -1,5 +1,5 @@
 // What a person may ask of a blockd that is alone, each in a few lines. Its images are open as long as it runs.
-import { OperationError } from '../../common/errors.ts';
+import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import { newLayerId } from '../../common/layer-id.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import { type aloneContract, LONE_NODE } from '../../wire/contracts/alone.ts';
@@ -58,17 +58,10 @@ export function loneCalls({ node, images, cuts, layers, merges }: LoneParts): Ha
         return open(image);
       }),
     'image.resize': ({ image, bytes }) => inTurn(() => cuts.grow(image, bytes)),
-    'image.export': ({ image }) => {
-      records.get(image);
-      throw new OperationError('IMAGE_OPEN', `image ${image} is open here and changes`, {
-        remedy:
-          'Take a snapshot (supercloud snapshot create NAME --image ...), and export that (supercloud snapshot export).',
-      });
-    },
     'image.delete': ({ image }) =>
       inTurn(async () => {
         records.get(image);
-        await images.endLast(image);
+        await images.endLast(image).catch(usedAlone);
         await catalogue['image.remove']({ image, nodes: [LONE_NODE] }, HERE);
         return swept();
       }),
@@ -81,10 +74,8 @@ export function loneCalls({ node, images, cuts, layers, merges }: LoneParts): Ha
     'snapshot.list': () => ({ snapshots: records.snapshots }),
     'snapshot.export': async ({ snapshot, disk, path, format }, context) => {
       const { image, bytes, layers: stack } = diskOf(snapshotOf(records, snapshot), disk);
-      return {
-        node: LONE_NODE,
-        file: await store['image.export']({ image, bytes, layers: stack, path, format }, context),
-      };
+      const order = { image, bytes, layers: stack, path, format };
+      return { node: LONE_NODE, file: await Promise.resolve(store['image.export'](order, context)).catch(lostAlone) };
     },
     'snapshot.delete': ({ snapshot }) =>
       inTurn(async () => {
@@ -115,6 +106,24 @@ async function stateOf({ store }: LoneNode, head: Head): Promise<ImageState> {
       holders: layers.filter((one) => one.layer === layer).map((one) => ({ node: LONE_NODE, layer: one })),
     })),
   };
+}
+
+/** No machine is of this blockd. */
+function usedAlone(error: unknown): never {
+  if (codeOf(error) !== 'IMAGE_IN_USE') throw error;
+  throw new OperationError('IMAGE_IN_USE', messageOf(error), {
+    remedy: 'Stop what is connected to its socket: a machine, an NBD client, or a mount of supercloud fuse.',
+    cause: error,
+  });
+}
+
+/** Nothing is elsewhere: what is missing has rotted. */
+function lostAlone(error: unknown): never {
+  if (codeOf(error) !== 'BLOCKS_ELSEWHERE') throw error;
+  throw new OperationError('BLOCKS_LOST', messageOf(error).replace('are at other nodes', 'have rotted and are lost'), {
+    remedy: 'Take them from a backup: supercloud image scrub says how many, the log of blockd which.',
+    cause: error,
+  });
 }
 
 /** @throws OperationError IMAGE_EXISTS */

@@ -16,7 +16,9 @@ export class LoneCuts {
   /** @throws OperationError NO_IMAGE, SNAPSHOT_EXISTS, CUT_STANDS, STACK_FULL; Error of the disk */
   async snapshot(snapshot: string, images: readonly string[]): Promise<Snapshot> {
     const { records, catalogue, store } = this.#node;
-    const heads = [...new Set(images)].map((image) => records.get(image).head);
+    const named = [...new Set(images)];
+    await this.#settleStanding(named);
+    const heads = named.map((image) => records.get(image).head);
     const cuts = heads.map(({ image, stack }) => ({ image, generation: stack.generation, layer: newLayerId() }));
     const cut = newCut();
     await catalogue['snapshot.begin']({ cut, snapshot, cuts }, HERE);
@@ -30,6 +32,7 @@ export class LoneCuts {
   /** @throws OperationError NO_IMAGE, SHRINK_REFUSED, BAD_SIZE, CUT_STANDS, STACK_FULL; Error of the disk */
   async grow(image: string, bytes: number): Promise<Head> {
     const { records, catalogue, store } = this.#node;
+    await this.#settleStanding([image]);
     const { head } = records.get(image);
     if (head.bytes === bytes) return head;
     const [cut, layer] = [newCut(), newLayerId()];
@@ -40,6 +43,13 @@ export class LoneCuts {
     });
     await this.#node.keepRecords();
     return records.get(image).head;
+  }
+
+  /** One change is made after the other: a cut that stands was broken off, by a disk without room for its end. */
+  async #settleStanding(images: readonly string[]): Promise<void> {
+    const { records } = this.#node;
+    const standing = new Set(images.flatMap((image) => records.find(image)?.head.cut?.id ?? []));
+    for (const cut of standing) await this.#settle(cut);
   }
 
   /** Whatever became of the work, the store says whether the cut was made. @throws what the work throws, when it was not */

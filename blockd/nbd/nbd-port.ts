@@ -5,14 +5,12 @@ import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from
 import { type Listen, listenOn } from '../../common/rpc/listen.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import type { ExportDescription } from './nbd-handshake.ts';
-import { type NbdExport, releaseAll } from './nbd-server.ts';
+import { ENTRY_MS, type NbdExport, releaseAll } from './nbd-server.ts';
 import { type ExportOffer, NbdSession } from './nbd-session.ts';
 import { type ClientLog, type TurnedAway, turnedAway } from './turned-away.ts';
 
 /** Of all exports together, strangers included until they have failed: each may hold 100 MiB (docs/NBD.md). */
 const CONNECTIONS_MAX = 64;
-/** From the connection to its export: some round trips over a link of 1 s each way. */
-const ENTRY_MS = 10_000;
 const NOTHING = Buffer.alloc(0);
 
 /** What a port is made of. */

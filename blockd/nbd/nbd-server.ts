@@ -13,6 +13,8 @@ import { turnedAway } from './turned-away.ts';
 
 /** QEMU, a client or two for inspection; more are turned away. */
 const CONNECTIONS_MAX = 16;
+/** From the connection to its export: some round trips over a link of 1 s each way. Who says nothing takes nobody's place. */
+export const ENTRY_MS = 10_000;
 
 export interface NbdExport {
   readonly path: string;
@@ -72,8 +74,13 @@ function serve(accepted: Socket, device: NbdDevice, description: ExportDescripti
     resume: () => void socket.resume(),
     reads,
     isShared: () => !direct.isAlone,
+    chose: () => clearTimeout(entry),
   });
-  socket.once('close', () => session.close());
+  const entry = setTimeout(() => socket.destroy(), ENTRY_MS);
+  socket.once('close', () => {
+    clearTimeout(entry);
+    session.close();
+  });
   direct.start(session);
   return { socket, session };
 }

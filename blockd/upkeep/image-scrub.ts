@@ -7,10 +7,12 @@ import type { ScrubReport } from '../../wire/contracts/blockd.ts';
 import { settledBefore } from '../image/settled-before.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { Healings } from './healings.ts';
-import { type Healing, heldBlocks, type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
+import { type Healing, heldBlocks, missingBlocks, type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
 
 /** How long it waits in the end for holders of rotten blocks that cannot be reached; they are fetched later all the same. */
 const HEALING_MS = 30_000;
+/** Of one layer; a disk on which more has rotted is said to have lost as many. */
+const MISSING_MAX = 4_096;
 
 export interface ImageScrubJob {
   readonly image: string;
@@ -28,11 +30,13 @@ export async function scrubImage(job: ImageScrubJob, clock: Clock, log: Log): Pr
   const { layers, progress, signal } = job;
   const totalBytes = layers.reduce((sum, layer) => sum + heldBlocks(layer), 0) * BLOCK_BYTES;
   const healings: Promise<Healing>[] = [];
+  const sought: Promise<Healing>[] = [];
   let checkedBlocks = 0;
   let unreadBlocks = 0;
   progress(0, totalBytes);
   for (const layer of layers) {
     const unreadBefore = unreadBlocks;
+    for (const block of missingBlocks(layer, MISSING_MAX)) sought.push(job.healings.add(layer, block));
     for (let from = 0; ; ) {
       if (signal.aborted) throw new OperationError('CANCELLED', `the scrub of image ${job.image} was given up`);
       const step = await scrubNext(layer, from, log);
@@ -47,17 +51,28 @@ export async function scrubImage(job: ImageScrubJob, clock: Clock, log: Log): Pr
     }
     if (unreadBlocks === unreadBefore) await job.done(layer.store.layer);
   }
-  const ended = await endsOf(healings, clock, signal);
-  const count = (how: Healing): number => ended.filter((one) => one === how).length;
-  const [healedBlocks, lostBlocks] = [count('healed'), count('lost')];
-  const waitingBlocks = healings.length - healedBlocks - lostBlocks;
-  return { checkedBlocks, unreadBlocks, rottenBlocks: healings.length, healedBlocks, lostBlocks, waitingBlocks };
+  const [ended, found] = await endsOf([healings, sought], clock, signal);
+  const [healedBlocks, lost, lostBefore] = [count(ended, 'healed'), count(ended, 'lost'), count(found, 'lost')];
+  const rottenBlocks = healings.length + lostBefore;
+  const waitingBlocks = healings.length - healedBlocks - lost;
+  return { checkedBlocks, unreadBlocks, rottenBlocks, healedBlocks, lostBlocks: lost + lostBefore, waitingBlocks };
 }
 
-/** Those that have ended within the time. */
-async function endsOf(healings: readonly Promise<Healing>[], clock: Clock, signal: AbortSignal): Promise<Healing[]> {
-  const ended: Healing[] = [];
-  const all = Promise.all(healings.map(async (healing) => void ended.push(await healing)));
+function count(ended: readonly Healing[], how: Healing): number {
+  return ended.filter((one) => one === how).length;
+}
+
+/** Those of each kind that have ended within the time. */
+async function endsOf(
+  [healings, sought]: readonly [readonly Promise<Healing>[], readonly Promise<Healing>[]],
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly [Healing[], Healing[]]> {
+  const ended: [Healing[], Healing[]] = [[], []];
+  const all = Promise.all([
+    ...healings.map(async (healing) => void ended[0].push(await healing)),
+    ...sought.map(async (healing) => void ended[1].push(await healing)),
+  ]);
   const end = new AbortController();
   const timer = clock.setTimer(HEALING_MS, () => end.abort());
   await settledBefore(AbortSignal.any([signal, end.signal]), all);

@@ -41,6 +41,21 @@ export async function scrubNext({ store }: ScrubbedLayer, from: number, log: Log
   }
 }
 
+/**
+ * Blocks that are missing here and of which no holder is known, so many at most: what rotted, and was found so before. Others
+ * may have them all the same.
+ */
+export function missingBlocks({ store }: ScrubbedLayer, countMax: number): number[] {
+  const missing: number[] = [];
+  for (let from = 0; missing.length < countMax; ) {
+    const run = store.table.nextMissing(from, store.blocks, countMax - missing.length);
+    if (run === undefined) break;
+    from = run.first + run.count;
+    if (store.holderName(run.holder) === '') for (let block = run.first; block < from; block++) missing.push(block);
+  }
+  return missing;
+}
+
 /** Fetches a rotten block; undefined when that was given up while a holder could not be reached. Never rejects. */
 export async function heal(
   layer: ScrubbedLayer,

@@ -11,7 +11,8 @@ export function describeScrub(image: string, node: string, report: ScrubReport):
   const unread = unreadBlocks > 0 ? `, ${unreadBlocks} blocks COULD NOT BE READ (see blockd's log at ${node})` : '';
   const checked = `image ${image} at ${node}: ${formatBytes(checkedBlocks * BLOCK_BYTES)} read${unread}`;
   if (rottenBlocks === 0) return `${checked}, ${unread === '' ? 'all' : 'what was read is'} as written`;
-  const lost = lostBlocks > 0 ? `, ${lostBlocks} LOST (no node has a good copy)` : '';
+  const lost =
+    lostBlocks > 0 ? `, ${lostBlocks} LOST (no node has a good copy: an I/O error until it is written anew)` : '';
   const waiting = waitingBlocks > 0 ? `, ${waitingBlocks} wait for a node that may have them` : '';
   return `${checked}, ${rottenBlocks} blocks rotten: ${healedBlocks} healed from other nodes${lost}${waiting}`;
 }

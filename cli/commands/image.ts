@@ -1,23 +1,22 @@
 // `supercloud image`: images and where their blocks are.
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { OperationError } from '../../common/errors.ts';
 import { formatByteSize } from '../../common/terminal/byte-size.ts';
 import { ProgressLine } from '../../common/terminal/progress.ts';
 import { formatTable } from '../../common/terminal/table.ts';
-import { ExportFormat } from '../../wire/contracts/blockd.ts';
+import type { ExportFormat } from '../../wire/contracts/blockd.ts';
 import type { Head, Leaving } from '../../wire/contracts/catalogue.ts';
 import { aloneToo, type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import { heatCells } from '../heat-text.ts';
 import { describeImage, describeImages } from '../image-text.ts';
+import { exportFormat, newFile } from './export-options.ts';
 import { clone, createCommand } from './image-create.ts';
 import { closeCommand, openCommand } from './image-reading.ts';
 import { scrubCommand } from './image-scrub.ts';
 import { byteSize, wholeNumber } from './numbers.ts';
 import { pinCommands } from './pin.ts';
 import { describeWaiting } from './waiting.ts';
-
-const EXPORT_FORMATS = ExportFormat.anyOf.map((format) => format.const);
 
 function describeLeaving(leaving: readonly Leaving[]): string {
   if (leaving.length === 0) return 'nothing is left to be let go of';
@@ -62,13 +61,13 @@ interface ExportOptions extends CommonOptions {
   readonly format: ExportFormat;
 }
 
-const exportTo = aloneToo('export', 'write a closed image to a new file of a node that has all of it', [
+const exportTo = command('export', 'write a closed image to a new file of a node that has all of it', [
   'image export web --file web.qcow2 --format qcow2',
   'image export web --file web.vhd --format vhd --node beta',
 ])
   .argument('<image>', 'its name')
-  .requiredOption('--file <file>', 'the file, at that node')
-  .addOption(new Option('--format <format>', 'what it shall be').choices(EXPORT_FORMATS).default('raw'))
+  .requiredOption('--file <file>', 'the file, at that node', newFile)
+  .addOption(exportFormat())
   .option('--node <node>', 'the node, or its cloud (default: where the image was closed last)')
   .action((image: string, options: ExportOptions) =>
     withOrchestrator(options, async (client) => {

@@ -12,7 +12,8 @@ export function wholeNumber(text: string): number {
 /** A size in bytes, with K, M, G or T for powers of 1024. */
 export function byteSize(text: string): number {
   const bytes = parseByteSize(text);
-  if (bytes === undefined) throw new InvalidArgumentError(`'${text}' is no size; write 512M or 1G.`);
+  if (bytes === undefined)
+    throw new InvalidArgumentError(`'${text}' is no size; write 512M or 1G (a whole number, and K, M, G or T).`);
   return bytes;
 }
 

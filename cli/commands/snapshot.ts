@@ -1,15 +1,14 @@
 // `supercloud snapshot`: images as they were in one moment.
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { formatByteSize } from '../../common/terminal/byte-size.ts';
 import { ProgressLine } from '../../common/terminal/progress.ts';
 import { formatTable } from '../../common/terminal/table.ts';
-import { ExportFormat } from '../../wire/contracts/blockd.ts';
+import type { ExportFormat } from '../../wire/contracts/blockd.ts';
 import { aloneToo, type CommonOptions, print, withOrchestrator } from '../command.ts';
+import { exportFormat, newFile } from './export-options.ts';
 import { pinCommands } from './pin.ts';
 import { describeWaiting } from './waiting.ts';
-
-const EXPORT_FORMATS = ExportFormat.anyOf.map((format) => format.const);
 
 const create = aloneToo('create', 'images as they are in this moment, also while a VM writes them', [
   'snapshot create monday --image web',
@@ -80,8 +79,8 @@ const exportTo = aloneToo('export', 'write a snapshot to a new file of a node th
   'snapshot export monday --file web.vhd --format vhd --node beta',
 ])
   .argument('<snapshot>', 'its name')
-  .requiredOption('--file <file>', 'the file, at that node')
-  .addOption(new Option('--format <format>', 'what it shall be').choices(EXPORT_FORMATS).default('raw'))
+  .requiredOption('--file <file>', 'the file, at that node', newFile)
+  .addOption(exportFormat())
   .option('--disk <image>', 'which image of a snapshot of several')
   .option('--node <node>', 'the node, or its cloud (default: where the image was then)')
   .action((snapshot: string, options: ExportOptions) =>

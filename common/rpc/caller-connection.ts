@@ -154,6 +154,7 @@ export class CallerConnection {
     return new OperationError(
       'CONNECTION_LOST',
       `the connection to ${where} ended during ${this.#contract.service} ${name}: ${reason}; whether it was done is not known`,
+      { remedy: 'Look what there is (list, show), and order it again if it was not done.' },
     );
   }
 

@@ -1,6 +1,6 @@
 // The commands for a `supercloud blockd --alone` that runs, as its user types them, beside QEMU's programs as its clients.
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -99,11 +99,55 @@ test('it is seen: an image with its layers, metrics for Prometheus, a scrub', as
 });
 
 test('what cannot be done is said in a sentence', async () => {
-  assert.match(await refusal('image export web --file /tmp/none'), /open here and changes \(IMAGE_OPEN\)\n.*snapshot/);
+  assert.match(await refusal('image export web --file /tmp/none'), /unknown option '--alone'/);
+  assert.match(await refusal('snapshot export monday --file -'), /'-' is no file/);
+  assert.match(await refusal('image create Web --size 1M'), /blockd-alone image.create: image is no name/);
   assert.match(await refusal('image show nope'), /there is no image nope \(NO_IMAGE\)/);
   assert.match(await refusal('image resize web --size 1M'), /SHRINK_REFUSED/);
   assert.is(await blockd.stop('SIGTERM'), 0);
   assert.match(await refusal('image list'), /none runs \(NOT_SERVED\)/);
+});
+
+/** Files of the layers below the images' tops. */
+async function sealedFiles(ending: string): Promise<string[]> {
+  const { images } = JSON.parse(await say('image list --json')) as {
+    images: { stack: { below: { layer: string }[] } }[];
+  };
+  return images.flatMap(({ stack }) => stack.below.map(({ layer }) => join(data, 'layers', `${layer}${ending}`)));
+}
+
+test('rot under a snapshot is said when it is read and by each scrub, also once it was found', async () => {
+  blockd = await Daemon.start(BLOCKD, ['--alone', '--data', data]);
+  await say('snapshot create tuesday --image web');
+  const [file = ''] = await sealedFiles('.data');
+  await blockd.stop('SIGTERM');
+  const bytes = await readFile(file);
+  bytes[100] = (bytes[100] ?? 0) ^ 1;
+  await writeFile(file, bytes);
+  blockd = await Daemon.start(BLOCKD, ['--alone', '--data', data]);
+  for (let scrub = 0; scrub < 2; scrub++) {
+    const { code, stdout } = (await run(process.execPath, [CLI, 'image', 'scrub', 'web', '--alone', data]).catch(
+      (error: { code: number; stdout: string }) => error,
+    )) as { code?: number; stdout: string };
+    assert.is(code, 1);
+    assert.match(stdout, /1 blocks rotten: 0 healed from other nodes, 1 LOST/);
+  }
+  const out = join(data, 'tuesday.raw');
+  assert.match(
+    await refusal(`snapshot export tuesday --file ${out}`),
+    /have rotted and are lost \(BLOCKS_LOST\)\n.*backup/,
+  );
+});
+
+test('a layer under a snapshot that cannot be used keeps no other image from its clients', async () => {
+  const [file = ''] = await sealedFiles('.journal');
+  await blockd.stop('SIGTERM');
+  const bytes = await readFile(file);
+  bytes[20] = (bytes[20] ?? 0) ^ 1;
+  await writeFile(file, bytes);
+  blockd = await Daemon.start(BLOCKD, ['--alone', '--data', data]);
+  await io('log', 'write -P 1 0 4k', 'flush', 'read -P 1 0 4k');
+  assert.equal((await sockets()).includes('web.sock'), false);
 });
 
 test.run();

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -131,6 +132,34 @@ test('another size, a bad name and no size are refused in one sentence', async (
   assert.match(await refusal('Web:64M'), /lower-case letters.*\(USAGE\)/);
   assert.match(await refusal('web'), /no NAME:SIZE \(USAGE\)/);
   assert.match(await refusal('odd:1000'), /a size is a multiple of 4096 \(BAD_SIZE\)/);
+});
+
+test('an image that is larger than it was asked for goes on as it is', async () => {
+  await start('web:32M');
+  await complains(/image web has become larger than --image says, and stays so: 67108864 bytes/);
+  await io('web', 'read -P 6 0 4096');
+  assert.is(await stop('SIGTERM'), 0);
+});
+
+test('sockets that a killed start left are gone with the next', async () => {
+  await writeFile(join(data, 'web.import.sock'), '');
+  await start();
+  await until('it is gone', () =>
+    access(join(data, 'web.import.sock')).then(
+      () => false,
+      () => true,
+    ),
+  );
+  await io('web', 'read -P 6 0 4096');
+});
+
+test('clients that say nothing keep nobody from the disk for long', async () => {
+  const silent = Array.from({ length: 16 }, () => connect(join(data, 'web.sock')));
+  for (const socket of silent) socket.on('error', () => undefined);
+  await Promise.all(silent.map((socket) => once(socket, 'connect')));
+  await Promise.all(silent.map(async (socket) => socket.closed || once(socket.resume(), 'close')));
+  await io('web', 'read -P 6 0 4096');
+  assert.is(await stop('SIGTERM'), 0);
 });
 
 test('a place where nothing can be made is refused in one sentence', async () => {

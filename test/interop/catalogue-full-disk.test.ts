@@ -47,4 +47,44 @@ test('a catalogue that finds no room says so, and opens with all that it had onc
   await again.close();
 });
 
+test('a catalogue that finds no room for a commit says so, and goes on with the next one once there is some', async () => {
+  const directory = join(root, 'stuck');
+  const store = await LevelStore.open(directory);
+  const commit = (image: string): Promise<void> =>
+    store.commit(() => ({ change: { entries: [newEntry(image)] }, answer: undefined }));
+  await commit('web');
+  await fill();
+  // The last page of its log may have room for some.
+  let error: { code: string; message: string } | undefined;
+  for (let number = 0; number < 200 && error === undefined; number++)
+    error = await commit(`filler${number}`).then(
+      () => undefined,
+      (failed: unknown) => failed as { code: string; message: string },
+    );
+  assert.is(error?.code, 'ENOSPC');
+  assert.match(error?.message ?? '', `${directory} has no room for a change`);
+  assert.is((await refusal(commit('db'))).code, 'ENOSPC');
+  await rm(join(root, 'filler'));
+  await commit('db');
+  const names = store.heads.map(({ image }) => image);
+  assert.ok(names.includes('web') && names.includes('db'));
+  await store.close();
+  const again = await LevelStore.open(directory);
+  assert.equal(again.heads.map(({ image }) => image).sort(), names.sort());
+  await again.close();
+});
+
+test('a file system that is read only is not taken for damage', async () => {
+  const directory = join(root, 'fixed');
+  await (await LevelStore.open(directory)).close();
+  await run('mount', ['-o', 'remount,ro', root]);
+  try {
+    const error = await refusal(LevelStore.open(directory));
+    assert.is(error.code, 'EROFS');
+    assert.match(error.message, `${directory} cannot be written: its file system is read only`);
+  } finally {
+    await run('mount', ['-o', 'remount,rw', root]);
+  }
+});
+
 test.run();

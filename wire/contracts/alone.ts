@@ -7,16 +7,17 @@ const { methods } = orchestratorContract;
 
 /** Its name in the data directory: no image's socket has it, nor is it taken for one. */
 export const CONTROL_SOCKET = 'control';
+/** As its errors name it. */
+export const ALONE_SERVICE = 'blockd-alone';
 /** The only node there is. */
 export const LONE_NODE = 'alone';
 
-export const aloneContract = contract('orchestrator', {
+export const aloneContract = contract(ALONE_SERVICE, {
   'image.create': methods['image.create'],
   'image.list': methods['image.list'],
   'image.show': methods['image.show'],
   'image.clone': methods['image.clone'],
   'image.resize': methods['image.resize'],
-  'image.export': methods['image.export'],
   'image.delete': methods['image.delete'],
   'image.scrub': methods['image.scrub'],
   'layer.leaving': methods['layer.leaving'],

@@ -75,6 +75,23 @@ test('what rotted or cannot be read is healed by whoever has it, and lost where 
   assert.ok(small.store.file.isSound(2));
 });
 
+test('what was lost before is told again by each scrub, and no longer once somebody has it', async () => {
+  const small = await spoilt([2]);
+  for (const how of ['lost', 'lost', 'had'] as const) {
+    const { report } = scrub(small);
+    await small.clock.advance(0);
+    if (how === 'had') small.source.give(9);
+    else
+      for (let member = 0; member < 2; member++) {
+        small.source.deny();
+        await small.clock.advance(0);
+      }
+    const { rottenBlocks, lostBlocks } = await report;
+    assert.equal([rottenBlocks, lostBlocks], how === 'lost' ? [1, 1] : [0, 0]);
+  }
+  assert.ok(small.store.file.isSound(2));
+});
+
 test('a layer whose file cannot be looked at is not said to be well, nor to have been read', async () => {
   const small = await spoilt([]);
   small.store.file.findSpoilt = () => Promise.reject(new Error('file closed'));

@@ -1,7 +1,7 @@
 // Several exports on one TCP port: which is reached by which name, what ends with an export, and how many clients there may
 // be; and what a blockd that is alone may listen on.
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -181,6 +181,13 @@ test('alone: TLS files that do not go together, and an address that is taken, ar
     await writeFile(join(directory, 'server-cert.pem'), certificate);
     await writeFile(join(directory, 'server-key.pem'), (await stranger('a')).key);
     assert.is((await failure(openPort({ listen: '127.0.0.1:0', tls: directory }, quiet))).code, 'TLS_FILES');
+    for (const name of ['ca-cert.pem', 'server-cert.pem', 'server-key.pem']) {
+      const good = await readFile(join(directory, name));
+      await writeFile(join(directory, name), 'rubbish');
+      const { message } = await failure(openPort({ listen: '127.0.0.1:0', tls: directory }, quiet));
+      assert.match(message, `${join(directory, name)} is not what its name says`);
+      await writeFile(join(directory, name), good);
+    }
     const taken = { listen: `127.0.0.1:${port.port}`, insecureLoopback: true } as const;
     assert.is((await failure(openPort(taken, quiet))).code, 'LISTEN');
   } finally {
