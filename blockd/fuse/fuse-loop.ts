@@ -14,6 +14,8 @@ const SOCKET_SUFFIX = '.sock';
 const SOCKET_PATH_BYTES_MAX = 107;
 /** Requests taken before the servers' replies are looked at again. */
 const BURST_MAX = 64;
+/** How often it is looked for connections that nobody needs: not at each request. */
+const REST_LOOK_MS = 1_000;
 /** What is under way when the mount is to end may take so long yet. */
 const DRAIN_MS = 3_000;
 
@@ -38,6 +40,7 @@ export class FuseLoop {
   readonly #sockets = new Set<LinkSocket>();
   readonly #session: FuseSession;
   #isMounted = true;
+  #restLookMs = 0;
   /** Set once the loop was asked to end. */
   #endMs: number | undefined;
 
@@ -87,7 +90,14 @@ export class FuseLoop {
     for (const { socket, place } of sockets) if ((poll.readyAt(place) & ~POLLOUT) !== 0) socket.receive();
     if (poll.readyAt(device) !== 0) this.#take();
     for (const link of this.#links) if (link.timerMs !== undefined && link.timerMs <= performance.now()) link.tick();
+    this.#rest(performance.now());
     for (const socket of this.#sockets) if (socket.hasUnsent) socket.flush();
+  }
+
+  #rest(nowMs: number): void {
+    if (nowMs < this.#restLookMs) return;
+    this.#restLookMs = nowMs + REST_LOOK_MS;
+    this.#session.rest(nowMs);
   }
 
   get #mayTake(): boolean {
@@ -96,6 +106,7 @@ export class FuseLoop {
 
   #timeoutMs(): number | undefined {
     const timers = this.#links.flatMap(({ timerMs }) => timerMs ?? []);
+    if (this.#sockets.size > 0) timers.push(this.#restLookMs);
     if (this.#endMs !== undefined) timers.push(this.#endMs);
     return timers.length === 0 ? undefined : Math.min(...timers) - performance.now();
   }

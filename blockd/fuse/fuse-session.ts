@@ -81,6 +81,17 @@ export class FuseSession {
     return this.#underWay;
   }
 
+  /** Gives up connections that nobody has used for a while, to images of which nobody has a file open. */
+  rest(nowMs: number): void {
+    const open = new Set(Array.from(this.#openFiles.values(), ({ file }) => file));
+    for (const file of this.#directory.known) {
+      if (open.has(file)) continue;
+      for (const link of this.#directory.linksOf(file)) {
+        if ((link.restMs ?? Number.POSITIVE_INFINITY) <= nowMs) link.rest();
+      }
+    }
+  }
+
   /** Takes one message; true when it is kept until it is released. */
   handle(message: Buffer): boolean {
     const request: Request = {

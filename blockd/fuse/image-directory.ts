@@ -66,6 +66,12 @@ export class ImageDirectory {
     return this.#byNode.values();
   }
 
+  /** The ways to an image that there are. */
+  linksOf({ node, link }: ImageFile): NbdLink[] {
+    const status = this.#statusLinks.get(node);
+    return status === undefined ? [link] : [link, status];
+  }
+
   #know(name: string): ImageFile {
     const known = this.#byName.get(name);
     if (known !== undefined) return known;

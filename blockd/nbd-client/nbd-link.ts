@@ -10,6 +10,9 @@ import { TrackedRequest } from './tracked-request.ts';
 /** Between two tries to reach a server that is away. */
 const RETRY_MS = 100;
 
+/** A connection that nobody has used for so long, and that nobody has a file open for, is given up. */
+export const REST_MS = 10_000;
+
 /** What a connection brings. */
 export interface ConnectionEvents {
   /** Answers how many bytes were used up; the rest comes again with what follows. */
@@ -60,6 +63,9 @@ export class NbdLink {
   #answeredChanges = 0;
   #flushedChanges = 0;
   #losses = 0;
+  #usedMs = 0;
+  /** Nobody used it when it was given up: what it is the next time is new to whoever uses it then. */
+  #isRested = false;
 
   /** `waitMs`: how long a request waits for a server. `withStatus`: for BLOCK_STATUS alone. */
   constructor(
@@ -92,13 +98,26 @@ export class NbdLink {
     return this.#losses;
   }
 
+  /** From when on it may be given up; undefined while somebody waits, or a change that was answered could be lost with it. */
+  get restMs(): number | undefined {
+    const isNeeded = !this.isIdle || this.#answeredChanges > this.#flushedChanges;
+    return this.#isUp && !isNeeded ? this.#usedMs + REST_MS : undefined;
+  }
+
+  /** Ends the connection, for which nobody has a file open: the server may let the export go, or make it larger. */
+  rest(): void {
+    this.close();
+    this.#isRested = true;
+  }
+
   get isIdle(): boolean {
     return this.#unanswered.size === 0 && this.#askers.length === 0;
   }
 
   /** Makes a request, now or once there is a server. */
   submit(request: ClientRequest): void {
-    const tracked = new TrackedRequest(request, this.#nowMs(), this);
+    this.#usedMs = this.#nowMs();
+    const tracked = new TrackedRequest(request, this.#usedMs, this);
     this.#unanswered.add(tracked);
     if (this.#isUp && this.#givenUp.allows(tracked)) this.#session?.request(tracked.begun());
     else this.#wait(tracked);
@@ -106,6 +125,7 @@ export class NbdLink {
 
   /** Tells the export's facts once it is reached; undefined when it was not in time. */
   reach(told: (facts: ExportFacts | undefined) => void): void {
+    this.#usedMs = this.#nowMs();
     if (this.#isUp) {
       told(this.#facts);
       return;
@@ -227,7 +247,9 @@ export class NbdLink {
   }
 
   #ready(facts: ExportFacts): void {
-    const isSame = this.#facts === undefined || this.#facts.bytes === facts.bytes;
+    const isSame = this.#isRested || this.#facts === undefined || this.#facts.bytes === facts.bytes;
+    this.#isRested = false;
+    this.#usedMs = this.#nowMs();
     this.#facts = facts;
     this.#isUp = true;
     // Another image under the same name: what was meant for the old one must not touch it.

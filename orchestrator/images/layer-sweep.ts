@@ -44,10 +44,31 @@ export class LayerSweep {
     await this.sweepOf(await this.leaving());
   }
 
-  /** Asks the nodes that are up, and answers those that have not let go. */
+  /**
+   * Asks the nodes that are up, and answers those that have not let go. Of what is merged the node that writes the image is
+   * first: as long as it has the layer apart it may give it, for a copy, to one that has said that it has let it go.
+   */
   async sweepOf(leaving: readonly Leaving[]): Promise<string[]> {
-    const nodes = [...new Set(leaving.flatMap((one) => one.nodes))].sort();
     const lower = leaving.some(({ merge }) => merge !== undefined) ? await this.#named() : NONE;
+    const firstOf = ({ nodes, merge }: Leaving): string | undefined => {
+      const holder = merge === undefined ? undefined : lower.get(merge.target)?.holder;
+      return holder !== undefined && nodes.includes(holder) ? holder : undefined;
+    };
+    const firsts = leaving.flatMap((one) => {
+      const first = firstOf(one);
+      return first === undefined ? [] : [{ ...one, nodes: [first] }];
+    });
+    const waiting = await this.#sweepNow(firsts, lower);
+    const isHeldUp = (one: Leaving): boolean => waiting.includes(firstOf(one) ?? '');
+    const others = leaving
+      .filter((one) => !isHeldUp(one))
+      .map((one) => ({ ...one, nodes: one.nodes.filter((node) => node !== firstOf(one)) }));
+    const heldUp = leaving.filter(isHeldUp).flatMap(({ nodes }) => nodes);
+    return [...new Set([...waiting, ...heldUp, ...(await this.#sweepNow(others, lower))])].sort();
+  }
+
+  async #sweepNow(leaving: readonly Leaving[], lower: ReadonlyMap<string, NamedLayer>): Promise<string[]> {
+    const nodes = [...new Set(leaving.flatMap((one) => one.nodes))];
     const waiting = await Promise.all(
       nodes.map(async (node) => {
         const layers = leaving.filter((one) => one.nodes.includes(node));

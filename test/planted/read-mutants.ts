@@ -1,4 +1,4 @@
-// Bugs to plant in reads that go from a file straight into the replies, and in the cap on what is only cached. Not a test
+// Bugs to plant in reads that go from a file straight into the replies, in the cap on what is only cached, and in mounts. Not a test
 // itself.
 import type { Mutant } from './mutant-run.ts';
 
@@ -109,5 +109,19 @@ export const READ_MUTANTS: readonly Mutant[] = [
     find: 'if (asker >= this.#leaving.node) return false;',
     replace: 'return false;',
     by: 'unit/blockd/cache-cap-together',
+  },
+  {
+    name: 'a mount gives up the connection of a file that is open',
+    room: 'blockd/fuse/fuse-session.ts',
+    find: 'if (open.has(file)) continue;',
+    replace: '',
+    by: 'unit/blockd/fuse-session',
+  },
+  {
+    name: 'a connection is given up with changes that are not durable',
+    room: 'blockd/nbd-client/nbd-link.ts',
+    find: '!this.isIdle || this.#answeredChanges > this.#flushedChanges;',
+    replace: '!this.isIdle;',
+    by: 'unit/blockd/nbd-link',
   },
 ];

@@ -94,6 +94,8 @@ export class BlockMerges {
     const left = this.#head.leaving.filter(({ nodes }) => nodes.includes(node.name));
     try {
       for (const one of left.sort((a, b) => (a.merge?.serial ?? 0) - (b.merge?.serial ?? 0))) {
+        // A writer that has not merged it yet may bring it back, for a copy.
+        if (one.nodes.includes(this.#head.writer) && node.name !== this.#head.writer) return;
         if (!(await this.#merge(node, one))) return;
         this.#head.gone(one.layer, node.name);
       }

@@ -1,6 +1,7 @@
 // Images as files: what the kernel may ask of the mount, and what it is answered, against sessions of our own server.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { REST_MS } from '../../../blockd/nbd-client/nbd-link.ts';
 import { FakeKernel, fields, STARTED_SECONDS } from './fuse-kernel.ts';
 import { SIZE } from './nbd-client.ts';
 
@@ -259,6 +260,24 @@ test('an fsync after a server went with unflushed writes fails once for each tha
   assert.is(await sync(other), EIO);
   assert.is(await sync(late), EIO, 'it was open before anybody was told');
   assert.is(await sync(await kernel.open(node)), 0);
+});
+
+test('an image that nobody has open and nobody has used for a while has no connection, and is what it is then', async () => {
+  const { kernel, node, handle } = await opened();
+  const server = kernel.server('web');
+  const isUp = (): boolean => kernel.links.get('web')?.restMs !== undefined;
+  kernel.session.rest(REST_MS);
+  assert.ok(isUp(), 'it is open');
+  await kernel.ask(RELEASE, node, handle, 0, 0, 0n);
+  kernel.session.rest(REST_MS - 1);
+  assert.ok(isUp(), 'it was used');
+  kernel.session.rest(REST_MS);
+  assert.not(isUp());
+  server.bytes = 2 * SIZE;
+  kernel.nowMs = REST_MS;
+  const { body } = await kernel.ask(LOOKUP, ROOT, 'web');
+  assert.is(body.subarray(40).readBigUInt64LE(8), BigInt(2 * SIZE));
+  assert.is(server.dials, 2);
 });
 
 test('a closed handle is no handle', async () => {

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { COMMAND, COMMAND_FLAG } from '../../../blockd/nbd/nbd-protocol.ts';
 import { type ClientEvents, NbdClientSession } from '../../../blockd/nbd-client/nbd-client-session.ts';
-import { NbdLink } from '../../../blockd/nbd-client/nbd-link.ts';
+import { NbdLink, REST_MS } from '../../../blockd/nbd-client/nbd-link.ts';
 import { LinkStand, WAIT_MS } from './link-stand.ts';
 import { SIZE } from './nbd-client.ts';
 
@@ -237,6 +237,27 @@ function failureOf(...received: Buffer[]): string {
   }
   return failure;
 }
+
+test('a connection that nobody uses may be given up once all that was answered is durable, and the export may be larger then', async () => {
+  const stand = new LinkStand();
+  const { link } = stand;
+  assert.is(link.restMs, undefined, 'there is none');
+  stand.ask(COMMAND.WRITE, 0, 4, 0, 7);
+  assert.is(link.restMs, undefined, 'it is under way');
+  await stand.server.pump();
+  assert.is(link.restMs, undefined, 'the change could be lost');
+  await stand.later(100);
+  stand.ask(COMMAND.FLUSH);
+  await stand.server.pump();
+  assert.is(link.restMs, 100 + REST_MS);
+  link.rest();
+  assert.equal([link.restMs, link.losses], [undefined, 0]);
+  await stand.later(200);
+  stand.server.bytes = 2 * SIZE;
+  stand.ask(COMMAND.READ, 0, 4);
+  await stand.server.pump();
+  assert.equal([stand.answers.at(-1), stand.server.dials], [{ error: 0, data: '07070707' }, 2]);
+});
 
 const GREETING = Buffer.from('4e42444d4147494349484156454f50540003', 'hex');
 const optionReply = (type: number, data: Buffer = Buffer.alloc(0)): Buffer => {
