@@ -46,7 +46,8 @@ export class LayerSweep {
 
   /**
    * Asks the nodes that are up, and answers those that have not let go. Of what is merged the node that writes the image is
-   * first: as long as it has the layer apart it may give it, for a copy, to one that has said that it has let it go.
+   * first, and what the others say counts only after that: as long as it has the layer apart it may give it, for a copy, to one
+   * that had let it go.
    */
   async sweepOf(leaving: readonly Leaving[]): Promise<string[]> {
     const lower = leaving.some(({ merge }) => merge !== undefined) ? await this.#named() : NONE;
@@ -58,23 +59,29 @@ export class LayerSweep {
       const first = firstOf(one);
       return first === undefined ? [] : [{ ...one, nodes: [first] }];
     });
-    const waiting = await this.#sweepNow(firsts, lower);
-    const isHeldUp = (one: Leaving): boolean => waiting.includes(firstOf(one) ?? '');
-    const others = leaving
-      .filter((one) => !isHeldUp(one))
-      .map((one) => ({ ...one, nodes: one.nodes.filter((node) => node !== firstOf(one)) }));
-    const heldUp = leaving.filter(isHeldUp).flatMap(({ nodes }) => nodes);
-    return [...new Set([...waiting, ...heldUp, ...(await this.#sweepNow(others, lower))])].sort();
+    const waiting = await this.#sweepNow(firsts, lower, true);
+    const others = (isEarly: boolean): Leaving[] =>
+      leaving
+        .filter((one) => waiting.includes(firstOf(one) ?? '') === isEarly)
+        .map((one) => ({ ...one, nodes: one.nodes.filter((node) => node !== firstOf(one)) }));
+    const early = others(true);
+    await this.#sweepNow(early, lower, false);
+    const due = await this.#sweepNow(others(false), lower, true);
+    return [...new Set([...waiting, ...early.flatMap(({ nodes }) => nodes), ...due])].sort();
   }
 
-  async #sweepNow(leaving: readonly Leaving[], lower: ReadonlyMap<string, NamedLayer>): Promise<string[]> {
+  async #sweepNow(
+    leaving: readonly Leaving[],
+    lower: ReadonlyMap<string, NamedLayer>,
+    counts: boolean,
+  ): Promise<string[]> {
     const nodes = [...new Set(leaving.flatMap((one) => one.nodes))];
     const waiting = await Promise.all(
       nodes.map(async (node) => {
         const layers = leaving.filter((one) => one.nodes.includes(node));
         // In the order in which they were merged: each goes into what the ones before have made.
         layers.sort((one, other) => (one.merge?.serial ?? 0) - (other.merge?.serial ?? 0));
-        return (await this.#dropAll(node, layers, lower)) ? [] : [node];
+        return (await this.#dropAll(node, layers, lower, counts)) ? [] : [node];
       }),
     );
     return waiting.flat();
@@ -104,12 +111,17 @@ export class LayerSweep {
     return new Map(named.map(({ one, holder }) => [one.layer, { newest: one, holder }]));
   }
 
-  async #dropAll(node: string, layers: readonly Leaving[], lower: ReadonlyMap<string, NamedLayer>): Promise<boolean> {
+  async #dropAll(
+    node: string,
+    layers: readonly Leaving[],
+    lower: ReadonlyMap<string, NamedLayer>,
+    counts: boolean,
+  ): Promise<boolean> {
     if (!this.#cluster.isUp(node)) return false;
     try {
       for (const leaving of layers) {
         if (!(await this.#letGo(node, leaving, lower))) return false;
-        await this.#cluster.controller.catalogue.call('layer.gone', { layer: leaving.layer, node });
+        if (counts) await this.#cluster.controller.catalogue.call('layer.gone', { layer: leaving.layer, node });
       }
       return true;
     } catch (error) {

@@ -5,7 +5,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
   {
     name: 'layers that are yet to be merged here are read though one of them is another',
     room: 'blockd/image/still-exports.ts',
-    find: '&& one.store.table.lastSequence === part.lastSequence;',
+    find: '&& over.store.table.lastSequence === part.lastSequence;',
     replace: '&& one.store.table.lastSequence >= 0;',
     by: 'unit/blockd/snapshot-exports',
   },

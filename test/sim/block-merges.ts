@@ -94,10 +94,11 @@ export class BlockMerges {
     const left = this.#head.leaving.filter(({ nodes }) => nodes.includes(node.name));
     try {
       for (const one of left.sort((a, b) => (a.merge?.serial ?? 0) - (b.merge?.serial ?? 0))) {
-        // A writer that has not merged it yet may bring it back, for a copy.
-        if (one.nodes.includes(this.#head.writer) && node.name !== this.#head.writer) return;
+        // As long as the writer has not merged it, it may bring it back, for a copy: what others say does not count yet.
+        const { writer } = this.#head;
+        const isEarly = node.name !== writer && one.nodes.includes(writer);
         if (!(await this.#merge(node, one))) return;
-        this.#head.gone(one.layer, node.name);
+        if (!isEarly) this.#head.gone(one.layer, node.name);
       }
     } catch (error) {
       if (codeOf(error) === undefined) throw error;
