@@ -82,7 +82,9 @@ export class LevelStore implements CatalogueStore {
 
   async finished(migration: string): Promise<Finished | undefined> {
     const key = finishedKey(migration);
-    const text = await this.#level.get(key);
+    const text = await this.#level.get(key).catch((error: unknown) => {
+      throw this.#isStuck ? noRoomToCommit(this.#directory, error) : error;
+    });
     return text === undefined ? undefined : readFinished(key, text);
   }
 

@@ -68,8 +68,8 @@ function allRecords(store: CatalogueStore): KeptRecords {
   };
 }
 
-function keptHead({ image, epoch, writer, doubt }: Head): KeptHead {
-  return { image, epoch, writer, isDoubtful: doubt !== undefined };
+function keptHead({ image, epoch, writer, holder, doubt }: Head): KeptHead {
+  return { image, epoch, writer, holder, isDoubtful: doubt !== undefined };
 }
 
 /** The layers that are to be at several stores, each once, with the most that a policy asks for. */

@@ -25,6 +25,7 @@ export class CutOffWriters {
   readonly #used = new Set<string>();
   #timer: Timer | undefined;
   #unwatch: () => void = () => undefined;
+  #isStopped = false;
 
   constructor(parts: CutOffWritersParts) {
     this.#parts = parts;
@@ -36,6 +37,7 @@ export class CutOffWriters {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#unwatch();
     this.#timer?.cancel();
   }
@@ -46,7 +48,7 @@ export class CutOffWriters {
     this.#timer?.cancel();
     const over = hosts().filter(({ image }) => image.store.state.role === 'writer' && records.isOver(image.store));
     const isDone = await Promise.all(over.map((host) => this.#end(host)));
-    if (isDone.includes(false)) this.#timer = clock.setTimer(LOOK_MS, () => void this.look());
+    if (isDone.includes(false) && !this.#isStopped) this.#timer = clock.setTimer(LOOK_MS, () => void this.look());
   }
 
   async #end(host: ImageHost): Promise<boolean> {

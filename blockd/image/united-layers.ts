@@ -14,7 +14,7 @@ export class UnitedLayers {
   /** By the layers with what their tables are, and the digest; undefined while it is being looked. */
   readonly #verdicts = new Map<string, boolean | undefined>();
 
-  /** `found`: told when there is a verdict that was waited for. */
+  /** `found`: told when layers turn out to say so. */
   constructor(pause: () => Promise<void>, found: () => void) {
     this.#pause = pause;
     this.#found = found;
@@ -35,7 +35,8 @@ export class UnitedLayers {
     const tables = layers.map(({ store }) => store.table);
     const lowest = tables.at(-1) ?? layers[0].store.table;
     const mark = await mergedMark(lowest, tables.slice(0, -1), this.#pause);
-    this.#verdicts.set(key, mark.digest === digest);
-    this.#found();
+    const isSo = mark.digest === digest;
+    this.#verdicts.set(key, isSo);
+    if (isSo) this.#found();
   }
 }

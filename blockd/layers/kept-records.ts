@@ -66,11 +66,12 @@ export class RecordBook {
     const { heads = [], leaving = [] } = this.#kept ?? {};
     const head = heads.find((one) => one.image === image);
     if (head !== undefined) {
-      const { epoch, writer, isDoubtful } = head;
+      const { epoch, writer, holder, isDoubtful } = head;
       // Of a store that was put back as it was once a person decides.
-      if (isDoubtful || writer === this.#node || epoch <= state.epoch) return undefined;
-      return `the newest is epoch ${epoch}`;
+      if (isDoubtful || (writer ?? holder) === this.#node) return undefined;
+      if (epoch > state.epoch) return `the newest is epoch ${epoch}`;
     }
+    // Of another image of the name the epochs say nothing.
     const isGone = leaving.some((one) => one.layer === layer && one.nodes.includes(this.#node));
     return isGone ? 'its image is gone' : undefined;
   }

@@ -98,9 +98,12 @@ export class NbdLink {
     return this.#losses;
   }
 
-  /** From when on it may be given up; undefined while somebody waits, or a change that was answered could be lost with it. */
+  /**
+   * From when on it may be given up; undefined while somebody waits, a change that was answered could be lost with it, or the
+   * server may yet carry out one that was given up: a later one must not come before it.
+   */
   get restMs(): number | undefined {
-    const isNeeded = !this.isIdle || this.#answeredChanges > this.#flushedChanges;
+    const isNeeded = !this.isIdle || this.#givenUp.size > 0 || this.#answeredChanges > this.#flushedChanges;
     return this.#isUp && !isNeeded ? this.#usedMs + REST_MS : undefined;
   }
 

@@ -25,8 +25,11 @@ interface RottenBlock {
   readonly ended: (how: Healing) => void;
 }
 
-/** How it stands with the looks of one layer. */
+/** What rotted of one layer, and how it stands with its looks. */
 interface LayerLooks {
+  readonly due: RottenBlock[];
+  /** All that have not ended: whoever finds one again waits for the same. */
+  readonly known: Map<number, Promise<Healing>>;
   running: number;
   /** While some run after one was given up, and until then, none is begun. */
   restsUntilMs: number | undefined;
@@ -35,7 +38,7 @@ interface LayerLooks {
 /** What rotted at one store and is not healed yet. */
 export class Healings {
   readonly #parts: HealingsParts;
-  readonly #due: RottenBlock[] = [];
+  /** Whose turn is next is first. */
   readonly #layers = new Map<ScrubbedLayer['store'], LayerLooks>();
   #running = 0;
   #timer: Timer | undefined;
@@ -47,10 +50,24 @@ export class Healings {
 
   /** Settles when the block is healed, or cannot be; never while somebody who may have it is away. */
   add(layer: ScrubbedLayer, block: number): Promise<Healing> {
-    return new Promise((ended) => {
-      this.#due.push({ layer, block, ended });
-      this.#next();
-    });
+    const looks = this.#looksAt(layer);
+    const known = looks.known.get(block);
+    if (known !== undefined) return known;
+    const { promise, resolve } = Promise.withResolvers<Healing>();
+    looks.known.set(block, promise);
+    const ended = (how: Healing): void => {
+      looks.known.delete(block);
+      resolve(how);
+    };
+    looks.due.push({ layer, block, ended });
+    this.#next();
+    return promise;
+  }
+
+  #looksAt({ store }: ScrubbedLayer): LayerLooks {
+    const looks = this.#layers.get(store) ?? { due: [], known: new Map(), running: 0, restsUntilMs: undefined };
+    this.#layers.set(store, looks);
+    return looks;
   }
 
   /** Nothing more is begun. */
@@ -63,11 +80,22 @@ export class Healings {
     if (this.#isStopped) return;
     this.#wake();
     while (this.#running < HEALED_AT_ONCE) {
-      const at = this.#due.findIndex(({ layer }) => this.#layers.get(layer.store)?.restsUntilMs === undefined);
-      const [rotten] = at < 0 ? [] : this.#due.splice(at, 1);
+      const rotten = this.#take();
       if (rotten === undefined) break;
       void this.#look(rotten);
     }
+  }
+
+  /** Layers take turns. */
+  #take(): RottenBlock | undefined {
+    for (const [store, looks] of this.#layers) {
+      const rotten = looks.restsUntilMs === undefined ? looks.due.shift() : undefined;
+      if (rotten === undefined) continue;
+      this.#layers.delete(store);
+      this.#layers.set(store, looks);
+      return rotten;
+    }
+    return undefined;
   }
 
   /** Layers whose rest is over have their turn; it is looked again when the next one's is. */
@@ -77,10 +105,11 @@ export class Healings {
     this.#timer?.cancel();
     let firstMs = Number.POSITIVE_INFINITY;
     for (const [store, looks] of this.#layers) {
-      const { running, restsUntilMs = 0 } = looks;
+      const { running, restsUntilMs = 0, known } = looks;
       if (running > 0) continue;
-      if (restsUntilMs <= nowMs) this.#layers.delete(store);
-      else firstMs = Math.min(firstMs, restsUntilMs);
+      if (restsUntilMs > nowMs) firstMs = Math.min(firstMs, restsUntilMs);
+      else if (known.size > 0) looks.restsUntilMs = undefined;
+      else this.#layers.delete(store);
     }
     if (firstMs < Number.POSITIVE_INFINITY) this.#timer = clock.setTimer(firstMs - nowMs, () => this.#next());
   }
@@ -89,8 +118,7 @@ export class Healings {
   async #look(rotten: RottenBlock): Promise<void> {
     const { members, clock, log, isHere } = this.#parts;
     const { layer, block, ended } = rotten;
-    const looks = this.#layers.get(layer.store) ?? { running: 0, restsUntilMs: undefined };
-    this.#layers.set(layer.store, looks);
+    const looks = this.#looksAt(layer);
     this.#running++;
     looks.running++;
     const how = await within(clock, patienceWithAll(members()), (giveUp) => heal(layer, block, log, giveUp));
@@ -98,7 +126,7 @@ export class Healings {
     looks.running--;
     if (how !== undefined || !isHere(layer)) ended(how ?? 'failed');
     else {
-      this.#due.push(rotten);
+      looks.due.push(rotten);
       looks.restsUntilMs = clock.nowMs() + REST_MS;
     }
     this.#next();

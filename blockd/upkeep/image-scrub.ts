@@ -7,7 +7,7 @@ import type { ScrubReport } from '../../wire/contracts/blockd.ts';
 import { settledBefore } from '../image/settled-before.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { Healings } from './healings.ts';
-import { type Healing, heldBlocks, missingBlocks, type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
+import { type Healing, heldBlocks, isMissing, missingBlocks, type ScrubbedLayer, scrubNext } from './layer-scrub.ts';
 
 /** How long it waits in the end for holders of rotten blocks that cannot be reached; they are fetched later all the same. */
 const HEALING_MS = 30_000;
@@ -31,12 +31,14 @@ export async function scrubImage(job: ImageScrubJob, clock: Clock, log: Log): Pr
   const totalBytes = layers.reduce((sum, layer) => sum + heldBlocks(layer), 0) * BLOCK_BYTES;
   const healings: Promise<Healing>[] = [];
   const sought: Promise<Healing>[] = [];
+  const over: ScrubbedLayer[] = [];
   let checkedBlocks = 0;
   let unreadBlocks = 0;
   progress(0, totalBytes);
   for (const layer of layers) {
     const unreadBefore = unreadBlocks;
-    for (const block of missingBlocks(layer, MISSING_MAX)) sought.push(job.healings.add(layer, block));
+    for (const block of missingBlocks(layer, over, MISSING_MAX)) sought.push(soughtAt(layer, block, job.healings));
+    over.push(layer);
     for (let from = 0; ; ) {
       if (signal.aborted) throw new OperationError('CANCELLED', `the scrub of image ${job.image} was given up`);
       const step = await scrubNext(layer, from, log);
@@ -53,9 +55,16 @@ export async function scrubImage(job: ImageScrubJob, clock: Clock, log: Log): Pr
   }
   const [ended, found] = await endsOf([healings, sought], clock, signal);
   const [healedBlocks, lost, lostBefore] = [count(ended, 'healed'), count(ended, 'lost'), count(found, 'lost')];
-  const rottenBlocks = healings.length + lostBefore;
-  const waitingBlocks = healings.length - healedBlocks - lost;
+  const soughtBlocks = sought.length - found.length;
+  const rottenBlocks = healings.length + lostBefore + soughtBlocks;
+  const waitingBlocks = healings.length - healedBlocks - lost + soughtBlocks;
   return { checkedBlocks, unreadBlocks, rottenBlocks, healedBlocks, lostBlocks: lost + lostBefore, waitingBlocks };
+}
+
+/** What a merge has moved meanwhile was not lost. */
+async function soughtAt(layer: ScrubbedLayer, block: number, healings: ImageScrubJob['healings']): Promise<Healing> {
+  const how = await healings.add(layer, block);
+  return how === 'lost' && !isMissing(layer, block) ? 'healed' : how;
 }
 
 function count(ended: readonly Healing[], how: Healing): number {

@@ -42,18 +42,29 @@ export async function scrubNext({ store }: ScrubbedLayer, from: number, log: Log
 }
 
 /**
- * Blocks that are missing here and of which no holder is known, so many at most: what rotted, and was found so before. Others
- * may have them all the same.
+ * Blocks that are missing here, that no layer over this one hides, and of which no holder is known, so many at most: what
+ * rotted, and was found so before. Others may have them all the same. None while what was merged into the layer is moved.
  */
-export function missingBlocks({ store }: ScrubbedLayer, countMax: number): number[] {
+export function missingBlocks({ store }: ScrubbedLayer, over: readonly ScrubbedLayer[], countMax: number): number[] {
   const missing: number[] = [];
+  if ((store.state.merging ?? null) !== null) return missing;
   for (let from = 0; missing.length < countMax; ) {
     const run = store.table.nextMissing(from, store.blocks, countMax - missing.length);
     if (run === undefined) break;
     from = run.first + run.count;
-    if (store.holderName(run.holder) === '') for (let block = run.first; block < from; block++) missing.push(block);
+    if (store.holderName(run.holder) !== '') continue;
+    for (let block = run.first; block < from; block++) if (!isHidden(block, over)) missing.push(block);
   }
   return missing;
+}
+
+/** Whether it is missing still, and not only until a merge has moved it. */
+export function isMissing({ store }: ScrubbedLayer, block: number): boolean {
+  return (store.state.merging ?? null) === null && store.table.contentOf(block) === DATA;
+}
+
+function isHidden(block: number, over: readonly ScrubbedLayer[]): boolean {
+  return over.some(({ store }) => block < store.blocks && store.table.contentOf(block) !== 0);
 }
 
 /** Fetches a rotten block; undefined when that was given up while a holder could not be reached. Never rejects. */

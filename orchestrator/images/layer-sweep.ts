@@ -11,6 +11,8 @@ interface NamedLayer {
   readonly newest: SealedLayer;
   /** A node that has it. */
   readonly holder: string;
+  /** The nodes that write images which stand on it, or wrote them last. */
+  readonly writers: readonly string[];
 }
 
 const NONE: ReadonlyMap<string, NamedLayer> = new Map();
@@ -50,24 +52,21 @@ export class LayerSweep {
    * that had let it go.
    */
   async sweepOf(leaving: readonly Leaving[]): Promise<string[]> {
-    const lower = leaving.some(({ merge }) => merge !== undefined) ? await this.#named() : NONE;
-    const firstOf = ({ nodes, merge }: Leaving): string | undefined => {
-      const holder = merge === undefined ? undefined : lower.get(merge.target)?.holder;
-      return holder !== undefined && nodes.includes(holder) ? holder : undefined;
-    };
-    const firsts = leaving.flatMap((one) => {
-      const first = firstOf(one);
-      return first === undefined ? [] : [{ ...one, nodes: [first] }];
-    });
+    const lower = await this.#lowerOf(leaving);
+    const firsts = leaving.map((one) => ({ ...one, nodes: writersOf(one, lower) }));
     const waiting = await this.#sweepNow(firsts, lower, true);
     const others = (isEarly: boolean): Leaving[] =>
       leaving
-        .filter((one) => waiting.includes(firstOf(one) ?? '') === isEarly)
-        .map((one) => ({ ...one, nodes: one.nodes.filter((node) => node !== firstOf(one)) }));
+        .filter((one) => writersOf(one, lower).some((node) => waiting.includes(node)) === isEarly)
+        .map((one) => ({ ...one, nodes: one.nodes.filter((node) => !writersOf(one, lower).includes(node)) }));
     const early = others(true);
     await this.#sweepNow(early, lower, false);
     const due = await this.#sweepNow(others(false), lower, true);
     return [...new Set([...waiting, ...early.flatMap(({ nodes }) => nodes), ...due])].sort();
+  }
+
+  async #lowerOf(leaving: readonly Leaving[]): Promise<ReadonlyMap<string, NamedLayer>> {
+    return leaving.some(({ merge }) => merge !== undefined) ? await this.#named() : NONE;
   }
 
   async #sweepNow(
@@ -92,7 +91,12 @@ export class LayerSweep {
     const isDue = ({ nodes, merge }: Leaving): boolean =>
       nodes.includes(node) && merge !== undefined && layers.includes(merge.target);
     const due = (await this.leaving()).filter(isDue);
-    if (due.length > 0) await this.sweepOf(due.map((one) => ({ ...one, nodes: [node] })));
+    // Whether it counts is for the next sweep to say.
+    await this.#sweepNow(
+      due.map((one) => ({ ...one, nodes: [node] })),
+      await this.#lowerOf(due),
+      false,
+    );
   }
 
   /** Every layer that does not change, as it is by now, and a node that has it. */
@@ -102,13 +106,17 @@ export class LayerSweep {
       catalogue.call('image.list', {}),
       catalogue.call('snapshot.list', {}),
     ]);
-    const named = [
-      ...snapshots.flatMap(({ disks }) =>
-        disks.flatMap(({ layers, holder }) => layers.map((one) => ({ one, holder }))),
-      ),
-      ...heads.flatMap(({ stack, writer, holder }) => stack.below.map((one) => ({ one, holder: writer ?? holder }))),
-    ];
-    return new Map(named.map(({ one, holder }) => [one.layer, { newest: one, holder }]));
+    const named = new Map<string, NamedLayer>();
+    for (const { disks } of snapshots)
+      for (const { layers, holder } of disks)
+        for (const newest of layers) named.set(newest.layer, { newest, holder, writers: [] });
+    for (const { stack, writer, holder } of heads)
+      for (const newest of stack.below) {
+        const at = writer ?? holder;
+        const writers = [...(named.get(newest.layer)?.writers ?? []), at];
+        named.set(newest.layer, { newest, holder: at, writers });
+      }
+    return named;
   }
 
   async #dropAll(
@@ -145,4 +153,10 @@ export class LayerSweep {
     const order = { merge: { from, into, merged }, newest, source: this.#cluster.endpoint(holder) };
     return (await blockd.call('layer.merge', order)).isDone;
   }
+}
+
+/** The nodes that are to let it go and write an image that stands on what it is a part of. */
+function writersOf({ nodes, merge }: Leaving, lower: ReadonlyMap<string, NamedLayer>): string[] {
+  const writers = merge === undefined ? [] : (lower.get(merge.target)?.writers ?? []);
+  return nodes.filter((node) => writers.includes(node));
 }

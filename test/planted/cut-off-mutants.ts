@@ -33,15 +33,15 @@ export const CUT_OFF_MUTANTS: readonly Mutant[] = [
   {
     name: 'a writer whose epoch was ended without it stays one for ever',
     room: 'blockd/layers/kept-records.ts',
-    find: 'epoch <= state.epoch) return undefined;',
-    replace: 'epoch <= state.epoch + 99) return undefined;',
+    find: 'if (epoch > state.epoch) return',
+    replace: 'if (epoch > state.epoch + 99) return',
     by: 'unit/blockd/cut-off-writers',
   },
   {
     name: 'a writer of the newest epoch gives way',
     room: 'blockd/layers/kept-records.ts',
-    find: 'epoch <= state.epoch) return undefined;',
-    replace: 'epoch < state.epoch) return undefined;',
+    find: 'if (epoch > state.epoch) return',
+    replace: 'if (epoch >= state.epoch) return',
     by: 'unit/blockd/cut-off-writers',
   },
   {
@@ -54,7 +54,7 @@ export const CUT_OFF_MUTANTS: readonly Mutant[] = [
   {
     name: 'a writer that the catalogue names gives way',
     room: 'blockd/layers/kept-records.ts',
-    find: 'writer === this.#node || ',
+    find: ' || (writer ?? holder) === this.#node',
     replace: '',
     by: 'unit/blockd/cut-off-writers',
   },
@@ -75,8 +75,8 @@ export const CUT_OFF_MUTANTS: readonly Mutant[] = [
   {
     name: 'a writer that was cut off and has a client is never looked at again',
     room: 'blockd/image/cut-off-writers.ts',
-    find: 'if (isDone.includes(false)) this.#timer',
-    replace: 'if (isDone.length < 0) this.#timer',
+    find: 'if (isDone.includes(false) && ',
+    replace: 'if (isDone.length < 0 && ',
     by: 'unit/blockd/cut-off-writers',
   },
   {

@@ -118,10 +118,17 @@ export const READ_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/fuse-session',
   },
   {
+    name: 'a connection is given up with a request that its server may yet carry out',
+    room: 'blockd/nbd-client/nbd-link.ts',
+    find: ' || this.#givenUp.size > 0',
+    replace: '',
+    by: 'unit/blockd/nbd-link',
+  },
+  {
     name: 'a connection is given up with changes that are not durable',
     room: 'blockd/nbd-client/nbd-link.ts',
-    find: '!this.isIdle || this.#answeredChanges > this.#flushedChanges;',
-    replace: '!this.isIdle;',
+    find: ' || this.#answeredChanges > this.#flushedChanges;',
+    replace: ';',
     by: 'unit/blockd/nbd-link',
   },
 ];

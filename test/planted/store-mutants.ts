@@ -255,6 +255,13 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/healings',
   },
   {
+    name: 'what a merge has still to move is called lost by a scrub',
+    room: 'blockd/upkeep/layer-scrub.ts',
+    find: 'if ((store.state.merging ?? null) !== null) return missing;',
+    replace: '',
+    by: 'unit/blockd/image-scrub',
+  },
+  {
     name: 'the scrub has read what it could not read',
     room: 'blockd/upkeep/scrub.ts',
     find: 'isHere && this.#unread === 0 &&',

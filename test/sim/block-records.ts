@@ -21,7 +21,7 @@ export class BlockRecords {
 
   get now(): KeptRecords {
     const { entry, serial, snapshots, leaving } = this.#head;
-    const { image, epoch, writer, stack } = entry.head;
+    const { image, epoch, writer, holder, stack } = entry.head;
     const copies = [stack, ...stack.below].map(({ layer }) => ({ layer, copies: this.#copies }));
     const kept = snapshots.map(({ snapshot, disks }) => ({
       snapshot,
@@ -33,7 +33,7 @@ export class BlockRecords {
       copies,
       ...shown,
       readers: readersOf(entry),
-      heads: [{ image, epoch, writer, isDoubtful: false }],
+      heads: [{ image, epoch, writer, holder, isDoubtful: false }],
     };
     return { mark, pins: [], ...minded, leaving: leaving.map(({ layer, nodes }) => ({ layer, nodes })), records: [] };
   }

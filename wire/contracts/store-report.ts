@@ -43,6 +43,8 @@ export const KeptHead = Type.Object({
   image: Name,
   epoch: Epoch,
   writer: Type.Union([Name, Type.Null()]),
+  /** Who had it last. */
+  holder: Name,
   /** Nobody knows whether that is so. */
   isDoubtful: Type.Boolean(),
 });

@@ -14,7 +14,7 @@ import { ALONE, BYTES, type Node, openAtA, type Stores } from './stores-between.
 
 const MIDDLE = layerName(11);
 const TOP = layerName(12);
-const AT_B = { image: 'web', epoch: 2, writer: 'b', isDoubtful: false };
+const AT_B = { image: 'web', epoch: 2, writer: 'b', holder: 'b', isDoubtful: false };
 const { signal } = new AbortController();
 
 /** The image as it has gone on at b under epoch 2, with a still writing under epoch 1 what nobody sees. */
@@ -71,10 +71,11 @@ async function outcome(stores: Stores, work: Promise<unknown>): Promise<string |
 test('a writer stays one until a newer epoch of its image than its own is told, as another node’s', async () => {
   const { stores } = await forked();
   const isStill = [
-    { heads: [{ ...AT_B, epoch: 1 }], leaving: [{ layer: MIDDLE, nodes: ['a'] }] },
+    { heads: [{ ...AT_B, epoch: 1 }], leaving: [{ layer: MIDDLE, nodes: ['b'] }] },
     { heads: [{ ...AT_B, image: 'other' }], leaving: [{ layer: TOP, nodes: ['a'] }] },
     { heads: [{ ...AT_B, isDoubtful: true }] },
     { heads: [{ ...AT_B, writer: 'a' }] },
+    { heads: [{ ...AT_B, writer: null, holder: 'a' }], leaving: [{ layer: MIDDLE, nodes: ['a'] }] },
     { leaving: [{ layer: MIDDLE, nodes: ['b'] }] },
   ];
   for (const [serial, minded] of isStill.entries()) {
@@ -137,6 +138,12 @@ test('one whose image was deleted lets its layer go, and its name', async () => 
   await told(stores, 1, { heads: [], leaving: [{ layer: MIDDLE, nodes: ['a', 'b'] }] });
   assert.is(await outcome(stores, stores.at('a').drop(MIDDLE)), undefined);
   assert.is(await outcome(stores, stores.at('a').create('web', layerName(99), BYTES)), undefined);
+});
+
+test('one whose image was deleted, and another made of its name, lets it go too', async () => {
+  const { stores } = await forked();
+  await told(stores, 1, { heads: [{ ...AT_B, epoch: 1 }], leaving: [{ layer: MIDDLE, nodes: ['a'] }] });
+  assert.is(await outcome(stores, stores.at('a').drop(MIDDLE)), undefined);
 });
 
 test('one gives way at a start, by what was told before', async () => {

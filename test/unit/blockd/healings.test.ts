@@ -109,6 +109,19 @@ test('a layer rests also while more of its blocks wait than are looked for at on
   healings.stop();
 });
 
+test('one that is found again is looked for once, and who found it hears how that ends', async () => {
+  const { healings, layer, asked } = await stand();
+  const both = [healings.add(layer, 3), healings.add(layer, 3)];
+  await settle();
+  assert.is(asked.length, 1);
+  asked[0]?.give();
+  assert.equal(await Promise.all(both), ['healed', 'healed']);
+  void healings.add(layer, 3);
+  await settle();
+  assert.is(asked.length, 1, 'it rotted once more');
+  healings.stop();
+});
+
 test('one of a layer that has left the store, and all once it stops, are looked for no more', async () => {
   const made = await stand();
   const { clock, healings, layer, asked } = made;

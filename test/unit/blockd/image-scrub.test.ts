@@ -92,6 +92,28 @@ test('what was lost before is told again by each scrub, and no longer once someb
   assert.ok(small.store.file.isSound(2));
 });
 
+test('what was lost before and waits for a holder is not said to be well', async () => {
+  const small = await spoilt([2]);
+  const first = scrub(small);
+  await small.clock.advance(31_000);
+  assert.is((await first.report).waitingBlocks, 1);
+  const again = scrub(small);
+  await small.clock.advance(31_000);
+  assert.equal(await again.report, { ...WELL, checkedBlocks: 7, rottenBlocks: 1, waitingBlocks: 1 });
+});
+
+test('what a merge has not moved yet is not looked for, nor called lost', async () => {
+  const small = await spoilt([2]);
+  const first = scrub(small);
+  await small.clock.advance(31_000);
+  await first.report;
+  const sealed = { layer: OTHER, bytes: 4096, lastSequence: 1, entries: 1, digest: 'ab'.repeat(16) };
+  await small.store.commit({ state: { merging: { from: sealed, into: sealed, merged: sealed } } });
+  const again = scrub(small);
+  await small.clock.advance(31_000);
+  assert.equal(await again.report, { ...WELL, checkedBlocks: 7 });
+});
+
 test('a layer whose file cannot be looked at is not said to be well, nor to have been read', async () => {
   const small = await spoilt([]);
   small.store.file.findSpoilt = () => Promise.reject(new Error('file closed'));

@@ -259,6 +259,19 @@ test('a connection that nobody uses may be given up once all that was answered i
   assert.equal([stand.answers.at(-1), stand.server.dials], [{ error: 0, data: '07070707' }, 2]);
 });
 
+test('a connection stays while the server may yet carry out what was given up: a later change must not come before it', async () => {
+  const stand = new LinkStand();
+  stand.ask(COMMAND.READ, 0, 1);
+  await stand.server.pump();
+  stand.server.isSilent = true;
+  stand.ask(COMMAND.WRITE, 0, 4, COMMAND_FLAG.FUA, 7);
+  await stand.later(WAIT_MS);
+  assert.equal([stand.errors.at(-1), stand.link.isIdle, stand.link.restMs], [5, true, undefined]);
+  stand.server.isSilent = false;
+  await stand.server.pump();
+  assert.not.equal(stand.link.restMs, undefined);
+});
+
 const GREETING = Buffer.from('4e42444d4147494349484156454f50540003', 'hex');
 const optionReply = (type: number, data: Buffer = Buffer.alloc(0)): Buffer => {
   const header = Buffer.from('0003e889045565a9000000070000000000000000', 'hex');

@@ -139,6 +139,28 @@ test('what the others say counts once the writer has merged: until then it may g
   assert.equal([orders.length, leaving], [3, []]);
 });
 
+test('what is merged at a node for whoever asks there counts with the next sweep', async () => {
+  const { sweep, leaving, orders } = stand();
+  const merge = { from: sealed(2), into: sealed(1), merged: sealed(1), serial: 1, target: sealed(1).layer };
+  leaving.push({ layer: sealed(2).layer, nodes: ['alpha', 'beta'], merge });
+  await sweep.mergedAt('beta', [sealed(1).layer]);
+  assert.equal([orders.splice(0), leaving[0]?.nodes], [['beta: 2 into 1 of alpha'], ['alpha', 'beta']]);
+  await sweep.sweep();
+  assert.equal(leaving, []);
+});
+
+test('of two images on a layer both writers are first', async () => {
+  const { cluster, sweep, leaving, orders } = stand();
+  const heads = [image(layers(2, 1)), image(layers(7, 1), { image: 'clone', writer: 'beta' })];
+  cluster.catalogue.answers['image.list'] = () => ({ heads });
+  const merge = { from: sealed(2), into: sealed(1), merged: sealed(1), serial: 1, target: sealed(1).layer };
+  leaving.push({ layer: sealed(2).layer, nodes: ['alpha', 'beta', 'gamma'], merge });
+  cluster.clients('alpha').blockd.answers['layer.merge'] = () => ({ isDone: false });
+  await sweep.sweep();
+  assert.equal(leaving[0]?.nodes, ['alpha', 'gamma']);
+  assert.equal(orders.sort(), ['beta: 2 into 1 of beta', 'gamma: 2 into 1 of beta']);
+});
+
 test('what a refusal leaves undone is asked for again', async () => {
   const { cluster, merging, orders } = stand();
   const { answers } = cluster.catalogue;
