@@ -16,7 +16,7 @@ import { type ListenOptions, openPort } from './alone-listen.ts';
 import { LevelStore } from './catalogue/level-store.ts';
 import { Converter } from './convert/converter.ts';
 import { ImageShelf } from './image/image-shelf.ts';
-import { LoneImages, type WantedImage } from './image/lone-images.ts';
+import { because, LoneImages, type WantedImage } from './image/lone-images.ts';
 import type { Serve } from './image/served-image.ts';
 import { LoneControl } from './lone/lone-control.ts';
 import { makeNamed } from './named-directory.ts';
@@ -39,8 +39,8 @@ While it runs, in another terminal (each has --help):
   supercloud snapshot create monday --image web --alone DIR     then read only on DIR/web@monday.sock
   supercloud snapshot export monday --file web.qcow2 --format qcow2 --alone DIR
   supercloud image create|clone|resize|delete|list|show|scrub, snapshot list|delete, metrics --prometheus  ... --alone DIR
-A larger size for an image that is there is refused here; image resize makes it larger, and a smaller one is no error. Whoever may write to the sockets of DIR
-may do all this.
+A larger size for an image that is there is refused here; image resize makes it larger, and a smaller one is no error. Whoever may
+write to the sockets of DIR may do all this.
 
 A DIR that was put back as a whole from an older copy (a disk snapshot, a backup) is not noticed: all that this blockd knows lies in
 DIR and is as old. What was flushed since is gone, and clients must begin anew. In a cluster the catalogue, kept elsewhere, notices it.`;
@@ -196,9 +196,9 @@ async function served(names: readonly string[], work: (image: string) => Promise
       await work(image);
       well.push(image);
     } catch (error) {
-      if (!(error instanceof OperationError) || error.code === 'CANCELLED') throw error;
-      const { code, remedy } = error;
-      reportError(new OperationError(code, `image ${image} is not served: ${error.message}`, { remedy, cause: error }));
+      const code = codeOf(error);
+      if (code === undefined || code === 'CANCELLED') throw error;
+      reportError(because(`image ${image} is not served`, error));
     }
   }
   return well;

@@ -19,7 +19,7 @@ export class LevelStore implements CatalogueStore {
   #table: CatalogueTable;
   #turn: Promise<unknown> = Promise.resolve();
   /** The disk had no room for a commit: LevelDB takes no other until it is opened anew. */
-  #isStuck = false;
+  #stuck: OperationError | undefined;
 
   private constructor(directory: string, { level, table }: Opened) {
     this.#directory = directory;
@@ -83,7 +83,7 @@ export class LevelStore implements CatalogueStore {
   async finished(migration: string): Promise<Finished | undefined> {
     const key = finishedKey(migration);
     const text = await this.#level.get(key).catch((error: unknown) => {
-      throw this.#isStuck ? noRoomToCommit(this.#directory, error) : error;
+      throw this.#stuck ?? error;
     });
     return text === undefined ? undefined : readFinished(key, text);
   }
@@ -95,7 +95,7 @@ export class LevelStore implements CatalogueStore {
 
   commit<T>(decide: Decide<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
-      if (this.#isStuck) await this.#openAnew();
+      if (this.#stuck !== undefined) await this.#openAnew();
       const { change, answer } = await decide();
       await this.#write(recordsOf(change, this.state));
       return answer;
@@ -117,19 +117,22 @@ export class LevelStore implements CatalogueStore {
       else batch.put(key, text);
     }
     await batch.write({ sync: true }).catch((error: unknown) => {
-      this.#isStuck = noRoom(this.#directory, error) !== undefined;
-      throw this.#isStuck ? noRoomToCommit(this.#directory, error) : error;
+      this.#stuck = noRoom(this.#directory, error, 'for a change');
+      throw this.#stuck ?? error;
     });
     for (const record of records) this.#table.take(record);
   }
 
-  /** What the commit that failed has left, if anything, counts: nobody was told that it had not been made. @throws OperationError ENOSPC */
+  /**
+   * What the commit that failed has left, if anything, counts: nobody was told that it had not been made.
+   * @throws OperationError ENOSPC and those of `open`
+   */
   async #openAnew(): Promise<void> {
     await this.#level.close();
     const { level, table } = await opened(this.#directory);
     this.#level = level;
     this.#table = table;
-    this.#isStuck = false;
+    this.#stuck = undefined;
   }
 }
 
@@ -159,43 +162,42 @@ async function opened(directory: string): Promise<Opened> {
 /** What LevelDB says, as a person needs it; its errors are named by their causes (LEVEL_LOCKED, LEVEL_CORRUPTION ...). */
 function notOpened(directory: string, error: unknown): unknown {
   if (error instanceof OperationError) return error;
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (codeOf(cause) === 'LEVEL_LOCKED') return error;
-  return noRoom(directory, error) ?? notAllowed(directory, error) ?? damagedAt(directory, messageOf(cause), error);
+  if (codeOf(causeOf(error)) === 'LEVEL_LOCKED') return error;
+  return (
+    noRoom(directory, error) ?? notAllowed(directory, error) ?? damagedAt(directory, messageOf(causeOf(error)), error)
+  );
+}
+
+/** LevelDB's own words, which it passes on as a cause; of the operating system alone. */
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? error.cause : error;
 }
 
 /** Nothing is wrong with what is there. */
 function notAllowed(directory: string, error: unknown): OperationError | undefined {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const [what] = /Read-only file system|Permission denied/.exec(messageOf(cause)) ?? [];
+  const [what] = /Read-only file system|Permission denied/.exec(messageOf(causeOf(error))) ?? [];
   if (what === undefined) return undefined;
-  const isReadOnly = what === 'Read-only file system';
-  const why = isReadOnly ? 'its file system is read only' : 'that is not allowed';
-  return new OperationError(
-    isReadOnly ? 'EROFS' : 'EACCES',
-    `the catalogue in ${directory} cannot be written: ${why}`,
-    {
-      remedy: 'Make it writable and start again; nothing of the catalogue is lost.',
-      cause: error,
-    },
-  );
-}
-
-/** Every opening writes. LevelDB passes on the words of the operating system alone. */
-function noRoom(directory: string, error: unknown): OperationError | undefined {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const isFull = codeOf(error) === 'ENOSPC' || /No space left on device|Disk quota exceeded/.test(messageOf(cause));
-  if (!isFull) return undefined;
-  return new OperationError('ENOSPC', `the catalogue in ${directory} has no room to be opened: the disk is full`, {
-    remedy: 'Make room on that disk and start again; nothing of the catalogue is lost.',
+  const [code, why] =
+    what === 'Permission denied' ? ['EACCES', 'that is not allowed'] : ['EROFS', 'its file system is read only'];
+  return new OperationError(code, `the catalogue in ${directory} cannot be written: ${why}`, {
+    remedy: 'Make it writable and start again; nothing of the catalogue is lost.',
     cause: error,
   });
 }
 
-function noRoomToCommit(directory: string, cause: unknown): OperationError {
-  return new OperationError('ENOSPC', `the catalogue in ${directory} has no room for a change: the disk is full`, {
-    remedy: 'Make room on that disk and try again.',
-    cause,
+/** Every opening writes. */
+function noRoom(
+  directory: string,
+  error: unknown,
+  wants: 'to be opened' | 'for a change' = 'to be opened',
+): OperationError | undefined {
+  const isFull =
+    codeOf(error) === 'ENOSPC' || /No space left on device|Disk quota exceeded/.test(messageOf(causeOf(error)));
+  if (!isFull) return undefined;
+  const again = wants === 'to be opened' ? 'start again; nothing of the catalogue is lost' : 'try again';
+  return new OperationError('ENOSPC', `the catalogue in ${directory} has no room ${wants}: the disk is full`, {
+    remedy: `Make room on that disk and ${again}.`,
+    cause: error,
   });
 }
 

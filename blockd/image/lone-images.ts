@@ -43,8 +43,9 @@ export class LoneImages {
   }
 
   /**
-   * Makes what is wanted and not there yet; what is there may be larger. Answers the images whose records were gone or older than they are, and were made
-   * again: this store is all that there is, so what it says is so. @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE
+   * Makes what is wanted and not there yet; what is there may be larger. Answers the images whose records were gone or older
+   * than they are, and were made again: this store is all that there is, so what it says is so.
+   * @throws OperationError BAD_SIZE, SIZE_DIFFERS, IMAGE_UNUSABLE
    */
   async make(wanted: readonly WantedImage[]): Promise<string[]> {
     for (const { image, bytes } of wanted) this.#checkSize(image, bytes);
@@ -214,11 +215,14 @@ function errorOf(what: string, work: () => void): OperationError {
   try {
     work();
   } catch (error) {
-    const remedy = error instanceof OperationError ? error.remedy : '';
-    return new OperationError(codeOf(error) ?? 'IMAGE_UNUSABLE', `${what}: ${messageOf(error)}`, {
-      remedy,
-      cause: error,
-    });
+    return because(what, error);
   }
   return new OperationError('IMAGE_UNUSABLE', what);
+}
+
+/** The error with what it means before it. */
+export function because(what: string, error: unknown): OperationError {
+  const remedy = error instanceof OperationError ? error.remedy : '';
+  const code = codeOf(error) ?? 'IMAGE_UNUSABLE';
+  return new OperationError(code, `${what}: ${messageOf(error)}`, { remedy, cause: error });
 }

@@ -219,15 +219,14 @@ export class StillExports {
     const before = (state.merged ?? []).map(({ layer }) => layer);
     const parts = merged.filter(({ layer }) => !before.includes(layer));
     const found = parts
-      .toSorted((one, other) => other.lastSequence - one.lastSequence)
+      .toSorted((part, other) => other.lastSequence - part.lastSequence)
       .flatMap((part) => {
         const over = this.#found(part.layer);
         const isPart = over?.store.state.role === 'sealed' && over.store.table.lastSequence === part.lastSequence;
         return isPart ? [over] : [];
       });
-    const [newest, ...others] = found;
-    if (!isWhole || newest === undefined || found.length !== parts.length) return undefined;
-    return this.#united.say([newest, ...others, one], digest) ? found : undefined;
+    if (!isWhole || found.length === 0 || found.length !== parts.length) return undefined;
+    return this.#united.say(one, found, digest) ? found : undefined;
   }
 
   #found(layer: string): LayerBlocks | undefined {

@@ -44,9 +44,13 @@ export class StillImage {
   #checkWhole(): void {
     if (this.#stack?.someMissing(0, this.bytes / BLOCK_BYTES) !== true) return;
     const missing = [...this.#stack.census().elsewhere.values()].reduce((sum, count) => sum + count, 0);
-    throw new OperationError('BLOCKS_ELSEWHERE', `${missing} of the blocks of image ${this.image} are at other nodes`, {
-      remedy: 'Bring a snapshot here with supercloud image seed; let a VM open an image here and pull it.',
-    });
+    throw new OperationError(
+      'BLOCKS_ELSEWHERE',
+      `${missing} of the blocks of image ${this.image} are not at this node`,
+      {
+        remedy: 'Bring a snapshot here with supercloud image seed; let a VM open an image here and pull it.',
+      },
+    );
   }
 }
 

@@ -20,21 +20,20 @@ export class UnitedLayers {
     this.#found = found;
   }
 
-  /** `layers`: the newest first. False also as long as nobody knows. */
-  say(layers: readonly [LayerBlocks, ...LayerBlocks[]], digest: string): boolean {
-    const parts = layers.map(({ store }) => `${store.layer} ${store.table.mark.digest}`);
+  /** `over`: the newest first. False also as long as nobody knows. */
+  say(lowest: LayerBlocks, over: readonly LayerBlocks[], digest: string): boolean {
+    const parts = [...over, lowest].map(({ store }) => `${store.layer} ${store.table.mark.digest}`);
     const key = [...parts, digest].join();
-    if (!this.#verdicts.has(key)) void this.#look(key, layers, digest);
+    if (!this.#verdicts.has(key)) void this.#look(key, lowest, over, digest);
     return this.#verdicts.get(key) === true;
   }
 
-  async #look(key: string, layers: readonly [LayerBlocks, ...LayerBlocks[]], digest: string): Promise<void> {
+  async #look(key: string, lowest: LayerBlocks, over: readonly LayerBlocks[], digest: string): Promise<void> {
     this.#verdicts.set(key, undefined);
     const [oldest] = this.#verdicts.keys();
     if (this.#verdicts.size > KEPT_MAX && oldest !== undefined) this.#verdicts.delete(oldest);
-    const tables = layers.map(({ store }) => store.table);
-    const lowest = tables.at(-1) ?? layers[0].store.table;
-    const mark = await mergedMark(lowest, tables.slice(0, -1), this.#pause);
+    const uppers = over.map(({ store }) => store.table);
+    const mark = await mergedMark(lowest.store.table, uppers, this.#pause);
     const isSo = mark.digest === digest;
     this.#verdicts.set(key, isSo);
     if (isSo) this.#found();

@@ -135,8 +135,10 @@ export class LayerBlocks {
       await this.#fetcher.fetch(first, end, cause, giveUp);
       return true;
     } catch (error) {
-      if (codeOf(error) === 'BLOCKS_LOST' && (await this.takeNear(first, end))) return false;
-      if (codeOf(error) === 'BLOCKS_LOST' && cause === 'demand') this.#lost(error);
+      if (codeOf(error) === 'BLOCKS_LOST') {
+        if (await this.takeNear(first, end)) return false;
+        if (cause === 'demand') this.#lost(error);
+      }
       if (codeOf(error) !== 'FETCH_GIVEN_UP' || giveUp?.aborted === true) throw error;
       return false;
     }

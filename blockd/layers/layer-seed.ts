@@ -39,7 +39,7 @@ export async function seedLayers(job: SeedJob, shelf: Pick<LayerShelf, 'bring'>,
   for (const { store } of brought) await store.flush();
 }
 
-/** Brings every block that the layers' tables know to be missing here. @throws OperationError CANCELLED, BLOCKS_LOST unless left */
+/** Brings every block that the layers' tables know to be missing here. @throws OperationError CANCELLED, and BLOCKS_LOST unless left */
 export function fillLayers(job: FillJob, layers: readonly LayerBlocks[], clock: Clock): Promise<void> {
   return new Seed(job, layers, clock).run();
 }

@@ -120,7 +120,7 @@ function usedAlone(error: unknown): never {
 /** Nothing is elsewhere: what is missing has rotted. */
 function lostAlone(error: unknown): never {
   if (codeOf(error) !== 'BLOCKS_ELSEWHERE') throw error;
-  throw new OperationError('BLOCKS_LOST', messageOf(error).replace('are at other nodes', 'have rotted and are lost'), {
+  throw new OperationError('BLOCKS_LOST', `${messageOf(error)}, which is alone: they have rotted`, {
     remedy: 'Take them from a backup: supercloud image scrub says how many, the log of blockd which.',
     cause: error,
   });

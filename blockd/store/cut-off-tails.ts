@@ -3,12 +3,12 @@
 // of the image's size, with holes everywhere else, for a person to look at. No store reads that file again, and no image fails
 // for want of it.
 import { type Clock, pause } from '../../common/clock.ts';
-import type { Disk, DiskFile } from '../../common/disk/disk.ts';
+import { type Disk, type DiskFile, UNFINISHED } from '../../common/disk/disk.ts';
 import { messageOf } from '../../common/errors.ts';
 import { BLOCK_BYTES, type EpochEnd, epochOf, sequenceOf } from '../table/block-version.ts';
 import type { VersionTable } from '../table/version-table.ts';
 import type { BlockFile } from './block-file.ts';
-import { NumberedFiles, UNFINISHED } from './numbered-files.ts';
+import { NumberedFiles } from './numbered-files.ts';
 import type { StoreState } from './store-record.ts';
 
 /** Of one tail: a guest that was cut off and wrote 4 MiB a second for a minute. */

@@ -1,10 +1,8 @@
 // Files that a store keeps for a person to look at, in a directory of their own: numbered, and the newest few.
 import { join } from 'node:path';
-import type { Disk } from '../../common/disk/disk.ts';
+import { type Disk, UNFINISHED } from '../../common/disk/disk.ts';
 
 const DIGITS = 8;
-/** Of one that is being written: it has its name once it is whole. */
-export const UNFINISHED = '.new';
 
 export interface NumberedFilesParts {
   readonly disk: Disk;

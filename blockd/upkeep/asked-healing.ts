@@ -1,7 +1,7 @@
 // Looks elsewhere for blocks that have rotted here, when another store asks for them. Nobody waits for it, so it takes an end:
 // as long as something is looked for the layer's files are needed, and a merge that is through with them would wait for a node
 // that may never come back.
-import type { Clock } from '../../common/clock.ts';
+import { type Clock, within } from '../../common/clock.ts';
 import { patienceWithAll } from '../layers/block-fetcher.ts';
 import type { LayerBlocks } from '../layers/layer-blocks.ts';
 
@@ -30,14 +30,12 @@ export class AskedHealing {
 
   /** Until every member has been asked and had its time, were all the others silent. Never rejects. */
   async #fetch(layer: HealedLayer, first: number, end: number): Promise<void> {
-    const giveUp = new AbortController();
-    const timer = this.#clock.setTimer(patienceWithAll(this.#members()), () => giveUp.abort());
-    try {
-      await layer.fetch(first, end, 'background', giveUp.signal);
-    } catch {
-      if (giveUp.signal.aborted) this.#restsUntilMs.set(layer, this.#clock.nowMs() + RESTING_MS);
-    } finally {
-      timer.cancel();
-    }
+    await within(this.#clock, patienceWithAll(this.#members()), async (giveUp) => {
+      try {
+        await layer.fetch(first, end, 'background', giveUp);
+      } catch {
+        if (giveUp.aborted) this.#restsUntilMs.set(layer, this.#clock.nowMs() + RESTING_MS);
+      }
+    });
   }
 }

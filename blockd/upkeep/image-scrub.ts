@@ -1,6 +1,6 @@
 // An image read at once because a person asked: all that this store has of its layers, with what was found and healed. It
 // gives way to clients after each MiB.
-import { type Clock, pause } from '../../common/clock.ts';
+import { type Clock, pause, within } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { ScrubReport } from '../../wire/contracts/blockd.ts';
@@ -13,6 +13,8 @@ import { type Healing, heldBlocks, isMissing, missingBlocks, type ScrubbedLayer,
 const HEALING_MS = 30_000;
 /** Of one layer; a disk on which more has rotted is said to have lost as many. */
 const MISSING_MAX = 4_096;
+/** Entries that are looked at in one step: a millisecond. */
+const STEP_BLOCKS = 16_384;
 
 export interface ImageScrubJob {
   readonly image: string;
@@ -37,7 +39,7 @@ export async function scrubImage(job: ImageScrubJob, clock: Clock, log: Log): Pr
   progress(0, totalBytes);
   for (const layer of layers) {
     const unreadBefore = unreadBlocks;
-    for (const block of missingBlocks(layer, over, MISSING_MAX)) sought.push(soughtAt(layer, block, job.healings));
+    for (const block of await missingOf(layer, over, clock)) sought.push(soughtAt(layer, block, job.healings));
     over.push(layer);
     for (let from = 0; ; ) {
       if (signal.aborted) throw new OperationError('CANCELLED', `the scrub of image ${job.image} was given up`);
@@ -53,12 +55,24 @@ export async function scrubImage(job: ImageScrubJob, clock: Clock, log: Log): Pr
     }
     if (unreadBlocks === unreadBefore) await job.done(layer.store.layer);
   }
-  const [ended, found] = await endsOf([healings, sought], clock, signal);
-  const [healedBlocks, lost, lostBefore] = [count(ended, 'healed'), count(ended, 'lost'), count(found, 'lost')];
-  const soughtBlocks = sought.length - found.length;
-  const rottenBlocks = healings.length + lostBefore + soughtBlocks;
-  const waitingBlocks = healings.length - healedBlocks - lost + soughtBlocks;
-  return { checkedBlocks, unreadBlocks, rottenBlocks, healedBlocks, lostBlocks: lost + lostBefore, waitingBlocks };
+  const ends = [endsOf(healings, clock, signal), endsOf(sought, clock, signal)] as const;
+  const [ended, found] = await Promise.all(ends);
+  const rottenBlocks = healings.length + sought.length - count(found, 'healed');
+  const healedBlocks = count(ended, 'healed');
+  const lostBlocks = count(ended, 'lost') + count(found, 'lost');
+  const waitingBlocks = rottenBlocks - healedBlocks - lostBlocks;
+  return { checkedBlocks, unreadBlocks, rottenBlocks, healedBlocks, lostBlocks, waitingBlocks };
+}
+
+/** Of a layer, gathered in steps as everything else here. */
+async function missingOf(layer: ScrubbedLayer, over: readonly ScrubbedLayer[], clock: Clock): Promise<number[]> {
+  const { table, blocks } = layer.store;
+  const missing: number[] = [];
+  for (let from = 0; table.hasMissing && from < blocks && missing.length < MISSING_MAX; from += STEP_BLOCKS) {
+    missing.push(...missingBlocks(layer, over, from, Math.min(from + STEP_BLOCKS, blocks)));
+    await pause(clock);
+  }
+  return missing.slice(0, MISSING_MAX);
 }
 
 /** What a merge has moved meanwhile was not lost. */
@@ -71,20 +85,10 @@ function count(ended: readonly Healing[], how: Healing): number {
   return ended.filter((one) => one === how).length;
 }
 
-/** Those of each kind that have ended within the time. */
-async function endsOf(
-  [healings, sought]: readonly [readonly Promise<Healing>[], readonly Promise<Healing>[]],
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<readonly [Healing[], Healing[]]> {
-  const ended: [Healing[], Healing[]] = [[], []];
-  const all = Promise.all([
-    ...healings.map(async (healing) => void ended[0].push(await healing)),
-    ...sought.map(async (healing) => void ended[1].push(await healing)),
-  ]);
-  const end = new AbortController();
-  const timer = clock.setTimer(HEALING_MS, () => end.abort());
-  await settledBefore(AbortSignal.any([signal, end.signal]), all);
-  timer.cancel();
+/** Those that have ended within the time. */
+async function endsOf(healings: readonly Promise<Healing>[], clock: Clock, signal: AbortSignal): Promise<Healing[]> {
+  const ended: Healing[] = [];
+  const all = Promise.all(healings.map(async (healing) => void ended.push(await healing)));
+  await within(clock, HEALING_MS, (end) => settledBefore(AbortSignal.any([signal, end]), all));
   return ended;
 }

@@ -42,20 +42,25 @@ export async function scrubNext({ store }: ScrubbedLayer, from: number, log: Log
 }
 
 /**
- * Blocks that are missing here, that no layer over this one hides, and of which no holder is known, so many at most: what
- * rotted, and was found so before. Others may have them all the same. None while what was merged into the layer is moved.
+ * Of the blocks from `first` to before `end` those that are missing here, that no layer over this one hides, and of which no
+ * holder is known: what rotted, and was found so before. Others may have them all the same. None while what was merged into the
+ * layer is moved.
  */
-export function missingBlocks({ store }: ScrubbedLayer, over: readonly ScrubbedLayer[], countMax: number): number[] {
+export function missingBlocks(
+  { store }: ScrubbedLayer,
+  over: readonly ScrubbedLayer[],
+  first: number,
+  end: number,
+): number[] {
   const missing: number[] = [];
   if ((store.state.merging ?? null) !== null) return missing;
-  for (let from = 0; missing.length < countMax; ) {
-    const run = store.table.nextMissing(from, store.blocks, countMax - missing.length);
-    if (run === undefined) break;
+  for (let from = first; ; ) {
+    const run = store.table.nextMissing(from, end, end - from);
+    if (run === undefined) return missing;
     from = run.first + run.count;
     if (store.holderName(run.holder) !== '') continue;
     for (let block = run.first; block < from; block++) if (!isHidden(block, over)) missing.push(block);
   }
-  return missing;
 }
 
 /** Whether it is missing still, and not only until a merge has moved it. */

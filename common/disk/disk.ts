@@ -191,6 +191,9 @@ class RealFile implements DiskFile {
 }
 
 /** The machine's file system. */
+/** Ends the name of what is being made, beside what it is to be: a crash may leave it. */
+export const UNFINISHED = '.new';
+
 export const realDisk: Disk = {
   get kernelRun() {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -233,7 +236,7 @@ async function settleExisting(directory: string, error: unknown): Promise<void> 
 }
 
 async function replaceFile(path: string, bytes: Uint8Array, mode: number = PRIVATE_FILE): Promise<void> {
-  const fresh = `${path}.new`;
+  const fresh = `${path}${UNFINISHED}`;
   await rm(fresh, { force: true });
   try {
     const handle = await open(fresh, FLAGS.create, mode);

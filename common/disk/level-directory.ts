@@ -4,10 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Level } from 'level';
 import { codeOf } from '../errors.ts';
-import { realDisk } from './disk.ts';
-
-/** Ends the name of one that is being made; what a crash left of it is made anew. */
-const UNFINISHED = '.new';
+import { realDisk, UNFINISHED } from './disk.ts';
 
 /** Makes an empty database where there is nothing yet. @throws Error of the disk or of LevelDB */
 export async function ensureLevelDirectory(directory: string): Promise<void> {
