@@ -18,6 +18,7 @@ import { Converter } from './convert/converter.ts';
 import { ImageShelf } from './image/image-shelf.ts';
 import { because, LoneImages, type WantedImage } from './image/lone-images.ts';
 import type { Serve } from './image/served-image.ts';
+import { KeptRoom } from './lone/kept-room.ts';
 import { LoneControl } from './lone/lone-control.ts';
 import { makeNamed } from './named-directory.ts';
 import { atPort, type NbdPort } from './nbd/nbd-port.ts';
@@ -144,14 +145,15 @@ async function serveImages(
   const controlPath = checkPath(join(data, CONTROL_SOCKET));
   // Where the images are to be: what is refused there is refused before anything else is made.
   await makeNamed(join(data, 'layers'), '--data');
-  const catalogue = await openCatalogue(data);
+  const room = new KeptRoom(realDisk, join(data, 'kept-room'));
+  const catalogue = await room.useFor(() => openCatalogue(data));
   await removeSockets(data);
   let mayServe = false;
   const port = await openPort(listen, context.log);
   const shelf = newShelf(data, context.log, port, () => mayServe);
   await shelf.start();
   const images = new LoneImages(shelf, catalogue);
-  const control = new LoneControl({ shelf, records: catalogue, images, clock: realClock, log: context.log });
+  const control = new LoneControl({ shelf, records: catalogue, images, room, clock: realClock, log: context.log });
   await control.tidy();
   for (const image of await images.make(wanted)) {
     process.stderr.write(`the record of image ${image} was gone or old, and is made again from the image\n`);

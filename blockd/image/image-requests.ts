@@ -143,7 +143,8 @@ export class ImageRequests extends ImageReads {
     for (let at = 0; at < data.length; ) {
       const block = blockOf(offset + at);
       const next = Math.min((block + 1) * BLOCK_BYTES - offset, data.length);
-      if (data[at] === 0 && this.#isUntoldIn(block, block + 1) && isZeros(data.subarray(at, next))) return true;
+      const mayHide = mayBeZeros(data, at, next) && this.#isUntoldIn(block, block + 1);
+      if (mayHide && isZeros(data.subarray(at, next))) return true;
       at = next;
     }
     return false;
@@ -254,6 +255,11 @@ export class ImageRequests extends ImageReads {
   #barrier(): Answer {
     return this.store.flush();
   }
+}
+
+/** No more than a look: small numbers at the front of a block, as in headers and in what fio writes, are common. */
+function mayBeZeros(data: Uint8Array, from: number, end: number): boolean {
+  return data[from] === 0 && data[end - 1] === 0 && data[(from + end) >> 1] === 0;
 }
 
 function isZeros(bytes: Uint8Array): boolean {

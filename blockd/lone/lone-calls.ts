@@ -7,6 +7,7 @@ import type { Head, Snapshot, SnapshotDisk } from '../../wire/contracts/catalogu
 import type { ImageState } from '../../wire/contracts/cluster-state.ts';
 import { snapshotOf } from '../catalogue/catalogue-layer-calls.ts';
 import type { LoneImages } from '../image/lone-images.ts';
+import type { KeptRoom } from './kept-room.ts';
 import type { LoneCuts } from './lone-cuts.ts';
 import type { LoneLayers } from './lone-layers.ts';
 import type { LoneMerges } from './lone-merges.ts';
@@ -18,10 +19,12 @@ export interface LoneParts {
   readonly cuts: LoneCuts;
   readonly layers: LoneLayers;
   readonly merges: Pick<LoneMerges, 'look'>;
+  /** For deletions. */
+  readonly room: KeptRoom;
 }
 
 /** The handlers of those calls. */
-export function loneCalls({ node, images, cuts, layers, merges }: LoneParts): Handlers<typeof aloneContract> {
+export function loneCalls({ node, images, cuts, layers, merges, room }: LoneParts): Handlers<typeof aloneContract> {
   const { records, catalogue, store } = node;
   const inTurn = <T>(step: () => Promise<T>): Promise<T> => node.inTurn(step);
   const open = async (image: string): Promise<Head> => {
@@ -29,7 +32,6 @@ export function loneCalls({ node, images, cuts, layers, merges }: LoneParts): Ha
     return records.get(image).head;
   };
   const swept = async (): Promise<{ waitsFor: string[] }> => {
-    await node.keepRecords();
     const isGone = await layers.sweep();
     void merges.look();
     return { waitsFor: isGone ? [] : [LONE_NODE] };
@@ -61,8 +63,8 @@ export function loneCalls({ node, images, cuts, layers, merges }: LoneParts): Ha
     'image.delete': ({ image }) =>
       inTurn(async () => {
         records.get(image);
-        await images.endLast(image).catch(usedAlone);
-        await catalogue['image.remove']({ image, nodes: [LONE_NODE] }, HERE);
+        await room.useFor(() => images.endLast(image)).catch(usedAlone);
+        await room.useFor(async () => catalogue['image.remove']({ image, nodes: [LONE_NODE] }, HERE));
         return swept();
       }),
     'image.scrub': async ({ image }, context) => ({
@@ -79,7 +81,7 @@ export function loneCalls({ node, images, cuts, layers, merges }: LoneParts): Ha
     },
     'snapshot.delete': ({ snapshot }) =>
       inTurn(async () => {
-        await catalogue['snapshot.remove']({ snapshot, nodes: [LONE_NODE] }, HERE);
+        await room.useFor(async () => catalogue['snapshot.remove']({ snapshot, nodes: [LONE_NODE] }, HERE));
         return swept();
       }),
     'metrics.show': async () => ({

@@ -10,6 +10,7 @@ import { aloneContract, LONE_NODE } from '../../wire/contracts/alone.ts';
 import type { CatalogueStore } from '../catalogue/catalogue-store.ts';
 import type { ImageShelf } from '../image/image-shelf.ts';
 import type { LoneImages } from '../image/lone-images.ts';
+import type { KeptRoom } from './kept-room.ts';
 import { loneCalls } from './lone-calls.ts';
 import { LoneCuts } from './lone-cuts.ts';
 import { LoneLayers } from './lone-layers.ts';
@@ -20,6 +21,8 @@ export interface ControlParts {
   readonly shelf: ImageShelf;
   readonly records: CatalogueStore;
   readonly images: LoneImages;
+  /** For what is to be done on a full disk. */
+  readonly room: KeptRoom;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -32,12 +35,12 @@ export class LoneControl {
   readonly #merges: LoneMerges;
 
   constructor(parts: ControlParts) {
-    const { shelf, records, clock, log } = parts;
+    const { shelf, records, room, clock, log } = parts;
     this.#parts = parts;
     this.#node = new LoneNode(shelf, records);
     this.#cuts = new LoneCuts(this.#node);
-    this.#layers = new LoneLayers(this.#node, log);
-    this.#merges = new LoneMerges(this.#node, { clock, log });
+    this.#layers = new LoneLayers(this.#node, room, log);
+    this.#merges = new LoneMerges(this.#node, { layers: this.#layers, clock, log });
   }
 
   /** Before any image is made or opened. An image whose cut is neither finished nor taken back is not opened. */
@@ -56,9 +59,10 @@ export class LoneControl {
 
   /** Answers calls at the socket, and merges layers that nothing needs by themselves. @throws Error with the operating system's code */
   async start(path: string): Promise<Running> {
-    const { images, log } = this.#parts;
+    const { images, room, log } = this.#parts;
     await this.#node.keepRecords();
-    const parts = { node: this.#node, images, cuts: this.#cuts, layers: this.#layers, merges: this.#merges };
+    await room.keep();
+    const parts = { node: this.#node, images, room, cuts: this.#cuts, layers: this.#layers, merges: this.#merges };
     const server = { contract: aloneContract, handlers: loneCalls(parts), node: LONE_NODE, path, log };
     const socket = await startLocalServer(server);
     this.#merges.start();

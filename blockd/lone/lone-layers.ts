@@ -4,21 +4,35 @@ import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { LONE_NODE } from '../../wire/contracts/alone.ts';
 import type { Leaving } from '../../wire/contracts/catalogue.ts';
+import type { KeptRoom } from './kept-room.ts';
 import { HERE, type LoneNode } from './lone-node.ts';
 
 export class LoneLayers {
   readonly #node: LoneNode;
+  readonly #room: KeptRoom;
   readonly #log: Pick<Log, 'info'>;
 
-  constructor(node: LoneNode, log: Pick<Log, 'info'>) {
+  constructor(node: LoneNode, room: KeptRoom, log: Pick<Log, 'info'>) {
     this.#node = node;
+    this.#room = room;
     this.#log = log;
   }
 
-  /** Drops what is to leave; one that is still read goes with the next sweep. Answers whether nothing is left. Never rejects. */
+  /**
+   * Drops what is to leave; one that is still read goes with the next sweep, and so do all while the store's copy of the records
+   * has no room: a catalogue that is made again from it must not name what is gone. Answers whether nothing is left. Never
+   * rejects.
+   */
   async sweep(): Promise<boolean> {
     const { records, catalogue, store } = this.#node;
     const dropped = (): Leaving[] => records.leaving.filter(({ merge }) => merge === undefined);
+    if (dropped().length === 0) return true;
+    try {
+      await this.#room.useFor(() => this.#node.keepRecords());
+    } catch (error) {
+      this.#log.info({ reason: messageOf(error) }, 'layers go later');
+      return false;
+    }
     for (const { layer } of dropped()) {
       try {
         await store['layer.drop']({ layer }, HERE);
@@ -27,6 +41,7 @@ export class LoneLayers {
         this.#log.info({ layer, reason: messageOf(error) }, 'a layer goes later');
       }
     }
+    await this.#room.keep();
     return dropped().length === 0;
   }
 }

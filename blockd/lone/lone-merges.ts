@@ -7,6 +7,7 @@ import { type LayerPair, mergeablePairs } from '../../common/mergeable-layers.ts
 import { LONE_NODE } from '../../wire/contracts/alone.ts';
 import type { Leaving } from '../../wire/contracts/catalogue.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import type { LoneLayers } from './lone-layers.ts';
 import { HERE, type LoneNode } from './lone-node.ts';
 
 /** How often it looks by itself: what was read or cut before may be merged now. */
@@ -17,6 +18,8 @@ const PASSING = ['LAYER_NEEDED', 'LAYER_BUSY', 'LAYER_ELSEWHERE', 'LAYER_IN_USE'
 const SOURCE = { node: LONE_NODE, address: '127.0.0.1' };
 
 export interface MergesParts {
+  /** What only goes is looked after too. */
+  readonly layers: Pick<LoneLayers, 'sweep'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn'>;
 }
@@ -57,6 +60,7 @@ export class LoneMerges {
 
   async #look(): Promise<void> {
     try {
+      await this.#node.inTurn(() => this.#parts.layers.sweep());
       while (!this.#isStopped && (await this.#finish()) && (await this.#node.inTurn(() => this.#begin())));
     } catch (error) {
       this.#waits(error);

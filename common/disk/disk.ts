@@ -190,10 +190,10 @@ class RealFile implements DiskFile {
   }
 }
 
-/** The machine's file system. */
 /** Ends the name of what is being made, beside what it is to be: a crash may leave it. */
 export const UNFINISHED = '.new';
 
+/** The machine's file system. */
 export const realDisk: Disk = {
   get kernelRun() {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

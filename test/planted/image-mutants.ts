@@ -158,8 +158,15 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'what was answered is gone with a kill while zeros are put over it',
     room: 'blockd/image/image-requests.ts',
-    find: 'if (data[at] === 0 && this.#isUntoldIn(block, block + 1) && isZeros(data.subarray(at, next))) return true;',
+    find: 'if (mayHide && isZeros(data.subarray(at, next))) return true;',
     replace: '',
+    by: 'crash/kills',
+  },
+  {
+    name: 'zeros are not looked for in a block that begins with one',
+    room: 'blockd/image/image-requests.ts',
+    find: 'return data[from] === 0 && data[end - 1] === 0 && data[(from + end) >> 1] === 0;',
+    replace: 'return data[from] !== 0;',
     by: 'crash/kills',
   },
   {

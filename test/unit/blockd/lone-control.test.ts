@@ -9,6 +9,7 @@ import type { Decide } from '../../../blockd/catalogue/catalogue-store.ts';
 import { LevelStore } from '../../../blockd/catalogue/level-store.ts';
 import type { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import { LoneImages } from '../../../blockd/image/lone-images.ts';
+import { KeptRoom } from '../../../blockd/lone/kept-room.ts';
 import { loneCalls } from '../../../blockd/lone/lone-calls.ts';
 import { LoneControl } from '../../../blockd/lone/lone-control.ts';
 import { LoneCuts } from '../../../blockd/lone/lone-cuts.ts';
@@ -76,15 +77,18 @@ interface Started {
 async function start(disk: CrashDisk, ...wanted: (typeof WEB)[]): Promise<Started> {
   const shelf = await shelfOn(disk, LONE_NODE, { clock });
   const images = new LoneImages(shelf, records);
-  await new LoneControl({ shelf, records, images, clock, log }).tidy();
+  const room = new KeptRoom(disk, '/kept-room');
+  await new LoneControl({ shelf, records, images, room, clock, log }).tidy();
   await images.make(wanted);
   const names = shelf.hosts.map(({ name }) => name).filter((image) => images.isSettled(image));
   for (const image of names) await images.endLast(image);
   for (const image of names) await images.open(image, signal);
   const node = new LoneNode(shelf, records);
   await node.keepRecords();
-  const merges = new LoneMerges(node, { clock, log });
-  const calls = loneCalls({ node, images, cuts: new LoneCuts(node), layers: new LoneLayers(node, log), merges });
+  const layers = new LoneLayers(node, room, log);
+  const merges = new LoneMerges(node, { layers, clock, log });
+  const parts = { node, images, cuts: new LoneCuts(node), layers, merges, room };
+  const calls = loneCalls(parts);
   return { shelf, calls, merges };
 }
 
