@@ -2,8 +2,12 @@
 // often or grows.
 import type { Static, TSchema } from '#typebox';
 import type { Disk } from '../../common/disk/disk.ts';
-import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
+import { codeOf, OperationError } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
+import { xxh64 } from '../../common/xxhash.ts';
+
+/** The value with its checksum before it, which is the XXH64 of the value's own text: rot in a number is still JSON. */
+const WHOLE = /^\{"xxh64":"([0-9a-f]{16})","value":(.*)\}$/s;
 
 /** One file of one schema. */
 export class StateFile<S extends TSchema> {
@@ -24,7 +28,7 @@ export class StateFile<S extends TSchema> {
    */
   async read(): Promise<Static<S> | undefined> {
     try {
-      const value = this.#parse(Buffer.from(await this.#disk.readWhole(this.#path)).toString('utf8'));
+      const value = this.#valueIn(Buffer.from(await this.#disk.readWhole(this.#path)).toString('utf8'));
       return this.#check.accepts(value) ? value : undefined;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
@@ -32,22 +36,24 @@ export class StateFile<S extends TSchema> {
     }
   }
 
-  #parse(text: string): unknown {
-    try {
-      return JSON.parse(text);
-    } catch (cause) {
-      throw new OperationError('STATE_DAMAGED', `${this.#path} is damaged: ${messageOf(cause)}`, {
-        remedy: 'Move it away and start again: no block is in it, and the catalogue tells again what was.',
-        cause,
-      });
-    }
+  #valueIn(text: string): unknown {
+    const [, sum, value = ''] = WHOLE.exec(text) ?? [];
+    if (sum !== undefined && sum === sumOf(value)) return JSON.parse(value);
+    throw new OperationError('STATE_DAMAGED', `${this.#path} is damaged: it is not what was written`, {
+      remedy: 'Move it away and start again: no block is in it, and the catalogue tells again what was.',
+    });
   }
 
   /** Replaces it; durable with the answer. Calls may overlap: the last one's value stays. @throws Error of the disk */
   write(value: Static<S>): Promise<void> {
-    const bytes = Buffer.from(JSON.stringify(value));
+    const text = JSON.stringify(value);
+    const bytes = Buffer.from(`{"xxh64":"${sumOf(text)}","value":${text}}`);
     const written = this.#turn.then(() => this.#disk.replace(this.#path, bytes));
     this.#turn = written.catch(() => undefined);
     return written;
   }
+}
+
+function sumOf(text: string): string {
+  return xxh64(Buffer.from(text)).toString(16).padStart(16, '0');
 }

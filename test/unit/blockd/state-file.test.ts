@@ -18,12 +18,25 @@ test('the last of several values that were written at once is read again', async
   assert.equal(await new StateFile(disk.afterCut({ kind: 'lose-all' }), PATH, Names).read(), ['other']);
 });
 
-test('a file that is damaged is named', async () => {
+test('a file that is damaged is named, whichever of its bytes it is', async () => {
   const disk = new CrashDisk();
-  await disk.replace(PATH, Buffer.from('["one",'));
-  const error = await refusal(new StateFile(disk, PATH, Names).read());
-  assert.is(error.code, 'STATE_DAMAGED');
-  assert.match(error.message, PATH);
+  const file = new StateFile(disk, PATH, Names);
+  await file.write(['one', 'other']);
+  const whole = Buffer.from(await disk.readWhole(PATH));
+  for (let at = 0; at < whole.length; at++) {
+    const rotten = Buffer.from(whole);
+    rotten.writeUInt8(rotten.readUInt8(at) ^ 1, at);
+    await disk.replace(PATH, rotten);
+    const error = await refusal(file.read());
+    assert.is(error.code, 'STATE_DAMAGED', `byte ${at}`);
+    assert.match(error.message, PATH);
+  }
+  for (const bytes of [Buffer.alloc(0), whole.subarray(0, -1), Buffer.from('["one",')]) {
+    await disk.replace(PATH, bytes);
+    assert.is((await refusal(file.read())).code, 'STATE_DAMAGED');
+  }
+  await disk.replace(PATH, whole);
+  assert.equal(await file.read(), ['one', 'other']);
 });
 
 test.run();
