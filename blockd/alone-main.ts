@@ -23,7 +23,6 @@ import { LoneControl } from './lone/lone-control.ts';
 import { makeNamed } from './named-directory.ts';
 import { atPort, type NbdPort } from './nbd/nbd-port.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
-import { dropCached } from './store/page-cache.ts';
 
 const EXAMPLES = `
 Examples:
@@ -127,7 +126,6 @@ function newShelf(data: string, log: Log, port: NbdPort | undefined, isReady: ()
     node: LONE_NODE,
     state: data,
     dial: () => Promise.reject(new OperationError('NO_NODE', 'this blockd is alone')),
-    dropCached,
     serve,
     // An image that is alone is served under the epoch of its start, and no other.
     waitsForNoRoom: true,

@@ -20,7 +20,6 @@ import { memberTls } from './nbd/member-tls.ts';
 import { atPort, NbdPort } from './nbd/nbd-port.ts';
 import { exportDevice } from './nbd/nbd-server.ts';
 import { peerDial, serveCopy, servePeer } from './peer/peer-socket.ts';
-import { dropCached } from './store/page-cache.ts';
 
 const Config = Type.Object({
   /** Durable: images and members. */
@@ -56,7 +55,6 @@ await runDaemon('blockd', Config, async (config, { log }) => {
     node: identity.node,
     state: config.state,
     dial: peerDial(identity, (node) => shelf.members.addressOf(node)),
-    dropCached,
     serve,
     converter: new Converter({ disk: realDisk, serve }),
     cache: { capBytes: config.cacheCapBytes, room: () => diskRoom(config.state) },

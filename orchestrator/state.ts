@@ -1,7 +1,7 @@
 // What the orchestrator must remember over a crash: VMs, migrations' journals, members, its term. Everything is held
 // in memory and written through; a record that was not committed was never there.
 import { Level } from 'level';
-import { ensureLevelDirectory, isHeadless } from '../common/disk/level-directory.ts';
+import { isHeadless, readyLevelDirectory } from '../common/disk/level-directory.ts';
 import { messageOf, OperationError } from '../common/errors.ts';
 import type { MigrationState } from '../wire/contracts/cluster-state.ts';
 import type { EgressOrder } from '../wire/contracts/egress.ts';
@@ -152,7 +152,7 @@ export class State {
   /** Opens or makes the state in a directory and raises the term, durably. @throws OperationError STATE_DAMAGED; Error of the disk */
   static async open(directory: string): Promise<State> {
     if (await isHeadless(directory)) throw damaged(directory, 'its file CURRENT is missing');
-    await ensureLevelDirectory(directory);
+    await readyLevelDirectory(directory);
     const level = new Level<string, unknown>(directory, { valueEncoding: 'json' });
     await level.open().catch((error: unknown) => {
       throw damaged(directory, messageOf(error instanceof Error ? (error.cause ?? error) : error), error);

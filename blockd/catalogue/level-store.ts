@@ -1,6 +1,6 @@
 // Keeps the catalogue's records on this machine's disk, one durable batch per commit, one commit at a time.
 import { Level } from 'level';
-import { ensureLevelDirectory, isHeadless } from '../../common/disk/level-directory.ts';
+import { isHeadless, readyLevelDirectory } from '../../common/disk/level-directory.ts';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { NodeNotch, Notch } from '../../wire/contracts/store-notch.ts';
@@ -30,9 +30,6 @@ export class LevelStore implements CatalogueStore {
   /** @throws OperationError CATALOGUE_DAMAGED, ENOSPC; Error with cause LEVEL_LOCKED while another process has the directory */
   static async open(directory: string): Promise<LevelStore> {
     if (await isHeadless(directory)) throw damagedAt(directory, 'its file CURRENT is missing');
-    await ensureLevelDirectory(directory).catch((error: unknown) => {
-      throw noRoom(directory, error) ?? error;
-    });
     return new LevelStore(directory, await opened(directory));
   }
 
@@ -142,6 +139,9 @@ interface Opened {
 }
 
 async function opened(directory: string): Promise<Opened> {
+  await readyLevelDirectory(directory).catch((error: unknown) => {
+    throw noRoom(directory, error) ?? error;
+  });
   const level = new Level<string, string>(directory, { valueEncoding: 'utf8' });
   await level.open().catch((error: unknown) => {
     throw notOpened(directory, error);

@@ -36,7 +36,7 @@ import { type ReaderShown, StillExports } from './still-exports.ts';
 import { StillImage, type StillOrder } from './still-image.ts';
 import { StoreRatchet } from './store-ratchet.ts';
 
-export interface ShelfParts extends Pick<OpenOptions, 'dropCached' | 'checkpointBytes'> {
+export interface ShelfParts extends Pick<OpenOptions, 'checkpointBytes'> {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;

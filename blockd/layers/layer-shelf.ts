@@ -29,7 +29,7 @@ import { gatherMerged } from './own-merged.ts';
 const GONE_MAX = 1_024;
 const LOST_SAID_MS = 60_000;
 
-export interface LayerShelfParts extends Pick<OpenOptions, 'dropCached' | 'checkpointBytes'> {
+export interface LayerShelfParts extends Pick<OpenOptions, 'checkpointBytes'> {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;
@@ -94,9 +94,9 @@ export class LayerShelf {
   }
 
   async #open(layer: string): Promise<LayerBlocks | undefined> {
-    const { disk, dropCached, checkpointBytes } = this.#parts;
+    const { disk, checkpointBytes } = this.#parts;
     const keepers = { torn: this.#torn, tails: this.#tails };
-    const store = await openLayer(disk, this.directory, layer, { dropCached, checkpointBytes, ...keepers });
+    const store = await openLayer(disk, this.directory, layer, { checkpointBytes, ...keepers });
     return store === undefined ? undefined : this.add(store);
   }
 

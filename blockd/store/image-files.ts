@@ -72,11 +72,6 @@ async function createIn(
 
 /** How a layer is opened. */
 export interface OpenOptions extends Pick<StoreParts, 'checkpointBytes' | 'tails'> {
-  /**
-   * Drops what the kernel has of a file and need not write. After a sync that failed, the kernel may show pages for
-   * years that the disk never got, and forget them at any time.
-   */
-  readonly dropCached: (path: string) => Promise<void>;
   /** Keeps what was unfinished at the end of its journal, which is cut off; without it nobody does. */
   readonly torn?: Pick<TornEnds, 'keep'> | undefined;
 }
@@ -92,7 +87,7 @@ export async function openLayer(
   disk: Disk,
   directory: string,
   layer: string,
-  { dropCached, torn, ...options }: OpenOptions,
+  { torn, ...options }: OpenOptions = {},
 ): Promise<ImageStore | undefined> {
   const paths = layerPaths(directory, layer);
   const names = await disk.list(directory);
@@ -101,7 +96,6 @@ export async function openLayer(
     if (!isBegun) return undefined;
     throw lost(paths.journal);
   }
-  await dropCached(paths.journal);
   const { journal, records } = await Journal.open(disk, paths.journal, StoreRecord, {
     isBegun,
     torn: async (bytes, atBytes) => torn?.keep(layer, bytes, atBytes),
@@ -116,7 +110,7 @@ export async function openLayer(
     await journal.close();
     throw lost(paths.data);
   }
-  return openFolded(disk, paths, { ...options, dropCached, layer, fold, journal }).catch(async (error: unknown) => {
+  return openFolded(disk, paths, { ...options, layer, fold, journal }).catch(async (error: unknown) => {
     await journal.close();
     throw error;
   });
@@ -138,9 +132,9 @@ async function openFolded(disk: Disk, paths: LayerPaths, layer: FoldedLayer): Pr
 async function openWith(
   disk: Disk,
   paths: LayerPaths,
-  { dropCached, fold, ...parts }: FoldedLayer & Pick<StoreParts, 'table' | 'data'>,
+  { fold, ...parts }: FoldedLayer & Pick<StoreParts, 'table' | 'data'>,
 ): Promise<ImageStore> {
-  if (fold.active.size > 0) await dropCached(paths.data);
+  if (fold.active.size > 0) await disk.dropCached(paths.data);
   const tableNumber = fold.header.table;
   const store = new ImageStore({ ...parts, ...fold, disk, paths, tableNumber });
   await removeOldTables(disk, paths, fold.header.table);

@@ -8,6 +8,7 @@ import { NOT_CACHED, NOT_TOLD, readCached } from './cached-read.ts';
 import { writeCached } from './cached-write.ts';
 import { coldReads } from './cold-reads.ts';
 import { allocateRange, punchRange } from './fallocate.ts';
+import { dropCached } from './page-cache.ts';
 
 /** Offsets and sizes in bytes. Errors carry the operating system's code (`ENOSPC`, `EIO`, `ENOENT`). */
 export interface DiskFile {
@@ -52,6 +53,11 @@ export interface Disk {
   /** Writes a file whole or not at all, durably, under its name (new file, rename, directory). `mode` as in chmod. */
   replace(path: string, bytes: Uint8Array, mode?: number): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /**
+   * What the page cache has of a file, and is not still to be written, is read from the disk again: after a failed sync the
+   * kernel takes for written what the disk never got, and shows it.
+   */
+  dropCached(path: string): Promise<void>;
   /** Removing what is not there is nothing. */
   remove(path: string): Promise<void>;
   /** Names in a directory, sorted. */
@@ -204,6 +210,7 @@ export const realDisk: Disk = {
   readWhole: (path) => readFile(path),
   replace: replaceFile,
   rename,
+  dropCached,
   remove: (path) => rm(path, { force: true }),
   list: async (directory) => (await readdir(directory)).sort(),
   makeDirectory,

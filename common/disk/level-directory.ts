@@ -1,14 +1,21 @@
 // A LevelDB database comes to be whole or not at all. LevelDB itself names a first manifest that is not durable yet: a power
 // cut in that moment leaves a directory that never opens again.
 import { readdir, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Level } from 'level';
 import { codeOf } from '../errors.ts';
 import { realDisk, UNFINISHED } from './disk.ts';
 
-/** Makes an empty database where there is nothing yet. @throws Error of the disk or of LevelDB */
-export async function ensureLevelDirectory(directory: string): Promise<void> {
-  if (!(await isEmpty(directory))) return;
+/**
+ * To be called before each opening: makes an empty database where there is nothing yet, and of one that is there what a failed
+ * sync has kept from the disk is forgotten, which the kernel would go on to show. @throws Error of the disk or of LevelDB
+ */
+export async function readyLevelDirectory(directory: string): Promise<void> {
+  const names = await namesIn(directory);
+  if (names.length > 0) {
+    for (const name of names) await realDisk.dropCached(join(directory, name));
+    return;
+  }
   const unfinished = directory + UNFINISHED;
   await rm(unfinished, { recursive: true, force: true });
   await realDisk.makeDirectory(dirname(directory));
@@ -23,18 +30,15 @@ export async function ensureLevelDirectory(directory: string): Promise<void> {
 
 /** LevelDB makes a new, empty database where the file that names its newest state is gone, whatever else is there. */
 export async function isHeadless(directory: string): Promise<boolean> {
-  const names: string[] = await readdir(directory).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const names = await namesIn(directory);
   return names.some((name) => /^MANIFEST-|\.(ldb|log|sst)$/.test(name)) && !names.includes('CURRENT');
 }
 
-async function isEmpty(directory: string): Promise<boolean> {
+async function namesIn(directory: string): Promise<string[]> {
   try {
-    return (await readdir(directory)).length === 0;
+    return await readdir(directory);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return true;
+    if (codeOf(error) === 'ENOENT') return [];
     throw error;
   }
 }

@@ -58,7 +58,8 @@ export class Journal<T> {
 
   /**
    * Opens or makes a journal and reads it. An unfinished append at its end is cut off. What a process that was killed had
-   * appended, or put into an older journal's place, counts when it is read: it is made durable first.
+   * appended, or put into an older journal's place, counts when it is read: it is made durable first. What a failed sync has
+   * kept from the disk does not.
    * @throws OperationError JOURNAL_DAMAGED when good records follow bad bytes or it `isBegun`, JOURNAL_UNREADABLE when it is of another
    * format or its records are not what the schema says; nothing is changed then
    */
@@ -72,6 +73,7 @@ export class Journal<T> {
     const file = await disk.open(path, 'write');
     try {
       await file.datasync();
+      await disk.dropCached(path);
       await disk.syncDirectory(dirname(path));
       const { payloads, goodBytes, tornBytes } = await readJournal(disk, file, path, begin);
       const records = recordsOf(payloads, schema, path);

@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { Type } from '#typebox';
-import { dropCached } from '../../blockd/store/page-cache.ts';
+import { dropCached } from '../../common/disk/page-cache.ts';
 import { OperationError } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
 import type { NbdCase } from './nbd-cases.ts';

@@ -5,11 +5,11 @@ import { setImmediate } from 'node:timers/promises';
 import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
 import type { ImageStore } from '../../blockd/store/image-store.ts';
 import { layerPaths } from '../../blockd/store/layer-files.ts';
-import { dropCached } from '../../blockd/store/page-cache.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { TableWalk } from '../../blockd/table/table-walk.ts';
 import { VersionTable } from '../../blockd/table/version-table.ts';
 import { realDisk } from '../../common/disk/disk.ts';
+import { dropCached } from '../../common/disk/page-cache.ts';
 import { seededRandom } from '../unit/common/seeded-random.ts';
 import type { TableStepFigures } from './table.ts';
 
@@ -43,7 +43,7 @@ function threadCpuMs(): number {
 }
 
 async function open(directory: string, checkpointBytes?: number): Promise<ImageStore> {
-  const options = checkpointBytes === undefined ? { dropCached } : { dropCached, checkpointBytes };
+  const options = checkpointBytes === undefined ? {} : { checkpointBytes };
   const store = await openLayer(realDisk, directory, LAYER, options);
   if (store === undefined) throw new Error('the image is gone');
   return store;

@@ -68,8 +68,7 @@ function imageOf(stores: readonly ImageStore[]): Image {
 
 /** Opens the image as a daemon does at its start. */
 export async function openOn(disk: CrashDisk, { checkpointBytes, isLayered = false }: Kind): Promise<Image> {
-  const { dropCached } = disk;
-  const options = checkpointBytes === undefined ? { dropCached } : { dropCached, checkpointBytes };
+  const options = checkpointBytes === undefined ? {} : { checkpointBytes };
   const stores: ImageStore[] = [];
   for (const layer of isLayered ? [TOP, LAYER] : [LAYER]) {
     const store = await openLayer(disk, DIRECTORY, layer, options);

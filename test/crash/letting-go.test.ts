@@ -40,7 +40,7 @@ function layerOf(store: ImageStore): LayerBlocks {
 }
 
 async function open(disk: CrashDisk, checkpointBytes: number): Promise<ImageStore> {
-  const store = await openLayer(disk, '/layers', LAYER, { checkpointBytes, dropCached: disk.dropCached });
+  const store = await openLayer(disk, '/layers', LAYER, { checkpointBytes });
   if (store === undefined) throw new Error('the layer is gone');
   return store;
 }

@@ -10,7 +10,6 @@ import * as assert from 'uvu/assert';
 import type { Image } from '../../blockd/image/image.ts';
 import { EXTENT_BLOCKS } from '../../blockd/store/active-extents.ts';
 import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
-import { dropCached } from '../../blockd/store/page-cache.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
 import { type Disk, type DiskFile, realDisk } from '../../common/disk/disk.ts';
 import { codeOf } from '../../common/errors.ts';
@@ -42,7 +41,7 @@ const disk: Disk = {
 const acknowledged = new Map<number, number>();
 
 async function start(checkpointBytes: number): Promise<void> {
-  const store = await openLayer(disk, root, LAYER, { dropCached, checkpointBytes });
+  const store = await openLayer(disk, root, LAYER, { checkpointBytes });
   if (store === undefined) throw new Error('the image is gone');
   image = imageOf(store);
 }

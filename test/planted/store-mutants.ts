@@ -130,15 +130,15 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a restart believes what the kernel shows of a journal whose sync failed',
-    room: 'blockd/store/image-files.ts',
-    find: 'await dropCached(paths.journal);',
+    room: 'common/journal/journal.ts',
+    find: 'await disk.dropCached(path);',
     replace: '',
     by: 'unit/blockd/image-disk',
   },
   {
     name: 'a restart believes what the kernel shows of data whose sync failed',
     room: 'blockd/store/image-files.ts',
-    find: 'if (fold.active.size > 0) await dropCached(paths.data);',
+    find: 'if (fold.active.size > 0) await disk.dropCached(paths.data);',
     replace: '',
     by: 'unit/blockd/image-disk',
   },

@@ -10,7 +10,6 @@ import { ImageShelf } from '../../blockd/image/image-shelf.ts';
 import { LoneImages } from '../../blockd/image/lone-images.ts';
 import type { Serve } from '../../blockd/image/served-image.ts';
 import type { NbdDevice } from '../../blockd/nbd/nbd-device.ts';
-import { dropCached } from '../../blockd/store/page-cache.ts';
 import { realClock } from '../../common/clock.ts';
 import { type Disk, realDisk } from '../../common/disk/disk.ts';
 import { messageOf } from '../../common/errors.ts';
@@ -181,7 +180,6 @@ function newShelf(state: string, serve: Serve): ImageShelf {
     node: LONE_NODE,
     state,
     dial: () => Promise.reject(new Error('there is nobody')),
-    dropCached,
     serve,
     converter: new Converter({ disk: diskAfterCut, serve }),
   });

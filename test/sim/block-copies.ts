@@ -141,7 +141,7 @@ export class BlockCopies {
 async function readAll(disk: CrashDisk): Promise<Contents[]> {
   const layers = new Map<string, ImageStore>();
   for (const layer of await listLayers(disk, LAYERS)) {
-    const store = await openLayer(disk, LAYERS, layer, { dropCached: disk.dropCached });
+    const store = await openLayer(disk, LAYERS, layer);
     if (store !== undefined) layers.set(layer, store);
   }
   return [...layers.values()].map((top) => contentsOver(layers, top));

@@ -53,6 +53,10 @@ export class TimedDisk implements Disk {
     return this.#later(() => this.#inner.rename(from, to));
   }
 
+  dropCached(path: string): Promise<void> {
+    return this.#inner.dropCached(path);
+  }
+
   remove(path: string): Promise<void> {
     return this.#later(() => this.#inner.remove(path));
   }

@@ -180,7 +180,6 @@ export class BlockNode {
       if (this.process.life !== life || this.process.isDown) return new Promise(() => undefined);
       return isReadOnly ? this.#show(device, name, bytes) : this.#serve(device, name);
     };
-    const inner = this.#disk;
     this.#shelf = new ImageShelf({
       disk,
       clock: this.#clock(),
@@ -190,7 +189,7 @@ export class BlockNode {
       dial: (node, image, events, purpose) => this.#dial(node, image, events, purpose),
       serve,
       converter: new Converter({ disk, serve }),
-      dropCached: inner.dropCached,
+
       checkpointBytes: this.#around.checkpointBytes,
       // Everything that is only cached goes, as soon as another node keeps it.
       cache: { capBytes: 0, lookMs: 300, room: async () => ({ freeBytes: 1, totalBytes: 1 }) },

@@ -257,7 +257,7 @@ test('after a restart what was let go of is elsewhere, and the rest is here', as
   await stores.clock.advance(LOOK_MS);
   cap.stop();
   const disk = stores.node('a').disk.afterCut({ kind: 'lose-all' });
-  const store = await openLayer(disk, '/layers', LAYER, { dropCached: disk.dropCached });
+  const store = await openLayer(disk, '/layers', LAYER);
   assert.is(store?.table.contentOf(5), DATA);
   assert.is(store?.holderName(store.table.holderOf(5)), 'b');
   assert.ok(store?.file.isSound(6));

@@ -30,7 +30,7 @@ async function imported(): Promise<CrashDisk> {
 }
 
 function open(disk: CrashDisk): Promise<ImageStore | undefined> {
-  return openLayer(disk, DIRECTORY, LAYER, { dropCached: disk.dropCached });
+  return openLayer(disk, DIRECTORY, LAYER);
 }
 
 /** All that is in the directory, to be compared. */

@@ -92,7 +92,7 @@ export function standbyStore(disk = new CrashDisk()): Promise<ImageStore> {
 
 /** The image's store on a disk that has it, opened as a daemon does at its start. */
 export async function reopen(disk: CrashDisk, checkpointBytes = Number.MAX_SAFE_INTEGER): Promise<ImageStore> {
-  const store = await openLayer(disk, '/images', LAYER, { checkpointBytes, dropCached: disk.dropCached });
+  const store = await openLayer(disk, '/images', LAYER, { checkpointBytes });
   if (store === undefined) throw new Error('the image is gone');
   return store;
 }

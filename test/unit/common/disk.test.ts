@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { dropCached } from '../../../blockd/store/page-cache.ts';
 import { type DiskFile, realDisk } from '../../../common/disk/disk.ts';
+import { dropCached } from '../../../common/disk/page-cache.ts';
 import { failure } from './members.ts';
 
 const BLOCK = 4096;

@@ -49,6 +49,10 @@ export class FaultyDisk implements Disk {
     this.#names.set(to, content);
   }
 
+  async dropCached(): Promise<void> {
+    // Nothing here is taken for clean that is not.
+  }
+
   async remove(path: string): Promise<void> {
     this.#step(`remove ${path}`);
     this.#names.delete(path);

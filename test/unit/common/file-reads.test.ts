@@ -4,8 +4,8 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { dropCached } from '../../../blockd/store/page-cache.ts';
 import { FileReads, NOT_AT_ONCE } from '../../../common/disk/file-reads.ts';
+import { dropCached } from '../../../common/disk/page-cache.ts';
 import { until } from '../../until.ts';
 
 const BLOCK = 4096;

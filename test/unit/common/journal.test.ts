@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { Type } from '#typebox';
 import { realDisk } from '../../../common/disk/disk.ts';
 import { Journal } from '../../../common/journal/journal.ts';
+import { CrashDisk } from '../../crash/crash-disk.ts';
 import { FaultyDisk } from './faulty-disk.ts';
 import { Entry, entries, PATH, read } from './journal-records.ts';
 import { failure } from './members.ts';
@@ -45,6 +46,20 @@ test('records come back in order, on a real disk', async () => {
   assert.equal(await realDisk.list(directory), ['real.journal']);
   await third.journal.close();
   await rm(directory, { recursive: true });
+});
+
+test('what a failed sync has kept from the disk does not count after a restart on the same kernel', async () => {
+  const disk = new CrashDisk();
+  const { journal } = await Journal.open(disk, PATH, Entry);
+  await journal.append({ n: 1 });
+  disk.failsSync = () => true;
+  assert.is((await failure(journal.append({ n: 2 }))).code, 'JOURNAL_FAILED');
+  disk.failsSync = () => false;
+  const again = await Journal.open(disk, PATH, Entry);
+  assert.equal(again.records, [{ n: 1 }]);
+  await again.journal.append({ n: 3 });
+  const afterCut = await Journal.open(disk.afterCut({ kind: 'lose-all' }), PATH, Entry);
+  assert.equal(afterCut.records, [{ n: 1 }, { n: 3 }]);
 });
 
 test('a file cut at any byte keeps every whole append before the cut', async () => {

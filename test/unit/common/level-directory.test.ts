@@ -1,16 +1,22 @@
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Level } from 'level';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ensureLevelDirectory } from '../../../common/disk/level-directory.ts';
+import { readyLevelDirectory } from '../../../common/disk/level-directory.ts';
+
+/** A file system on a disk: what is in memory only cannot be dropped from it. */
+const ON_DISK = '/var/tmp';
+
+const run = promisify(execFile);
 
 let root: string;
 let directory: string;
 
 test.before.each(async () => {
-  root = await mkdtemp(join(tmpdir(), 'level-'));
+  root = await mkdtemp(join(ON_DISK, 'level-'));
   directory = join(root, 'state', 'heads');
 });
 
@@ -27,9 +33,9 @@ async function valueIn(key: string): Promise<unknown> {
 }
 
 test('a database is made where there is nothing, and left alone where there is one', async () => {
-  await ensureLevelDirectory(directory);
+  await readyLevelDirectory(directory);
   assert.is(await valueIn('key'), undefined);
-  await ensureLevelDirectory(directory);
+  await readyLevelDirectory(directory);
   assert.is(await valueIn('key'), 'kept');
   assert.equal(await readdir(join(root, 'state')), ['heads']);
 });
@@ -39,15 +45,30 @@ test('what a crash left of one that was being made is made anew, also in the pla
   await mkdir(`${directory}.new`);
   await writeFile(join(`${directory}.new`, 'CURRENT'), 'MANIFEST-000001\n');
   await writeFile(join(`${directory}.new`, 'MANIFEST-000001'), '');
-  await ensureLevelDirectory(directory);
+  await readyLevelDirectory(directory);
   assert.is(await valueIn('key'), undefined);
   assert.equal(await readdir(join(root, 'state')), ['heads']);
+});
+
+test('what the kernel shows of its files is read from the disk before it is opened', async () => {
+  await readyLevelDirectory(directory);
+  await valueIn('key');
+  await run('sync', ['-f', directory]);
+  const cached = async (): Promise<number> => {
+    const paths = (await readdir(directory)).map((name) => join(directory, name));
+    const { stdout } = await run('fincore', ['--bytes', '--noheadings', '--output', 'RES', ...paths]);
+    return stdout.split('\n').reduce((sum, line) => sum + Number(line), 0);
+  };
+  assert.ok((await cached()) > 0);
+  await readyLevelDirectory(directory);
+  assert.is(await cached(), 0);
+  assert.is(await valueIn('key'), 'kept');
 });
 
 test('one that does not open is not replaced', async () => {
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'CURRENT'), 'MANIFEST-000001\n');
-  await ensureLevelDirectory(directory);
+  await readyLevelDirectory(directory);
   assert.equal(await readdir(directory), ['CURRENT']);
 });
 

@@ -209,7 +209,7 @@ export async function contentAfter(disk: CrashDisk, loss: Loss, ...layers: strin
   const content = Array.from({ length: BLOCKS }, () => 0);
   const after = disk.afterCut(loss);
   for (const layer of layers.length === 0 ? [LAYER] : layers.toReversed()) {
-    const store = await openLayer(after, '/state/layers', layer, { dropCached: after.dropCached });
+    const store = await openLayer(after, '/state/layers', layer);
     for (let block = 0; store !== undefined && block < BLOCKS; block++) {
       const has = store.table.contentOf(block);
       const into = Buffer.alloc(BLOCK_BYTES);

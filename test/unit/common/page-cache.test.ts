@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { dropCached } from '../../../blockd/store/page-cache.ts';
+import { dropCached } from '../../../common/disk/page-cache.ts';
 
 const run = promisify(execFile);
 const BYTES = 2 ** 20;
