@@ -22,7 +22,7 @@ const LEFT_MAX = 64;
 
 export interface SwitchAgentParts {
   readonly ports: GuestPorts;
-  readonly journal: Pick<Journal<PortRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
+  readonly journal: Pick<Journal<PortRecord>, 'appendTelling' | 'rewrite' | 'sizeBytes'>;
   readonly host: Pick<HostPorts, 'add' | 'remove' | 'hasDevice'>;
   readonly gates: Pick<GateKeeper, 'open' | 'close' | 'forget'>;
   readonly guests: Pick<ServedGuests, 'set' | 'look'>;
@@ -143,16 +143,27 @@ export class SwitchAgent {
   }
 
   /**
-   * Turns a gate. Lies within a migration's hold, so the answer does not wait for the journal. While the agent lives the
-   * gate follows its memory; at its next start it follows the journal, which a kill right after a turn may have missed.
+   * Turns a gate. Lies within a migration's hold, so the answer waits for the journal to be written, which the next start
+   * after a kill then follows, and not for the disk: without power the guest is gone too. A journal that cannot be written
+   * keeps no gate from turning.
    */
   async #turn(owner: string, open: boolean): Promise<Record<string, never>> {
     const port = this.#ports.get(owner);
     if (port === undefined) throw noPort(owner, open);
-    const kept = this.#keep({ kind: 'port', port: { ...port, open } });
-    kept.catch((error: unknown) => this.#log.error({ err: error, owner, open }, 'a gate is not in the journal'));
+    const written = this.#write({ kind: 'port', port: { ...port, open } });
     await (open ? this.#gates.open(port.portNo) : this.#gates.close(port.portNo));
+    await written;
     return {};
+  }
+
+  /** Answers once the record outlives this process, or will not be there. Never rejects. */
+  #write(record: PortRecord): Promise<void> {
+    return new Promise((resolve) => {
+      this.#keepTelling(resolve, record).catch((error: unknown) => {
+        this.#log.error({ err: error, record }, 'a gate is not in the journal');
+        resolve();
+      });
+    });
   }
 
   async #listConnections(owner: string): ReturnType<PortConnections['list']> {
@@ -167,10 +178,14 @@ export class SwitchAgent {
     if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest);
   }
 
+  #keep(...records: PortRecord[]): Promise<void> {
+    return this.#keepTelling(() => undefined, ...records);
+  }
+
   // Applied at once: what the gate keeper compares with must never be behind what it was told.
-  async #keep(...records: PortRecord[]): Promise<void> {
+  async #keepTelling(written: () => void, ...records: PortRecord[]): Promise<void> {
     for (const record of records) this.#ports.apply(record);
-    await this.#journal.append(...records);
+    await this.#journal.appendTelling(written, ...records);
     const state = (): PortRecord[] => this.#ports.records();
     await keepShort(this.#journal, { bytesMax: JOURNAL_BYTES_MAX, records: state, log: this.#log });
   }

@@ -26,6 +26,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     by: 'sim/net',
   },
   {
+    name: 'a gate is answered before a kill would leave it as it was turned',
+    room: 'sdnd/agent/switch-agent.ts',
+    find: 'await written;',
+    replace: '',
+    by: 'unit/sdnd/switch-agent',
+  },
+  {
     name: 'an old place sends late frames on for ever',
     room: 'sdnd/forwarding/delivery.ts',
     find: 'return { ...flow, hardTimeoutSec: LATE_FORWARD_SEC };',

@@ -9,6 +9,7 @@ import { GuestPorts, PortRecord, portName } from '../../../sdnd/agent/guest-port
 import type { HostPort } from '../../../sdnd/agent/host-ports.ts';
 import { SwitchAgent } from '../../../sdnd/agent/switch-agent.ts';
 import { AGENT_PORT_FIRST, AGENT_PORT_LAST } from '../../../sdnd/pipeline.ts';
+import { isSettled } from './controller-fixture.ts';
 
 const MAC = '02:88:00:00:00:10';
 const context = {
@@ -24,6 +25,9 @@ class Fixture {
   readonly limited: number[] = [];
   records: PortRecord[] = [];
   isSwitchLost = false;
+  /** What the journal's writes wait for. */
+  disk: Promise<void> = Promise.resolve();
+  isSynced = true;
   readonly ports: GuestPorts;
   readonly handlers: ReturnType<SwitchAgent['handlers']>;
 
@@ -34,9 +38,12 @@ class Fixture {
       ports: this.ports,
       journal: {
         sizeBytes: 0,
-        append: async (...kept) => {
+        appendTelling: async (written, ...kept) => {
+          await this.disk;
           this.records.push(...kept);
           this.did.push(...kept.map(({ kind }) => `journal ${kind}`));
+          written();
+          if (!this.isSynced) await new Promise(() => undefined);
         },
         rewrite: async () => undefined,
       },
@@ -155,6 +162,23 @@ test('a gate that is turned stands in the journal; of a port that is not there i
   assert.equal(new GuestPorts(fixture.records).openNumbers(), []);
   const code = await fixture.open('nobody').catch((error: unknown) => codeOf(error));
   assert.is(code, 'PORT_UNKNOWN');
+});
+
+test('what was answered of a gate outlives a kill; the disk is not waited for, nor a journal that cannot be written', async () => {
+  const fixture = new Fixture();
+  await fixture.attach('web');
+  const { promise, resolve } = Promise.withResolvers<void>();
+  fixture.disk = promise;
+  fixture.isSynced = false;
+  const opened = fixture.open('web');
+  assert.not(await isSettled(opened));
+  assert.is(fixture.did.at(-1), 'open 4096');
+  resolve();
+  await opened;
+  assert.equal(new GuestPorts(fixture.records).openNumbers(), [4096]);
+  fixture.disk = Promise.reject(new Error('the disk is full'));
+  await fixture.close('web');
+  assert.equal(fixture.ports.openNumbers(), []);
 });
 
 test('a close that the switch cannot hear fails, but is not forgotten', async () => {
