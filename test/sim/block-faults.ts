@@ -101,7 +101,7 @@ export class BlockFaults {
       node.isFull = false;
       node.manner.slowness = 1;
       node.process.thaw();
-      this.#startAnew(node);
+      if (node.isFailing) this.#losePower(node);
       if (node.process.isDown) node.powerOn();
     }
   }
@@ -120,10 +120,14 @@ export class BlockFaults {
 
   #cutPower(node: BlockNode): void {
     if (node.process.isDown) return;
-    const { world, loses } = this.#parts;
-    loses(node);
+    const { clock, prng } = this.#parts.world;
+    this.#losePower(node);
+    clock.after(prng.between(500, DARK_MS_MAX), () => node.powerOn());
+  }
+
+  #losePower(node: BlockNode): void {
+    this.#parts.loses(node);
     node.cutPower();
-    world.clock.after(world.prng.between(500, DARK_MS_MAX), () => node.powerOn());
   }
 
   #after(msMax: number, mend: () => void): void {
