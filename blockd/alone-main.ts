@@ -42,6 +42,8 @@ While it runs, in another terminal (each has --help):
 A larger size for an image that is there is refused here; image resize makes it larger, and a smaller one is no error. Whoever may
 write to the sockets of DIR may do all this.
 
+On a full disk it still starts, and images and snapshots can still be deleted: 8 MiB in DIR are kept for that.
+
 A DIR that was put back as a whole from an older copy (a disk snapshot, a backup) is not noticed: all that this blockd knows lies in
 DIR and is as old. What was flushed since is gone, and clients must begin anew. In a cluster the catalogue, kept elsewhere, notices it.`;
 

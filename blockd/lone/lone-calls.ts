@@ -32,7 +32,7 @@ export function loneCalls({ node, images, cuts, layers, merges, room }: LonePart
     return records.get(image).head;
   };
   const swept = async (): Promise<{ waitsFor: string[] }> => {
-    const isGone = await layers.sweep();
+    const isGone = await layers.sweep(true);
     void merges.look();
     return { waitsFor: isGone ? [] : [LONE_NODE] };
   };

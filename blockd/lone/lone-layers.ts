@@ -11,6 +11,8 @@ export class LoneLayers {
   readonly #node: LoneNode;
   readonly #room: KeptRoom;
   readonly #log: Pick<Log, 'info'>;
+  /** The store's copy of the records is older than they are. */
+  #isOld = false;
 
   constructor(node: LoneNode, room: KeptRoom, log: Pick<Log, 'info'>) {
     this.#node = node;
@@ -20,15 +22,17 @@ export class LoneLayers {
 
   /**
    * Drops what is to leave; one that is still read goes with the next sweep, and so do all while the store's copy of the records
-   * has no room: a catalogue that is made again from it must not name what is gone. Answers whether nothing is left. Never
-   * rejects.
+   * has no room: a catalogue that is made again from it must not name what is gone. `isChanged`: something was deleted, though
+   * perhaps no layer with it. Answers whether nothing is left. Never rejects.
    */
-  async sweep(): Promise<boolean> {
+  async sweep(isChanged = false): Promise<boolean> {
     const { records, catalogue, store } = this.#node;
     const dropped = (): Leaving[] => records.leaving.filter(({ merge }) => merge === undefined);
-    if (dropped().length === 0) return true;
+    this.#isOld ||= isChanged;
+    if (!this.#isOld && dropped().length === 0) return true;
     try {
       await this.#room.useFor(() => this.#node.keepRecords());
+      this.#isOld = false;
     } catch (error) {
       this.#log.info({ reason: messageOf(error) }, 'layers go later');
       return false;

@@ -208,6 +208,21 @@ test('of a catalogue that is gone the snapshots are made again too, and what sta
   );
 });
 
+test('a snapshot whose layers are all needed is gone with the catalogue too', async () => {
+  const disk = new CrashDisk();
+  const alone = await start(disk, WEB);
+  await write(alone, 'web', 0, 7);
+  await alone.calls['snapshot.create']({ snapshot: 'm', images: ['web'] }, HERE);
+  await alone.calls['image.clone']({ image: 'web2', from: 'm' }, HERE);
+  await alone.calls['snapshot.delete']({ snapshot: 'm' }, HERE);
+  await records.close();
+  await rm(directory, { recursive: true });
+  records = await LevelStore.open(directory);
+  const later = await start(disk.afterKill());
+  assert.equal(records.snapshots, []);
+  assert.equal(firstBytes(later, 'web2', [0]), [7]);
+});
+
 test('of snapshots that are deleted one layer is left: an image takes more of them than it may have layers', async () => {
   const disk = new CrashDisk();
   const alone = await start(disk, WEB);
