@@ -146,7 +146,8 @@ async function serveImages(
   // Where the images are to be: what is refused there is refused before anything else is made.
   await makeNamed(join(data, 'layers'), '--data');
   const room = new KeptRoom(realDisk, join(data, 'kept-room'));
-  const catalogue = await room.useFor(() => openCatalogue(data));
+  await room.giveIfFull();
+  const catalogue = await openCatalogue(data);
   await removeSockets(data);
   let mayServe = false;
   const port = await openPort(listen, context.log);

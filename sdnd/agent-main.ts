@@ -1,6 +1,6 @@
 // The daemon of the overlay's agent (on every node): reads its journal, keeps the switch's set-up and the gates, answers
 // guests' DHCP and DNS, and the hypervisor agent of its own node and the controller. Killing it changes neither; its next start sets the
-// gates by the journal, which may lack a turn of the last moment before the kill.
+// gates by its page of them and the journal.
 import { join, resolve } from 'node:path';
 import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
@@ -19,6 +19,7 @@ import { Endpoint, Ipv4, Name, PortName } from '../wire/names.ts';
 import { ORCHESTRATOR_PORT, SWITCH_AGENT_PORT } from '../wire/ports.ts';
 import { recordsOfSwitch } from './agent/carrying-switch.ts';
 import { GateKeeper } from './agent/gate-keeper.ts';
+import { GatePage } from './agent/gate-page.ts';
 import { GuestBook } from './agent/guest-book.ts';
 import { GuestPorts, PortRecord } from './agent/guest-ports.ts';
 import { HostPorts } from './agent/host-ports.ts';
@@ -71,6 +72,8 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
   // Kept before any other record is: without it the next start would take the others' ports for nobody's.
   await journal.append(...found);
   const ports = new GuestPorts([...records, ...found]);
+  const page = await GatePage.open(realDisk, join(config.state, 'gates'), log);
+  ports.takeOver((portNo) => page.isOpen(portNo));
   // A node whose disk is full needs its gates all the same.
   await keepShort(journal, { bytesMax: 0, records: () => ports.records(), log });
   const { standbys = [] } = config;
@@ -151,7 +154,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
     ports: () => ports.hostPorts(),
   });
   const agent = new SwitchAgent({
-    ...{ ports, journal, host, gates, guests, log, connections, limitConnections },
+    ...{ ports, journal, page, host, gates, guests, log, connections, limitConnections },
     controllers: standbys.map(({ node }) => node),
     ...(topology !== undefined && { links: topology }),
     traffic,
@@ -174,6 +177,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
       gates.stop();
       keeper.stop();
       await journal.close();
+      await page.close();
     },
   };
 });

@@ -1,20 +1,26 @@
 // Layers that nothing names any more, at a blockd that is alone: each is dropped, also after a restart. What the catalogue
 // names is never dropped, and what was merged goes with its merge.
-import { messageOf } from '../../common/errors.ts';
+import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { LONE_NODE } from '../../wire/contracts/alone.ts';
 import type { Leaving } from '../../wire/contracts/catalogue.ts';
+import { isFull } from '../store/store-journal.ts';
 import type { KeptRoom } from './kept-room.ts';
 import { HERE, type LoneNode } from './lone-node.ts';
+
+/** What passes by itself. */
+const PASSING = ['LAYER_IN_USE', 'LAYER_BUSY'];
 
 export class LoneLayers {
   readonly #node: LoneNode;
   readonly #room: KeptRoom;
-  readonly #log: Pick<Log, 'info'>;
+  readonly #log: Pick<Log, 'info' | 'warn'>;
   /** The store's copy of the records is older than they are. */
   #isOld = false;
+  /** Why something does not go yet; told once, until all is gone. */
+  #reason = '';
 
-  constructor(node: LoneNode, room: KeptRoom, log: Pick<Log, 'info'>) {
+  constructor(node: LoneNode, room: KeptRoom, log: Pick<Log, 'info' | 'warn'>) {
     this.#node = node;
     this.#room = room;
     this.#log = log;
@@ -29,12 +35,13 @@ export class LoneLayers {
     const { records, catalogue, store } = this.#node;
     const dropped = (): Leaving[] => records.leaving.filter(({ merge }) => merge === undefined);
     this.#isOld ||= isChanged;
+    await this.#room.keep();
     if (!this.#isOld && dropped().length === 0) return true;
     try {
       await this.#room.useFor(() => this.#node.keepRecords());
       this.#isOld = false;
     } catch (error) {
-      this.#log.info({ reason: messageOf(error) }, 'layers go later');
+      this.#waits(error, 'layers go later: the records cannot be kept');
       return false;
     }
     for (const { layer } of dropped()) {
@@ -42,10 +49,21 @@ export class LoneLayers {
         await store['layer.drop']({ layer }, HERE);
         await catalogue['layer.gone']({ layer, node: LONE_NODE }, HERE);
       } catch (error) {
-        this.#log.info({ layer, reason: messageOf(error) }, 'a layer goes later');
+        this.#waits(error, `layer ${layer} goes later`);
       }
     }
     await this.#room.keep();
-    return dropped().length === 0;
+    const areGone = dropped().length === 0;
+    if (areGone) this.#reason = '';
+    return areGone;
+  }
+
+  /** What is read, or has no room, goes by itself later; anything else a person should know of. */
+  #waits(error: unknown, what: string): void {
+    const reason = `${what}: ${messageOf(error)}`;
+    if (reason === this.#reason) return;
+    this.#reason = reason;
+    if (isFull(error) || PASSING.includes(codeOf(error) ?? '')) this.#log.info({ reason }, 'what was deleted waits');
+    else this.#log.warn({ reason }, 'what was deleted waits');
   }
 }

@@ -60,8 +60,8 @@ export class LoneMerges {
 
   async #look(): Promise<void> {
     try {
-      await this.#node.inTurn(() => this.#parts.layers.sweep());
       while (!this.#isStopped && (await this.#finish()) && (await this.#node.inTurn(() => this.#begin())));
+      if (!this.#isStopped) await this.#node.inTurn(() => this.#parts.layers.sweep());
     } catch (error) {
       this.#waits(error);
     }

@@ -7,13 +7,19 @@ import { codeOf } from '../errors.ts';
 import { realDisk, UNFINISHED } from './disk.ts';
 
 /**
+ * What LevelDB reads when it opens. Never its file LOCK: a process that closes any descriptor of that gives up the lock which
+ * it has by another (fcntl_locking(2)).
+ */
+const READ_ANEW = /^(CURRENT|MANIFEST-.*|.*\.(log|ldb|sst))$/;
+
+/**
  * To be called before each opening: makes an empty database where there is nothing yet, and of one that is there what a failed
  * sync has kept from the disk is forgotten, which the kernel would go on to show. @throws Error of the disk or of LevelDB
  */
 export async function readyLevelDirectory(directory: string): Promise<void> {
   const names = await namesIn(directory);
   if (names.length > 0) {
-    for (const name of names) await realDisk.dropCached(join(directory, name));
+    for (const name of names.filter((one) => READ_ANEW.test(one))) await dropKept(join(directory, name));
     return;
   }
   const unfinished = directory + UNFINISHED;
@@ -32,6 +38,13 @@ export async function readyLevelDirectory(directory: string): Promise<void> {
 export async function isHeadless(directory: string): Promise<boolean> {
   const names = await namesIn(directory);
   return names.some((name) => /^MANIFEST-|\.(ldb|log|sst)$/.test(name)) && !names.includes('CURRENT');
+}
+
+/** Another process may have the database, whose files come and go. */
+async function dropKept(path: string): Promise<void> {
+  await realDisk.dropCached(path).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  });
 }
 
 async function namesIn(directory: string): Promise<string[]> {

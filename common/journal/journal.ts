@@ -20,7 +20,6 @@ export interface Opened<T> {
 
 interface Waiting<T> {
   readonly records: readonly T[];
-  readonly written: () => void;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -100,17 +99,9 @@ export class Journal<T> {
    * @throws OperationError JOURNAL_FAILED; after ENOSPC the journal stays usable, after a failed sync it does not
    */
   append(...records: T[]): Promise<void> {
-    return this.appendTelling(() => undefined, ...records);
-  }
-
-  /**
-   * As `append`; before that `written` is called, once the records outlive this process, though not the machine's power. It is
-   * not where they cannot be written.
-   */
-  appendTelling(written: () => void, ...records: T[]): Promise<void> {
     if (records.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#openBatch().push({ records, written, resolve, reject });
+      this.#openBatch().push({ records, resolve, reject });
     });
   }
 
@@ -161,19 +152,14 @@ export class Journal<T> {
   async #writeBatch(batch: readonly Waiting<T>[]): Promise<void> {
     if (this.#batch === batch) this.#batch = undefined;
     try {
-      await this.#write(
-        batch.flatMap((one) => one.records),
-        () => {
-          for (const one of batch) one.written();
-        },
-      );
+      await this.#write(batch.flatMap((one) => one.records));
       for (const one of batch) one.resolve();
     } catch (error) {
       for (const one of batch) one.reject(error);
     }
   }
 
-  async #write(records: readonly T[], written: () => void): Promise<void> {
+  async #write(records: readonly T[]): Promise<void> {
     this.#throwIfFailed();
     const frame = encodeFrame(encodeMessagePack(records), crc32);
     try {
@@ -182,7 +168,6 @@ export class Journal<T> {
       await this.#undo(cause);
       throw this.#error('write', cause);
     }
-    written();
     try {
       await this.#file.datasync();
     } catch (cause) {

@@ -53,6 +53,13 @@ export class GuestPorts {
     }
   }
 
+  /** Takes over how gates were turned that the records do not say yet. */
+  takeOver(turned: (portNo: number) => boolean | undefined): void {
+    for (const port of [...this.#ports.values()]) {
+      this.#ports.set(port.owner, { ...port, open: turned(port.portNo) ?? port.open });
+    }
+  }
+
   /** The shortest list of records that makes this state. */
   records(): PortRecord[] {
     const ports = [...this.#ports.values()].map((port) => ({ kind: 'port', port }) as const);

@@ -11,6 +11,7 @@ import type { PortConnections } from '../security/port-connections.ts';
 import type { TopologyAgent } from '../topology/topology-agent.ts';
 import type { TrafficKeeper } from '../traffic/traffic-keeper.ts';
 import type { GateKeeper } from './gate-keeper.ts';
+import type { GatePage } from './gate-page.ts';
 import { type GuestPort, type GuestPorts, type PortRecord, portName } from './guest-ports.ts';
 import type { HostPorts } from './host-ports.ts';
 import type { ServedGuests } from './served-guests.ts';
@@ -22,7 +23,9 @@ const LEFT_MAX = 64;
 
 export interface SwitchAgentParts {
   readonly ports: GuestPorts;
-  readonly journal: Pick<Journal<PortRecord>, 'appendTelling' | 'rewrite' | 'sizeBytes'>;
+  readonly journal: Pick<Journal<PortRecord>, 'append' | 'rewrite' | 'sizeBytes'>;
+  /** Outlives this process at once, which the journal does later. */
+  readonly page: Pick<GatePage, 'note'>;
   readonly host: Pick<HostPorts, 'add' | 'remove' | 'hasDevice'>;
   readonly gates: Pick<GateKeeper, 'open' | 'close' | 'forget'>;
   readonly guests: Pick<ServedGuests, 'set' | 'look'>;
@@ -43,6 +46,7 @@ export interface SwitchAgentParts {
 export class SwitchAgent {
   readonly #ports: GuestPorts;
   readonly #journal: SwitchAgentParts['journal'];
+  readonly #page: SwitchAgentParts['page'];
   readonly #host: SwitchAgentParts['host'];
   readonly #gates: SwitchAgentParts['gates'];
   readonly #guests: SwitchAgentParts['guests'];
@@ -58,10 +62,23 @@ export class SwitchAgent {
   #commands: Promise<unknown> = Promise.resolve();
 
   constructor(parts: SwitchAgentParts) {
-    const { ports, journal, host, gates, guests, connections, links, traffic, servicePacketIns, controllers, log } =
-      parts;
+    const {
+      ports,
+      journal,
+      page,
+      host,
+      gates,
+      guests,
+      connections,
+      links,
+      traffic,
+      servicePacketIns,
+      controllers,
+      log,
+    } = parts;
     this.#ports = ports;
     this.#journal = journal;
+    this.#page = page;
     this.#host = host;
     this.#gates = gates;
     this.#guests = guests;
@@ -121,6 +138,7 @@ export class SwitchAgent {
   async #newPort(owner: string, mac: string, known: GuestPort | undefined): Promise<GuestPort> {
     const portNo = known?.portNo ?? this.#ports.freeNumber();
     const port = { owner, mac, portNo, open: false };
+    this.#page.note(portNo, false);
     await this.#keep({ kind: 'numbered', portNo }, { kind: 'port', port });
     await this.#gates.close(portNo);
     this.#gates.forget(portNo);
@@ -132,6 +150,7 @@ export class SwitchAgent {
     const port = this.#ports.get(owner);
     if (port === undefined) return {};
     this.#ports.apply({ kind: 'port', port: { ...port, open: false } });
+    this.#page.note(port.portNo, false);
     await this.#gates.close(port.portNo);
     await this.#host.remove(portName(owner));
     await this.#keep({ kind: 'detached', owner });
@@ -143,27 +162,17 @@ export class SwitchAgent {
   }
 
   /**
-   * Turns a gate. Lies within a migration's hold, so the answer waits for the journal to be written, which the next start
-   * after a kill then follows, and not for the disk: without power the guest is gone too. A journal that cannot be written
-   * keeps no gate from turning.
+   * Turns a gate. Lies within a migration's hold, so the answer does not wait for the journal. While the agent lives the
+   * gate follows its memory; after a kill it follows the page, which has it, and without power the guest is gone too.
    */
   async #turn(owner: string, open: boolean): Promise<Record<string, never>> {
     const port = this.#ports.get(owner);
     if (port === undefined) throw noPort(owner, open);
-    const written = this.#write({ kind: 'port', port: { ...port, open } });
+    this.#page.note(port.portNo, open);
+    const kept = this.#keep({ kind: 'port', port: { ...port, open } });
+    kept.catch((error: unknown) => this.#log.error({ err: error, owner, open }, 'a gate is not in the journal'));
     await (open ? this.#gates.open(port.portNo) : this.#gates.close(port.portNo));
-    await written;
     return {};
-  }
-
-  /** Answers once the record outlives this process, or will not be there. Never rejects. */
-  #write(record: PortRecord): Promise<void> {
-    return new Promise((resolve) => {
-      this.#keepTelling(resolve, record).catch((error: unknown) => {
-        this.#log.error({ err: error, record }, 'a gate is not in the journal');
-        resolve();
-      });
-    });
   }
 
   async #listConnections(owner: string): ReturnType<PortConnections['list']> {
@@ -178,14 +187,10 @@ export class SwitchAgent {
     if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest);
   }
 
-  #keep(...records: PortRecord[]): Promise<void> {
-    return this.#keepTelling(() => undefined, ...records);
-  }
-
   // Applied at once: what the gate keeper compares with must never be behind what it was told.
-  async #keepTelling(written: () => void, ...records: PortRecord[]): Promise<void> {
+  async #keep(...records: PortRecord[]): Promise<void> {
     for (const record of records) this.#ports.apply(record);
-    await this.#journal.appendTelling(written, ...records);
+    await this.#journal.append(...records);
     const state = (): PortRecord[] => this.#ports.records();
     await keepShort(this.#journal, { bytesMax: JOURNAL_BYTES_MAX, records: state, log: this.#log });
   }

@@ -1,6 +1,6 @@
 // A blockd that is alone on a full disk: what makes room goes through all the same, also after a start on the full disk.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,9 @@ import { Daemon } from './fuse-stand.ts';
 const BLOCKD = fileURLToPath(new URL('../../blockd/alone-main.ts', import.meta.url));
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 const DISK_BYTES = 128 * 2 ** 20;
+const PAGE_BYTES = 4096;
+const ROOM_BYTES = 8 * 2 ** 20;
+const OTHERS = 8;
 const TOOL_MS = 60_000;
 const run = promisify(execFile);
 
@@ -29,7 +32,8 @@ test.before(async () => {
   await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'supercloud-test', root]);
   data = join(root, 'data');
   await mkdir(data);
-  const images = ['web:16M', 'log:32M', 'old:4M'].flatMap((image) => ['--image', image]);
+  const others = Array.from({ length: OTHERS }, (_, number) => `other${number}:1M`);
+  const images = ['web:16M', 'log:32M', 'old:4M', ...others].flatMap((image) => ['--image', image]);
   blockd = await Daemon.start(BLOCKD, ['--alone', '--data', data, ...images]);
 });
 
@@ -39,12 +43,16 @@ test.after(async () => {
   await rm(root, { recursive: true });
 });
 
-/** Takes all the room that is left. */
-async function fill(): Promise<void> {
-  await writeFile(join(root, 'filler'), Buffer.alloc(DISK_BYTES)).then(
+const filler = (): string => join(root, 'filler');
+const room = (): string => join(data, 'kept-room');
+
+/** Takes all the room that is left but for some blocks. */
+async function fill(leftBlocks = 0): Promise<void> {
+  await writeFile(filler(), Buffer.alloc(DISK_BYTES)).then(
     () => assert.unreachable('it had room for everything'),
     (error: unknown) => assert.is(codeOf(error), 'ENOSPC'),
   );
+  await truncate(filler(), (await stat(filler())).size - leftBlocks * PAGE_BYTES);
 }
 
 async function say(line: string): Promise<string> {
@@ -67,7 +75,7 @@ test('an image and a snapshot are deleted from a full disk', async () => {
   await fill();
   await say('snapshot delete monday');
   await io('web', 'read -P 7 0 1M');
-  await rm(join(root, 'filler'));
+  await rm(filler());
   await io('web', 'write -P 9 8M 4k', 'flush');
   assert.not((await readdir(data)).includes('log.sock'));
 });
@@ -75,23 +83,33 @@ test('an image and a snapshot are deleted from a full disk', async () => {
 test('it starts on a full disk, and an image is deleted then', async () => {
   await blockd.stop('SIGTERM');
   blockd = await Daemon.start(BLOCKD, ['--alone', '--data', data]);
-  await fill();
-  await blockd.stop('SIGKILL');
-  blockd = await Daemon.start(BLOCKD, ['--alone', '--data', data]);
+  for (const blocks of [0, 2, 3, 4, 6]) {
+    await fill(blocks);
+    await blockd.stop('SIGKILL');
+    blockd = await Daemon.start(BLOCKD, ['--alone', '--data', data]);
+  }
   await say('image delete old');
   await io('web', 'read -P 7 0 1M', 'read -P 9 8M 4k');
 });
 
-test('where not even that is left, it goes on once there is some', async () => {
+test('the room is kept again once there is some', async () => {
+  await truncate(room(), 0);
+  await rm(filler());
+  await until('it is kept', async () => (await stat(room())).size === ROOM_BYTES);
+});
+
+test('where not even that is left, what was deleted goes once there is some', async () => {
+  await truncate(room(), 0);
   await fill();
-  // What was kept for deletions was given back for the one before, and there was not enough to keep it again.
   const said = await say('image delete web').catch((error: unknown) =>
     error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error),
   );
   assert.match(said, /is deleted; .*alone|ENOSPC/);
-  await rm(join(root, 'filler'));
+  await rm(filler());
   if (/ENOSPC/.test(said)) await say('image delete web');
-  await until('its layers are gone', async () => (await readdir(join(data, 'layers'))).length === 0);
+  const layers = async (): Promise<number> =>
+    (await readdir(join(data, 'layers'))).filter((name) => name.endsWith('.data')).length;
+  await until('its layers are gone', async () => (await layers()) === OTHERS);
 });
 
 test.run();

@@ -28,7 +28,7 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'a gate is answered before a kill would leave it as it was turned',
     room: 'sdnd/agent/switch-agent.ts',
-    find: 'await written;',
+    find: 'this.#page.note(port.portNo, open);',
     replace: '',
     by: 'unit/sdnd/switch-agent',
   },

@@ -77,7 +77,7 @@ interface Started {
 async function start(disk: CrashDisk, ...wanted: (typeof WEB)[]): Promise<Started> {
   const shelf = await shelfOn(disk, LONE_NODE, { clock });
   const images = new LoneImages(shelf, records);
-  const room = new KeptRoom(disk, '/kept-room');
+  const room = new KeptRoom(disk, '/kept-room', async () => ({ freeBytes: 0, totalBytes: 0 }));
   await new LoneControl({ shelf, records, images, room, clock, log }).tidy();
   await images.make(wanted);
   const names = shelf.hosts.map(({ name }) => name).filter((image) => images.isSettled(image));
@@ -200,6 +200,7 @@ test('of a catalogue that is gone the snapshots are made again too, and what sta
   assert.equal(firstBytes(later, 'web', [0, 1]), [7, 8]);
   await later.calls['snapshot.create']({ snapshot: 'n', images: ['web'] }, HERE);
   await later.calls['snapshot.delete']({ snapshot: 'm' }, HERE);
+  await later.merges.look();
   const last = await start(disk.afterKill());
   assert.equal(firstBytes(last, 'web', [0, 1]), [7, 8]);
   assert.equal(

@@ -48,25 +48,6 @@ test('records come back in order, on a real disk', async () => {
   await rm(directory, { recursive: true });
 });
 
-test('records are told of once they are written, before they are durable, and not where they are not written', async () => {
-  const disk = new FaultyDisk();
-  const { journal } = await Journal.open(disk, PATH, Entry);
-  let told = 0;
-  const tell = (): number => told++;
-  const written = disk.done.length;
-  disk.before = (operation) => {
-    if (operation.startsWith('datasync')) assert.is(told, 1, operation);
-    if (operation.startsWith('write')) assert.is(told, 0, operation);
-  };
-  await journal.appendTelling(tell, { n: 1 });
-  assert.ok(disk.done.length > written);
-  disk.before = (operation) => {
-    if (operation.startsWith('write')) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
-  };
-  assert.is((await failure(journal.appendTelling(tell, { n: 2 }))).code, 'JOURNAL_FAILED');
-  assert.is(told, 1);
-});
-
 test('what a failed sync has kept from the disk does not count after a restart on the same kernel', async () => {
   const disk = new CrashDisk();
   const { journal } = await Journal.open(disk, PATH, Entry);

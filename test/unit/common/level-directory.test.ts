@@ -55,7 +55,8 @@ test('what the kernel shows of its files is read from the disk before it is open
   await valueIn('key');
   await run('sync', ['-f', directory]);
   const cached = async (): Promise<number> => {
-    const paths = (await readdir(directory)).map((name) => join(directory, name));
+    const names = (await readdir(directory)).filter((name) => !name.startsWith('LO'));
+    const paths = names.map((name) => join(directory, name));
     const { stdout } = await run('fincore', ['--bytes', '--noheadings', '--output', 'RES', ...paths]);
     return stdout.split('\n').reduce((sum, line) => sum + Number(line), 0);
   };
@@ -63,6 +64,20 @@ test('what the kernel shows of its files is read from the disk before it is open
   await readyLevelDirectory(directory);
   assert.is(await cached(), 0);
   assert.is(await valueIn('key'), 'kept');
+});
+
+test('one that is open here stays locked to others', async () => {
+  await readyLevelDirectory(directory);
+  const level = new Level<string, string>(directory);
+  await level.open();
+  await readyLevelDirectory(directory);
+  const script = `
+    import { Level } from '${import.meta.resolve('level')}';
+    const level = new Level(${JSON.stringify(directory)});
+    await level.open().then(() => console.log('open'), (error) => console.log(error.cause.code));`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { timeout: 30_000 });
+  assert.is(stdout.trim(), 'LEVEL_LOCKED');
+  await level.close();
 });
 
 test('one that does not open is not replaced', async () => {
