@@ -6,8 +6,7 @@ import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import { type ImageParts, ImageReads } from './image-reads.ts';
 
 export class StillReads extends ImageReads {
-  /** Numbers go on over layers, also where two of them become one: a higher one is a later change. */
-  readonly #newest: number;
+  readonly #newestAtFirst: number;
   /** Of their tables. */
   readonly #digests: ReadonlyMap<LayerBlocks, string>;
 
@@ -15,7 +14,7 @@ export class StillReads extends ImageReads {
   constructor(parts: ImageParts) {
     super(parts);
     this.gate.set('open');
-    this.#newest = Math.max(...this.stack.layers.map(({ store }) => store.table.lastSequence));
+    this.#newestAtFirst = Math.max(...this.stack.layers.map(({ store }) => store.table.lastSequence));
     this.#digests = new Map(this.stack.layers.map((layer) => [layer, layer.store.table.mark.digest]));
   }
 
@@ -31,6 +30,15 @@ export class StillReads extends ImageReads {
 
   override fileOf(offset: number, length: number): ReturnType<ImageReads['fileOf']> {
     return this.isStill ? super.fileOf(offset, length) : undefined;
+  }
+
+  /**
+   * Numbers go on over layers, also where two of them become one: a higher one is a later change. That a layer which says the
+   * same took more of them than was known here may be heard later.
+   */
+  get #newest(): number {
+    const same = this.stack.layers.filter((layer) => layer.store.table.mark.digest === this.#digests.get(layer));
+    return Math.max(this.#newestAtFirst, ...same.map(({ store }) => store.table.lastSequence));
   }
 
   /** One that is sealed changes by a merge alone, and says the same below what is merged into it. */

@@ -11,7 +11,7 @@ import type { SealedLayer } from '../../../wire/contracts/layers.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { context } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
-import { ManualClock } from './manual-clock.ts';
+import { isSettled, ManualClock } from './manual-clock.ts';
 import { shelfOn } from './quiet-shelf.ts';
 
 const BYTES = 4 * BLOCK_BYTES;
@@ -186,6 +186,36 @@ test('while its layers are merged a snapshot stays, and goes over to what they b
   assert.ok(next !== undefined && next !== served, 'it is here');
   await stand.keep({ monday: [{ ...upper, layer: OTHER }] });
   assert.equal(stand.snapshots, []);
+  await stand.shelf.close();
+});
+
+test('while its layers are merged it is read, also where one heard only then which number was its last', async () => {
+  const stand = await Stand.make();
+  const upper = await stand.cut('c000000000000002', layerName(4));
+  const { layers, merges } = stand.shelf;
+  const [table, lower] = [layers.find(TOP)?.store.table, layers.find(BASE)?.store];
+  assert.ok(table !== undefined && lower !== undefined);
+  table.lastSequence--;
+  await stand.keep({ monday: [upper, stand.sealed] });
+  table.lastSequence++;
+  const served = stand.exports.get('web@monday');
+  const merged = await merges.plan(upper, stand.sealed);
+  const order = { from: upper, into: stand.sealed, merged };
+  const { digest } = lower.table.mark;
+  let looks = 0;
+  // At each step of the disk.
+  stand.disk.turn = () => {
+    if (stand.exports.get('web@monday') !== served || lower.table.mark.digest === digest) return undefined;
+    looks++;
+    const into = Buffer.alloc(1);
+    assert.ok(served?.device.tryRead(0, into, true));
+    assert.is(into[0], 2);
+    return undefined;
+  };
+  const done = merges.merge({ merge: order, newest: merged, source: 'a' });
+  for (let ms = 0; ms < 1_000 && !(await isSettled(done)); ms++) await stand.clock.advance(1);
+  assert.ok(await done);
+  assert.ok(looks > 0);
   await stand.shelf.close();
 });
 
