@@ -26,6 +26,16 @@ function count(text: string): number {
   throw new OperationError('USAGE', `'${text}' is no number from 1`);
 }
 
+/** Installs what it needs and runs it where neither a process nor a mount of it outlives the run, however that ends. */
+async function inOwnNamespaces(packages: string[], bench: (line: ProgressLine) => Promise<boolean>): Promise<void> {
+  const line = new ProgressLine();
+  checkHost();
+  if (!isInside) {
+    await ensurePackages(packages, line);
+    await runInside(import.meta.url, process.argv.slice(2));
+  } else if (!(await bench(line))) process.exitCode = 1;
+}
+
 const EXAMPLES = `
 Examples:
   supercloud bench migration                   six alternations beside plain QEMU, some 36 minutes
@@ -114,11 +124,7 @@ program
   .option('--only <word>', 'the cases with that word in their name, for example read-qd32')
   .option('--json [file]', 'print the figures as JSON, or write them to a file')
   .addHelpText('after', NBD_EXAMPLES)
-  .action(async (options: NbdBenchOptions) => {
-    const line = new ProgressLine();
-    await ensurePackages(NBD_BENCH_PACKAGES, line);
-    if (!(await benchNbd(options, line))) process.exitCode = 1;
-  });
+  .action((options: NbdBenchOptions) => inOwnNamespaces(NBD_BENCH_PACKAGES, (line) => benchNbd(options, line)));
 
 program
   .command('controller')
@@ -128,11 +134,9 @@ program
   .option('--only <word>', 'the cases with that word in their name, for example throughput-16')
   .option('--json [file]', 'print the figures as JSON, or write them to a file')
   .addHelpText('after', CONTROLLER_EXAMPLES)
-  .action(async (options: ControllerBenchOptions) => {
-    const line = new ProgressLine();
-    await ensurePackages(CONTROLLER_BENCH_PACKAGES, line);
-    if (!(await benchController(options, line))) process.exitCode = 1;
-  });
+  .action((options: ControllerBenchOptions) =>
+    inOwnNamespaces(CONTROLLER_BENCH_PACKAGES, (line) => benchController(options, line)),
+  );
 
 program
   .command('table')
@@ -148,14 +152,7 @@ program
   .description('images as files beside nbdfuse and qemu-storage-daemon, over one blockd')
   .option('--quick', 'two alternations of 2 s; otherwise six of 5 s, some ten minutes')
   .option('--json [file]', 'print the figures as JSON, or write them to a file')
-  .action(async (options: FuseBenchOptions) => {
-    const line = new ProgressLine();
-    checkHost();
-    if (!isInside) await ensurePackages(FUSE_BENCH_PACKAGES, line);
-    // No mount outlives the run, however it ends.
-    if (!isInside) await runInside(import.meta.url, process.argv.slice(2));
-    else if (!(await benchFuse(options, line))) process.exitCode = 1;
-  });
+  .action((options: FuseBenchOptions) => inOwnNamespaces(FUSE_BENCH_PACKAGES, (line) => benchFuse(options, line)));
 
 program
   .command('dbench')
@@ -207,11 +204,7 @@ program
   .option('--alternations <count>', 'how often each is measured; medians are quoted', count, 6)
   .option('--mib <MiB>', 'how much is moved; a quarter of it over a round trip of 150 ms', count, 1024)
   .option('--json [file]', 'print the figures as JSON, or write them to a file')
-  .action(async (options: PeersBenchOptions) => {
-    const line = new ProgressLine();
-    await ensurePackages(PEERS_BENCH_PACKAGES, line);
-    if (!(await benchPeers(options, line))) process.exitCode = 1;
-  });
+  .action((options: PeersBenchOptions) => inOwnNamespaces(PEERS_BENCH_PACKAGES, (line) => benchPeers(options, line)));
 
 program
   .command('propagation')

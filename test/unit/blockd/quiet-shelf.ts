@@ -35,7 +35,6 @@ export async function shelfOn(disk: CrashDisk, node: string, around: Surrounding
     dial: around.dial ?? (() => Promise.reject(new Error('unreachable'))),
     serve,
     converter: new Converter({ disk, serve, room: async () => ({ freeBytes: 1e12, totalBytes: 1e12 }) }),
-
     ...(around.cache === undefined ? {} : { cache: around.cache }),
   });
   await shelf.start();
