@@ -46,10 +46,14 @@ export class KeptRoom {
     }
   }
 
-  /** Before a start on a disk that is all but full: what the start writes has this room. @throws Error of the disk */
+  /** Before a start on a disk that is all but full: what the start writes has this room. Never rejects. */
   async giveIfFull(): Promise<void> {
-    const { freeBytes } = await this.#room(dirname(this.#path));
-    if (freeBytes < KEPT_BYTES) await this.#give();
+    try {
+      const { freeBytes } = await this.#room(dirname(this.#path));
+      if (freeBytes < KEPT_BYTES) await this.#give();
+    } catch {
+      // What the start writes itself will say what is wrong with the disk.
+    }
   }
 
   /** Does it, with this room if the disk has no other. @throws what the work throws; OperationError ENOSPC */
@@ -58,9 +62,7 @@ export class KeptRoom {
       return await work();
     } catch (error) {
       if (!isFull(error)) throw error;
-      await this.#give().catch(() => {
-        throw error;
-      });
+      await this.#give().catch(() => noRoom(error));
       return await work().catch(noRoom);
     }
   }

@@ -33,6 +33,7 @@ export function loneCalls({ node, images, cuts, layers, merges, room }: LonePart
   };
   const swept = async (): Promise<{ waitsFor: string[] }> => {
     const isGone = await layers.sweep(true);
+    await room.keep();
     void merges.look();
     return { waitsFor: isGone ? [] : [LONE_NODE] };
   };

@@ -40,7 +40,7 @@ export class LoneControl {
     this.#node = new LoneNode(shelf, records);
     this.#cuts = new LoneCuts(this.#node);
     this.#layers = new LoneLayers(this.#node, room, log);
-    this.#merges = new LoneMerges(this.#node, { layers: this.#layers, clock, log });
+    this.#merges = new LoneMerges(this.#node, { layers: this.#layers, room, clock, log });
   }
 
   /** Before any image is made or opened. An image whose cut is neither finished nor taken back is not opened. */

@@ -35,7 +35,6 @@ export class LoneLayers {
     const { records, catalogue, store } = this.#node;
     const dropped = (): Leaving[] => records.leaving.filter(({ merge }) => merge === undefined);
     this.#isOld ||= isChanged;
-    await this.#room.keep();
     if (!this.#isOld && dropped().length === 0) return true;
     try {
       await this.#room.useFor(() => this.#node.keepRecords());
@@ -52,7 +51,6 @@ export class LoneLayers {
         this.#waits(error, `layer ${layer} goes later`);
       }
     }
-    await this.#room.keep();
     const areGone = dropped().length === 0;
     if (areGone) this.#reason = '';
     return areGone;

@@ -7,6 +7,7 @@ import { type LayerPair, mergeablePairs } from '../../common/mergeable-layers.ts
 import { LONE_NODE } from '../../wire/contracts/alone.ts';
 import type { Leaving } from '../../wire/contracts/catalogue.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import type { KeptRoom } from './kept-room.ts';
 import type { LoneLayers } from './lone-layers.ts';
 import { HERE, type LoneNode } from './lone-node.ts';
 
@@ -20,6 +21,8 @@ const SOURCE = { node: LONE_NODE, address: '127.0.0.1' };
 export interface MergesParts {
   /** What only goes is looked after too. */
   readonly layers: Pick<LoneLayers, 'sweep'>;
+  /** What was given of it is taken again once there is some. */
+  readonly room: Pick<KeptRoom, 'keep'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn'>;
 }
@@ -61,10 +64,12 @@ export class LoneMerges {
   async #look(): Promise<void> {
     try {
       while (!this.#isStopped && (await this.#finish()) && (await this.#node.inTurn(() => this.#begin())));
-      if (!this.#isStopped) await this.#node.inTurn(() => this.#parts.layers.sweep());
     } catch (error) {
       this.#waits(error);
     }
+    if (this.#isStopped) return;
+    await this.#node.inTurn(() => this.#parts.layers.sweep());
+    await this.#parts.room.keep();
   }
 
   #waits(error: unknown): void {

@@ -7,10 +7,10 @@ import { codeOf } from '../errors.ts';
 import { realDisk, UNFINISHED } from './disk.ts';
 
 /**
- * What LevelDB reads when it opens. Never its file LOCK: a process that closes any descriptor of that gives up the lock which
+ * What LevelDB reads when it opens, besides CURRENT, which names the newest. Never its file LOCK: a process that closes any descriptor of that gives up the lock which
  * it has by another (fcntl_locking(2)).
  */
-const READ_ANEW = /^(CURRENT|MANIFEST-.*|.*\.(log|ldb|sst))$/;
+const OF_DATABASE = /^MANIFEST-|\.(log|ldb|sst)$/;
 
 /**
  * To be called before each opening: makes an empty database where there is nothing yet, and of one that is there what a failed
@@ -19,7 +19,8 @@ const READ_ANEW = /^(CURRENT|MANIFEST-.*|.*\.(log|ldb|sst))$/;
 export async function readyLevelDirectory(directory: string): Promise<void> {
   const names = await namesIn(directory);
   if (names.length > 0) {
-    for (const name of names.filter((one) => READ_ANEW.test(one))) await dropKept(join(directory, name));
+    for (const name of names.filter((one) => one === 'CURRENT' || OF_DATABASE.test(one)))
+      await dropKept(join(directory, name));
     return;
   }
   const unfinished = directory + UNFINISHED;
@@ -37,7 +38,7 @@ export async function readyLevelDirectory(directory: string): Promise<void> {
 /** LevelDB makes a new, empty database where the file that names its newest state is gone, whatever else is there. */
 export async function isHeadless(directory: string): Promise<boolean> {
   const names = await namesIn(directory);
-  return names.some((name) => /^MANIFEST-|\.(ldb|log|sst)$/.test(name)) && !names.includes('CURRENT');
+  return names.some((name) => OF_DATABASE.test(name)) && !names.includes('CURRENT');
 }
 
 /** Another process may have the database, whose files come and go. */

@@ -77,8 +77,13 @@ interface Started {
 async function start(disk: CrashDisk, ...wanted: (typeof WEB)[]): Promise<Started> {
   const shelf = await shelfOn(disk, LONE_NODE, { clock });
   const images = new LoneImages(shelf, records);
-  const room = new KeptRoom(disk, '/kept-room', async () => ({ freeBytes: 0, totalBytes: 0 }));
+  let looks = 0;
+  const room = new KeptRoom(disk, '/kept-room', async () => {
+    looks++;
+    return { freeBytes: 0, totalBytes: 0 };
+  });
   await new LoneControl({ shelf, records, images, room, clock, log }).tidy();
+  assert.is(looks, 0, 'what a start on a full disk was given is not taken again before it is over');
   await images.make(wanted);
   const names = shelf.hosts.map(({ name }) => name).filter((image) => images.isSettled(image));
   for (const image of names) await images.endLast(image);
@@ -86,7 +91,7 @@ async function start(disk: CrashDisk, ...wanted: (typeof WEB)[]): Promise<Starte
   const node = new LoneNode(shelf, records);
   await node.keepRecords();
   const layers = new LoneLayers(node, room, log);
-  const merges = new LoneMerges(node, { layers, clock, log });
+  const merges = new LoneMerges(node, { layers, room, clock, log });
   const parts = { node, images, cuts: new LoneCuts(node), layers, merges, room };
   const calls = loneCalls(parts);
   return { shelf, calls, merges };
