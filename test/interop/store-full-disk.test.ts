@@ -11,9 +11,10 @@ import type { Image } from '../../blockd/image/image.ts';
 import { EXTENT_BLOCKS } from '../../blockd/store/active-extents.ts';
 import { createLayer, openLayer } from '../../blockd/store/image-files.ts';
 import { BLOCK_BYTES } from '../../blockd/table/block-version.ts';
-import { type Disk, type DiskFile, realDisk } from '../../common/disk/disk.ts';
+import { realDisk } from '../../common/disk/disk.ts';
 import { codeOf } from '../../common/errors.ts';
 import { firstByte, imageOf, LAYER } from '../unit/blockd/small-image.ts';
+import { type MortalDisk, mortalDisk } from '../unit/common/mortal-disk.ts';
 
 const MIB = 2 ** 20;
 const DISK_BYTES = 16 * MIB;
@@ -28,20 +29,14 @@ const run = promisify(execFile);
 
 let root: string;
 let image: Image;
-const opened: DiskFile[] = [];
-const disk: Disk = {
-  ...realDisk,
-  async open(path, mode) {
-    const file = await realDisk.open(path, mode);
-    opened.push(file);
-    return file;
-  },
-};
+/** Of the process that has the image now. */
+let mortal: MortalDisk;
 /** What was acknowledged, by block. */
 const acknowledged = new Map<number, number>();
 
 async function start(checkpointBytes: number): Promise<void> {
-  const store = await openLayer(disk, root, LAYER, { checkpointBytes });
+  mortal = mortalDisk();
+  const store = await openLayer(mortal.disk, root, LAYER, { checkpointBytes });
   if (store === undefined) throw new Error('the image is gone');
   image = imageOf(store);
 }
@@ -97,7 +92,7 @@ async function assertIntact(): Promise<void> {
 
 /** The process is killed and another one starts. */
 async function restart(checkpointBytes: number): Promise<void> {
-  for (const file of opened.splice(0)) await file.close().catch(() => undefined);
+  await mortal.kill();
   await start(checkpointBytes);
   await assertIntact();
 }
