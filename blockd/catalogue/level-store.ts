@@ -1,5 +1,6 @@
 // Keeps the catalogue's records on this machine's disk, one durable batch per commit, one commit at a time.
 import { Level } from 'level';
+import { isFull } from '../../common/disk/disk-room.ts';
 import { isHeadless, readyLevelDirectory } from '../../common/disk/level-directory.ts';
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import type { CatalogueState, Head, Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
@@ -191,9 +192,8 @@ function noRoom(
   error: unknown,
   wants: 'to be opened' | 'for a change' = 'to be opened',
 ): OperationError | undefined {
-  const isFull =
-    codeOf(error) === 'ENOSPC' || /No space left on device|Disk quota exceeded/.test(messageOf(causeOf(error)));
-  if (!isFull) return undefined;
+  if (!isFull(error) && !/No space left on device|Disk quota exceeded/.test(messageOf(causeOf(error))))
+    return undefined;
   const again = wants === 'to be opened' ? 'start again; nothing of the catalogue is lost' : 'try again';
   return new OperationError('ENOSPC', `the catalogue in ${directory} has no room ${wants}: the disk is full`, {
     remedy: `Make room on that disk and ${again}.`,

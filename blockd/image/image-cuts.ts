@@ -1,6 +1,8 @@
 // Cuts images: what was on top of each never changes again, and a new, empty layer lies over it. All images of a cut in one
 // moment, in which writes wait and none fails; all or none, also over a crash (SOUNDNESS A15): a top is made only when
 // every image durably stands still, so that of a mixture nothing had been switched.
+
+import { isFull } from '../../common/disk/disk-room.ts';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { CutImage } from '../../wire/contracts/blockd.ts';
@@ -9,7 +11,6 @@ import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import type { LayerShelf } from '../layers/layer-shelf.ts';
 import { checkImageBytes, type NewLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
-import { isFull } from '../store/store-journal.ts';
 import type { Cut } from '../store/store-record.ts';
 import type { RoomWait } from '../upkeep/room-wait.ts';
 import type { Image } from './image.ts';

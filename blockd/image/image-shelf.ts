@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Clock, deadline } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk/disk.ts';
+import { isFull } from '../../common/disk/disk-room.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Closing, ExportFormat } from '../../wire/contracts/blockd.ts';
@@ -16,7 +17,6 @@ import { LayerShelf } from '../layers/layer-shelf.ts';
 import { MemberBook } from '../layers/member-book.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { checkImageBytes, type OpenOptions } from '../store/image-files.ts';
-import { isFull } from '../store/store-journal.ts';
 import { PropagationBook } from '../transfer/propagation-book.ts';
 import type { SpareProcessor } from '../transfer/pull-pace.ts';
 import type { CacheLimits } from '../upkeep/cache-cap.ts';

@@ -3,6 +3,7 @@
 import { dirname, join } from 'node:path';
 import { type Clock, pause } from '../../common/clock.ts';
 import type { Disk } from '../../common/disk/disk.ts';
+import { isFull } from '../../common/disk/disk-room.ts';
 import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
@@ -16,7 +17,6 @@ import { CutOffTails } from '../store/cut-off-tails.ts';
 import { createLayer, type NewLayer, type OpenOptions, openLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { deleteLayer, listLayers } from '../store/layer-files.ts';
-import { isFull } from '../store/store-journal.ts';
 import { TornEnds } from '../store/torn-ends.ts';
 import { AskedHealing } from '../upkeep/asked-healing.ts';
 import { RecordBook } from './kept-records.ts';

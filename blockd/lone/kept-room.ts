@@ -2,9 +2,8 @@
 // either. Whoever is quickest has what is given back; nothing else is promised of it.
 import { dirname } from 'node:path';
 import type { Disk } from '../../common/disk/disk.ts';
-import { type DiskRoom, diskRoom } from '../../common/disk/disk-room.ts';
+import { type DiskRoom, diskRoom, isFull } from '../../common/disk/disk-room.ts';
 import { OperationError } from '../../common/errors.ts';
-import { isFull } from '../store/store-journal.ts';
 
 /** LevelDB writes its log anew when it opens, 4 MiB at most, and each image's end is a record in a journal. */
 const KEPT_BYTES = 8 * 2 ** 20;

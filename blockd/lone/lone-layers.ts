@@ -1,10 +1,11 @@
 // Layers that nothing names any more, at a blockd that is alone: each is dropped, also after a restart. What the catalogue
 // names is never dropped, and what was merged goes with its merge.
+
+import { isFull } from '../../common/disk/disk-room.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { LONE_NODE } from '../../wire/contracts/alone.ts';
 import type { Leaving } from '../../wire/contracts/catalogue.ts';
-import { isFull } from '../store/store-journal.ts';
 import type { KeptRoom } from './kept-room.ts';
 import { HERE, type LoneNode } from './lone-node.ts';
 

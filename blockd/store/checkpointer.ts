@@ -2,11 +2,12 @@
 // barrier is written piece by piece beside the old one; then the journal begins with a record that names it, and the
 // records since that barrier. That one rename is the change; until then table and journal are the old ones.
 import type { Disk, DiskFile } from '../../common/disk/disk.ts';
+import { isFull } from '../../common/disk/disk-room.ts';
 import { ENTRY_BYTES } from '../table/entry-slab.ts';
 import type { TableCapture } from '../table/table-capture.ts';
 import type { VersionTable } from '../table/version-table.ts';
 import { makeTableFile, writeTable } from './resting-table.ts';
-import { isFull, type StoreJournal } from './store-journal.ts';
+import type { StoreJournal } from './store-journal.ts';
 import type { StoreRecord } from './store-record.ts';
 
 /** A journal is replaced beyond this, or beyond a share of the table's size. */

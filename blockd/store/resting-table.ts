@@ -1,11 +1,11 @@
 // Tables as files: written piece by piece while the table changes, and read straight into the arrays that they rest in. It
 // gives no name to what is not whole on the disk, and knows no journal.
 import type { Disk, DiskFile } from '../../common/disk/disk.ts';
+import { isFull } from '../../common/disk/disk-room.ts';
 import { EntrySlab } from '../table/entry-slab.ts';
 import type { TableCapture } from '../table/table-capture.ts';
 import { decodeHead, headBytes, isSealed, PREFIX_BYTES, piecesOf, type TableHead } from '../table/table-file.ts';
 import { VersionTable } from '../table/version-table.ts';
-import { isFull } from './store-journal.ts';
 
 /** What is synced at once: a client's flush does not wait for a whole table. */
 const SYNC_PIECES = 8;

@@ -1,6 +1,7 @@
 // The journal of one image with the word on its failures: a full disk passes, everything else is final, for what is on the
 // disk then is unknown (promises S2, S9). Knows no record's meaning.
-import { codeOf, OperationError } from '../../common/errors.ts';
+import { isFull } from '../../common/disk/disk-room.ts';
+import { OperationError } from '../../common/errors.ts';
 import type { Journal } from '../../common/journal/journal.ts';
 import type { StoreRecord } from './store-record.ts';
 
@@ -73,10 +74,4 @@ export class StoreJournal {
     });
     return this.#failure;
   }
-}
-
-/** Whether a step with a file found no room. The journal wraps the disk's error in one of its own. */
-export function isFull(error: unknown): boolean {
-  const codes = [codeOf(error), error instanceof Error ? codeOf(error.cause) : undefined];
-  return codes.includes('ENOSPC') || codes.includes('EDQUOT');
 }

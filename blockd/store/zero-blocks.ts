@@ -1,6 +1,8 @@
 // Keeps the data file all zeros where it has no block's content, as far as extents are active: a write that no record
 // describes is found there after a kill of the daemon. The table alone says what reads as zeros (SOUNDNESS A14).
+
 import type { DiskFile } from '../../common/disk/disk.ts';
+import { isFull } from '../../common/disk/disk-room.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { DATA, HERE } from '../table/version-run.ts';
@@ -125,7 +127,7 @@ export class ZeroBlocks {
 
 /** A disk without room, even for a hole (ext4 may have to split an extent), is no failure of the store (promise S9). */
 function passing(error: unknown): unknown {
-  if (codeOf(error) !== 'ENOSPC') return error;
+  if (!isFull(error)) return error;
   return new OperationError(
     'ENOSPC',
     'the disk of this node has no room to clear blocks that are about to be written',

@@ -2,9 +2,9 @@
 // disk's free room, and tries from time to time whatever that says; any other failure is final.
 import type { Clock, Timer } from '../../common/clock.ts';
 import type { DiskRoom } from '../../common/disk/disk-room.ts';
+import { isFull } from '../../common/disk/disk-room.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
-import { isFull } from '../store/store-journal.ts';
 
 /** A look at the room costs one system call. */
 const LOOK_MS = 1_000;

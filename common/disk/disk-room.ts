@@ -1,5 +1,7 @@
-// How much room a file system has. Nothing is kept of it: it changes while it is read.
+// How much room a file system has, and whether something failed for want of it. Nothing is kept of it: it changes while it
+// is read.
 import { statfs } from 'node:fs/promises';
+import { codeOf } from '../errors.ts';
 
 /** In bytes; free is what this user may take. */
 export interface DiskRoom {
@@ -11,4 +13,10 @@ export interface DiskRoom {
 export async function diskRoom(path: string): Promise<DiskRoom> {
   const { bavail, blocks, bsize } = await statfs(path);
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+}
+
+/** Whether a step with a file found no room, or no more of its user's share. The journal wraps the disk's error in one of its own. */
+export function isFull(error: unknown): boolean {
+  const codes = [codeOf(error), error instanceof Error ? codeOf(error.cause) : undefined];
+  return codes.includes('ENOSPC') || codes.includes('EDQUOT');
 }

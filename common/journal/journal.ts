@@ -4,7 +4,8 @@ import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Static, TSchema } from '#typebox';
 import type { Disk, DiskFile } from '../disk/disk.ts';
-import { codeOf, messageOf, OperationError } from '../errors.ts';
+import { isFull } from '../disk/disk-room.ts';
+import { messageOf, OperationError } from '../errors.ts';
 import { encodeMessagePack } from '../messagepack.ts';
 import { encodeFrame, JOURNAL_HEADER } from './journal-frame.ts';
 import { type Begin, readJournal, recordsOf } from './journal-reader.ts';
@@ -257,7 +258,7 @@ export class Journal<T> {
 
   #error(operation: string, cause: unknown): OperationError {
     const at = `${operation} of the journal ${this.#path} at byte ${this.#endBytes}`;
-    const remedy = codeOf(cause) === 'ENOSPC' ? 'Make room on the disk.' : 'Look at the disk, then restart the daemon.';
+    const remedy = isFull(cause) ? 'Make room on the disk.' : 'Look at the disk, then restart the daemon.';
     return new OperationError('JOURNAL_FAILED', `${at} failed: ${messageOf(cause)}`, { remedy, cause });
   }
 }

@@ -1,7 +1,8 @@
 // What each gate was turned to, a byte for each port, written in place: it outlives the agent from that moment on, which the
 // journal's record does only once the disk has answered. It is for one run of the kernel; without power no guest is left.
 import type { Disk, DiskFile } from '../../common/disk/disk.ts';
-import { codeOf, messageOf } from '../../common/errors.ts';
+import { isFull } from '../../common/disk/disk-room.ts';
+import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { AGENT_PORT_FIRST, AGENT_PORT_LAST } from '../pipeline.ts';
 
@@ -24,14 +25,15 @@ export class GatePage {
   static async open(disk: Disk, path: string, log: Pick<Log, 'error'>): Promise<GatePage> {
     const file = await disk.open(path, 'write');
     try {
-      const run = Buffer.alloc(RUN_BYTES, 0).fill(disk.kernelRun, 0, disk.kernelRun.length);
+      const run = Buffer.alloc(RUN_BYTES);
+      run.write(disk.kernelRun);
       const bytes = Buffer.alloc(RUN_BYTES + AGENT_PORT_LAST - AGENT_PORT_FIRST + 1);
       await file.read(bytes, 0);
       if (!bytes.subarray(0, RUN_BYTES).equals(run)) {
         bytes.fill(0);
         run.copy(bytes);
         await file.write(bytes, 0).catch((error: unknown) => {
-          if (codeOf(error) !== 'ENOSPC') throw error;
+          if (!isFull(error)) throw error;
           log.error({ reason: messageOf(error) }, 'how gates are turned is only in the journal');
         });
       }

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import type { DiskFile } from '../../../common/disk/disk.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { isSettled, settle } from './manual-clock.ts';
 import { firstByte, imageOf, reopen, smallImage } from './small-image.ts';
@@ -102,21 +103,24 @@ test('a write that finds no room for its mark is ENOSPC, and goes through later'
 test('a disk without room even for a hole is ENOSPC, for a first write and for a trim, and both go through later (S9)', async () => {
   const disk = new CrashDisk();
   const open = disk.open.bind(disk);
-  let isFull = false;
-  const full = (): Promise<never> => Promise.reject(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
+  let lacks: 'ENOSPC' | 'EDQUOT' | undefined;
   disk.open = async (path, mode) => {
     const file = await open(path, mode);
-    return { ...file, punch: (offset, bytes) => (isFull ? full() : file.punch(offset, bytes)) };
+    const punch: DiskFile['punch'] = async (offset, bytes) => {
+      if (lacks !== undefined) throw Object.assign(new Error(lacks), { code: lacks });
+      return file.punch(offset, bytes);
+    };
+    return { ...file, punch };
   };
   const { image, store } = await smallImage([], disk);
-  isFull = true;
+  lacks = 'ENOSPC';
   await assertCode(image.write(0, block(1), false) ?? Promise.resolve(), 'ENOSPC');
-  isFull = false;
+  lacks = undefined;
   await image.write(0, block(1), true);
-  isFull = true;
+  lacks = 'EDQUOT';
   await assertCode(image.trim(0, BLOCK_BYTES, false) ?? Promise.resolve(), 'ENOSPC');
   assert.is(store.failure, undefined);
-  isFull = false;
+  lacks = undefined;
   await image.flush();
   assert.is(await firstByte(image, 0), 0);
 });
