@@ -44,6 +44,8 @@ export interface HostPortsParts {
   readonly keeper: Pick<ConfigKeeper, 'want' | 'interfaceOf'>;
   /** Writes one of the kernel's settings; another in tests. */
   readonly setKernel?: (path: string, value: string) => Promise<void>;
+  /** Runs ip(8) with these words; another in tests. */
+  readonly ip?: (...words: string[]) => Promise<void>;
 }
 
 export class HostPorts {
@@ -51,12 +53,14 @@ export class HostPorts {
   readonly #ports: Map<string, HostPort>;
   readonly #keeper: HostPortsParts['keeper'];
   readonly #setKernel: NonNullable<HostPortsParts['setKernel']>;
+  readonly #ip: NonNullable<HostPortsParts['ip']>;
 
-  constructor({ node, ports, keeper, setKernel = writeSetting }: HostPortsParts) {
+  constructor({ node, ports, keeper, setKernel = writeSetting, ip = runIp }: HostPortsParts) {
     this.#node = node;
     this.#ports = new Map(ports.map((port) => [port.name, port]));
     this.#keeper = keeper;
     this.#setKernel = setKernel;
+    this.#ip = ip;
   }
 
   /** Whether there is a network device of that name in this process's network namespace. */
@@ -66,15 +70,15 @@ export class HostPorts {
   }
 
   /**
-   * Makes the tap device, if it is not there, and the switch port of the given number.
+   * Makes the tap device, if it is not there, up and with the guests' MTU, and the switch port of the given number.
    * @throws OperationError COMMAND_FAILED, SWITCH_LOST; PORT_REFUSED when the switch could not make it, or not so
    */
   async add(port: HostPort): Promise<void> {
     const { name } = port;
-    const isNew = !(await this.hasDevice(name));
-    if (isNew) await runCommand('ip', ['tuntap', 'add', 'dev', name, 'mode', 'tap']);
+    if (!(await this.hasDevice(name))) await this.#ip('tuntap', 'add', 'dev', name, 'mode', 'tap');
     for (const [path, value] of NODE_STAYS_AWAY) await this.#setKernel(path.replace('*', name), value);
-    if (isNew) await runCommand('ip', ['link', 'set', name, 'mtu', String(GUEST_MTU_BYTES), 'up']);
+    // Also of a device that is there: whoever made it may have been killed before this.
+    await this.#ip('link', 'set', name, 'mtu', String(GUEST_MTU_BYTES), 'up');
     this.#ports.set(name, port);
     const conflicts = await this.#keeper.want(this.#wanted(), SWITCH_TIMEOUT_MS);
     const refusal = this.#refusal(port, conflicts);
@@ -86,7 +90,7 @@ export class HostPorts {
   async remove(name: string): Promise<void> {
     this.#ports.delete(name);
     await this.#keeper.want(this.#wanted(), SWITCH_TIMEOUT_MS);
-    if (await this.hasDevice(name)) await runCommand('ip', ['link', 'delete', name]);
+    if (await this.hasDevice(name)) await this.#ip('link', 'delete', name);
   }
 
   #wanted(): WantedConfig {
@@ -112,11 +116,11 @@ async function writeSetting(path: string, value: string): Promise<void> {
   }
 }
 
-function runCommand(command: string, args: readonly string[]): Promise<string> {
+function runIp(...words: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    execFile(command, [...args], { timeout: COMMAND_TIMEOUT_MS }, (cause, stdout, stderr) => {
-      if (cause === null) resolve(stdout);
-      else reject(commandFailed([command, ...args].join(' '), stderr.trim() || cause.message, cause));
+    execFile('ip', words, { timeout: COMMAND_TIMEOUT_MS }, (cause, _, stderr) => {
+      if (cause === null) resolve();
+      else reject(commandFailed(['ip', ...words].join(' '), stderr.trim() || cause.message, cause));
     });
   });
 }

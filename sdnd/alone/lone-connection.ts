@@ -22,6 +22,8 @@ export interface ConnectionListener {
   /** The bytes are a view. */
   packet(packet: PacketIn): void;
   removed(flow: FlowRemoved): void;
+  /** It sent what is no message; told of once in ten seconds. */
+  garbled(reason: string): void;
   closed(reason: string): void;
 }
 
@@ -146,6 +148,9 @@ export class LoneConnection implements Connection {
         break;
       case 'removed':
         this.#listener.removed(event.flow);
+        break;
+      case 'garbled':
+        this.#listener.garbled(event.reason);
         break;
       case 'flows':
         this.#settle(event.operation, { flows: event.flows });

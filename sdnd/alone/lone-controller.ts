@@ -18,6 +18,8 @@ import { arrivalOf } from './switch-arrival.ts';
 /** A switch that comes back within it finds everything as it was; afterwards its neighbours' ports to it are closed. */
 const GRACE_MS = 3_000;
 const IDLE_LOOK_MS = 10_000;
+/** A switch has a flood for each port to every other: so many are 16 MB of flow-mods, and an entry of 4,093 fits no message. */
+const PORTS_MAX = 1_024;
 /** More datapath ids than anybody has switches. */
 const MET_MAX = 65_536;
 
@@ -181,12 +183,21 @@ export class LoneController {
     if (!isReal(port.portNo)) return;
     const known = one.ports.get(port.portNo);
     if (known === undefined) {
-      one.ports.set(port.portNo, new MeshPort(one, port, nowMs, this.#limit.burst));
+      this.#meetPort(one, port, nowMs);
       return;
     }
     if (known.isUp !== isUp(port) || known.name !== port.name) known.renew(nowMs);
     known.isUp = isUp(port);
     known.name = port.name;
+  }
+
+  #meetPort(one: MeshSwitch, port: Port, nowMs: number): void {
+    if (one.ports.size < PORTS_MAX) {
+      one.ports.set(port.portNo, new MeshPort(one, port, nowMs, this.#limit.burst));
+      return;
+    }
+    if (!one.isOverfull) this.#tell({ kind: 'overfull', at: one.name, ports: PORTS_MAX });
+    one.isOverfull = true;
   }
 
   #dropPort(one: MeshSwitch, portNo: number): void {

@@ -6,6 +6,7 @@ export type LoneEvent =
   | { readonly kind: 'twice' | 'left' | 'dismissed'; readonly at: string; readonly reason: string }
   | { readonly kind: 'found' | 'gone'; readonly a: string; readonly b: string; readonly latencyMs: number }
   | { readonly kind: 'paused'; readonly at: string; readonly perSecond: number }
+  | { readonly kind: 'overfull'; readonly at: string; readonly ports: number }
   | { readonly kind: 'refused'; readonly at: string; readonly reason: string };
 
 /** One line, and whether it needs somebody's attention. */
@@ -26,6 +27,10 @@ export function sentenceOf(event: LoneEvent): { readonly text: string; readonly 
     case 'paused':
       return warned(
         `port ${event.at} sends over ${event.perSecond} frames a second to the controller; it is cut off from it`,
+      );
+    case 'overfull':
+      return warned(
+        `switch ${event.at} has more ports than the ${event.ports} that are used; the rest carries nothing`,
       );
     case 'refused':
       return warned(`switch ${event.at} refuses a flow: ${event.reason}`);

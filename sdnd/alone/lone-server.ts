@@ -84,6 +84,7 @@ export class LoneServer {
       port: (reason, port) => member && controller.port(member, reason, port, clock.nowMs()),
       packet: (packet) => member && controller.packetIn(member, packet, clock.nowMs()),
       removed: (flow) => member && controller.flowRemoved(member, flow),
+      garbled: (reason) => log.warn({ from, switch: member?.name, reason }, 'a switch sends messages that are none'),
       closed: (reason) => {
         this.#connections.delete(connection);
         if (member === undefined) log.warn({ from, reason }, 'a connection was let go');

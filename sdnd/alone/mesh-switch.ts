@@ -112,6 +112,8 @@ export class MeshSwitch {
   connection: Connection | undefined;
   /** It is in session and its flows are as they should be. */
   isReady = false;
+  /** It has had more ports than are used. */
+  isOverfull = false;
   /** When its session ended. */
   lostAtMs = 0;
   /** Half of it is the way to or from the switch. */

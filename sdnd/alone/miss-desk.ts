@@ -11,6 +11,10 @@ import type { PathKeeper } from './path-keeper.ts';
 import { decodePortProbe } from './port-probe.ts';
 
 const HEADER_BYTES = 14;
+/** Of a packet-out's 65,535 bytes, what its head leaves for outputs and the frame (OpenFlow 1.3.5, 7.3.7). */
+const PACKET_OUT_BYTES = 65_535 - 24;
+/** OpenFlow 1.3.5, 7.2.5. */
+const OUTPUT_BYTES = 16;
 /** A frame for nobody knows whom is sent to every edge of the mesh: it counts as so many. */
 const UNKNOWN_COST = 20;
 /** A port that goes on sending too much is told of no more often. */
@@ -110,12 +114,16 @@ export class MissDesk {
       return;
     }
     this.counts.toUnknown += 1;
+    // What a packet-in has room for leaves room for one at the least.
+    const atOnce = Math.floor((PACKET_OUT_BYTES - data.length) / OUTPUT_BYTES);
     for (const one of this.#parts.switches.values()) {
       const edges = [...one.floodSent].filter((portNo) => one.ports.get(portNo)?.role === 'edge');
       const outputs = edges
         .filter((portNo) => one !== from.owner || portNo !== from.no)
         .map((portNo) => output(portNo));
-      if (outputs.length > 0) one.ready?.say([packetOut(data, outputs)]);
+      for (let first = 0; first < outputs.length; first += atOnce) {
+        one.ready?.say([packetOut(data, outputs.slice(first, first + atOnce))]);
+      }
     }
   }
 

@@ -14,6 +14,8 @@ export interface ChannelListener {
   port(reason: 'add' | 'delete' | 'modify', port: Port): void;
   /** Only of a channel that has asked for packets; the bytes must be copied to be kept. */
   packet?(packet: PacketIn): void;
+  /** The switch sent what is no message; told of once in ten seconds. */
+  garbled?(reason: string): void;
   /** The switch obeys a controller of a higher term; the channel's end follows. */
   outranked?(): void;
   /** Once, at the end of every channel, whether it was ever ready or not. */
@@ -148,6 +150,9 @@ export class OpenFlowChannel {
         break;
       case 'failed':
         this.#settle(event.operation)?.reject(refused(event.reason));
+        break;
+      case 'garbled':
+        this.#listener.garbled?.(event.reason);
         break;
       case 'promoted':
         this.#promotion?.resolve(DONE);

@@ -80,6 +80,7 @@ function accept(options: OpenFlowServerOptions, socket: TLSSocket, channels: Set
     {
       ready: (datapathId, ports) => listener.ready(node, channel, datapathId, ports),
       port: (reason, port) => listener.port(node, channel, reason, port),
+      garbled: (reason) => options.log.warn({ node, reason }, 'a switch sends messages that are none'),
       outranked: () => listener.outranked(node),
       closed: (reason) => {
         channels.delete(channel);

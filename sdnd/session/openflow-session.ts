@@ -7,6 +7,7 @@ import {
   ErrorType,
   EVERY_FLOW,
   encode,
+  errorAnswer,
   errorName,
   type FlowMod,
   type Message,
@@ -14,6 +15,7 @@ import {
   type MultipartReply,
   OPENFLOW_13,
   type Port,
+  type PortStatus,
   type RoleMessage,
 } from '@openflow/ofp';
 import type { CookieFilter, Operation, SessionEvent } from './session-events.ts';
@@ -29,12 +31,18 @@ const SILENCE_MS = 5_000;
 const OPERATION_TIMEOUT_MS = 60_000;
 /** A switch of 1,000 nodes with 100 VMs each has 300,000 entries; more than this is a switch gone mad. */
 const FLOWS_MAX = 1_000_000;
+/** Open vSwitch's ports have numbers below 65,280. */
+const PORTS_MAX = 65_536;
 /** Refusals that are told of one operation; with thousands of equal ones the rest says nothing new. */
 const REFUSALS_MAX = 20;
+/** One that sends many messages that are none is told so, and told of, no more often. */
+const GARBLED_EVERY_MS = 10_000;
 const XID_MAX = 0xffff_fffe;
 /** Refusals by which a switch says that it has another master. */
 const IS_SLAVE = 'BAD_REQUEST IS_SLAVE';
 const STALE = 'ROLE_REQUEST_FAILED STALE';
+
+type PortDesc = Extract<MultipartReply, { readonly part: 'port-desc' }>;
 
 /** A connection with a switch. Without a wish no role is asked for. */
 export class OpenFlowSession {
@@ -42,6 +50,7 @@ export class OpenFlowSession {
   readonly #reader = new MessageReader();
   #startedAtMs: number;
   readonly #ports: Port[] = [];
+  readonly #portNumbers = new Set<number>();
   readonly #operations = new Map<number, Operation>();
   #phase: 'hello' | 'handshake' | 'ready' | 'closed' = 'hello';
   #xid = 0;
@@ -49,6 +58,7 @@ export class OpenFlowSession {
   #datapathId: bigint | undefined;
   #heardAtMs: number;
   #isAsked = false;
+  #garbledAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(nowMs: number, wish?: RoleWish) {
     this.#startedAtMs = nowMs;
@@ -78,7 +88,7 @@ export class OpenFlowSession {
     this.#isAsked = false;
     const events: SessionEvent[] = [];
     for (const result of this.#reader.push(bytes)) {
-      events.push(...(result.kind === 'bad' ? this.#rubbish(result) : this.#message(result)));
+      events.push(...(result.kind === 'bad' ? this.#rubbish(result, nowMs) : this.#message(result)));
       if (this.isClosed) break;
     }
     return events;
@@ -169,7 +179,7 @@ export class OpenFlowSession {
       case 'role-reply':
         return this.#roleTold(message);
       case 'port-status':
-        return [{ kind: 'port', reason: message.reason, port: message.port }];
+        return this.#portStatus(message);
       case 'packet-in':
         return [{ kind: 'packet', packet: message }];
       case 'flow-removed':
@@ -228,7 +238,7 @@ export class OpenFlowSession {
   }
 
   #multipart(reply: MultipartReply, xid: number): SessionEvent[] {
-    if (reply.part === 'port-desc' && xid === this.#setUpXids.ports) return this.#portDesc(reply.ports, reply.more);
+    if (reply.part === 'port-desc') return this.#portDesc(reply, xid);
     const operation = this.#operations.get(xid);
     if (reply.part === 'aggregate' && operation?.kind === 'counted') {
       this.#operations.delete(xid);
@@ -242,12 +252,29 @@ export class OpenFlowSession {
     return [{ kind: 'flows', operation: xid, flows: operation.flows }];
   }
 
-  #portDesc(ports: readonly Port[], more: boolean): SessionEvent[] {
-    this.#ports.push(...ports);
+  /** What comes once more, or unasked, is nothing. */
+  #portDesc({ ports, more }: PortDesc, xid: number): SessionEvent[] {
+    if (this.#phase !== 'handshake' || xid !== this.#setUpXids.ports) return [];
+    for (const port of ports) {
+      this.#ports.push(port);
+      this.#portNumbers.add(port.portNo);
+    }
+    if (this.#ports.length > PORTS_MAX) return this.#tooManyPorts();
     if (more) return [];
     if (this.#datapathId === undefined) return this.#close('the switch did not say its datapath id');
     this.#phase = 'ready';
     return [{ kind: 'ready', datapathId: this.#datapathId, ports: this.#ports }];
+  }
+
+  #portStatus({ reason, port }: PortStatus): SessionEvent[] {
+    if (reason === 'delete') this.#portNumbers.delete(port.portNo);
+    else this.#portNumbers.add(port.portNo);
+    if (this.#portNumbers.size > PORTS_MAX) return this.#tooManyPorts();
+    return [{ kind: 'port', reason, port }];
+  }
+
+  #tooManyPorts(): SessionEvent[] {
+    return this.#close(`the switch has more than ${PORTS_MAX} ports`);
   }
 
   #barrier(xid: number): SessionEvent[] {
@@ -284,12 +311,15 @@ export class OpenFlowSession {
     }
   }
 
-  #rubbish(bad: Bad): SessionEvent[] {
-    if (bad.fatal || this.#phase !== 'ready') return this.#close(`${bad.code}: ${bad.detail}`);
-    const operation = this.#operations.get(bad.xid);
-    if (operation === undefined) return [];
-    this.#operations.delete(bad.xid);
-    return [{ kind: 'failed', operation: bad.xid, reason: `${bad.code}: ${bad.detail}` }];
+  #rubbish(bad: Bad, nowMs: number): SessionEvent[] {
+    const reason = `${bad.code}: ${bad.detail}`;
+    if (bad.fatal || this.#phase !== 'ready') return this.#close(reason);
+    if (this.#operations.delete(bad.xid)) return [{ kind: 'failed', operation: bad.xid, reason }];
+    if (nowMs - this.#garbledAtMs < GARBLED_EVERY_MS) return [];
+    this.#garbledAtMs = nowMs;
+    const answer = errorAnswer(bad);
+    const said = answer === undefined ? [] : [{ kind: 'send', bytes: encode(answer, bad.xid) } as const];
+    return [...said, { kind: 'garbled', reason }];
   }
 
   #close(reason: string): SessionEvent[] {

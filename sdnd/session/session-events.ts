@@ -15,6 +15,8 @@ export type SessionEvent =
   /** The switch has carried out, or refused, all flow-mods of the operation. */
   | { readonly kind: 'applied'; readonly operation: number; readonly refusals: readonly string[] }
   | { readonly kind: 'failed'; readonly operation: number; readonly reason: string }
+  /** It sent what is no message and answers nothing; told of once in ten seconds. */
+  | { readonly kind: 'garbled'; readonly reason: string }
   /** What was slave is master from now on. */
   | { readonly kind: 'promoted' }
   /** The switch obeys a controller of a higher term; `close` follows. */

@@ -17,13 +17,16 @@ const ROW: InterfaceRow = {
   ...{ ofport_request: 4096, ofport: 4096, error: undefined, external_ids: new Map() },
 };
 
+/** A kernel that does as it is told, and a device that is there. */
+const KERNEL = { setKernel: async () => undefined, ip: async () => undefined };
+
 /** What is said of a port of which the switch says this. */
 async function refusal(found: Partial<InterfaceRow> | undefined, conflicts: ConfigConflict[] = []): Promise<string> {
   const keeper = {
     want: async () => conflicts,
     interfaceOf: () => (found === undefined ? undefined : { ...ROW, ...found }),
   };
-  const added = new HostPorts({ node: NODE, ports: [], keeper, setKernel: async () => undefined }).add(PORT);
+  const added = new HostPorts({ node: NODE, ports: [], keeper, ...KERNEL }).add(PORT);
   const { code, message } = await failure(added);
   assert.is(code, 'PORT_REFUSED');
   return message.replace('the switch has no port lo as it should be: ', '');
@@ -48,7 +51,7 @@ test("the node's own IP takes nothing from a guest's device, whatever made it, a
   const settings: string[] = [];
   const keeper = { want: async () => [], interfaceOf: () => ROW };
   const setKernel = async (path: string, value: string) => void settings.push(`${path}=${value}`);
-  await new HostPorts({ node: NODE, ports: [], keeper, setKernel }).add(PORT);
+  await new HostPorts({ node: NODE, ports: [], keeper, ...KERNEL, setKernel }).add(PORT);
   assert.equal(settings, [
     'ipv6/conf/lo/disable_ipv6=1',
     'ipv4/conf/lo/forwarding=0',
@@ -56,6 +59,14 @@ test("the node's own IP takes nothing from a guest's device, whatever made it, a
     'ipv4/conf/lo/drop_unicast_in_l2_multicast=1',
     'ipv4/conf/lo/arp_ignore=8',
   ]);
+});
+
+test('a device that is there is made as a new one is: whoever made it may have been killed before that', async () => {
+  const said: string[] = [];
+  const keeper = { want: async () => [], interfaceOf: () => ROW };
+  const ip = async (...words: string[]) => void said.push(words.join(' '));
+  await new HostPorts({ node: NODE, ports: [], keeper, ...KERNEL, ip }).add(PORT);
+  assert.equal(said, ['link set lo mtu 1330 up']);
 });
 
 test('a node that leads outside has the port to it, of whatever number', () => {
@@ -100,7 +111,7 @@ test('ports that are known, come and go are all that is wanted', async () => {
   };
   const known = { ...PORT, name: 'vm-1', portNo: 4097 };
   const keeper = { want, interfaceOf: () => ROW };
-  const host = new HostPorts({ node: NODE, ports: [known], keeper, setKernel: async () => undefined });
+  const host = new HostPorts({ node: NODE, ports: [known], keeper, ...KERNEL });
   await host.add(PORT);
   await host.remove('vm-1');
   assert.equal(names, [

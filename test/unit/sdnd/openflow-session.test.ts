@@ -1,5 +1,5 @@
 // The session without a socket: handshake, answers in pieces, refusals, liveness, rubbish.
-import { encode, flowMod } from '@openflow/ofp';
+import { decode, encode, flowMod, type Message, type Port } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OpenFlowSession, type SessionEvent } from '../../../sdnd/session/openflow-session.ts';
@@ -12,6 +12,10 @@ const PORTS = [portOf('vxlan0', 1), portOf('vm-a', 4096), portOf('vm-b', 4097)];
 
 function sent(events: readonly SessionEvent[]): Uint8Array[] {
   return events.flatMap((event) => (event.kind === 'send' ? [event.bytes] : []));
+}
+
+function reasonOf(events: readonly SessionEvent[]): string {
+  return events.flatMap((event) => (event.kind === 'close' ? [event.reason] : [])).join();
 }
 
 /** Lets both sides talk until nobody has anything to say; answers what the session told. */
@@ -270,6 +274,60 @@ test('port news are passed on', () => {
   const port = portOf('vm-c', 4098);
   const events = session.receive(encode({ type: 'port-status', reason: 'add', port }, 0), 0);
   assert.equal(events, [{ kind: 'port', reason: 'add', port }]);
+});
+
+const portDesc = (more: boolean, ports: readonly Port[]): Message => ({
+  type: 'multipart-reply',
+  part: 'port-desc',
+  more,
+  ports,
+});
+
+test('ports that are told once more, or unasked, are nothing', () => {
+  const peer = new CodecSwitch(PORTS);
+  const { session } = ready(peer);
+  const asked = peer.got.find(({ message }) => message.type === 'multipart-request');
+  assert.equal(session.receive(encode(portDesc(false, PORTS), asked?.xid ?? 0), 0), []);
+  assert.equal(session.receive(encode(portDesc(true, PORTS), 4_711), 0), []);
+  assert.ok(session.isReady);
+});
+
+test('more ports than any switch has end the session, at the beginning and later', () => {
+  const first = new OpenFlowSession(0);
+  const [, , request] = [...sent(first.start()), ...sent(first.receive(new CodecSwitch().hello(), 0))];
+  const xid = Buffer.from(request ?? []).readUInt32BE(4);
+  const part = encode(
+    portDesc(
+      true,
+      Array.from({ length: 1_000 }, (_, index) => portOf('p', index + 1)),
+    ),
+    xid,
+  );
+  for (let parts = 0; parts < 65; parts++) assert.equal(first.receive(part, 0), []);
+  assert.match(reasonOf(first.receive(part, 0)), /more than 65536 ports/);
+
+  const { session } = ready(new CodecSwitch());
+  for (let portNo = 1; portNo <= 65_536; portNo++) {
+    session.receive(encode({ type: 'port-status', reason: 'add', port: portOf('p', portNo) }, 0), 0);
+  }
+  session.receive(encode({ type: 'port-status', reason: 'delete', port: portOf('p', 9) }, 0), 0);
+  session.receive(encode({ type: 'port-status', reason: 'add', port: portOf('p', 70_000) }, 0), 0);
+  assert.ok(session.isReady);
+  const status = encode({ type: 'port-status', reason: 'add', port: portOf('p', 70_001) }, 0);
+  assert.match(reasonOf(session.receive(status, 0)), /more than 65536 ports/);
+});
+
+test('a message with a wrong body is answered and told of, once in ten seconds, and ends nothing', () => {
+  const { session } = ready(new CodecSwitch());
+  const wrong = encode({ type: 'port-status', reason: 'add', port: portOf('p', 1) }, 5).slice(0, 16);
+  wrong[3] = 16;
+  const [answer, told] = session.receive(wrong, 0);
+  assert.is(told?.kind === 'garbled' && told.reason.length > 0, true);
+  const refusal = decode(sent(answer === undefined ? [] : [answer])[0] ?? new Uint8Array(0));
+  assert.ok(refusal.kind === 'message' && refusal.xid === 5 && refusal.message.type === 'error');
+  assert.equal(session.receive(wrong, 9_999), []);
+  assert.is(session.receive(wrong, 10_000).length, 2);
+  assert.ok(session.isReady);
 });
 
 test('rubbish ends the session without throwing', () => {

@@ -85,6 +85,24 @@ sockets('a switch that says rubbish later is lost alone', async () => {
   assert.is(one?.connection, undefined);
 });
 
+sockets('one that tells its ports once more is lost as any other, and its datapath id is free then', async () => {
+  const { socket, peer } = await connected();
+  const asked = peer.got.find(({ message }) => message.type === 'multipart-request' && message.part === 'port-desc');
+  const again = { type: 'multipart-reply', part: 'port-desc', more: false, ports: [portOf('a', 1)] } as const;
+  socket.write(encode(again, asked?.xid ?? 0));
+  socket.write(encode({ type: 'echo-request', data: Uint8Array.of(7) }, 99));
+  const answered = (): boolean => peer.got.some(({ message, xid }) => message.type === 'echo-reply' && xid === 99);
+  while (!answered()) await within(once(socket, 'data'), STEP_MS, 'no answer');
+  const [one] = server.controller.switches.values();
+  socket.end();
+  await isEnded(socket);
+  assert.is(one?.connection, undefined);
+  const next = await connected();
+  assert.is(next.socket.closed, false);
+  assert.ok(one?.connection);
+  next.socket.destroy();
+});
+
 sockets('what it knows is said on a socket, as data and as text', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'lone-'));
   const path = join(folder, 'topology.sock');
