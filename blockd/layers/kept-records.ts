@@ -52,8 +52,8 @@ export class RecordBook {
   }
 
   /**
-   * The same of what is here: of a copy of a top that was just cut, kept or closed here, no record may speak yet, only of
-   * those below it. `isCopied`: answers to the image's writes meant copies, as far as this store knows.
+   * The same of what is here: of a copy of a layer that was just cut, kept or closed here, no record may speak yet, only of
+   * those below it. `isCopied`: answers to the image's writes meant copies, or may have, as far as this store knows.
    */
   copiesOfStore({ layer, state }: Pick<ImageStore, 'layer' | 'state'>, isCopied: boolean): number {
     const isCopy = state.copiedUpTo !== undefined || (isCopied && state.closing !== null);

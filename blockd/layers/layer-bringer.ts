@@ -26,7 +26,7 @@ const NO_IMAGE = 'layer';
 
 /** Where layers are kept. */
 interface LayerPlace extends Pick<LayerShelf, 'seed' | 'fillLayer' | 'reading'> {
-  readonly records: Pick<RecordBook, 'copiesOf'>;
+  readonly records: Pick<RecordBook, 'copiesOfStore'>;
   find(layer: string): LayerBlocks | undefined;
   create(fresh: NewLayer): Promise<LayerBlocks>;
   trafficOf(layer: string): Traffic;
@@ -167,7 +167,7 @@ export class LayerBringer {
   ): Promise<readonly EpochEnd[]> {
     const { node, members, layers } = this.#parts;
     const { store } = layer;
-    const isKept = isCountedOn(store, layers.records.copiesOf(sealed.layer));
+    const isKept = isCountedOn(store, layers.records.copiesOfStore(store, true));
     // What a crash leaves of contents that are being replaced needs numbers of its own (SOUNDNESS A3), which a proven layer has not.
     if (isKept) await store.commit({ reserve: true, state: { role: 'loose', ...wholeNote(store) } });
     for (let turn = 0; ; turn++) {

@@ -164,7 +164,7 @@ export class LayerMerges {
    */
   async #fillOver(lower: ImageStore, upper: LayerBlocks): Promise<void> {
     const { layers } = this.#holder;
-    if (!isCountedOn(lower, layers.records.copiesOf(lower.layer)) || !upper.store.table.hasMissing) return;
+    if (!isCountedOn(lower, layers.records.copiesOfStore(lower, true)) || !upper.store.table.hasMissing) return;
     const signal = deadline(this.#clock, BRING_MS);
     const rateBytesPerSecond = Number.MAX_SAFE_INTEGER;
     const progress = (): void => undefined;

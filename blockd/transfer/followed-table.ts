@@ -131,7 +131,8 @@ export class FollowedTable {
   get #isCountedOn(): boolean {
     const { image, layers, book } = this.#parts;
     const { store } = image;
-    const isCopied = waitsAt(book.of(store.image).policy) !== 'nothing' || layers.records.copiesOf(store.layer) > 1;
+    const isCopied =
+      waitsAt(book.of(store.image).policy) !== 'nothing' || layers.records.copiesOfStore(store, true) > 1;
     return isCopied && wasWhole(store);
   }
 

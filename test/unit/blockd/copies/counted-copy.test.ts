@@ -24,6 +24,8 @@ import {
   written,
 } from './copy-stores.ts';
 
+const TOP = 'l0000000000000002';
+const NEWEST = 'l0000000000000003';
 const { signal } = new AbortController();
 const CONTEXT: CallContext<never> = { peer: { node: 'k', role: 'controller' }, progress: () => undefined, signal };
 const IMAGE = { image: 'web', bytes: BYTES, stack: ALONE, propagation: { ...DEFAULT_SETTINGS, policy: SYNC } };
@@ -130,6 +132,34 @@ test('the last writer, whose copy was not made whole again, is counted on for wh
     assert.not.equal(await firstAt(stores, 'a'), -1);
     await stores.clock.advance(100);
   }
+});
+
+test('a layer that was sealed elsewhere comes to its last writer with its contents, though no record here speaks of it', async () => {
+  const stores = await copied();
+  const mark = { incarnation: 1, serial: 1 };
+  await stores.shelf('a').layers.records.keep({ mark, pins: [], copies: [{ layer: LAYER, copies: 2 }], records: [] });
+  await stores.shelf('a').cuts.cut({ id: idOf(12), images: [{ image: 'web', layer: TOP }] });
+  await written(stores, 0, 8);
+  const flush = flushed(stores);
+  await stores.clock.advance(3_000);
+  await flush;
+  const { generation, below } = stores.image('a').store.state;
+  const stack = { layer: TOP, generation, below: [...below] };
+  const last = await stores.calls('a')['image.close']({ image: 'web', layer: TOP, epoch: 1 }, CONTEXT);
+  offersNothing(stores, 'b');
+  await stores.open('b', stack, 2, last, SYNC);
+  await stores.image('b').write(0, blockOf(9), false);
+  await stores.shelf('b').cuts.cut({ id: idOf(13), images: [{ image: 'web', layer: NEWEST }] });
+  const [sealed] = stores.image('b').store.state.below;
+  assert.is(sealed?.layer, TOP);
+  if (sealed === undefined) return;
+  const brought = stores.shelf('a').layers.bring(sealed, 'b', signal);
+  for (let step = 0; step < 30; step++) {
+    assert.not.equal((await contentAfter(stores.disk('a'), LOST, TOP, LAYER))[0], -1);
+    await stores.clock.advance(100);
+  }
+  await brought;
+  assert.is((await contentAfter(stores.disk('a'), LOST, TOP, LAYER))[0], 9);
 });
 
 test('the last writer is counted on for what it closed with, though an offer came to nothing since', async () => {
