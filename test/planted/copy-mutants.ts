@@ -103,9 +103,16 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a copy of a layer names what was merged elsewhere before it has it',
     room: 'blockd/layers/layer-bringer.ts',
-    find: 'const isKept = isCountedOn(store, layers.records.copiesOf(sealed.layer));',
+    find: 'const isKept = isCountedOn(store, layers.records.copiesOfStore(store, true));',
     replace: 'const isKept = store.failure !== undefined;',
     by: 'sim/block-copied-layers',
+  },
+  {
+    name: 'what a writer closed with is not counted on before a record speaks of its layer',
+    room: 'blockd/layers/layer-bringer.ts',
+    find: 'layers.records.copiesOfStore(store, true)',
+    replace: 'layers.records.copiesOfStore(store, false)',
+    by: 'unit/blockd/copies/counted-copy',
   },
   {
     name: 'a copy over which a layer is merged names what it has not got of that',
