@@ -31,7 +31,7 @@ import type { Touched } from './guest-register.ts';
 import type { Overlay } from './overlay.ts';
 import { OverlayJournal } from './overlay-journal.ts';
 import type { OverlayRecord } from './overlay-record.ts';
-import { notReady } from './overlay-refusals.ts';
+import { notReady, notTaken } from './overlay-refusals.ts';
 import { type ReconcilerParts, SwitchReconciler, type SwitchReport, type Wanted } from './switch-reconciler.ts';
 import { SwitchWatch } from './switch-watch.ts';
 import { linksRecord, membersRecord, networksRecord } from './told-records.ts';
@@ -198,8 +198,19 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     if (this.#overlay.prepare(migration, to) === undefined) return this.#carryOut(() => undefined);
     if (!(await destination.hasPort(to.port, PORT_TIMEOUT_MS))) throw notReady(to, destination.connected);
     const done = await this.#carryOut(() => this.#overlay.prepare(migration, to));
+    await this.#confirm(destination, to);
     this.#carryConnections(to.owner, this.#overlay.bindings.get(to.owner));
     return done;
+  }
+
+  /** A guest must not come to a switch that has not taken its flows: whoever moves it takes the preparation back then. */
+  async #confirm(destination: SwitchReconciler, to: Binding): Promise<void> {
+    let why: string | undefined = `it has not confirmed its flows within ${SWITCHES_TIMEOUT_MS} ms`;
+    const update = destination.update().then((reason) => {
+      why = reason;
+    });
+    await this.#inTime([update]);
+    if (why !== undefined) throw notTaken(to, why);
   }
 
   // Of connections that began since the preparation the source tells now.
@@ -289,7 +300,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     await this.#inTime([...this.#switches.values()].map(({ pending }) => pending));
   }
 
-  async #inTime(work: readonly (Promise<void> | undefined)[]): Promise<void> {
+  async #inTime(work: readonly (Promise<unknown> | undefined)[]): Promise<void> {
     const updates = Promise.all(work);
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = this.#clock.setTimer(SWITCHES_TIMEOUT_MS, resolve);

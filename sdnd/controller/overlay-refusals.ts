@@ -99,3 +99,11 @@ export function notReady({ owner, node, port }: Binding, isConnected: boolean): 
     remedy: isConnected ? 'Attach the port at that node first.' : 'Check ovs-vswitchd and the network of that node.',
   });
 }
+
+/** Nor to one whose switch refuses its flows, or does not answer. */
+export function notTaken({ owner, node }: Binding, why: string): OperationError {
+  const what = `its switch does not take what the move needs: ${why}`;
+  return new OperationError('DESTINATION_NOT_READY', `${owner} cannot move to ${node}: ${what}`, {
+    remedy: 'See the log of ovs-vswitchd on that node, and how full its tables are; then move it again.',
+  });
+}

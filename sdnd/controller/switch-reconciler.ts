@@ -82,9 +82,9 @@ export class SwitchReconciler {
   readonly #unexplained = new UnexplainedFlows();
   #readAtMs = Number.NEGATIVE_INFINITY;
   #differences: readonly string[] = [];
-  #work: Promise<void> = Promise.resolve();
-  #nextUpdate: Promise<void> | undefined;
-  #pending: Promise<void> | undefined;
+  #work: Promise<unknown> = Promise.resolve();
+  #nextUpdate: Promise<string | undefined> | undefined;
+  #pending: Promise<unknown> | undefined;
   #timer: Timer | undefined;
 
   constructor(node: string, wanted: (view: SwitchView) => Wanted | undefined, parts: ReconcilerParts) {
@@ -118,14 +118,14 @@ export class SwitchReconciler {
   }
 
   /** The switch has (again) a session: its flows are read and what differs is sent. */
-  connect(connection: SwitchConnection, ports: readonly Port[]): Promise<void> {
+  async connect(connection: SwitchConnection, ports: readonly Port[]): Promise<void> {
     this.#connection = connection;
     this.#isKnown = false;
     this.#isCurrent = false;
     this.#ports = new Map(ports.map(({ name, portNo }) => [name, portNo]));
     this.#portsChanged();
     this.#verifyLater();
-    return this.update();
+    await this.update();
   }
 
   /** The session ended; nothing else changes. An older session's end, told late, is nothing. */
@@ -138,15 +138,15 @@ export class SwitchReconciler {
   }
 
   /** A port came, changed or went. */
-  port(reason: 'add' | 'delete' | 'modify', port: Port): Promise<void> {
+  async port(reason: 'add' | 'delete' | 'modify', port: Port): Promise<void> {
     const isKnown = this.#ports.get(port.name) === port.portNo;
-    if (reason !== 'delete' && isKnown) return Promise.resolve();
+    if (reason !== 'delete' && isKnown) return;
     const ports = new Map(this.#ports);
     if (reason !== 'delete') ports.set(port.name, port.portNo);
     else if (isKnown) ports.delete(port.name);
     this.#ports = ports;
     this.#portsChanged();
-    return this.update();
+    await this.update();
   }
 
   /** Answers whether the switch is there and has the port, at the latest after `timeoutMs`. */
@@ -168,10 +168,10 @@ export class SwitchReconciler {
   }
 
   /**
-   * What is wanted may have changed. Answers when the switch has confirmed all that was wanted at the time of the call,
-   * or cannot be asked now: then it is brought up to date at its next session. Never rejects.
+   * What is wanted may have changed. Answers nothing when the switch has confirmed all that was wanted at the time of the
+   * call, and why not when it refuses that or cannot be asked: then it is brought up to date later. Never rejects.
    */
-  update(): Promise<void> {
+  update(): Promise<string | undefined> {
     if (this.#nextUpdate !== undefined) return this.#nextUpdate;
     const update = this.#enqueue(() => {
       this.#nextUpdate = undefined;
@@ -186,7 +186,7 @@ export class SwitchReconciler {
   }
 
   /** Resolves when the updates that were asked for are done; undefined when they are. */
-  get pending(): Promise<void> | undefined {
+  get pending(): Promise<unknown> | undefined {
     return this.#pending;
   }
 
@@ -216,21 +216,25 @@ export class SwitchReconciler {
     return this.#flows;
   }
 
-  #enqueue(work: () => Promise<void>): Promise<void> {
-    this.#work = this.#work.then(work);
-    return this.#work;
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#work.then(work);
+    this.#work = done;
+    return done;
   }
 
-  async #reconcile(): Promise<void> {
+  /** Answers why it is not up to date then. */
+  async #reconcile(): Promise<string | undefined> {
     const connection = this.#connection;
     try {
       if (connection === undefined) this.#note();
       else if (this.#isKnown) await this.#follow(connection);
       else await this.#watch.inTurn(() => this.#compare(connection));
+      return this.#isKnown ? undefined : 'it is not connected, or no member';
     } catch (error) {
       this.#isKnown = false;
       this.#isCurrent = false;
       this.#log.warn({ node: this.node, reason: messageOf(error) }, 'a switch could not be brought up to date');
+      return messageOf(error);
     }
   }
 

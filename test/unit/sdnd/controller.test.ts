@@ -2,13 +2,15 @@
 // never held up by a switch that hangs or is away.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { codeOf } from '../../../common/errors.ts';
+import { codeOf, messageOf } from '../../../common/errors.ts';
 import type { Peer } from '../../../common/membership/identity.ts';
 import { Overlay } from '../../../sdnd/controller/overlay.ts';
 import { Fixture, isSettled, settle } from './controller-fixture.ts';
 import { addressOf, bindingOf, NODES } from './overlay-maker.ts';
 
 const MIGRATION = '0000000000000001';
+const OTHER = '0000000000000002';
+const LAST = '0000000000000003';
 
 test('a command is in the journal, then on every switch that is there', async () => {
   const fixture = new Fixture();
@@ -69,6 +71,35 @@ test('a migration needs its destination: its switch, its port', async () => {
     assert.is(await outcome, 'DESTINATION_NOT_READY');
   }
   assert.not.ok(fixture.journal.some(({ kind }) => kind === 'prepared'));
+  fixture.close();
+});
+
+test('a destination whose switch refuses the flows, or does not answer, is not ready, and may be tried again', async () => {
+  const fixture = new Fixture();
+  await fixture.connect('n0', 'n1');
+  await fixture.begin();
+  const source = fixture.flowKeysAt('n0');
+  const stuck = fixture.switches.get('n1');
+  assert.ok(stuck);
+  const prepare = (migration: string): Promise<unknown> =>
+    fixture.call('migration.prepare', { migration, to: bindingOf('g0', 'n1', 2) });
+  stuck.peer.isFull = true;
+  const refusal = await prepare(MIGRATION).catch((error: unknown) => error);
+  assert.is(codeOf(refusal), 'DESTINATION_NOT_READY');
+  assert.match(messageOf(refusal), /FLOW_MOD_FAILED TABLE_FULL/);
+  await fixture.call('migration.cancel', { migration: MIGRATION });
+  stuck.peer.isFull = false;
+  stuck.hangs = true;
+  const unanswered = prepare(OTHER).catch(codeOf);
+  await fixture.pass(4_500);
+  assert.is(await unanswered, 'DESTINATION_NOT_READY');
+  const cancelled = fixture.call('migration.cancel', { migration: OTHER });
+  await fixture.pass(2_500);
+  await cancelled;
+  assert.equal(fixture.flowKeysAt('n0'), source);
+  stuck.channel.close('it is restarted');
+  await fixture.connect('n1');
+  await prepare(LAST);
   fixture.close();
 });
 
