@@ -1,5 +1,5 @@
 // Brings blocks whose newest content is elsewhere: asks their holder, follows its hints, then asks every member; who is
-// silent for long is not the only one asked any more. Gives up only when all have answered that they have no good copy;
+// silent for long is not the only one asked any more, and until it answers never the only one. Gives up only when all have answered that they have no good copy;
 // who cannot be reached is waited for (SOUNDNESS A12).
 import type { Clock } from '../../common/clock.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
@@ -9,6 +9,7 @@ import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { BlockRun } from '../table/run-search.ts';
 import { DATA } from '../table/version-run.ts';
 import { AskedBlocks } from './asked-blocks.ts';
+import { SilentNodes } from './silent-nodes.ts';
 
 /** Why blocks are fetched: they are counted apart and wait in lanes of their own. */
 export type FetchCause = 'demand' | 'background' | 'pushed';
@@ -38,6 +39,8 @@ export interface FetcherParts {
   readonly node: string;
   /** The other members' names: whoever may have a copy. */
   readonly members: () => readonly string[];
+  /** What is known of them by all fetches of this node; absent: by those of this layer. */
+  readonly silent?: SilentNodes;
 }
 
 /**
@@ -72,6 +75,8 @@ interface Absent {
 /** One node's answer: what it has not got, once it has said of every block; and the end of waiting for it. */
 interface Request {
   readonly absent: Promise<Absent[]>;
+  /** Nothing that comes is taken any more. */
+  leave(): void;
   end(): void;
 }
 
@@ -79,10 +84,12 @@ interface Request {
 export class BlockFetcher {
   readonly #parts: FetcherParts;
   readonly #asked = new AskedBlocks();
+  readonly #silent: SilentNodes;
   readonly fetchedBlocks = { demand: 0, background: 0, pushed: 0 };
 
   constructor(parts: FetcherParts) {
     this.#parts = parts;
+    this.#silent = parts.silent ?? new SilentNodes(parts.clock);
   }
 
   /** Asked for and not here yet. */
@@ -156,14 +163,19 @@ export class BlockFetcher {
     const nowAsked = new Map([...asked, [node, (asked.get(node) ?? 0) + 1]]);
     const request = this.#request(node, runs, errand);
     const silent = Promise.withResolvers<undefined>();
-    const timer = clock.setTimer(PATIENCE_MS[errand.cause], () => silent.resolve(undefined));
+    const patienceMs = this.#silent.has(node) ? 0 : PATIENCE_MS[errand.cause];
+    const timer = clock.setTimer(patienceMs, () => {
+      this.#silent.add(node);
+      silent.resolve(undefined);
+    });
     try {
       const absent = await Promise.race([request.absent, silent.promise]);
       if (absent === undefined) await this.#askBeside(request, runs, nowAsked, errand);
       else await Promise.all(absent.map((one) => this.#askNext(one, nowAsked, errand)));
     } finally {
       timer.cancel();
-      request.end();
+      request.leave();
+      this.#silent.over(node, request.end);
     }
   }
 
@@ -197,12 +209,15 @@ export class BlockFetcher {
     promise.catch(() => undefined);
     const absent: Absent[] = [];
     let open = runs.reduce((sum, run) => sum + run.count, 0);
+    let isLeft = false;
     const answered = (count: number): void => {
       open -= count;
       if (open === 0) resolve(absent);
     };
     const end = this.#parts.source.request(node, this.#parts.store.layer, runs, cause, {
       arrived: (run, data) => {
+        this.#silent.delete(node);
+        if (isLeft) return;
         try {
           for (const bad of this.#install(run, data, cause)) absent.push({ run: bad, hint: '' });
           answered(run.count);
@@ -211,6 +226,7 @@ export class BlockFetcher {
         }
       },
       absent: (run, hint) => {
+        this.#silent.delete(node);
         absent.push({ run, hint });
         answered(run.count);
       },
@@ -218,7 +234,10 @@ export class BlockFetcher {
     const abort = (): void => reject(givenUp(this.#parts.store.image));
     if (giveUp?.aborted === true) abort();
     else giveUp?.addEventListener('abort', abort);
-    return { absent: promise, end };
+    const leave = (): void => {
+      isLeft = true;
+    };
+    return { absent: promise, leave, end };
   }
 
   /** Nobody but a member can be reached: a hint at another is none. */

@@ -24,6 +24,7 @@ import { LayerBlocks } from './layer-blocks.ts';
 import { LayerBringer, layerInUse } from './layer-bringer.ts';
 import { type FillJob, fillLayers, type SeedJob, seedLayers } from './layer-seed.ts';
 import { gatherMerged } from './own-merged.ts';
+import { SilentNodes } from './silent-nodes.ts';
 
 /** Layers that were dropped and are remembered: a call that was under way comes seconds later. */
 const GONE_MAX = 1_024;
@@ -61,6 +62,7 @@ export class LayerShelf {
   /** Layers that a merge changes at this moment. */
   readonly #changing = new Map<string, Promise<unknown>>();
   readonly #blocks: PeerBlocks;
+  readonly #silent: SilentNodes;
   readonly #healing: AskedHealing;
   readonly #torn: TornEnds;
   readonly #tails: CutOffTails;
@@ -71,6 +73,7 @@ export class LayerShelf {
     this.directory = parts.directory;
     this.records = new RecordBook(parts.disk, join(dirname(parts.directory), 'records.json'), parts.node);
     this.followers = new Followers(parts.clock);
+    this.#silent = new SilentNodes(parts.clock);
     this.#blocks = new PeerBlocks({ ...parts, traffic: (layer) => this.trafficOf(layer) });
     this.#healing = new AskedHealing(parts);
     this.#torn = new TornEnds({ ...parts, directory: join(dirname(parts.directory), 'torn') });
@@ -157,7 +160,7 @@ export class LayerShelf {
     const { clock, node, members } = this.#parts;
     const mergedInto = (): ImageStore | undefined => this.mergedInto(store.layer);
     const lost = this.#sayLost(store);
-    const around = { node, members, clock, pins: this.records, mergedInto, lost };
+    const around = { node, members, silent: this.#silent, clock, pins: this.records, mergedInto, lost };
     const layer = new LayerBlocks({ store, source: this.#blocks, ...around });
     this.#layers.set(store.layer, layer);
     return layer;

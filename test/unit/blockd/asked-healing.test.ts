@@ -41,8 +41,9 @@ test('every member is asked, though all are silent; then nothing is waited for a
   assert.equal(nodesAsked(stand), ['b', 'c']);
   assert.is(layer.isBusy, true);
   await small.clock.advance(1);
-  assert.equal([nodesAsked(stand), small.source.ended.length], [[], 2], 'nobody is to answer any more');
   assert.equal([layer.isBusy, layer.queuedBlocks], [false, 0]);
+  await small.clock.advance(PATIENCE_MS.background);
+  assert.equal([nodesAsked(stand), small.source.ended.length], [[], 2], 'nobody is to answer any more');
 });
 
 test('after that nothing of the layer is looked for until it has rested, and again then', async (stand) => {
@@ -75,7 +76,7 @@ for (const cause of ['background', 'demand'] as const) {
     await small.clock.advance(LOOK_MS);
     assert.not(await isSettled(waiting));
     assert.ok(nodesAsked(stand).length > 0);
-    small.source.give(9);
+    while (small.source.asked.length > 0) small.source.give(9);
     await waiting;
     assert.is(layer.isBusy, false);
   });

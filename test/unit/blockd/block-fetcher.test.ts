@@ -41,12 +41,44 @@ test('beside a silent holder another member is asked, and whoever brings the blo
   small.source.asked.reverse();
   small.source.give(9);
   assert.is(await reading, 9);
+});
+
+test('who was silent is never the only one asked until it has answered, which is listened for', async () => {
+  const small = await smallImage([1, 2, 3]);
+  const { source, clock } = small;
+  /** A read, who is asked for it at once, and its end by the one who is asked last. */
+  const read = async (block: number): Promise<string[]> => {
+    const reading = firstByte(small.image, block);
+    await settle();
+    if (block === 1) await clock.advance(PATIENCE_MS.demand);
+    else await clock.advance(0);
+    const asked = nodesAsked(small);
+    source.asked.reverse();
+    source.give(9);
+    assert.is(await reading, 9);
+    source.asked.reverse();
+    return asked;
+  };
+  assert.equal(await read(1), ['b', 'c']);
+  assert.equal(nodesAsked(small), ['b'], 'one question is left open');
+  assert.equal(await read(2), ['b', 'b', 'c']);
+  assert.equal(nodesAsked(small), ['b'], 'and no second one');
+  source.deny();
   await settle();
-  assert.equal(
-    small.source.ended.map(({ node }) => node),
-    ['b'],
-    'nothing waits for the silent one any more',
-  );
+  assert.equal(await read(3), ['b']);
+  await clock.advance(1_000_000);
+  assert.equal(source.asked, []);
+});
+
+test('a question that a silent one leaves open is given up some time, and the next one is left open', async () => {
+  const { small, reading } = await silentHolder();
+  small.source.asked.reverse();
+  small.source.give(9);
+  await reading;
+  await settle();
+  assert.equal(nodesAsked(small), ['b']);
+  await small.clock.advance(20_000);
+  assert.equal(nodesAsked(small), []);
 });
 
 test('when the others have it not, the silent holder is waited for, however long it takes (A12)', async () => {
@@ -128,7 +160,9 @@ test('what is written meanwhile is not asked of anybody else', async () => {
   await small.image.write(MISSING * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, 7), false);
   await small.clock.advance(PATIENCE_MS.demand);
   assert.is(await reading, 7);
-  assert.equal(nodesAsked(small), []);
+  assert.equal(nodesAsked(small), ['b'], 'whose answer is taken for nothing but a sign of life');
+  small.source.give(9);
+  assert.is(await firstByte(small.image, MISSING), 7);
 });
 
 test.run();
