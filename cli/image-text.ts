@@ -12,7 +12,7 @@ const BLOCK_BYTES = 4096;
 const inBytes = (blocks: number): string => formatBytes(blocks * BLOCK_BYTES);
 
 /** One line each; why an image may not be its newest state has a column only where one is in doubt. */
-export function describeImages(heads: readonly Head[]): string {
+export function describeImages(heads: readonly Head[], isAlone = false): string {
   const isAnyDoubtful = heads.some(({ doubt }) => doubt !== undefined);
   const columns = [
     ...[{ title: 'IMAGE' }, { title: 'SIZE', figures: true }, { title: 'EPOCH', figures: true }, { title: 'OPEN AT' }],
@@ -25,7 +25,10 @@ export function describeImages(heads: readonly Head[]): string {
   ]);
   const table = formatTable(columns, rows);
   if (!isAnyDoubtful) return table;
-  return `${table}\nwhat is in doubt is opened and moved by nobody; supercloud catalogue rebuild shows what would be lost of it`;
+  const advice = isAlone
+    ? 'what is in doubt is served to nobody; supercloud image show says what to do'
+    : 'what is in doubt is opened and moved by nobody; supercloud catalogue rebuild shows what would be lost of it';
+  return `${table}\n${advice}`;
 }
 
 /** The whole of it, for a terminal of so many columns. */

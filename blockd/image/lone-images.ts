@@ -136,6 +136,12 @@ export class LoneImages {
     else await this.#commit(image, (entry) => closeEpoch(entry, LONE_NODE, closing));
   }
 
+  /** The same of one that cannot be used, and is to be deleted: nobody will know what it was closed with. */
+  async giveUp(image: string): Promise<void> {
+    const { writer, epoch } = this.#catalogue.get(image).head;
+    if (writer !== null) await this.#commit(image, (entry) => abandonEpoch(entry, LONE_NODE, epoch));
+  }
+
   /** Opens the image under its next epoch; answers its socket. @throws OperationError EPOCH_MAX, Error of the disk */
   async open(image: string, signal: AbortSignal): Promise<string> {
     const { head } = await this.#commit(image, (entry) => openEpoch(entry, LONE_NODE));
@@ -168,9 +174,7 @@ export class LoneImages {
       return;
     }
     this.#shelf.layers.refuseUnusable(entry.head.stack.layer);
-    throw new OperationError('IMAGE_UNUSABLE', `image ${image} was made here and its files are gone`, {
-      remedy: 'Bring the data directory back as it was.',
-    });
+    throw filesGone(image);
   }
 
   async #closingOf({ name, image: { store } }: ImageHost): Promise<Closing> {
@@ -218,6 +222,12 @@ function errorOf(what: string, work: () => void): OperationError {
     return because(what, error);
   }
   return new OperationError('IMAGE_UNUSABLE', what);
+}
+
+export function filesGone(image: string): OperationError {
+  return new OperationError('IMAGE_UNUSABLE', `image ${image} was made here and its files are gone`, {
+    remedy: 'Bring the data directory back as it was, or delete the image.',
+  });
 }
 
 /** The error with what it means before it. */

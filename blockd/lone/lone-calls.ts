@@ -25,11 +25,17 @@ export interface LoneParts {
 
 /** The handlers of those calls. */
 export function loneCalls({ node, images, cuts, layers, merges, room }: LoneParts): Handlers<typeof aloneContract> {
-  const { records, catalogue, store } = node;
+  const { records, catalogue, store, shelf } = node;
+  /** Names of images that are being made. */
+  const making = new Set<string>();
   const inTurn = <T>(step: () => Promise<T>): Promise<T> => node.inTurn(step);
   const open = async (image: string): Promise<Head> => {
     await images.open(image, HERE.signal);
     return records.get(image).head;
+  };
+  const refuse = (image: string): void => {
+    if (making.has(image)) throw beingMade(image);
+    refuseTaken(node, image);
   };
   const swept = async (): Promise<{ waitsFor: string[] }> => {
     const isGone = await layers.sweep(true);
@@ -39,22 +45,27 @@ export function loneCalls({ node, images, cuts, layers, merges, room }: LonePart
   };
   return {
     'image.create': async ({ image, path, format, bytes }, context) => {
-      refuseTaken(node, image);
-      const layer = newLayerId();
-      if (path !== undefined) {
-        const order = { image, layer, path, ...(format === undefined ? {} : { format }) };
-        await store['image.import'](order, context);
-      } else await store['image.create']({ image, layer, bytes: bytes ?? 0 }, HERE);
-      return inTurn(async () => {
-        await images.make([]);
-        return open(image);
-      });
+      refuse(image);
+      making.add(image);
+      try {
+        const layer = newLayerId();
+        if (path !== undefined) {
+          const order = { image, layer, path, ...(format === undefined ? {} : { format }) };
+          await store['image.import'](order, context);
+        } else await store['image.create']({ image, layer, bytes: bytes ?? 0 }, HERE);
+        return await inTurn(async () => {
+          await images.make([]);
+          return open(image);
+        });
+      } finally {
+        making.delete(image);
+      }
     },
-    'image.list': () => ({ images: records.heads }),
-    'image.show': ({ image }) => stateOf(node, records.get(image).head),
+    'image.list': () => ({ images: records.heads.map((head) => judged(node, head)) }),
+    'image.show': ({ image }) => stateOf(node, node.usable(image)),
     'image.clone': ({ image, from, disk }) =>
       inTurn(async () => {
-        refuseTaken(node, image);
+        refuse(image);
         const source = diskOf(snapshotOf(records, from), disk);
         await catalogue['image.clone']({ image, layer: newLayerId(), snapshot: from, disk: source.image }, HERE);
         await images.make([]);
@@ -64,13 +75,14 @@ export function loneCalls({ node, images, cuts, layers, merges, room }: LonePart
     'image.delete': ({ image }) =>
       inTurn(async () => {
         records.get(image);
-        await room.useFor(() => images.endLast(image)).catch(usedAlone);
+        const isHere = shelf.find(image) !== undefined;
+        await room.useFor(() => (isHere ? images.endLast(image) : images.giveUp(image))).catch(usedAlone);
         await room.useFor(async () => catalogue['image.remove']({ image, nodes: [LONE_NODE] }, HERE));
         return swept();
       }),
     'image.scrub': async ({ image }, context) => ({
       node: LONE_NODE,
-      report: await store['image.scrub']({ image }, context),
+      report: await store['image.scrub']({ image: node.usable(image).image }, context),
     }),
     'layer.leaving': () => ({ leaving: records.leaving }),
     'snapshot.create': ({ snapshot, images: names }) => inTurn(() => cuts.snapshot(snapshot, names)),
@@ -91,6 +103,15 @@ export function loneCalls({ node, images, cuts, layers, merges, room }: LonePart
       unreachable: [],
     }),
   };
+}
+
+/** Of an image that cannot be used, why; it is open for nobody. */
+function judged(node: LoneNode, head: Head): Head {
+  try {
+    return node.usable(head.image);
+  } catch (error) {
+    return { ...head, writer: null, doubt: messageOf(error) };
+  }
 }
 
 async function stateOf({ store }: LoneNode, head: Head): Promise<ImageState> {
@@ -126,6 +147,12 @@ function lostAlone(error: unknown): never {
   throw new OperationError('BLOCKS_LOST', `${messageOf(error)}, which is alone: they have rotted`, {
     remedy: 'Take them from a backup: supercloud image scrub says how many, the log of blockd which.',
     cause: error,
+  });
+}
+
+function beingMade(image: string): OperationError {
+  return new OperationError('IMAGE_BUSY', `an image ${image} is just being made`, {
+    remedy: 'Wait for that to end, or choose another name.',
   });
 }
 

@@ -13,12 +13,13 @@ export class LoneCuts {
     this.#node = node;
   }
 
-  /** @throws OperationError NO_IMAGE, SNAPSHOT_EXISTS, CUT_STANDS, STACK_FULL; Error of the disk */
+  /** @throws OperationError NO_IMAGE, IMAGE_UNUSABLE, SNAPSHOT_EXISTS, CUT_STANDS, STACK_FULL; Error of the disk */
   async snapshot(snapshot: string, images: readonly string[]): Promise<Snapshot> {
     const { records, catalogue, store } = this.#node;
     const named = [...new Set(images)];
     await this.#settleStanding(named);
-    const heads = named.map((image) => records.get(image).head);
+    // Before anything is begun that what cannot be used would keep from its end.
+    const heads = named.map((image) => this.#node.usable(image));
     const cuts = heads.map(({ image, stack }) => ({ image, generation: stack.generation, layer: newLayerId() }));
     const cut = newCut();
     await catalogue['snapshot.begin']({ cut, snapshot, cuts }, HERE);
@@ -29,11 +30,11 @@ export class LoneCuts {
     return snapshotOf(records, snapshot);
   }
 
-  /** @throws OperationError NO_IMAGE, SHRINK_REFUSED, BAD_SIZE, CUT_STANDS, STACK_FULL; Error of the disk */
+  /** @throws OperationError NO_IMAGE, IMAGE_UNUSABLE, SHRINK_REFUSED, BAD_SIZE, CUT_STANDS, STACK_FULL; Error of the disk */
   async grow(image: string, bytes: number): Promise<Head> {
     const { records, catalogue, store } = this.#node;
     await this.#settleStanding([image]);
-    const { head } = records.get(image);
+    const head = this.#node.usable(image);
     if (head.bytes === bytes) return head;
     const [cut, layer] = [newCut(), newLayerId()];
     const { generation } = head.stack;

@@ -197,7 +197,7 @@ async function renewActive(disk: Disk, store: ImageStore, fold: StoreFold): Prom
 
 function damaged(image: string, why: string): OperationError {
   return new OperationError('IMAGE_DAMAGED', `image ${image} cannot be used here: ${why}`, {
-    remedy: 'Bring its files back as they were; if another store has it, delete the image at this node instead.',
+    remedy: 'Bring its files back as they were, or delete the image; if another store has it, at this node alone.',
   });
 }
 

@@ -37,7 +37,7 @@ const list = aloneToo('list', 'the images, which of them are in doubt and why, o
         return print(options, leaving, describeLeaving(leaving));
       }
       const { images } = await client.call('image.list', {});
-      await print(options, images, describeImages(images));
+      await print(options, images, describeImages(images, options.alone !== undefined));
     }),
   );
 

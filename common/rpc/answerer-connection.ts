@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Contract } from '../../wire/contract.ts';
 import type { Clock } from '../clock.ts';
+import { isFull } from '../disk/disk-room.ts';
 import { OperationError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Peer } from '../membership/identity.ts';
@@ -105,10 +106,11 @@ export class AnswererConnection {
     return record === undefined ? undefined : this.#socket.send(record);
   }
 
-  /** What a handler threw, as its caller may see it: the project's errors whole, anything else only in the log. */
+  /** What a handler threw, as its caller may see it: the project's errors whole, anything but a full disk only in the log. */
   #explained(name: string, error: unknown): OperationError {
     if (error instanceof OperationError) return error;
     const { contract, ownNode, log } = this.#answering;
+    if (isFull(error)) return noRoom(ownNode, error);
     log.error({ err: error, call: name, peer: this.#peer }, 'a call failed unexpectedly');
     return new OperationError('INTERNAL', `${contract.service} ${name} failed unexpectedly on node ${ownNode}`, {
       remedy: `See the log of ${contract.service} on node ${ownNode}.`,
@@ -133,6 +135,13 @@ export class AnswererConnection {
     this.#abortAll(reason);
     this.#ended.resolve();
   }
+}
+
+function noRoom(node: string, cause: unknown): OperationError {
+  return new OperationError('ENOSPC', `the disk of node ${node} is full`, {
+    remedy: 'Make room on it, then try again.',
+    cause,
+  });
 }
 
 function frameTooLarge(what: string, lengthBytes: number): OperationError {

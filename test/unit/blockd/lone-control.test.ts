@@ -314,4 +314,65 @@ test('a name is used once', async () => {
   assert.is((await refusal(again)).code, 'IMAGE_EXISTS');
 });
 
+test('of two that are made under one name at once one is made, and nothing is left of the other', async () => {
+  const disk = new CrashDisk();
+  const { calls } = await start(disk);
+  const create = async (): Promise<unknown> =>
+    calls['image.create']({ image: 'web', node: LONE_NODE, bytes: 4096 }, HERE);
+  const first = create();
+  assert.is((await refusal(create())).code, 'IMAGE_BUSY');
+  await first;
+  assert.is((await layerNames(disk)).length, 1);
+});
+
+test('an image that cannot be used is said to be so by its own name, keeps no name and can be deleted', async () => {
+  const disk = new CrashDisk();
+  const alone = await start(disk, WEB, { ...WEB, image: 'log' }, { ...WEB, image: 'mail' });
+  for (const image of ['web', 'log', 'mail']) await write(alone, image, 0, 7);
+  const after = disk.afterKill();
+  for (const image of ['web', 'log']) {
+    const journal = `/state/layers/${records.get(image).head.stack.layer}.journal`;
+    await spoil(after, journal);
+  }
+  const later = await start(after);
+  const call = async (work: () => unknown): Promise<unknown> => work();
+  for (const image of ['web', 'log']) {
+    const layer = records.get(image).head.stack.layer;
+    for (const work of [
+      () => later.calls['image.show']({ image }, HERE),
+      () => later.calls['image.scrub']({ image }, HERE),
+      () => later.calls['image.resize']({ image, bytes: 2 * WEB.bytes }, HERE),
+      () => later.calls['snapshot.create']({ snapshot: 'm', images: ['mail', image] }, HERE),
+    ]) {
+      const { code, message } = await refusal(call(work));
+      assert.is(code, 'IMAGE_UNUSABLE');
+      assert.ok(message.startsWith(`layer ${layer} cannot be used`), message);
+    }
+  }
+  const { images } = await later.calls['image.list']({}, HERE);
+  assert.equal(
+    images.map(({ image, writer, doubt }) => [image, writer, doubt?.slice(0, 6)]),
+    [
+      ['web', null, 'layer '],
+      ['log', null, 'layer '],
+      ['mail', LONE_NODE, undefined],
+    ],
+  );
+  await later.calls['snapshot.create']({ snapshot: 'm', images: ['mail'] }, HERE);
+  for (const image of ['web', 'log']) {
+    assert.equal(await later.calls['image.delete']({ image }, HERE), { waitsFor: [] });
+    await later.calls['image.create']({ image, node: LONE_NODE, bytes: WEB.bytes }, HERE);
+    assert.equal(firstBytes(later, image, [0]), [0]);
+  }
+  assert.is((await layerNames(after)).length, 4);
+});
+
+/** Another byte in the middle of what was written first. */
+async function spoil(disk: CrashDisk, path: string): Promise<void> {
+  const file = await disk.open(path, 'write');
+  await file.write(Uint8Array.of(0xff), 20);
+  await file.datasync();
+  await file.close();
+}
+
 test.run();

@@ -20,6 +20,7 @@ export const echo = contract('echo', {
   wait: method(['node'], Empty, Empty, { timeoutMs: 0 }),
   refuse: method(['node'], Empty, Empty),
   crash: method(['node'], Empty, Empty),
+  fill: method(['node'], Empty, Empty),
   lie: method(['node'], Empty, Type.Object({ number: Type.Integer() })),
   mine: method(['self'], Empty, Empty),
   command: method(['controller'], Empty, Empty),
@@ -48,6 +49,7 @@ export const handlers: Handlers<Echo> = {
   refuse: () => {
     throw new OperationError('IMAGE_OPEN', 'image web is open at node beta', { remedy: 'Stop the VM first.' });
   },
+  fill: () => Promise.reject(Object.assign(new Error('no space left on device, write'), { code: 'ENOSPC' })),
   crash: () => {
     throw new TypeError('secret detail');
   },

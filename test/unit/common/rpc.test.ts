@@ -73,6 +73,9 @@ test("a handler's error travels whole; a mistake travels as INTERNAL without its
     const crashed = await failure(client.call('crash', {}));
     assert.is(crashed.code, 'INTERNAL');
     assert.not.match(crashed.message, 'secret');
+    const full = await failure(client.call('fill', {}));
+    assert.is(full.code, 'ENOSPC');
+    assert.match(full.message, 'the disk of node alpha is full');
     client.close();
   }));
 
