@@ -56,14 +56,14 @@ function describeRecovery({ place, rpoSeconds, lostMs, isLate, reason }: NonNull
   return `recovery at ${place}: ${lost}${verdict}${reason === '' ? '' : ` (${reason})`}`;
 }
 
-/** An image that no store has had open yet is what its layers are, of which one may hide another's blocks. */
+/** One layer may hide another's blocks, and what was zeroed is an entry too: how much is seen nobody counts. */
 function usedOf({ head, stores, layers }: ImageState): string {
   const written = layers.map(({ holders }) => Math.max(0, ...holders.map(({ layer }) => layer.writtenBlocks)));
   const inLayers = written.reduce((sum, blocks) => sum + blocks, 0);
   const blocks = Math.max(0, ...stores.map(({ store }) => store.writtenBlocks));
   const usedBytes = Math.min(head.bytes, BLOCK_BYTES * (stores.length > 0 ? blocks : inLayers));
   const percent = Math.round((100 * usedBytes) / Math.max(1, head.bytes));
-  return `${stores.length > 0 ? '' : 'up to '}${formatBytes(usedBytes)} of it used (${percent} %)`;
+  return `up to ${formatBytes(usedBytes)} of it used (${percent} %)`;
 }
 
 function summaryOf(state: ImageState): string[] {

@@ -273,6 +273,11 @@ export class ImageShelf {
     return this.#stills.readers;
   }
 
+  /** What is served here only to be read. */
+  get readings(): StillExports['running'] {
+    return this.#stills.running;
+  }
+
   /** Keeps the catalogue's records; what they have shown is shown when it answers. @throws Error of the disk */
   async keepRecords(records: KeptRecords): Promise<CatalogueMark> {
     const mark = await this.layers.records.keep(records);

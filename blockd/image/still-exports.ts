@@ -199,6 +199,11 @@ export class StillExports {
     }
   }
 
+  /** What is served now, by what name. */
+  get running(): { readonly name: string; readonly reads: StillReads }[] {
+    return Array.from(this.#running, ([name, { reads }]) => ({ name, reads }));
+  }
+
   /** The newest first; undefined unless all are here as they were named, or in parts that are yet to be merged here. */
   #layersOf({ layers, roles }: StillDisk): LayerBlocks[] | undefined {
     const stack: LayerBlocks[] = [];

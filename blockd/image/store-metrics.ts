@@ -5,30 +5,44 @@ import { FetchTimes, sumOfTimes } from '../layers/fetch-times.ts';
 import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import type { LayerShelf } from '../layers/layer-shelf.ts';
 import { sumOfTraffic } from '../peer/traffic.ts';
-import type { Image } from './image.ts';
+import type { ImageReads } from './image-reads.ts';
 
 type Requests = Pick<BlockMetrics, 'hits' | 'misses' | 'writes' | 'flushes' | 'fetchTime' | 'propagation'>;
 type Layers = Omit<BlockMetrics, keyof Requests>;
 
 interface CountedImage {
   readonly name: string;
-  readonly image: Image;
+  readonly image: ImageReads;
   readonly propagation: { readonly counters: PropagationCounters };
 }
 
-/** Where the counters are. */
+/** Where the counters are. `readings`: what is served here only to be read, by its export's name. */
 interface Counted {
   readonly hosts: readonly CountedImage[];
+  readonly readings: readonly { readonly name: string; readonly reads: ImageReads }[];
   readonly layers: Pick<LayerShelf, 'all' | 'trafficOf'>;
 }
 
-export function storeMetrics({ hosts, layers }: Counted): StoreMetrics {
-  const images = hosts.map((host) => ({
-    image: host.name,
-    metrics: { ...requestsOf(host), ...countLayers(host.image.stack.layers, layers) },
+const NOTHING_PUSHED: PropagationCounters = {
+  ...{ offeredBlocks: 0, pushedBlocks: 0, failedBlocks: 0, usefulBlocks: 0, wastedBlocks: 0, missedBlocks: 0 },
+};
+
+export function storeMetrics({ hosts, readings, layers }: Counted): StoreMetrics {
+  const read = readings.map(({ name, reads }) => ({
+    ...{ name: imageOf(name), image: reads, propagation: { counters: NOTHING_PUSHED } },
   }));
+  const byName = Map.groupBy<string, CountedImage>([...hosts, ...read], ({ name }) => name);
+  const images = Array.from(byName, ([image, all]) => {
+    const own = new Set(all.flatMap((one) => one.image.stack.layers));
+    return { image, metrics: { ...sumOfRequests(all.map(requestsOf)), ...countLayers([...own], layers) } };
+  });
   const requests = images.map(({ metrics }) => metrics);
   return { images, all: { ...sumOfRequests(requests), ...countLayers(layers.all, layers) } };
+}
+
+/** Of an export's name: `web`, or `web@monday` for a snapshot of it. */
+function imageOf(name: string): string {
+  return name.split('@', 1)[0] ?? name;
 }
 
 function requestsOf({ image, propagation }: CountedImage): Requests {

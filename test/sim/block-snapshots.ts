@@ -17,7 +17,8 @@ const RANGE_SECTORS_MAX = 80;
 const PAUSE_MS_MIN = 150;
 const PAUSE_MS_MAX = 600;
 const WAIT_MS = 1_000;
-const WAITS_MAX = 20;
+/** Two streams after one another may be silent for 15 s each before others are asked (`FetchLane`). */
+const WAITS_MAX = 40;
 /** Of the cuts; the others' layers may be merged at once. */
 const KEEP_CHANCE = 0.7;
 const KEPT_MAX = 3;

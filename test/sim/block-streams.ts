@@ -1,5 +1,6 @@
 // Streams between the stores of simulated nodes: in order and whole, in pieces of any size, held up by a cut and broken
-// by a long one; a daemon that is killed ends its streams, a node without power says nothing.
+// by a long one; a daemon that is killed ends its streams, a node without power says nothing, and one that has it again knows
+// of no stream from before.
 import type { PeerStream, StreamEvents } from '../../blockd/peer/peer-stream.ts';
 import type { SimProcess } from './process.ts';
 import type { World } from './world.ts';
@@ -91,7 +92,11 @@ class Pair {
       direction.stuckSinceMs = undefined;
       const { bytes } = direction.queue.shift() ?? { bytes: new Uint8Array(0) };
       direction.queuedBytes -= bytes.length;
-      // A daemon that was killed is found out by its kernel, one without power by nobody.
+      // A daemon that was killed is found out by its kernel, one without power by nobody before that is back.
+      if (receiver.life !== receiver.process.life && !receiver.process.isDown) {
+        this.#reset(sender);
+        return;
+      }
       receiver.process.run(receiver.life, () => receiver.events.received(bytes));
       if (direction.wasFull && direction.queuedBytes === 0) {
         direction.wasFull = false;
@@ -105,6 +110,12 @@ class Pair {
     direction.stuckSinceMs ??= clock.nowMs;
     if (clock.nowMs - direction.stuckSinceMs > BROKEN_AFTER_MS) this.#broken();
     else clock.after(RETRY_MS, () => this.#deliver(from));
+  }
+
+  /** The other kernel has begun anew, and answers that it knows nothing of this. */
+  #reset({ process, life, events }: End): void {
+    this.#isOpen = false;
+    this.#world.clock.after(DELAY_MS_MIN, () => process.run(life, () => events.closed()));
   }
 
   /** Both kernels give up. */

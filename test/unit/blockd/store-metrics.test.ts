@@ -25,7 +25,7 @@ test('a read of what is here is a hit, one that waits for another node a miss wi
   source.give(9);
   assert.is(await reading, 9);
   const layers = { all: image.stack.layers, trafficOf: () => new Traffic() };
-  const { all } = storeMetrics({ hosts: [{ name: 'web', image, propagation: { counters } }], layers });
+  const { all } = storeMetrics({ hosts: [{ name: 'web', image, propagation: { counters } }], readings: [], layers });
   assert.equal([all.hits, all.misses, all.writes, all.queuedBlocks, all.fetchedOnDemandBlocks], [1, 1, 1, 0, 1]);
   assert.is(all.fetchTime.counts[FETCH_BUCKETS_MS.indexOf(10)], 1);
   assert.is(all.fetchTime.sumMs, 7);
@@ -37,7 +37,7 @@ test('what two images count is added up, what went on in the layer that they sha
   const traffic = new Traffic();
   traffic.meter('b', 'demand').bytesIn += 4_096;
   const hosts = ['web', 'web2'].map((name) => ({ name, image, propagation: { counters } }));
-  const metrics = storeMetrics({ hosts, layers: { all: image.stack.layers, trafficOf: () => traffic } });
+  const metrics = storeMetrics({ hosts, readings: [], layers: { all: image.stack.layers, trafficOf: () => traffic } });
   assert.equal(
     metrics.images.map((one) => [one.image, one.metrics.writes, one.metrics.propagation.usefulBlocks]),
     [
@@ -52,8 +52,26 @@ test('what two images count is added up, what went on in the layer that they sha
   assert.ok(new SchemaCheck(StoreMetrics).accepts(metrics));
 });
 
+test('what readers of an image or of its snapshots read counts with the image, whether that is here or not', async () => {
+  const { image } = await smallImage();
+  await firstByte(image, 0);
+  const host = { name: 'web', image, propagation: { counters } };
+  const readings = ['web', 'web@monday', 'mail@monday'].map((name) => ({ name, reads: image }));
+  const layers = { all: image.stack.layers, trafficOf: () => new Traffic() };
+  const metrics = storeMetrics({ hosts: [host], readings, layers });
+  assert.equal(
+    metrics.images.map((one) => [one.image, one.metrics.hits, one.metrics.propagation.usefulBlocks]),
+    [
+      ['web', 3, 2],
+      ['mail', 1, 0],
+    ],
+  );
+  assert.is(metrics.all.hits, 4);
+  assert.ok(new SchemaCheck(StoreMetrics).accepts(metrics));
+});
+
 test('a store without images has counted nothing, and says so in the same shape', () => {
-  const metrics = storeMetrics({ hosts: [], layers: { all: [], trafficOf: () => new Traffic() } });
+  const metrics = storeMetrics({ hosts: [], readings: [], layers: { all: [], trafficOf: () => new Traffic() } });
   assert.ok(new SchemaCheck(StoreMetrics).accepts(metrics));
   assert.is(metrics.all.hits, 0);
 });

@@ -36,7 +36,7 @@ const STATE: ImageState = {
 
 test('version, use, policy and who holds what', () => {
   const text = describeImage(STATE);
-  assert.match(text, /size {5}41\.0 kB, 28\.7 kB of it used \(70 %\)/);
+  assert.match(text, /size {5}41\.0 kB, up to 28\.7 kB of it used \(70 %\)/);
   assert.match(text, /version {2}epoch 3, sequence 9, generation 2/);
   assert.match(text, /policy {3}on-demand/);
   assert.match(text, /alpha +replica .*none \(independent\)/);

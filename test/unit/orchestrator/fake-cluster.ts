@@ -116,7 +116,8 @@ export class FakeNode implements NodeDaemons {
       'layer.drop': nothing,
       'layer.list': () => ({ layers: [] }),
       'image.heat': () => ({ heat: null }),
-      'store.metrics': () => storeMetrics({ hosts: [], layers: { all: [], trafficOf: () => new Traffic() } }),
+      'store.metrics': () =>
+        storeMetrics({ hosts: [], readings: [], layers: { all: [], trafficOf: () => new Traffic() } }),
       'image.cut': () => ({ sealed: [] }),
       'cut.cancel': () => ({ sealed: [] }),
       'image.import': () => CLOSING,
