@@ -4,6 +4,7 @@ import { diskBytes, type ForeignBytes, readHeader, refused } from './foreign-byt
 
 const SECTOR_BYTES = 512;
 const MAGIC = 'KDMV';
+const DESCRIPTOR_MAGIC = '# Disk DescriptorFile';
 const VERSION_MAX = 3;
 /** A grain directory "at the end": the header is repeated in the second-last sector. */
 const AT_END = 0xffff_ffff_ffff_ffffn;
@@ -16,9 +17,9 @@ const NAMES_ANOTHER = 'and an image may name no other file';
 
 /** The disk's bytes. @throws OperationError IMAGE_REFUSED */
 export async function inspectVmdk(source: ForeignBytes): Promise<number> {
-  if ((await source.read(0, MAGIC.length)).toString('latin1') !== MAGIC) {
-    throw refused(`it is only the descriptor of a disk in other files, ${NAMES_ANOTHER}`);
-  }
+  const begin = (await source.read(0, DESCRIPTOR_MAGIC.length)).toString('latin1');
+  if (begin === DESCRIPTOR_MAGIC) throw refused(`it is only the descriptor of a disk in other files, ${NAMES_ANOTHER}`);
+  if (!begin.startsWith(MAGIC)) throw refused('it does not begin as a VMDK file does');
   const header = await readHeader(source, 0, SECTOR_BYTES, 'header');
   const capacity = inspectSparseHeader(header);
   if (header.readBigUInt64LE(56) === AT_END) await inspectFooter(source, header);

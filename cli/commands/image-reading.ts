@@ -31,6 +31,10 @@ export const closeCommand = command('close', 'end that; programs that still read
     withOrchestrator(options, async (client) => {
       const { waitsFor } = await client.call('image.close', { image, at: options.at });
       const later = waitsFor.length === 0 ? '' : `; ${waitsFor.join(', ')} will hear of it later`;
-      await print(options, { image, closed: true, waitsFor }, `image ${image} is not open for reading there${later}`);
+      await print(
+        options,
+        { image, closed: true, waitsFor },
+        `readers of image ${image} at ${options.at} have ended${later}`,
+      );
     }),
   );

@@ -156,7 +156,7 @@ export function describeCopies(shown: CopiesShown): string[] {
   const state = degraded
     ? '; flushes are answered with fewer'
     : waitingFlushes > 0
-      ? `; ${waitingFlushes} flushes wait`
+      ? `; ${waitingFlushes === 1 ? '1 flush waits' : `${waitingFlushes} flushes wait`}`
       : forming
         ? '; forming: no flush waits for what is still being filled'
         : '';

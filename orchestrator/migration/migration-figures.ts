@@ -13,13 +13,13 @@ export interface Baseline {
 
 const NOTHING: Baseline = { entryBytes: 0, blockBytes: 0, fetchedOnDemandBlocks: 0 };
 
-/** The counters of one store's image, in both directions. */
+/** What has come to one store's image: what others pull from there at the same time is none of the move's. */
 export function baselineOf(store: StoreImage | undefined): Baseline {
   if (store === undefined) return NOTHING;
   const { counters } = store;
   return {
-    entryBytes: counters.entryBytesIn + counters.entryBytesOut,
-    blockBytes: counters.blockBytesIn + counters.blockBytesOut,
+    entryBytes: counters.entryBytesIn,
+    blockBytes: counters.blockBytesIn,
     fetchedOnDemandBlocks: counters.fetchedOnDemandBlocks,
   };
 }

@@ -28,7 +28,7 @@ test('what crossed since the order, and what still hangs on the source', () => {
     { node: 'gamma', blocks: 9 },
   ]);
   const figures = storageFigures(migrationRecord(), [now], before);
-  assert.is(figures.blockBytes, 305);
+  assert.is(figures.blockBytes, 300, 'what the store gave to others meanwhile is not of the move');
   assert.is(figures.entryBytes, 20);
   assert.is(figures.fetchedOnDemandBlocks, 3);
   assert.is(figures.dependsOnSourceBlocks, 7);
