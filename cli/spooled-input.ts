@@ -8,21 +8,38 @@ import { join } from 'node:path';
 /** Not /tmp, which may lie in memory. */
 const DIRECTORY = '/var/tmp';
 const PRIVATE = 0o600;
+/** How soon it is noticed that whoever is to have it is gone, while the input comes or does not. */
+const LOOK_MS = 2_000;
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
 
-/** Reads standard input to its end, then hands its path to the work. @throws Error of the disk */
-export async function withSpooledInput<T>(
-  told: (doneBytes: number) => void,
-  work: (path: string) => Promise<T>,
-): Promise<T> {
+export interface SpooledInput<T> {
+  told(doneBytes: number): void;
+  /** Asks whoever is to have it for a sign of life; rejects, and nothing more is read. */
+  isThere(): Promise<unknown>;
+  work(path: string): Promise<T>;
+}
+
+/** Reads standard input to its end, then hands its path to the work. @throws Error of the disk; what `isThere` rejects with */
+export async function withSpooledInput<T>({ told, isThere, work }: SpooledInput<T>): Promise<T> {
+  await isThere();
   const name = join(DIRECTORY, `supercloud-${randomBytes(8).toString('hex')}`);
   const file = await open(name, FLAGS, PRIVATE);
   try {
     await rm(name);
-    await spool(file, told);
+    await whileThere(isThere, () => spool(file, told));
     return await work(`/proc/${process.pid}/fd/${file.fd}`);
   } finally {
     await file.close();
+  }
+}
+
+async function whileThere(isThere: () => Promise<unknown>, reading: () => Promise<void>): Promise<void> {
+  const gone = (error: Error): unknown => process.stdin.destroy(error);
+  const timer = setInterval(() => void isThere().catch(gone), LOOK_MS);
+  try {
+    await reading();
+  } finally {
+    clearInterval(timer);
   }
 }
 

@@ -24,6 +24,16 @@ const ZEROES_BYTES = 124;
 /** A client that has not reached an export after so many options never will. */
 const OPTIONS_MAX = 64;
 
+/** Why an option is refused, for whoever reads what the server says ("Option reply types"). */
+const WHY: ReadonlyMap<number, string> = new Map([
+  [OPTION_REPLY.ERR_UNSUP, 'this option is not known here'],
+  [OPTION_REPLY.ERR_POLICY, 'there is no TLS on a unix socket'],
+  [OPTION_REPLY.ERR_INVALID, 'the data of this option is not what the protocol says'],
+  [OPTION_REPLY.ERR_TLS_REQD, 'TLS must begin first'],
+  [OPTION_REPLY.ERR_UNKNOWN, 'no export of this name is here'],
+  [OPTION_REPLY.ERR_TOO_BIG, `the data of an option may have ${OPTION_DATA_BYTES_MAX} bytes`],
+]);
+
 /** What a handshake did with the bytes it got. */
 export interface HandshakeStep {
   /** Bytes of the input that are used up. */
@@ -57,6 +67,7 @@ export class NbdHandshake {
   #isStructured = false;
   #contexts: readonly MetaContext[] = [];
   /** The export that the contexts were chosen for, and the one that the client went to. */
+  #refusal = '';
   #contextsOf: ExportDescription | undefined;
   #chosen: ExportDescription | undefined;
 
@@ -73,6 +84,11 @@ export class NbdHandshake {
     greeting.writeBigUInt64BE(OPTION_MAGIC, 8);
     greeting.writeUInt16BE(HANDSHAKE.FIXED_NEWSTYLE | HANDSHAKE.NO_ZEROES, 16);
     send(greeting);
+  }
+
+  /** Why the connection is to be dropped; empty when the client wants its end. */
+  get refusal(): string {
+    return this.#refusal;
   }
 
   /** Where the client went. */
@@ -106,8 +122,9 @@ export class NbdHandshake {
   #clientHello(input: Buffer): HandshakeStep {
     if (input.length < CLIENT_FLAGS_BYTES) return MORE;
     this.#clientFlags = input.readUInt32BE(0);
-    const known = (this.#clientFlags & ~CLIENT_FLAGS_KNOWN) === 0;
-    return { used: CLIENT_FLAGS_BYTES, next: known ? 'more' : 'drop' };
+    const unknown = this.#clientFlags & ~CLIENT_FLAGS_KNOWN;
+    const next = unknown === 0 ? 'more' : this.#refuse(`it begins with the flags 0x${(unknown >>> 0).toString(16)}`);
+    return { used: CLIENT_FLAGS_BYTES, next };
   }
 
   #skip(input: Buffer): HandshakeStep {
@@ -120,7 +137,8 @@ export class NbdHandshake {
     if (input.length < OPTION_HEADER_BYTES) return MORE;
     const option = input.readUInt32BE(8);
     const length = input.readUInt32BE(12);
-    if (input.readBigUInt64BE(0) !== OPTION_MAGIC || this.#options >= OPTIONS_MAX) return DROP;
+    if (input.readBigUInt64BE(0) !== OPTION_MAGIC) return this.#drop('what it sends is no option of the protocol');
+    if (this.#options >= OPTIONS_MAX) return this.#drop(`it sends more than ${OPTIONS_MAX} options`);
     if (length > OPTION_DATA_BYTES_MAX) return this.#tooBig(option, length);
     const used = OPTION_HEADER_BYTES + length;
     if (input.length < used) return MORE;
@@ -129,7 +147,8 @@ export class NbdHandshake {
   }
 
   #tooBig(option: number, length: number): HandshakeStep {
-    if (length > OPTION_SKIP_BYTES_MAX || option === OPTION.EXPORT_NAME) return DROP;
+    if (length > OPTION_SKIP_BYTES_MAX || option === OPTION.EXPORT_NAME)
+      return this.#drop(`it sends an option of ${length} bytes`);
     this.#options++;
     if (option === OPTION.SET_META_CONTEXT) this.#contexts = [];
     this.#reply(option, this.#isTooEarly(option) ? OPTION_REPLY.ERR_TLS_REQD : OPTION_REPLY.ERR_TOO_BIG);
@@ -144,7 +163,9 @@ export class NbdHandshake {
   #answer(option: number, data: Buffer): HandshakeStep['next'] {
     // EXPORT_NAME has no answer that is an error.
     if (this.#isTooEarly(option))
-      return option === OPTION.EXPORT_NAME ? 'drop' : this.#reply(option, OPTION_REPLY.ERR_TLS_REQD);
+      return option === OPTION.EXPORT_NAME
+        ? this.#refuse('it asks for an export without TLS')
+        : this.#reply(option, OPTION_REPLY.ERR_TLS_REQD);
     switch (option) {
       case OPTION.EXPORT_NAME:
         return this.#exportName(data.toString('utf8'));
@@ -182,7 +203,7 @@ export class NbdHandshake {
 
   #exportName(name: string): HandshakeStep['next'] {
     const found = this.#find(name);
-    if (found === undefined) return 'drop';
+    if (found === undefined) return this.#refuse('it asks for an export that is not here');
     this.#chosen = found;
     const zeroes = ((this.#clientFlags ?? 0) & HANDSHAKE.NO_ZEROES) !== 0 ? 0 : ZEROES_BYTES;
     const answer = Buffer.alloc(10 + zeroes);
@@ -287,10 +308,19 @@ export class NbdHandshake {
   }
 
   #reply(option: number, type: number, data?: Buffer): 'more' {
-    this.#send(optionReply(option, type, data));
+    const why = WHY.get(type);
+    this.#send(optionReply(option, type, why === undefined ? data : Buffer.from(why)));
     return 'more';
+  }
+
+  #drop(why: string): HandshakeStep {
+    return { used: 0, next: this.#refuse(why) };
+  }
+
+  #refuse(why: string): 'drop' {
+    this.#refusal = why;
+    return 'drop';
   }
 }
 
 const MORE: HandshakeStep = { used: 0, next: 'more' };
-const DROP: HandshakeStep = { used: 0, next: 'drop' };

@@ -7,7 +7,7 @@ import type { NbdDevice } from './nbd-device.ts';
 import type { ExportDescription } from './nbd-handshake.ts';
 import { ENTRY_MS, type NbdExport, releaseAll } from './nbd-server.ts';
 import { type ExportOffer, NbdSession } from './nbd-session.ts';
-import { type ClientLog, type TurnedAway, turnedAway } from './turned-away.ts';
+import { type ClientLog, type RefusedClients, refusedClients, type TurnedAway, turnedAway } from './turned-away.ts';
 
 /** Of all exports together, strangers included until they have failed: each may hold 100 MiB (docs/NBD.md). */
 const CONNECTIONS_MAX = 64;
@@ -42,11 +42,13 @@ export class NbdPort {
   readonly #sockets = new Map<Socket, string>();
   readonly #sessions = new Map<Socket, NbdSession>();
   readonly #turnedAway: TurnedAway;
+  readonly #refused: RefusedClients;
   port = 0;
 
   private constructor(parts: NbdPortParts) {
     this.#parts = parts;
     this.#turnedAway = turnedAway(parts.log, 'the NBD port', CONNECTIONS_MAX);
+    this.#refused = refusedClients(parts.log, { at: 'the NBD port' });
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
@@ -121,6 +123,7 @@ export class NbdPort {
       send: (bytes: Uint8Array, sent: () => void) => void stream.write(bytes, (error) => (error ? undefined : sent())),
       end: () => void stream.end(() => stream.destroy()),
       drop: () => void stream.destroy(),
+      refused: (why: string) => this.#refused.note(why, raw.remoteAddress),
       resume: () => void stream.resume(),
       chose: (name: string) => {
         clearTimeout(entry);
@@ -154,7 +157,7 @@ export class NbdPort {
         log.warn({ address: raw.remoteAddress, refusal }, 'a remote disk client was turned away');
     });
     server.on('tlsClientError', (error) => {
-      log.debug({ err: error, address: raw.remoteAddress }, 'a remote disk client did not come through TLS');
+      this.#refused.note(`it does not come through TLS: ${error.message}`, raw.remoteAddress);
       raw.destroy();
     });
     // The documented way to give a TLS server a connection that was accepted before.

@@ -9,7 +9,7 @@ import { DirectSocket } from './direct-socket.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import type { ExportDescription } from './nbd-handshake.ts';
 import { NbdSession } from './nbd-session.ts';
-import { turnedAway } from './turned-away.ts';
+import { refusedClients, turnedAway } from './turned-away.ts';
 
 /** QEMU, a client or two for inspection; more are turned away. */
 const CONNECTIONS_MAX = 16;
@@ -34,6 +34,7 @@ export async function exportDevice(
 ): Promise<NbdExport> {
   const sessions = new Map<Socket, NbdSession>();
   const away = turnedAway(log, `the export of image ${description.name}`, CONNECTIONS_MAX);
+  const refused = refusedClients(log, { image: description.name });
   await rm(path, { force: true });
   // Paused, the accepted handle can be given to another socket before anything is read from it.
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
@@ -42,7 +43,7 @@ export async function exportDevice(
       accepted.destroy();
       return;
     }
-    const { socket, session } = serve(accepted, device, description, log);
+    const { socket, session } = serve(accepted, device, description, { log, refused: (why) => refused.note(why) });
     sessions.set(socket, session);
     socket.once('close', () => sessions.delete(socket));
   });
@@ -62,7 +63,12 @@ interface Served {
   readonly session: NbdSession;
 }
 
-function serve(accepted: Socket, device: NbdDevice, description: ExportDescription, log: Log): Served {
+interface Around {
+  readonly log: Log;
+  refused(why: string): void;
+}
+
+function serve(accepted: Socket, device: NbdDevice, description: ExportDescription, { log, refused }: Around): Served {
   const reads = fileReads();
   const direct = new DirectSocket(accepted, reads);
   const { socket } = direct;
@@ -75,6 +81,7 @@ function serve(accepted: Socket, device: NbdDevice, description: ExportDescripti
     reads,
     isShared: () => !direct.isAlone,
     chose: () => clearTimeout(entry),
+    refused,
   });
   const entry = setTimeout(() => socket.destroy(), ENTRY_MS);
   socket.once('close', () => {

@@ -23,6 +23,8 @@ export interface NbdConnection {
   resume(): void;
   /** What comes after what was sent is TLS; `receive` then gets what was inside. Present: clients must begin so. */
   startTls?(): void;
+  /** Told why, when the client is let go for what it sent. */
+  refused?(why: string): void;
   /** The client went to the export of this name. */
   chose?(name: string): void;
 }
@@ -182,9 +184,9 @@ export class NbdSession {
 
   #negotiate(handshake: NbdHandshake, input: Buffer): number {
     const { used, next } = handshake.receive(input);
-    if (next === 'drop') this.#end();
+    if (next === 'drop') this.#leave(handshake.refusal);
     // What came along in the clear could be anybody's, and would be taken for something said inside.
-    if (next === 'tls' && used < input.length) this.#drop();
+    if (next === 'tls' && used < input.length) this.#drop('it sends more in the clear behind its word that TLS begins');
     else if (next === 'tls') this.#connection.startTls?.();
     const offer = this.#offers.find(({ description }) => description === handshake.chosen);
     if (next !== 'export' || offer === undefined) return used;
@@ -219,7 +221,7 @@ export class NbdSession {
   #request(input: Buffer, at: number): number {
     const request = readRequest(input, at);
     if (request === undefined) {
-      this.#drop();
+      this.#drop('what it sends is no request of the protocol');
       return 0;
     }
     const start = at + REQUEST_BYTES;
@@ -289,7 +291,13 @@ export class NbdSession {
     this.#connection.end();
   }
 
-  #drop(): void {
+  #leave(refusal: string): void {
+    if (refusal !== '') this.#connection.refused?.(refusal);
+    this.#end();
+  }
+
+  #drop(refusal: string): void {
+    this.#connection.refused?.(refusal);
     this.close();
     this.#connection.drop();
   }

@@ -1,5 +1,5 @@
-// Says that clients are turned away, once in a while and with what to do: a thousand of them are one line. It decides
-// nothing.
+// Says that clients are turned away, or let go for what they sent, once in a while: a thousand of them are one line. It
+// decides nothing.
 const AGAIN_MS = 60_000;
 
 /** As much of a log as this needs. */
@@ -11,6 +11,28 @@ export interface ClientLog {
 /** Counts those that are turned away. */
 export interface TurnedAway {
   note(): void;
+}
+
+/** Tells of those that are let go for what they sent. */
+export interface RefusedClients {
+  note(why: string, from?: string): void;
+}
+
+/** `where`: where they came to, for the log. */
+export function refusedClients(log: ClientLog, where: object, nowMs = (): number => performance.now()): RefusedClients {
+  let saidMs = Number.NEGATIVE_INFINITY;
+  let count = 0;
+  return {
+    note(why, from) {
+      count++;
+      if (nowMs() - saidMs < AGAIN_MS) return;
+      saidMs = nowMs();
+      log.warn(
+        { ...where, ...(from === undefined ? {} : { from }), why, count },
+        'a disk client is let go for what it sent',
+      );
+    },
+  };
 }
 
 /** `what` has `limit` connections at most. */

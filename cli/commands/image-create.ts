@@ -75,7 +75,11 @@ async function make(client: OrchestratorClient, { image, node, file, format, siz
   const ofFile = (path: string): Promise<Head> => order({ path, ...(format === undefined ? {} : { format }) });
   if (file !== '-') return ofFile(resolve(file));
   line.begin('read standard input');
-  return withSpooledInput((doneBytes) => line.update({ doneBytes }), ofFile);
+  return withSpooledInput({
+    told: (doneBytes) => line.update({ doneBytes }),
+    isThere: () => client.call('image.list', {}),
+    work: ofFile,
+  });
 }
 
 /** Makes an image on a snapshot. */

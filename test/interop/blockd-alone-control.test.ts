@@ -1,5 +1,6 @@
 // The commands for a `supercloud blockd --alone` that runs, as its user types them, beside QEMU's programs as its clients.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
+import { within } from '../unit/common/members.ts';
 import { Daemon } from './fuse-stand.ts';
 
 const BLOCKD = fileURLToPath(new URL('../../blockd/alone-main.ts', import.meta.url));
@@ -106,6 +108,24 @@ test('what cannot be done is said in a sentence', async () => {
   assert.match(await refusal('image resize web --size 1M'), /SHRINK_REFUSED/);
   assert.is(await blockd.stop('SIGTERM'), 0);
   assert.match(await refusal('image list'), /none runs \(NOT_SERVED\)/);
+});
+
+test('standard input is read for a blockd that is there, and no further once it is gone', async () => {
+  blockd = await Daemon.start(BLOCKD, ['--alone', '--data', data]);
+  const child = spawn(process.execPath, [CLI, 'image', 'create', 'later', '--file', '-', '--alone', data]);
+  let said = '';
+  child.stderr.on('data', (bytes) => {
+    said += bytes;
+  });
+  child.stdin.on('error', () => undefined);
+  const closed = once(child, 'close');
+  // More than a pipe holds: it is being read.
+  await new Promise((resolve) => child.stdin.write(Buffer.alloc(2 ** 20), resolve));
+  await blockd.stop('SIGKILL');
+  const [code] = await within(closed, TOOL_MS, 'it reads on');
+  assert.is(code, 1);
+  assert.match(said, /node alone/);
+  child.stdin.destroy();
 });
 
 /** The file of the layer below web's top. */

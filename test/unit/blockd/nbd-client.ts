@@ -94,6 +94,8 @@ export class Wire implements NbdConnection {
   writes = 0;
   ended = false;
   dropped = false;
+  /** Why it was let go. */
+  readonly refusals: string[] = [];
   resumed = 0;
   reads: BatchReads | undefined;
   /** Whether others wait for the thread. */
@@ -117,6 +119,10 @@ export class Wire implements NbdConnection {
 
   drop(): void {
     this.dropped = true;
+  }
+
+  refused(why: string): void {
+    this.refusals.push(why);
   }
 
   resume(): void {
@@ -201,17 +207,19 @@ export function connected(
   return { session, wire };
 }
 
-/** The option replies in what was sent: option, type, data. */
+/** From here on the types of option replies are errors, whose data is text. */
+const OPTION_ERROR = 0x80000000;
+
+/** The option replies in what was sent: option, type, data in hexadecimal digits. An error always says why. */
 export function optionReplies(sent: Buffer): [number, number, string][] {
   const replies: [number, number, string][] = [];
   for (let at = 0; at < sent.length; ) {
     assert.is(sent.readBigUInt64BE(at), 0x3e889045565a9n);
     const length = sent.readUInt32BE(at + 16);
-    replies.push([
-      sent.readUInt32BE(at + 8),
-      sent.readUInt32BE(at + 12),
-      sent.toString('hex', at + 20, at + 20 + length),
-    ]);
+    const type = sent.readUInt32BE(at + 12);
+    const isError = type >= OPTION_ERROR;
+    if (isError) assert.match(sent.toString('utf8', at + 20, at + 20 + length), /^[a-zA-Z0-9 ]{10,}$/);
+    replies.push([sent.readUInt32BE(at + 8), type, isError ? '' : sent.toString('hex', at + 20, at + 20 + length)]);
     at += 20 + length;
   }
   return replies;

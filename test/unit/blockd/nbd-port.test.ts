@@ -10,7 +10,7 @@ import * as assert from 'uvu/assert';
 import { type ListenOptions, openPort } from '../../../blockd/alone-listen.ts';
 import { atPort, NbdPort } from '../../../blockd/nbd/nbd-port.ts';
 import { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
-import { turnedAway } from '../../../blockd/nbd/turned-away.ts';
+import { refusedClients, turnedAway } from '../../../blockd/nbd/turned-away.ts';
 import { failure, member, quiet, stranger, within } from '../common/members.ts';
 import { clientFlags, FakeDevice, go, option, optionReplies, request, SIZE, Wire } from './nbd-client.ts';
 
@@ -152,6 +152,20 @@ test('those that are turned away are told of again after a minute, with their nu
     said.map((fields) => ('count' in fields ? fields.count : 0)),
     [1, 6],
   );
+});
+
+test('those that are let go for what they sent are told of once a minute, with the newest reason and who it was', () => {
+  const said: object[] = [];
+  let nowMs = 0;
+  const log = { warn: (fields: object) => void said.push(fields), debug: () => undefined };
+  const refused = refusedClients(log, { image: 'web' }, () => nowMs);
+  for (const why of ['a', 'b']) refused.note(why);
+  nowMs = 60_000;
+  refused.note('c', '192.0.2.1');
+  assert.equal(said, [
+    { image: 'web', why: 'a', count: 1 },
+    { image: 'web', from: '192.0.2.1', why: 'c', count: 3 },
+  ]);
 });
 
 const REFUSED: readonly (readonly [ListenOptions, RegExp])[] = [

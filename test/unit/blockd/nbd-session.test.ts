@@ -42,15 +42,17 @@ test('greets, tells size, flags and block sizes, and refuses what it has not', (
   ]);
 });
 
-test('unknown client flags, a wrong magic and an abort end the negotiation', () => {
-  for (const bytes of [
-    clientFlags(8),
-    Buffer.concat([clientFlags(), Buffer.alloc(16)]),
-    Buffer.concat([clientFlags(), option(2)]),
-  ]) {
+test('unknown client flags, a wrong magic and an abort end the negotiation, and it is told why', () => {
+  for (const [bytes, refusals] of [
+    [clientFlags(8), ['it begins with the flags 0x8']],
+    [Buffer.concat([clientFlags(), Buffer.alloc(16)]), ['what it sends is no option of the protocol']],
+    [Buffer.concat([clientFlags(), option(1, Buffer.from('other'))]), ['it asks for an export that is not here']],
+    [Buffer.concat([clientFlags(), option(2)]), []],
+  ] as const) {
     const wire = new Wire();
     new NbdSession(new FakeDevice(), { name: 'web', bytes: SIZE }, wire).receive(bytes);
     assert.ok(wire.ended);
+    assert.equal(wire.refusals, refusals);
   }
 });
 
@@ -65,6 +67,7 @@ test('too much option data is skipped, far too much ends the connection', () => 
   );
   session.receive(option(7, Buffer.alloc(0), 2 ** 31));
   assert.ok(wire.ended);
+  assert.equal(wire.refusals, ['it sends an option of 2147483648 bytes']);
 });
 
 test('the old way in works, with and without its zeroes', () => {
@@ -177,6 +180,7 @@ test('what is not a request drops the connection', () => {
   const { session, wire } = started();
   session.receive(Buffer.alloc(28));
   assert.ok(wire.dropped);
+  assert.equal(wire.refusals, ['what it sends is no request of the protocol']);
 });
 
 test('replies that wait do not hold up others, and a disconnect waits for them', async () => {
