@@ -23,6 +23,7 @@ import { GatePage } from './agent/gate-page.ts';
 import { GuestBook } from './agent/guest-book.ts';
 import { GuestPorts, PortRecord } from './agent/guest-ports.ts';
 import { HostPorts } from './agent/host-ports.ts';
+import { LastTables } from './agent/last-tables.ts';
 import { INTEGRATION_BRIDGE, type NodeSwitch, tunnelNumbers, wantedSwitch } from './agent/node-switch.ts';
 import { ServedGuests } from './agent/served-guests.ts';
 import { ServiceDesk } from './agent/service-desk.ts';
@@ -142,6 +143,10 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
       if (event.kind === 'obeyed') gates.look();
     },
   });
+  const lastTables = await LastTables.open({
+    ...{ socket, disk: realDisk, path: join(config.state, 'last-tables'), clock: realClock, log },
+    isControlled: () => keeper.isControlled,
+  });
   const host = new HostPorts({ node, ports: known, keeper });
   const tunnels = tunnelNumbers(config.feet);
   const probed = { identity, socket, tunnels, directory: config.state, disk: realDisk, clock: realClock, log };
@@ -175,6 +180,7 @@ await runDaemon('switch-agent', Config, async (config, { log }) => {
       topology?.stop();
       traffic.stop();
       gates.stop();
+      lastTables.stop();
       keeper.stop();
       await journal.close();
       await page.close();

@@ -8,7 +8,7 @@ import { OvsdbClient, type ServerAddress } from '../ovsdb/ovsdb-client.ts';
 import { Replica } from '../ovsdb/replica.ts';
 import { rowsOf } from '../ovsdb/results.ts';
 import { schemaFaults } from '../ovsdb/schema-check.ts';
-import { InterfaceTable, OPEN_VSWITCH, OpenVswitchTable, TABLES } from '../ovsdb/tables.ts';
+import { ControllerTable, InterfaceTable, OPEN_VSWITCH, OpenVswitchTable, TABLES } from '../ovsdb/tables.ts';
 import { BadValue } from '../ovsdb/values.ts';
 import { type ConfigChange, type ConfigConflict, type ConfigPlan, describeChange } from './config-changes.ts';
 import { planConfig } from './config-plan.ts';
@@ -108,6 +108,12 @@ export class ConfigKeeper {
   /** What the switch says of an interface; undefined when there is none, or the database is away. */
   interfaceOf(name: string): InterfaceRow | undefined {
     return [...(this.#replica?.rows(InterfaceTable).values() ?? [])].find((row) => row.name === name);
+  }
+
+  /** Whether a controller may change the switch's flows now; undefined where it has none, or the database is away. */
+  get isControlled(): boolean | undefined {
+    const all = [...(this.#replica?.rows(ControllerTable).values() ?? [])];
+    return all.length === 0 ? undefined : all.some((one) => one.is_connected && one.role !== 'slave');
   }
 
   /** Ends the connection; the switch stays as it is. */

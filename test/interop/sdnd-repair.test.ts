@@ -1,5 +1,6 @@
 // What somebody takes from a running node's switch by hand comes back with its flows, and the hosts go on: three nodes with
 // their agents and the controller as processes. Needs root and Debian's openvswitch-switch. In order.
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -121,6 +122,23 @@ repair('after a killed database server is back frames pass again, and repairs go
   });
   await comesBack("a guest's port removed after that", vsctl('del-port', 'br-int', portName('web')));
 });
+
+repair(
+  'without a controller a switch that is killed has its last flows again, and one that is back changes nothing',
+  async () => {
+    await net.killController();
+    await net.eventually('the agent keeps them', async () => existsSync(net.agentFile('alpha', 'last-tables')));
+    await killed(await net.switch('alpha').switchPid());
+    await net.switch('alpha').startSwitch();
+    await net.eventually('pings without a controller', async () => (await hosts.pings('db', 'web', 3)) === 3);
+    await net.eventually('the flows without a controller', async () => (await flows('alpha')) === well.flows);
+    await net.startController();
+    await net.eventually('they are nothing', async () => !existsSync(net.agentFile('alpha', 'last-tables')));
+    await net.sdnd('switch.verify', {});
+    assert.is(await flows('alpha'), well.flows);
+    assert.is(await hosts.pings('db', 'web', 3), 3);
+  },
+);
 
 repair("the underlay bridge, which is not the agent's, is as it was", async () => {
   assert.is((await net.switch('alpha').ovsVsctl(['list-ports', 'br-phy'])).trim(), 'up0');

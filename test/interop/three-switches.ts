@@ -179,6 +179,11 @@ export class ThreeSwitches {
     rmSync(`${this.#directory}/${node}/agent`, { recursive: true });
   }
 
+  /** Of the agent's own files. */
+  agentFile(node: NodeName, name: string): string {
+    return `${this.#directory}/${node}/agent/${name}`;
+  }
+
   /** A host whose wire is the device `port` at the node; that port is not yet one of the switch. */
   async addHost(role: string, node: NodeName, port: string, mac: string, ip: string): Promise<Host> {
     const namespace = await this.#namespace(role);

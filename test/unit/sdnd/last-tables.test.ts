@@ -1,0 +1,125 @@
+// What controllers gave a switch, which is restarted while they are away: at switches made of the codec, each restart an empty
+// one.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { access, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { realClock } from '../../../common/clock.ts';
+import { type Disk, realDisk } from '../../../common/disk/disk.ts';
+import { LastTables } from '../../../sdnd/agent/last-tables.ts';
+import { type Flow, flowKey } from '../../../sdnd/flow.ts';
+import { AGENT_COOKIE, CONTROLLER_COOKIE } from '../../../sdnd/pipeline.ts';
+import { until } from '../../until.ts';
+import { quiet } from '../common/members.ts';
+import { SocketSwitch } from './socket-switch.ts';
+
+const lasts = suite('last tables');
+const folder = mkdtempSync(join(tmpdir(), 'last-'));
+lasts.after(() => rmSync(folder, { recursive: true }));
+
+const flow = (priority: number, cookie: bigint, hardTimeoutSec = 0): Flow => ({
+  ...{ tableId: 0, priority, match: { inPort: 1 }, instructions: [], cookie, hardTimeoutSec },
+});
+const GIVEN = [flow(1, CONTROLLER_COOKIE + 5n), flow(2, CONTROLLER_COOKIE)];
+
+interface Stand {
+  readonly at: SocketSwitch;
+  readonly path: string;
+  isControlled: boolean | undefined;
+  last: LastTables;
+}
+
+async function begin(stand: Pick<Stand, 'at' | 'path' | 'isControlled'>, disk: Disk = realDisk): Promise<LastTables> {
+  const { at, path } = stand;
+  const isControlled = (): boolean | undefined => stand.isControlled;
+  return LastTables.open({ socket: at.path, path, isControlled, disk, clock: realClock, log: quiet });
+}
+
+/** A switch with flows of a controller that is there, of an agent, and one that is about to go. */
+async function started(name: string): Promise<Stand> {
+  const at = new SocketSwitch(folder, name);
+  const stand = { at, path: join(folder, `${name}.tables`), isControlled: true };
+  const last = await begin(stand);
+  await at.messages('features-request', 1);
+  for (const one of [...GIVEN, flow(3, AGENT_COOKIE), flow(4, CONTROLLER_COOKIE, 5)]) at.flows.set(flowKey(one), one);
+  return Object.assign(stand, { last });
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+async function kept(stand: Stand): Promise<void> {
+  stand.isControlled = false;
+  await until('they are kept', () => exists(stand.path));
+}
+
+async function restarted({ at }: Stand): Promise<void> {
+  const { accepts } = at;
+  at.drop();
+  await until('it is asked again', async () => at.accepts > accepts);
+}
+
+const hasAll = async ({ at }: Stand): Promise<boolean> => at.flows.size === GIVEN.length;
+
+async function over({ at, last }: Stand): Promise<void> {
+  last.stop();
+  await at.close();
+}
+
+lasts('a switch that is restarted without a controller has what one gave it last, and once', async () => {
+  const stand = await started('restart');
+  await kept(stand);
+  await restarted(stand);
+  await until('it has them again', () => hasAll(stand));
+  assert.equal([...stand.at.flows.keys()].sort(), GIVEN.map(flowKey).sort());
+  assert.is(stand.at.flows.get(flowKey(flow(1, 0n)))?.cookie, CONTROLLER_COOKIE + 5n);
+  await restarted(stand);
+  await until('it has them once more', () => hasAll(stand));
+  await over(stand);
+});
+
+lasts('once a controller is there again they are nothing', async () => {
+  const stand = await started('again');
+  await kept(stand);
+  stand.isControlled = true;
+  await until('they are forgotten', async () => !(await exists(stand.path)));
+  await restarted(stand);
+  stand.isControlled = false;
+  // It looks what the new switch has, which is nothing.
+  await stand.at.messages('multipart-request', 2);
+  assert.is(stand.at.flows.size, 0);
+  await over(stand);
+});
+
+lasts('the next agent goes on with them, unless the machine was started anew or the file is damaged', async () => {
+  const stand = await started('next');
+  await kept(stand);
+  stand.last.stop();
+  const good = await readFile(stand.path);
+  const bad = Buffer.from(good);
+  bad[100] = (bad[100] ?? 0) ^ 1;
+  for (const [bytes, disk, isRestored] of [
+    [bad, realDisk, false],
+    [good, { ...realDisk, kernelRun: 'another' }, false],
+    [good, realDisk, true],
+  ] as const) {
+    await writeFile(stand.path, bytes);
+    stand.at.drop();
+    stand.last = await begin(stand, disk);
+    await until('it has looked', async () => stand.at.got.some(({ type }) => type === 'multipart-request'));
+    if (isRestored) await until('it has them again', () => hasAll(stand));
+    else {
+      await stand.at.messages('multipart-request', 2);
+      assert.is(stand.at.flows.size, 0);
+    }
+    stand.last.stop();
+  }
+  await over(stand);
+});
+
+lasts.run();
