@@ -206,7 +206,7 @@ export function refuseReaders({ image, readers = [] }: Head): void {
 export function refuseElsewhere({ image, pin }: Head, to: string): void {
   if (pin === undefined || pin.nodes.includes(to)) return;
   throw new OperationError('PINNED', `image ${image} is pinned to ${pin.place}, and node ${to} is not there`, {
-    remedy: `Move its VM to ${pin.place}, or unpin the image.`,
+    remedy: `Use it at ${pin.place} (a VM with it moves there), or unpin the image.`,
   });
 }
 

@@ -46,6 +46,12 @@ export function money(text: string): PropagationSettings['money'] {
   throw new InvalidArgumentError(`'${text}' is no BUDGET/WINDOW; write 2.50/30d (s, m, h and d are understood).`);
 }
 
+/** As it is typed, in the largest unit of which it is a whole number. */
+function windowText(seconds: number): string {
+  const [unit, each] = Object.entries(SECONDS).findLast(([, one]) => seconds % one === 0) ?? ['s', 1];
+  return `${seconds / each}${unit}`;
+}
+
 /** One more price, `alpha:beta:0.09` per decimal GB; `none` takes back those before it. */
 export function price(text: string, before: readonly Price[] = []): Price[] {
   if (text === NONE) return [];
@@ -97,7 +103,7 @@ export function describeSettings(settings: PropagationSettings): string[] {
     `K            ${k}`,
     `S            ${s}`,
     `rate         ${rateBytesPerSecond === null ? 'as fast as the link takes it' : `${rateBytesPerSecond / 1e6} MB/s`}`,
-    `money        ${cap === null ? 'no limit' : `${cap.budget} in any ${cap.windowSeconds} s`}`,
+    `money        ${cap === null ? 'no limit' : `${cap.budget} in any ${windowText(cap.windowSeconds)}`}`,
     ...prices.map(({ from, to, perGb }) => `price        ${from} to ${to}: ${perGb} per GB`),
     ...transitions.map(({ from, to, probability }) => `transition   ${from} to ${to}: ${probability}`),
   ];

@@ -34,7 +34,7 @@ const list = aloneToo('list', 'the snapshots', ['snapshot list']).action((option
         { title: 'LAYERS', figures: true },
         { title: 'TAKEN' },
         { title: 'AGE', figures: true },
-        { title: 'ALSO AT' },
+        { title: 'RECOVERY AT' },
       ],
     ];
     const rows = snapshots.flatMap(({ snapshot, disks, atMs, recovery }) =>

@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { DEFAULT_SETTINGS } from '../../../blockd/propagation/default-settings.ts';
 import { changed, setCommand } from '../../../cli/commands/propagation.ts';
 import { describeSettings, money, price, rate, ratio, transitionsOf } from '../../../cli/commands/propagation-words.ts';
 import { codeOf } from '../../../common/errors.ts';
@@ -71,6 +72,14 @@ test('none takes a limit away, as it is typed', () => {
   const after = changed(before, setCommand.opts());
   assert.ok(check.accepts(after), check.fault(after));
   assert.equal(after, { ...before, rateBytesPerSecond: null, money: null, prices: [], snapshots: null });
+});
+
+test('a budget is shown as it is typed', () => {
+  for (const text of ['2.5/30d', '1/90s', '3/2h', '4/5m']) {
+    const settings = { ...DEFAULT_SETTINGS, money: money(text) };
+    const [budget, length] = text.split('/');
+    assert.ok(describeSettings(settings).includes(`money        ${budget} in any ${length}`), text);
+  }
 });
 
 test.run();
