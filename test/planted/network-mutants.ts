@@ -304,4 +304,25 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     replace: 'this.index',
     by: 'unit/sdnd/scene',
   },
+  {
+    name: 'an answer about ports that comes once more begins a session anew',
+    room: 'sdnd/session/openflow-session.ts',
+    find: "if (this.#phase !== 'handshake' || xid !== this.#setUpXids.ports) return [];",
+    replace: 'if (xid !== this.#setUpXids.ports) return [];',
+    by: 'unit/sdnd/openflow-session',
+  },
+  {
+    name: 'a guest may come to a switch that refuses its flows',
+    room: 'sdnd/controller/controller.ts',
+    find: 'if (why !== undefined) throw notTaken(to, why);',
+    replace: '',
+    by: 'unit/sdnd/controller',
+  },
+  {
+    name: 'what a switch had last is kept though a controller is there again',
+    room: 'sdnd/agent/last-tables.ts',
+    find: 'if (isControlled === true) return this.#forget();',
+    replace: 'if (isControlled === true) return;',
+    by: 'unit/sdnd/last-tables',
+  },
 ];

@@ -15,6 +15,9 @@ import { until } from '../../until.ts';
 import { quiet } from '../common/members.ts';
 import { SocketSwitch } from './socket-switch.ts';
 
+/** A look takes a second. */
+const FORGOTTEN_MS = 20_000;
+
 const lasts = suite('last tables');
 const folder = mkdtempSync(join(tmpdir(), 'last-'));
 lasts.after(() => rmSync(folder, { recursive: true }));
@@ -87,7 +90,7 @@ lasts('once a controller is there again they are nothing', async () => {
   const stand = await started('again');
   await kept(stand);
   stand.isControlled = true;
-  await until('they are forgotten', async () => !(await exists(stand.path)));
+  await until('they are forgotten', async () => !(await exists(stand.path)), FORGOTTEN_MS);
   await restarted(stand);
   stand.isControlled = false;
   // It looks what the new switch has, which is nothing.
