@@ -1,6 +1,6 @@
 // Brings blocks whose newest content is elsewhere: asks their holder, follows its hints, then asks every member; who is
-// silent for long is not the only one asked any more, and until it answers never the only one. Gives up only when all have answered that they have no good copy;
-// who cannot be reached is waited for (SOUNDNESS A12).
+// silent for long is not the only one asked any more, and until it answers never the only one. Gives up only when all have
+// answered that they have no good copy; who cannot be reached is waited for (SOUNDNESS A12).
 import type { Clock } from '../../common/clock.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { ImageStore } from '../store/image-store.ts';

@@ -296,6 +296,7 @@ export class LayerShelf {
   }
 
   async close(): Promise<void> {
+    this.#silent.close();
     this.#blocks.close();
     // One that cannot be closed in order must not keep the others from it.
     const closed = await Promise.allSettled(this.all.map(({ store }) => store.close()));

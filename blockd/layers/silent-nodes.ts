@@ -31,6 +31,11 @@ export class SilentNodes {
     end?.();
   }
 
+  /** No question is left open. */
+  close(): void {
+    for (const node of [...this.#nodes.keys()]) this.delete(node);
+  }
+
   /** Nobody waits for a question any more, which `end` ends: at once, unless it is the one that is left open. */
   over(node: string, end: () => void): void {
     if (!this.has(node) || this.#nodes.get(node) !== undefined) {

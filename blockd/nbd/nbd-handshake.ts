@@ -66,8 +66,8 @@ export class NbdHandshake {
   #options = 0;
   #isStructured = false;
   #contexts: readonly MetaContext[] = [];
-  /** The export that the contexts were chosen for, and the one that the client went to. */
   #refusal = '';
+  /** The export that the contexts were chosen for, and the one that the client went to. */
   #contextsOf: ExportDescription | undefined;
   #chosen: ExportDescription | undefined;
 

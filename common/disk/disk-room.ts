@@ -15,7 +15,10 @@ export async function diskRoom(path: string): Promise<DiskRoom> {
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }
 
-/** Whether a step with a file found no room, or no more of its user's share. The journal wraps the disk's error in one of its own. */
+/**
+ * Whether a step with a file found no room, or no more of its user's share. The journal wraps the disk's error in one of its
+ * own.
+ */
 export function isFull(error: unknown): boolean {
   const codes = [codeOf(error), error instanceof Error ? codeOf(error.cause) : undefined];
   return codes.includes('ENOSPC') || codes.includes('EDQUOT');

@@ -7,8 +7,8 @@ import { codeOf } from '../errors.ts';
 import { realDisk, UNFINISHED } from './disk.ts';
 
 /**
- * What LevelDB reads when it opens, besides CURRENT, which names the newest. Never its file LOCK: a process that closes any descriptor of that gives up the lock which
- * it has by another (fcntl_locking(2)).
+ * What LevelDB reads when it opens, besides CURRENT, which names the newest. Never its file LOCK: a process that closes any
+ * descriptor of that gives up the lock which it has by another (fcntl_locking(2)).
  */
 const OF_DATABASE = /^MANIFEST-|\.(log|ldb|sst)$/;
 

@@ -110,7 +110,10 @@ export class AnswererConnection {
   #explained(name: string, error: unknown): OperationError {
     if (error instanceof OperationError) return error;
     const { contract, ownNode, log } = this.#answering;
-    if (isFull(error)) return noRoom(ownNode, error);
+    if (isFull(error)) {
+      log.warn({ err: error, call: name }, 'a call found no room');
+      return noRoom(ownNode, error);
+    }
     log.error({ err: error, call: name, peer: this.#peer }, 'a call failed unexpectedly');
     return new OperationError('INTERNAL', `${contract.service} ${name} failed unexpectedly on node ${ownNode}`, {
       remedy: `See the log of ${contract.service} on node ${ownNode}.`,

@@ -2,7 +2,7 @@
 // restarted while they are away has that again (SOUNDNESS C9). Once one is there it is nothing: what that wants is newer.
 import { encode, type FlowMod, MessageReader } from '@openflow/ofp';
 import type { Clock, Timer } from '../../common/clock.ts';
-import { type Disk, UNFINISHED } from '../../common/disk/disk.ts';
+import type { Disk } from '../../common/disk/disk.ts';
 import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { xxh64 } from '../../common/xxhash.ts';
@@ -53,7 +53,6 @@ export class LastTables {
 
   /** With what an earlier agent of this run of the kernel kept; a file that is damaged is none. @throws Error of the disk */
   static async open(parts: LastTablesParts): Promise<LastTables> {
-    await parts.disk.remove(`${parts.path}${UNFINISHED}`);
     return new LastTables(parts, await read(parts));
   }
 

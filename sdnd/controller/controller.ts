@@ -198,19 +198,21 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     if (this.#overlay.prepare(migration, to) === undefined) return this.#carryOut(() => undefined);
     if (!(await destination.hasPort(to.port, PORT_TIMEOUT_MS))) throw notReady(to, destination.connected);
     const done = await this.#carryOut(() => this.#overlay.prepare(migration, to));
-    await this.#confirm(destination, to);
+    await this.#confirm(destination, migration, to);
     this.#carryConnections(to.owner, this.#overlay.bindings.get(to.owner));
     return done;
   }
 
-  /** A guest must not come to a switch that has not taken its flows: whoever moves it takes the preparation back then. */
-  async #confirm(destination: SwitchReconciler, to: Binding): Promise<void> {
+  /** A guest must not come to a switch that has not taken its flows: nothing is prepared then, however often it is asked for. */
+  async #confirm(destination: SwitchReconciler, migration: string, to: Binding): Promise<void> {
     let why: string | undefined = `it has not confirmed its flows within ${SWITCHES_TIMEOUT_MS} ms`;
     const update = destination.update().then((reason) => {
       why = reason;
     });
     await this.#inTime([update]);
-    if (why !== undefined) throw notTaken(to, why);
+    if (why === undefined) return;
+    await this.#carryOut(() => this.#overlay.cancel(migration));
+    throw notTaken(to, why);
   }
 
   // Of connections that began since the preparation the source tells now.
