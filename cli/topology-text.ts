@@ -1,7 +1,7 @@
 // The overlay's topology for a terminal: the nodes by cloud, and every link as a line that is longer where the way is.
 import { styleText } from 'node:util';
 import { formatTable } from '../common/terminal/table.ts';
-import type { ClusterTopology, TopologyLink } from '../wire/contracts/topology.ts';
+import type { ClusterLink, ClusterTopology } from '../wire/contracts/topology.ts';
 
 const ETHERNET_HEADER_BYTES = 14;
 const LINE_COLUMNS_MIN = 4;
@@ -50,7 +50,7 @@ function describeLinks({ links }: ClusterTopology): string {
   return formatTable(columns, links.map(describeLink));
 }
 
-function describeLink(link: TopologyLink): string[] {
+function describeLink(link: ClusterLink): string[] {
   const { a, b, verdict, roundTripMs, loss, provedBytes } = link;
   const isMeasured = roundTripMs !== null;
   return [
@@ -65,15 +65,16 @@ function describeLink(link: TopologyLink): string[] {
   ];
 }
 
-function lineOf({ verdict, roundTripMs }: TopologyLink): string {
+function lineOf({ verdict, roundTripMs }: ClusterLink): string {
   const doublings = Math.log2(Math.max(1, roundTripMs ?? 1));
   const columns = Math.min(LINE_COLUMNS_MAX, LINE_COLUMNS_MIN + Math.round(COLUMNS_PER_DOUBLING * doublings));
   const half = '─'.repeat(Math.floor(columns / 2) - 1);
   return verdict === 'down' ? `${half} ${STROKES.down} ${half}` : STROKES[verdict].repeat(columns);
 }
 
-function wayOf({ via }: TopologyLink): string {
+function wayOf({ via, relay }: ClusterLink): string {
   if (via === null) return 'none';
+  if (via.length === 0 && relay !== undefined) return `relayed by ${relay}`;
   return via.length === 0 ? 'direct' : `over ${via.join(', ')}`;
 }
 

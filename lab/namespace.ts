@@ -13,7 +13,8 @@ import {
 } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const NETNS_DIRECTORY = '/run/netns';
+/** Where namespaces have their names (ip-netns(8)). */
+export const NETNS_DIRECTORY = '/run/netns';
 const ALLOWED_CONGESTION_CONTROL = '/proc/sys/net/ipv4/tcp_allowed_congestion_control';
 const CONGESTION_CONTROL = 'cubic';
 export const RECEIVE_BUFFER_DEFAULT = '/proc/sys/net/core/rmem_default';

@@ -140,6 +140,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const topology = new Topology({
     ...shared,
     nodes: () => members.states(),
+    underlay: () => state.all('underlay'),
     seen: (links) => networkEvents.links(links),
   });
   reports.lookRound();

@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { Type } from '#typebox';
 import { realClock } from '../common/clock.ts';
 import { runDaemon } from '../common/daemon.ts';
@@ -68,6 +69,7 @@ await runDaemon('underlay', Config, async (config, { log }) => {
     keyTimes:
       keys === undefined ? KEY_TIMES : { lifeMs: keys.lifeSeconds * 1_000, settleMs: keys.settleSeconds * 1_000 },
     filter: (members) => filter.keep(tunnelRules({ device: name, members, switchDevices })),
+    relay: () => writeFile(`/proc/sys/net/ipv4/conf/${name}/forwarding`, '1'),
     greet: (members) => {
       for (const member of members) greeter.send('', UNDERLAY_PORT, member, () => undefined);
     },

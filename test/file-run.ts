@@ -2,14 +2,23 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { formatMs } from '../common/terminal/progress.ts';
+import { inRoom, withScratch } from './own-room.ts';
+import type { Scratch } from './scratch.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
-/** Before a program: it has a network of its own, with a loopback interface and no other. */
-const ON_OWN_LOOPBACK = ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
 
 export interface FileRun {
   readonly limitMs: number;
+  /** It starts processes, mounts and makes namespaces, which are not to outlive it. */
+  readonly hasRoom: boolean;
+  /** In its room: a loopback interface of its own, and no other. */
   readonly hasOwnLoopback: boolean;
+}
+
+export interface FileSurroundings {
+  readonly scratch: Scratch;
+  /** Ends what runs. */
+  readonly signal: AbortSignal;
 }
 
 export interface Verdict {
@@ -30,15 +39,22 @@ function verdictOf(output: string, code: number | null): Verdict {
   return { passed, failed: failed + (silent ? 1 : 0), output: output + why };
 }
 
-/** Runs it to its end, or to its limit. */
-export function runFile(file: string, { limitMs, hasOwnLoopback }: FileRun): Promise<Verdict> {
+/** Runs it to its end, or to its limit; rejects if it was ended by the signal. */
+export function runFile(file: string, run: FileRun, { scratch, signal }: FileSurroundings): Promise<Verdict> {
+  const { limitMs } = run;
   const program = [process.execPath, ...process.execArgv, file];
-  const [command = '', ...words] = hasOwnLoopback ? [...ON_OWN_LOOPBACK, ...program] : program;
+  const part = scratch.part();
+  const { words, env } = run.hasRoom
+    ? inRoom(program, part, { addresses: run.hasOwnLoopback })
+    : withScratch(program, part);
+  const [command = '', ...rest] = words;
   return new Promise((resolve, reject) => {
-    const child = spawn(command, words, {
+    const child = spawn(command, rest, {
       cwd: ROOT,
-      env: { ...process.env, FORCE_COLOR: '0' },
+      env: { ...env, FORCE_COLOR: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
+      signal,
+      killSignal: 'SIGKILL',
     });
     let output = '';
     const keep = (chunk: Buffer): void => {

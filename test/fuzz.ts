@@ -24,6 +24,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   records: { file: 'unit/common/record.test.ts', inputs: 20_000 },
   frames: { file: 'unit/blockd/peer-frame.test.ts', inputs: 20_000 },
   ovsdb: { file: 'unit/ovsdb/ovsdb-fuzz.test.ts', inputs: 10_000 },
+  'openflow-sessions': { file: 'unit/sdnd/alone/lone-fuzz.test.ts', inputs: 2_000 },
   'guest-frames': { file: 'unit/guest-services/guest-frames-fuzz.test.ts', inputs: 25_000 },
   'overlay-trace': { file: 'interop/overlay-trace.test.ts', inputs: 4_000, isByNameOnly: true },
   openflow: { file: 'unit/openflow/round-trip.test.ts', inputs: 40_000 },

@@ -10,7 +10,7 @@ export interface Kind {
   readonly packages?: readonly string[];
   /** Files that have the tiny guest run; made once, before the first of them. */
   readonly withGuest?: RegExp;
-  /** Makes namespaces and switches, as the lab does. */
+  /** Makes namespaces and switches, as the lab does, or mounts: each of its files has a room of its own (own-room.ts). */
   readonly asLab?: true;
   /** A file of it takes more than one processor: only one of all such kinds runs at a time. */
   readonly isHeavy?: true;
@@ -55,13 +55,14 @@ const CRASH: Kind = { folder: 'crash', limitMs: 180_000 };
 const PLANTED: Kind = { folder: 'planted', limitMs: 600_000, isHeavy: true };
 const REAL_CRASH: Kind = {
   folder: 'real-crash',
+  ownLoopback: /\/moves[^/]*$/,
   limitMs: 360_000,
   asLab: true,
   packages: ['strace', 'e2fsprogs'],
 };
 const INTEROP: Kind = {
   folder: 'interop',
-  ownLoopback: /\/(blockd|catalogue|convert|nbd|rpc|store)[^/]*$/,
+  ownLoopback: /\/(blockd|catalogue|convert|nbd|ovsdb|rpc|store|switch-config)[^/]*$/,
   withGuest: /\/(guest-tiny|hypervisor-agent|qemu-migration)[^/]*$/,
   limitMs: 240_000,
   asLab: true,

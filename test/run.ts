@@ -10,8 +10,9 @@ import { formatMs, ProgressLine } from '../common/terminal/progress.ts';
 import { prepareWithProgress } from '../lab/guests.ts';
 import { checkHost } from '../lab/host-check.ts';
 import { ensurePackages } from '../lab/host-packages.ts';
-import { type FileRun, ROOT, runFile, type Verdict } from './file-run.ts';
+import { type FileRun, type FileSurroundings, ROOT, runFile, type Verdict } from './file-run.ts';
 import { BY_NAME, KINDS, type Kind, LANES } from './kinds.ts';
+import { Scratch } from './scratch.ts';
 
 /** A file that waits for its turn. */
 interface Waiting extends FileRun {
@@ -44,12 +45,13 @@ function filesOf({ folder }: Kind, wanted: readonly string[]): string[] {
 }
 
 function waitingOf(kind: Kind, wanted: readonly string[]): Waiting[] {
-  const { limitMs, ownLoopback, isHeavy = false, withGuest } = kind;
+  const { limitMs, asLab, ownLoopback, isHeavy = false, withGuest } = kind;
   return filesOf(kind, wanted).map((file) => ({
     file,
     limitMs,
     isHeavy,
     withGuest: withGuest?.test(file) === true,
+    hasRoom: asLab === true,
     hasOwnLoopback: ownLoopback?.test(file) === true,
   }));
 }
@@ -76,18 +78,24 @@ class Queue {
   }
 }
 
+/** What all lanes share. */
+interface Surroundings extends FileSurroundings {
+  readonly guest: Promise<unknown> | undefined;
+}
+
 /** One file after the other, until none is left. */
-async function runLane(queue: Queue, tally: Tally, guest: Promise<unknown> | undefined): Promise<void> {
+async function runLane(queue: Queue, tally: Tally, { guest, scratch, signal }: Surroundings): Promise<void> {
   for (let next = queue.take(); next !== undefined; next = queue.take()) {
     if (next.withGuest) await guest;
     const startedMs = performance.now();
-    const verdict = await runFile(next.file, next);
+    const verdict = await runFile(next.file, next, { scratch, signal });
     tally.add(next.file, verdict, performance.now() - startedMs);
     queue.ended(next);
   }
 }
 
-async function runAll(wanted: readonly string[]): Promise<Tally> {
+/** All of them; `signal` ends those that run. */
+async function runAll(wanted: readonly string[], signal: AbortSignal): Promise<Tally> {
   const tally = new Tally();
   const kinds = KINDS.filter((kind) => filesOf(kind, wanted).length > 0);
   if (kinds.some(({ asLab }) => asLab === true)) checkHost();
@@ -102,9 +110,17 @@ async function runAll(wanted: readonly string[]): Promise<Tally> {
     tally.failed += failed.length;
   }
   const queue = new Queue(kinds.flatMap((kind) => waitingOf(kind, wanted)));
-  await Promise.all(Array.from({ length: LANES }, () => runLane(queue, tally, guest)));
+  const scratch = new Scratch();
+  try {
+    await Promise.all(Array.from({ length: LANES }, () => runLane(queue, tally, { guest, scratch, signal })));
+  } finally {
+    scratch.remove();
+  }
   return tally;
 }
+
+/** As shells say of a program that was ended by Ctrl-C. */
+const INTERRUPTED = 130;
 
 const HELP = `Usage: supercloud test [word ...]
 
@@ -126,14 +142,17 @@ const args = process.argv.slice(2);
 if (args.includes('--help') || args.includes('-h')) {
   process.stdout.write(HELP);
 } else {
+  const interrupt = new AbortController();
   try {
     refuseOptions(args);
-    const { passed, failed } = await runAll(args);
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interrupt.abort());
+    const { passed, failed } = await runAll(args, interrupt.signal);
     process.stdout.write(`${passed} passed, ${failed} failed\n`);
     process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
   } catch (error) {
-    reportError(error);
+    if (interrupt.signal.aborted) process.stdout.write('interrupted: what ran was ended and removed\n');
+    else reportError(error);
     process.stdout.write('0 passed, 1 failed\n');
-    process.exitCode = 1;
+    process.exitCode = interrupt.signal.aborted ? INTERRUPTED : 1;
   }
 }

@@ -41,9 +41,10 @@ export function faultOf(request: Request, agreement: Agreement): number {
   if (agreement.isReadOnly && isChange(type)) return NBD_ERROR.EPERM;
   if (!isKnown(type, agreement) || (flags & ~allowedFlags(type, agreement)) !== 0) return NBD_ERROR.EINVAL;
   if (type === COMMAND.FLUSH) return offset === 0 && length === 0 ? 0 : NBD_ERROR.EINVAL;
+  // The protocol leaves open what it means ("Request types"), so a client that asks for nothing has miscounted.
+  if (length === 0) return NBD_ERROR.EINVAL;
   const carriesData = type === COMMAND.READ || type === COMMAND.WRITE;
   if (carriesData && length > BLOCK_SIZE.maximum) return NBD_ERROR.EINVAL;
-  if (type === COMMAND.BLOCK_STATUS && length === 0) return NBD_ERROR.EINVAL;
   if (offset + length > agreement.bytes) return isGrowth(type) ? NBD_ERROR.ENOSPC : NBD_ERROR.EINVAL;
   const slowZeros = COMMAND_FLAG.FAST_ZERO | COMMAND_FLAG.NO_HOLE;
   return (flags & slowZeros) === slowZeros ? NBD_ERROR.ENOTSUP : 0;

@@ -129,7 +129,6 @@ export class NbdTransmission {
     const { type, offset, length } = request;
     const fua = (request.flags & COMMAND_FLAG.FUA) !== 0;
     if (type === COMMAND.FLUSH) return this.#device.flush();
-    if (length === 0) return undefined;
     if (type === COMMAND.WRITE) return this.#device.write(offset, data, fua);
     if (type === COMMAND.TRIM) return this.#device.trim(offset, length, fua);
     if (type === COMMAND.CACHE) return this.#device.cache(offset, length);

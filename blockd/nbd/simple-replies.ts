@@ -47,9 +47,9 @@ export class SimpleReplies implements Replies {
     const start = this.#batch.take(SIMPLE_REPLY_BYTES + length);
     const { bytes } = this.#batch;
     const body = start + SIMPLE_REPLY_BYTES;
-    let isRead = length === 0;
+    let isRead = false;
     try {
-      isRead ||= this.#device.tryRead(offset, bytes.subarray(body, body + length), mayWait);
+      isRead = this.#device.tryRead(offset, bytes.subarray(body, body + length), mayWait);
     } finally {
       if (!isRead) this.#batch.giveBack(SIMPLE_REPLY_BYTES + length);
     }

@@ -53,10 +53,6 @@ export class StructuredReplies implements Replies {
 
   tryRead(request: Request, mayWait: boolean): boolean {
     const { offset, length, flags } = request;
-    if (length === 0) {
-      this.#begin(request, CHUNK.NONE, 0, CHUNK_DONE);
-      return true;
-    }
     if (!this.#device.tryBeginRead(offset, length)) return false;
     const isWhole = (flags & COMMAND_FLAG.DF) !== 0 || this.#isDataOnly(offset, offset + length);
     const bytes = isWhole ? DATA_OVERHEAD_BYTES + length : this.#bytesInChunks(offset, offset + length);

@@ -1,10 +1,12 @@
 // Keeps what is expensive to make in folders that appear whole or not at all. It must never change a folder that is in place.
 import { mkdir, mkdtemp, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { tryLock } from '../../common/disk/state-lock.ts';
 import { runTool } from './host-tool.ts';
 
 /** An unpacked system has 10,000 files. */
 const REMOVE_TIMEOUT_MS = 60_000;
+const LOCKED_WITHIN_MS = 10_000;
 
 /** The folder `name` below `cacheDirectory`; if it is not there, `make` fills a temporary one that then gets the name. */
 export async function cachedFolder(
@@ -16,11 +18,13 @@ export async function cachedFolder(
   if (await exists(folder)) return folder;
   await mkdir(cacheDirectory, { recursive: true });
   await removeAbandoned(cacheDirectory);
-  const temporary = await mkdtemp(join(cacheDirectory, `.making-${name}-${process.pid}-`));
+  const temporary = await mkdtemp(join(cacheDirectory, `.making-${name}-`));
+  const release = tryLock(temporary);
   try {
     await make(temporary);
     await putInPlace(temporary, folder);
   } finally {
+    release?.();
     await removeFolder(temporary);
   }
   return folder;
@@ -29,9 +33,21 @@ export async function cachedFolder(
 /** What a killed process was making. It is in nobody's way, so a remnant that cannot be removed yet stays for the next time. */
 async function removeAbandoned(cacheDirectory: string): Promise<void> {
   for (const entry of await readdir(cacheDirectory)) {
-    const maker = Number(/^\.making-.*-(\d+)-\w{6}$/.exec(entry)?.[1] ?? Number.NaN);
-    if (Number.isNaN(maker) || (await exists(`/proc/${maker}`))) continue;
-    await removeFolder(join(cacheDirectory, entry)).catch(() => undefined);
+    const path = join(cacheDirectory, entry);
+    if (entry.startsWith('.making-') && (await isAbandoned(path))) await removeFolder(path).catch(() => undefined);
+  }
+}
+
+/** Nobody has its lock, and whoever made it has had the time to take that. Not by process ids: makers may not see each other. */
+async function isAbandoned(path: string): Promise<boolean> {
+  const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+  if (Date.now() - mtimeMs < LOCKED_WITHIN_MS) return false;
+  try {
+    const release = tryLock(path);
+    release?.();
+    return release !== undefined;
+  } catch {
+    return false; // It has just been put in its place.
   }
 }
 

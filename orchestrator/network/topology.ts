@@ -3,12 +3,15 @@
 import type { Clock } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
+import { type Reachable, relayOf } from '../../common/underlay-reach.ts';
 import type { NodeState } from '../../wire/contracts/cluster-state.ts';
-import type { ClusterTopology, NetworkTopology } from '../../wire/contracts/topology.ts';
+import type { ClusterLink, ClusterTopology, NetworkTopology, TopologyLink } from '../../wire/contracts/topology.ts';
 import type { Cluster } from '../cluster.ts';
 
 export interface TopologyOptions {
   readonly cluster: Pick<Cluster, 'controller'>;
+  /** Those that have a place in the encrypted underlay. */
+  readonly underlay: () => readonly Reachable[];
   readonly nodes: () => readonly Pick<NodeState, 'node' | 'cloud' | 'up'>[];
   /** Is told all links whenever they were asked for. */
   readonly seen: (links: NetworkTopology['links']) => void;
@@ -43,7 +46,7 @@ export class Topology {
     const nodes = this.#options
       .nodes()
       .map(({ node, cloud, up }) => ({ node, cloud, up, reports: reporting.has(node) }));
-    return { nodes, links: this.#known.links, takenAtMs: this.#takenAtMs };
+    return { nodes, links: this.#known.links.map(relays(this.#options.underlay())), takenAtMs: this.#takenAtMs };
   }
 
   /** As they were when the overlay's controller last answered. */
@@ -58,4 +61,14 @@ export class Topology {
     const link = this.#known.links.find((known) => known.a === a && known.b === b);
     return link?.verdict === 'down' ? Number.POSITIVE_INFINITY : (link?.roundTripMs ?? undefined);
   }
+}
+
+/** Says of each link by whom WireGuard relays it. */
+function relays(members: readonly Reachable[]): (link: TopologyLink) => ClusterLink {
+  const places = new Map(members.map((member) => [member.node, member]));
+  return (link) => {
+    const [a, b] = [places.get(link.a), places.get(link.b)];
+    const relay = a === undefined || b === undefined ? undefined : relayOf(a, b, members);
+    return relay === undefined ? link : { ...link, relay };
+  };
 }

@@ -29,7 +29,7 @@ import { PROBE_DESTINATION, PROBE_ETHER_TYPE } from './port-probe.ts';
 
 /** Whose entries these are: 'SCL' in the first bytes. */
 export const LONE_COOKIE = 0x53434c0000000000n;
-const Priority = {
+export const Priority = {
   probe: 400,
   reserved: 300,
   pair: 200,

@@ -74,9 +74,14 @@ export class OpenFlowChannel {
     return (await this.#start(() => this.#session.countFlows(CONTROLLERS, this.#clock.nowMs()))).count;
   }
 
-  /** Sends flow-mods; answers after the switch's barrier. @throws OperationError SWITCH_LOST or SWITCH_REFUSED */
+  /**
+   * Sends flow-mods; answers after the switch's barrier. Where some take away what others bring in another form, a switch that
+   * refuses these goes on with what it has. @throws OperationError SWITCH_LOST or SWITCH_REFUSED
+   */
   async apply(mods: readonly FlowMod[]): Promise<void> {
-    await this.#start(() => this.#session.apply(mods, this.#clock.nowMs()));
+    const isExchange = mods.some(isRemoval) && !mods.every(isRemoval);
+    const how = isExchange ? 'applyWhole' : 'apply';
+    await this.#start(() => this.#session[how](mods, this.#clock.nowMs()));
   }
 
   /** Whether the switch takes changes from here, and from nobody of a lower term. */
@@ -200,6 +205,10 @@ function lost(reason: string): OperationError {
   return new OperationError('SWITCH_LOST', `the switch cannot be asked: ${reason}`, {
     remedy: 'Check that ovs-vswitchd runs on that node; it is brought up to date when it is back.',
   });
+}
+
+function isRemoval({ command }: FlowMod): boolean {
+  return command === 'delete' || command === 'delete-strict';
 }
 
 function refused(reason: string): OperationError {

@@ -1,5 +1,6 @@
 // Which VXLAN frames a node takes: from members, and from them only out of WireGuard (nftables). Whoever else sends some, by
-// whatever network, is not heard by the switch (SOUNDNESS C11 one layer below). Pure.
+// whatever network, is not heard by the switch (SOUNDNESS C11 one layer below). And where what comes out of WireGuard goes on to:
+// into it again, from member to member, and nowhere else. Pure.
 import { VXLAN_PORT } from '../../wire/ports.ts';
 
 /** Family and name, as nft has them. */
@@ -19,6 +20,7 @@ export interface TunnelFilter {
 /** The rules as input for `nft -f -` (nft(8)); what was there under the same name is replaced in one step. */
 export function tunnelRules({ device, members, switchDevices }: TunnelFilter): string {
   const own = switchDevices.length === 0 ? '' : `\n    iifname { ${quoted(switchDevices)} } accept`;
+  const toOwn = switchDevices.length === 0 ? '' : `\n    oifname { ${quoted(switchDevices)} } accept`;
   const elements = members.length === 0 ? '' : `\n    elements = { ${members.join(', ')} }`;
   return `table ${FILTER_TABLE} {}
 delete table ${FILTER_TABLE}
@@ -28,6 +30,14 @@ table ${FILTER_TABLE} {
   }
   chain tunnels {${own}
     iifname "${device}" ip saddr @members accept
+    counter drop
+  }
+  chain on {
+    type filter hook forward priority ${PRIORITY}; policy accept;
+    iifname "${device}" jump relayed
+  }
+  chain relayed {${toOwn}
+    oifname "${device}" ip saddr @members ip daddr @members accept
     counter drop
   }
   chain in {

@@ -8,7 +8,7 @@ import type { RpcClient } from '../../common/rpc/client.ts';
 import type { UnderlayMember, UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
 import { type KeyTimes, nextKeys, toldKeys } from './key-rotation.ts';
 import type { UnderlayBook } from './underlay-book.ts';
-import { wantedPeers } from './underlay-peers.ts';
+import { isRelay, wantedPeers } from './underlay-peers.ts';
 import type { WireGuardDevice } from './wireguard-device.ts';
 import { newKeyPair, publicKeyOf } from './wireguard-keys.ts';
 
@@ -25,6 +25,8 @@ export interface UnderlayAgentParts {
   readonly device: Pick<WireGuardDevice, 'show' | 'setKey' | 'setPeers'>;
   /** Takes tunnels from these addresses alone from now on. */
   readonly filter: (members: readonly string[]) => Promise<void>;
+  /** Has the kernel send on what comes out of the device for another member. */
+  readonly relay: () => Promise<void>;
   /** Sends something to these addresses, whatever it is. */
   readonly greet: (members: readonly string[]) => void;
   readonly book: Pick<UnderlayBook, 'keys' | 'keepKeys' | 'members' | 'keepMembers'>;
@@ -103,7 +105,7 @@ export class UnderlayAgent {
   }
 
   async #apply(): Promise<void> {
-    const { node, place, device, book, filter, greet, log, clock } = this.#parts;
+    const { node, place, device, book, filter, relay, greet, log, clock } = this.#parts;
     this.#timer?.cancel();
     try {
       await this.#turnKeys();
@@ -115,6 +117,7 @@ export class UnderlayAgent {
       const proven = new Set(peers.flatMap((peer) => (peer.handshakeSeconds > 0 ? [peer.publicKey] : [])));
       const addresses = book.members.map(({ address }) => address);
       await filter(addresses);
+      if (isRelay(node, book.members)) await relay();
       const isChanged = await device.setPeers(wantedPeers(node, book.members, (key) => proven.has(key)));
       if (isChanged) log.info({ members: book.members.map((member) => member.node) }, 'the peers are set');
       // A peer with a session that is gone here would go on with it for 15 s; a new one is begun by whoever speaks.

@@ -2,6 +2,7 @@
 // Every node has an inner endpoint, the address of its own network interface, and mostly an outer one, which its provider's
 // 1:1 NAT leads to it: nodes of one cloud use the inner ones, all others the outer. A node that nobody can send UDP to has no
 // outer endpoint: it dials the others, and two such nodes speak through a member that both can reach (SOUNDNESS C7).
+import { isDirect, relayOf } from '../../common/underlay-reach.ts';
 import type { UdpEndpoint } from '../../wire/contracts/underlay.ts';
 
 /** How often a mapping or a stateful filter before a node is kept open, s (WireGuard's own advice). */
@@ -29,19 +30,6 @@ export interface WantedPeer {
   readonly addresses: readonly string[];
   /** 0: none. */
   readonly keepaliveSeconds: number;
-}
-
-/** How one node reaches another. */
-export type Reach = { readonly kind: 'direct' } | { readonly kind: 'relayed'; readonly by: string };
-
-/** Undefined when there is no way: neither can be sent to, and no member that can is known. */
-export function reach(from: UnderlayMember, to: UnderlayMember, members: readonly UnderlayMember[]): Reach | undefined {
-  if (isDirect(from, to)) return { kind: 'direct' };
-  const relays = members.filter(({ outer }) => outer !== undefined).map(({ node }) => node);
-  if (relays.length === 0) return undefined;
-  // Both ends must name the same one, or each would refuse what comes by the other's.
-  const by = relays.toSorted()[sum(from.node, to.node) % relays.length];
-  return by === undefined ? undefined : { kind: 'relayed', by };
 }
 
 /**
@@ -82,21 +70,11 @@ function peersOf(
   }));
 }
 
-function relayOf(self: UnderlayMember, other: UnderlayMember, members: readonly UnderlayMember[]): string | undefined {
-  const way = reach(self, other, members);
-  return way?.kind === 'relayed' ? way.by : undefined;
-}
-
-/** One of the two can be sent to by the other. */
-function isDirect(one: UnderlayMember, other: UnderlayMember): boolean {
-  return one.cloud === other.cloud || one.outer !== undefined || other.outer !== undefined;
-}
-
 function isBehindNat({ inner, outer }: UnderlayMember): boolean {
   return outer === undefined || outer.address !== inner.address || outer.port !== inner.port;
 }
 
-/** The same for a pair whichever comes first, and spread over the pairs. */
-function sum(one: string, other: string): number {
-  return [...one, ...other].reduce((total, letter) => total + (letter.codePointAt(0) ?? 0), 0);
+/** Whether two others have this node send on what is for one another. */
+export function isRelay(node: string, members: readonly UnderlayMember[]): boolean {
+  return members.some((one, at) => members.slice(at + 1).some((other) => relayOf(one, other, members) === node));
 }

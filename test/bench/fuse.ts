@@ -8,12 +8,11 @@ import { promisify } from 'node:util';
 import { OperationError } from '../../common/errors.ts';
 import type { ProgressLine } from '../../common/terminal/progress.ts';
 import { formatTable } from '../../common/terminal/table.ts';
+import { onDisk } from '../scratch.ts';
 import { MOUNTS, type Mount, type MountName, startMounts } from './fuse-mounts.ts';
 import { median } from './median.ts';
 import { parseFio, processorUs, type Sample } from './nbd-load.ts';
 
-/** Of a disk: nothing is dropped from a tmpfs, which /tmp may be. */
-const PARENT = '/var/tmp';
 const LENGTH = { seconds: 5, alternations: 6 };
 const QUICK = { seconds: 2, alternations: 2 };
 const CALLS_SECONDS = 1;
@@ -68,7 +67,7 @@ async function measure(load: FuseCase, mount: Mount, seconds: number): Promise<S
   const { total, sample } = parseFio(stdout);
   const cpuUs = ((await processorUs(mount.pid)) - beforeUs) / total;
   // What one mount wrote must not go to the disk while the next one is measured.
-  if (load.rw.endsWith('write')) await run('sync', ['-f', PARENT], LIMITS);
+  if (load.rw.endsWith('write')) await run('sync', ['-f', onDisk()], LIMITS);
   return { ...sample, cpuUs };
 }
 
@@ -162,7 +161,7 @@ function keep({ json }: FuseBenchOptions, length: typeof LENGTH, results: readon
 /** Runs the benchmark, prints it, and answers whether our mount was ahead at each load. */
 export async function benchFuse(options: FuseBenchOptions, line: ProgressLine): Promise<boolean> {
   const length = options.quick === true ? QUICK : LENGTH;
-  const directory = await mkdtemp(join(PARENT, 'bench-fuse-'));
+  const directory = await mkdtemp(join(onDisk(), 'bench-fuse-'));
   const mounts: Mount[] = [];
   const stops: (() => Promise<void>)[] = [];
   const results: CaseResult[] = [];

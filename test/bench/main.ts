@@ -6,7 +6,7 @@ import { ProgressLine } from '../../common/terminal/progress.ts';
 import { labPackages } from '../../lab/guests.ts';
 import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import { isInside, runInside } from '../interop/own-namespaces.ts';
+import { isInRoom, runInRoom } from '../own-room.ts';
 import { benchController, type ControllerBenchOptions } from './controller.ts';
 import { CONTROLLER_BENCH_PACKAGES } from './controller-peers.ts';
 import { benchDbench, DBENCH_PACKAGES, type DbenchBenchOptions } from './dbench.ts';
@@ -30,9 +30,9 @@ function count(text: string): number {
 async function inOwnNamespaces(packages: string[], bench: (line: ProgressLine) => Promise<boolean>): Promise<void> {
   const line = new ProgressLine();
   checkHost();
-  if (!isInside) {
+  if (!isInRoom) {
     await ensurePackages(packages, line);
-    await runInside(import.meta.url, process.argv.slice(2));
+    await runInRoom(import.meta.url, process.argv.slice(2));
   } else if (!(await bench(line))) process.exitCode = 1;
 }
 

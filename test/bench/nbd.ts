@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { OperationError } from '../../common/errors.ts';
 import type { ProgressLine } from '../../common/terminal/progress.ts';
 import { formatTable } from '../../common/terminal/table.ts';
+import { onDisk } from '../scratch.ts';
 import { CASES, type NbdCase } from './nbd-cases.ts';
 import { countCalls, measure, warm } from './nbd-load.ts';
 import { type NbdServer, SERVERS, type ServerName, startServers } from './nbd-servers.ts';
@@ -20,8 +21,6 @@ import {
   verdictsOf,
 } from './nbd-verdict.ts';
 
-/** Of a disk: nothing is dropped from a tmpfs, which /tmp may be. */
-const PARENT = '/var/tmp';
 const SECONDS = 5;
 const QUICK = { seconds: 3, alternations: 2 };
 
@@ -148,7 +147,7 @@ function keep({ json }: NbdBenchOptions, length: Length, results: readonly CaseR
 export async function benchNbd(options: NbdBenchOptions, line: ProgressLine): Promise<boolean> {
   const cases = chosen(options.only);
   const length = options.quick === true ? QUICK : { seconds: SECONDS, alternations: options.alternations };
-  const directory = await mkdtemp(join(PARENT, 'bench-nbd-'));
+  const directory = await mkdtemp(join(onDisk(), 'bench-nbd-'));
   const servers: NbdServer[] = [];
   const results: CaseResult[] = [];
   const removeAll = async (): Promise<void> => {

@@ -11,13 +11,13 @@ import { Journal } from '../../common/journal/journal.ts';
 import { jsonText, writeJsonFile } from '../../common/terminal/json-file.ts';
 import { formatBytes, type ProgressLine } from '../../common/terminal/progress.ts';
 import { OverlayRecord } from '../../sdnd/controller/overlay-record.ts';
+import { onDisk } from '../scratch.ts';
 import { BenchProcess } from './scale/bench-process.ts';
 import type { ControllerAnswers, ControllerFigures, ControllerQuestion } from './scale/controller-program.ts';
 import { OverlayPlan, type OverlayShape, type PlannedMove } from './scale/overlay-plan.ts';
 import { describe, goalsOf, type MoveResult, type Phase, type Result, tell } from './scale/scale-report.ts';
 import type { SwitchesAnswers, SwitchesQuestion } from './scale/switches-program.ts';
 
-const PARENT = '/var/tmp';
 const SWITCHES = fileURLToPath(new URL('scale/switches-program.ts', import.meta.url));
 const CONTROLLER = fileURLToPath(new URL('scale/controller-program.ts', import.meta.url));
 const SEED = 1;
@@ -165,7 +165,7 @@ async function repair({ switches }: Stand): Promise<number> {
 export async function benchOverlayScale(options: OverlayScaleOptions, line: ProgressLine): Promise<boolean> {
   const { nodes, networks, vms } = { ...options, ...(options.quick === true ? QUICK : {}) };
   const shape: OverlayShape = { nodes, networks, vms, moves: Math.min(MOVES, vms), seed: SEED };
-  const directory = await mkdtemp(join(PARENT, 'bench-overlay-scale-'));
+  const directory = await mkdtemp(join(onDisk(), 'bench-overlay-scale-'));
   const stand = new Stand(directory, shape);
   const removeAll = async (): Promise<void> => {
     await stand.end();

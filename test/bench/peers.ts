@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ProgressLine } from '../../common/terminal/progress.ts';
 import { formatTable } from '../../common/terminal/table.ts';
+import { onDisk } from '../scratch.ts';
 import { BareMover } from './bare-mover.ts';
 import { type BlockMover, type Moved, OurMover } from './block-mover.ts';
 import { callsDuring } from './call-counter.ts';
@@ -14,8 +15,6 @@ import { median } from './median.ts';
 import { makeRandom } from './nbd-servers.ts';
 import { NbdCopyMover } from './nbdcopy-mover.ts';
 
-/** Of a disk, so that what is durable is so. */
-const PARENT = '/var/tmp';
 const MIB = 2 ** 20;
 /** Of both ends together. Where the bare copy alone takes more, the peer's figure of the same run is the goal. */
 const CPU_SECONDS_PER_GB_MAX = 1.2;
@@ -166,7 +165,7 @@ function keep({ json, alternations }: PeersBenchOptions, results: readonly CaseR
 
 /** Runs the benchmark, prints it, and answers whether its goals were reached. */
 export async function benchPeers(options: PeersBenchOptions, line: ProgressLine): Promise<boolean> {
-  const directory = await mkdtemp(join(PARENT, 'bench-peers-'));
+  const directory = await mkdtemp(join(onDisk(), 'bench-peers-'));
   const results: CaseResult[] = [];
   const movers: Movers = new Map();
   const removeAll = async (): Promise<void> => {

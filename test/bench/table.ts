@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { formatMs, type ProgressLine } from '../../common/terminal/progress.ts';
 import { formatTable } from '../../common/terminal/table.ts';
+import { onDisk } from '../scratch.ts';
 
-const PARENT = '/var/tmp';
 const PROGRAM = fileURLToPath(new URL('table-program.ts', import.meta.url));
 const GIB = 2 ** 30;
 const BLOCK_BYTES = 4096;
@@ -96,7 +96,7 @@ function worst(results: readonly Result[], figure: (result: Result) => number | 
 /** Runs the benchmark, prints it, and answers whether its goals were reached. */
 export async function benchTable(options: TableBenchOptions, line: ProgressLine): Promise<boolean> {
   const blocks = (options.gib * GIB) / BLOCK_BYTES;
-  const directory = await mkdtemp(join(PARENT, 'bench-table-'));
+  const directory = await mkdtemp(join(onDisk(), 'bench-table-'));
   const removeAll = (): Promise<void> => rm(directory, { recursive: true, force: true });
   const onSignal = (): void => void removeAll().finally(() => process.exit(1));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);

@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert';
 import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { FuseStand, readAt, settled } from './fuse-stand.ts';
-import { isInside, runInside } from './own-namespaces.ts';
 
 const MIB = 2 ** 20;
 
@@ -100,5 +99,4 @@ test('a blockd that stands still is waited for so long and no longer; then all i
   }
 });
 
-if (isInside) test.run();
-else await runInside(import.meta.url);
+test.run();

@@ -16,7 +16,6 @@ import { ensurePackages } from '../../lab/host-packages.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { BlockdNode } from './blockd-node.ts';
 import { type Daemon, settled, startMount } from './fuse-stand.ts';
-import { isInside, runInside } from './own-namespaces.ts';
 
 const MIB = 2 ** 20;
 const BYTES = 16 * MIB;
@@ -172,5 +171,4 @@ test('where it was seeded it is a file too', async () => {
   }
 });
 
-if (isInside) test.run();
-else await runInside(import.meta.url);
+test.run();

@@ -12,7 +12,6 @@ import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { until } from '../until.ts';
 import { FuseStand, readAt, settled } from './fuse-stand.ts';
-import { isInside, runInside } from './own-namespaces.ts';
 
 const MIB = 2 ** 20;
 const IMAGE_BYTES = 256 * MIB;
@@ -263,5 +262,4 @@ test('who unmounts it by hand ends it', async () => {
   assert.is(await stand.fuseEnded(), 0);
 });
 
-if (isInside) test.run();
-else await runInside(import.meta.url);
+test.run();

@@ -2,6 +2,7 @@
 // the agents' ports. Needs root and Debian's openvswitch-switch, udhcpc and bind9-dnsutils. The tests build on each other, in order.
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -19,7 +20,7 @@ const NETWORK = { tenant: 1, name: 'shop', subnets: [{ subnet: '10.88.0.0', bits
 
 const net = new ThreeSwitches();
 const hosts = new OverlayHosts(net);
-const folder = mkdtempSync('/tmp/addresses-');
+const folder = mkdtempSync(join(tmpdir(), 'addresses-'));
 const guests = suite("guests' addresses");
 
 /** A shell's words in a guest; what it prints, and then its exit status. */

@@ -2,6 +2,8 @@
 // desk and answered by it over the switch's own socket. Set up for tests and taken down whole. Not a test
 // itself.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { applyActions, type FlowMod, flowMod, type Instruction, type Match, type Message } from '@openflow/ofp';
 import { realClock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
@@ -29,7 +31,7 @@ const HOSTS: Readonly<Record<GuestName, GuestHost>> = { web: WEB, db: DB };
 const NAMES = ['web', 'db'] as const;
 
 export class GuestClientsStand {
-  readonly directory = mkdtempSync('/tmp/guests-');
+  readonly directory = mkdtempSync(join(tmpdir(), 'guests-'));
   /** What the services told, in order. */
   readonly events: ServiceEvent[] = [];
   readonly #namespaces: string[] = [];

@@ -7,10 +7,7 @@ import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ProgressLine } from '../../common/terminal/progress.ts';
-import { ensurePackages } from '../../lab/host-packages.ts';
 import { FuseStand } from './fuse-stand.ts';
-import { isInside, runInside } from './own-namespaces.ts';
 
 const MIB = 2 ** 20;
 const IMAGE_BYTES = 64 * MIB;
@@ -115,8 +112,4 @@ test('an ext4 on a loop device over nbdfuse is sound, and its files outlive the 
   await stopNbdfuse();
 });
 
-if (isInside) test.run();
-else {
-  await ensurePackages(['libnbd-bin', 'fuse3', 'fio', 'e2fsprogs'], new ProgressLine());
-  await runInside(import.meta.url);
-}
+test.run();

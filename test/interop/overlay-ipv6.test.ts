@@ -4,6 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { suite } from 'uvu';
@@ -54,7 +55,7 @@ setInterval(() => socket.write(++count + '\\n'), 100);`;
 
 const net = new ThreeSwitches();
 const hosts = new OverlayHosts(net);
-const folder = mkdtempSync('/tmp/ipv6-');
+const folder = mkdtempSync(join(tmpdir(), 'ipv6-'));
 const six = suite('IPv6 in the overlay');
 const running: ChildProcess[] = [];
 /** What came back to the guest, in order. */

@@ -4,6 +4,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
@@ -59,7 +61,7 @@ const CALL = `const say = (word) => { console.log(word); process.exit(); };
 const net = new ThreeSwitches({ outside: { gamma: 'outside0' } });
 const hosts = new OverlayHosts(net);
 const stubs = suite('stubs');
-const folder = mkdtempSync('/tmp/stubs-');
+const folder = mkdtempSync(join(tmpdir(), 'stubs-'));
 const running: Program[] = [];
 let control: Program;
 let client: Program;

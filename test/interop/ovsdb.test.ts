@@ -33,7 +33,6 @@ import { failure, within } from '../unit/common/members.ts';
 import { seededRandom } from '../unit/common/seeded-random.ts';
 import { Dice, randomContents, randomWanted } from '../unit/sdnd/random-switch.ts';
 import { OvsdbStand, STEP_TIMEOUT_MS, schemaFile } from './ovsdb-stand.ts';
-import { bringLoopbackUp, isInside, runInside } from './own-namespaces.ts';
 
 const PORT = 6640;
 const ROUNDS = 60;
@@ -85,7 +84,6 @@ async function client(address: ServerAddress, limits?: { bytesMax: number; depth
 }
 
 test.before(async () => {
-  await bringLoopbackUp();
   await stand.create();
   await stand.startServer();
 });
@@ -273,5 +271,4 @@ test('random states of a real database become as wanted in one transaction, and 
   assert.is(memberOf(await db.getSchema(OPEN_VSWITCH), 'name'), OPEN_VSWITCH);
 });
 
-if (isInside) test.run();
-else await runInside(import.meta.url, [], { addresses: true });
+test.run();

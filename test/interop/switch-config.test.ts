@@ -9,7 +9,6 @@ import { type ConfigEvent, ConfigKeeper } from '../../sdnd/switch-config/config-
 import type { WantedConfig } from '../../sdnd/switch-config/wanted-config.ts';
 import { within } from '../unit/common/members.ts';
 import { OvsdbStand, STEP_TIMEOUT_MS } from './ovsdb-stand.ts';
-import { bringLoopbackUp, isInside, runInside } from './own-namespaces.ts';
 
 const TARGET = 'ssl:127.0.0.1:6653';
 const TIMED_REMOVALS = 20;
@@ -83,7 +82,6 @@ async function others(): Promise<string> {
 }
 
 config.before(async () => {
-  await bringLoopbackUp();
   await stand.create();
   await stand.startServer();
 });
@@ -250,5 +248,4 @@ config('removals are put right in milliseconds, which is printed', async () => {
   assert.equal(await numbers(), ['1', '4096', '4097']);
 });
 
-if (isInside) config.run();
-else await runInside(import.meta.url, [], { addresses: true });
+config.run();

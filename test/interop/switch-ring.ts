@@ -3,6 +3,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createNamespaces, createVethPairs, destroyNamespaces, namespaceName, runIn } from '../../lab/namespace.ts';
 import { type OpenVswitch, startOpenVswitch } from '../../lab/open-vswitch.ts';
@@ -28,7 +30,7 @@ export const addressOf = (n: number): string => `10.66.1.${n}`;
 export const macOf = (n: number): string => `02:66:00:00:00:0${n}`;
 
 export class SwitchRing {
-  readonly directory = mkdtempSync('/tmp/ring-');
+  readonly directory = mkdtempSync(join(tmpdir(), 'ring-'));
   /** What the controller has said. */
   said = '';
   #openVswitch: OpenVswitch | undefined;

@@ -1,6 +1,8 @@
 // Three nodes with a switch, an agent and (on the first) the overlay's controller, on an underlay without delay, and
 // hosts behind the switches' ports in place of guests. Set up for tests and taken down whole.
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { messageOf } from '../../common/errors.ts';
 import { createAuthority, issueIdentity, saveAuthority } from '../../common/membership/authority.ts';
 import { saveIdentity } from '../../common/membership/identity.ts';
@@ -52,7 +54,7 @@ interface SwitchesPlan {
 export class ThreeSwitches {
   readonly switches = new Map<NodeName, OpenVswitch>();
   readonly agents = new Map<NodeName, DaemonProcess>();
-  readonly #directory = mkdtempSync('/tmp/sdnd-');
+  readonly #directory = mkdtempSync(join(tmpdir(), 'sdnd-'));
   readonly #namespaces: string[] = [];
   /** By node: the device that leads outside, for its agent. */
   readonly #outside: Readonly<Partial<Record<NodeName, string>>>;

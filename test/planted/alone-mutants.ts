@@ -3,6 +3,7 @@ import type { Mutant } from './mutant-run.ts';
 
 const MESH = 'unit/sdnd/alone/mesh';
 const ONE = 'unit/sdnd/alone/lone-controller';
+const CHANGED = 'unit/sdnd/alone/lone-fuzz';
 
 export const ALONE_MUTANTS: readonly Mutant[] = [
   {
@@ -102,5 +103,12 @@ export const ALONE_MUTANTS: readonly Mutant[] = [
     find: 'if (known?.connection !== undefined) {',
     replace: 'if (known?.connection !== undefined && id === 0n) {',
     by: ONE,
+  },
+  {
+    name: "a switch ends another one's path",
+    room: 'sdnd/alone/lone-controller.ts',
+    find: "if (path?.state === 'installed' && path.hops[0]?.at === one) this.paths.remove([path]);",
+    replace: "if (path?.state === 'installed' && one.isReady) this.paths.remove([path]);",
+    by: CHANGED,
   },
 ];

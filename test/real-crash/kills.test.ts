@@ -4,7 +4,6 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import { isInside, runInside } from '../interop/own-namespaces.ts';
 import { runKills, sayKills } from './kills.ts';
 
 /** Three images' worth, in about a minute; `./supercloud crash` takes a hundred. */
@@ -21,5 +20,4 @@ test(`${LIVES} lives struck at a system call lose nothing`, async () => {
   assert.ok(told.killed + told.failed > LIVES / 3, 'some three of four lives are struck');
 });
 
-if (isInside) test.run();
-else await runInside(import.meta.url);
+test.run();

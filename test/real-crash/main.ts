@@ -6,7 +6,7 @@ import { exitCodeOf } from '../../common/terminal/error-report.ts';
 import { formatMs, ProgressLine } from '../../common/terminal/progress.ts';
 import { checkHost } from '../../lab/host-check.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
-import { bringLoopbackUp, isInside, runInside } from '../interop/own-namespaces.ts';
+import { isInRoom, runInRoom } from '../own-room.ts';
 import { runKills, sayKills } from './kills.ts';
 import { runMoves, sayMoves } from './moves.ts';
 import { runPowerCuts } from './power-cuts.ts';
@@ -85,13 +85,10 @@ async function main(args: string[]): Promise<void> {
     .addHelpText('after', EXAMPLES)
     .exitOverride()
     .action(async (options: Partial<Wanted>) => {
-      if (isInside) {
-        await bringLoopbackUp();
-        return run(wantedOf(options));
-      }
+      if (isInRoom) return run(wantedOf(options));
       checkHost();
       await ensurePackages(['strace', 'e2fsprogs'], new ProgressLine());
-      await runInside(import.meta.url, args, { addresses: true });
+      await runInRoom(import.meta.url, args, { addresses: true });
     })
     .parseAsync(args, { from: 'user' })
     .catch((error: unknown) => {

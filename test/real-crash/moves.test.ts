@@ -2,9 +2,6 @@
 // them writes at most, and what was answered, or flushed, is where the disk is (S1, S4).
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ProgressLine } from '../../common/terminal/progress.ts';
-import { ensurePackages } from '../../lab/host-packages.ts';
-import { bringLoopbackUp, isInside, runInside } from '../interop/own-namespaces.ts';
 import { runMoves, sayMoves } from './moves.ts';
 
 const MOVES = 8;
@@ -55,10 +52,4 @@ test('an image that goes on changing in the hold is caught', () => isCaught('kil
 
 test('a flush that is answered before its data are durable is caught', () => isCaught('cut'));
 
-if (isInside) {
-  await bringLoopbackUp();
-  test.run();
-} else {
-  await ensurePackages(['strace', 'e2fsprogs'], new ProgressLine());
-  await runInside(import.meta.url, [], { addresses: true });
-}
+test.run();

@@ -2,7 +2,6 @@
 // what was promised.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { isInside, runInside } from '../interop/own-namespaces.ts';
 import { runPowerCuts } from './power-cuts.ts';
 
 const CUTS = 60;
@@ -30,5 +29,4 @@ test('a blockd that answers a flush before its data are durable is caught', asyn
   assert.ok(violations.length > 0, `seed ${seed}: no cut shows it`);
 });
 
-if (isInside) test.run();
-else await runInside(import.meta.url);
+test.run();

@@ -35,7 +35,7 @@ export const ProbePeer = Type.Object({
 export type ProbePeer = Type.Static<typeof ProbePeer>;
 
 /** A link between two nodes, the lesser name first. */
-export const TopologyLink = Type.Object({
+const link = {
   a: Name,
   b: Name,
   /**
@@ -51,7 +51,8 @@ export const TopologyLink = Type.Object({
   isShared: Type.Boolean(),
   /** The gateways that frames from one to the other go over; empty: they go straight; null: there is no way. */
   via: Type.Union([Type.Array(Name), Type.Null()]),
-});
+};
+export const TopologyLink = Type.Object(link);
 export type TopologyLink = Type.Static<typeof TopologyLink>;
 
 /** The links as the overlay's controller knows them: measured ones, and those between nodes that share a network. */
@@ -62,7 +63,18 @@ export const NetworkTopology = Type.Object({
 });
 export type NetworkTopology = Type.Static<typeof NetworkTopology>;
 
-/** The same for a person: where each node is, and of when it is. */
+/** A link as the cluster has it. */
+export const ClusterLink = Type.Object({
+  ...link,
+  /**
+   * The member through which WireGuard brings what the two send to one another, since neither can be sent to; absent: none, or no
+   * WireGuard.
+   */
+  relay: Type.Optional(Name),
+});
+export type ClusterLink = Type.Static<typeof ClusterLink>;
+
+/** The same for a person: where each node is, by whom it is relayed, and of when it is. */
 export const ClusterTopology = Type.Object({
   nodes: Type.Array(
     Type.Object({
@@ -73,7 +85,7 @@ export const ClusterTopology = Type.Object({
       reports: Type.Boolean(),
     }),
   ),
-  links: Type.Array(TopologyLink),
+  links: Type.Array(ClusterLink),
   /** ms since 1970; null: the overlay's controller never answered. */
   takenAtMs: Type.Union([Count, Type.Null()]),
 });

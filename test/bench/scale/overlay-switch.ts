@@ -5,6 +5,7 @@ import { encode, ethAddress, type Port } from '@openflow/ofp';
 import { FlowTexts } from './flow-texts.ts';
 
 const TYPE = {
+  experimenter: 4,
   echoRequest: 2,
   featuresRequest: 5,
   flowMod: 14,
@@ -15,8 +16,11 @@ const TYPE = {
 } as const;
 const PART = { flow: 1, aggregate: 2, portDesc: 13 } as const;
 /** Where in its message what lies (OpenFlow 1.3.5, 7.1, 7.3.5, 7.3.9). */
-const AT = { length: 2, xid: 4, part: 8, role: 8, flags: 10, body: 16 } as const;
+const AT = { length: 2, xid: 4, experimenterType: 12, part: 8, role: 8, flags: 10, body: 16 } as const;
 const HEADER_BYTES = 8;
+/** ONF's message that puts another into a bundle, and where in it that is (extension 230). */
+const BUNDLE_ADD = 2_301;
+const BUNDLED_AT = 24;
 /** Of an aggregate's reply: where its count of entries is, and how long it is (7.3.5.3). */
 const AGGREGATE = { flowCount: 32, bytes: 40 } as const;
 const MORE = 1;
@@ -78,6 +82,11 @@ export class OverlaySwitch {
       case TYPE.flowMod:
         this.counts.mods += 1;
         this.table.change(bytes, at, length);
+        break;
+      case TYPE.experimenter:
+        // The flow-mod in a bundle; the bundle itself is passed over.
+        if (bytes.readUInt32BE(at + AT.experimenterType) !== BUNDLE_ADD) break;
+        this.#message(bytes, at + BUNDLED_AT, length - BUNDLED_AT, out);
         break;
       case TYPE.echoRequest:
       case TYPE.barrierRequest:

@@ -9,6 +9,7 @@ import type { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { realDisk } from '../../../common/disk/disk.ts';
 import { type BatchReads, NOT_AT_ONCE } from '../../../common/disk/file-reads.ts';
+import { onDisk } from '../../scratch.ts';
 import { settle } from './manual-clock.ts';
 import { connected, request, type Wire } from './nbd-client.ts';
 import { type ImageStand, imageOn, LAYER } from './small-image.ts';
@@ -87,7 +88,7 @@ export async function withImage(
   body: (direct: Direct) => Promise<void>,
   options: readonly Buffer[] = [],
 ): Promise<void> {
-  const directory = await mkdtemp('/var/tmp/direct-reads-');
+  const directory = await mkdtemp(join(onDisk(), 'direct-reads-'));
   try {
     const small = await imageOn(realDisk, directory);
     await small.image.write(0, block(9, 4), true);

@@ -3,10 +3,10 @@ import { stripVTControlCharacters } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { describeTopology } from '../../../cli/topology-text.ts';
-import type { ClusterTopology, TopologyLink } from '../../../wire/contracts/topology.ts';
+import type { ClusterLink, ClusterTopology } from '../../../wire/contracts/topology.ts';
 
 const NODE = { up: true, reports: true };
-const LINK: TopologyLink = {
+const LINK: ClusterLink = {
   ...{ a: 'alpha', b: 'beta', verdict: 'up', roundTripMs: 75.26, loss: 0, provedBytes: 1_344, isShared: true, via: [] },
 };
 const TOPOLOGY: ClusterTopology = {
@@ -18,6 +18,7 @@ const TOPOLOGY: ClusterTopology = {
   links: [
     LINK,
     { ...LINK, b: 'delta', roundTripMs: 1.04, loss: 0.031, via: ['gw', 'gw2'] },
+    { ...LINK, b: 'epsilon', relay: 'alpha' },
     { ...LINK, a: 'beta', b: 'gamma', verdict: 'down', via: null },
     { ...LINK, a: 'beta', b: 'delta', verdict: 'unknown', roundTripMs: null, provedBytes: 0 },
   ],
@@ -39,10 +40,11 @@ test('nodes by cloud, each with what is wrong with it', () => {
 });
 
 test('a line for each link: longer where the way is, broken where nothing gets through', () => {
-  const [head, long, short, down, unknown] = lines(TOPOLOGY).slice(6);
+  const [head, long, short, relayed, down, unknown] = lines(TOPOLOGY).slice(6);
   assert.match(head ?? '', /^FROM +LINK +TO +STATE +RTT +LOSS +MTU +WAY$/);
   assert.match(long ?? '', /^alpha +─{13} +beta +up +75 ms +0 % +1330 +direct$/);
   assert.match(short ?? '', /^alpha +─{4} +delta +up +1\.0 ms +3 % +1330 +over gw, gw2$/);
+  assert.match(relayed ?? '', /^alpha +─{13} +epsilon +up +75 ms +0 % +1330 +relayed by alpha$/);
   assert.match(down ?? '', /^beta +─+ ╳ ─+ +gamma +down +75 ms .*none$/);
   assert.match(unknown ?? '', /^beta +·{4} +delta +unknown +direct$/);
   assert.ok(lines(TOPOLOGY).every((line) => line.length <= 80));

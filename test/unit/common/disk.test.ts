@@ -6,13 +6,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type DiskFile, realDisk } from '../../../common/disk/disk.ts';
 import { dropCached } from '../../../common/disk/page-cache.ts';
+import { onDisk } from '../../scratch.ts';
 import { failure } from './members.ts';
 
 const BLOCK = 4096;
 const MIB = 1024 * 1024;
-
-/** A file system on a disk: what is in memory only cannot be dropped from it. */
-const ON_DISK = '/var/tmp';
 
 async function withDirectory(body: (directory: string) => Promise<void>, parent = tmpdir()): Promise<void> {
   const directory = await mkdtemp(join(parent, 'disk-'));
@@ -155,7 +153,7 @@ test('a read that may not wait has what is in the page cache, and nothing of wha
     await file.close();
     const isClosed = (error: { code: string }): boolean => error.code === 'EBADF';
     assert.throws(() => file.tryReadSync(buffer, 0), isClosed);
-  }, ON_DISK));
+  }, onDisk()));
 
 test('a file closes after the reads of it that have begun; none of the others reads anything else', () =>
   withDirectory(async (directory) => {
@@ -170,6 +168,6 @@ test('a file closes after the reads of it that have begun; none of the others re
       codes.every((code) => code === '' || code === 'EBADF'),
       codes.join(' '),
     );
-  }, ON_DISK));
+  }, onDisk()));
 
 test.run();

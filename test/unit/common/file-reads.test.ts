@@ -6,13 +6,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FileReads, NOT_AT_ONCE } from '../../../common/disk/file-reads.ts';
 import { dropCached } from '../../../common/disk/page-cache.ts';
+import { onDisk } from '../../scratch.ts';
 import { until } from '../../until.ts';
 
 const BLOCK = 4096;
 const BLOCKS = 1024;
 const EBADF = -9;
-/** Of a disk: nothing is dropped from a tmpfs. */
-const PARENT = '/var/tmp';
 
 /** Each block is full of a number of its own. */
 function content(block: number): Buffer {
@@ -22,7 +21,7 @@ function content(block: number): Buffer {
 async function withFile(isCached: boolean, body: (reads: FileReads, fd: number) => Promise<void>): Promise<void> {
   const reads = FileReads.open();
   if (reads === undefined) return;
-  const directory = await mkdtemp(join(PARENT, 'file-reads-'));
+  const directory = await mkdtemp(join(onDisk(), 'file-reads-'));
   try {
     const path = join(directory, 'file');
     const file = await open(path, 'w+');

@@ -6,9 +6,7 @@ import { Level } from 'level';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readyLevelDirectory } from '../../../common/disk/level-directory.ts';
-
-/** A file system on a disk: what is in memory only cannot be dropped from it. */
-const ON_DISK = '/var/tmp';
+import { onDisk } from '../../scratch.ts';
 
 const run = promisify(execFile);
 
@@ -16,7 +14,7 @@ let root: string;
 let directory: string;
 
 test.before.each(async () => {
-  root = await mkdtemp(join(ON_DISK, 'level-'));
+  root = await mkdtemp(join(onDisk(), 'level-'));
   directory = join(root, 'state', 'heads');
 });
 

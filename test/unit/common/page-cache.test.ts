@@ -5,11 +5,10 @@ import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { dropCached } from '../../../common/disk/page-cache.ts';
+import { onDisk } from '../../scratch.ts';
 
 const run = promisify(execFile);
 const BYTES = 2 ** 20;
-/** A file system on a disk: what is in memory only cannot be dropped from it. */
-const ON_DISK = '/var/tmp';
 
 /** How many bytes of a file the kernel has in memory. */
 async function cachedBytes(path: string): Promise<number> {
@@ -18,7 +17,7 @@ async function cachedBytes(path: string): Promise<number> {
 }
 
 test('clean pages are dropped, and the file reads as before', async () => {
-  const directory = await mkdtemp(join(ON_DISK, 'page-cache-'));
+  const directory = await mkdtemp(join(onDisk(), 'page-cache-'));
   const path = join(directory, 'data');
   const file = await open(path, 'w+');
   try {

@@ -1,10 +1,10 @@
 // What preparation leaves in its cache: whole or not at all; and disk images that are filled where they should be.
-import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { tryLock } from '../../../common/disk/state-lock.ts';
 import { cachedFolder } from '../../../lab/guest/cache.ts';
 import { createDiskImage, WRITER_REGION_BYTES } from '../../../lab/guest/disk-image.ts';
 
@@ -39,12 +39,14 @@ test('a failed making leaves nothing, and can be repeated', async () => {
 });
 
 test('what a killed process was making is removed, what a living one makes is not', async () => {
-  const dead = spawnSync('true').pid;
-  const left = `.making-thing-${dead}-abc123`;
-  const making = `.making-other-${process.pid}-abc123`;
-  for (const name of [left, making]) await mkdir(join(folder, name));
+  const [left, making, begun] = ['.making-thing-abc123', '.making-other-abc123', '.making-third-abc123'];
+  const long = new Date(Date.now() - 60_000);
+  for (const name of [left, making, begun]) await mkdir(join(folder, name));
+  for (const name of [left, making]) await utimes(join(folder, name), long, long);
+  const release = tryLock(join(folder, making));
   await cachedFolder(folder, 'thing', async () => undefined);
-  assert.equal(await readdir(folder), [making, 'thing']);
+  assert.equal(await readdir(folder), [making, begun, 'thing']);
+  release?.();
 });
 
 test('two that make the same at once both get it', async () => {

@@ -1,6 +1,7 @@
 // The links as the orchestrator keeps them: asked for, kept while the overlay's controller is away, looked up by pair.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Reachable } from '../../../common/underlay-reach.ts';
 import { Topology } from '../../../orchestrator/network/topology.ts';
 import type { TopologyLink } from '../../../wire/contracts/topology.ts';
 import { failure, quiet } from '../common/members.ts';
@@ -16,13 +17,21 @@ const LINKS: TopologyLink[] = [
   { ...LINK, a: 'beta', b: 'gamma', verdict: 'unknown', roundTripMs: null },
 ];
 
-function stand() {
+function stand(members: readonly Reachable[] = []) {
   const cluster = new FakeCluster();
   cluster.sdnd.answers['links.show'] = () => ({ nodes: [{ node: 'alpha', reports: true }], links: LINKS });
   const nodes = () => ['alpha', 'beta'].map((node) => ({ node, cloud: `cloud-${node}`, up: true }));
   const clock = new TurnedClock(5_000);
   const seen: (readonly TopologyLink[])[] = [];
-  const topology = new Topology({ cluster, nodes, seen: (links) => void seen.push(links), clock, log: quiet });
+  const underlay = () => members;
+  const topology = new Topology({
+    cluster,
+    nodes,
+    underlay,
+    seen: (links) => void seen.push(links),
+    clock,
+    log: quiet,
+  });
   return { cluster, clock, topology, seen };
 }
 
@@ -43,6 +52,18 @@ test('each look asks; what was known is shown, and of when, while nobody answers
   clock.turn(9_000);
   assert.is((await failure(topology.look())).code, 'UNREACHABLE');
   assert.equal(await topology.show(), { ...shown, takenAtMs: 5_000 });
+});
+
+test('of two nodes that nobody can send to it is shown who relays between them', async () => {
+  const { topology } = stand([
+    { node: 'alpha', cloud: 'one' },
+    { node: 'beta', cloud: 'two' },
+    { node: 'gamma', cloud: 'three', outer: {} },
+  ]);
+  assert.equal(
+    (await topology.show()).links.map(({ relay }) => relay),
+    ['gamma', undefined, undefined],
+  );
 });
 
 test('a round trip is found in either order, is none where nothing gets through, and is not made up', async () => {

@@ -1,5 +1,5 @@
 // The session without a socket: handshake, answers in pieces, refusals, liveness, rubbish.
-import { decode, encode, flowMod, type Message, type Port } from '@openflow/ofp';
+import { decode, encode, type FlowMod, flowMod, type Message, type Port } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OpenFlowSession, type SessionEvent } from '../../../sdnd/session/openflow-session.ts';
@@ -203,6 +203,26 @@ test('refusals are told with the operation that they belong to', () => {
   peer.isFull = false;
   const good = session.apply([flowMod({ command: 'add' })], 0);
   assert.equal(talk(session, peer, good.events), [{ kind: 'applied', operation: good.operation, refusals: [] }]);
+});
+
+test('an exchange is carried out whole, or not at all', () => {
+  const peer = new CodecSwitch();
+  const { session } = ready(peer);
+  const [old, next] = [1, 2].map((priority) => flowMod({ command: 'add', priority })) as [FlowMod, FlowMod];
+  talk(session, peer, session.apply([old], 0).events);
+  const mods = [next, flowMod({ ...old, command: 'delete-strict', cookieMask: 0n })];
+  peer.isFull = true;
+  const full = session.applyWhole(mods, 0);
+  const [refused] = talk(session, peer, full.events);
+  assert.ok(refused?.kind === 'applied' && refused.operation === full.operation);
+  assert.match(refused.refusals[0] ?? '', /FLOW_MOD_FAILED TABLE_FULL/);
+  assert.match(refused.refusals[1] ?? '', /BUNDLE_FAILED MSG_FAILED/);
+  const priorities = (): number[] => peer.stats().map(({ priority }) => priority);
+  assert.equal(priorities(), [1], 'what was there is there');
+  peer.isFull = false;
+  const good = session.applyWhole(mods, 0);
+  assert.equal(talk(session, peer, good.events), [{ kind: 'applied', operation: good.operation, refusals: [] }]);
+  assert.equal(priorities(), [2]);
 });
 
 test('a silent switch is asked and then given up; a talking one is not', () => {

@@ -2,12 +2,15 @@
 import {
   type ControllerRole,
   type Decoded,
+  type ErrorMessage,
   encode,
   ethAddress,
   type FlowMod,
   type FlowStats,
   type Message,
   MessageReader,
+  type OnfBundleAdd,
+  type OnfBundleControl,
   type Port,
   type RoleMessage,
 } from '@openflow/ofp';
@@ -32,6 +35,10 @@ const NO_GENERATION = 2n ** 64n - 1n;
 const ROLE_REQUEST_FAILED = 11;
 const BAD_REQUEST = 1;
 const IS_SLAVE = 10;
+/** OFPET_EXPERIMENTER, and ONF's BUNDLE_FAILED MSG_FAILED (extension 230). */
+const EXPERIMENTER_ERROR = 0xffff;
+const MESSAGE_FAILED = 2_313;
+const ONF_EXPERIMENTER = 0x4f4e4600;
 
 /** Who is master of a switch: what all its connections share (OpenFlow 1.3.5, 6.3.6). */
 export class Election {
@@ -55,6 +62,7 @@ export class CodecSwitch {
   /** Told of each flow-mod that is carried out. */
   changed: (mod: FlowMod) => void = () => undefined;
   readonly #reader = new MessageReader();
+  #bundle: Decoded[] = [];
   readonly #ports: readonly Port[];
 
   constructor(ports: readonly Port[] = [], flows = new Map<string, Flow>(), election = new Election()) {
@@ -83,9 +91,27 @@ export class CodecSwitch {
   receive(bytes: Uint8Array): Uint8Array[] {
     return this.#reader.push(bytes).flatMap((result) => {
       if (result.kind === 'bad') throw new Error(`${result.code}: ${result.detail}`);
-      this.got.push(result);
-      return this.#answer(result.message, result.xid).map((message) => encode(message, result.xid));
+      const { message, xid } = result;
+      if (message.type === 'onf-bundle-control') return this.#bundled(message, xid);
+      if (message.type === 'onf-bundle-add') this.#bundle.push(inside(message));
+      else this.got.push(result);
+      return this.#answer(message, xid).map((answer) => encode(answer, xid));
     });
+  }
+
+  /** All that was put into the bundle, or none of it; its messages count as those that they are. */
+  #bundled(message: OnfBundleControl, xid: number): Uint8Array[] {
+    if (message.control !== 'commit-request') return [];
+    if (this.role === 'slave') return [encode(refusal(BAD_REQUEST, IS_SLAVE, message, xid), xid)];
+    const all = this.#bundle.splice(0);
+    this.got.push(...all);
+    const [first] = all;
+    if (this.isFull && first !== undefined) {
+      const failed = { ...refusal(EXPERIMENTER_ERROR, MESSAGE_FAILED, message, xid), experimenter: ONF_EXPERIMENTER };
+      return [...this.#answer(first.message, first.xid).map((one) => encode(one, first.xid)), encode(failed, xid)];
+    }
+    for (const one of all) this.#answer(one.message, one.xid);
+    return [encode({ ...message, control: 'commit-reply' }, xid)];
   }
 
   #answer(message: Message, xid: number): Message[] {
@@ -168,7 +194,14 @@ export class CodecSwitch {
   }
 }
 
-function refusal(errorType: number, errorCode: number, refused: Message | undefined, xid: number): Message {
+/** The message that is to be put into a bundle. */
+function inside({ message }: OnfBundleAdd): Decoded {
+  const [result] = new MessageReader().push(message);
+  if (result?.kind !== 'message') throw new Error('no message is in the bundle');
+  return result;
+}
+
+function refusal(errorType: number, errorCode: number, refused: Message | undefined, xid: number): ErrorMessage {
   return {
     type: 'error',
     errorType,

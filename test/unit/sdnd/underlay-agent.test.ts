@@ -81,6 +81,7 @@ async function stand(kept: readonly UnderlayMember[] = []) {
   const agent = new UnderlayAgent({
     ...{ node: 'alpha', place, keyTimes, device, book, controller, clock: skewed, log: quiet },
     filter: async (members) => void done.push(`filter ${members.join()}`),
+    relay: async () => void done.push('relay'),
     greet: (members) => void done.push(`greet ${members.join()}`),
   });
   await agent.start();
@@ -229,6 +230,33 @@ test('members that a controller without its records does not know are spoken to 
   await settle();
   assert.equal(book.members, [ALPHA, gamma]);
   agent.stop();
+});
+
+test('a node that two others need as their relay sends on, and no other does', async () => {
+  const hidden = ['gamma', 'delta'].map((node, at): UnderlayMember => {
+    const { outer: _outer, ...place } = member(node, 3 + at);
+    return place;
+  });
+  const { done, tell, settle, agent } = await stand([ALPHA]);
+  assert.not.ok(done.includes('relay'));
+  tell([ALPHA, ...hidden]);
+  await settle();
+  assert.ok(done.includes('relay'));
+  done.length = 0;
+  tell([ALPHA, BETA, ...hidden]);
+  await settle();
+  // Of two that could, one is named: gamma and delta come to beta.
+  assert.not.ok(done.includes('relay'));
+  agent.stop();
+});
+
+test('what comes out of the device goes on from member to member, to the node’s own switch, and nowhere else', () => {
+  const rules = tunnelRules({ device: 'wg0', members: ['10.99.0.1'], switchDevices: ['vx0'] });
+  assert.match(rules, /hook forward priority -300; policy accept;\n {4}iifname "wg0" jump relayed/);
+  assert.match(
+    rules,
+    'oifname { "vx0" } accept\n    oifname "wg0" ip saddr @members ip daddr @members accept\n    counter drop',
+  );
 });
 
 test('tunnels are taken from members by the device, and from the node’s own switch', () => {

@@ -1,7 +1,8 @@
 // The underlay's peers by the members, and how a WireGuard device comes to have them.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { reach, type UnderlayMember, type WantedPeer, wantedPeers } from '../../../sdnd/underlay/underlay-peers.ts';
+import { reach } from '../../../common/underlay-reach.ts';
+import { isRelay, type UnderlayMember, type WantedPeer, wantedPeers } from '../../../sdnd/underlay/underlay-peers.ts';
 import { newKeyPair, publicKeyOf } from '../../../sdnd/underlay/wireguard-keys.ts';
 import { type FoundPeer, planPeers, readDump } from '../../../sdnd/underlay/wireguard-plan.ts';
 
@@ -53,6 +54,11 @@ test('two that nobody can send to speak through one that both name, and each add
     assert.equal(addresses.toSorted(), others.toSorted());
   }
   assert.equal(reach(alpha, hidden, ALL), { kind: 'direct' });
+  assert.equal(
+    ALL.map(({ node }) => isRelay(node, ALL)),
+    ALL.map(({ node }) => node === by),
+  );
+  assert.not.ok(isRelay('alpha', [alpha, beta, hidden]), 'all reach one another');
   assert.is(reach(hidden, hiddenToo, [hidden, hiddenToo]), undefined);
   assert.equal(wantedPeers('gamma', [hidden, hiddenToo], none), []);
 });
