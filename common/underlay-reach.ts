@@ -11,19 +11,34 @@ export interface Reachable {
 
 export type Reach = { readonly kind: 'direct' } | { readonly kind: 'relayed'; readonly by: string };
 
-/** Undefined when there is no way: neither can be sent to, and no member that can is known. */
-export function reach(from: Reachable, to: Reachable, members: readonly Reachable[]): Reach | undefined {
+/**
+ * Undefined when there is no way: neither can be sent to, and no member that can is known. Those that are `away` relay nothing,
+ * unless all are.
+ */
+export function reach(
+  from: Reachable,
+  to: Reachable,
+  members: readonly Reachable[],
+  away: readonly string[] = [],
+): Reach | undefined {
   if (isDirect(from, to)) return { kind: 'direct' };
-  const relays = members.filter(({ outer }) => outer !== undefined).map(({ node }) => node);
-  if (relays.length === 0) return undefined;
+  const all = members.filter(({ outer }) => outer !== undefined).map(({ node }) => node);
+  if (all.length === 0) return undefined;
+  const there = all.filter((node) => !away.includes(node));
+  const relays = there.length === 0 ? all : there;
   // Both ends must name the same one, or each would refuse what comes by the other's.
   const by = relays.toSorted()[sum(from.node, to.node) % relays.length];
   return by === undefined ? undefined : { kind: 'relayed', by };
 }
 
 /** By whom the two are relayed; undefined: by nobody. */
-export function relayOf(from: Reachable, to: Reachable, members: readonly Reachable[]): string | undefined {
-  const way = reach(from, to, members);
+export function relayOf(
+  from: Reachable,
+  to: Reachable,
+  members: readonly Reachable[],
+  away: readonly string[] = [],
+): string | undefined {
+  const way = reach(from, to, members, away);
   return way?.kind === 'relayed' ? way.by : undefined;
 }
 

@@ -137,10 +137,11 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const stubMoves = new StubMoves({ ...shared, events: stubs, migrate });
   const drawGlobalId = (): bigint => BigInt(`0x${randomBytes(GLOBAL_ID_BYTES).toString('hex')}`);
   const ipv6 = new Ipv6Orders({ ...shared, network, plan, drawGlobalId });
+  const underlay = new Underlay({ state, isAway: (node) => members.isAway(node) });
   const topology = new Topology({
     ...shared,
     nodes: () => members.states(),
-    underlay: () => state.all('underlay'),
+    underlay,
     seen: (links) => networkEvents.links(links),
   });
   reports.lookRound();
@@ -193,7 +194,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     servers.push(
       await startRpcServer({
         contract: underlayContract,
-        handlers: new Underlay(state).handlers(),
+        handlers: underlay.handlers(),
         listen,
         identity,
         log,
@@ -208,6 +209,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
     'images in doubt settled': () => rebuild.reconcile(),
     'bindings told': () => network.repeat(),
     'links looked at': () => topology.look(),
+    'relays looked at': async () => underlay.look(),
     'failed migrations taken back': () => migrations.tidy(),
     'VMs taken away': () => vms.tidy(),
     'snapshots finished': () => snapshots.tidy(),

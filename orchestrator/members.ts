@@ -48,6 +48,7 @@ export class Members implements Cluster {
   readonly #identity: Identity;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #begunMs: number;
   readonly #presence = new Map<string, Presence>();
   readonly #clients = new Map<string, NodeClients>();
   /** Nodes whose daemons are being told the members. */
@@ -67,6 +68,7 @@ export class Members implements Cluster {
     this.#state = options.state;
     this.#identity = options.identity;
     this.#clock = options.clock;
+    this.#begunMs = options.clock.nowMs();
     this.#log = options.log;
     const here = { node: options.identity.node, address: options.address };
     this.controller = {
@@ -162,6 +164,12 @@ export class Members implements Cluster {
   isUp(node: string): boolean {
     const presence = this.#presence.get(node);
     return presence !== undefined && this.#clock.nowMs() - presence.lastSignMs < SIGN_OF_LIFE_LIMIT_MS;
+  }
+
+  /** It gave no sign of life for long, also none since this process began. */
+  isAway(node: string): boolean {
+    const lastSignMs = this.#presence.get(node)?.lastSignMs ?? this.#begunMs;
+    return this.#clock.nowMs() - lastSignMs >= SIGN_OF_LIFE_LIMIT_MS;
   }
 
   /** The node that stands for a cloud: by the cloud's name, or by its own. */

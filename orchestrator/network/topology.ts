@@ -10,8 +10,8 @@ import type { Cluster } from '../cluster.ts';
 
 export interface TopologyOptions {
   readonly cluster: Pick<Cluster, 'controller'>;
-  /** Those that have a place in the encrypted underlay. */
-  readonly underlay: () => readonly Reachable[];
+  /** Those that have a place in the encrypted underlay, and who of them relays nothing now. */
+  readonly underlay: { readonly members: readonly Reachable[]; readonly away: readonly string[] };
   readonly nodes: () => readonly Pick<NodeState, 'node' | 'cloud' | 'up'>[];
   /** Is told all links whenever they were asked for. */
   readonly seen: (links: NetworkTopology['links']) => void;
@@ -46,7 +46,7 @@ export class Topology {
     const nodes = this.#options
       .nodes()
       .map(({ node, cloud, up }) => ({ node, cloud, up, reports: reporting.has(node) }));
-    return { nodes, links: this.#known.links.map(relays(this.#options.underlay())), takenAtMs: this.#takenAtMs };
+    return { nodes, links: this.#known.links.map(relays(this.#options.underlay)), takenAtMs: this.#takenAtMs };
   }
 
   /** As they were when the overlay's controller last answered. */
@@ -64,11 +64,11 @@ export class Topology {
 }
 
 /** Says of each link by whom WireGuard relays it. */
-function relays(members: readonly Reachable[]): (link: TopologyLink) => ClusterLink {
+function relays({ members, away }: TopologyOptions['underlay']): (link: TopologyLink) => ClusterLink {
   const places = new Map(members.map((member) => [member.node, member]));
   return (link) => {
     const [a, b] = [places.get(link.a), places.get(link.b)];
-    const relay = a === undefined || b === undefined ? undefined : relayOf(a, b, members);
+    const relay = a === undefined || b === undefined ? undefined : relayOf(a, b, members, away);
     return relay === undefined ? link : { ...link, relay };
   };
 }

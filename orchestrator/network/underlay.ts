@@ -5,23 +5,55 @@ import type { Handlers } from '../../common/rpc/server.ts';
 import type { UnderlayMember, UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
 import type { State } from '../state.ts';
 
-type Tell = (members: UnderlayMember[]) => void;
+type Tell = (told: { members: UnderlayMember[]; away: string[] }) => void;
+
+export interface UnderlayParts {
+  readonly state: Pick<State, 'all' | 'get' | 'put'>;
+  /** Whether a node gave no sign of life for long. */
+  readonly isAway: (node: string) => boolean;
+}
 
 export class Underlay {
-  readonly #state: Pick<State, 'all' | 'get' | 'put'>;
+  readonly #state: UnderlayParts['state'];
+  readonly #isAway: UnderlayParts['isAway'];
   readonly #sessions = new Set<Tell>();
   /** One place after the other is compared with all that stand. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** As it was told last. */
+  #away: string[] = [];
 
-  constructor(state: Pick<State, 'all' | 'get' | 'put'>) {
+  constructor({ state, isAway }: UnderlayParts) {
     this.#state = state;
+    this.#isAway = isAway;
+  }
+
+  /** Those that have a place. */
+  get members(): UnderlayMember[] {
+    return this.#state.all('underlay');
+  }
+
+  /** Of those that others can send to: who is to relay nothing now. */
+  get away(): readonly string[] {
+    return this.#away;
+  }
+
+  /** Tells all who can relay, if that is other than it was; to be called every few seconds. */
+  look(): void {
+    const away = this.members.filter(({ node, outer }) => outer !== undefined && this.#isAway(node));
+    const names = away.map(({ node }) => node).sort();
+    if (String(names) === String(this.#away)) return;
+    this.#away = names;
+    this.#tellAll();
+  }
+
+  #tellAll(): void {
+    for (const tell of this.#sessions) tell({ members: this.members, away: this.#away });
   }
 
   /** The calls of the contract. */
   handlers(): Handlers<typeof underlayContract> {
     return {
-      'underlay.join': (place, { peer, progress, signal }) =>
-        this.#join(peer.node, place, (members) => progress({ members }), signal),
+      'underlay.join': (place, { peer, progress, signal }) => this.#join(peer.node, place, progress, signal),
     };
   }
 
@@ -32,21 +64,21 @@ export class Underlay {
     this.#turn = taken.catch(() => undefined);
     await taken;
     this.#sessions.add(tell);
-    tell(this.#state.all('underlay'));
+    tell({ members: this.members, away: this.#away });
     await ended(signal);
     this.#sessions.delete(tell);
     return {};
   }
 
   async #take(member: UnderlayMember): Promise<void> {
-    const others = this.#state.all('underlay').filter(({ node }) => node !== member.node);
+    const others = this.members.filter(({ node }) => node !== member.node);
     const owner = others.find(
       ({ address, keys }) => address === member.address || keys.some((key) => has(member, key)),
     );
     if (owner !== undefined) throw taken(member, owner);
     if (JSON.stringify(this.#state.get('underlay', member.node)) === JSON.stringify(member)) return;
     await this.#state.put('underlay', member.node, member);
-    for (const tell of this.#sessions) tell(this.#state.all('underlay'));
+    this.#tellAll();
   }
 }
 

@@ -36,12 +36,20 @@ export interface UnderlayAgentParts {
   readonly log: Log;
 }
 
+/** What the controller tells. */
+interface Told {
+  readonly members: readonly UnderlayMember[];
+  readonly away?: readonly string[];
+}
+
 export class UnderlayAgent {
   readonly #parts: UnderlayAgentParts;
   #session = new AbortController();
   #timer: Timer | undefined;
   #reconnect: Timer | undefined;
   #isIn = false;
+  /** As it was told last: relays that are gone stay so while the controller is away. */
+  #away: readonly string[] = [];
   /** Since when the controller tells the others of the keys as they are now; of the clock that does not jump. */
   #toldMs: number | undefined;
   #isStopped = false;
@@ -70,9 +78,10 @@ export class UnderlayAgent {
     const session = new AbortController();
     this.#session = session;
     this.#reconnect?.cancel();
-    const onProgress = ({ members }: { readonly members: readonly UnderlayMember[] }): void => {
+    const onProgress = ({ members, away = [] }: Told): void => {
       if (!this.#isIn) log.info({ members: members.length }, 'the controller tells of the underlay');
       this.#isIn = true;
+      this.#away = away;
       void this.#hear(members);
     };
     try {
@@ -117,8 +126,9 @@ export class UnderlayAgent {
       const proven = new Set(peers.flatMap((peer) => (peer.handshakeSeconds > 0 ? [peer.publicKey] : [])));
       const addresses = book.members.map(({ address }) => address);
       await filter(addresses);
-      if (isRelay(node, book.members)) await relay();
-      const isChanged = await device.setPeers(wantedPeers(node, book.members, (key) => proven.has(key)));
+      const known = { members: book.members, away: this.#away };
+      if (isRelay(node, known)) await relay();
+      const isChanged = await device.setPeers(wantedPeers(node, known, (key) => proven.has(key)));
       if (isChanged) log.info({ members: book.members.map((member) => member.node) }, 'the peers are set');
       // A peer with a session that is gone here would go on with it for 15 s; a new one is begun by whoever speaks.
       if (isChanged || !isSet) greet(addresses.filter((address) => address !== place.address));

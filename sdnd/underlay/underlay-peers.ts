@@ -21,6 +21,13 @@ export interface UnderlayMember {
   readonly outer?: UdpEndpoint | undefined;
 }
 
+/** What a node knows of the underlay. */
+export interface KnownUnderlay {
+  readonly members: readonly UnderlayMember[];
+  /** Members that gave no sign of life lately. */
+  readonly away?: readonly string[];
+}
+
 /** A peer of a WireGuard device as it is to be. */
 export interface WantedPeer {
   readonly publicKey: string;
@@ -38,7 +45,7 @@ export interface WantedPeer {
  */
 export function wantedPeers(
   node: string,
-  members: readonly UnderlayMember[],
+  { members, away = [] }: KnownUnderlay,
   isProven: (publicKey: string) => boolean,
 ): WantedPeer[] {
   const self = members.find((member) => member.node === node);
@@ -47,7 +54,7 @@ export function wantedPeers(
   return others
     .filter((peer) => isDirect(self, peer))
     .flatMap((peer) => {
-      const relayed = others.filter((other) => relayOf(self, other, members) === peer.node);
+      const relayed = others.filter((other) => relayOf(self, other, members, away) === peer.node);
       const addresses = [peer, ...relayed].map(({ address }) => address).toSorted();
       return peersOf(self, peer, addresses, isProven);
     });
@@ -75,6 +82,8 @@ function isBehindNat({ inner, outer }: UnderlayMember): boolean {
 }
 
 /** Whether two others have this node send on what is for one another. */
-export function isRelay(node: string, members: readonly UnderlayMember[]): boolean {
-  return members.some((one, at) => members.slice(at + 1).some((other) => relayOf(one, other, members) === node));
+export function isRelay(node: string, { members, away = [] }: KnownUnderlay): boolean {
+  const isBetween = (one: UnderlayMember, other: UnderlayMember): boolean =>
+    relayOf(one, other, members, away) === node;
+  return members.some((one, at) => members.slice(at + 1).some((other) => isBetween(one, other)));
 }

@@ -99,7 +99,7 @@ async function tell(members: readonly UnderlayMember[]): Promise<void> {
       const { device } = nodes[node as NodeName];
       const { peers } = await device.show();
       const proven = new Set(peers.filter((peer) => peer.handshakeSeconds > 0).map((peer) => peer.publicKey));
-      await device.setPeers(wantedPeers(node, members, (key) => proven.has(key)));
+      await device.setPeers(wantedPeers(node, { members }, (key) => proven.has(key)));
     }),
   );
 }
@@ -142,13 +142,13 @@ test('every member reaches every other, two hidden ones by a relay', async () =>
 test('being told the same again changes nothing at any device', async () => {
   const members = MEMBERS.map((name) => memberOf(nodes[name]));
   for (const name of MEMBERS)
-    assert.is(await nodes[name].device.setPeers(wantedPeers(name, members, () => true)), false, name);
+    assert.is(await nodes[name].device.setPeers(wantedPeers(name, { members }, () => true)), false, name);
 });
 
 test('a stranger that knows every key is not heard', async () => {
   const { stranger, alpha } = nodes;
   const members = [memberOf(stranger), memberOf(alpha)];
-  await stranger.device.setPeers(wantedPeers('stranger', members, () => false));
+  await stranger.device.setPeers(wantedPeers('stranger', { members }, () => false));
   assert.is(await reaches('stranger', 'alpha', 10), false);
   const { peers } = await stranger.device.show();
   assert.is(peers[0]?.handshakeSeconds, 0);

@@ -325,4 +325,25 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     replace: 'if (isControlled === true) return;',
     by: 'unit/sdnd/last-tables',
   },
+  {
+    name: 'what goes in an exchange goes, though what was to come is refused',
+    room: 'sdnd/session/openflow-session.ts',
+    find: "const message = { type: 'onf-bundle-add', ...bundle, message: encode(mod, xid) } as const;",
+    replace: 'const message = mod;',
+    by: 'unit/sdnd/openflow-session',
+  },
+  {
+    name: 'two nodes name a relay that is away',
+    room: 'common/underlay-reach.ts',
+    find: 'const relays = there.length === 0 ? all : there;',
+    replace: 'const relays = there.length === 0 ? there : all;',
+    by: 'unit/sdnd/underlay',
+  },
+  {
+    name: 'a relay sends on to where no member is',
+    room: 'sdnd/underlay/tunnel-filter.ts',
+    find: 'ip saddr @members ip daddr @members accept',
+    replace: 'ip saddr @members accept',
+    by: 'unit/sdnd/underlay-agent',
+  },
 ];

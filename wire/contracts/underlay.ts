@@ -36,7 +36,11 @@ export const underlayContract = contract('underlay', {
    * call lives. PLACE_TAKEN: another node has that address or key.
    */
   'underlay.join': method(['node', 'controller'], UnderlayPlace, Type.Object({}), {
-    progress: Type.Object({ members: Type.Array(UnderlayMember) }),
+    progress: Type.Object({
+      members: Type.Array(UnderlayMember),
+      /** Of those that others can send to: who gave no sign of life lately, and is to relay nothing. */
+      away: Type.Optional(Type.Array(Name)),
+    }),
     timeoutMs: 0,
   }),
 });

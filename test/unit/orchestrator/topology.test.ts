@@ -17,13 +17,13 @@ const LINKS: TopologyLink[] = [
   { ...LINK, a: 'beta', b: 'gamma', verdict: 'unknown', roundTripMs: null },
 ];
 
-function stand(members: readonly Reachable[] = []) {
+function stand(members: readonly Reachable[] = [], away: readonly string[] = []) {
   const cluster = new FakeCluster();
   cluster.sdnd.answers['links.show'] = () => ({ nodes: [{ node: 'alpha', reports: true }], links: LINKS });
   const nodes = () => ['alpha', 'beta'].map((node) => ({ node, cloud: `cloud-${node}`, up: true }));
   const clock = new TurnedClock(5_000);
   const seen: (readonly TopologyLink[])[] = [];
-  const underlay = () => members;
+  const underlay = { members, away };
   const topology = new Topology({
     cluster,
     nodes,
@@ -55,15 +55,16 @@ test('each look asks; what was known is shown, and of when, while nobody answers
 });
 
 test('of two nodes that nobody can send to it is shown who relays between them', async () => {
-  const { topology } = stand([
+  const members = [
     { node: 'alpha', cloud: 'one' },
     { node: 'beta', cloud: 'two' },
+    { node: 'delta', cloud: 'four', outer: {} },
     { node: 'gamma', cloud: 'three', outer: {} },
-  ]);
-  assert.equal(
-    (await topology.show()).links.map(({ relay }) => relay),
-    ['gamma', undefined, undefined],
-  );
+  ];
+  const relays = async (away: readonly string[]): Promise<unknown[]> =>
+    (await stand(members, away).topology.show()).links.map(({ relay }) => relay);
+  assert.equal(await relays(['delta']), ['gamma', undefined, undefined]);
+  assert.equal(await relays(['gamma']), ['delta', undefined, undefined]);
 });
 
 test('a round trip is found in either order, is none where nothing gets through, and is not made up', async () => {

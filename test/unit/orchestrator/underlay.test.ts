@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
-import { Underlay } from '../../../orchestrator/network/underlay.ts';
+import { Underlay, type UnderlayParts } from '../../../orchestrator/network/underlay.ts';
 import type { UnderlayMember, UnderlayPlace } from '../../../wire/contracts/underlay.ts';
 
 function place(index: number, key = `key-${index}`): UnderlayPlace {
@@ -12,22 +12,26 @@ function place(index: number, key = `key-${index}`): UnderlayPlace {
 
 function stand() {
   const table = new Map<string, UnderlayMember>();
-  const underlay = new Underlay({
+  const state = {
     all: () => [...table.values()],
     get: (_table: string, node: string) => table.get(node),
     put: async (_table: string, node: string, member: UnderlayMember) => void table.set(node, member),
-  } as ConstructorParameters<typeof Underlay>[0]);
+  } as UnderlayParts['state'];
+  const silent = new Set<string>();
+  const underlay = new Underlay({ state, isAway: (node) => silent.has(node) });
   const told: string[] = [];
   const join = (node: string, at: UnderlayPlace) => {
     const end = new AbortController();
-    const tell = ({ members }: { members: UnderlayMember[] }): void =>
-      void told.push(`${node}: ${members.map((member) => `${member.node} ${member.keys.join()}`).join('; ')}`);
+    const tell = ({ members, away }: { members: UnderlayMember[]; away: string[] }): void => {
+      const words = members.map((member) => `${member.node} ${member.keys.join()}`).join('; ');
+      told.push(`${node}: ${words}${away.map((one) => `, without ${one}`).join('')}`);
+    };
     const peer = { node, role: 'node' as const };
     const over = underlay.handlers()['underlay.join'](at, { peer, progress: tell, signal: end.signal } as never);
     return { end, over };
   };
   const settle = () => new Promise((resolve) => setImmediate(resolve));
-  return { told, join, settle, table };
+  return { told, join, settle, table, silent, underlay };
 }
 
 test('a node hears of all at once and of each change, as long as its call lives', async () => {
@@ -54,6 +58,28 @@ test('the same place again tells nobody else', async () => {
   join('beta', place(2));
   await settle();
   assert.equal(told, ['beta: alpha key-1; beta key-2']);
+});
+
+test('who can be sent to and is silent is told of as no relay, once, until it is heard again', async () => {
+  const { told, join, settle, silent, underlay } = stand();
+  const outer = { address: '192.0.2.1', port: 51_820 };
+  join('alpha', { ...place(1), outer });
+  join('beta', place(2));
+  await settle();
+  told.length = 0;
+  for (const node of ['alpha', 'beta']) silent.add(node);
+  underlay.look();
+  underlay.look();
+  assert.equal(told, ['alpha: alpha key-1; beta key-2, without alpha', 'beta: alpha key-1; beta key-2, without alpha']);
+  assert.equal(underlay.away, ['alpha']);
+  told.length = 0;
+  join('gamma', place(3));
+  await settle();
+  assert.is(told.at(-1), 'gamma: alpha key-1; beta key-2; gamma key-3, without alpha');
+  told.length = 0;
+  silent.clear();
+  underlay.look();
+  assert.is(told[0], 'alpha: alpha key-1; beta key-2; gamma key-3');
 });
 
 test('nobody takes an address or a key that another has', async () => {

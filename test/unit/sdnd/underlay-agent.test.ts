@@ -48,18 +48,18 @@ async function stand(kept: readonly UnderlayMember[] = []) {
   await book.keepMembers(kept);
   const done: string[] = [];
   const places: UnderlayPlace[] = [];
-  let tell: ((members: UnderlayMember[]) => void) | undefined;
+  let tell: ((members: UnderlayMember[], away?: string[]) => void) | undefined;
   let spoken = '';
   let away: ((error: Error) => void) | undefined;
   const controller = {
     call: (
       _name: string,
       place: UnderlayPlace,
-      { onProgress }: { onProgress: (told: { members: UnderlayMember[] }) => void },
+      { onProgress }: { onProgress: (told: { members: UnderlayMember[]; away?: string[] }) => void },
     ) => {
       done.push('join');
       places.push(place);
-      tell = (members) => onProgress({ members });
+      tell = (members, away = []) => onProgress({ members, away });
       return new Promise((_resolve, reject) => {
         away = reject;
       });
@@ -95,7 +95,7 @@ async function stand(kept: readonly UnderlayMember[] = []) {
     book,
     agent,
     settle,
-    tell: (all: UnderlayMember[]) => tell?.(all),
+    tell: (all: UnderlayMember[], away?: string[]) => tell?.(all, away),
     end: () => away?.(new Error()),
   };
 }
@@ -247,6 +247,9 @@ test('a node that two others need as their relay sends on, and no other does', a
   await settle();
   // Of two that could, one is named: gamma and delta come to beta.
   assert.not.ok(done.includes('relay'));
+  tell([ALPHA, BETA, ...hidden], ['beta']);
+  await settle();
+  assert.ok(done.includes('relay'), 'unless that one is away');
   agent.stop();
 });
 

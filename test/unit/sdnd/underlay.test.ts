@@ -22,7 +22,7 @@ const ALL = [alpha, beta, betaNext, hidden, hiddenToo];
 const none = (_key: string): boolean => false;
 
 function peer(node: string, of: string, members = ALL, isProven = none): WantedPeer | undefined {
-  return wantedPeers(node, members, isProven).find(({ publicKey }) => publicKey === of);
+  return wantedPeers(node, { members: members }, isProven).find(({ publicKey }) => publicKey === of);
 }
 
 test('nodes of one cloud use inner endpoints, all others outer ones', () => {
@@ -49,18 +49,24 @@ test('two that nobody can send to speak through one that both name, and each add
   assert.is(peer('gamma', 'key-delta'), undefined);
   assert.equal(peer(by, 'key-gamma')?.addresses, [hidden.address], 'the relay itself is direct');
   for (const { node, address } of ALL) {
-    const addresses = wantedPeers(node, ALL, none).flatMap((one) => one.addresses);
+    const addresses = wantedPeers(node, { members: ALL }, none).flatMap((one) => one.addresses);
     const others = ALL.map((one) => one.address).filter((one) => one !== address);
     assert.equal(addresses.toSorted(), others.toSorted());
   }
   assert.equal(reach(alpha, hidden, ALL), { kind: 'direct' });
   assert.equal(
-    ALL.map(({ node }) => isRelay(node, ALL)),
+    ALL.map(({ node }) => isRelay(node, { members: ALL })),
     ALL.map(({ node }) => node === by),
   );
-  assert.not.ok(isRelay('alpha', [alpha, beta, hidden]), 'all reach one another');
+  const others = ['alpha', 'beta', 'beta2'].filter((node) => node !== by);
+  const instead = reach(hidden, hiddenToo, ALL, [by]);
+  assert.ok(instead?.kind === 'relayed' && others.includes(instead.by), 'another one, while it is away');
+  assert.equal(reach(hiddenToo, hidden, ALL, [by]), instead);
+  assert.not.ok(isRelay(by, { members: ALL, away: [by] }));
+  assert.equal(reach(hidden, hiddenToo, ALL, ['alpha', 'beta', 'beta2']), there, 'as before where all are away');
+  assert.not.ok(isRelay('alpha', { members: [alpha, beta, hidden] }), 'all reach one another');
   assert.is(reach(hidden, hiddenToo, [hidden, hiddenToo]), undefined);
-  assert.equal(wantedPeers('gamma', [hidden, hiddenToo], none), []);
+  assert.equal(wantedPeers('gamma', { members: [hidden, hiddenToo] }, none), []);
 });
 
 test('a new key gets the addresses once its owner speaks with it', () => {
@@ -73,7 +79,7 @@ test('a new key gets the addresses once its owner speaks with it', () => {
 });
 
 test('a node that is no member has no peers', () => {
-  assert.equal(wantedPeers('stranger', ALL, none), []);
+  assert.equal(wantedPeers('stranger', { members: ALL }, none), []);
 });
 
 const wanted: WantedPeer = {
