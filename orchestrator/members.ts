@@ -166,10 +166,10 @@ export class Members implements Cluster {
     return presence !== undefined && this.#clock.nowMs() - presence.lastSignMs < SIGN_OF_LIFE_LIMIT_MS;
   }
 
-  /** It gave no sign of life for long, also none since this process began. */
-  isAway(node: string): boolean {
-    const lastSignMs = this.#presence.get(node)?.lastSignMs ?? this.#begunMs;
-    return this.#clock.nowMs() - lastSignMs >= SIGN_OF_LIFE_LIMIT_MS;
+  /** It gave no sign of life for long; undefined: none yet, but this process has not listened for so long either. */
+  isAway(node: string): boolean | undefined {
+    if (this.#presence.has(node)) return !this.isUp(node);
+    return this.#clock.nowMs() - this.#begunMs < SIGN_OF_LIFE_LIMIT_MS ? undefined : true;
   }
 
   /** The node that stands for a cloud: by the cloud's name, or by its own. */

@@ -5,12 +5,12 @@ import type { Handlers } from '../../common/rpc/server.ts';
 import type { UnderlayMember, UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
 import type { State } from '../state.ts';
 
-type Tell = (told: { members: UnderlayMember[]; away: string[] }) => void;
+type Tell = (told: { members: UnderlayMember[]; away?: string[] }) => void;
 
 export interface UnderlayParts {
   readonly state: Pick<State, 'all' | 'get' | 'put'>;
-  /** Whether a node gave no sign of life for long. */
-  readonly isAway: (node: string) => boolean;
+  /** Whether a node gave no sign of life for long; undefined: that is not known yet. */
+  readonly isAway: (node: string) => boolean | undefined;
 }
 
 export class Underlay {
@@ -19,8 +19,8 @@ export class Underlay {
   readonly #sessions = new Set<Tell>();
   /** One place after the other is compared with all that stand. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** As it was told last. */
-  #away: string[] = [];
+  /** As it was told last; undefined as long as that is not known: who was told of it by an earlier controller goes by that. */
+  #away: string[] | undefined;
 
   constructor({ state, isAway }: UnderlayParts) {
     this.#state = state;
@@ -34,20 +34,22 @@ export class Underlay {
 
   /** Of those that others can send to: who is to relay nothing now. */
   get away(): readonly string[] {
-    return this.#away;
+    return this.#away ?? [];
   }
 
   /** Tells all who can relay, if that is other than it was; to be called every few seconds. */
   look(): void {
-    const away = this.members.filter(({ node, outer }) => outer !== undefined && this.#isAway(node));
-    const names = away.map(({ node }) => node).sort();
-    if (String(names) === String(this.#away)) return;
-    this.#away = names;
-    this.#tellAll();
+    const nodes = this.members.flatMap(({ node, outer }) => (outer === undefined ? [] : [node]));
+    const states = nodes.map(this.#isAway);
+    if (states.includes(undefined)) return;
+    const away = nodes.filter((_, at) => states[at] === true).sort();
+    if (this.#away !== undefined && String(away) === String(this.#away)) return;
+    this.#away = away;
+    for (const tell of this.#sessions) tell(this.#told);
   }
 
-  #tellAll(): void {
-    for (const tell of this.#sessions) tell({ members: this.members, away: this.#away });
+  get #told(): Parameters<Tell>[0] {
+    return { members: this.members, ...(this.#away !== undefined && { away: this.#away }) };
   }
 
   /** The calls of the contract. */
@@ -64,7 +66,7 @@ export class Underlay {
     this.#turn = taken.catch(() => undefined);
     await taken;
     this.#sessions.add(tell);
-    tell({ members: this.members, away: this.#away });
+    tell(this.#told);
     await ended(signal);
     this.#sessions.delete(tell);
     return {};
@@ -78,7 +80,7 @@ export class Underlay {
     if (owner !== undefined) throw taken(member, owner);
     if (JSON.stringify(this.#state.get('underlay', member.node)) === JSON.stringify(member)) return;
     await this.#state.put('underlay', member.node, member);
-    this.#tellAll();
+    for (const tell of this.#sessions) tell(this.#told);
   }
 }
 

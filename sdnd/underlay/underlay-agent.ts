@@ -39,6 +39,7 @@ export interface UnderlayAgentParts {
 /** What the controller tells. */
 interface Told {
   readonly members: readonly UnderlayMember[];
+  /** Absent: it does not know yet. */
   readonly away?: readonly string[];
 }
 
@@ -78,7 +79,7 @@ export class UnderlayAgent {
     const session = new AbortController();
     this.#session = session;
     this.#reconnect?.cancel();
-    const onProgress = ({ members, away = [] }: Told): void => {
+    const onProgress = ({ members, away = this.#away }: Told): void => {
       if (!this.#isIn) log.info({ members: members.length }, 'the controller tells of the underlay');
       this.#isIn = true;
       this.#away = away;

@@ -38,7 +38,10 @@ export const underlayContract = contract('underlay', {
   'underlay.join': method(['node', 'controller'], UnderlayPlace, Type.Object({}), {
     progress: Type.Object({
       members: Type.Array(UnderlayMember),
-      /** Of those that others can send to: who gave no sign of life lately, and is to relay nothing. */
+      /**
+       * Of those that others can send to: who gave no sign of life lately, and is to relay nothing. Absent: not known yet, by
+       * a controller that has just been started.
+       */
       away: Type.Optional(Type.Array(Name)),
     }),
     timeoutMs: 0,

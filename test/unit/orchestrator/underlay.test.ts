@@ -18,20 +18,22 @@ function stand() {
     put: async (_table: string, node: string, member: UnderlayMember) => void table.set(node, member),
   } as UnderlayParts['state'];
   const silent = new Set<string>();
-  const underlay = new Underlay({ state, isAway: (node) => silent.has(node) });
+  const unknown = new Set<string>();
+  const isAway = (node: string): boolean | undefined => (unknown.has(node) ? undefined : silent.has(node));
+  const underlay = new Underlay({ state, isAway });
   const told: string[] = [];
   const join = (node: string, at: UnderlayPlace) => {
     const end = new AbortController();
-    const tell = ({ members, away }: { members: UnderlayMember[]; away: string[] }): void => {
+    const tell = ({ members, away = ['?'] }: { members: UnderlayMember[]; away?: string[] }): void => {
       const words = members.map((member) => `${member.node} ${member.keys.join()}`).join('; ');
-      told.push(`${node}: ${words}${away.map((one) => `, without ${one}`).join('')}`);
+      told.push(`${node}: ${words}${away.map((one) => (one === '?' ? '' : `, without ${one}`)).join('')}`);
     };
     const peer = { node, role: 'node' as const };
     const over = underlay.handlers()['underlay.join'](at, { peer, progress: tell, signal: end.signal } as never);
     return { end, over };
   };
   const settle = () => new Promise((resolve) => setImmediate(resolve));
-  return { told, join, settle, table, silent, underlay };
+  return { told, join, settle, table, silent, unknown, underlay };
 }
 
 test('a node hears of all at once and of each change, as long as its call lives', async () => {
@@ -61,12 +63,16 @@ test('the same place again tells nobody else', async () => {
 });
 
 test('who can be sent to and is silent is told of as no relay, once, until it is heard again', async () => {
-  const { told, join, settle, silent, underlay } = stand();
+  const { told, join, settle, silent, unknown, underlay } = stand();
   const outer = { address: '192.0.2.1', port: 51_820 };
   join('alpha', { ...place(1), outer });
   join('beta', place(2));
   await settle();
   told.length = 0;
+  unknown.add('alpha');
+  underlay.look();
+  assert.equal(told, [], 'nothing is told that is not known');
+  unknown.clear();
   for (const node of ['alpha', 'beta']) silent.add(node);
   underlay.look();
   underlay.look();

@@ -59,7 +59,7 @@ async function stand(kept: readonly UnderlayMember[] = []) {
     ) => {
       done.push('join');
       places.push(place);
-      tell = (members, away = []) => onProgress({ members, away });
+      tell = (members, away) => onProgress({ members, ...(away !== undefined && { away }) });
       return new Promise((_resolve, reject) => {
         away = reject;
       });
@@ -250,6 +250,10 @@ test('a node that two others need as their relay sends on, and no other does', a
   tell([ALPHA, BETA, ...hidden], ['beta']);
   await settle();
   assert.ok(done.includes('relay'), 'unless that one is away');
+  done.length = 0;
+  tell([ALPHA, BETA, ...hidden], undefined);
+  await settle();
+  assert.ok(done.includes('relay'), 'and as long as nobody says otherwise');
   agent.stop();
 });
 
