@@ -1,6 +1,6 @@
 // Which VXLAN frames a node takes: from members, and from them only out of WireGuard (nftables). Whoever else sends some, by
 // whatever network, is not heard by the switch (SOUNDNESS C11 one layer below). And where what comes out of WireGuard goes on to:
-// into it again, from member to member, and nowhere else. Pure.
+// into it again, from member to member, and nowhere else; nobody is told of a shorter way, which there is none of. Pure.
 import { VXLAN_PORT } from '../../wire/ports.ts';
 
 /** Family and name, as nft has them. */
@@ -39,6 +39,10 @@ table ${FILTER_TABLE} {
   chain relayed {${toOwn}
     oifname "${device}" ip saddr @members ip daddr @members accept
     counter drop
+  }
+  chain out {
+    type filter hook output priority ${PRIORITY}; policy accept;
+    oifname "${device}" icmp type redirect drop
   }
   chain in {
     type filter hook prerouting priority ${PRIORITY}; policy accept;

@@ -74,6 +74,12 @@ relays('each reaches the other, and so do guests by tunnels', async () => {
   await until('web reaches app', async () => (await stand.pings('web', APP)) === 2);
 });
 
+relays('nobody is told of a shorter way, which there is none of', async () => {
+  const ping = await runIn(stand.cloud('beta').namespace, 'ping', ['-n', '-c', '3', '-i', '0.2', '-W', '5', DELTA]);
+  assert.match(ping, / 3 received/);
+  assert.not.match(ping, /Redirect/);
+});
+
 relays('the relay has its kernel send on, also after somebody has it not', async () => {
   assert.is(await forwards('cat'), '1');
   await forwards('echo 0 >');

@@ -266,6 +266,11 @@ test('what comes out of the device goes on from member to member, to the node’
   );
 });
 
+test('who relays tells nobody of a shorter way', () => {
+  const rules = tunnelRules({ device: 'wg0', members: ['10.99.0.1'], switchDevices: [] });
+  assert.match(rules, /hook output priority -300; policy accept;\n {4}oifname "wg0" icmp type redirect drop/);
+});
+
 test('tunnels are taken from members by the device, and from the node’s own switch', () => {
   const rules = tunnelRules({ device: 'wg0', members: ['10.99.0.1', '10.99.0.2'], switchDevices: ['vx0'] });
   assert.match(rules, 'iifname { "vx0" } accept\n    iifname "wg0" ip saddr @members accept\n    counter drop');
