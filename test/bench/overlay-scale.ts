@@ -49,6 +49,8 @@ class Stand {
   readonly plan: OverlayPlan;
   readonly switches: Switches;
   readonly #directory: string;
+  /** By tenant: nodes to which one of its VMs has moved. */
+  readonly #wentTo = new Map<number, string[]>();
   #controller: Controller | undefined;
 
   constructor(directory: string, shape: OverlayShape) {
@@ -113,8 +115,11 @@ class Stand {
       figures = await this.controller.ask({ kind: 'move', migration, to });
       await sleep(DEPARTED_MS);
     });
-    const numbers = new Set(this.plan.nodesOf.get(to.tenant ?? 0)?.map((number) => `node${number}`));
-    const strange = switches.changed.filter((node) => !numbers.has(node) && node !== to.node && node !== from);
+    const tenant = to.tenant ?? 0;
+    const held = this.plan.nodesOf.get(tenant)?.map((number) => `node${number}`);
+    const own = new Set([...(held ?? []), ...(this.#wentTo.get(tenant) ?? []), to.node, from]);
+    this.#wentTo.set(tenant, [...(this.#wentTo.get(tenant) ?? []), to.node]);
+    const strange = switches.changed.filter((node) => !own.has(node));
     return { isNewNode, ...figures, cpuSeconds, mods: switches.mods, changed: switches.changed.length, strange };
   }
 
