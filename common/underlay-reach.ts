@@ -9,45 +9,46 @@ export interface Reachable {
   readonly outer?: unknown;
 }
 
-export type Reach = { readonly kind: 'direct' } | { readonly kind: 'relayed'; readonly by: string };
-
-/**
- * Undefined when there is no way: neither can be sent to, and no member that can is known. Those that are `away` relay nothing,
- * unless all are.
- */
-export function reach(
-  from: Reachable,
-  to: Reachable,
-  members: readonly Reachable[],
-  away: readonly string[] = [],
-): Reach | undefined {
-  if (isDirect(from, to)) return { kind: 'direct' };
-  const all = members.filter(({ outer }) => outer !== undefined).map(({ node }) => node);
-  if (all.length === 0) return undefined;
-  const there = all.filter((node) => !away.includes(node));
-  const relays = there.length === 0 ? all : there;
-  // Both ends must name the same one, or each would refuse what comes by the other's.
-  const by = relays.toSorted()[sum(from.node, to.node) % relays.length];
-  return by === undefined ? undefined : { kind: 'relayed', by };
-}
-
-/** By whom the two are relayed; undefined: by nobody. */
-export function relayOf(
-  from: Reachable,
-  to: Reachable,
-  members: readonly Reachable[],
-  away: readonly string[] = [],
-): string | undefined {
-  const way = reach(from, to, members, away);
-  return way?.kind === 'relayed' ? way.by : undefined;
-}
-
 /** One of the two can be sent to by the other. */
 export function isDirect(one: Reachable, other: Reachable): boolean {
   return one.cloud === other.cloud || one.outer !== undefined || other.outer !== undefined;
 }
 
-/** The same for a pair whichever comes first, and spread over the pairs. */
-function sum(one: string, other: string): number {
-  return [...one, ...other].reduce((total, letter) => total + (letter.codePointAt(0) ?? 0), 0);
+/**
+ * Answers by whom two members are relayed; undefined where they reach each other, and where nobody can. Those that are `away`
+ * relay nothing, unless all are. By the highest of the numbers that a pair has with each relay (rendezvous hashing): both ends
+ * come to the same one, and when a relay goes or comes no other one's pairs change.
+ */
+export function relaying(
+  members: readonly Reachable[],
+  away: readonly string[] = [],
+): (from: Reachable, to: Reachable) => string | undefined {
+  const all = members.filter(({ outer }) => outer !== undefined).map(({ node }) => node);
+  const there = all.filter((node) => !away.includes(node));
+  const named = (there.length === 0 ? all : there).toSorted();
+  const relays = named.map((node) => ({ node, hash: hashOf(node) }));
+  return (from, to) => {
+    if (isDirect(from, to)) return undefined;
+    const pair = hashOf([from.node, to.node].sort().join(' '));
+    let best: { readonly node: string; readonly score: number } | undefined;
+    for (const { node, hash } of relays) {
+      const score = mixed(pair ^ hash);
+      if (best === undefined || score > best.score) best = { node, score };
+    }
+    return best?.node;
+  };
+}
+
+/** FNV-1a of the letters, 32 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return hash;
+}
+
+/** Each bit of it hangs on all bits of the number (the end of MurmurHash3). */
+function mixed(number: number): number {
+  let bits = Math.imul(number ^ (number >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
 }

@@ -48,7 +48,6 @@ export class Members implements Cluster {
   readonly #identity: Identity;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #begunMs: number;
   readonly #presence = new Map<string, Presence>();
   readonly #clients = new Map<string, NodeClients>();
   /** Nodes whose daemons are being told the members. */
@@ -68,7 +67,6 @@ export class Members implements Cluster {
     this.#state = options.state;
     this.#identity = options.identity;
     this.#clock = options.clock;
-    this.#begunMs = options.clock.nowMs();
     this.#log = options.log;
     const here = { node: options.identity.node, address: options.address };
     this.controller = {
@@ -164,12 +162,6 @@ export class Members implements Cluster {
   isUp(node: string): boolean {
     const presence = this.#presence.get(node);
     return presence !== undefined && this.#clock.nowMs() - presence.lastSignMs < SIGN_OF_LIFE_LIMIT_MS;
-  }
-
-  /** It gave no sign of life for long; undefined: none yet, but this process has not listened for so long either. */
-  isAway(node: string): boolean | undefined {
-    if (this.#presence.has(node)) return !this.isUp(node);
-    return this.#clock.nowMs() - this.#begunMs < SIGN_OF_LIFE_LIMIT_MS ? undefined : true;
   }
 
   /** The node that stands for a cloud: by the cloud's name, or by its own. */

@@ -3,7 +3,7 @@
 import type { Clock } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
-import { type Reachable, relayOf } from '../../common/underlay-reach.ts';
+import { type Reachable, relaying } from '../../common/underlay-reach.ts';
 import type { NodeState } from '../../wire/contracts/cluster-state.ts';
 import type { ClusterLink, ClusterTopology, NetworkTopology, TopologyLink } from '../../wire/contracts/topology.ts';
 import type { Cluster } from '../cluster.ts';
@@ -11,7 +11,7 @@ import type { Cluster } from '../cluster.ts';
 export interface TopologyOptions {
   readonly cluster: Pick<Cluster, 'controller'>;
   /** Those that have a place in the encrypted underlay, and who of them relays nothing now. */
-  readonly underlay: { readonly members: readonly Reachable[]; readonly away: readonly string[] };
+  readonly underlay: { readonly members: readonly Reachable[]; readonly away: readonly string[] | undefined };
   readonly nodes: () => readonly Pick<NodeState, 'node' | 'cloud' | 'up'>[];
   /** Is told all links whenever they were asked for. */
   readonly seen: (links: NetworkTopology['links']) => void;
@@ -66,9 +66,10 @@ export class Topology {
 /** Says of each link by whom WireGuard relays it. */
 function relays({ members, away }: TopologyOptions['underlay']): (link: TopologyLink) => ClusterLink {
   const places = new Map(members.map((member) => [member.node, member]));
+  const relayOf = relaying(members, away);
   return (link) => {
     const [a, b] = [places.get(link.a), places.get(link.b)];
-    const relay = a === undefined || b === undefined ? undefined : relayOf(a, b, members, away);
+    const relay = a === undefined || b === undefined || away === undefined ? undefined : relayOf(a, b);
     return relay === undefined ? link : { ...link, relay };
   };
 }

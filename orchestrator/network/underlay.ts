@@ -1,5 +1,6 @@
-// The members' places in the encrypted underlay: a node says its own, durably, and hears of all. Who a node is its certificate
-// says; no node takes another one's address or key, and so none is sent what is for another.
+// The members' places in the encrypted underlay: a node says its own, durably, and hears of all, and of those that relay nothing
+// now. Who a node is its certificate says; no node takes another one's address or key, and so none is sent what is for another.
+import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { UnderlayMember, UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
@@ -9,47 +10,54 @@ type Tell = (told: { members: UnderlayMember[]; away?: string[] }) => void;
 
 export interface UnderlayParts {
   readonly state: Pick<State, 'all' | 'get' | 'put'>;
-  /** Whether a node gave no sign of life for long; undefined: that is not known yet. */
-  readonly isAway: (node: string) => boolean | undefined;
+  /** The node that this process is on. */
+  readonly node: string;
+  readonly clock: Pick<Clock, 'nowMs'>;
 }
 
+/** So long a node may be without a call to here before others relay what it did: its daemon is started again in a second or two. */
+const AWAY_AFTER_MS = 10_000;
+
 export class Underlay {
-  readonly #state: UnderlayParts['state'];
-  readonly #isAway: UnderlayParts['isAway'];
-  readonly #sessions = new Set<Tell>();
+  readonly #parts: UnderlayParts;
+  readonly #sessions = new Map<Tell, string>();
+  /** When a node's last session ended. */
+  readonly #endedMs = new Map<string, number>();
+  readonly #begunMs: number;
   /** One place after the other is compared with all that stand. */
   #turn: Promise<unknown> = Promise.resolve();
   /** As it was told last; undefined as long as that is not known: who was told of it by an earlier controller goes by that. */
   #away: string[] | undefined;
 
-  constructor({ state, isAway }: UnderlayParts) {
-    this.#state = state;
-    this.#isAway = isAway;
+  constructor(parts: UnderlayParts) {
+    this.#parts = parts;
+    this.#begunMs = parts.clock.nowMs();
   }
 
   /** Those that have a place. */
   get members(): UnderlayMember[] {
-    return this.#state.all('underlay');
+    return this.#parts.state.all('underlay');
   }
 
-  /** Of those that others can send to: who is to relay nothing now. */
-  get away(): readonly string[] {
-    return this.#away ?? [];
+  /** Of those that others can send to: who is to relay nothing now; undefined: not known yet. */
+  get away(): readonly string[] | undefined {
+    return this.#away;
   }
 
   /** Tells all who can relay, if that is other than it was; to be called every few seconds. */
   look(): void {
-    const nodes = this.members.flatMap(({ node, outer }) => (outer === undefined ? [] : [node]));
-    const states = nodes.map(this.#isAway);
-    if (states.includes(undefined)) return;
-    const away = nodes.filter((_, at) => states[at] === true).sort();
+    if (this.#parts.clock.nowMs() - this.#begunMs < AWAY_AFTER_MS) return;
+    const relays = this.members.flatMap(({ node, outer }) => (outer === undefined ? [] : [node]));
+    const silent = relays.filter((node) => this.#isAway(node));
+    // Of this node's end nobody would be told: another one relays, if there is one.
+    const { node } = this.#parts;
+    const others = relays.filter((one) => one !== node && !silent.includes(one));
+    const away = [
+      ...new Set(others.length === 0 ? silent : [...silent, ...relays.filter((one) => one === node)]),
+    ].sort();
     if (this.#away !== undefined && String(away) === String(this.#away)) return;
     this.#away = away;
-    for (const tell of this.#sessions) tell(this.#told);
-  }
-
-  get #told(): Parameters<Tell>[0] {
-    return { members: this.members, ...(this.#away !== undefined && { away: this.#away }) };
+    this.#tellAll();
   }
 
   /** The calls of the contract. */
@@ -59,28 +67,43 @@ export class Underlay {
     };
   }
 
+  #isAway(node: string): boolean {
+    if ([...this.#sessions.values()].includes(node)) return false;
+    return this.#parts.clock.nowMs() - (this.#endedMs.get(node) ?? this.#begunMs) >= AWAY_AFTER_MS;
+  }
+
   /** Resolves when the caller's session is over. @throws OperationError PLACE_TAKEN */
   async #join(node: string, place: UnderlayPlace, tell: Tell, signal: AbortSignal): Promise<Record<string, never>> {
     const member = { node, ...place };
     const taken = this.#turn.then(() => this.#take(member));
     this.#turn = taken.catch(() => undefined);
     await taken;
-    this.#sessions.add(tell);
+    this.#sessions.set(tell, node);
     tell(this.#told);
     await ended(signal);
     this.#sessions.delete(tell);
+    this.#endedMs.set(node, this.#parts.clock.nowMs());
     return {};
   }
 
   async #take(member: UnderlayMember): Promise<void> {
+    const { state } = this.#parts;
     const others = this.members.filter(({ node }) => node !== member.node);
     const owner = others.find(
       ({ address, keys }) => address === member.address || keys.some((key) => has(member, key)),
     );
     if (owner !== undefined) throw taken(member, owner);
-    if (JSON.stringify(this.#state.get('underlay', member.node)) === JSON.stringify(member)) return;
-    await this.#state.put('underlay', member.node, member);
-    for (const tell of this.#sessions) tell(this.#told);
+    if (JSON.stringify(state.get('underlay', member.node)) === JSON.stringify(member)) return;
+    await state.put('underlay', member.node, member);
+    this.#tellAll();
+  }
+
+  get #told(): Parameters<Tell>[0] {
+    return { members: this.members, ...(this.#away !== undefined && { away: this.#away }) };
+  }
+
+  #tellAll(): void {
+    for (const tell of this.#sessions.keys()) tell(this.#told);
   }
 }
 

@@ -5,7 +5,7 @@ import type { FlowMod, FlowStats, Message, PacketIn, Port } from '@openflow/ofp'
 import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import { CONTROLLER_COOKIE, WRITER_MASK } from '../pipeline.ts';
-import { type CookieFilter, OpenFlowSession, type SessionEvent } from './openflow-session.ts';
+import { type CookieFilter, isRemoval, OpenFlowSession, type SessionEvent } from './openflow-session.ts';
 import type { RoleWish } from './session-role.ts';
 
 /** What a channel tells the one who made it. */
@@ -205,10 +205,6 @@ function lost(reason: string): OperationError {
   return new OperationError('SWITCH_LOST', `the switch cannot be asked: ${reason}`, {
     remedy: 'Check that ovs-vswitchd runs on that node; it is brought up to date when it is back.',
   });
-}
-
-function isRemoval({ command }: FlowMod): boolean {
-  return command === 'delete' || command === 'delete-strict';
 }
 
 function refused(reason: string): OperationError {

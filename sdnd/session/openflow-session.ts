@@ -149,9 +149,9 @@ export class OpenFlowSession {
   }
 
   /**
-   * As `apply`, but all or none: in a bundle of ONF's extension (OpenFlow 1.4, 7.3.9), which Open vSwitch has. A flow-mod that
-   * is wrong in itself is refused as it comes, and is then missing in the bundle; what the switch cannot take as it is now (a
-   * full table) is found out before any is carried out.
+   * As `apply`, but all or none, and no frame meets a part of it: in a bundle of ONF's extension (OpenFlow 1.4, 7.3.9), which
+   * Open vSwitch has. What goes makes room for what comes. A flow-mod that is wrong in itself is refused as it comes, and is
+   * then missing in the bundle; what the switch cannot take as it is now (a full table) is found out before any is carried out.
    */
   applyWhole(mods: readonly FlowMod[], nowMs: number): { operation: number; events: SessionEvent[] } {
     const firstXid = this.#xid + 1;
@@ -163,7 +163,8 @@ export class OpenFlowSession {
       const message = { type: 'onf-bundle-add', ...bundle, message: encode(mod, xid) } as const;
       return { kind: 'send', bytes: encode(message, xid) };
     };
-    const events = [control('open-request'), ...mods.map(add), control('close-request'), control('commit-request')];
+    const inOrder = [...mods.filter(isRemoval), ...mods.filter((mod) => !isRemoval(mod))];
+    const events = [control('open-request'), ...inOrder.map(add), control('close-request'), control('commit-request')];
     events.push(this.#send({ type: 'barrier-request' }));
     this.#operations.set(this.#xid, { kind: 'applied', startedAtMs: nowMs, firstXid, refusals: [] });
     return { operation: this.#xid, events };
@@ -360,4 +361,9 @@ export class OpenFlowSession {
   #send(message: Message): SessionEvent {
     return { kind: 'send', bytes: encode(message, this.takeXid()) };
   }
+}
+
+/** Whether it takes entries away. */
+export function isRemoval({ command }: FlowMod): boolean {
+  return command === 'delete' || command === 'delete-strict';
 }

@@ -8,7 +8,7 @@ import type { RpcClient } from '../../common/rpc/client.ts';
 import type { UnderlayMember, UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
 import { type KeyTimes, nextKeys, toldKeys } from './key-rotation.ts';
 import type { UnderlayBook } from './underlay-book.ts';
-import { isRelay, wantedPeers } from './underlay-peers.ts';
+import { mayRelay, wantedPeers } from './underlay-peers.ts';
 import type { WireGuardDevice } from './wireguard-device.ts';
 import { newKeyPair, publicKeyOf } from './wireguard-keys.ts';
 
@@ -29,7 +29,7 @@ export interface UnderlayAgentParts {
   readonly relay: () => Promise<void>;
   /** Sends something to these addresses, whatever it is. */
   readonly greet: (members: readonly string[]) => void;
-  readonly book: Pick<UnderlayBook, 'keys' | 'keepKeys' | 'members' | 'keepMembers'>;
+  readonly book: Pick<UnderlayBook, 'keys' | 'keepKeys' | 'members' | 'keepMembers' | 'away' | 'keepAway'>;
   readonly keyTimes: KeyTimes;
   readonly controller: Pick<RpcClient<typeof underlayContract>, 'call'>;
   readonly clock: Clock;
@@ -49,8 +49,6 @@ export class UnderlayAgent {
   #timer: Timer | undefined;
   #reconnect: Timer | undefined;
   #isIn = false;
-  /** As it was told last: relays that are gone stay so while the controller is away. */
-  #away: readonly string[] = [];
   /** Since when the controller tells the others of the keys as they are now; of the clock that does not jump. */
   #toldMs: number | undefined;
   #isStopped = false;
@@ -79,11 +77,10 @@ export class UnderlayAgent {
     const session = new AbortController();
     this.#session = session;
     this.#reconnect?.cancel();
-    const onProgress = ({ members, away = this.#away }: Told): void => {
+    const onProgress = ({ members, away }: Told): void => {
       if (!this.#isIn) log.info({ members: members.length }, 'the controller tells of the underlay');
       this.#isIn = true;
-      this.#away = away;
-      void this.#hear(members);
+      void this.#hear(members, away);
     };
     try {
       await controller.call(
@@ -101,12 +98,24 @@ export class UnderlayAgent {
     if (!this.#isStopped) this.#reconnect = clock.setTimer(RECONNECT_MS, () => void this.#join());
   }
 
-  async #hear(members: readonly UnderlayMember[]): Promise<void> {
+  async #hear(told: readonly UnderlayMember[], away: readonly string[] | undefined): Promise<void> {
     const { book, log } = this.#parts;
-    book
-      .keepMembers(withUntold(members, book.members))
-      .catch((error: unknown) => log.error({ err: error }, 'the members could not be kept'));
+    const members = withUntold(told, book.members);
+    // One that the controller does not know is known to some nodes only, and so no relay that two would both name.
+    const untold = members.filter((member) => !told.includes(member)).map(({ node }) => node);
+    const kept = [book.keepMembers(members), ...(away === undefined ? [] : [book.keepAway([...away, ...untold])])];
+    Promise.all(kept).catch((error: unknown) => log.error({ err: error }, 'the members could not be kept'));
     await this.#look();
+  }
+
+  /** Without it the node is no relay, and all else goes on. */
+  async #relay(): Promise<void> {
+    const { relay, log } = this.#parts;
+    try {
+      await relay();
+    } catch (error) {
+      log.warn({ reason: messageOf(error) }, 'this node cannot send on what other members have for one another');
+    }
   }
 
   #look(): Promise<void> {
@@ -115,7 +124,7 @@ export class UnderlayAgent {
   }
 
   async #apply(): Promise<void> {
-    const { node, place, device, book, filter, relay, greet, log, clock } = this.#parts;
+    const { node, place, device, book, filter, greet, log, clock } = this.#parts;
     this.#timer?.cancel();
     try {
       await this.#turnKeys();
@@ -127,10 +136,10 @@ export class UnderlayAgent {
       const proven = new Set(peers.flatMap((peer) => (peer.handshakeSeconds > 0 ? [peer.publicKey] : [])));
       const addresses = book.members.map(({ address }) => address);
       await filter(addresses);
-      const known = { members: book.members, away: this.#away };
-      if (isRelay(node, known)) await relay();
+      const known = { members: book.members, away: book.away };
       const isChanged = await device.setPeers(wantedPeers(node, known, (key) => proven.has(key)));
       if (isChanged) log.info({ members: book.members.map((member) => member.node) }, 'the peers are set');
+      if (mayRelay(node, book.members)) await this.#relay();
       // A peer with a session that is gone here would go on with it for 15 s; a new one is begun by whoever speaks.
       if (isChanged || !isSet) greet(addresses.filter((address) => address !== place.address));
     } catch (error) {

@@ -1,20 +1,23 @@
-// What a node keeps of its encrypted underlay: its keys, and the members that it heard of last, so that it speaks to them after
-// a restart while the controller is away.
+// What a node keeps of its encrypted underlay: its keys, the members that it heard of last and who of them relays nothing, so that
+// it speaks to them after a restart while the controller is away.
 import { join } from 'node:path';
 import { type TSchema, Type } from '#typebox';
 import type { Disk } from '../../common/disk/disk.ts';
 import { codeOf } from '../../common/errors.ts';
 import { SchemaCheck } from '../../common/schema-check.ts';
 import { UnderlayMember } from '../../wire/contracts/underlay.ts';
+import { Name } from '../../wire/names.ts';
 import { KeyState } from './key-rotation.ts';
 import { newKeyPair } from './wireguard-keys.ts';
 
 const KEYS_FILE = 'wireguard-keys.json';
 const MEMBERS_FILE = 'underlay.json';
+const AWAY_FILE = 'underlay-away.json';
 /** Readable by the node's own daemons' user alone. */
 const MODE = 0o600;
 const Keys = new SchemaCheck(KeyState);
 const Members = new SchemaCheck(Type.Array(UnderlayMember));
+const Away = new SchemaCheck(Type.Array(Name));
 
 type BookDisk = Pick<Disk, 'replace' | 'readWhole'>;
 
@@ -22,22 +25,23 @@ export class UnderlayBook {
   readonly #disk: BookDisk;
   readonly #directory: string;
   #keys: KeyState;
-  #members: readonly UnderlayMember[];
+  #members: readonly UnderlayMember[] = [];
+  #away: readonly string[] = [];
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(disk: BookDisk, directory: string, keys: KeyState, members: readonly UnderlayMember[]) {
+  private constructor(disk: BookDisk, directory: string, keys: KeyState) {
     this.#disk = disk;
     this.#directory = directory;
     this.#keys = keys;
-    this.#members = members;
   }
 
   /** A node that has no key draws one, durably, before anybody hears of it. */
   static async open(disk: BookDisk, directory: string, nowMs: number): Promise<UnderlayBook> {
     const kept = await read(disk, join(directory, KEYS_FILE), Keys);
     const keys = kept ?? { current: newKeyPair().privateKey, sinceMs: nowMs };
-    const members = (await read(disk, join(directory, MEMBERS_FILE), Members)) ?? [];
-    const book = new UnderlayBook(disk, directory, keys, members);
+    const book = new UnderlayBook(disk, directory, keys);
+    book.#members = (await read(disk, join(directory, MEMBERS_FILE), Members)) ?? [];
+    book.#away = (await read(disk, join(directory, AWAY_FILE), Away)) ?? [];
     if (kept === undefined) await book.keepKeys(keys);
     return book;
   }
@@ -50,6 +54,11 @@ export class UnderlayBook {
     return this.#members;
   }
 
+  /** Members that relay nothing, as the node heard last. */
+  get away(): readonly string[] {
+    return this.#away;
+  }
+
   /** They count when they are durable. */
   async keepKeys(keys: KeyState): Promise<void> {
     await this.#write(KEYS_FILE, keys);
@@ -60,6 +69,13 @@ export class UnderlayBook {
   keepMembers(members: readonly UnderlayMember[]): Promise<void> {
     this.#members = members;
     return this.#write(MEMBERS_FILE, members);
+  }
+
+  /** They count at once. */
+  keepAway(away: readonly string[]): Promise<void> {
+    if (String(away) === String(this.#away)) return Promise.resolve();
+    this.#away = away;
+    return this.#write(AWAY_FILE, away);
   }
 
   /** One writing after the other. */

@@ -2,7 +2,7 @@
 // Every node has an inner endpoint, the address of its own network interface, and mostly an outer one, which its provider's
 // 1:1 NAT leads to it: nodes of one cloud use the inner ones, all others the outer. A node that nobody can send UDP to has no
 // outer endpoint: it dials the others, and two such nodes speak through a member that both can reach (SOUNDNESS C7).
-import { isDirect, relayOf } from '../../common/underlay-reach.ts';
+import { isDirect, relaying } from '../../common/underlay-reach.ts';
 import type { UdpEndpoint } from '../../wire/contracts/underlay.ts';
 
 /** How often a mapping or a stateful filter before a node is kept open, s (WireGuard's own advice). */
@@ -51,11 +51,12 @@ export function wantedPeers(
   const self = members.find((member) => member.node === node);
   if (self === undefined) return [];
   const others = members.filter((member) => member !== self);
+  const relayOf = relaying(members, away);
+  const relayed = Map.groupBy(others, (other) => relayOf(self, other));
   return others
     .filter((peer) => isDirect(self, peer))
     .flatMap((peer) => {
-      const relayed = others.filter((other) => relayOf(self, other, members, away) === peer.node);
-      const addresses = [peer, ...relayed].map(({ address }) => address).toSorted();
+      const addresses = [peer, ...(relayed.get(peer.node) ?? [])].map(({ address }) => address).toSorted();
       return peersOf(self, peer, addresses, isProven);
     });
 }
@@ -81,9 +82,9 @@ function isBehindNat({ inner, outer }: UnderlayMember): boolean {
   return outer === undefined || outer.address !== inner.address || outer.port !== inner.port;
 }
 
-/** Whether two others have this node send on what is for one another. */
-export function isRelay(node: string, { members, away = [] }: KnownUnderlay): boolean {
-  const isBetween = (one: UnderlayMember, other: UnderlayMember): boolean =>
-    relayOf(one, other, members, away) === node;
-  return members.some((one, at) => members.slice(at + 1).some((other) => isBetween(one, other)));
+/** Whether two others may have this node send on what is for one another, now or when another relay is away. */
+export function mayRelay(node: string, members: readonly UnderlayMember[]): boolean {
+  const self = members.find((member) => member.node === node);
+  const hidden = members.filter(({ outer }) => outer === undefined).map(({ cloud }) => cloud);
+  return self?.outer !== undefined && new Set(hidden).size > 1;
 }

@@ -58,9 +58,14 @@ exchange('of what does not fit nothing is carried out, also not what would have 
   assert.equal(await priorities(), [2, 3, 4]);
 });
 
+exchange('what goes makes room for what comes', async () => {
+  await channel.apply([...added(5, 6, 7), ...gone(2, 3)]);
+  assert.equal(await priorities(), [4, 5, 6, 7]);
+});
+
 exchange('the session goes on, and takes the next exchange', async () => {
   await channel.apply([...added(9), ...gone(4)]);
-  assert.equal(await priorities(), [2, 3, 9]);
+  assert.equal(await priorities(), [5, 6, 7, 9]);
 });
 
 exchange.run();

@@ -335,8 +335,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     name: 'two nodes name a relay that is away',
     room: 'common/underlay-reach.ts',
-    find: 'const relays = there.length === 0 ? all : there;',
-    replace: 'const relays = there.length === 0 ? there : all;',
+    find: 'const named = (there.length === 0 ? all : there).toSorted();',
+    replace: 'const named = (there.length === 0 ? there : all).toSorted();',
     by: 'unit/sdnd/underlay',
   },
   {

@@ -39,8 +39,8 @@ export const underlayContract = contract('underlay', {
     progress: Type.Object({
       members: Type.Array(UnderlayMember),
       /**
-       * Of those that others can send to: who gave no sign of life lately, and is to relay nothing. Absent: not known yet, by
-       * a controller that has just been started.
+       * Of those that others can send to: who is to relay nothing, since it has no such call, or is the controller's own node.
+       * Absent: not known yet, by a controller that has just been started.
        */
       away: Type.Optional(Type.Array(Name)),
     }),

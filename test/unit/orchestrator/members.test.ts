@@ -1,4 +1,4 @@
-// The members: two nodes do not take each other's address; who has been silent for long is away.
+// The members: two nodes do not take each other's address.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,24 +63,5 @@ registering('a machine that was set up anew under another name has it once the o
   assert.ok(members.isUp('b'));
   assert.is((await refusal(register('a', NOWHERE))).code, 'ADDRESS_TAKEN');
 });
-
-registering(
-  'who was heard and is silent is away, and of others that is known once there was time to hear them',
-  async () => {
-    const begunMs = nowMs;
-    const sdnd = rpcClient(sdndContract, { node: 'k', address: NOWHERE, port: SDND_PORT }, identity);
-    const clock: Clock = { ...realClock, nowMs: () => nowMs };
-    const fresh = new Members({ state, identity, address: NOWHERE, sdnd, clock, log: createLog('members', 'silent') });
-    const away = (): (boolean | undefined)[] => ['a', 'b'].map((node) => fresh.isAway(node));
-    assert.equal(away(), [undefined, undefined]);
-    fresh.heard('a');
-    assert.equal(away(), [false, undefined]);
-    nowMs += LONG_MS;
-    fresh.heard('b');
-    assert.equal(away(), [true, false]);
-    nowMs = begunMs;
-    fresh.close();
-  },
-);
 
 registering.run();

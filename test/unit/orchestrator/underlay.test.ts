@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { OperationError } from '../../../common/errors.ts';
 import { Underlay, type UnderlayParts } from '../../../orchestrator/network/underlay.ts';
 import type { UnderlayMember, UnderlayPlace } from '../../../wire/contracts/underlay.ts';
+import { TurnedClock } from '../common/turned-clock.ts';
 
 function place(index: number, key = `key-${index}`): UnderlayPlace {
   const inner = { address: `10.77.0.${index}`, port: 51_820 };
@@ -17,10 +18,8 @@ function stand() {
     get: (_table: string, node: string) => table.get(node),
     put: async (_table: string, node: string, member: UnderlayMember) => void table.set(node, member),
   } as UnderlayParts['state'];
-  const silent = new Set<string>();
-  const unknown = new Set<string>();
-  const isAway = (node: string): boolean | undefined => (unknown.has(node) ? undefined : silent.has(node));
-  const underlay = new Underlay({ state, isAway });
+  const clock = new TurnedClock();
+  const underlay = new Underlay({ state, node: 'k', clock });
   const told: string[] = [];
   const join = (node: string, at: UnderlayPlace) => {
     const end = new AbortController();
@@ -33,7 +32,7 @@ function stand() {
     return { end, over };
   };
   const settle = () => new Promise((resolve) => setImmediate(resolve));
-  return { told, join, settle, table, silent, unknown, underlay };
+  return { told, join, settle, table, clock, underlay };
 }
 
 test('a node hears of all at once and of each change, as long as its call lives', async () => {
@@ -62,30 +61,51 @@ test('the same place again tells nobody else', async () => {
   assert.equal(told, ['beta: alpha key-1; beta key-2']);
 });
 
-test('who can be sent to and is silent is told of as no relay, once, until it is heard again', async () => {
-  const { told, join, settle, silent, unknown, underlay } = stand();
+test('who can be sent to and has no call for long is told of as no relay, once, until it calls again', async () => {
+  const { told, join, settle, clock, underlay } = stand();
   const outer = { address: '192.0.2.1', port: 51_820 };
-  join('alpha', { ...place(1), outer });
+  const alpha = join('alpha', { ...place(1), outer });
   join('beta', place(2));
+  join('delta', { ...place(4), outer });
   await settle();
   told.length = 0;
-  unknown.add('alpha');
   underlay.look();
-  assert.equal(told, [], 'nothing is told that is not known');
-  unknown.clear();
-  for (const node of ['alpha', 'beta']) silent.add(node);
+  assert.equal([underlay.away, told], [undefined, []], 'nothing is told that is not known yet');
+  clock.turn(10_000);
+  alpha.end.abort();
+  await settle();
+  underlay.look();
+  assert.equal(underlay.away, []);
+  clock.turn(10_000);
+  told.length = 0;
   underlay.look();
   underlay.look();
-  assert.equal(told, ['alpha: alpha key-1; beta key-2, without alpha', 'beta: alpha key-1; beta key-2, without alpha']);
-  assert.equal(underlay.away, ['alpha']);
+  const members = 'alpha key-1; beta key-2; delta key-4';
+  assert.equal(told, [`beta: ${members}, without alpha`, `delta: ${members}, without alpha`]);
   told.length = 0;
   join('gamma', place(3));
   await settle();
-  assert.is(told.at(-1), 'gamma: alpha key-1; beta key-2; gamma key-3, without alpha');
-  told.length = 0;
-  silent.clear();
+  assert.is(told.at(-1), `gamma: ${members}; gamma key-3, without alpha`);
+  join('alpha', { ...place(1), outer });
+  await settle();
   underlay.look();
-  assert.is(told[0], 'alpha: alpha key-1; beta key-2; gamma key-3');
+  assert.equal(underlay.away, []);
+});
+
+test("the controller's own node relays only where no other does", async () => {
+  const { join, settle, clock, underlay } = stand();
+  const outer = { address: '192.0.2.1', port: 51_820 };
+  join('k', { ...place(1), outer });
+  const other = join('alpha', { ...place(2), outer });
+  await settle();
+  clock.turn(10_000);
+  underlay.look();
+  assert.equal(underlay.away, ['k']);
+  other.end.abort();
+  await settle();
+  clock.turn(10_000);
+  underlay.look();
+  assert.equal(underlay.away, ['alpha']);
 });
 
 test('nobody takes an address or a key that another has', async () => {

@@ -50,6 +50,7 @@ async function stand(kept: readonly UnderlayMember[] = []) {
   const places: UnderlayPlace[] = [];
   let tell: ((members: UnderlayMember[], away?: string[]) => void) | undefined;
   let spoken = '';
+  let isRefused = false;
   let away: ((error: Error) => void) | undefined;
   const controller = {
     call: (
@@ -81,7 +82,10 @@ async function stand(kept: readonly UnderlayMember[] = []) {
   const agent = new UnderlayAgent({
     ...{ node: 'alpha', place, keyTimes, device, book, controller, clock: skewed, log: quiet },
     filter: async (members) => void done.push(`filter ${members.join()}`),
-    relay: async () => void done.push('relay'),
+    relay: async () => {
+      done.push('relay');
+      if (isRefused) throw new Error('read-only');
+    },
     greet: (members) => void done.push(`greet ${members.join()}`),
   });
   await agent.start();
@@ -97,6 +101,9 @@ async function stand(kept: readonly UnderlayMember[] = []) {
     settle,
     tell: (all: UnderlayMember[], away?: string[]) => tell?.(all, away),
     end: () => away?.(new Error()),
+    refuse: () => {
+      isRefused = true;
+    },
   };
 }
 
@@ -232,28 +239,36 @@ test('members that a controller without its records does not know are spoken to 
   agent.stop();
 });
 
-test('a node that two others need as their relay sends on, and no other does', async () => {
+test('a node that two others may need as their relay sends on; that it cannot keeps it from nothing else', async () => {
   const hidden = ['gamma', 'delta'].map((node, at): UnderlayMember => {
     const { outer: _outer, ...place } = member(node, 3 + at);
     return place;
   });
-  const { done, tell, settle, agent } = await stand([ALPHA]);
+  const { done, tell, settle, agent, refuse } = await stand([ALPHA]);
   assert.not.ok(done.includes('relay'));
+  done.length = 0;
+  refuse();
   tell([ALPHA, ...hidden]);
   await settle();
-  assert.ok(done.includes('relay'));
-  done.length = 0;
-  tell([ALPHA, BETA, ...hidden]);
   await settle();
-  // Of two that could, one is named: gamma and delta come to beta.
-  assert.not.ok(done.includes('relay'));
-  tell([ALPHA, BETA, ...hidden], ['beta']);
+  assert.equal(done, [
+    'filter 10.99.0.1,10.99.0.3,10.99.0.4',
+    'peers 10.99.0.3 10.99.0.4',
+    'relay',
+    'greet 10.99.0.3,10.99.0.4',
+  ]);
+  agent.stop();
+});
+
+test('who relays nothing is kept over a restart, and so is whom the controller does not know', async () => {
+  const { tell, settle, agent, book, disk } = await stand([ALPHA, BETA, member('gamma', 3)]);
+  tell([ALPHA, BETA], ['beta']);
   await settle();
-  assert.ok(done.includes('relay'), 'unless that one is away');
-  done.length = 0;
-  tell([ALPHA, BETA, ...hidden], undefined);
+  assert.equal(book.away, ['beta', 'gamma']);
+  assert.equal((await UnderlayBook.open(disk, '/state', 0)).away, ['beta', 'gamma']);
+  tell([ALPHA, BETA], undefined);
   await settle();
-  assert.ok(done.includes('relay'), 'and as long as nobody says otherwise');
+  assert.equal(book.away, ['beta', 'gamma'], 'a controller that does not know yet changes nothing');
   agent.stop();
 });
 

@@ -1,8 +1,8 @@
 // The underlay's peers by the members, and how a WireGuard device comes to have them.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { reach } from '../../../common/underlay-reach.ts';
-import { isRelay, type UnderlayMember, type WantedPeer, wantedPeers } from '../../../sdnd/underlay/underlay-peers.ts';
+import { relaying } from '../../../common/underlay-reach.ts';
+import { mayRelay, type UnderlayMember, type WantedPeer, wantedPeers } from '../../../sdnd/underlay/underlay-peers.ts';
 import { newKeyPair, publicKeyOf } from '../../../sdnd/underlay/wireguard-keys.ts';
 import { type FoundPeer, planPeers, readDump } from '../../../sdnd/underlay/wireguard-plan.ts';
 
@@ -40,10 +40,9 @@ test('who is behind NAT keeps its way open, to other clouds only', () => {
 });
 
 test('two that nobody can send to speak through one that both name, and each address is one peer’s', () => {
-  const there = reach(hidden, hiddenToo, ALL);
-  assert.equal(reach(hiddenToo, hidden, ALL), there);
-  assert.is(there?.kind, 'relayed');
-  const by = there?.kind === 'relayed' ? there.by : '';
+  const by = relaying(ALL)(hidden, hiddenToo) ?? '';
+  assert.ok(['alpha', 'beta', 'beta2'].includes(by));
+  assert.is(relaying(ALL)(hiddenToo, hidden), by);
   assert.equal(peer('gamma', `key-${by}`)?.addresses.includes(hiddenToo.address), true);
   assert.equal(peer('delta', `key-${by}`)?.addresses.includes(hidden.address), true);
   assert.is(peer('gamma', 'key-delta'), undefined);
@@ -53,20 +52,40 @@ test('two that nobody can send to speak through one that both name, and each add
     const others = ALL.map((one) => one.address).filter((one) => one !== address);
     assert.equal(addresses.toSorted(), others.toSorted());
   }
-  assert.equal(reach(alpha, hidden, ALL), { kind: 'direct' });
-  assert.equal(
-    ALL.map(({ node }) => isRelay(node, { members: ALL })),
-    ALL.map(({ node }) => node === by),
-  );
-  const others = ['alpha', 'beta', 'beta2'].filter((node) => node !== by);
-  const instead = reach(hidden, hiddenToo, ALL, [by]);
-  assert.ok(instead?.kind === 'relayed' && others.includes(instead.by), 'another one, while it is away');
-  assert.equal(reach(hiddenToo, hidden, ALL, [by]), instead);
-  assert.not.ok(isRelay(by, { members: ALL, away: [by] }));
-  assert.equal(reach(hidden, hiddenToo, ALL, ['alpha', 'beta', 'beta2']), there, 'as before where all are away');
-  assert.not.ok(isRelay('alpha', { members: [alpha, beta, hidden] }), 'all reach one another');
-  assert.is(reach(hidden, hiddenToo, [hidden, hiddenToo]), undefined);
+  assert.is(relaying(ALL)(alpha, hidden), undefined, 'straight');
+  assert.is(relaying([hidden, hiddenToo])(hidden, hiddenToo), undefined, 'nobody can');
   assert.equal(wantedPeers('gamma', { members: [hidden, hiddenToo] }, none), []);
+});
+
+test('one that is away relays nothing, and no other pair has another relay for that', () => {
+  const relays = [1, 2, 3, 4, 5].map((index) => member(`relay${index}`, `open${index}`, index));
+  const ends = Array.from({ length: 40 }, (_, at) => member(`node${at}`, `far${at}`, 10 + at, { outer: undefined }));
+  const members = [...relays, ...ends];
+  const pairs = ends.flatMap((one, at) => ends.slice(at + 1).map((other) => [one, other] as const));
+  const named = (away: readonly string[]): (string | undefined)[] => {
+    const by = relaying(members, away);
+    return pairs.map(([one, other]) => by(one, other));
+  };
+  const before = named([]);
+  for (const { node } of relays) {
+    const share = before.filter((by) => by === node).length / pairs.length;
+    assert.ok(share > 0.12 && share < 0.28, `${node} relays ${share} of all`);
+  }
+  const after = named(['relay2']);
+  for (const [at, by] of before.entries()) {
+    if (by === 'relay2') assert.ok(after[at] !== undefined && after[at] !== 'relay2');
+    else assert.is(after[at], by);
+  }
+  assert.equal(named(relays.map(({ node }) => node)), before, 'as before where all are away');
+});
+
+test('a node may be a relay if it can be sent to and two others, of two clouds, cannot', () => {
+  assert.equal(
+    ALL.filter(({ node }) => mayRelay(node, ALL)).map(({ node }) => node),
+    ['alpha', 'beta', 'beta2'],
+  );
+  assert.not.ok(mayRelay('alpha', [alpha, beta, hidden]));
+  assert.not.ok(mayRelay('alpha', [alpha, hidden, { ...hiddenToo, cloud: hidden.cloud }]));
 });
 
 test('a new key gets the addresses once its owner speaks with it', () => {
