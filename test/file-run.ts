@@ -66,10 +66,16 @@ export function runFile(file: string, run: FileRun, { scratch, signal }: FileSur
       output += `\nended after ${formatMs(limitMs)}, the limit of its kind\n`;
       child.kill('SIGKILL');
     }, limitMs);
-    child.once('error', reject);
+    let failed: Error | undefined;
+    child.once('error', (error) => {
+      failed = error;
+      if (child.pid === undefined) reject(error);
+    });
+    // Once all that writes there has ended.
     child.once('close', (code) => {
       clearTimeout(timer);
-      resolve(verdictOf(output, code));
+      if (failed === undefined) resolve(verdictOf(output, code));
+      else reject(failed);
     });
   });
 }

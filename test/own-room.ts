@@ -3,14 +3,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { STOP_SIGNALS } from '../common/terminal/terminal.ts';
 import { CONTROL_SOCKETS } from '../common/wireguard-socket.ts';
 import { NETNS_DIRECTORY } from '../lab/namespace.ts';
 import { DATA_ROOT, RUN_ROOT } from '../lab/run-directory.ts';
 import { environmentIn, type Part, Scratch } from './scratch.ts';
 
 const MARK = 'SUPERCLOUD_TEST_ROOM';
-const WITH_PARENT = ['setpriv', '--pdeathsig', 'KILL'];
+/** It takes no SIGHUP where this process does not: Node has set what it ignores back. */
+const WITH_PARENT = [
+  ...(STOP_SIGNALS.includes('SIGHUP') ? [] : ['env', '--ignore-signal=HUP']),
+  ...['setpriv', '--pdeathsig', 'KILL'],
+];
 /** What is kept in memory there; DATA_ROOT is on a disk. */
 const IN_MEMORY = [NETNS_DIRECTORY, CONTROL_SOCKETS, RUN_ROOT];
 
@@ -47,7 +53,8 @@ export function withScratch(program: readonly string[], part: Part): Command {
 
 /** The program in a room; ends with this process. Needs root. */
 export function inRoom(program: readonly string[], part: Part, { addresses = false }: OwnRoom = {}): Command {
-  for (const directory of [...IN_MEMORY, DATA_ROOT]) mkdirSync(directory, { recursive: true, mode: 0o755 });
+  for (const directory of [NETNS_DIRECTORY, CONTROL_SOCKETS]) mkdirSync(directory, { recursive: true });
+  for (const directory of [RUN_ROOT, DATA_ROOT]) mkdirSync(directory, { recursive: true, mode: 0o700 });
   const room = ['unshare', ...(addresses ? ['--net'] : []), '--mount', '--propagation', 'slave', '--pid'];
   const first = ['sh', '-c', FIRST, 'sh', part.large, addresses ? 'own-loopback' : 'addresses-outside'];
   return {
@@ -63,9 +70,18 @@ export async function runInRoom(url: string, args: readonly string[] = [], room:
   const { words, env } = inRoom(program, scratch.part(), room);
   const [command = '', ...rest] = words;
   const child = spawn(command, rest, { stdio: ['ignore', 'inherit', 'inherit'], env });
-  const end = (): void => void child.kill('SIGKILL');
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end);
+  let asked = 0;
+  for (const signal of STOP_SIGNALS)
+    process.once(signal, () => {
+      asked = exitCodeOf(signal);
+      child.kill('SIGKILL');
+    });
   const [code] = await once(child, 'exit');
   scratch.remove();
-  process.exitCode = code === 0 ? 0 : 1;
+  process.exitCode = asked || (code === 0 ? 0 : 1);
+}
+
+/** As shells say of a program that a signal has ended. */
+export function exitCodeOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
 }

@@ -7,11 +7,13 @@ import { runChecks } from '../cli/check.ts';
 import { OperationError } from '../common/errors.ts';
 import { reportError } from '../common/terminal/error-report.ts';
 import { formatMs, ProgressLine } from '../common/terminal/progress.ts';
+import { endSaid, STOP_SIGNALS } from '../common/terminal/terminal.ts';
 import { prepareWithProgress } from '../lab/guests.ts';
 import { checkHost } from '../lab/host-check.ts';
 import { ensurePackages } from '../lab/host-packages.ts';
 import { type FileRun, type FileSurroundings, ROOT, runFile, type Verdict } from './file-run.ts';
 import { BY_NAME, KINDS, type Kind, LANES } from './kinds.ts';
+import { exitCodeOf } from './own-room.ts';
 import { Scratch } from './scratch.ts';
 
 /** A file that waits for its turn. */
@@ -94,6 +96,14 @@ async function runLane(queue: Queue, tally: Tally, { guest, scratch, signal }: S
   }
 }
 
+/** Rejects when it is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
 /** All of them; `signal` ends those that run. */
 async function runAll(wanted: readonly string[], signal: AbortSignal): Promise<Tally> {
   const tally = new Tally();
@@ -105,22 +115,20 @@ async function runAll(wanted: readonly string[], signal: AbortSignal): Promise<T
   // Made while the first tests run; without it those that need it fail, and the others go on.
   const guest = runsGuest ? prepareWithProgress('tiny', new ProgressLine()).catch(reportError) : undefined;
   if (wanted.length === 0) {
-    const failed = await runChecks(ROOT);
+    const failed = await Promise.race([runChecks(ROOT), aborted(signal)]);
     tally.passed += failed.length === 0 ? 1 : 0;
     tally.failed += failed.length;
   }
   const queue = new Queue(kinds.flatMap((kind) => waitingOf(kind, wanted)));
   const scratch = new Scratch();
   try {
-    await Promise.all(Array.from({ length: LANES }, () => runLane(queue, tally, { guest, scratch, signal })));
+    const lanes = Array.from({ length: LANES }, () => runLane(queue, tally, { guest, scratch, signal }));
+    await Promise.race([Promise.all(lanes), aborted(signal)]);
   } finally {
     scratch.remove();
   }
   return tally;
 }
-
-/** As shells say of a program that was ended by Ctrl-C. */
-const INTERRUPTED = 130;
 
 const HELP = `Usage: supercloud test [word ...]
 
@@ -143,16 +151,19 @@ if (args.includes('--help') || args.includes('-h')) {
   process.stdout.write(HELP);
 } else {
   const interrupt = new AbortController();
+  for (const name of STOP_SIGNALS) process.once(name, () => interrupt.abort(exitCodeOf(name)));
   try {
     refuseOptions(args);
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interrupt.abort());
     const { passed, failed } = await runAll(args, interrupt.signal);
     process.stdout.write(`${passed} passed, ${failed} failed\n`);
     process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
   } catch (error) {
-    if (interrupt.signal.aborted) process.stdout.write('interrupted: what ran was ended and removed\n');
+    const { aborted, reason } = interrupt.signal;
+    if (aborted) process.stdout.write('interrupted: what ran was ended and removed\n');
     else reportError(error);
     process.stdout.write('0 passed, 1 failed\n');
-    process.exitCode = interrupt.signal.aborted ? INTERRUPTED : 1;
+    // Of an interrupted run the making of a guest may be left.
+    if (aborted) endSaid(reason);
+    else process.exitCode = 1;
   }
 }

@@ -1,12 +1,19 @@
 // Directories of a run of tests or of a benchmark that are gone after it, however it ended: what a killed one left is
 // removed by the next. Not a test itself.
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { identify, isSameProcess } from '../lab/run-directory.ts';
+import { join } from 'node:path';
+import { tryLock } from '../common/disk/state-lock.ts';
 
 const DISKS = 'SUPERCLOUD_TEST_DISKS';
-/** The number of the process that made it and when that started: another with this number does not keep it. */
-const NAME = /^sc-(\d+)-(\d+)$/;
+/** Short, so that socket paths stay under 108 bytes. */
+const PREFIX = 'sctest-';
+const NAME = /^sctest-\w{6}$/;
+const PRIVATE = 0o700;
+/** Whoever makes one has locked it by then. */
+const LOCKED_WITHIN_MS = 10_000;
+/** Of a killed program processes may still write for a moment. */
+const PATIENT = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 } as const;
 
 /** Where what is large or needs a disk is kept: on a disk, which what tmpdir() names need not be. */
 export function onDisk(): string {
@@ -24,41 +31,48 @@ export function environmentIn({ small, large }: Part): NodeJS.ProcessEnv {
   return { ...process.env, TMPDIR: small, [DISKS]: large };
 }
 
-/** That of this process, of which there is one. */
+/** Those of this process, locked as long as it lives: others may not see it, but they see the lock. */
 export class Scratch {
-  /** For small files; short, so that socket paths stay under 108 bytes. */
-  readonly small: string;
-  /** For disks. */
-  readonly large: string;
+  readonly #small: string;
+  readonly #large: string;
   #count = 0;
 
   constructor() {
-    const roots = [tmpdir(), onDisk()];
-    for (const root of roots) sweep(root);
-    const { pid, startTicks } = identify(process.pid);
-    const [small = '', large = ''] = roots.map((root) => `${root}/sc-${pid}-${startTicks}`);
-    this.small = small;
-    this.large = small === large ? `${large}/disks` : large;
-    for (const directory of [this.small, this.large]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.#small = made(tmpdir());
+    this.#large = made(onDisk());
   }
 
   /** A pair of directories for one program. */
   part(): Part {
     this.#count++;
-    const part = { small: `${this.small}/${this.#count}`, large: `${this.large}/${this.#count}` };
-    for (const directory of [part.small, part.large]) mkdirSync(directory, { mode: 0o700 });
+    const part = { small: join(this.#small, `${this.#count}`), large: join(this.#large, `${this.#count}`) };
+    for (const directory of [part.small, part.large]) mkdirSync(directory, { mode: PRIVATE });
     return part;
   }
 
   remove(): void {
-    for (const directory of [this.small, this.large]) rmSync(directory, { recursive: true, force: true });
+    for (const directory of [this.#small, this.#large]) rmSync(directory, PATIENT);
   }
 }
 
-function sweep(root: string): void {
-  for (const name of readdirSync(root)) {
-    const [, pid, startTicks] = NAME.exec(name) ?? [];
-    if (pid === undefined || isSameProcess({ pid: Number(pid), startTicks: Number(startTicks) })) continue;
-    rmSync(`${root}/${name}`, { recursive: true, force: true });
+function made(root: string): string {
+  for (const name of readdirSync(root)) if (NAME.test(name)) removeAbandoned(join(root, name));
+  const directory = mkdtempSync(join(root, PREFIX));
+  chmodSync(directory, PRIVATE);
+  tryLock(directory);
+  return directory;
+}
+
+/** What is not this user's is left alone, and what cannot be removed is left for the next time. */
+function removeAbandoned(directory: string): void {
+  try {
+    const { uid, mtimeMs } = lstatSync(directory);
+    if (uid !== process.getuid?.() || Date.now() - mtimeMs < LOCKED_WITHIN_MS) return;
+    const release = tryLock(directory);
+    if (release === undefined) return;
+    rmSync(directory, PATIENT);
+    release();
+  } catch {
+    // Another run removes it at this moment.
   }
 }

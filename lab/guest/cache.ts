@@ -19,8 +19,9 @@ export async function cachedFolder(
   await mkdir(cacheDirectory, { recursive: true });
   await removeAbandoned(cacheDirectory);
   const temporary = await mkdtemp(join(cacheDirectory, `.making-${name}-`));
-  const release = tryLock(temporary);
+  let release: (() => void) | undefined;
   try {
+    release = tryLock(temporary);
     await make(temporary);
     await putInPlace(temporary, folder);
   } finally {

@@ -1,7 +1,8 @@
 // What a program in a room of its own makes is gone with it, however it ends, and is seen by nobody else meanwhile.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, utimesSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -85,6 +86,9 @@ test('what a killed run kept is removed by the next, and what a living one keeps
   assert.equal([...first.directories, ...second.directories].map(existsSync), [true, true, true, true]);
   first.child.kill('SIGKILL');
   await once(first.child, 'close');
+  // It was made a while ago.
+  const long = new Date(Date.now() - 60_000);
+  for (const directory of [...first.directories, ...second.directories].map(dirname)) utimesSync(directory, long, long);
   const third = await startOne();
   assert.equal(first.directories.map(existsSync), [false, false]);
   assert.equal([...second.directories, ...third.directories].map(existsSync), [true, true, true, true]);

@@ -16,6 +16,7 @@ import { LoneConnection } from '../../../../sdnd/alone/lone-connection.ts';
 import { LoneController } from '../../../../sdnd/alone/lone-controller.ts';
 import { LONE_COOKIE, Priority } from '../../../../sdnd/alone/lone-flows.ts';
 import type { MeshSwitch } from '../../../../sdnd/alone/mesh-switch.ts';
+import type { Flow } from '../../../../sdnd/flow.ts';
 import { fuzzInputs, fuzzSeed } from '../../../fuzz-inputs.ts';
 import { seededRandom } from '../../common/seeded-random.ts';
 import { CodecSwitch, portOf } from '../switch-made-of-codec.ts';
@@ -30,11 +31,9 @@ const FUZZED_ID = 7n;
 const SAID_BYTES_MAX = 2 ** 22;
 const BY_LENGTHS_AT = 2;
 /** Of hosts that no change of a few bits makes out of another's. */
-const [ANNA, BERT, CARL] = ['52a1c3f00f11', '5e5c3a0ff0ee', '02f00d4711aa'].map((hex) => Buffer.from(hex, 'hex')) as [
-  Buffer,
-  Buffer,
-  Buffer,
-];
+const hostOf = (hex: string): Buffer => Buffer.from(hex, 'hex');
+const [ANNA, BERT, CARL] = [hostOf('52a1c3f00f11'), hostOf('5e5c3a0ff0ee'), hostOf('02f00d4711aa')];
+const [DORA, EMIL] = [hostOf('ae3311c05577'), hostOf('f6ccee3f9a88')];
 
 type Random = () => number;
 
@@ -221,40 +220,64 @@ class World {
       await this.serve();
       this.pass();
     }
-    this.say(packetIn(2, frame(ANNA, BERT)));
-    this.say(packetIn(1, frame(BERT, ANNA)));
-    this.say(packetIn(2, frame(ANNA, BERT)));
-    await this.serve();
+    await this.meet(ANNA, BERT);
   }
 
   say(message: Message): void {
     this.honest.receive(Buffer.from(encode(message, 5)));
   }
 
-  /** Whether a frame between two hosts at the switch nobody harms still goes from port to port, and only there. */
-  carries(): boolean {
-    const flows = [...this.honest.peer.flows.values()];
-    const ways = [
-      { inPort: 1, from: ANNA, to: BERT, outPort: 2 },
-      { inPort: 2, from: BERT, to: ANNA, outPort: 1 },
-    ];
-    return ways.every(({ inPort, from, to, outPort }) =>
-      flows.some(
-        ({ match, instructions }) =>
-          match.inPort === inPort &&
-          match.ethSrc === addressOf(from) &&
-          match.ethDst === addressOf(to) &&
-          JSON.stringify(instructions).includes(`"port":${outPort}`),
-      ),
-    );
+  /** The two hosts speak to one another at the ports 1 and 2. */
+  async meet(one: Buffer, other: Buffer): Promise<void> {
+    this.say(packetIn(2, frame(one, other)));
+    this.say(packetIn(1, frame(other, one)));
+    this.say(packetIn(2, frame(one, other)));
+    await this.serve();
   }
+
+  /** Whether a frame between two hosts at the switch that nobody harms goes from port to port, and nowhere else. */
+  carries(one: Buffer, other: Buffer): boolean {
+    const ways = [
+      { inPort: 1, from: one, to: other, outPort: 2 },
+      { inPort: 2, from: other, to: one, outPort: 1 },
+    ];
+    return ways.every(({ inPort, from, to, outPort }) => {
+      const found = this.#flows.filter(
+        ({ match: { ethSrc, ethDst, inPort: port } }) =>
+          port === inPort && ethSrc === addressOf(from) && ethDst === addressOf(to),
+      );
+      return found.length === 1 && String(outPortsOf(found[0])) === `${outPort}`;
+    });
+  }
+
+  /** All its entries that are for no pair of hosts, in words: whatever they are, they are the same afterwards. */
+  get others(): string[] {
+    const words = ({ tableId, priority, match, instructions }: Flow): string =>
+      JSON.stringify([tableId, priority, match, instructions], (_, value: unknown) =>
+        typeof value === 'bigint' ? `${value}` : value,
+      );
+    return this.#flows
+      .filter(({ priority }) => priority !== Priority.pair)
+      .map(words)
+      .sort();
+  }
+
+  get #flows(): Flow[] {
+    return [...this.honest.peer.flows.values()];
+  }
+}
+
+function outPortsOf(flow: Flow | undefined): number[] {
+  const actions = (flow?.instructions ?? []).flatMap((one) => (one.type === 'apply-actions' ? one.actions : []));
+  return actions.map((action) => (action.type === 'output' ? action.port : Number.NaN));
 }
 
 async function runSession(seed: number): Promise<void> {
   const random = seededRandom(seed);
   const world = new World(random);
   await world.begin();
-  assert.ok(world.carries(), 'it carries before anything is changed');
+  assert.ok(world.carries(ANNA, BERT), 'it carries before anything is changed');
+  const { others } = world;
   const line = world.line(FUZZED_ID);
   const { saidBytes } = world.honest.wire;
   const isLate = random() < 0.7;
@@ -279,7 +302,10 @@ async function runSession(seed: number): Promise<void> {
   if (random() < 0.5) line.connection.close('the test ends');
   await world.serve();
   assert.not.ok(world.honest.wire.isOver, 'the other session goes on');
-  assert.ok(world.carries(), 'the other switch carries as before');
+  assert.ok(world.carries(ANNA, BERT), 'the other switch carries as before');
+  assert.equal(world.others, others);
+  await world.meet(DORA, EMIL);
+  assert.ok(world.carries(DORA, EMIL), 'and takes new hosts');
   assert.ok(line.wire.saidBytes < SAID_BYTES_MAX, `${line.wire.saidBytes} bytes said to the changed one`);
   assert.ok(world.honest.wire.saidBytes - saidBytes < SAID_BYTES_MAX, 'bytes said to the other');
 }
