@@ -1,5 +1,6 @@
 // `async --rpo` in a running lab: the writer's node is lost with its disk while the guest writes, and what is made of the
 // newest point at the other place, over the emulated WAN, lacks nothing that is older than the RPO.
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
@@ -17,6 +18,7 @@ const LATE_SHARE = 0.6;
 const FIRST_POINT_MS = 180_000;
 const SAMPLE_MS = 250;
 const RECORD_BYTES = 4096;
+const LOG_TAIL_LINES = 200;
 const MAGIC = 'SCREC001';
 
 /** The guest had written so many records when its answer was here. */
@@ -88,6 +90,20 @@ async function recordsIn(path: string): Promise<number[]> {
   return found;
 }
 
+/** What is known of the point goes before the error: the lab goes with it. */
+async function explained(snapshot: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const { snapshots } = await stand.operator.call('snapshot.list', {});
+    const shown = await stand.operator.call('image.show', { image });
+    const log = readFileSync(`${stand.lab.cloud('gamma').directories.run}/blockd.log`, 'utf8');
+    const lines = log.trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
+    process.stdout.write(`${snapshot}\n${JSON.stringify({ snapshots, shown })}\n${lines}\n`);
+    throw error;
+  }
+}
+
 test('the node of the writer is lost: no more than the RPO is', async () => {
   const { operator } = stand;
   await operator.call('vm.migrate', { vm, to: 'beta' });
@@ -122,7 +138,9 @@ test('the node of the writer is lost: no more than the RPO is', async () => {
   if (newest === undefined) throw new Error('there is no point');
   await operator.call('image.clone', { image: 'saved', from: newest.snapshot });
   const path = `${stand.lab.run.path}/saved.raw`;
-  await operator.call('snapshot.export', { snapshot: newest.snapshot, node: 'gamma', path, format: 'raw' });
+  await explained(newest.snapshot, () =>
+    operator.call('snapshot.export', { snapshot: newest.snapshot, node: 'gamma', path, format: 'raw' }),
+  );
   const records = await recordsIn(path);
   const kept = Math.max(...records);
   const due = samples.filter(({ atMs }) => atMs <= lostAtMs - 1_000 * RPO_SECONDS).at(-1)?.writes ?? 0;

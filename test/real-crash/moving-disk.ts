@@ -96,13 +96,20 @@ export class MovingDisk {
     await Promise.all(this.#watches);
   }
 
+  /** The guest's load beside something else; what became of it is asked afterwards, or not where that fails first. */
+  #loaded(): Promise<void> {
+    const loaded = this.#parts.guest.use();
+    loaded.catch(() => undefined);
+    return loaded;
+  }
+
   /** Puts a new layer on top under its guest's load, and brings what was there to the other daemon. */
   async snapshot(): Promise<void> {
     const { writer, other } = this;
     const { generation, below } = this.#stack;
     const layer = `l${generation.toString(16).padStart(LAYER_DIGITS, '0')}`;
     const cut = generation.toString(16).padStart(LAYER_DIGITS, '0');
-    const loaded = this.#parts.guest.use();
+    const loaded = this.#loaded();
     const order = { cut, cuts: [{ image: IMAGE, layer }] };
     this.#doing = 'a cut';
     const { sealed } = await this.#insist(() => writer.controller.call('image.cut', order, { timeoutMs: CALL_MS }));
@@ -121,7 +128,7 @@ export class MovingDisk {
     const migration = (++this.#migrations).toString(16).padStart(MIGRATION_DIGITS, '0');
     const epoch = ++this.#epoch;
     const standBy = { migration, image: IMAGE, bytes, stack: this.#stack, epoch, from: from.endpoint, propagation };
-    const loaded = guest.use();
+    const loaded = this.#loaded();
     this.#doing = 'a stand-by';
     await this.#insist(() => to.controller.call('standby.start', standBy));
     const quiet = this.#quiet(to, migration, loaded);
