@@ -57,7 +57,6 @@ export class OpenFlowSession {
   readonly #operations = new Map<number, Operation>();
   #phase: 'hello' | 'handshake' | 'ready' | 'closed' = 'hello';
   #xid = 0;
-  #bundles = 0;
   #setUpXids = { role: 0, ports: 0 };
   #datapathId: bigint | undefined;
   #heardAtMs: number;
@@ -155,7 +154,7 @@ export class OpenFlowSession {
    */
   applyWhole(mods: readonly FlowMod[], nowMs: number): { operation: number; events: SessionEvent[] } {
     const firstXid = this.#xid + 1;
-    const bundle = { bundleId: this.#nextBundle(), flags: BundleFlag.atomic + BundleFlag.ordered, properties: NOTHING };
+    const bundle = { bundleId: firstXid, flags: BundleFlag.atomic + BundleFlag.ordered, properties: NOTHING };
     const control = (asked: BundleControlType): SessionEvent =>
       this.#send({ type: 'onf-bundle-control', control: asked, ...bundle });
     const add = (mod: FlowMod): SessionEvent => {
@@ -184,11 +183,6 @@ export class OpenFlowSession {
   takeXid(): number {
     this.#xid = this.#xid >= XID_MAX ? 1 : this.#xid + 1;
     return this.#xid;
-  }
-
-  #nextBundle(): number {
-    this.#bundles = this.#bundles >= XID_MAX ? 1 : this.#bundles + 1;
-    return this.#bundles;
   }
 
   get isClosed(): boolean {

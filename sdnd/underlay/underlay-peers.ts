@@ -24,7 +24,7 @@ export interface UnderlayMember {
 /** What a node knows of the underlay. */
 export interface KnownUnderlay {
   readonly members: readonly UnderlayMember[];
-  /** Members that gave no sign of life lately. */
+  /** Members that relay nothing now. */
   readonly away?: readonly string[];
 }
 

@@ -15,6 +15,7 @@ import * as assert from 'uvu/assert';
 import { LoneConnection } from '../../../../sdnd/alone/lone-connection.ts';
 import { LoneController } from '../../../../sdnd/alone/lone-controller.ts';
 import { LONE_COOKIE, Priority } from '../../../../sdnd/alone/lone-flows.ts';
+import type { LoneSocket } from '../../../../sdnd/alone/lone-socket.ts';
 import type { MeshSwitch } from '../../../../sdnd/alone/mesh-switch.ts';
 import type { Flow } from '../../../../sdnd/flow.ts';
 import { fuzzInputs, fuzzSeed } from '../../../fuzz-inputs.ts';
@@ -88,9 +89,7 @@ class Line {
     const { wire } = this;
     const own = (receive: (bytes: Buffer) => void) => {
       this.receive = receive;
-      return wire as unknown as ConstructorParameters<typeof LoneConnection>[0] extends (_: never) => infer T
-        ? T
-        : never;
+      return wire as unknown as LoneSocket;
     };
     this.connection = new LoneConnection(own, now, {
       ready: (datapathId, ports) => {
