@@ -14,7 +14,7 @@ import type { MemberRecord } from './state.ts';
 type Catalogue = typeof catalogueContract;
 
 /** After these the node has the newest records when they are answered. */
-const TOLD: readonly MethodName<Catalogue>[] = ['epoch.open', 'reader.open', 'reader.close'];
+const TOLD: readonly MethodName<Catalogue>[] = ['epoch.open', 'reader.open', 'reader.close', 'snapshot.carry'];
 
 /**
  * Before these the store is asked how far it has come: what it lost must not be opened, nor closed as if it were the newest.
@@ -81,7 +81,7 @@ class ComparedCatalogue implements Calls<Catalogue> {
   ): Promise<Result<Catalogue, N>> {
     if (ASKED.includes(name) && 'node' in params) await this.#stores.check([params.node]);
     const result = await this.#compared(name, params, options);
-    // Who opens an image knows what is pinned before it does, and who reads it.
+    // Who opens an image knows what is pinned before it does, and who reads it; who is to be a recovery point, that it is.
     if (TOLD.includes(name) && 'node' in params) await this.#watch.keep(params.node);
     return result;
   }

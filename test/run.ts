@@ -26,13 +26,24 @@ interface Waiting extends FileRun {
 class Tally {
   passed = 0;
   failed = 0;
+  readonly #failures: string[] = [];
 
   add(title: string, verdict: Verdict, tookMs: number): void {
     this.passed += verdict.passed;
     this.failed += verdict.failed;
     const mark = verdict.failed === 0 ? styleText('green', 'ok    ') : styleText('red', 'failed');
-    process.stdout.write(`${mark} ${title} (${verdict.passed} tests, ${formatMs(tookMs)})\n`);
-    if (verdict.failed > 0) process.stdout.write(`${verdict.output.trimEnd()}\n`);
+    const line = `${mark} ${title} (${verdict.passed} tests, ${formatMs(tookMs)})\n`;
+    process.stdout.write(line);
+    if (verdict.failed === 0) return;
+    const failure = `${verdict.output.trimEnd()}\n`;
+    process.stdout.write(failure);
+    this.#failures.push(`${line}${failure}`);
+  }
+
+  /** What failed, once more: of a long run often only the end is kept. */
+  summary(): string {
+    const again = this.#failures.length === 0 ? '' : `\nWhat failed:\n${this.#failures.join('')}`;
+    return `${again}${this.passed} passed, ${this.failed} failed\n`;
   }
 }
 
@@ -154,9 +165,9 @@ if (args.includes('--help') || args.includes('-h')) {
   for (const name of STOP_SIGNALS) process.once(name, () => interrupt.abort(exitCodeOf(name)));
   try {
     refuseOptions(args);
-    const { passed, failed } = await runAll(args, interrupt.signal);
-    process.stdout.write(`${passed} passed, ${failed} failed\n`);
-    process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+    const tally = await runAll(args, interrupt.signal);
+    process.stdout.write(tally.summary());
+    process.exitCode = tally.failed === 0 && tally.passed > 0 ? 0 : 1;
   } catch (error) {
     const { aborted, reason } = interrupt.signal;
     if (aborted) process.stdout.write('interrupted: what ran was ended and removed\n');

@@ -29,6 +29,7 @@ type LayerCall =
   | 'snapshot.begin'
   | 'snapshot.finish'
   | 'snapshot.abort'
+  | 'snapshot.carry'
   | 'snapshot.arrived'
   | 'snapshot.list'
   | 'snapshot.remove'
@@ -91,6 +92,14 @@ export function layerCalls(
       }),
     'snapshot.abort': ({ cut }) =>
       store.commit(() => ({ change: { entries: abortSnapshot(store.inCut(cut)) }, answer: {} })),
+    'snapshot.carry': ({ snapshot: name, node }) =>
+      store.commit(() => {
+        const before = snapshotOf(store, name);
+        const snapshot = { ...before, carriedTo: node };
+        return before.carriedTo === node
+          ? { change: {}, answer: before }
+          : { change: { snapshots: [snapshot] }, answer: snapshot };
+      }),
     'snapshot.arrived': ({ snapshot: name, recovery }) =>
       store.commit(() => {
         const snapshot = { ...snapshotOf(store, name), recovery };

@@ -7,6 +7,7 @@ import { layerPins } from './catalogue-pins.ts';
 import { readersOf } from './catalogue-readers.ts';
 import { isState, recordsOf } from './catalogue-records.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
+import { layerPoints } from './layer-points.ts';
 import type { StoreBook } from './store-book.ts';
 import { compareStore } from './store-comparison.ts';
 
@@ -60,6 +61,7 @@ function allRecords(store: CatalogueStore): KeptRecords {
     mark: { incarnation, serial },
     pins: layerPins(store),
     copies: layerCopies(store),
+    points: layerPoints(store),
     snapshots: kept,
     readers: entriesOf(store).flatMap(readersOf),
     heads: store.heads.map(keptHead),

@@ -42,7 +42,8 @@ export function blockCalls(shelf: ImageShelf): Handlers<typeof blockdContract> {
       return { isDone: await shelf.merges.merge({ merge, newest, source: source.node }) };
     },
     'layer.list': () => ({ layers: shelf.layers.all.map(({ store }) => showLayer(store)) }),
-    'layer.seed': async ({ layers, from, rateBytesPerSecond }, { progress, signal }) => {
+    'layer.seed': async ({ layers, from, rateBytesPerSecond, isPoint = false }, { progress, signal }) => {
+      if (isPoint) shelf.layers.records.refuseUnlessPoint(layers.map(({ layer }) => layer));
       await shelf.members.add(from);
       const tell = throttled((doneBytes, totalBytes) => progress({ doneBytes, totalBytes }));
       await shelf.layers.seed({ layers, source: from.node, rateBytesPerSecond, signal, progress: tell });

@@ -14,6 +14,7 @@ export class RecordBook {
   readonly #listeners = new Set<() => void>();
   #pins = new Map<string, LayerPin>();
   #copies = new Map<string, number>();
+  #points: ReadonlySet<string> = new Set();
   #kept: KeptRecords | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -44,6 +45,24 @@ export class RecordBook {
   /** Whether the layer is pinned, to whatever place: no copy of it goes by itself. */
   isPinned(layer: string): boolean {
     return this.#pins.has(layer);
+  }
+
+  /** Whether it is of a recovery point that is here, or on its way here: its blocks do not go by themselves. */
+  isPoint(layer: string): boolean {
+    return this.#points.has(layer);
+  }
+
+  /** @throws OperationError POINT_UNKNOWN of layers of which nothing says yet that they are to stay here */
+  refuseUnlessPoint(layers: readonly string[]): void {
+    const layer = layers.find((one) => !this.#points.has(one));
+    if (layer === undefined) return;
+    throw new OperationError(
+      'POINT_UNKNOWN',
+      `node ${this.#node} does not know yet that layer ${layer} is to stay there`,
+      {
+        remedy: 'It is told within seconds, and the recovery point is tried again by itself.',
+      },
+    );
   }
 
   /** How many stores are to have the layer, by its image's policy. */
@@ -109,6 +128,8 @@ export class RecordBook {
     this.#kept = kept;
     this.#pins = new Map(kept?.pins.map((pin) => [pin.layer, pin]));
     this.#copies = new Map(kept?.copies?.map(({ layer, copies }) => [layer, copies]));
+    const points = kept?.points?.filter(({ node }) => node === this.#node);
+    this.#points = new Set(points?.map(({ layer }) => layer));
     for (const listener of this.#listeners) listener();
   }
 }

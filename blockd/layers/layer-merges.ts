@@ -16,7 +16,7 @@ import type { TableMark } from '../table/version-table.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import { closingOf, layerInUse } from './layer-bringer.ts';
 import type { LayerShelf } from './layer-shelf.ts';
-import { mergeTables, moveBlocks } from './merge-steps.ts';
+import { lacksAny, mergeTables, moveBlocks } from './merge-steps.ts';
 import { gatherMerged } from './own-merged.ts';
 
 /** Whoever orders a merge hears so soon that it goes on. */
@@ -127,6 +127,8 @@ export class LayerMerges {
     await this.#restack(from.layer, lower);
     // A request that began before may still wait for a block of it.
     if (upper.isBusy) throw layerInUse(from.layer, 'is waited for here');
+    // Of what it has maybe the only copy: what was changed meanwhile is moved with the next order.
+    if (lacksAny(lower.store, upper.store)) throw layerInUse(from.layer, 'has blocks that were not moved yet');
     await this.#holder.drop(from.layer);
     this.#log.info({ from: from.layer, into: into.layer }, 'a layer was merged');
   }
@@ -147,7 +149,7 @@ export class LayerMerges {
   async #unite({ merge, newest, source }: MergeOrder, upper: LayerBlocks): Promise<LayerBlocks> {
     const { layers } = this.#holder;
     const lower = layers.find(merge.into.layer);
-    if (lower !== undefined && canMerge(lower.store, upper.store, merge)) {
+    if (lower !== undefined && (await this.#canMerge(lower.store, upper.store, merge))) {
       await this.#fillOver(lower.store, upper);
       await layers.changing(merge.into.layer, () => this.#join(lower.store, upper.store, merge));
       return lower;
@@ -169,6 +171,20 @@ export class LayerMerges {
     const rateBytesPerSecond = Number.MAX_SAFE_INTEGER;
     const progress = (): void => undefined;
     await layers.fillLayer(upper, { source: '', rateBytesPerSecond, signal, progress, leavesLost: true });
+  }
+
+  /**
+   * Whether the lower one is what it was when it was ordered, or a mixture on the way from there: of a merge here that was
+   * broken off, or of what was told of another's.
+   */
+  async #canMerge(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<boolean> {
+    const { from, into, merged } = merge;
+    const { role, merging = null } = lower.state;
+    if (isOpen(role) || !sameTable(upper.table.mark, from)) return false;
+    if (merging !== null) return merging.from.layer === from.layer;
+    if (sameTable(lower.table.mark, into)) return true;
+    if (isBeyond(lower, merge)) return false;
+    return sameTable(await mergedMark(lower.table, [upper.table], this.#pause), merged);
   }
 
   async #join(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<void> {
@@ -225,13 +241,6 @@ export class LayerMerges {
   }
 
   readonly #pause = (): Promise<void> => pause(this.#clock);
-}
-
-/** Whether the lower one is what it was when it was ordered, or a mixture on the way from there. */
-function canMerge(lower: ImageStore, upper: ImageStore, { from, into }: LayerMerge): boolean {
-  const { role, merging = null } = lower.state;
-  if (isOpen(role) || !sameTable(upper.table.mark, from)) return false;
-  return merging === null ? sameTable(lower.table.mark, into) : merging.from.layer === from.layer;
 }
 
 /** Whether it is merged here, by these steps or by being heard of, and whatever came after. */

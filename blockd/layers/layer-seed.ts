@@ -1,11 +1,12 @@
 // Brings layers that never change to this node ahead of whoever will read them: their tables, then every block, at a
 // stated rate and behind what a guest waits for.
 import type { Clock } from '../../common/clock.ts';
-import { codeOf } from '../../common/errors.ts';
+import { codeOf, OperationError } from '../../common/errors.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { missingIn } from '../image/block-range.ts';
 import { cancelled, settledBefore } from '../image/settled-before.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
+import type { VersionTable } from '../table/version-table.ts';
 import { PullWindow, requestBlocks } from '../transfer/pull-window.ts';
 import { bringAll } from './bring-all.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
@@ -13,6 +14,8 @@ import type { LayerShelf } from './layer-shelf.ts';
 
 /** How far it is, is told no more often. */
 const TOLD_MS = 100;
+/** What is missing after one pass is asked for in the next; what no node has fails its pass. */
+const PASSES_MAX = 8;
 
 /** How blocks are brought. */
 export interface FillJob {
@@ -67,10 +70,21 @@ class Seed {
 
   async run(): Promise<void> {
     this.#tell();
-    for (const layer of this.#layers) await this.#fetchAll(layer);
-    while (this.#underWay > 0) await this.#one();
-    this.#throwIfOver();
+    // What another one fetched for may have been overtaken by a newer name on its way: it has ended then, and nothing has come.
+    for (let pass = 0; pass < PASSES_MAX && this.#missing > 0; pass++) {
+      const before = this.#missing;
+      for (const layer of this.#layers) await this.#fetchAll(layer);
+      while (this.#underWay > 0) await this.#one();
+      this.#throwIfOver();
+      // What is left is lost.
+      if (this.#job.leavesLost === true && this.#missing === before) break;
+    }
+    if (this.#missing > 0 && this.#job.leavesLost !== true) throw stillMissing(this.#missing);
     this.#tell();
+  }
+
+  get #missing(): number {
+    return this.#layers.reduce((sum, { store }) => sum + missingOf(store.table), 0);
   }
 
   async #fetchAll(layer: LayerBlocks): Promise<void> {
@@ -141,11 +155,27 @@ class Seed {
     let done = 0;
     let total = 0;
     for (const { store } of this.#layers) {
-      done += store.table.census().local;
-      total += store.table.mark.entries;
+      const { local } = store.table.census();
+      done += local;
+      total += local + missingOf(store.table);
     }
     this.#job.progress(done * BLOCK_BYTES, total * BLOCK_BYTES);
   }
+}
+
+/** Blocks with data that is not here. */
+function missingOf(table: VersionTable): number {
+  return [...table.census().elsewhere.values()].reduce((sum, count) => sum + count, 0);
+}
+
+function stillMissing(blocks: number): OperationError {
+  return new OperationError(
+    'SEED_OVERTAKEN',
+    `${blocks} blocks changed their names on their way here, again and again`,
+    {
+      remedy: 'Seed it once more when its layers are not being merged.',
+    },
+  );
 }
 
 function unlessLost(error: unknown): void {

@@ -41,10 +41,7 @@ export async function moveBlocks(lower: ImageStore, upper: ImageStore, pause: ()
     const held = upper.table.nextHeld(from, upper.blocks, STEP_BLOCKS);
     if (held === undefined) break;
     from = held.first + held.count;
-    // Guests wait for this thread: it reads what the page cache has.
-    await upper.file.warm(held.first, from);
-    while (lower.zeros.isBusy(held.first, from)) await lower.zeros.punched;
-    moveRun(lower, upper, held);
+    await moveHeld(lower, upper, held);
     const before = looked;
     looked += held.count;
     if (Math.floor(looked / STEP_BLOCKS) > Math.floor(before / STEP_BLOCKS)) await pause();
@@ -59,22 +56,52 @@ export async function takeBlocks(to: ImageStore, from: ImageStore, first: number
     const held = from.table.nextHeld(block, Math.min(end, from.blocks), STEP_BLOCKS);
     if (held === undefined) return;
     block = held.first + held.count;
-    await from.file.warm(held.first, block);
-    while (to.zeros.isBusy(held.first, block)) await to.zeros.punched;
-    moveRun(to, from, held);
+    await moveHeld(to, from, held);
   }
 }
 
+/** Whether the lower one lacks a content that the upper one has. */
+export function lacksAny(lower: ImageStore, upper: ImageStore): boolean {
+  for (let from = 0; lower.table.hasMissing; ) {
+    const held = upper.table.nextHeld(from, upper.blocks, upper.blocks);
+    if (held === undefined) return false;
+    from = held.first + held.count;
+    for (let block = held.first; block < from; block++) if (isWanted(lower, held, block)) return true;
+  }
+  return false;
+}
+
+async function moveHeld(lower: ImageStore, upper: ImageStore, held: BlockRun): Promise<void> {
+  const end = held.first + held.count;
+  // Guests wait for this thread: it reads what the page cache has.
+  await upper.file.warm(held.first, end);
+  for (;;) {
+    while (lower.zeros.isBusy(held.first, end)) await lower.zeros.punched;
+    if (!isUntold(lower, held)) break;
+    await lower.flush();
+  }
+  moveRun(lower, upper, held);
+}
+
+/** Whether some of it is wanted under names that the lower table on the disk does not have yet. */
+function isUntold(lower: ImageStore, held: BlockRun): boolean {
+  for (let block = held.first; block < held.first + held.count; block++)
+    if (isWanted(lower, held, block) && lower.table.isChanged(block)) return true;
+  return false;
+}
+
+function isWanted({ table, blocks }: ImageStore, { high, low }: BlockRun, block: number): boolean {
+  return block < blocks && table.contentOf(block) === DATA && table.equals(block, high, low);
+}
+
 /** In one step, which is the blocks' lock; a block that turns out to be spoilt is left to its other holders. */
-function moveRun(lower: ImageStore, upper: ImageStore, { first, count, high, low }: BlockRun): void {
-  const isWanted = (block: number): boolean =>
-    upper.table.allInFile(block, block + 1) &&
-    lower.table.equals(block, high, low) &&
-    lower.table.contentOf(block) === DATA &&
-    !lower.table.isChanged(block);
+function moveRun(lower: ImageStore, upper: ImageStore, held: BlockRun): void {
+  const { first, count } = held;
+  const isToMove = (block: number): boolean =>
+    upper.table.allInFile(block, block + 1) && isWanted(lower, held, block) && !lower.table.isChanged(block);
   for (let block = first; block < first + count; ) {
     let until = block;
-    while (until < first + count && isWanted(until)) until++;
+    while (until < first + count && isToMove(until)) until++;
     if (until > block) moveWanted(lower, upper, block, until);
     block = Math.max(until, block + 1);
   }

@@ -145,7 +145,7 @@ export class Upkeep {
   }
 }
 
-/** Those that no image that is open here consists of, that are not pinned, that nobody reads and whose store is well. */
+/** Those that no image that is open here and no recovery point consists of, that are not pinned, that nobody reads and whose store is well. */
 function cachedLayers(layers: LayerShelf, hosts: readonly ImageHost[]): LayerBlocks[] {
   const open = hosts.map(({ image }) => image.store).filter(({ state }) => isOpen(state.role));
   const used = new Set(open.flatMap(({ layer, state }) => [layer, ...state.below.map((sealed) => sealed.layer)]));
@@ -154,6 +154,7 @@ function cachedLayers(layers: LayerShelf, hosts: readonly ImageHost[]): LayerBlo
       !isOpen(state.role) &&
       !used.has(layer) &&
       !layers.records.isPinned(layer) &&
+      !layers.records.isPoint(layer) &&
       !layers.isRead(layer) &&
       failure === undefined,
   );

@@ -5,6 +5,7 @@ import { formatByteSize } from '../../common/terminal/byte-size.ts';
 import { ProgressLine } from '../../common/terminal/progress.ts';
 import { formatTable } from '../../common/terminal/table.ts';
 import type { ExportFormat } from '../../wire/contracts/blockd.ts';
+import type { Snapshot } from '../../wire/contracts/catalogue.ts';
 import { aloneToo, type CommonOptions, print, withOrchestrator } from '../command.ts';
 import { exportFormat, newFile } from './export-options.ts';
 import { pinCommands } from './pin.ts';
@@ -37,15 +38,22 @@ const list = aloneToo('list', 'the snapshots', ['snapshot list']).action((option
         { title: 'RECOVERY AT' },
       ],
     ];
-    const rows = snapshots.flatMap(({ snapshot, disks, atMs, recovery }) =>
+    const rows = snapshots.flatMap(({ snapshot, disks, atMs, carriedTo, recovery }) =>
       disks.map(({ image, bytes, layers }) => [
         ...[snapshot, image, formatByteSize(bytes), `${layers.length}`, new Date(atMs).toISOString()],
-        ...[age(Date.now() - atMs), recovery === undefined ? '' : `${recovery.place} (${recovery.node})`],
+        ...[age(Date.now() - atMs), recoveryText(carriedTo, recovery)],
       ]),
     );
     await print(options, snapshots, formatTable(columns, rows));
   }),
 );
+
+/** Where it is, or is on its way to. */
+function recoveryText(carriedTo: string | undefined, recovery: Snapshot['recovery']): string {
+  const there = recovery === undefined ? '' : `${recovery.place} (${recovery.node})`;
+  if (carriedTo === undefined || carriedTo === recovery?.node) return there;
+  return [there, `on its way to ${carriedTo}`].filter((part) => part !== '').join(', ');
+}
 
 /** In the largest unit that has two of it. */
 function age(ms: number): string {

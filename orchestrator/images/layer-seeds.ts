@@ -13,6 +13,8 @@ export interface SeedOrder {
   /** Nodes, or their clouds. */
   readonly to: readonly string[];
   readonly rateBytesPerSecond?: number | undefined;
+  /** Nodes that do not know yet that it stays there refuse it. */
+  readonly isPoint?: boolean;
 }
 
 export class LayerSeeds {
@@ -27,7 +29,7 @@ export class LayerSeeds {
    * @throws OperationError NO_SOURCE, NOTHING_TO_SEED, NODE_DOWN and those of the nodes
    */
   async seed(
-    { source, to, rateBytesPerSecond = SEED_RATE_BYTES_PER_SECOND }: SeedOrder,
+    { source, to, rateBytesPerSecond = SEED_RATE_BYTES_PER_SECOND, isPoint = false }: SeedOrder,
     watch: Watch,
   ): Promise<string[]> {
     const { layers, holder } = await this.#layersOf(source);
@@ -38,7 +40,7 @@ export class LayerSeeds {
       nodes.map((node) =>
         this.#cluster.clients(node).blockd.call(
           'layer.seed',
-          { layers, from, rateBytesPerSecond },
+          { layers, from, rateBytesPerSecond, isPoint },
           {
             ...watch,
             onProgress: (progress) => {

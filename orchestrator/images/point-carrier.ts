@@ -31,15 +31,16 @@ export function nodeElsewhere(cluster: Cluster, { image, writer, holder }: Head,
   );
 }
 
-/** Answers when it is durable there, and noted. @throws OperationError of the nodes */
+/** Answers when it is durable there, stays there, and is noted. @throws OperationError of the nodes */
 export async function carryPoint(
   { cluster, seeds, clock, log, stopping }: PointParts,
   { snapshot }: Snapshot,
   to: { readonly place: string; readonly node: string; readonly rateBytesPerSecond?: number | undefined },
 ): Promise<void> {
   const { place, node, rateBytesPerSecond } = to;
+  await cluster.controller.catalogue.call('snapshot.carry', { snapshot, node });
   await seeds.seed(
-    { source: snapshot, to: [node], rateBytesPerSecond },
+    { source: snapshot, to: [node], rateBytesPerSecond, isPoint: true },
     { onProgress: () => undefined, signal: stopping },
   );
   const recovery = { place, node, durableMs: clock.wallMs() };

@@ -24,6 +24,55 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/layer-merges',
   },
   {
+    name: 'blocks whose names the disk does not have yet are left behind by a merge',
+    room: 'blockd/layers/merge-steps.ts',
+    find: 'if (!isUntold(lower, held)) break;',
+    replace: 'break;',
+    and: [
+      {
+        room: 'blockd/layers/layer-merges.ts',
+        find: 'if (lacksAny(lower.store, upper.store))',
+        replace: 'if (this.#underWay.size > 99)',
+      },
+    ],
+    by: 'unit/blockd/layer-merges',
+  },
+  {
+    name: 'a table that was told in part cannot be merged',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'if (isBeyond(lower, merge)) return false;',
+    replace: 'if (!isBeyond(lower, merge)) return false;',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
+    name: 'a seeding ends though a newer name has not come',
+    room: 'blockd/layers/layer-seed.ts',
+    find: 'pass < PASSES_MAX && this.#missing > 0',
+    replace: 'pass < 1',
+    and: [
+      {
+        room: 'blockd/layers/layer-seed.ts',
+        find: 'if (this.#missing > 0 && this.#job.leavesLost !== true)',
+        replace: 'if (this.#underWay > 99)',
+      },
+    ],
+    by: 'unit/blockd/layer-seed',
+  },
+  {
+    name: 'a recovery point goes with what is only cached',
+    room: 'blockd/upkeep/upkeep.ts',
+    find: '!layers.records.isPoint(layer) &&',
+    replace: '',
+    by: 'unit/orchestrator/hundred-points',
+  },
+  {
+    name: 'a store brings a recovery point of which it does not know that it stays',
+    room: 'blockd/image/block-calls.ts',
+    find: 'if (isPoint)',
+    replace: 'if (layers.length > 99)',
+    by: 'unit/blockd/store-report',
+  },
+  {
     name: 'a merge forgets over a crash that it was under way',
     room: 'blockd/layers/layer-merges.ts',
     find: "state: { role: 'sealed', merging: merge, ends: upper.state.ends }",

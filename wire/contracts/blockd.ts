@@ -77,10 +77,18 @@ export const blockdContract = contract('blockd', {
     { timeoutMs: 60_000 },
   ),
   'layer.list': method(['controller'], Empty, Type.Object({ layers: Type.Array(StoreLayer) })),
-  /** Brings layers that never change here, tables and blocks, ahead of whoever will read them; its caller may end it. */
+  /**
+   * Brings layers that never change here, tables and blocks, ahead of whoever will read them; its caller may end it. Of a
+   * recovery point it answers only where the kept records say that the layers stay: POINT_UNKNOWN.
+   */
   'layer.seed': method(
     ['controller'],
-    Type.Object({ layers: Type.Array(SealedLayer), from: Endpoint, rateBytesPerSecond: Bytes }),
+    Type.Object({
+      layers: Type.Array(SealedLayer),
+      from: Endpoint,
+      rateBytesPerSecond: Bytes,
+      isPoint: Type.Optional(Type.Boolean()),
+    }),
     Empty,
     { progress: Type.Object({ doneBytes: Bytes, totalBytes: Bytes }), timeoutMs: 0 },
   ),

@@ -73,6 +73,8 @@ export const Snapshot = Type.Object({
   atMs: Type.Number(),
   disks: Type.Array(SnapshotDisk),
   pin: Type.Optional(Pin),
+  /** The node that is to be its recovery point: from before the first block comes it lets go of nothing of it. */
+  carriedTo: Type.Optional(Name),
   /** Of one that is made by a schedule, once it has arrived. */
   recovery: Type.Optional(RecoveryPoint),
 });
@@ -170,6 +172,8 @@ export const catalogueContract = contract('catalogue', {
   ),
   /** The cut was made, as the image's node says. May be repeated. */
   'growth.finish': method(['controller'], Type.Object({ cut: CutId, image: Name, sealed: Type.Array(CutImage) }), Head),
+  /** It is about to be brought to the node as a recovery point. May be repeated, also for another node. */
+  'snapshot.carry': method(['controller'], Type.Object({ snapshot: Name, node: Name }), Snapshot),
   /** All of it is durable at another node. May be repeated, also for another place. */
   'snapshot.arrived': method(['controller'], Type.Object({ snapshot: Name, recovery: RecoveryPoint }), Snapshot),
   'snapshot.list': method(['controller'], Empty, Type.Object({ snapshots: Type.Array(Snapshot) })),

@@ -21,6 +21,10 @@ export type LayerPin = Type.Static<typeof LayerPin>;
 export const LayerCopies = Type.Object({ layer: LayerId, copies: Type.Integer({ minimum: 2 }) });
 export type LayerCopies = Type.Static<typeof LayerCopies>;
 
+/** A layer of what is, or is becoming, a recovery point at the node: nothing of it is let go of there. */
+export const LayerPoint = Type.Object({ layer: LayerId, node: Name });
+export type LayerPoint = Type.Static<typeof LayerPoint>;
+
 /** A snapshot as a store shows it: of each image the layers that it was, the newest first. */
 export const KeptSnapshot = Type.Object({
   snapshot: Name,
@@ -61,6 +65,7 @@ export const KeptRecords = Type.Object({
   pins: Type.Array(LayerPin),
   /** Layers of which a policy wants copies, and how many. */
   copies: Type.Optional(Type.Array(LayerCopies)),
+  points: Type.Optional(Type.Array(LayerPoint)),
   snapshots: Type.Optional(Type.Array(KeptSnapshot)),
   readers: Type.Optional(Type.Array(KeptReader)),
   heads: Type.Optional(Type.Array(KeptHead)),

@@ -100,6 +100,27 @@ test('a snapshot says where else it is, also after the next place, and goes with
   assert.is(store.findSnapshot('monday')?.disks.length, 1);
 });
 
+test('stores keep which layers stay there for a recovery point, from before the first block comes', async (catalogue) => {
+  const { calls } = catalogue;
+  const points = async () => (await calls['records.list']({}, context)).points;
+  await snapshotOfClosed(catalogue, 'monday');
+  assert.equal(await points(), []);
+  await calls['snapshot.carry']({ snapshot: 'monday', node: 'b' }, context);
+  const { serial } = catalogue.store.state;
+  await calls['snapshot.carry']({ snapshot: 'monday', node: 'b' }, context);
+  assert.is(catalogue.store.state.serial, serial, 'what is known is not written again');
+  assert.equal(await points(), [{ layer: layerName(1), node: 'b' }]);
+  await calls['snapshot.arrived'](
+    { snapshot: 'monday', recovery: { place: 'west', node: 'b', durableMs: 7 } },
+    context,
+  );
+  await calls['snapshot.carry']({ snapshot: 'monday', node: 'c' }, context);
+  const both = ['c', 'b'].map((node) => ({ layer: layerName(1), node }));
+  assert.equal(await points(), both, 'it stays where it is until it has arrived at its new place');
+  await calls['snapshot.remove']({ snapshot: 'monday', nodes: ['a', 'b', 'c'] }, context);
+  assert.equal(await points(), []);
+});
+
 test('open images are sealed as their node says, in one commit, and the same again', async (catalogue) => {
   const { calls } = catalogue;
   for (const image of ['web', 'data']) await calls['epoch.open']({ image, node: 'b' }, context);

@@ -16,6 +16,10 @@ import { BYTES, type Node } from './stores-between.ts';
 const NODES: readonly Node[] = ['a', 'b', 'c'];
 const WORLDS = 6;
 const STEPS = 60;
+/** So many turns after its begin a layer is here. */
+const BRING_TURNS = 80;
+/** And so many until its table is told. */
+const TOLD_TURNS = 40;
 
 /** Everybody is there and merges until nothing is left to merge. */
 async function mergeAll(world: MergingWorld): Promise<void> {
@@ -241,6 +245,50 @@ test('while all have the layer as it was before a merge, their tables are not he
   assert.is(await coming, 'CANCELLED');
   const dials = stores.dialled.length - before;
   assert.ok(dials > 4 && dials < 40, `${dials} streams in 5 s`);
+});
+
+/** Both layers are whole at c as they were, and a has merged them: whoever brings the one layer there brings its table only. */
+async function wholeAtC(): Promise<{ world: MergingWorld; order: MergeOrder }> {
+  const { world, order } = await movedImage();
+  const { layers } = world.stores.at('c');
+  for (const sealed of [order.merge.into, order.merge.from]) {
+    await brought(world, sealed);
+    await passing(world, layers.find(sealed.layer)?.fetch(0, BLOCKS, 'demand'));
+  }
+  await world.sweep('a');
+  return { world, order };
+}
+
+test('whoever was told a part of what others merged, and then nobody any more, merges what lies there', async () => {
+  for (let turns = 0; turns < TOLD_TURNS; turns++) {
+    const { world, order } = await wholeAtC();
+    const { layers, merges } = world.stores.at('c');
+    const end = new AbortController();
+    const coming = layers.bring(order.newest, 'a', end.signal);
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    for (const node of ['a', 'b'] as const) world.setAway(node, true);
+    world.stores.breakStreams();
+    end.abort();
+    await Promise.allSettled([coming]);
+    await passing(world, merges.merge({ ...order, source: 'a' }));
+    const still = new StillImage({ image: 'web', bytes: BYTES, layers: [order.newest] }, layers);
+    const read = Buffer.alloc(BLOCK_BYTES);
+    still.read(2 * BLOCK_BYTES, read);
+    assert.is(read[0], 22, `told for ${turns} turns`);
+  }
+});
+
+test('a merge that is ordered while its outcome is being brought, however far that is, keeps every block', async () => {
+  for (let turns = 0; turns < BRING_TURNS; turns++) {
+    const { world, order } = await wholeAtC();
+    const { layers, merges } = world.stores.at('c');
+    const coming = layers.bring(order.newest, 'a', new AbortController().signal);
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    const merging = merges.merge({ ...order, source: 'a' });
+    await passing(world, Promise.allSettled([coming, merging]));
+    const table = layers.find(order.newest.layer)?.store.table;
+    assert.not.ok(table?.someMissing(0, BLOCKS), `begun ${turns} turns before`);
+  }
 });
 
 test.run();

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blockCalls } from '../../../blockd/image/block-calls.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { codeOf } from '../../../common/errors.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { context } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
@@ -53,6 +54,24 @@ test('newer records replace those that are kept, older ones do not, and a restar
   assert.equal(again.layers.records.kept, records(3, 2));
   assert.equal((await blockCalls(again)['store.report']({}, context)).kept, { incarnation: 2, serial: 3 });
   await again.close();
+});
+
+test('a store brings a recovery point only once it knows that its layers stay there', async () => {
+  const shelf = await shelfOn(new CrashDisk(), 'b');
+  const calls = blockCalls(shelf);
+  const layers = [{ layer: layerName(1), bytes: 4096, lastSequence: 0, entries: 0, digest: '0'.repeat(32) }];
+  const order = { layers, from: { node: 'a', address: '127.0.0.1' }, rateBytesPerSecond: 1e9, isPoint: true };
+  const seed = async () => calls['layer.seed'](order, { ...context, progress: () => undefined });
+  assert.is(await seed().catch((error: unknown) => codeOf(error)), 'POINT_UNKNOWN');
+  const points = ['a', 'b'].map((node) => ({ layer: layerName(1), node }));
+  await calls['records.keep'](
+    { mark: { incarnation: 1, serial: 1 }, pins: [], points: points.slice(0, 1), records: [] },
+    context,
+  );
+  assert.is(await seed().catch((error: unknown) => codeOf(error)), 'POINT_UNKNOWN', 'of another node');
+  await calls['records.keep']({ mark: { incarnation: 1, serial: 2 }, pins: [], points, records: [] }, context);
+  await seed();
+  await shelf.close();
 });
 
 test.run();

@@ -3,6 +3,7 @@ import type { ImageShelf } from '../../../blockd/image/image-shelf.ts';
 import { PeerSession } from '../../../blockd/peer/peer-session.ts';
 import type { Dial, PeerStream, StreamEvents } from '../../../blockd/peer/peer-stream.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import type { CacheLimits } from '../../../blockd/upkeep/cache-cap.ts';
 import type { Closing } from '../../../wire/contracts/blockd.ts';
 import type { Stack } from '../../../wire/contracts/layers.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
@@ -28,8 +29,15 @@ export class Stores {
   /** Streams by what they are for: "b l00..1". */
   readonly dialled: string[] = [];
 
-  static async make(): Promise<Stores> {
-    const stores = new Stores();
+  readonly #cache: CacheLimits | undefined;
+
+  private constructor(cache?: CacheLimits) {
+    this.#cache = cache;
+  }
+
+  /** `cache`: what bounds each store's cache; without it nothing goes. */
+  static async make(cache?: CacheLimits): Promise<Stores> {
+    const stores = new Stores(cache);
     for (const node of NODES) {
       await stores.start(node, new CrashDisk());
     }
@@ -38,7 +46,10 @@ export class Stores {
 
   /** Starts a node's store on a disk, over whatever it was before. */
   async start(node: Node, disk: CrashDisk): Promise<void> {
-    const shelf = await shelfOn(disk, node, { dial: this.#dialFrom(node), clock: this.clock });
+    const shelf = await shelfOn(disk, node, {
+      ...{ dial: this.#dialFrom(node), clock: this.clock },
+      ...(this.#cache === undefined ? {} : { cache: this.#cache }),
+    });
     await shelf.members.set(NODES.map((name) => ({ node: name, address: '127.0.0.1', cloud: `cloud-${name}` })));
     this.#shelves.set(node, shelf);
     this.#disks.set(node, disk);
@@ -113,8 +124,8 @@ export class Stores {
 export const ALONE: Stack = { layer: layerName(1), generation: 1, below: [] };
 
 /** The image made and open at node a. */
-export async function openAtA(): Promise<Stores> {
-  const stores = await Stores.make();
+export async function openAtA(cache?: CacheLimits): Promise<Stores> {
+  const stores = await Stores.make(cache);
   await stores.at('a').create('web', ALONE.layer, BYTES);
   const last = stores.at('a').get('web').image.closing();
   await stores.open('a', { stack: ALONE, epoch: 1, last, from: 'a' });

@@ -31,12 +31,8 @@ class Stand {
     this.image = head({ writer: 'alpha', propagation: { ...SETTINGS, policy } });
     const { answers } = this.cluster.catalogue;
     answers['image.list'] = () => ({ heads: [this.image, head({ image: 'x' })] });
-    answers['snapshot.arrived'] = ({ snapshot, recovery }) => {
-      this.snapshots = this.snapshots.map((one) => (one.snapshot === snapshot ? { ...one, recovery } : one));
-      const found = this.snapshots.find((one) => one.snapshot === snapshot);
-      if (found === undefined) throw new Error(`no snapshot ${snapshot}`);
-      return found;
-    };
+    answers['snapshot.carry'] = ({ snapshot, node }) => this.#with(snapshot, { carriedTo: node });
+    answers['snapshot.arrived'] = ({ snapshot, recovery }) => this.#with(snapshot, { recovery });
     this.points = new AsyncPoints({
       ...{ cluster: this.cluster, clock: this.clock, log: quiet, stopping: new AbortController().signal },
       snapshots: {
@@ -62,6 +58,13 @@ class Stand {
         },
       },
     });
+  }
+
+  #with(snapshot: string, said: Partial<Snapshot>): Snapshot {
+    this.snapshots = this.snapshots.map((one) => (one.snapshot === snapshot ? { ...one, ...said } : one));
+    const found = this.snapshots.find((one) => one.snapshot === snapshot);
+    if (found === undefined) throw new Error(`no snapshot ${snapshot}`);
+    return found;
   }
 
   /** Looks each second; answers the most that could have been lost at any of them, once there was a first point. */

@@ -49,7 +49,8 @@ function answersOf(stores: Stores, node: Node): Answers<typeof blockdContract> {
   };
 }
 
-function catalogueAnswers(): Answers<typeof catalogueContract> {
+/** Each store is told the newest records when a point is about to be brought, as it is by `WatchedCluster`. */
+function catalogueAnswers(stores: Stores): Answers<typeof catalogueContract> {
   const calls = catalogueCalls(new ModelStore());
   return {
     'image.add': (order) => calls['image.add'](order, context),
@@ -59,6 +60,12 @@ function catalogueAnswers(): Answers<typeof catalogueContract> {
     'propagation.set': (order) => calls['propagation.set'](order, context),
     'snapshot.begin': (order) => calls['snapshot.begin'](order, context),
     'snapshot.finish': (order) => calls['snapshot.finish'](order, context),
+    'snapshot.carry': async (order) => {
+      const carried = await calls['snapshot.carry'](order, context);
+      const records = await calls['records.list']({}, context);
+      await Promise.all(NODES.map((node) => stores.at(node).keepRecords(records)));
+      return carried;
+    },
     'snapshot.arrived': (order) => calls['snapshot.arrived'](order, context),
     'snapshot.list': (order) => calls['snapshot.list'](order, context),
     'snapshot.remove': (order) => calls['snapshot.remove'](order, context),
@@ -71,7 +78,7 @@ function catalogueAnswers(): Answers<typeof catalogueContract> {
 /** All of it, with an image that is written at a and has its points at b. */
 class World {
   readonly stores: Stores;
-  readonly catalogue = new FakeDaemon<typeof catalogueContract>('catalogue', [], catalogueAnswers());
+  readonly catalogue: FakeDaemon<typeof catalogueContract>;
   readonly cluster: Cluster;
   readonly scheduled: ScheduledSnapshots;
   readonly points: AsyncPoints;
@@ -81,6 +88,7 @@ class World {
 
   constructor(stores: Stores, stand: ControlStand) {
     this.stores = stores;
+    this.catalogue = new FakeDaemon('catalogue', [], catalogueAnswers(stores));
     const endpoints = NODES.map((node) => ({ node, address: '127.0.0.1' }));
     const nodes = new Map(NODES.map((node) => [node as string, new FakeNode(node, [])]));
     for (const node of NODES) Object.assign(nodes.get(node)?.blockd.answers ?? {}, answersOf(stores, node));
@@ -200,10 +208,12 @@ test('a hundred scheduled snapshots leave a stack as deep as what is kept', asyn
   }
 });
 
-test('under async a point goes each few seconds, and the stack stays flat', async () => {
+test('under async a point goes each few seconds, the stack stays flat, and no full disk takes what has arrived', async () => {
   const stand = await ControlStand.open();
   try {
-    const world = new World(await openAtA(), stand);
+    // Whatever is only cached goes at once.
+    const room = { freeBytes: 1, totalBytes: 1_000 };
+    const world = new World(await openAtA({ capBytes: 0, lookMs: 300, room: async () => room }), stand);
     await world.begin({ policy: { mode: 'async', rpoSeconds: 10, place: 'b' } });
     let most = 0;
     for (let second = 0; second < 300; second++) {

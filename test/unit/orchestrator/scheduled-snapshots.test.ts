@@ -41,12 +41,8 @@ class Stand {
         head({ image: 'x' }),
       ],
     });
-    answers['snapshot.arrived'] = ({ snapshot, recovery }) => {
-      this.snapshots = this.snapshots.map((one) => (one.snapshot === snapshot ? { ...one, recovery } : one));
-      const found = this.snapshots.find((one) => one.snapshot === snapshot);
-      if (found === undefined) throw new Error(`no snapshot ${snapshot}`);
-      return found;
-    };
+    answers['snapshot.carry'] = ({ snapshot, node }) => this.#with(snapshot, { carriedTo: node });
+    answers['snapshot.arrived'] = ({ snapshot, recovery }) => this.#with(snapshot, { recovery });
     this.scheduled = new ScheduledSnapshots({
       ...{ cluster: this.cluster, clock: this.clock, log: quiet, stopping: this.stopping.signal },
       snapshots: {
@@ -64,13 +60,21 @@ class Stand {
         },
       },
       seeds: {
-        seed: async ({ source, to }) => {
+        seed: async ({ source, to, isPoint }) => {
           await this.seed();
-          this.seeded.push(`${source} ${to.join(' ')}`);
+          const isHeld = this.snapshots.some((one) => one.snapshot === source && one.carriedTo === to[0]);
+          this.seeded.push(`${source} ${to.join(' ')}${isPoint === true && isHeld ? '' : ' unheld'}`);
           return [...to];
         },
       },
     });
+  }
+
+  #with(snapshot: string, said: Partial<Snapshot>): Snapshot {
+    this.snapshots = this.snapshots.map((one) => (one.snapshot === snapshot ? { ...one, ...said } : one));
+    const found = this.snapshots.find((one) => one.snapshot === snapshot);
+    if (found === undefined) throw new Error(`no snapshot ${snapshot}`);
+    return found;
   }
 
   async look(): Promise<void> {
