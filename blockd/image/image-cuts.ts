@@ -31,15 +31,31 @@ export class ImageCuts {
 
   /**
    * Cuts the images, which are those of the cut, in their turn; the same again for a cut that was done.
-   * @throws OperationError NOT_WRITER, STACK_FULL, CUT_TORN, ENOSPC and those of the disk, and then none was cut
+   * @throws OperationError NOT_WRITER, CUT_ENDED, STACK_FULL, CUT_TORN, ENOSPC and those of the disk, and then none was cut
    */
   async cut(cut: Cut, images: readonly Image[]): Promise<CutImage[]> {
     const left = images.filter((image) => !wasCut(image, cut));
     for (const image of left) checkCuttable(image, cut);
+    if (left.length === images.length) this.#refuseLate(cut, images);
     // Some were done when the disk had no room for the others, which have stood still since.
     if (left.length < images.length && !left.every((image) => standsStill(image, cut))) throw torn(cut);
     if (left.length > 0) await this.#cut(cut, left, left.length === images.length);
     return cutImages(images);
+  }
+
+  /**
+   * An order that comes once more after the next cut was made, whose layer is one of those below by now, or was merged into one.
+   * @throws OperationError CUT_ENDED
+   */
+  #refuseLate({ id, images: wanted }: Cut, images: readonly Image[]): void {
+    for (const { store } of images) {
+      const { layer, generation } = wanted.find(({ image }) => image === store.image) ?? {};
+      const isHere = this.#parts.layers.all.some((one) => one.store.layer === layer);
+      if (!isHere && (generation ?? store.state.generation) === store.state.generation) continue;
+      throw new OperationError('CUT_ENDED', `cut ${id} of image ${store.image} comes after a later one`, {
+        remedy: 'Begin a new one.',
+      });
+    }
   }
 
   /** No cut any more: what it did if it is done; otherwise whoever stands still for it goes on. */

@@ -24,7 +24,7 @@ export class LoneCuts {
     const cut = newCut();
     await catalogue['snapshot.begin']({ cut, snapshot, cuts }, HERE);
     await this.#make(cut, async () => {
-      await store['image.cut']({ cut, cuts: cuts.map(({ image, layer }) => ({ image, layer })) }, HERE);
+      await store['image.cut']({ cut, cuts }, HERE);
     });
     await this.#node.keepRecords();
     return snapshotOf(records, snapshot);
@@ -40,7 +40,7 @@ export class LoneCuts {
     const { generation } = head.stack;
     await catalogue['growth.begin']({ cut, image, generation, layer, bytes }, HERE);
     await this.#make(cut, async () => {
-      await store['image.cut']({ cut, cuts: [{ image, layer, bytes }] }, HERE);
+      await store['image.cut']({ cut, cuts: [{ image, layer, generation, bytes }] }, HERE);
     });
     await this.#node.keepRecords();
     return records.get(image).head;

@@ -12,8 +12,13 @@ const EpochEnds = Type.Array(Type.Object({ epoch: Epoch, lastSequence: Sequence 
 /** One cut: all images that get a new top in it, at once or not at all (SOUNDNESS A15). */
 const Cut = Type.Object({
   id: CutId,
-  /** With `bytes`: how large the image is above it. */
-  images: Type.Array(Type.Object({ image: Name, layer: LayerId, bytes: Type.Optional(Bytes) })),
+  /** With `bytes`: how large the image is above it. `generation`: of the stack that is cut. */
+  images: Type.Array(
+    Type.Object({
+      ...{ image: Name, layer: LayerId, bytes: Type.Optional(Bytes) },
+      generation: Type.Optional(Type.Integer({ minimum: 1 })),
+    }),
+  ),
 });
 export type Cut = Type.Static<typeof Cut>;
 

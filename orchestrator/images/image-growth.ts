@@ -68,9 +68,10 @@ export class ImageGrowth {
     }
   }
 
-  async #cutAt({ image, writer, cut }: Head): Promise<CutImage[]> {
+  async #cutAt({ image, writer, stack, cut }: Head): Promise<CutImage[]> {
     const { id = '', layer = '', bytes } = cut ?? {};
-    const cuts = [{ image, layer, ...(bytes === undefined ? {} : { bytes }) }];
+    const { generation } = stack;
+    const cuts = [{ image, layer, generation, ...(bytes === undefined ? {} : { bytes }) }];
     return (await this.#cluster.clients(writer ?? '').blockd.call('image.cut', { cut: id, cuts })).sealed;
   }
 

@@ -76,7 +76,10 @@ export class Snapshots {
   }
 
   async #cutAt(node: string, cut: string, heads: readonly Head[]): Promise<CutImage[]> {
-    const cuts = openOnes(heads).map(({ image, cut: own }) => ({ image, layer: own?.layer ?? '' }));
+    const cuts = openOnes(heads).map(({ image, stack, cut: own }) => ({
+      ...{ image, layer: own?.layer ?? '' },
+      generation: stack.generation,
+    }));
     return (await this.#cluster.clients(node).blockd.call('image.cut', { cut, cuts })).sealed;
   }
 

@@ -59,6 +59,13 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/layer-seed',
   },
   {
+    name: 'an order to cut that comes again after the next cut is taken',
+    room: 'blockd/image/image-cuts.ts',
+    find: 'if (left.length === images.length) this.#refuseLate(cut, images);',
+    replace: '',
+    by: 'unit/blockd/shelf-cuts',
+  },
+  {
     name: 'a recovery point goes with what is only cached',
     room: 'blockd/upkeep/upkeep.ts',
     find: '!layers.records.isPoint(layer) &&',

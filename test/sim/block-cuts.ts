@@ -101,7 +101,7 @@ export class BlockCuts {
         ? beginSnapshot([head.entry], { cut, snapshot: nameOf(cut), cuts: [{ image, generation, layer }] })[0]
         : beginGrowth(head.entry, { cut, generation, layer, bytes });
     head.commit(begun);
-    const cuts = [{ image, layer, ...(bytes === undefined ? {} : { bytes }) }];
+    const cuts = [{ image, layer, generation, ...(bytes === undefined ? {} : { bytes }) }];
     const { sealed } = await this.#calls
       .call(mover.writer, (calls) => calls['image.cut']({ cut, cuts }, CONTEXT))
       .catch((error: unknown) => this.#settle(cut, error));

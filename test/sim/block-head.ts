@@ -63,6 +63,16 @@ export class BlockHead {
     this.snapshots = [...this.snapshots, snapshot];
   }
 
+  find(name: string): Snapshot | undefined {
+    return this.snapshots.find(({ snapshot }) => snapshot === name);
+  }
+
+  /** The node is to have it as a recovery point. */
+  carry(name: string, node: string): void {
+    this.snapshots = this.snapshots.map((one) => (one.snapshot === name ? { ...one, carriedTo: node } : one));
+    this.serial++;
+  }
+
   forget(name: string): void {
     this.snapshots = this.snapshots.filter(({ snapshot }) => snapshot !== name);
     this.serial++;

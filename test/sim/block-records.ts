@@ -1,6 +1,8 @@
 // Keeps the catalogue's records at the stores of a simulated world, as the orchestrator does: by calls that are lost, late and
 // come twice, until each store says that it keeps them.
+
 import { readersOf } from '../../blockd/catalogue/catalogue-readers.ts';
+import { layerPoints } from '../../blockd/catalogue/layer-points.ts';
 import type { CatalogueMark, KeptRecords } from '../../wire/contracts/store-report.ts';
 import { BlockCalls, CONTEXT } from './block-calls.ts';
 import type { BlockHead } from './block-head.ts';
@@ -22,7 +24,8 @@ export class BlockRecords {
   get now(): KeptRecords {
     const { entry, serial, snapshots, leaving } = this.#head;
     const { image, epoch, writer, holder, stack } = entry.head;
-    const copies = [stack, ...stack.below].map(({ layer }) => ({ layer, copies: this.#copies }));
+    const named = this.#copies > 1 ? [stack, ...stack.below] : [];
+    const copies = named.map(({ layer }) => ({ layer, copies: this.#copies }));
     const kept = snapshots.map(({ snapshot, disks }) => ({
       snapshot,
       disks: disks.map(({ image, bytes, layers }) => ({ image, bytes, layers })),
@@ -31,6 +34,7 @@ export class BlockRecords {
     const shown = kept.length === 0 ? {} : { snapshots: kept };
     const minded = {
       copies,
+      points: layerPoints({ snapshots, leaving }),
       ...shown,
       readers: readersOf(entry),
       heads: [{ image, epoch, writer, holder, isDoubtful: false }],

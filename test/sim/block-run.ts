@@ -31,6 +31,9 @@ export interface BlockResult {
   /** The same of snapshots. */
   readonly snapshotReads: number;
   readonly lateSnapshotReads: number;
+  /** Recovery points that arrived, and moments at which one was had of its node alone. */
+  readonly points: number;
+  readonly pointLooks: number;
 }
 
 type BlockSums = Omit<BlockResult, 'seed' | 'violations' | 'trace' | 'fingerprint'>;
@@ -70,6 +73,11 @@ export function planWithSnapshots(seed: number): BlockPlan {
   return { ...(seed % 2 === 0 ? planWithLayers : planWithCopiedLayers)(seed), isShown: true };
 }
 
+/** The same with recovery points: of two worlds one has copies. */
+export function planWithPoints(seed: number): BlockPlan {
+  return { ...planWithSnapshots(seed), hasPoints: true };
+}
+
 /** Of four worlds two have copies, and two have layers and snapshots: one has both. Of eight four are harsh. */
 export function planOf(seed: number): BlockPlan {
   const plan = [planWithoutCopies, planWithLayers, planWithCopies, planWithCopiedLayers][seed % 4] ?? planWithoutCopies;
@@ -107,6 +115,8 @@ export async function runBlockSeed(seed: number, plan = planOf(seed)): Promise<B
     lateReads: script?.readers.late ?? 0,
     snapshotReads: script?.snapshots?.answered ?? 0,
     lateSnapshotReads: script?.snapshots?.late ?? 0,
+    points: script?.points?.arrived ?? 0,
+    pointLooks: script?.points?.looks ?? 0,
   };
 }
 
@@ -125,7 +135,7 @@ export async function runBlockSeeds(
   plan: (seed: number) => BlockPlan = planOf,
 ): Promise<BlockSums> {
   const disk = { answered: 0, moves: 0, rots: 0, pushedBlocks: 0, looks: 0, growths: 0, merges: 0 };
-  const sum = { ...disk, reads: 0, lateReads: 0, snapshotReads: 0, lateSnapshotReads: 0 };
+  const sum = { ...disk, reads: 0, lateReads: 0, snapshotReads: 0, lateSnapshotReads: 0, points: 0, pointLooks: 0 };
   for (let seed = first; seed < first + count; seed++) {
     const result = await runBlockSeed(seed, plan(seed));
     for (const key of Object.keys(sum) as (keyof BlockSums)[]) sum[key] += result[key];

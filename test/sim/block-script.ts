@@ -6,6 +6,7 @@ import type { BlockHead } from './block-head.ts';
 import { BlockMerges } from './block-merges.ts';
 import type { BlockMover } from './block-mover.ts';
 import type { BlockNode } from './block-node.ts';
+import { BlockPoints } from './block-points.ts';
 import { BlockReaders } from './block-readers.ts';
 import { BlockRecords } from './block-records.ts';
 import { BlockSnapshots } from './block-snapshots.ts';
@@ -24,6 +25,9 @@ export interface ScriptParts {
   readonly copies: number;
   /** Whether some of its snapshots are kept for a while, and shown. */
   readonly isShown: boolean;
+  /** Whether some of those are carried to another node as recovery points. */
+  readonly hasPoints: boolean;
+  readonly seed: number;
 }
 
 export class BlockScript {
@@ -31,14 +35,18 @@ export class BlockScript {
   readonly merges: BlockMerges;
   readonly readers: BlockReaders;
   readonly snapshots: BlockSnapshots | undefined;
+  readonly points: BlockPoints | undefined;
   readonly #parts: ScriptParts;
   readonly #records: BlockRecords;
 
   constructor(parts: ScriptParts) {
-    const { world, nodes, head, mover, copies, isShown } = parts;
+    const { world, nodes, head, mover, copies, isShown, hasPoints, seed } = parts;
     this.#parts = parts;
-    this.#records = new BlockRecords(world, head, copies);
-    this.snapshots = isShown ? new BlockSnapshots({ world, nodes, head, records: this.#records }) : undefined;
+    const records = new BlockRecords(world, head, copies);
+    this.#records = records;
+    this.points = hasPoints ? new BlockPoints({ world, seed, nodes, head, records }) : undefined;
+    const { points } = this;
+    this.snapshots = isShown ? new BlockSnapshots({ world, nodes, head, records, points }) : undefined;
     const { snapshots } = this;
     this.cuts = new BlockCuts({ ...parts, snapshots });
     this.merges = new BlockMerges(world, nodes, head);
@@ -49,6 +57,7 @@ export class BlockScript {
   /** The next step; undefined when it is a move. */
   step(): Promise<void> | undefined {
     const { prng } = this.#parts.world;
+    if (this.points !== undefined && prng.chance(0.7)) return this.cuts.snapshot();
     if (prng.chance(0.4)) return undefined;
     return prng.chance(0.5) ? this.cuts.snapshot() : this.cuts.grow();
   }
@@ -57,6 +66,7 @@ export class BlockScript {
   look(): void {
     const { world, nodes } = this.#parts;
     this.snapshots?.look();
+    this.points?.look();
     if (world.prng.chance(TELL_CHANCE)) this.#records.tell(nodes);
     if (world.prng.chance(MERGE_CHANCE)) void this.merges.look();
   }

@@ -8,6 +8,7 @@ import { BlockCalls, isOfFailedDisk } from './block-calls.ts';
 import type { BlockHead } from './block-head.ts';
 import type { ClosedVersion } from './block-history.ts';
 import type { BlockNode, ShownDevice } from './block-node.ts';
+import type { BlockPoints } from './block-points.ts';
 import type { BlockRecords } from './block-records.ts';
 import type { World } from './world.ts';
 
@@ -34,6 +35,8 @@ export interface SnapshotsParts {
   readonly nodes: readonly BlockNode[];
   readonly head: BlockHead;
   readonly records: BlockRecords;
+  /** Some of them are carried to another node; undefined when none is. */
+  readonly points: BlockPoints | undefined;
 }
 
 export class BlockSnapshots {
@@ -62,6 +65,7 @@ export class BlockSnapshots {
   keep(snapshot: Snapshot, version: ClosedVersion): void {
     this.#versions.set(this.#nameOf(snapshot), version);
     this.#parts.head.keep(snapshot);
+    this.#parts.points?.keep(snapshot, version);
   }
 
   /** At some moment. */

@@ -24,6 +24,8 @@ const EVENTS_MAX = 400_000;
 const BEGIN_MS_MAX = 600_000;
 const LOOK_MS = 400;
 const MOVE_EVERY_MS = 3_000;
+/** Where points are carried: most of the steps are cuts then. */
+const CUT_EVERY_MS = 800;
 const TELL_EVERY_MS = 2_000;
 
 /** What kind of world it is. */
@@ -38,6 +40,8 @@ export interface BlockPlan {
   readonly isLayered?: boolean;
   /** Some of its snapshots are kept for a while, and read. */
   readonly isShown?: boolean;
+  /** And some of those carried to another node as recovery points. */
+  readonly hasPoints?: boolean;
   /** Blocks rot, disks fail, what is sent comes seconds later, and clocks are wrong by hours. */
   readonly isHarsh?: boolean;
 }
@@ -54,7 +58,8 @@ export class BlockWorld {
   readonly copies: BlockCopies | undefined;
   script: BlockScript | undefined;
   readonly #isLayered: boolean;
-  readonly #isShown: boolean;
+  readonly #plan: BlockPlan;
+  readonly #seed: number;
   readonly #copiesMeant: number;
   readonly #head = new BlockHead(IMAGE);
   readonly #faults: BlockFaults;
@@ -62,7 +67,9 @@ export class BlockWorld {
   #isOver = false;
 
   constructor(seed: number, faults: LinkFaults, plan: BlockPlan) {
-    const { isPushed, policy, checkpointBytes, isLayered = false, isShown = false } = plan;
+    const { isPushed, policy, checkpointBytes, isLayered = false } = plan;
+    this.#plan = plan;
+    this.#seed = seed;
     this.#isPushed = isPushed;
     const settings: PropagationSettings | undefined = policy && { ...PROACTIVE, policy };
     this.world = new World(seed, faults);
@@ -76,7 +83,6 @@ export class BlockWorld {
     if (policy !== undefined)
       this.copies = new BlockCopies(this.world, this.nodes, this.guest, { image: IMAGE, layer: LAYER, policy });
     this.#isLayered = isLayered;
-    this.#isShown = isShown;
     this.#copiesMeant = policy?.copies ?? 1;
     this.#faults = new BlockFaults({
       ...parts,
@@ -104,7 +110,9 @@ export class BlockWorld {
     if (this.#isLayered) {
       const { world, nodes, guest, mover } = this;
       const parts = { world, nodes, guest, mover, head: this.#head };
-      this.script = new BlockScript({ ...parts, copies: this.#copiesMeant, isShown: this.#isShown });
+      const { isShown = false, hasPoints = false } = this.#plan;
+      const shown = { isShown, hasPoints, seed: this.#seed };
+      this.script = new BlockScript({ ...parts, ...shown, copies: this.#copiesMeant });
     }
     this.#look();
   }
@@ -115,6 +123,7 @@ export class BlockWorld {
       if (!this.world.clock.next(untilMs)) return false;
       await turn();
       await this.copies?.judged();
+      await this.script?.points?.judged();
       this.#check();
       if (events < EVENTS_MAX) continue;
       this.world.violate(`it does not come to rest: ${EVENTS_MAX} events`);
@@ -202,12 +211,16 @@ export class BlockWorld {
     for (const node of this.nodes.filter(({ wantsRestart }) => wantsRestart)) this.#kill(node);
     if (!this.mover.isUnderWay) {
       if (this.guest.node === undefined) this.#take(this.mover.restart());
-      else if (!this.#isOver && prng.chance(LOOK_MS / MOVE_EVERY_MS)) this.#move();
+      else if (!this.#isOver && prng.chance(LOOK_MS / this.#everyMs)) this.#move();
     }
     if (this.#isPushed && !this.#isOver && prng.chance(LOOK_MS / TELL_EVERY_MS)) this.pushes.tell(this.#head.head);
     this.script?.look();
     this.copies?.look();
     clock.after(LOOK_MS, () => this.#look());
+  }
+
+  get #everyMs(): number {
+    return this.#plan.hasPoints === true ? CUT_EVERY_MS : MOVE_EVERY_MS;
   }
 
   #move(): void {

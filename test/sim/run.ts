@@ -4,7 +4,7 @@ import { Command, Option } from 'commander';
 import { wholeNumber } from '../../cli/commands/numbers.ts';
 import { exitCodeOf } from '../../common/terminal/error-report.ts';
 import { crashCourses } from '../crash/client-courses.ts';
-import { runBlockSeeds } from './block-run.ts';
+import { planWithPoints, runBlockSeeds } from './block-run.ts';
 import { drawLink, swarm } from './hold-faults.ts';
 import { type HoldCast, HoldWorld } from './hold-world.ts';
 import { runNetSeeds } from './net-run.ts';
@@ -71,6 +71,13 @@ const SUBJECTS: Readonly<Record<string, { readonly seeds: number; readonly run: 
       return `${written}, ${read}, ${blocks}, ${looks} looks at copies`;
     },
   },
+  points: {
+    seeds: 100,
+    async run(first, count, failed) {
+      const { points, pointLooks, merges } = await runBlockSeeds(first, count, failed, planWithPoints);
+      return `${points} recovery points arrived, ${pointLooks} had of their node alone, ${merges} merges`;
+    },
+  },
   clients: {
     seeds: 200,
     async run(first, count, failed) {
@@ -123,7 +130,8 @@ async function run({ subject: only, seeds, seed }: Options): Promise<void> {
 async function main(): Promise<void> {
   const subjects = new Option(
     '--subject <name>',
-    'hold: the hold of a migration and its crash table; blocks: real stores, their guest and its moves; clients: ' +
+    'hold: the hold of a migration and its crash table; blocks: real stores, their guest and its moves; points: recovery ' +
+      'points, had of their node alone at any moment; clients: ' +
       "crashes of a store that two clients use at once; network: the overlay's flows, every frame after every flow-mod " +
       '(default: all)',
   );
@@ -132,7 +140,11 @@ async function main(): Promise<void> {
       'worlds that break in every way that their seeds draw; the exit code is 1 if a promise was broken in one',
     )
     .addOption(subjects.choices(Object.keys(SUBJECTS)))
-    .option('--seeds <count>', 'how many (default: hold 2000, blocks 100, clients 200, network 100)', wholeNumber)
+    .option(
+      '--seeds <count>',
+      'how many (default: hold 2000, blocks 100, points 100, clients 200, network 100)',
+      wholeNumber,
+    )
     .option('--seed <number>', 'the first; alone, only that one, with its story', wholeNumber)
     .addHelpText('after', EXAMPLES)
     .exitOverride()

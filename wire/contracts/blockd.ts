@@ -24,8 +24,14 @@ const Count = Type.Integer({ minimum: 0 });
 export const CutImage = Type.Object({ image: Name, sealed: SealedLayer });
 export type CutImage = Type.Static<typeof CutImage>;
 
-/** The layer to be on top of an image, and how large the image is to be if that is another size. */
-const CutOrder = Type.Object({ image: Name, layer: LayerId, bytes: Type.Optional(Bytes) });
+/**
+ * The layer to be on top of an image, and how large the image is to be if that is another size. `generation`: of the stack that
+ * it is laid over; an order that comes when another lies there is refused, CUT_ENDED.
+ */
+const CutOrder = Type.Object({
+  ...{ image: Name, layer: LayerId, bytes: Type.Optional(Bytes) },
+  generation: Type.Optional(Type.Integer({ minimum: 1 })),
+});
 
 /** The block daemon's calls. */
 export const blockdContract = contract('blockd', {

@@ -73,4 +73,26 @@ test('a cut that failed for want of room, and whose end could not be noted then,
   assert.is((await image.end()).epoch, 1);
 });
 
+test('an order to cut that comes again after the next cut changes nothing, also when its layer was merged since', async () => {
+  const shelf = await shelfOn(new CrashDisk(), 'a');
+  const [base, first, second] = ['l00000000000000aa', 'l00000000000000bb', 'l00000000000000cc'];
+  await shelf.create('web', base, 16 * BLOCK_BYTES);
+  await shelf.get('web').image.open(1, shelf.get('web').image.closing(), null, []);
+  const { generation } = shelf.get('web').image.store.state;
+  const order = (layer: string, over: number) => ({
+    id: `00000000000000${layer.slice(-2)}`,
+    images: [{ image: 'web', layer, generation: over }],
+  });
+  await shelf.cuts.cut(order(first, generation));
+  await shelf.get('web').image.write(0, Buffer.alloc(BLOCK_BYTES, 7), true);
+  await shelf.cuts.cut(order(second, generation + 1));
+  const early = { ...order(first, generation), images: [{ image: 'web', layer: first }] };
+  assert.is(await shelf.cuts.cut(early).catch(codeOf), 'CUT_ENDED', 'its layer is here');
+  const gone = order('l00000000000000dd', generation);
+  assert.is(await shelf.cuts.cut(gone).catch(codeOf), 'CUT_ENDED', 'another stack is here');
+  assert.is((await shelf.get('web').image.readLater(0, 1))[0], 7);
+  assert.is(shelf.get('web').image.store.layer, second);
+  assert.is((await shelf.cuts.cut(order(second, generation + 1))).length, 1, 'the same again is answered');
+});
+
 test.run();

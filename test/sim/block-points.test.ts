@@ -1,0 +1,22 @@
+// Disks with recovery points, cut every second or so under faults: from the moment at which one has arrived its node alone has
+// all of it, whatever its cache lets go of, while its layers are merged and the next one is on its way.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { planWithPoints, runBlockSeed } from './block-run.ts';
+
+/** In the first one an order to cut comes again after the next cut. */
+const SEEDS = [141, 101, 102, 103, 104, 105];
+
+test(`${SEEDS.length} worlds: a recovery point is had of its node alone at any moment`, async () => {
+  const sums = { merges: 0, points: 0, pointLooks: 0 };
+  for (const seed of SEEDS) {
+    const { violations, ...result } = await runBlockSeed(seed, planWithPoints(seed));
+    assert.equal(violations, [], `seed ${seed}`);
+    for (const key of ['merges', 'points', 'pointLooks'] as const) sums[key] += result[key];
+  }
+  console.log(JSON.stringify(sums));
+  assert.ok(sums.merges > SEEDS.length && sums.points > SEEDS.length, JSON.stringify(sums));
+  assert.ok(sums.pointLooks > 10 * SEEDS.length, JSON.stringify(sums));
+});
+
+test.run();
