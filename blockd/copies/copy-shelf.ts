@@ -141,13 +141,12 @@ export class CopyShelf {
       const place = layers.records.pinnedElsewhere(part);
       if (place !== undefined) throw new Error(`layer ${part} is pinned to ${place}`);
     }
-    const known = layers.find(id);
-    const layer =
-      known ??
-      (await layers.create({
-        ...{ image, layer: id, bytes, isOrigin: false, lastSequence },
-        state: { role: 'loose', generation, below },
-      }));
+    const layer = await layers.findOrCreate({
+      ...{ image, layer: id, bytes, isOrigin: false, lastSequence },
+      state: { role: 'loose', generation, below },
+    });
+    // Somebody else may have begun to bring it meanwhile.
+    layers.refuseRead(id);
     // A replica that heard of the writer's table by itself would name blocks before their contents are here.
     const host = this.#holder.find(image);
     host?.followNoMore();

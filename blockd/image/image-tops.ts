@@ -63,7 +63,7 @@ export class ImageTops {
     const { layers } = this.#parts;
     const lastSequence = below[0]?.lastSequence ?? 0;
     const fresh: NewLayer = { image, layer, bytes, isOrigin: false, lastSequence, state: { generation, below } };
-    return this.add(layers.find(layer) ?? (await layers.create(fresh)));
+    return this.add(await layers.findOrCreate(fresh));
   }
 
   /** The layers below a top; undefined unless all are here, and say what the stack means. */

@@ -28,7 +28,7 @@ const NO_IMAGE = 'layer';
 interface LayerPlace extends Pick<LayerShelf, 'seed' | 'fillLayer' | 'reading'> {
   readonly records: Pick<RecordBook, 'copiesOfStore'>;
   find(layer: string): LayerBlocks | undefined;
-  create(fresh: NewLayer): Promise<LayerBlocks>;
+  findOrCreate(fresh: NewLayer): Promise<LayerBlocks>;
   trafficOf(layer: string): Traffic;
   refuseUnusable(layer: string): void;
   /** Settles when no merge changes the layer. */
@@ -135,7 +135,7 @@ export class LayerBringer {
       throw cancelled(`layer ${sealed.layer} is being merged here`);
     const other = layers.mergedInto(sealed.layer);
     if (other !== undefined && layers.find(sealed.layer) === undefined) throw wasMerged(sealed.layer, other.layer);
-    const layer = layers.find(sealed.layer) ?? (await layers.create(emptyLayer(sealed)));
+    const layer = await layers.findOrCreate(emptyLayer(sealed));
     const { store } = layer;
     if (store.bytes !== sealed.bytes) {
       throw new OperationError(

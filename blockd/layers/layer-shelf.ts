@@ -53,6 +53,7 @@ export class LayerShelf {
   readonly followers: Followers;
   readonly #parts: LayerShelfParts;
   readonly #layers = new Map<string, LayerBlocks>();
+  readonly #making = new Map<string, Promise<LayerBlocks>>();
   /** Layers whose files are here and could not be opened, with the reason. */
   readonly #unusable = new Map<string, unknown>();
   /** How many exports and seedings read a layer at this moment. */
@@ -150,8 +151,24 @@ export class LayerShelf {
     });
   }
 
-  /** @throws Error of the disk */
-  async create(fresh: NewLayer): Promise<LayerBlocks> {
+  /** A layer that nobody has yet. @throws Error of the disk */
+  create(fresh: NewLayer): Promise<LayerBlocks> {
+    const { layer } = fresh;
+    if (this.#layers.has(layer) || this.#making.has(layer)) throw new Error(`layer ${layer} is here already`);
+    const making = this.#make(fresh).finally(() => this.#making.delete(layer));
+    this.#making.set(layer, making);
+    return making;
+  }
+
+  /**
+   * The one that is here, or that somebody is making at this moment, or else a new one: a copy, a seeding and an opening may
+   * want the same one at once, and files that are made twice are emptied under who made them first. @throws Error of the disk
+   */
+  async findOrCreate(fresh: NewLayer): Promise<LayerBlocks> {
+    return this.#layers.get(fresh.layer) ?? this.#making.get(fresh.layer) ?? this.create(fresh);
+  }
+
+  async #make(fresh: NewLayer): Promise<LayerBlocks> {
     const { disk, checkpointBytes } = this.#parts;
     return this.add(await createLayer(disk, this.directory, { ...fresh, checkpointBytes, tails: this.#tails }));
   }
@@ -183,6 +200,7 @@ export class LayerShelf {
   /** Forgets a layer and its files, whatever is here of them. @throws OperationError LAYER_IN_USE; Error of the disk */
   async drop(layer: string): Promise<void> {
     this.refuseRead(layer);
+    await this.#making.get(layer)?.catch(() => undefined);
     this.#noteGone(layer);
     const known = this.#layers.get(layer);
     this.#layers.delete(layer);

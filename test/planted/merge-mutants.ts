@@ -66,6 +66,13 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/shelf-cuts',
   },
   {
+    name: 'what two want at once is made twice',
+    room: 'blockd/layers/layer-shelf.ts',
+    find: 'return this.#layers.get(fresh.layer) ?? this.#making.get(fresh.layer) ?? this.create(fresh);',
+    replace: 'return this.#layers.get(fresh.layer) ?? this.#make(fresh);',
+    by: 'unit/blockd/layer-shelf',
+  },
+  {
     name: 'a recovery point goes with what is only cached',
     room: 'blockd/upkeep/upkeep.ts',
     find: '!layers.records.isPoint(layer) &&',

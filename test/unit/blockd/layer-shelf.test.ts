@@ -40,4 +40,18 @@ test('a layer that is dropped while the last of it is imported is gone once both
   assert.equal(await disk.list('/state/layers'), []);
 });
 
+test('what two want at once is made once, and who drops it waits for that', async () => {
+  const disk = new CrashDisk();
+  const { layers } = await shelfOn(disk, 'a');
+  const fresh = { image: 'web', layer: LAYER, bytes: 4 * BLOCK_BYTES, isOrigin: false };
+  const [one, other] = await Promise.all([layers.findOrCreate(fresh), layers.findOrCreate(fresh)]);
+  assert.is(one, other);
+  assert.is(await layers.findOrCreate(fresh), one);
+  assert.throws(() => layers.create(fresh), /is here already/);
+  const second = layers.findOrCreate({ ...fresh, layer: layerName(2) });
+  await Promise.all([second, layers.drop(layerName(2))]);
+  assert.is(layers.find(layerName(2)), undefined);
+  assert.ok(!(await disk.list('/state/layers')).some((name) => name.includes(layerName(2))));
+});
+
 test.run();
