@@ -2,6 +2,7 @@
 // is fetched once for all of them. It never writes anything that the layer's table does not name already.
 import type { Clock, Timer } from '../../common/clock.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
+import type { MergedLayer } from '../../wire/contracts/layers.ts';
 import { missingIn } from '../image/block-range.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BlockFetcher, type FetchCause, type FetcherParts } from './block-fetcher.ts';
@@ -31,6 +32,8 @@ export interface LayerPins {
 /** The blocks of one layer. */
 export class LayerBlocks {
   readonly store: ImageStore;
+  /** What the table that is being heard was merged from: the state says so only once all of it is here. */
+  hearsMerged: readonly MergedLayer[] = [];
   readonly #fetcher: BlockFetcher;
   readonly #clock: Clock;
   readonly #pins: LayerPins | undefined;
@@ -46,7 +49,7 @@ export class LayerBlocks {
     this.#pins = parts.pins;
     this.#mergedInto = parts.mergedInto ?? (() => undefined);
     this.#lost = parts.lost ?? (() => undefined);
-    const source = new MergedSource(parts.source, () => parts.store.state.merged ?? []);
+    const source = new MergedSource(parts.source, () => [...(parts.store.state.merged ?? []), ...this.hearsMerged]);
     this.#fetcher = new BlockFetcher({ ...parts, source });
   }
 

@@ -151,10 +151,13 @@ export class LayerBringer {
     const mayChange = role === 'loose' || role === 'replica' || (isHere && role === 'cutting');
     if (role !== 'sealed' && !mayChange) throw layerInUse(sealed.layer, `is a ${role} here`);
     if (isHere && role === 'sealed') return layer;
+    const { merged = [] } = sealed;
+    layer.hearsMerged = merged;
     const ends = isHere ? store.state.ends : await this.#follow(layer, sealed, source, end);
     const closing = closingOf(store, sealed);
-    const { merged = [] } = sealed;
     await store.commit({ clean: true, state: { role: 'sealed', ends: [...ends], closing, merged } });
+    // Where it failed, by a full disk for one, the table has names of it all the same.
+    layer.hearsMerged = [];
     return layer;
   }
 

@@ -190,6 +190,8 @@ export class LayerMerges {
   async #join(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<void> {
     // Whoever brings it as it is once merged waits for that here; whoever brings another state would take nothing more for it.
     if (!(await this.#holder.layers.yieldTo(merge.merged))) throw layerInUse(lower.layer, 'is being brought here');
+    // While this waited for blocks it may have been told a later state, in part.
+    if (!(await this.#canMerge(lower, upper, merge))) throw layerInUse(lower.layer, 'has been told more here');
     // From here on it says the same only below the upper layer, and that durably.
     await lower.commit({ state: { role: 'sealed', merging: merge, ends: upper.state.ends } });
     // Whoever reads it without the other one, as it was, read a snapshot that is deleted; nobody can begin that any more

@@ -113,6 +113,8 @@ export class FollowLink {
   }
 
   #received(chunk: Uint8Array): void {
+    // What was the image's top is a layer here by now, as it was cut: what becomes of that is the merges' business.
+    if (this.#parts.taker !== undefined && this.#parts.store.state.role === 'sealed') return this.close();
     this.#meter.bytesIn += chunk.length;
     this.#intake?.received(chunk);
   }
