@@ -114,7 +114,11 @@ export class FollowLink {
 
   #received(chunk: Uint8Array): void {
     // What was the image's top is a layer here by now, as it was cut: what becomes of that is the merges' business.
-    if (this.#parts.taker !== undefined && this.#parts.store.state.role === 'sealed') return this.close();
+    const isOver = this.#parts.taker !== undefined && this.#parts.store.state.role === 'sealed';
+    if (isOver) {
+      this.close();
+      return;
+    }
     this.#meter.bytesIn += chunk.length;
     this.#intake?.received(chunk);
   }

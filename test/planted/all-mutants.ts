@@ -10,6 +10,7 @@ import { IMAGE_MUTANTS } from './image-mutants.ts';
 import { MERGE_MUTANTS } from './merge-mutants.ts';
 import { type Mutant, runMutant } from './mutant-run.ts';
 import { NETWORK_MUTANTS } from './network-mutants.ts';
+import { POINT_MUTANTS } from './point-mutants.ts';
 import { READ_MUTANTS } from './read-mutants.ts';
 import { READING_MUTANTS } from './reading-mutants.ts';
 import { ROLLBACK_MUTANTS } from './rollback-mutants.ts';
@@ -21,7 +22,7 @@ import { TRAFFIC_MUTANTS } from './traffic-mutants.ts';
 const AT_ONCE = 2;
 
 export const MUTANTS: readonly Mutant[] = [
-  ...[STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS],
+  ...[STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS, POINT_MUTANTS],
   [HANDOVER_MUTANTS, NETWORK_MUTANTS, GUEST_MUTANTS, ALONE_MUTANTS].flat(),
   [SEAT_MUTANTS, SECURITY_MUTANTS, TRAFFIC_MUTANTS, ROLLBACK_MUTANTS, CUT_OFF_MUTANTS].flat(),
 ].flat();

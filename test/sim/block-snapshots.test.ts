@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { planWithSnapshots, runBlockSeed } from './block-run.ts';
 
 /** In the first two bugs show that most do not find (`test/planted/reading-mutants.ts`). */
-const SEEDS = [226, 3, 4, 16, 6, 5];
+const SEEDS = [226, 17, 4, 16, 6, 5];
 
 test(`${SEEDS.length} worlds: a snapshot that is shown reads as the disk was at its cut`, async () => {
   const sums = { merges: 0, snapshotReads: 0, lateSnapshotReads: 0 };

@@ -247,6 +247,22 @@ test('while all have the layer as it was before a merge, their tables are not he
   assert.ok(dials > 4 && dials < 40, `${dials} streams in 5 s`);
 });
 
+test('a table that was heard and could not be kept names what nobody has but by the names of before the merge', async () => {
+  const { world, order } = await movedImage();
+  await brought(world, order.merge.into);
+  await world.sweep('b');
+  const disk = world.stores.disk('c');
+  disk.isFull = true;
+  const failed = brought(world, order.newest).catch((error: unknown) => codeOf(error));
+  assert.is(await failed, 'ENOSPC');
+  disk.isFull = false;
+  const layer = world.stores.at('c').layers.find(order.newest.layer);
+  await passing(world, layer?.fetch(1, 2, 'demand'));
+  const into = Buffer.alloc(BLOCK_BYTES);
+  assert.ok(layer?.store.file.read(into, BLOCK_BYTES));
+  assert.is(into[0], 11);
+});
+
 /** Both layers are whole at c as they were, and a has merged them: whoever brings the one layer there brings its table only. */
 async function wholeAtC(): Promise<{ world: MergingWorld; order: MergeOrder }> {
   const { world, order } = await movedImage();
