@@ -186,7 +186,9 @@ async function renewActive(disk: Disk, store: ImageStore, fold: StoreFold): Prom
   const version = { epoch: fold.state.epoch, sequence };
   const sumOf = (block: number): number => store.file.sumOf(block);
   // What else differs from zeros than a client's writes, a store that is none's left there itself: its table stays as it was.
-  const hasWrites = fold.state.role === 'writer' && fold.kernelRun === disk.kernelRun;
+  // One that stands still for a cut has no extent marked; where it has, the cut failed, and the disk had no room for that word.
+  const { role } = fold.state;
+  const hasWrites = (role === 'writer' || role === 'cutting') && fold.kernelRun === disk.kernelRun;
   for (const extent of fold.active) {
     const [first, end] = blocksOfExtent(extent, store.blocks);
     store.table.renew(first, end, version, sumOf);

@@ -86,4 +86,11 @@ export const POINT_MUTANTS: readonly Mutant[] = [
     replace: '',
     by: 'unit/blockd/layer-merges',
   },
+  {
+    name: 'what was written after a cut failed is not taken for written',
+    room: 'blockd/store/image-files.ts',
+    find: "(role === 'writer' || role === 'cutting')",
+    replace: "role === 'writer'",
+    by: 'unit/blockd/shelf-cuts',
+  },
 ];

@@ -112,8 +112,11 @@ export class BlockSnapshots {
     }
     const { bytes = 0 } = this.#versions.get(name) ?? {};
     for (let offset = 0; offset < bytes; offset += BLOCK_BYTES) {
-      if (!(await this.#read(node, name, offset, new Uint8Array(BLOCK_BYTES))))
-        return world.violate(`${name} cannot be read at ${node.name} at ${offset}`);
+      // An export ends and comes again while its layers are merged.
+      for (let waited = 0; !(await this.#read(node, name, offset, new Uint8Array(BLOCK_BYTES))); waited += LOOK_MS) {
+        if (waited > SHOWN_MS_MAX) return world.violate(`${name} cannot be read at ${node.name} at ${offset}`);
+        await this.#calls.after(LOOK_MS);
+      }
     }
   }
 

@@ -73,6 +73,26 @@ test('a cut that failed for want of room, and whose end could not be noted then,
   assert.is((await image.end()).epoch, 1);
 });
 
+test('what was written after a cut failed for want of room is there after a kill, though the disk still says that it is cut', async () => {
+  const disk = new CrashDisk();
+  const shelf = await shelfOn(disk, 'a');
+  await shelf.create('web', 'l00000000000000aa', 16 * BLOCK_BYTES);
+  const { image } = shelf.get('web');
+  await image.open(1, image.closing(), null, []);
+  disk.turn = () => {
+    disk.isFull ||= image.store.state.role === 'cutting';
+    return undefined;
+  };
+  const cutting = shelf.cuts.cut({ id: CUT, images: [{ image: 'web', layer: 'l00000000000000bb' }] });
+  assert.is(await cutting.catch(codeOf), 'ENOSPC');
+  disk.turn = undefined;
+  disk.isFull = false;
+  assert.is(image.store.state.role, 'cutting');
+  await image.write(BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, 7), false);
+  const again = (await shelfOn(disk.afterKill(), 'a')).get('web').image;
+  assert.is((await again.readLater(BLOCK_BYTES, 1))[0], 7);
+});
+
 test('an order to cut that comes again after the next cut changes nothing, also when its layer was merged since', async () => {
   const shelf = await shelfOn(new CrashDisk(), 'a');
   const [base, first, second] = ['l00000000000000aa', 'l00000000000000bb', 'l00000000000000cc'];
