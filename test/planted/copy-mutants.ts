@@ -201,7 +201,7 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a store that is no writer takes what it finds for a write',
     room: 'blockd/store/image-files.ts',
-    find: "const hasWrites = fold.state.role === 'writer' && fold.kernelRun",
+    find: "const hasWrites = (role === 'writer' || role === 'cutting') && fold.kernelRun",
     replace: 'const hasWrites = fold.kernelRun',
     by: 'unit/blockd/copies/opened-copy',
   },
