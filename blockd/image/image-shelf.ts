@@ -16,6 +16,7 @@ import { LayerMerges } from '../layers/layer-merges.ts';
 import { LayerShelf } from '../layers/layer-shelf.ts';
 import { MemberBook } from '../layers/member-book.ts';
 import type { Dial } from '../peer/peer-stream.ts';
+import { sameTable } from '../peer/table-follower.ts';
 import { checkImageBytes, type OpenOptions } from '../store/image-files.ts';
 import { PropagationBook } from '../transfer/propagation-book.ts';
 import type { SpareProcessor } from '../transfer/pull-pace.ts';
@@ -185,12 +186,22 @@ export class ImageShelf {
     const known = this.#tops.find(image);
     if (known !== undefined && known.image.store.layer !== stack.layer) await this.#tops.supersede(known, stack, epoch);
     const host = this.#tops.find(image) ?? (await this.#tops.make(image, bytes, stack));
-    // Layers that are not all here may be named as they were before a merge.
-    if (!host.image.isWhole) await host.restack(stack.below);
+    // Layers that are not all here may be named as they were before a merge; and one that was merged since must not lie over what
+    // it was merged into.
+    if (!host.image.isWhole || this.#hasAll(stack)) await host.restack(stack.below);
     const ownBytes = host.image.store.bytes;
     if (ownBytes === bytes) return host;
     throw new OperationError('SIZE_DIFFERS', `image ${image} has ${ownBytes} bytes here, not ${bytes}`, {
       remedy: 'Ask the catalogue for its size.',
+    });
+  }
+
+  /** Whether all that lies below the top is here as it is proven. */
+  #hasAll({ below }: Stack): boolean {
+    return below.every((sealed) => {
+      const store = this.layers.find(sealed.layer)?.store;
+      if (store?.state.role !== 'sealed' || (store.state.merging ?? null) !== null) return false;
+      return sameTable(store.table.mark, sealed);
     });
   }
 

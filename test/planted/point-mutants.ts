@@ -87,6 +87,13 @@ export const POINT_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/layer-merges',
   },
   {
+    name: 'a layer lies over what it was merged into',
+    room: 'blockd/image/image-shelf.ts',
+    find: 'if (!host.image.isWhole || this.#hasAll(stack))',
+    replace: 'if (!host.image.isWhole)',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
     name: 'what was written after a cut failed is not taken for written',
     room: 'blockd/store/image-files.ts',
     find: "(role === 'writer' || role === 'cutting')",

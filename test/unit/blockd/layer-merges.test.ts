@@ -148,6 +148,18 @@ test('what lies here under the name of what it was merged into alone is not aske
   assert.is(into[0], 22);
 });
 
+test('a layer that lies here still over what it was merged into goes from a stack that is told as it is by now', async () => {
+  const { world, order } = await bothAtC();
+  const shelf = world.stores.at('c');
+  const known = { image: 'web', bytes: BYTES, epoch: world.epoch };
+  await shelf.ensure({ ...known, stack: { ...world.stack, below: [order.merge.from, order.newest] } });
+  await shelf.ensure({ ...known, stack: world.stack });
+  assert.equal(
+    shelf.get('web').image.store.state.below.map(({ layer }) => layer),
+    world.stack.below.map(({ layer }) => layer),
+  );
+});
+
 test('and is given to whoever asks by the old name', async () => {
   const { world } = await bothAtC();
   await world.read(1);
