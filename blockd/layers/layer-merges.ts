@@ -183,7 +183,8 @@ export class LayerMerges {
     if (isOpen(role) || !sameTable(upper.table.mark, from)) return false;
     if (merging !== null) return merging.from.layer === from.layer;
     if (sameTable(lower.table.mark, into)) return true;
-    if (isBeyond(lower, merge)) return false;
+    // What says all of it already is only to be kept as such: who brings an older state of it here gives way to that.
+    if (isBeyond(lower, merge) || sameTable(lower.table.mark, merged)) return false;
     return sameTable(await mergedMark(lower.table, [upper.table], this.#pause), merged);
   }
 

@@ -19,7 +19,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'a table that was told in part cannot be merged',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (isBeyond(lower, merge)) return false;',
+    find: 'if (isBeyond(lower, merge) || sameTable(lower.table.mark, merged)) return false;',
     replace: 'if (!isBeyond(lower, merge)) return false;',
     by: 'unit/blockd/layer-merges',
   },
