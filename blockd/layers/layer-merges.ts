@@ -125,10 +125,11 @@ export class LayerMerges {
     await layers.unchanging(into.layer);
     const lower = await layers.reading([from.layer, into.layer], () => this.#unite(order, upper));
     await this.#restack(from.layer, lower);
+    // Of what it has maybe the only copy: what was changed meanwhile is moved with the next order.
+    const isLacking = await lacksAny(lower.store, upper.store, this.#pause);
+    if (isLacking) throw layerInUse(from.layer, 'has blocks that were not moved yet');
     // A request that began before may still wait for a block of it.
     if (upper.isBusy) throw layerInUse(from.layer, 'is waited for here');
-    // Of what it has maybe the only copy: what was changed meanwhile is moved with the next order.
-    if (lacksAny(lower.store, upper.store)) throw layerInUse(from.layer, 'has blocks that were not moved yet');
     await this.#holder.drop(from.layer);
     this.#log.info({ from: from.layer, into: into.layer }, 'a layer was merged');
   }

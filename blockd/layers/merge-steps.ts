@@ -60,13 +60,17 @@ export async function takeBlocks(to: ImageStore, from: ImageStore, first: number
   }
 }
 
-/** Whether the lower one lacks a content that the upper one has. */
-export function lacksAny(lower: ImageStore, upper: ImageStore): boolean {
+/** Whether the lower one lacks a content that the upper one has. Lets others work in between. */
+export async function lacksAny(lower: ImageStore, upper: ImageStore, pause: () => Promise<void>): Promise<boolean> {
+  let looked = 0;
   for (let from = 0; lower.table.hasMissing; ) {
-    const held = upper.table.nextHeld(from, upper.blocks, upper.blocks);
+    const held = upper.table.nextHeld(from, upper.blocks, STEP_BLOCKS);
     if (held === undefined) return false;
     from = held.first + held.count;
     for (let block = held.first; block < from; block++) if (isWanted(lower, held, block)) return true;
+    const before = looked;
+    looked += held.count;
+    if (Math.floor(looked / BARRIER_BLOCKS) > Math.floor(before / BARRIER_BLOCKS)) await pause();
   }
   return false;
 }

@@ -10,7 +10,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
     and: [
       {
         room: 'blockd/layers/layer-merges.ts',
-        find: 'if (lacksAny(lower.store, upper.store))',
+        find: 'if (isLacking)',
         replace: 'if (this.#underWay.size > 99)',
       },
     ],
