@@ -105,8 +105,8 @@ export class BlockSnapshots {
   async #readAll(node: BlockNode, name: string): Promise<void> {
     const { world, head } = this.#parts;
     for (let waited = 0; !node.shown.has(name); waited += LOOK_MS) {
-      // Elsewhere its layers may never have been.
-      if (node.name !== head.writer) return;
+      // Elsewhere its layers may never have been, and where a newer point has arrived at last, the older ones are forgotten.
+      if (node.name !== head.writer || !this.#isKept(name)) return;
       if (waited > SHOWN_MS_MAX) return world.violate(`${node.name} does not show ${name}`);
       await this.#calls.after(LOOK_MS);
     }
@@ -114,7 +114,6 @@ export class BlockSnapshots {
     for (let offset = 0; offset < bytes; offset += BLOCK_BYTES) {
       // An export ends and comes again while its layers are merged.
       for (let waited = 0; !(await this.#read(node, name, offset, new Uint8Array(BLOCK_BYTES))); waited += LOOK_MS) {
-        // Where a newer point has arrived at last, the older ones are forgotten.
         if (!this.#isKept(name)) return;
         if (waited > SHOWN_MS_MAX) return world.violate(`${name} cannot be read at ${node.name} at ${offset}`);
         await this.#calls.after(LOOK_MS);
