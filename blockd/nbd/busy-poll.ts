@@ -1,6 +1,7 @@
 // Whether to look for a client's next request for a moment instead of sleeping until it comes: being woken costs more than a
 // small request does, above all in a virtual machine, whose idle core the host has to wake. The way of QEMU's event loop and
 // of KVM's halt polling: only for a client whose requests have come at once lately.
+import type { Others } from '../../common/disk/later-reads.ts';
 
 /** A client that asks again within this of its reply waits for nothing but it. */
 const GAP_MAX_MS = 0.06;
@@ -21,12 +22,20 @@ const ALONE_MS = 2;
 export class AskingClients {
   #latest: BusyPoll | undefined;
   #sinceMs = 0;
+  #quick: BusyPoll | undefined;
+  #quickMs = Number.NEGATIVE_INFINITY;
 
-  /** Notes that the client asks. Whether it is alone. */
-  asks(client: BusyPoll, nowMs: number): boolean {
+  /** Notes that the client asks. Who else does. */
+  asks(client: BusyPoll, nowMs: number, missesCache: boolean): Others {
     if (this.#latest !== client) this.#sinceMs = nowMs;
     this.#latest = client;
-    return nowMs - this.#sinceMs >= ALONE_MS;
+    const isBesideQuick = this.#quick !== client && nowMs - this.#quickMs < ALONE_MS;
+    if (!missesCache) {
+      this.#quick = client;
+      this.#quickMs = nowMs;
+    }
+    if (nowMs - this.#sinceMs >= ALONE_MS) return 'none';
+    return isBesideQuick ? 'quick' : 'some';
   }
 }
 
@@ -36,7 +45,7 @@ const ofThisThread = new AskingClients();
 export class BusyPoll {
   readonly #clients: AskingClients;
   readonly #nowMs: () => number;
-  #isAlone = false;
+  #others: Others = 'some';
   #quick = 0;
   #repliedMs = Number.NEGATIVE_INFINITY;
   #turnEndMs = 0;
@@ -47,16 +56,16 @@ export class BusyPoll {
     this.#nowMs = nowMs;
   }
 
-  /** Nobody else asks, as far as its last request told. */
-  get isAlone(): boolean {
-    return this.#isAlone;
+  /** Who else asks, as far as its last request told. */
+  get others(): Others {
+    return this.#others;
   }
 
-  /** The event loop was woken by a request. */
-  woken(): void {
+  /** The event loop was woken by a request. `missesCache`: of a client whose reads go to the disk. */
+  woken(missesCache = false): void {
     const nowMs = this.#nowMs();
     this.#turnEndMs = nowMs + TURN_MAX_MS;
-    this.#isAlone = this.#clients.asks(this, nowMs);
+    this.#others = this.#clients.asks(this, nowMs, missesCache);
     this.#quick = nowMs - this.#repliedMs <= GAP_MAX_MS * 2 ? this.#quick + 1 : Math.min(this.#quick, 0);
   }
 
@@ -70,7 +79,7 @@ export class BusyPoll {
    * `readsDisk`: a reply waits for it, and `look` sends that too.
    */
   next(look: () => number, readsDisk: () => boolean): number {
-    if (this.#quick < QUICK_NEEDED || !this.#isAlone) return 0;
+    if (this.#quick < QUICK_NEEDED || this.#others !== 'none') return 0;
     const startMs = this.#nowMs();
     let wasDisk = false;
     for (let nowMs = startMs; nowMs < this.#turnEndMs; nowMs = this.#nowMs()) {

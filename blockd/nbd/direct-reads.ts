@@ -2,6 +2,7 @@
 // is not in the page cache is waited for beside everything else, each read for itself, and so is a large read while another
 // one is done here. Judges nothing: the device does.
 import { type BatchReads, NOT_AT_ONCE } from '../../common/disk/file-reads.ts';
+import type { Others } from '../../common/disk/later-reads.ts';
 import type { DirectDevice, DirectFile } from './nbd-device.ts';
 import type { Request } from './nbd-request.ts';
 import type { ReplyBatch } from './reply-batch.ts';
@@ -29,8 +30,8 @@ interface DirectRead {
 export interface DirectParts {
   readonly device: DirectDevice;
   readonly reads: BatchReads;
-  /** Others wait for the same thread. */
-  readonly isShared: () => boolean;
+  /** Who else waits for the same thread. */
+  readonly others: () => Others;
   readonly batch: ReplyBatch;
   readonly replies: Replies;
   /** The disk has been asked for a read; `landed` follows. */
@@ -64,6 +65,11 @@ export class DirectReads {
     return this.#underWay > 0;
   }
 
+  /** The page cache had none of its last ones. */
+  get missesCache(): boolean {
+    return this.#coldInRow >= COLD_NEEDED;
+  }
+
   /** Large ones are on their way beside others, so there is more to come without the client's next request. */
   get areBeside(): boolean {
     return this.#largeBeside > 0;
@@ -76,7 +82,7 @@ export class DirectReads {
     if (file === undefined) return false;
     const isLarge = request.length >= reads.largeBytes;
     if (isLarge && this.#hasLarge && this.#largeBeside < LARGE_BESIDE_MAX) this.#readBeside(request, file);
-    else if (this.#coldInRow >= COLD_NEEDED && request.length <= ROOM_BYTES) this.#askDisk(request, file);
+    else if (this.missesCache && request.length <= ROOM_BYTES) this.#askDisk(request, file);
     else this.#add(request, file);
     return true;
   }
@@ -102,8 +108,8 @@ export class DirectReads {
   #beginAsked(): void {
     if (!this.#hasAsked) return;
     this.#hasAsked = false;
-    const { reads, isShared } = this.#parts;
-    if (reads.begin(isShared())) this.#coldInRow = 0;
+    const { reads, others } = this.#parts;
+    if (reads.begin(others())) this.#coldInRow = 0;
   }
 
   #finishAdded(): void {

@@ -1,6 +1,7 @@
 // One accepted connection of a unix socket, read into one buffer that is used again and answered by send(2) itself: Node's
 // streams cost more than a small request does. What the socket does not take at once goes the streams' way.
 import { Socket } from 'node:net';
+import type { Others } from '../../common/disk/later-reads.ts';
 import { growSendRoom, receiveNow, sendNow } from '../../common/socket-calls.ts';
 import { BusyPoll } from './busy-poll.ts';
 
@@ -30,6 +31,8 @@ export interface DirectReceiver {
   readonly isPipelined: boolean;
   /** A reply waits for the disk. */
   readonly readsDisk: boolean;
+  /** The client's reads go to the disk. */
+  readonly missesCache: boolean;
 }
 
 /** Reads of the disk for whichever clients, as far as sockets have to do with them. */
@@ -66,9 +69,9 @@ export class DirectSocket {
     this.socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
   }
 
-  /** No other client of this thread asks for anything. */
-  get isAlone(): boolean {
-    return this.#poll.isAlone;
+  /** Which other clients of this thread ask for anything. */
+  get others(): Others {
+    return this.#poll.others;
   }
 
   /** Begins to receive. */
@@ -96,7 +99,7 @@ export class DirectSocket {
   #take(bytes: number): boolean {
     const receiver = this.#receiver;
     if (receiver === undefined) return false;
-    this.#poll.woken();
+    this.#poll.woken(receiver.missesCache);
     for (let count = bytes; count > 0; count = this.#next(receiver)) this.#takeChunks(receiver, count);
     return !receiver.isFull;
   }

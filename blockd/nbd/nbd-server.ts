@@ -79,7 +79,7 @@ function serve(accepted: Socket, device: NbdDevice, description: ExportDescripti
     drop: () => void socket.destroy(),
     resume: () => void socket.resume(),
     reads,
-    isShared: () => !direct.isAlone,
+    others: () => direct.others,
     chose: () => clearTimeout(entry),
     refused,
   });

@@ -1,6 +1,7 @@
 // One NBD connection as a state machine: received bytes in, device calls and replies out. Requests are parsed in place
 // and never copied unless the device has to wait; replies leave in one batch per chunk. No sockets, no files.
 import type { BatchReads } from '../../common/disk/file-reads.ts';
+import type { Others } from '../../common/disk/later-reads.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import { type ExportDescription, NbdHandshake } from './nbd-handshake.ts';
 import { COMMAND, REQUEST_BYTES } from './nbd-protocol.ts';
@@ -13,8 +14,8 @@ export interface NbdConnection {
   readonly send: SendBatch;
   /** Present: the device's files may be read by this. */
   readonly reads?: BatchReads | undefined;
-  /** Whether other clients wait for the same thread; not if absent. */
-  isShared?(): boolean;
+  /** Which other clients wait for the same thread; none if absent. */
+  others?(): Others;
   /** Ends it after what was sent; nothing more is received. */
   end(): void;
   /** Ends it at once: the client broke the protocol. */
@@ -101,6 +102,10 @@ export class NbdSession {
 
   get readsDisk(): boolean {
     return this.#transmission?.readsDisk === true;
+  }
+
+  get missesCache(): boolean {
+    return this.#transmission?.missesCache === true;
   }
 
   /** Takes a received chunk, which may be overwritten after the call. */
@@ -197,7 +202,7 @@ export class NbdSession {
       agreement: handshake.agreement,
       batch: this.#replies,
       reads: this.#connection.reads,
-      isShared: () => this.#connection.isShared?.() === true,
+      others: () => this.#connection.others?.() ?? 'none',
       settled: () => {
         this.#flushSoon();
         this.#goOn();

@@ -1,6 +1,7 @@
 // The requests of one connection on their way to the device and back as replies, in whatever order the device answers.
 // Parses nothing and sends nothing: what is due stands in the batch, and `settled` says that there is more.
 import type { BatchReads } from '../../common/disk/file-reads.ts';
+import type { Others } from '../../common/disk/later-reads.ts';
 import { DirectReads } from './direct-reads.ts';
 import type { NbdDevice } from './nbd-device.ts';
 import { errorNumber } from './nbd-error.ts';
@@ -31,8 +32,8 @@ export interface TransmissionParts {
   readonly batch: ReplyBatch;
   /** Whoever reads files in batches, where the kernel lets anyone. */
   readonly reads: BatchReads | undefined;
-  /** Others wait for the same thread. */
-  readonly isShared: () => boolean;
+  /** Who else waits for the same thread. */
+  readonly others: () => Others;
   /** Called after each request that had to wait, once its reply is in the batch. */
   readonly settled: () => void;
 }
@@ -48,7 +49,7 @@ export class NbdTransmission {
   #waitingBytes = 0;
   #closed = false;
 
-  constructor({ device, agreement, batch, reads, isShared, settled }: TransmissionParts) {
+  constructor({ device, agreement, batch, reads, others, settled }: TransmissionParts) {
     this.#device = device;
     this.#agreement = agreement;
     this.#settled = settled;
@@ -65,7 +66,7 @@ export class NbdTransmission {
       if (isAnswered) this.#settled();
       else answerLater(request);
     };
-    const parts = { device: device.direct, reads, isShared, batch, replies, waits, landed, answerLater };
+    const parts = { device: device.direct, reads, others, batch, replies, waits, landed, answerLater };
     this.#direct = new DirectReads(parts);
   }
 
@@ -76,6 +77,11 @@ export class NbdTransmission {
   /** Some reply waits for the disk, and for nothing else. */
   get readsDisk(): boolean {
     return this.#direct?.areUnderWay === true;
+  }
+
+  /** Its reads go to the disk, as far as the last ones told. */
+  get missesCache(): boolean {
+    return this.#direct?.missesCache === true;
   }
 
   /** Large reads are on their way beside others: the client will have their replies before it asks again. */

@@ -3,7 +3,7 @@
 import koffi from 'koffi';
 import { addressOf } from '../native-memory.ts';
 import { IoRing } from './io-ring.ts';
-import { LARGE_BYTES, LaterReads } from './later-reads.ts';
+import { LARGE_BYTES, LaterReads, type Others } from './later-reads.ts';
 
 /** Requests of one client's chunk: QEMU has 16 under way, fio what it is told. */
 const ENTRIES = 256;
@@ -26,10 +26,10 @@ export interface BatchReads {
   /** For the next `begin`, of what may have to come from the disk; `done` is told by `land`, as `outcome` says. */
   readLater(fd: number, offset: number, into: Uint8Array, done: (outcome: number) => void): void;
   /**
-   * Hands over what is to be read later. Whether some of it was in the page cache. `isShared`: other clients wait for a
-   * processor too.
+   * Hands over what is to be read later, as much of it at once as is good for the others. Whether some of it was in the
+   * page cache.
    */
-  begin(isShared: boolean): boolean;
+  begin(others: Others): boolean;
 }
 
 /** The reads of one thread. */
@@ -80,8 +80,8 @@ export class FileReads implements BatchReads {
     this.#later.add(fd, offset, into, done);
   }
 
-  begin(isShared: boolean): boolean {
-    return this.#later.begin(isShared);
+  begin(others: Others): boolean {
+    return this.#later.begin(others);
   }
 
   /** Tells whoever's reads have ended: how many. The event loop does it too; nobody may be in the middle of a step. */

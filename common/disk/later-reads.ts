@@ -5,6 +5,7 @@
 import { addressOf } from '../native-memory.ts';
 import { type WatchedEvent, watchedEvent } from '../watched-event.ts';
 import { IoRing } from './io-ring.ts';
+import { ReadWindow } from './read-window.ts';
 
 /** Reads that wait for the disk; a disk that needs more in its queue to be busy is rare. */
 const UNDER_WAY_MAX = 128;
@@ -12,6 +13,9 @@ const UNDER_WAY_MAX = 128;
 export const LARGE_BYTES = 128 * 1024;
 /** A look without having been woken, when the kernel was out of memory. */
 const UNWOKEN_MS = 10;
+
+/** Who else waits for the thread: `quick` ones for nothing but it, `some` for the disk as well. */
+export type Others = 'none' | 'some' | 'quick';
 
 interface LaterRead {
   readonly fd: number;
@@ -31,20 +35,22 @@ export class LaterReads {
   readonly #waiting: LaterRead[] = [];
   readonly #tell = (id: number, outcome: number): void => this.#end(id, outcome);
   #ended = 0;
+  readonly #window: ReadWindow;
   #wasByWorker = false;
-  #isShared = false;
+  #others: Others = 'none';
 
-  private constructor(ring: IoRing, refused: number) {
+  private constructor(ring: IoRing, refused: number, window: ReadWindow) {
     this.#ring = ring;
     this.#refused = refused;
+    this.#window = window;
     this.#event = watchedEvent(() => this.land());
   }
 
   /** `refused`: in place of the outcome of a read that the kernel does not take. Undefined where there is no ring for us. */
-  static open(refused: number): LaterReads | undefined {
+  static open(refused: number, window = new ReadWindow(UNDER_WAY_MAX)): LaterReads | undefined {
     // Others may begin while some that have ended are being told.
     const ring = IoRing.open(UNDER_WAY_MAX, 2 * UNDER_WAY_MAX);
-    const reads = ring === undefined ? undefined : new LaterReads(ring, refused);
+    const reads = ring === undefined ? undefined : new LaterReads(ring, refused, window);
     return reads !== undefined && ring?.signal(reads.#event.descriptor) === true ? reads : undefined;
   }
 
@@ -59,14 +65,15 @@ export class LaterReads {
 
   /**
    * Hands over what was added, in one system call. Whether some of it was found in the page cache: nobody knows that of
-   * what a worker reads. `isShared`: other clients wait for a processor too.
+   * what a worker reads. Of what is left the rest begins as others end.
    */
-  begin(isShared: boolean): boolean {
-    this.#isShared = isShared;
+  begin(others: Others): boolean {
+    this.#others = others;
+    const most = others === 'quick' ? this.#window.size : UNDER_WAY_MAX;
     const begun: number[] = [];
     const here: number[] = [];
     for (let id = this.#freeIds.at(-1); id !== undefined; id = this.#freeIds.at(-1)) {
-      const read = this.#waiting.shift();
+      const read = this.#underWayCount < most ? this.#waiting.shift() : undefined;
       if (read === undefined) break;
       this.#freeIds.pop();
       this.#underWay[id] = read;
@@ -89,7 +96,7 @@ export class LaterReads {
    */
   #isForWorker(bytes: number): boolean {
     if (bytes >= LARGE_BYTES) return true;
-    this.#wasByWorker = !this.#isShared && !this.#wasByWorker && this.#underWayCount > 1;
+    this.#wasByWorker = this.#others === 'none' && !this.#wasByWorker && this.#underWayCount > 1;
     return this.#wasByWorker;
   }
 
@@ -98,7 +105,7 @@ export class LaterReads {
     this.#ended = 0;
     this.#ring.takeDone(this.#tell);
     const ended = this.#ended;
-    if (this.#waiting.length > 0) this.begin(this.#isShared);
+    if (this.#waiting.length > 0) this.begin(this.#others);
     if (this.#underWayCount === 0 && this.#waiting.length === 0) this.#event.hold(false);
     return ended;
   }

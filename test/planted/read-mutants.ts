@@ -39,6 +39,27 @@ export const READ_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/direct-reads-faults',
   },
   {
+    name: 'beside a client of the page cache as many reads of the disk begin as ever',
+    room: 'common/disk/later-reads.ts',
+    find: "const most = others === 'quick' ? this.#window.size : UNDER_WAY_MAX;",
+    replace: 'const most = UNDER_WAY_MAX;',
+    by: 'unit/common/file-reads',
+  },
+  {
+    name: 'a busy thread has no read of the disk under way at all',
+    room: 'common/disk/read-window.ts',
+    find: 'Math.max(1, this.#size >> 1)',
+    replace: 'this.#size >> 1',
+    by: 'unit/common/file-reads',
+  },
+  {
+    name: 'two readers of the disk take one another for clients that wait for nothing but the thread',
+    room: 'blockd/nbd/busy-poll.ts',
+    find: 'if (!missesCache) {',
+    replace: 'if (missesCache || !missesCache) {',
+    by: 'unit/blockd/busy-poll',
+  },
+  {
     name: 'what the page cache has of a read is taken for all of it',
     room: 'blockd/nbd/direct-reads.ts',
     find: 'return reads.outcome(place) === length && device.isRead(file, offset, batch.bytes.subarray(body, body + length));',

@@ -12,7 +12,7 @@ class Client {
   /** It has been alone among the clients for long. */
   constructor(clients = new AskingClients()) {
     this.#poll = new BusyPoll(clients, () => this.nowMs);
-    clients.asks(this.#poll, 0);
+    clients.asks(this.#poll, 0, false);
   }
 
   /** Woken, then request after request as long as they are found: how many there were. */
@@ -132,6 +132,30 @@ test('nobody is waited for while another client asks too, and again soon after t
   client.nowMs += 0.2;
   for (let turn = 0; turn < 8; turn++) client.turn(0.02, 1);
   assert.ok(client.turn(0.02, 100) > 1);
+});
+
+test('who reads the disk is told of clients that do not, for a moment after they have asked', () => {
+  const clients = new AskingClients();
+  let nowMs = 1_000;
+  const [reader, other] = [new BusyPoll(clients, () => nowMs), new BusyPoll(clients, () => nowMs)];
+  other.woken(true);
+  reader.woken(true);
+  assert.is(reader.others, 'some', 'two readers of the disk leave one another alone');
+  other.woken(false);
+  nowMs += 1;
+  reader.woken(true);
+  assert.is(reader.others, 'quick');
+  other.woken(false);
+  assert.is(other.others, 'some', 'its own requests are not those of others');
+  nowMs += 1.5;
+  reader.woken(true);
+  assert.is(reader.others, 'quick');
+  nowMs += 1;
+  reader.woken(true);
+  assert.is(reader.others, 'some', 'it has not asked for a while');
+  nowMs += 1.5;
+  reader.woken(true);
+  assert.is(reader.others, 'none');
 });
 
 test.run();

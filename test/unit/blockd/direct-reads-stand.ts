@@ -9,6 +9,7 @@ import type { NbdSession } from '../../../blockd/nbd/nbd-session.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { realDisk } from '../../../common/disk/disk.ts';
 import { type BatchReads, NOT_AT_ONCE } from '../../../common/disk/file-reads.ts';
+import type { Others } from '../../../common/disk/later-reads.ts';
 import { onDisk } from '../../scratch.ts';
 import { settle } from './manual-clock.ts';
 import { connected, request, type Wire } from './nbd-client.ts';
@@ -62,9 +63,9 @@ class ScriptedReads implements BatchReads {
   }
 
   /** What the page cache has is read at once, and told when it lands. */
-  begin(isShared: boolean): boolean {
+  begin(others: Others): boolean {
     this.begins++;
-    this.order.push(isShared ? 'begin among others' : 'begin');
+    this.order.push(others === 'none' ? 'begin' : `begin beside ${others}`);
     return this.isWarm;
   }
 

@@ -56,10 +56,10 @@ test('a client whose reads are not in the page cache is not tried there first, u
     assert.equal([reads.runs, reads.asked, reads.begins], [1, 6, 2], 'handed over in one go');
     assert.is(session.readsDisk, true);
     assert.is(reads.order.at(-1), 'begin');
-    wire.shared = true;
+    wire.beside = 'quick';
     session.receive(read(2));
-    assert.is(reads.order.at(-1), 'begin among others');
-    wire.shared = false;
+    assert.is(reads.order.at(-1), 'begin beside quick');
+    wire.beside = 'none';
     await reads.land();
     assert.is(session.readsDisk, false);
     assert.is(wire.take().length, 7 * (HEADER_BYTES + BLOCK_BYTES));

@@ -4,6 +4,7 @@ import type { NbdDevice, StatusKind } from '../../../blockd/nbd/nbd-device.ts';
 import type { ExportDescription } from '../../../blockd/nbd/nbd-handshake.ts';
 import { type NbdConnection, NbdSession } from '../../../blockd/nbd/nbd-session.ts';
 import type { BatchReads } from '../../../common/disk/file-reads.ts';
+import type { Others } from '../../../common/disk/later-reads.ts';
 
 export const SIZE = 1 << 20;
 const BLOCK = 4096;
@@ -99,7 +100,7 @@ export class Wire implements NbdConnection {
   resumed = 0;
   reads: BatchReads | undefined;
   /** Whether others wait for the thread. */
-  shared = false;
+  beside: Others = 'none';
   /** While the client reads nothing: what is told once it does. */
   unread: (() => void)[] | undefined;
 
@@ -129,8 +130,8 @@ export class Wire implements NbdConnection {
     this.resumed++;
   }
 
-  isShared(): boolean {
-    return this.shared;
+  others(): Others {
+    return this.beside;
   }
 
   take(): Buffer {

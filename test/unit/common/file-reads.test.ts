@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FileReads, NOT_AT_ONCE } from '../../../common/disk/file-reads.ts';
+import { LaterReads } from '../../../common/disk/later-reads.ts';
 import { dropCached } from '../../../common/disk/page-cache.ts';
+import { ReadWindow } from '../../../common/disk/read-window.ts';
 import { onDisk } from '../../scratch.ts';
 import { until } from '../../until.ts';
 
@@ -38,7 +40,7 @@ async function withFile(isCached: boolean, body: (reads: FileReads, fd: number) 
 const later = (reads: FileReads, fd: number, offset: number, into: Uint8Array): Promise<number> =>
   new Promise((resolve) => {
     reads.readLater(fd, offset, into, resolve);
-    reads.begin(false);
+    reads.begin('none');
   });
 
 test('what is in the page cache is read in one run, each piece to its place', () =>
@@ -88,7 +90,7 @@ test('who is told that some of it was in the page cache can have it at once', ()
     const into = Buffer.alloc(BLOCK);
     const outcomes: number[] = [];
     reads.readLater(fd, 5 * BLOCK, into, (outcome) => outcomes.push(outcome));
-    assert.is(reads.begin(false), true);
+    assert.is(reads.begin('none'), true);
     assert.equal(outcomes, [], 'not in the middle of a step');
     assert.is(reads.land(), 1);
     assert.equal(outcomes, [BLOCK]);
@@ -103,10 +105,28 @@ test('while others wait for a processor too, small reads are left to nobody else
       const rooms = Array.from({ length: 10 }, () => Buffer.alloc(BLOCK));
       for (const [block, room] of rooms.entries())
         reads.readLater(fd, block * BLOCK, room, (one) => outcomes.push(one));
-      assert.is(reads.begin(true), true);
+      assert.is(reads.begin('some'), true);
       assert.is(reads.land(), rooms.length, 'all were in the page cache');
       assert.equal(new Set(outcomes), new Set([BLOCK]));
     }
+  }));
+
+test('beside who waits for nothing but the thread as many are under way as it has time for, and all come in the end', () =>
+  withFile(true, async (_, fd) => {
+    const reads = LaterReads.open(NOT_AT_ONCE, new ReadWindow(4, () => 1));
+    if (reads === undefined) return;
+    const landed: number[] = [];
+    const rooms = Array.from({ length: 10 }, () => Buffer.alloc(BLOCK));
+    for (const [block, room] of rooms.entries()) reads.add(fd, block * BLOCK, room, () => landed.push(block));
+    reads.begin('quick');
+    for (let count = 1; count <= rooms.length; count++) {
+      assert.is(reads.land(), 1);
+      assert.is(landed.length, count);
+    }
+    for (const [block, room] of rooms.entries()) assert.ok(room.equals(content(block)), `block ${block}`);
+    for (const [block, room] of rooms.entries()) reads.add(fd, block * BLOCK, room, () => landed.push(block));
+    reads.begin('some');
+    assert.is(reads.land(), rooms.length, 'who waits for the disk too has nothing of it');
   }));
 
 test('a large read is done beside this thread, small ones around it too, and each comes whole to its place', () =>
@@ -114,7 +134,7 @@ test('a large read is done beside this thread, small ones around it too, and eac
     const large = Buffer.alloc(BLOCKS * BLOCK);
     const outcomes: number[] = [];
     reads.readLater(fd, 0, large, (outcome) => outcomes.push(outcome));
-    assert.is(reads.begin(false), false, 'nobody knows whether the page cache had it');
+    assert.is(reads.begin('none'), false, 'nobody knows whether the page cache had it');
     const rooms = Array.from({ length: 40 }, () => Buffer.alloc(BLOCK));
     const small = await Promise.all(rooms.map((room, block) => later(reads, fd, block * BLOCK, room)));
     assert.equal(new Set(small), new Set([BLOCK]));
