@@ -68,13 +68,14 @@ export class LayerBringer {
   }
 
   /**
-   * A merge is about to make this of the layer: whoever waits for it waits for that, and asks nobody any more. Every node may
-   * wait for a merged layer that only these nodes can make. False when another state of it is being brought.
+   * A merge is about to make this of the layer: whoever waits for it, or for what later merges make of that, waits for it and
+   * asks nobody meanwhile. Every node may wait for a merged layer that only these nodes can make. False when an older state
+   * of it is being brought.
    */
   async yieldTo(merged: SealedLayer): Promise<boolean> {
     const before = this.#bringings.get(merged.layer);
     if (before === undefined) return true;
-    if (!sameTable(before.sealed, merged)) return false;
+    if (before.sealed.lastSequence < merged.lastSequence) return false;
     before.isYielded = true;
     before.end.abort();
     await before.done.catch(() => undefined);

@@ -24,6 +24,12 @@ const ANSWER_MS = 5_000;
 /** So long a lower layer that is not here is waited for; the order is repeated. */
 const BRING_MS = 20_000;
 
+/** Layers over the lower one, the oldest first, and what it is with them. */
+interface Laying {
+  readonly over: readonly LayerBlocks[];
+  readonly makes: SealedLayer;
+}
+
 /** What is merged, and what came of the lower layer since then. */
 export interface MergeOrder {
   readonly merge: LayerMerge;
@@ -143,16 +149,23 @@ export class LayerMerges {
       await half.commit({ state: { role: 'loose', merging: null } });
     const lower = layers.find(newest.layer);
     if (lower === undefined || isOpen(lower.store.state.role) || isBeyond(lower.store, merge)) return;
+    // It has been merged here, and a newer state of it was asked for since: the merges of that may be for this node to do.
+    if (hasMerged(lower.store, merge.from.layer) && !sameTable(merge.merged, newest)) return;
     await this.#bring(merge, newest, source);
   }
 
   /** The layer that has everything of the upper one then, as far as it is here. */
-  async #unite({ merge, newest, source }: MergeOrder, upper: LayerBlocks): Promise<LayerBlocks> {
+  async #unite(order: MergeOrder, upper: LayerBlocks): Promise<LayerBlocks> {
+    const { merge, newest, source } = order;
     const { layers } = this.#holder;
     const lower = layers.find(merge.into.layer);
-    if (lower !== undefined && (await this.#canMerge(lower.store, upper.store, merge))) {
-      await this.#fillOver(lower.store, upper);
-      await layers.changing(merge.into.layer, () => this.#join(lower.store, upper.store, merge));
+    const laying = lower === undefined ? undefined : await this.#laying(lower.store, upper, order);
+    if (lower !== undefined && laying !== undefined) {
+      for (const one of laying.over) await this.#fillOver(lower.store, one);
+      const others = laying.over.filter((one) => one !== upper).map(({ store }) => store.layer);
+      await layers.reading(others, () =>
+        layers.changing(merge.into.layer, () => this.#join(lower.store, upper, order, laying)),
+      );
       return lower;
     }
     const other =
@@ -175,37 +188,66 @@ export class LayerMerges {
   }
 
   /**
-   * Whether the lower one is what it was when it was ordered, or a mixture on the way from there: of a merge here that was
-   * broken off, or of what was told of another's.
+   * What is laid over the lower one if that is what it was when the merge was ordered, or a mixture on the way from there: of
+   * a merge here that was broken off, or of what was told of others'. One that was told of several merges becomes what all of
+   * them make of it. Undefined when others are to be asked for it.
    */
-  async #canMerge(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<boolean> {
+  async #laying(lower: ImageStore, upper: LayerBlocks, { merge, newest }: MergeOrder): Promise<Laying | undefined> {
     const { from, into, merged } = merge;
     const { role, merging = null } = lower.state;
-    if (isOpen(role) || !sameTable(upper.table.mark, from)) return false;
-    if (merging !== null) return merging.from.layer === from.layer;
-    if (sameTable(lower.table.mark, into)) return true;
+    if (isOpen(role) || !sameTable(upper.store.table.mark, from)) return undefined;
+    if (merging !== null && merging.from.layer !== from.layer) return undefined;
+    const one = { over: [upper], makes: merged };
+    if (sameTable(lower.table.mark, into)) return one;
     // What says all of it already is only to be kept as such: who brings an older state of it here gives way to that.
-    if (isBeyond(lower, merge) || sameTable(lower.table.mark, merged)) return false;
-    return sameTable(await mergedMark(lower.table, [upper.table], this.#pause), merged);
+    if (merging === null && (isBeyond(lower, merge) || sameTable(lower.table.mark, merged))) return undefined;
+    if (await this.#makes(lower, one)) return one;
+    const all = { over: this.#partsOver(lower, newest), makes: newest };
+    return all.over.includes(upper) && (await this.#makes(lower, all)) ? all : undefined;
   }
 
-  async #join(lower: ImageStore, upper: ImageStore, merge: LayerMerge): Promise<void> {
-    // Whoever brings it as it is once merged waits for that here; whoever brings another state would take nothing more for it.
-    if (!(await this.#holder.layers.yieldTo(merge.merged))) throw layerInUse(lower.layer, 'is being brought here');
+  async #makes(lower: ImageStore, { over, makes }: Laying): Promise<boolean> {
+    const uppers = over.map(({ store }) => store.table).toReversed();
+    return sameContents(await mergedMark(lower.table, uppers, this.#pause), makes);
+  }
+
+  /** What was merged elsewhere into what is not here yet, and still lies here by itself: the oldest first. */
+  #partsOver(lower: ImageStore, { merged = [] }: SealedLayer): LayerBlocks[] {
+    const parts = merged
+      .filter(({ layer }) => !hasMerged(lower, layer))
+      .toSorted((part, other) => part.lastSequence - other.lastSequence);
+    return parts.flatMap(({ layer, lastSequence }) => {
+      const one = this.#holder.layers.find(layer);
+      const { role } = one?.store.state ?? {};
+      return one !== undefined && role === 'sealed' && one.store.table.lastSequence === lastSequence ? [one] : [];
+    });
+  }
+
+  async #join(lower: ImageStore, upper: LayerBlocks, order: MergeOrder, { over, makes }: Laying): Promise<void> {
+    const { layers } = this.#holder;
+    // Whoever brings it as it is once merged waits for that here; whoever brings an older state would take nothing more for it.
+    if (!(await layers.yieldTo(makes))) throw layerInUse(lower.layer, 'is being brought here');
     // While this waited for blocks it may have been told a later state, in part.
-    if (!(await this.#canMerge(lower, upper, merge))) throw layerInUse(lower.layer, 'has been told more here');
-    // From here on it says the same only below the upper layer, and that durably.
-    await lower.commit({ state: { role: 'sealed', merging: merge, ends: upper.state.ends } });
-    // Whoever reads it without the other one, as it was, read a snapshot that is deleted; nobody can begin that any more
-    // once an entry is another.
-    if (this.#holder.layers.isReadWithout(lower.layer, upper.layer))
+    const now = await this.#laying(lower, upper, order);
+    if (now?.over.length !== over.length || now.makes.digest !== makes.digest)
+      throw layerInUse(lower.layer, 'has been told more here');
+    // From here on it says the same only below the upper layers, and that durably.
+    const { ends } = over.at(-1)?.store.state ?? upper.store.state;
+    await lower.commit({ state: { role: 'sealed', merging: { ...order.merge, merged: makes }, ends } });
+    // Whoever reads it without the others, as it was, read a snapshot that is deleted; nobody can begin that any more once an
+    // entry is another.
+    if (over.some(({ store }) => layers.isReadWithout(lower.layer, store.layer)))
       throw layerInUse(lower.layer, 'is being read here');
-    await mergeTables(lower, upper, this.#pause);
-    if (!sameTable(lower.table.mark, merge.merged)) throw differs(merge.merged, lower.table.mark);
-    await moveBlocks(lower, upper, this.#pause);
-    const { merged = [] } = merge.merged;
-    const closing = closingOf(lower, merge.merged);
-    await lower.commit({ clean: true, state: { role: 'sealed', merging: null, merged, closing } });
+    for (const { store } of over) await mergeTables(lower, store, this.#pause);
+    if (!sameContents(lower.table.mark, makes)) throw differs(makes, lower.table.mark);
+    // What a crash left of contents that were being replaced had numbers beyond those of the image.
+    lower.table.lastSequence = makes.lastSequence;
+    for (const { store } of over) await moveBlocks(lower, store, this.#pause);
+    const { merged = [] } = makes;
+    await lower.commit({
+      clean: true,
+      state: { role: 'sealed', merging: null, merged, closing: closingOf(lower, makes) },
+    });
   }
 
   /** The lower layer as it is by now; or as it was before, which this node may be the one to make more of. */
@@ -245,6 +287,15 @@ export class LayerMerges {
   }
 
   readonly #pause = (): Promise<void> => pause(this.#clock);
+}
+
+/** Whether that layer was merged into it here, or before it came. */
+function hasMerged({ state }: ImageStore, layer: string): boolean {
+  return (state.merged ?? []).some((part) => part.layer === layer);
+}
+
+function sameContents(one: TableMark, { entries, digest }: TableMark): boolean {
+  return one.entries === entries && one.digest === digest;
 }
 
 /** Whether it is merged here, by these steps or by being heard of, and whatever came after. */

@@ -117,7 +117,7 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a copy over which a layer is merged names what it has not got of that',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'await this.#fillOver(lower.store, upper);',
+    find: 'for (const one of laying.over) await this.#fillOver(lower.store, one);',
     replace: '',
     by: 'unit/blockd/copies/merged-copy',
   },

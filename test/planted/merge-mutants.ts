@@ -5,8 +5,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a merge waits for a layer that only merges can make',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (!(await this.#holder.layers.yieldTo(merge.merged)))',
-    replace: 'if (this.#holder.layers.isBringing(merge.merged.layer))',
+    find: 'if (!(await layers.yieldTo(makes)))',
+    replace: 'if (layers.isBringing(makes.layer))',
     by: 'unit/blockd/layer-merges',
   },
   {
@@ -26,21 +26,21 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a merge forgets over a crash that it was under way',
     room: 'blockd/layers/layer-merges.ts',
-    find: "state: { role: 'sealed', merging: merge, ends: upper.state.ends }",
-    replace: "state: { role: 'sealed', merging: null, ends: upper.state.ends }",
+    find: 'merging: { ...order.merge, merged: makes }',
+    replace: 'merging: null',
     by: 'crash/merges',
   },
   {
     name: 'the upper layer goes before its contents have gone down',
     room: 'blockd/layers/layer-merges.ts',
-    find: '    await moveBlocks(lower, upper, this.#pause);\n    const { merged = [] } = merge.merged;',
-    replace: '    const { merged = [] } = merge.merged;',
+    find: 'for (const { store } of over) await moveBlocks(lower, store, this.#pause);',
+    replace: '',
     by: 'crash/merges',
   },
   {
     name: 'a layer that somebody reads as it was is merged into',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (this.#holder.layers.isReadWithout(lower.layer, upper.layer))',
+    find: 'if (over.some(({ store }) => layers.isReadWithout(lower.layer, store.layer)))',
     replace: 'if (this.#underWay.size > 99)',
     by: 'crash/merges',
   },

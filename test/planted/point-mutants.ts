@@ -3,6 +3,34 @@ import type { Mutant } from './mutant-run.ts';
 
 export const POINT_MUTANTS: readonly Mutant[] = [
   {
+    name: 'a layer that was told of several merges in part is merged one by one, to what none of them makes of it',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'return all.over.includes(upper) && (await this.#makes(lower, all)) ? all : undefined;',
+    replace: 'return undefined;',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
+    name: 'who waits for what several merges make of a layer keeps the first of them from being made here',
+    room: 'blockd/layers/layer-bringer.ts',
+    find: 'if (before.sealed.lastSequence < merged.lastSequence) return false;',
+    replace: 'if (!sameTable(before.sealed, merged)) return false;',
+    by: 'sim/block-points',
+  },
+  {
+    name: 'a number that a crash gave to a content that was being replaced is no part of what a merge makes',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'lower.table.lastSequence = makes.lastSequence;',
+    replace: '',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
+    name: 'who has merged and was to bring what others were to make of it merges no further when they are lost',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'if (hasMerged(lower.store, merge.from.layer) && !sameTable(merge.merged, newest)) return;',
+    replace: '',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
     name: 'blocks whose names the disk does not have yet are left behind by a merge',
     room: 'blockd/layers/merge-steps.ts',
     find: 'if (!isUntold(lower, held)) break;',
@@ -19,8 +47,8 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'a table that was told in part cannot be merged',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (isBeyond(lower, merge) || sameTable(lower.table.mark, merged)) return false;',
-    replace: 'if (!isBeyond(lower, merge)) return false;',
+    find: 'if (merging === null && (isBeyond(lower, merge) || sameTable(lower.table.mark, merged))) return undefined;',
+    replace: 'if (merging === null && !isBeyond(lower, merge)) return undefined;',
     by: 'unit/blockd/layer-merges',
   },
   {
@@ -75,8 +103,8 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'a merge goes on over what was told while it waited for blocks',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (!(await this.#canMerge(lower, upper, merge))) throw',
-    replace: 'if (this.#underWay.size > 99) throw',
+    find: 'if (now?.over.length !== over.length || now.makes.digest !== makes.digest)',
+    replace: 'if (now === undefined && this.#underWay.size > 99)',
     by: 'sim/block-points',
   },
   {

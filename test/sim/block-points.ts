@@ -8,7 +8,7 @@ import { codeOf, messageOf } from '../../common/errors.ts';
 import type { Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { CrashDisk } from '../crash/crash-disk.ts';
 import type { Loss } from '../crash/inode.ts';
-import { ManualClock } from '../unit/blockd/manual-clock.ts';
+import { isSettled, ManualClock } from '../unit/blockd/manual-clock.ts';
 import { shelfOn } from '../unit/blockd/quiet-shelf.ts';
 import { BlockCalls, endpoint, RETRY_MS } from './block-calls.ts';
 import type { BlockHead } from './block-head.ts';
@@ -193,11 +193,15 @@ async function mergeAlone(
   for (const { from, into, merged, target } of orders) {
     const newest = disks[0]?.layers.find(({ layer }) => layer === target);
     if (newest === undefined) continue;
-    let isOver = false;
-    const over = (): void => {
-      isOver = true;
-    };
-    shelf.merges.merge({ merge: { from, into, merged }, newest, source: '' }).then(over, over);
-    for (let spentMs = 0; !isOver && spentMs < ALONE_MS; spentMs += STEP_MS) await clock.advance(STEP_MS);
+    const order = { merge: { from, into, merged }, newest, source: '' };
+    const endMs = clock.nowMs() + ALONE_MS;
+    // What is refused, or goes on, is ordered again, and nothing that stands on it before that.
+    for (let isDone = false; !isDone; ) {
+      if (clock.nowMs() >= endMs) return;
+      const answer = shelf.merges.merge(order).catch(() => false);
+      do await clock.advance(STEP_MS);
+      while (!(await isSettled(answer)));
+      isDone = await answer;
+    }
   }
 }

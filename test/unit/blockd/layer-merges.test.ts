@@ -5,6 +5,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StillImage } from '../../../blockd/image/still-image.ts';
 import type { MergeOrder } from '../../../blockd/layers/layer-merges.ts';
+import { mergeTables, moveBlocks } from '../../../blockd/layers/merge-steps.ts';
+import { sameTable } from '../../../blockd/peer/table-follower.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { codeOf } from '../../../common/errors.ts';
 import type { SealedLayer } from '../../../wire/contracts/layers.ts';
@@ -303,6 +305,93 @@ test('whoever was told a part of what others merged, and then nobody any more, m
     const read = Buffer.alloc(BLOCK_BYTES);
     still.read(2 * BLOCK_BYTES, read);
     assert.is(read[0], 22, `told for ${turns} turns`);
+  }
+});
+
+/** Three layers, two merges: c has had all three, and has done so many of the merges, a so many. */
+async function twoMerges(done: {
+  readonly a: number;
+  readonly c: number;
+}): Promise<{ world: MergingWorld; orders: MergeOrder[]; newest: SealedLayer }> {
+  const world = await MergingWorld.make();
+  for (const fill of [11, 22, 33]) {
+    for (const block of [1, fill % 10, 4 + (fill % 10)]) await world.write(block, fill);
+    await world.cut(false);
+  }
+  const { layers } = world.stores.at('c');
+  for (const sealed of world.stack.below) {
+    await brought(world, sealed);
+    await passing(world, layers.find(sealed.layer)?.fetch(0, BLOCKS, 'demand'));
+  }
+  const merges: MergeOrder['merge'][] = [];
+  for (let count = 1; count <= 2; count++) {
+    assert.ok(await world.merge());
+    const { merge: last } = world.leaving.at(-1) ?? {};
+    if (last === undefined) throw new Error('nothing was merged');
+    merges.push({ from: last.from, into: last.into, merged: last.merged });
+    for (const node of ['a', 'c'] as const) if (count <= done[node]) await world.sweep(node);
+  }
+  const [newest] = world.stack.below;
+  if (newest === undefined) throw new Error('nothing was merged');
+  const copies = [{ layer: newest.layer, copies: 2 }];
+  await layers.records.keep({ mark: { incarnation: 1, serial: 1 }, pins: [], copies, leaving: [], records: [] });
+  return { world, orders: merges.map((merge) => ({ merge, newest, source: 'a' })), newest };
+}
+
+test('who was bringing what others were to make of a layer when they were lost merges alone, however far that was', async () => {
+  for (const done of [
+    { a: 1, c: 1 },
+    { a: 2, c: 1 },
+    { a: 2, c: 0 },
+  ]) {
+    for (let turns = 0; turns < (done.a === 1 ? 1 : TOLD_TURNS); turns++) {
+      const { world, orders, newest } = await twoMerges(done);
+      const { layers, merges } = world.stores.at('c');
+      const end = new AbortController();
+      const coming = layers.bring(newest, 'a', end.signal);
+      if (done.a === 1) await world.stores.clock.advance(2_000);
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      for (const node of ['a', 'b'] as const) world.stores.away.add(node);
+      world.stores.breakStreams();
+      end.abort();
+      await Promise.allSettled([coming]);
+      for (const order of orders) {
+        const isDone = merges.merge(order);
+        await passing(world, isDone);
+        assert.ok(await isDone, `told for ${turns} turns of ${done.a} merges`);
+      }
+      const still = new StillImage({ image: 'web', bytes: BYTES, layers: [newest] }, layers);
+      const read = Buffer.alloc(BLOCK_BYTES);
+      still.read(BLOCK_BYTES, read);
+      assert.is(read[0], 33);
+    }
+  }
+});
+
+test('what was told of the second of two merges, and a number that a crash gave, are merged away alone', async () => {
+  const { world, orders, newest } = await twoMerges({ a: 2, c: 0 });
+  const { layers, merges } = world.stores.at('c');
+  const [lower, upper] = [newest, orders[1]?.merge.from].map((one) => layers.find(one?.layer ?? '')?.store);
+  if (lower === undefined || upper === undefined) throw new Error('they are not here');
+  await lower.commit({ reserve: true, state: { role: 'loose' } });
+  await mergeTables(lower, upper, async () => undefined);
+  await moveBlocks(lower, upper, async () => undefined);
+  const crashed = { epoch: 1, sequence: newest.lastSequence + 1_000_000 };
+  lower.table.renew(1, 2, crashed, (block) => lower.table.sumOf(block));
+  await lower.flush();
+  for (const node of ['a', 'b'] as const) world.stores.away.add(node);
+  world.stores.breakStreams();
+  for (const order of orders) {
+    const isDone = merges.merge(order);
+    await passing(world, isDone);
+    assert.ok(await isDone);
+  }
+  assert.ok(sameTable(lower.table.mark, newest));
+  const still = new StillImage({ image: 'web', bytes: BYTES, layers: [newest] }, layers);
+  const read = Buffer.alloc(BLOCK_BYTES);
+  for (const [block, fill] of [1, 2, 3].map((one) => [one, one === 1 ? 33 : one * 11] as const)) {
+    still.read(block * BLOCK_BYTES, read);
+    assert.is(read[0], fill, `block ${block}`);
   }
 });
 
