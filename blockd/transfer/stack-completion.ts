@@ -1,5 +1,6 @@
 // The wait for the layers below an image's top: they are brought from wherever a member has them, and the image's
 // requests wait for them. A stand-by is told of at once, an opening waits.
+import type { Clock } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Image } from '../image/image.ts';
@@ -10,8 +11,12 @@ import type { LayerShelf } from '../layers/layer-shelf.ts';
 export interface CompletionParts {
   readonly image: Image;
   readonly layers: Pick<LayerShelf, 'bring'>;
+  readonly clock: Clock;
   readonly log: Log;
 }
+
+/** What could not be had is asked for again so soon. */
+const RETRY_MS = 2_000;
 
 /** The coming of one image's layers. */
 export class StackCompletion {
@@ -43,20 +48,36 @@ export class StackCompletion {
 
   /** The same where nobody waits for it yet, until `end`. */
   begin(source: string): void {
-    const { image, log } = this.#parts;
     this.end();
     this.#source = source;
     this.#end = new AbortController();
     this.#isRunning = true;
-    this.#running = this.complete(source, this.#end.signal);
     const ended = this.#end;
-    const over = (): void => {
+    this.#running = this.#keepTrying(source, ended.signal).finally(() => {
       if (ended === this.#end) this.#isRunning = false;
-    };
-    this.#running.then(over, over);
-    this.#running.catch((error: unknown) =>
-      log.warn({ image: image.store.image, reason: messageOf(error) }, 'layers below did not come'),
-    );
+    });
+  }
+
+  /**
+   * Never rejects. What cannot be had now may be later, and nobody else asks: a layer that is just being merged here, or a disk
+   * that is full. Whoever waits has a limit of his own.
+   */
+  async #keepTrying(source: string, end: AbortSignal): Promise<void> {
+    const { image, clock, log } = this.#parts;
+    for (let said = ''; !end.aborted; ) {
+      try {
+        return await this.complete(source, end);
+      } catch (error) {
+        const reason = messageOf(error);
+        if (reason !== said && !end.aborted)
+          log.warn({ image: image.store.image, reason }, 'layers below did not come yet');
+        said = reason;
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = clock.setTimer(RETRY_MS, resolve);
+      await settledBefore(end, promise);
+      timer.cancel();
+    }
   }
 
   end(): void {

@@ -3,6 +3,13 @@ import type { Mutant } from './mutant-run.ts';
 
 export const POINT_MUTANTS: readonly Mutant[] = [
   {
+    name: 'a writer whose layers cannot be had at once waits for ever',
+    room: 'blockd/transfer/stack-completion.ts',
+    find: "for (let said = ''; !end.aborted; ) {",
+    replace: "for (let said = ''; said === ''; ) {",
+    by: 'unit/blockd/stack-completion',
+  },
+  {
     name: 'a layer that was told of several merges in part is merged one by one, to what none of them makes of it',
     room: 'blockd/layers/layer-merges.ts',
     find: 'return all.over.includes(upper) && (await this.#makes(lower, all)) ? all : undefined;',
