@@ -52,6 +52,8 @@ interface Bringing {
   waiting: number;
   /** A merge here makes of the layer what it is to be. */
   isYielded: boolean;
+  /** It is a part of that layer by now, here too. */
+  partOf?: string;
 }
 
 /** The layers that are on their way. */
@@ -82,6 +84,15 @@ export class LayerBringer {
     return true;
   }
 
+  /** It was merged into that layer here: nobody can have it by itself any more, and whoever waits for it hears so. */
+  async endBringing(layer: string, into: string): Promise<void> {
+    const before = this.#bringings.get(layer);
+    if (before === undefined) return;
+    before.partOf = into;
+    before.end.abort();
+    await before.done.catch(() => undefined);
+  }
+
   /** It goes on as long as one of those that wait for it does, or until more is known of what a merge has made of it. */
   async bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
     for (;;) {
@@ -90,6 +101,7 @@ export class LayerBringer {
         if (await settledBefore(signal, bringing.done)) return await bringing.done;
         throw cancelled(`layer ${sealed.layer} did not come in time`);
       } catch (error) {
+        if (bringing.partOf !== undefined) throw wasMerged(sealed.layer, bringing.partOf);
         if (!bringing.isYielded || signal.aborted) throw error;
       } finally {
         bringing.waiting--;

@@ -136,6 +136,7 @@ export class LayerMerges {
     if (isLacking) throw layerInUse(from.layer, 'has blocks that were not moved yet');
     // A request that began before may still wait for a block of it.
     if (upper.isBusy) throw layerInUse(from.layer, 'is waited for here');
+    await layers.endBringing(from.layer, into.layer);
     await this.#holder.drop(from.layer);
     this.#log.info({ from: from.layer, into: into.layer }, 'a layer was merged');
   }

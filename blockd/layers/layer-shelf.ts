@@ -332,6 +332,11 @@ export class LayerShelf {
     return this.#bringer.yieldTo(merged);
   }
 
+  /** The layer was merged into that one here: what waits for it by itself hears so. */
+  endBringing(layer: string, into: string): Promise<void> {
+    return this.#bringer.endBringing(layer, into);
+  }
+
   isBringing(layer: string): boolean {
     return this.#bringer.isBringing(layer);
   }

@@ -33,7 +33,8 @@ export class StackCompletion {
   /** Brings them, from the node or from others. @throws OperationError CANCELLED; Error of the disk */
   async complete(source: string, end: AbortSignal): Promise<void> {
     const { image, layers } = this.#parts;
-    while (!image.isWhole) {
+    // A top that became a layer like others is nobody's to open: what it stood on may be merged by now.
+    while (!image.isWhole && image.store.state.role !== 'sealed') {
       const { below } = image.store.state;
       const brought = await bringAll(layers, below, source, end);
       // Two of them may have become one meanwhile.

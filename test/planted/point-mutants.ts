@@ -3,6 +3,13 @@ import type { Mutant } from './mutant-run.ts';
 
 export const POINT_MUTANTS: readonly Mutant[] = [
   {
+    name: 'a layer that somebody waits for is never let go, though it is a part of another one',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'await layers.endBringing(from.layer, into.layer);',
+    replace: '',
+    by: 'unit/blockd/layer-merges',
+  },
+  {
     name: 'a writer whose layers cannot be had at once waits for ever',
     room: 'blockd/transfer/stack-completion.ts',
     find: "for (let said = ''; !end.aborted; ) {",

@@ -395,6 +395,22 @@ test('what was told of the second of two merges, and a number that a crash gave,
   }
 });
 
+test('who waits for a layer that is a part of another one here by now hears so, and it goes', async () => {
+  const { world, order } = await movedImage();
+  const { layers, merges } = world.stores.at('c');
+  const { from } = order.merge;
+  for (const node of ['a', 'b'] as const) world.stores.away.add(node);
+  const outcome = layers.bring(from, 'a', new AbortController().signal).catch((error: unknown) => codeOf(error));
+  await world.stores.clock.advance(2_000);
+  assert.ok(layers.find(from.layer));
+  world.stores.away.delete('a');
+  await world.sweep('a');
+  await brought(world, order.newest);
+  await passing(world, merges.merge({ ...order, source: 'a' }));
+  assert.is(await outcome, 'LAYER_MERGED');
+  assert.is(layers.find(from.layer), undefined);
+});
+
 test('a merge that is ordered while its outcome is being brought, however far that is, keeps every block', async () => {
   for (let turns = 0; turns < BRING_TURNS; turns++) {
     const { world, order } = await wholeAtC();

@@ -24,7 +24,7 @@ function lacking(refusals: number): {
     part.isWhole = true;
   };
   const image = Object.assign(part, {
-    store: { image: 'web', state: { below: [SEALED] } },
+    store: { image: 'web', state: { role: 'standby', below: [SEALED] } },
     complete,
   }) as unknown as Image;
   const bring = async (): Promise<LayerBlocks> => {
