@@ -151,7 +151,8 @@ export class LayerMerges {
     const lower = layers.find(newest.layer);
     if (lower === undefined || isOpen(lower.store.state.role) || isBeyond(lower.store, merge)) return;
     // It has been merged here, and a newer state of it was asked for since: the merges of that may be for this node to do.
-    if (hasMerged(lower.store, merge.from.layer) && !sameTable(merge.merged, newest)) return;
+    const isLast = newest.layer === merge.into.layer && sameTable(merge.merged, newest);
+    if (!isLast && half !== undefined && (isBeyond(half, merge) || hasMerged(half, merge.from.layer))) return;
     await this.#bring(merge, newest, source);
   }
 
@@ -203,6 +204,7 @@ export class LayerMerges {
     // What says all of it already is only to be kept as such: who brings an older state of it here gives way to that.
     if (merging === null && (isBeyond(lower, merge) || sameTable(lower.table.mark, merged))) return undefined;
     if (await this.#makes(lower, one)) return one;
+    if (newest.layer !== into.layer) return undefined;
     const all = { over: this.#partsOver(lower, newest), makes: newest };
     return all.over.includes(upper) && (await this.#makes(lower, all)) ? all : undefined;
   }

@@ -40,7 +40,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'who has merged and was to bring what others were to make of it merges no further when they are lost',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (hasMerged(lower.store, merge.from.layer) && !sameTable(merge.merged, newest)) return;',
+    find: 'if (!isLast && half !== undefined && (isBeyond(half, merge) || hasMerged(half, merge.from.layer))) return;',
     replace: '',
     by: 'unit/blockd/layer-merges',
   },

@@ -395,6 +395,38 @@ test('what was told of the second of two merges, and a number that a crash gave,
   }
 });
 
+test('a layer that took one in, and is then to go into a third, does so alone', async () => {
+  const world = await MergingWorld.make();
+  for (const fill of [11, 22, 33]) {
+    await world.write(1, fill);
+    // The snapshot keeps the lowest one apart for now.
+    await world.cut(fill === 11);
+  }
+  const { layers, merges } = world.stores.at('c');
+  for (const sealed of world.stack.below) {
+    await brought(world, sealed);
+    await passing(world, layers.find(sealed.layer)?.fetch(0, BLOCKS, 'demand'));
+  }
+  assert.ok(await world.merge());
+  for (const node of ['a', 'c'] as const) await world.sweep(node);
+  world.forget(0);
+  assert.ok(await world.merge());
+  const [newest] = world.stack.below;
+  if (newest === undefined) throw new Error('nothing was merged');
+  for (const node of ['a', 'b'] as const) world.stores.away.add(node);
+  const merged = world.leaving.flatMap(({ merge }) => merge ?? []).toSorted((one, other) => one.serial - other.serial);
+  assert.is(merged.length, 2);
+  for (const { from, into, merged: made } of merged) {
+    const isDone = merges.merge({ merge: { from, into, merged: made }, newest, source: 'a' });
+    await passing(world, isDone);
+    assert.ok(await isDone);
+  }
+  const still = new StillImage({ image: 'web', bytes: BYTES, layers: [newest] }, layers);
+  const read = Buffer.alloc(BLOCK_BYTES);
+  still.read(BLOCK_BYTES, read);
+  assert.is(read[0], 33);
+});
+
 test('who waits for a layer that is a part of another one here by now hears so, and it goes', async () => {
   const { world, order } = await movedImage();
   const { layers, merges } = world.stores.at('c');
