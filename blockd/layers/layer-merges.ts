@@ -151,8 +151,8 @@ export class LayerMerges {
     const lower = layers.find(newest.layer);
     if (lower === undefined || isOpen(lower.store.state.role) || isBeyond(lower.store, merge)) return;
     // It has been merged here, and a newer state of it was asked for since: the merges of that may be for this node to do.
-    const isLast = newest.layer === merge.into.layer && sameTable(merge.merged, newest);
-    if (!isLast && half !== undefined && (isBeyond(half, merge) || hasMerged(half, merge.from.layer))) return;
+    const isPast = half !== undefined && (isBeyond(half, merge) || hasMerged(half, merge.from.layer));
+    if (isPast && !isLast(merge, newest)) return;
     await this.#bring(merge, newest, source);
   }
 
@@ -202,11 +202,13 @@ export class LayerMerges {
     const one = { over: [upper], makes: merged };
     if (sameTable(lower.table.mark, into)) return one;
     // What says all of it already is only to be kept as such: who brings an older state of it here gives way to that.
-    if (merging === null && (isBeyond(lower, merge) || sameTable(lower.table.mark, merged))) return undefined;
+    const isSaid = isLast(merge, newest) && sameTable(lower.table.mark, merged);
+    if (merging === null && (isBeyond(lower, merge) || isSaid)) return undefined;
     if (await this.#makes(lower, one)) return one;
     if (newest.layer !== into.layer) return undefined;
     const all = { over: this.#partsOver(lower, newest), makes: newest };
-    return all.over.includes(upper) && (await this.#makes(lower, all)) ? all : undefined;
+    const isPart = all.over.includes(upper) || (all.over.length > 0 && hasMerged(lower, from.layer));
+    return isPart && (await this.#makes(lower, all)) ? all : undefined;
   }
 
   async #makes(lower: ImageStore, { over, makes }: Laying): Promise<boolean> {
@@ -290,6 +292,11 @@ export class LayerMerges {
   }
 
   readonly #pause = (): Promise<void> => pause(this.#clock);
+}
+
+/** Whether nothing has come of the layer after this merge. */
+function isLast({ merged }: LayerMerge, newest: SealedLayer): boolean {
+  return newest.layer === merged.layer && sameTable(newest, merged);
 }
 
 /** Whether that layer was merged into it here, or before it came. */

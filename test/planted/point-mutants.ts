@@ -19,7 +19,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'a layer that was told of several merges in part is merged one by one, to what none of them makes of it',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'return all.over.includes(upper) && (await this.#makes(lower, all)) ? all : undefined;',
+    find: 'return isPart && (await this.#makes(lower, all)) ? all : undefined;',
     replace: 'return undefined;',
     by: 'unit/blockd/layer-merges',
   },
@@ -40,7 +40,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'who has merged and was to bring what others were to make of it merges no further when they are lost',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (!isLast && half !== undefined && (isBeyond(half, merge) || hasMerged(half, merge.from.layer))) return;',
+    find: 'if (isPast && !isLast(merge, newest)) return;',
     replace: '',
     by: 'unit/blockd/layer-merges',
   },
@@ -61,7 +61,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'a table that was told in part cannot be merged',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (merging === null && (isBeyond(lower, merge) || sameTable(lower.table.mark, merged))) return undefined;',
+    find: 'if (merging === null && (isBeyond(lower, merge) || isSaid)) return undefined;',
     replace: 'if (merging === null && !isBeyond(lower, merge)) return undefined;',
     by: 'unit/blockd/layer-merges',
   },
