@@ -192,6 +192,8 @@ export class KeptTable {
       const step = this.#steps[0];
       if (step === undefined || (!step.batch.isEmpty && !mayWrite())) return;
       await step.batch.apply(this.#store, mayWrite);
+      // What was given up meanwhile is applied in part, or not at all: its mark says nothing of this table.
+      if (!step.batch.isEmpty && !mayWrite()) return;
       this.#steps.shift();
       if (step.mark === undefined) continue;
       this.#applied++;

@@ -52,7 +52,7 @@ interface Bringing {
   waiting: number;
   /** A merge here makes of the layer what it is to be. */
   isYielded: boolean;
-  /** It is a part of that layer by now, here too. */
+  /** It is a part of that layer by now, here too, or is more than what was asked for. */
   partOf?: string;
 }
 
@@ -71,17 +71,16 @@ export class LayerBringer {
 
   /**
    * A merge is about to make this of the layer: whoever waits for it, or for what later merges make of that, waits for it and
-   * asks nobody meanwhile. Every node may wait for a merged layer that only these nodes can make. False when an older state
-   * of it is being brought.
+   * asks nobody meanwhile. Every node may wait for a merged layer that only these nodes can make. Whoever waits for an older
+   * state hears that it is more: nobody may have that one any more.
    */
-  async yieldTo(merged: SealedLayer): Promise<boolean> {
+  async yieldTo(merged: SealedLayer): Promise<void> {
     const before = this.#bringings.get(merged.layer);
-    if (before === undefined) return true;
-    if (before.sealed.lastSequence < merged.lastSequence) return false;
-    before.isYielded = true;
+    if (before === undefined) return;
+    if (before.sealed.lastSequence < merged.lastSequence) before.partOf = merged.layer;
+    else before.isYielded = true;
     before.end.abort();
     await before.done.catch(() => undefined);
-    return true;
   }
 
   /** It was merged into that layer here: nobody can have it by itself any more, and whoever waits for it hears so. */

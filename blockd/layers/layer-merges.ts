@@ -142,16 +142,17 @@ export class LayerMerges {
   }
 
   /** Nothing of the upper layer is here; the lower one is, maybe, as it was before. */
-  async #renew({ merge, newest, source }: MergeOrder): Promise<void> {
+  async #renew(order: MergeOrder): Promise<void> {
+    const { merge, newest, source } = order;
     const { layers } = this.#holder;
     const half = layers.find(merge.into.layer)?.store;
     // The files of the upper one are lost: the rest comes from others.
     if (half?.state.merging?.from.layer === merge.from.layer)
       await half.commit({ state: { role: 'loose', merging: null } });
     const lower = layers.find(newest.layer);
-    if (lower === undefined || isOpen(lower.store.state.role) || isBeyond(lower.store, merge)) return;
+    if (lower === undefined || isOpen(lower.store.state.role) || isBeyond(lower.store, order)) return;
     // It has been merged here, and a newer state of it was asked for since: the merges of that may be for this node to do.
-    const isPast = half !== undefined && (isBeyond(half, merge) || hasMerged(half, merge.from.layer));
+    const isPast = half !== undefined && (isBeyond(half, order) || hasMerged(half, merge.from.layer));
     if (isPast && !isLast(merge, newest)) return;
     await this.#bring(merge, newest, source);
   }
@@ -171,7 +172,7 @@ export class LayerMerges {
       return lower;
     }
     const other =
-      lower !== undefined && isBeyond(lower.store, merge) ? lower : await this.#bring(merge, newest, source);
+      lower !== undefined && isBeyond(lower.store, order) ? lower : await this.#bring(merge, newest, source);
     await moveBlocks(other.store, upper.store, this.#pause);
     return other;
   }
@@ -194,7 +195,8 @@ export class LayerMerges {
    * a merge here that was broken off, or of what was told of others'. One that was told of several merges becomes what all of
    * them make of it. Undefined when others are to be asked for it.
    */
-  async #laying(lower: ImageStore, upper: LayerBlocks, { merge, newest }: MergeOrder): Promise<Laying | undefined> {
+  async #laying(lower: ImageStore, upper: LayerBlocks, order: MergeOrder): Promise<Laying | undefined> {
+    const { merge, newest } = order;
     const { from, into, merged } = merge;
     const { role, merging = null } = lower.state;
     if (isOpen(role) || !sameTable(upper.store.table.mark, from)) return undefined;
@@ -203,7 +205,7 @@ export class LayerMerges {
     if (sameTable(lower.table.mark, into)) return one;
     // What says all of it already is only to be kept as such: who brings an older state of it here gives way to that.
     const isSaid = isLast(merge, newest) && sameTable(lower.table.mark, merged);
-    if (merging === null && (isBeyond(lower, merge) || isSaid)) return undefined;
+    if (merging === null && (isBeyond(lower, order) || isSaid)) return undefined;
     if (await this.#makes(lower, one)) return one;
     if (newest.layer !== into.layer) return undefined;
     const all = { over: this.#partsOver(lower, newest), makes: newest };
@@ -230,8 +232,8 @@ export class LayerMerges {
 
   async #join(lower: ImageStore, upper: LayerBlocks, order: MergeOrder, { over, makes }: Laying): Promise<void> {
     const { layers } = this.#holder;
-    // Whoever brings it as it is once merged waits for that here; whoever brings an older state would take nothing more for it.
-    if (!(await layers.yieldTo(makes))) throw layerInUse(lower.layer, 'is being brought here');
+    // Whoever brings it as it is once merged waits for that here; whoever brings an older state hears that it is more.
+    await layers.yieldTo(makes);
     // While this waited for blocks it may have been told a later state, in part.
     const now = await this.#laying(lower, upper, order);
     if (now?.over.length !== over.length || now.makes.digest !== makes.digest)
@@ -308,9 +310,14 @@ function sameContents(one: TableMark, { entries, digest }: TableMark): boolean {
   return one.entries === entries && one.digest === digest;
 }
 
-/** Whether it is merged here, by these steps or by being heard of, and whatever came after. */
-function isBeyond({ state, table }: ImageStore, { merged }: LayerMerge): boolean {
-  return state.role === 'sealed' && (state.merging ?? null) === null && table.lastSequence >= merged.lastSequence;
+/**
+ * Whether it is merged here, by these steps or by being heard of, and whatever came after. Its last number alone says nothing: a
+ * table that was told in part may be ahead of its entries.
+ */
+function isBeyond(lower: ImageStore, { merge, newest }: Pick<MergeOrder, 'merge' | 'newest'>): boolean {
+  const { state, table, layer } = lower;
+  if (state.role !== 'sealed' || (state.merging ?? null) !== null) return false;
+  return hasMerged(lower, merge.from.layer) || (layer === newest.layer && sameTable(table.mark, newest));
 }
 
 /** The layers with the two of them as one. */

@@ -327,8 +327,8 @@ export class LayerShelf {
     return (this.#readers.get(layer) ?? 0) > 0 || this.isBringing(layer);
   }
 
-  /** What waits for this layer waits for a merge here from now on. False when another state of it is being brought. */
-  yieldTo(merged: SealedLayer): Promise<boolean> {
+  /** What waits for this layer, or a later state of it, waits for a merge here from now on. */
+  yieldTo(merged: SealedLayer): Promise<void> {
     return this.#bringer.yieldTo(merged);
   }
 

@@ -33,8 +33,8 @@ export class StackCompletion {
   /** Brings them, from the node or from others. @throws OperationError CANCELLED; Error of the disk */
   async complete(source: string, end: AbortSignal): Promise<void> {
     const { image, layers } = this.#parts;
-    // A top that became a layer like others is nobody's to open: what it stood on may be merged by now.
-    while (!image.isWhole && image.store.state.role !== 'sealed') {
+    while (!image.isWhole) {
+      if (isLayer(image)) throw cancelled(`the top of image ${image.store.image} is a layer like others by now`);
       const { below } = image.store.state;
       const brought = await bringAll(layers, below, source, end);
       // Two of them may have become one meanwhile.
@@ -65,7 +65,7 @@ export class StackCompletion {
    */
   async #keepTrying(source: string, end: AbortSignal): Promise<void> {
     const { image, clock, log } = this.#parts;
-    for (let said = ''; !end.aborted; ) {
+    for (let said = ''; !end.aborted && !isLayer(image); ) {
       try {
         return await this.complete(source, end);
       } catch (error) {
@@ -102,4 +102,9 @@ export class StackCompletion {
     const missing = await this.missing(end);
     if (missing !== '') throw cancelled(missing);
   }
+}
+
+/** A top that became a layer like others is nobody's to open: what it stood on may be merged by now. */
+function isLayer({ store }: Image): boolean {
+  return store.state.role === 'sealed';
 }

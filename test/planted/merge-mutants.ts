@@ -5,8 +5,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a merge waits for a layer that only merges can make',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (!(await layers.yieldTo(makes)))',
-    replace: 'if (layers.isBringing(makes.layer))',
+    find: 'await layers.yieldTo(makes);',
+    replace: 'if (layers.isBringing(makes.layer)) throw layerInUse(lower.layer, "is being brought here");',
     by: 'unit/blockd/layer-merges',
   },
   {

@@ -12,7 +12,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'a writer whose layers cannot be had at once waits for ever',
     room: 'blockd/transfer/stack-completion.ts',
-    find: "for (let said = ''; !end.aborted; ) {",
+    find: "for (let said = ''; !end.aborted && !isLayer(image); ) {",
     replace: "for (let said = ''; said === ''; ) {",
     by: 'unit/blockd/stack-completion',
   },
@@ -24,11 +24,11 @@ export const POINT_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/layer-merges',
   },
   {
-    name: 'who waits for what several merges make of a layer keeps the first of them from being made here',
-    room: 'blockd/layers/layer-bringer.ts',
-    find: 'if (before.sealed.lastSequence < merged.lastSequence) return false;',
-    replace: 'if (!sameTable(before.sealed, merged)) return false;',
-    by: 'sim/block-points',
+    name: 'a table that is ahead of its entries is taken for merged',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'return hasMerged(lower, merge.from.layer) || (layer === newest.layer && sameTable(table.mark, newest));',
+    replace: 'return layer === merge.into.layer && table.lastSequence >= merge.merged.lastSequence;',
+    by: 'unit/blockd/layer-merges',
   },
   {
     name: 'a number that a crash gave to a content that was being replaced is no part of what a merge makes',
@@ -61,8 +61,8 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'a table that was told in part cannot be merged',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'if (merging === null && (isBeyond(lower, merge) || isSaid)) return undefined;',
-    replace: 'if (merging === null && !isBeyond(lower, merge)) return undefined;',
+    find: 'if (merging === null && (isBeyond(lower, order) || isSaid)) return undefined;',
+    replace: 'if (merging === null && !isBeyond(lower, order)) return undefined;',
     by: 'unit/blockd/layer-merges',
   },
   {

@@ -390,7 +390,8 @@ test('what was told of the second of two merges, and a number that a crash gave,
   await mergeTables(lower, upper, async () => undefined);
   await moveBlocks(lower, upper, async () => undefined);
   const crashed = { epoch: 1, sequence: newest.lastSequence + 1_000_000 };
-  lower.table.renew(1, 2, crashed, (block) => lower.table.sumOf(block));
+  lower.table.write(1, Uint32Array.of(lower.table.sumOf(1)), crashed);
+  lower.table.lastSequence = crashed.sequence;
   await lower.flush();
   for (const node of ['a', 'b'] as const) world.stores.away.add(node);
   world.stores.breakStreams();
@@ -438,6 +439,34 @@ test('a layer that took one in, and is then to go into a third, does so alone', 
   const read = Buffer.alloc(BLOCK_BYTES);
   still.read(BLOCK_BYTES, read);
   assert.is(read[0], 33);
+});
+
+test('a table that was told the number of what was merged, and not its entries, is merged', async () => {
+  const { world, order } = await wholeAtC();
+  const { layers, merges } = world.stores.at('c');
+  const lower = layers.find(order.newest.layer);
+  if (lower === undefined) throw new Error('it is not here');
+  lower.store.table.lastSequence = order.newest.lastSequence;
+  await passing(world, merges.merge({ ...order, source: 'a' }));
+  assert.ok(sameTable(lower.store.table.mark, order.newest));
+  assert.is(layers.find(order.merge.from.layer), undefined);
+  const read = Buffer.alloc(BLOCK_BYTES);
+  new StillImage({ image: 'web', bytes: BYTES, layers: [order.newest] }, layers).read(2 * BLOCK_BYTES, read);
+  assert.is(read[0], 22);
+});
+
+test('who waits for a state of a layer that nobody has keeps nobody from merging it, and hears that it is more', async () => {
+  const { world, order } = await wholeAtC();
+  const { layers, merges } = world.stores.at('c');
+  const { into } = order.merge;
+  const other = { ...into, lastSequence: into.lastSequence + 1, digest: 'f'.repeat(32) };
+  for (const node of ['a', 'b'] as const) world.stores.away.add(node);
+  const outcome = layers.bring(other, 'a', new AbortController().signal).catch((error: unknown) => codeOf(error));
+  await world.stores.clock.advance(1_000);
+  await passing(world, merges.merge({ ...order, source: 'a' }));
+  assert.is(await outcome, 'LAYER_MERGED');
+  assert.ok(layers.find(into.layer));
+  assert.is(layers.find(order.merge.from.layer), undefined);
 });
 
 test('who waits for a layer that is a part of another one here by now hears so, and it goes', async () => {
