@@ -33,7 +33,7 @@ export class ReadWindow {
     this.#nowMs = nowMs;
   }
 
-  /** Asked before each read that is to begin. */
+  /** Asked whenever reads are to begin; looks at the thread once in a while. */
   get size(): number {
     const nowMs = this.#nowMs();
     if (nowMs - this.#sinceMs < STEP_MS) return this.#size;

@@ -4,14 +4,11 @@ import { setImmediate } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StillImage } from '../../../blockd/image/still-image.ts';
-import type { MergeOrder } from '../../../blockd/layers/layer-merges.ts';
-import { mergeTables, moveBlocks } from '../../../blockd/layers/merge-steps.ts';
-import { sameTable } from '../../../blockd/peer/table-follower.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { codeOf } from '../../../common/errors.ts';
-import type { SealedLayer } from '../../../wire/contracts/layers.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { isSettled } from './manual-clock.ts';
+import { bothAtC, brought, movedImage, passing, wholeAtC } from './merge-stands.ts';
 import { BLOCKS, MergingWorld } from './merging-world.ts';
 import { BYTES, type Node } from './stores-between.ts';
 
@@ -20,8 +17,6 @@ const WORLDS = 6;
 const STEPS = 60;
 /** So many turns after its begin a layer is here. */
 const BRING_TURNS = 80;
-/** And so many until its table is told. */
-const TOLD_TURNS = 40;
 
 /** Everybody is there and merges until nothing is left to merge. */
 async function mergeAll(world: MergingWorld): Promise<void> {
@@ -82,24 +77,6 @@ test('random worlds of writes, snapshots, moves and merges, with stores that are
   assert.ok(merged > WORLDS, `${merged} merges`);
 });
 
-/** An image of three layers that was written at a and is open at b, which has its tables; and the order to merge two. */
-async function movedImage(): Promise<{ world: MergingWorld; order: MergeOrder }> {
-  const world = await MergingWorld.make();
-  await world.write(0, 10);
-  await world.write(2, 12);
-  await world.cut(false);
-  await world.write(1, 11);
-  await world.write(2, 22);
-  await world.cut(false);
-  await world.move('b');
-  await world.merge();
-  const [left] = world.leaving;
-  const [newest] = world.stack.below;
-  if (left?.merge === undefined || newest === undefined) throw new Error('nothing was merged');
-  const { from, into, merged } = left.merge;
-  return { world, order: { merge: { from, into, merged }, newest, source: 'a' } };
-}
-
 test('who has merged asks one that has not by the name that the block has there', async () => {
   const { world } = await movedImage();
   await world.sweep('b');
@@ -113,32 +90,6 @@ test('who has not merged is answered by one that has, under the old name', async
   assert.is(world.stores.at('a').layers.find(order.merge.from.layer), undefined);
   for (const block of [0, 1, 2]) await world.read(block);
 });
-
-/** A store that has a layer both by itself, without contents, and as a part of another, with the only ones that there are. */
-async function bothAtC(): Promise<{ world: MergingWorld; order: MergeOrder }> {
-  const { world, order } = await movedImage();
-  const [a, c] = [world.stores.at('a'), world.stores.at('c')];
-  await brought(world, order.merge.from);
-  await world.sweep('a');
-  await brought(world, order.newest);
-  const into = order.newest.layer;
-  await passing(world, c.layers.find(into)?.fetch(0, BLOCKS, 'demand'));
-  const { store } = a.layers.find(into) ?? {};
-  for (const block of [1, 2]) store?.table.leave(block, store.holderIndex('c'));
-  await store?.flush();
-  return { world, order };
-}
-
-async function brought(world: MergingWorld, sealed: SealedLayer): Promise<void> {
-  await passing(world, world.stores.at('c').layers.bring(sealed, 'a', new AbortController().signal));
-}
-
-async function passing(world: MergingWorld, work: Promise<unknown> | undefined): Promise<void> {
-  const done = Promise.resolve(work);
-  done.catch(() => undefined);
-  for (let steps = 0; steps < 100 && !(await isSettled(done)); steps++) await world.stores.clock.advance(500);
-  await done;
-}
 
 test('what lies here under the name of what it was merged into alone is not asked of others only', async () => {
   const { world, order } = await bothAtC();
@@ -275,214 +226,6 @@ test('a table that was heard and could not be kept names what nobody has but by 
   const into = Buffer.alloc(BLOCK_BYTES);
   assert.ok(layer?.store.file.read(into, BLOCK_BYTES));
   assert.is(into[0], 11);
-});
-
-/** Both layers are whole at c as they were, and a has merged them: whoever brings the one layer there brings its table only. */
-async function wholeAtC(): Promise<{ world: MergingWorld; order: MergeOrder }> {
-  const { world, order } = await movedImage();
-  const { layers } = world.stores.at('c');
-  for (const sealed of [order.merge.into, order.merge.from]) {
-    await brought(world, sealed);
-    await passing(world, layers.find(sealed.layer)?.fetch(0, BLOCKS, 'demand'));
-  }
-  await world.sweep('a');
-  return { world, order };
-}
-
-test('whoever was told a part of what others merged, and then nobody any more, merges what lies there', async () => {
-  for (let turns = 0; turns < TOLD_TURNS; turns++) {
-    const { world, order } = await wholeAtC();
-    const { layers, merges } = world.stores.at('c');
-    const end = new AbortController();
-    const coming = layers.bring(order.newest, 'a', end.signal);
-    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
-    for (const node of ['a', 'b'] as const) world.setAway(node, true);
-    world.stores.breakStreams();
-    end.abort();
-    await Promise.allSettled([coming]);
-    await passing(world, merges.merge({ ...order, source: 'a' }));
-    const still = new StillImage({ image: 'web', bytes: BYTES, layers: [order.newest] }, layers);
-    const read = Buffer.alloc(BLOCK_BYTES);
-    still.read(2 * BLOCK_BYTES, read);
-    assert.is(read[0], 22, `told for ${turns} turns`);
-  }
-});
-
-/** Three layers, two merges: c has had all three, and has done so many of the merges, a so many. */
-async function twoMerges(done: {
-  readonly a: number;
-  readonly c: number;
-  readonly isKept?: boolean;
-}): Promise<{ world: MergingWorld; orders: MergeOrder[]; newest: SealedLayer }> {
-  const world = await MergingWorld.make();
-  for (const fill of [11, 22, 33]) {
-    for (const block of [1, fill % 10, 4 + (fill % 10)]) await world.write(block, fill);
-    await world.cut(false);
-  }
-  const { layers } = world.stores.at('c');
-  for (const sealed of world.stack.below) {
-    await brought(world, sealed);
-    await passing(world, layers.find(sealed.layer)?.fetch(0, BLOCKS, 'demand'));
-  }
-  const merges: MergeOrder['merge'][] = [];
-  for (let count = 1; count <= 2; count++) {
-    assert.ok(await world.merge());
-    const { merge: last } = world.leaving.at(-1) ?? {};
-    if (last === undefined) throw new Error('nothing was merged');
-    merges.push({ from: last.from, into: last.into, merged: last.merged });
-    const sweep = async (): Promise<void> => {
-      for (const node of ['a', 'c'] as const) if (count <= done[node]) await world.sweep(node);
-    };
-    // Of what is read the upper one stays, though it is merged.
-    if (done.isKept === true) await layers.reading([last.from.layer, last.into.layer], sweep);
-    else await sweep();
-  }
-  const [newest] = world.stack.below;
-  if (newest === undefined) throw new Error('nothing was merged');
-  const copies = [{ layer: newest.layer, copies: 2 }];
-  await layers.records.keep({ mark: { incarnation: 1, serial: 1 }, pins: [], copies, leaving: [], records: [] });
-  return { world, orders: merges.map((merge) => ({ merge, newest, source: 'a' })), newest };
-}
-
-test('who was bringing what others were to make of a layer when they were lost merges alone, however far that was', async () => {
-  for (const done of [
-    { a: 1, c: 1 },
-    { a: 2, c: 1 },
-    { a: 2, c: 0 },
-    { a: 1, c: 1, isKept: true },
-    { a: 2, c: 1, isKept: true },
-  ] as const) {
-    for (let turns = 0; turns < (done.a === 1 ? 1 : TOLD_TURNS); turns++) {
-      const { world, orders, newest } = await twoMerges(done);
-      const { layers, merges } = world.stores.at('c');
-      const end = new AbortController();
-      const coming = layers.bring(newest, 'a', end.signal);
-      if (done.a === 1) await world.stores.clock.advance(2_000);
-      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
-      for (const node of ['a', 'b'] as const) world.stores.away.add(node);
-      world.stores.breakStreams();
-      end.abort();
-      await Promise.allSettled([coming]);
-      for (const order of orders) {
-        // What is refused, or goes on, is ordered again.
-        let isDone = false;
-        for (let tries = 0; !isDone && tries < 12; tries++) {
-          const answer = merges.merge(order).catch(() => false);
-          await passing(world, answer);
-          isDone = await answer;
-        }
-        assert.ok(isDone, `told for ${turns} turns of ${done.a} merges`);
-      }
-      const still = new StillImage({ image: 'web', bytes: BYTES, layers: [newest] }, layers);
-      const read = Buffer.alloc(BLOCK_BYTES);
-      still.read(BLOCK_BYTES, read);
-      assert.is(read[0], 33);
-    }
-  }
-});
-
-test('what was told of the second of two merges, and a number that a crash gave, are merged away alone', async () => {
-  const { world, orders, newest } = await twoMerges({ a: 2, c: 0 });
-  const { layers, merges } = world.stores.at('c');
-  const [lower, upper] = [newest, orders[1]?.merge.from].map((one) => layers.find(one?.layer ?? '')?.store);
-  if (lower === undefined || upper === undefined) throw new Error('they are not here');
-  await lower.commit({ reserve: true, state: { role: 'loose' } });
-  await mergeTables(lower, upper, async () => undefined);
-  await moveBlocks(lower, upper, async () => undefined);
-  const crashed = { epoch: 1, sequence: newest.lastSequence + 1_000_000 };
-  lower.table.write(1, Uint32Array.of(lower.table.sumOf(1)), crashed);
-  lower.table.lastSequence = crashed.sequence;
-  await lower.flush();
-  for (const node of ['a', 'b'] as const) world.stores.away.add(node);
-  world.stores.breakStreams();
-  for (const order of orders) {
-    const isDone = merges.merge(order);
-    await passing(world, isDone);
-    assert.ok(await isDone);
-  }
-  assert.ok(sameTable(lower.table.mark, newest));
-  const still = new StillImage({ image: 'web', bytes: BYTES, layers: [newest] }, layers);
-  const read = Buffer.alloc(BLOCK_BYTES);
-  for (const [block, fill] of [1, 2, 3].map((one) => [one, one === 1 ? 33 : one * 11] as const)) {
-    still.read(block * BLOCK_BYTES, read);
-    assert.is(read[0], fill, `block ${block}`);
-  }
-});
-
-test('a layer that took one in, and is then to go into a third, does so alone', async () => {
-  const world = await MergingWorld.make();
-  for (const fill of [11, 22, 33]) {
-    await world.write(1, fill);
-    // The snapshot keeps the lowest one apart for now.
-    await world.cut(fill === 11);
-  }
-  const { layers, merges } = world.stores.at('c');
-  for (const sealed of world.stack.below) {
-    await brought(world, sealed);
-    await passing(world, layers.find(sealed.layer)?.fetch(0, BLOCKS, 'demand'));
-  }
-  assert.ok(await world.merge());
-  for (const node of ['a', 'c'] as const) await world.sweep(node);
-  world.forget(0);
-  assert.ok(await world.merge());
-  const [newest] = world.stack.below;
-  if (newest === undefined) throw new Error('nothing was merged');
-  for (const node of ['a', 'b'] as const) world.stores.away.add(node);
-  const merged = world.leaving.flatMap(({ merge }) => merge ?? []).toSorted((one, other) => one.serial - other.serial);
-  assert.is(merged.length, 2);
-  for (const { from, into, merged: made } of merged) {
-    const isDone = merges.merge({ merge: { from, into, merged: made }, newest, source: 'a' });
-    await passing(world, isDone);
-    assert.ok(await isDone);
-  }
-  const still = new StillImage({ image: 'web', bytes: BYTES, layers: [newest] }, layers);
-  const read = Buffer.alloc(BLOCK_BYTES);
-  still.read(BLOCK_BYTES, read);
-  assert.is(read[0], 33);
-});
-
-test('a table that was told the number of what was merged, and not its entries, is merged', async () => {
-  const { world, order } = await wholeAtC();
-  const { layers, merges } = world.stores.at('c');
-  const lower = layers.find(order.newest.layer);
-  if (lower === undefined) throw new Error('it is not here');
-  lower.store.table.lastSequence = order.newest.lastSequence;
-  await passing(world, merges.merge({ ...order, source: 'a' }));
-  assert.ok(sameTable(lower.store.table.mark, order.newest));
-  assert.is(layers.find(order.merge.from.layer), undefined);
-  const read = Buffer.alloc(BLOCK_BYTES);
-  new StillImage({ image: 'web', bytes: BYTES, layers: [order.newest] }, layers).read(2 * BLOCK_BYTES, read);
-  assert.is(read[0], 22);
-});
-
-test('who waits for a state of a layer that nobody has keeps nobody from merging it, and hears that it is more', async () => {
-  const { world, order } = await wholeAtC();
-  const { layers, merges } = world.stores.at('c');
-  const { into } = order.merge;
-  const other = { ...into, lastSequence: into.lastSequence + 1, digest: 'f'.repeat(32) };
-  for (const node of ['a', 'b'] as const) world.stores.away.add(node);
-  const outcome = layers.bring(other, 'a', new AbortController().signal).catch((error: unknown) => codeOf(error));
-  await world.stores.clock.advance(1_000);
-  await passing(world, merges.merge({ ...order, source: 'a' }));
-  assert.is(await outcome, 'LAYER_MERGED');
-  assert.ok(layers.find(into.layer));
-  assert.is(layers.find(order.merge.from.layer), undefined);
-});
-
-test('who waits for a layer that is a part of another one here by now hears so, and it goes', async () => {
-  const { world, order } = await movedImage();
-  const { layers, merges } = world.stores.at('c');
-  const { from } = order.merge;
-  for (const node of ['a', 'b'] as const) world.stores.away.add(node);
-  const outcome = layers.bring(from, 'a', new AbortController().signal).catch((error: unknown) => codeOf(error));
-  await world.stores.clock.advance(2_000);
-  assert.ok(layers.find(from.layer));
-  world.stores.away.delete('a');
-  await world.sweep('a');
-  await brought(world, order.newest);
-  await passing(world, merges.merge({ ...order, source: 'a' }));
-  assert.is(await outcome, 'LAYER_MERGED');
-  assert.is(layers.find(from.layer), undefined);
 });
 
 test('a merge that is ordered while its outcome is being brought, however far that is, keeps every block', async () => {

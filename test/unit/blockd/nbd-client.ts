@@ -99,7 +99,7 @@ export class Wire implements NbdConnection {
   readonly refusals: string[] = [];
   resumed = 0;
   reads: BatchReads | undefined;
-  /** Whether others wait for the thread. */
+  /** Who else waits for the thread. */
   beside: Others = 'none';
   /** While the client reads nothing: what is told once it does. */
   unread: (() => void)[] | undefined;
