@@ -171,8 +171,9 @@ export class LayerMerges {
       );
       return lower;
     }
-    const other =
-      lower !== undefined && isBeyond(lower.store, order) ? lower : await this.#bring(merge, newest, source);
+    // The lower one may have gone into that itself, which has come with all of both.
+    const beyond = [lower, layers.find(newest.layer)].find((one) => one !== undefined && isBeyond(one.store, order));
+    const other = beyond ?? (await this.#bring(merge, newest, source));
     await moveBlocks(other.store, upper.store, this.#pause);
     return other;
   }
@@ -269,7 +270,10 @@ export class LayerMerges {
     }
   }
 
-  /** Whatever image reads the two reads the one from now on, also after a restart. */
+  /**
+   * Whatever image reads the two reads the one from now on, also after a restart, and nothing in between that went into it too:
+   * that would hide what the upper one has changed.
+   */
   async #restack(from: string, lower: LayerBlocks): Promise<void> {
     const { layers, hosts } = this.#holder;
     const isMeant = ({ state }: ImageStore): boolean =>
@@ -320,12 +324,13 @@ function isBeyond(lower: ImageStore, { merge, newest }: Pick<MergeOrder, 'merge'
   return hasMerged(lower, merge.from.layer) || (layer === newest.layer && sameTable(table.mark, newest));
 }
 
-/** The layers with the two of them as one. */
+/** The layers with the lower one for itself and all that is a part of it. */
 function without(below: readonly SealedLayer[], from: string, { store }: LayerBlocks): SealedLayer[] {
   const { layer, bytes, table, state } = store;
   const { merged = [] } = state;
   const one = { layer, bytes, ...table.mark, ...(merged.length > 0 ? { merged } : {}) };
-  return below.filter((sealed) => sealed.layer !== from).map((sealed) => (sealed.layer === layer ? one : sealed));
+  const isPart = (sealed: SealedLayer): boolean => sealed.layer === from || hasMerged(store, sealed.layer);
+  return below.filter((sealed) => !isPart(sealed)).map((sealed) => (sealed.layer === layer ? one : sealed));
 }
 
 function differs({ layer, entries }: SealedLayer, mark: TableMark): OperationError {

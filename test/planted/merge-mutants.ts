@@ -149,4 +149,18 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: '',
     by: 'unit/blockd/layer-seed',
   },
+  {
+    name: 'what went into a layer by steps waits for the first of them, though the last has all of it',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'const beyond = [lower, layers.find(newest.layer)].find(',
+    replace: 'const beyond = [lower].find(',
+    by: 'unit/blockd/merges-alone',
+  },
+  {
+    name: 'an image goes on reading a step that lies over what it went into',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'sealed.layer === from || hasMerged(store, sealed.layer);',
+    replace: 'sealed.layer === from;',
+    by: 'unit/blockd/merges-alone',
+  },
 ];
