@@ -190,10 +190,10 @@ export class KeptTable {
     const { table } = this.#store;
     for (let left = this.#steps.length; left > 0; left--) {
       const step = this.#steps[0];
-      if (step === undefined || (!step.batch.isEmpty && !mayWrite())) return;
+      if (step === undefined || !mayWrite()) return;
       await step.batch.apply(this.#store, mayWrite);
       // What was given up meanwhile is applied in part, or not at all: its mark says nothing of this table.
-      if (!step.batch.isEmpty && !mayWrite()) return;
+      if (!mayWrite()) return;
       this.#steps.shift();
       if (step.mark === undefined) continue;
       this.#applied++;

@@ -1,4 +1,5 @@
-// Waiting for a promise no longer than somebody wants to.
+// Waiting for a promise, or for some time, no longer than somebody wants to.
+import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 
 /** Whether the promise settled before the signal was aborted. */
@@ -13,6 +14,14 @@ export function settledBefore(signal: AbortSignal, promise: Promise<unknown>): P
     };
     promise.then(settled, settled);
   });
+}
+
+/** So long, or until it is given up. */
+export async function pauseBefore(signal: AbortSignal, clock: Clock, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = clock.setTimer(ms, resolve);
+  await settledBefore(signal, promise);
+  timer.cancel();
 }
 
 /** A wait for another node that was given up. */

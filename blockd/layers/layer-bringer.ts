@@ -7,7 +7,7 @@ import type { Log } from '../../common/log.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { KeptFollower } from '../copies/kept-follower.ts';
 import { isCountedOn, wholeNote } from '../copies/whole-copy.ts';
-import { cancelled, settledBefore } from '../image/settled-before.ts';
+import { cancelled, pauseBefore, settledBefore } from '../image/settled-before.ts';
 import { FollowLink } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
 import { sameTable, type TableTaker } from '../peer/table-follower.ts';
@@ -77,10 +77,9 @@ export class LayerBringer {
   async yieldTo(merged: SealedLayer): Promise<void> {
     const before = this.#bringings.get(merged.layer);
     if (before === undefined) return;
-    if (before.sealed.lastSequence < merged.lastSequence) before.partOf = merged.layer;
-    else before.isYielded = true;
-    before.end.abort();
-    await before.done.catch(() => undefined);
+    if (before.sealed.lastSequence < merged.lastSequence) return this.endBringing(merged.layer, merged.layer);
+    before.isYielded = true;
+    await ended(before);
   }
 
   /** It was merged into that layer here: nobody can have it by itself any more, and whoever waits for it hears so. */
@@ -88,8 +87,7 @@ export class LayerBringer {
     const before = this.#bringings.get(layer);
     if (before === undefined) return;
     before.partOf = into;
-    before.end.abort();
-    await before.done.catch(() => undefined);
+    await ended(before);
   }
 
   /** It goes on as long as one of those that wait for it does, or until more is known of what a merge has made of it. */
@@ -180,7 +178,7 @@ export class LayerBringer {
     source: string,
     end: AbortSignal,
   ): Promise<readonly EpochEnd[]> {
-    const { node, members, layers } = this.#parts;
+    const { node, members, layers, clock } = this.#parts;
     const { store } = layer;
     const isKept = isCountedOn(store, layers.records.copiesOfStore(store, true));
     // What a crash leaves of contents that are being replaced needs numbers of its own (SOUNDNESS A3), which a proven layer has not.
@@ -193,15 +191,8 @@ export class LayerBringer {
       const ends = await this.#followOne(link, store, sealed, { hasOthers: sources.length > 1, end });
       if (ends !== undefined) return ends;
       // Each told its whole table, and some are long: another state comes of a merge, which takes a while.
-      if ((turn + 1) % sources.length === 0) await this.#untilNextRound(end);
+      if ((turn + 1) % sources.length === 0) await pauseBefore(end, clock, LOOK_MS);
     }
-  }
-
-  async #untilNextRound(end: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#parts.clock.setTimer(LOOK_MS, resolve);
-    await settledBefore(end, promise);
-    timer.cancel();
   }
 
   /** Undefined when another one is to be asked. @throws OperationError CANCELLED */
@@ -244,6 +235,12 @@ export class LayerBringer {
 
 function emptyLayer({ layer, bytes }: SealedLayer): NewLayer {
   return { image: NO_IMAGE, layer, bytes, isOrigin: false, state: { role: 'loose' } };
+}
+
+/** Nobody goes on with it. */
+async function ended({ end, done }: Bringing): Promise<void> {
+  end.abort();
+  await done.catch(() => undefined);
 }
 
 /** A layer that says nothing: one that a closed image was covered with, and covered again, was never at any store. */

@@ -300,9 +300,11 @@ export class LayerMerges {
   readonly #pause = (): Promise<void> => pause(this.#clock);
 }
 
-/** Whether nothing has come of the layer after this merge. */
+/** Whether nothing has come of the layer after this merge, not even an empty one, of which the table says nothing. */
 function isLast({ merged }: LayerMerge, newest: SealedLayer): boolean {
-  return newest.layer === merged.layer && sameTable(newest, merged);
+  const known = (merged.merged ?? []).map(({ layer }) => layer);
+  const isKnown = (newest.merged ?? []).every(({ layer }) => known.includes(layer));
+  return newest.layer === merged.layer && sameTable(newest, merged) && isKnown;
 }
 
 /** Whether that layer was merged into it here, or before it came. */

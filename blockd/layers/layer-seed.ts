@@ -4,7 +4,7 @@ import type { Clock } from '../../common/clock.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { missingIn } from '../image/block-range.ts';
-import { cancelled, settledBefore } from '../image/settled-before.ts';
+import { cancelled, pauseBefore, settledBefore } from '../image/settled-before.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import type { VersionTable } from '../table/version-table.ts';
 import { PullWindow, requestBlocks } from '../transfer/pull-window.ts';
@@ -138,11 +138,7 @@ class Seed {
   async #whenDue(): Promise<void> {
     const dueMs = this.#beganMs + (this.#askedBytes / this.#job.rateBytesPerSecond) * 1000;
     const waitMs = dueMs - this.#clock.nowMs();
-    if (waitMs <= 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#clock.setTimer(waitMs, resolve);
-    await settledBefore(this.#job.signal, promise);
-    timer.cancel();
+    if (waitMs > 0) await pauseBefore(this.#job.signal, this.#clock, waitMs);
   }
 
   #throwIfOver(): void {

@@ -4,7 +4,7 @@ import type { Clock } from '../../common/clock.ts';
 import { messageOf } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import type { Image } from '../image/image.ts';
-import { cancelled, settledBefore } from '../image/settled-before.ts';
+import { cancelled, pauseBefore, settledBefore } from '../image/settled-before.ts';
 import { bringAll } from '../layers/bring-all.ts';
 import type { LayerShelf } from '../layers/layer-shelf.ts';
 
@@ -74,10 +74,7 @@ export class StackCompletion {
           log.warn({ image: image.store.image, reason }, 'layers below did not come yet');
         said = reason;
       }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = clock.setTimer(RETRY_MS, resolve);
-      await settledBefore(end, promise);
-      timer.cancel();
+      await pauseBefore(end, clock, RETRY_MS);
     }
   }
 

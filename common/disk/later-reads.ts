@@ -69,7 +69,7 @@ export class LaterReads {
    */
   begin(others: Others): boolean {
     this.#others = others;
-    const most = others === 'quick' ? this.#window.size : UNDER_WAY_MAX;
+    const most = others === 'quick' ? this.#window.next() : UNDER_WAY_MAX;
     const begun: number[] = [];
     const here: number[] = [];
     for (let id = this.#freeIds.at(-1); id !== undefined; id = this.#freeIds.at(-1)) {

@@ -33,8 +33,8 @@ export class ReadWindow {
     this.#nowMs = nowMs;
   }
 
-  /** Asked whenever reads are to begin; looks at the thread once in a while. */
-  get size(): number {
+  /** How many may be on their way now. Asked whenever reads are to begin; looks at the thread once in a while, and changes then. */
+  next(): number {
     const nowMs = this.#nowMs();
     if (nowMs - this.#sinceMs < STEP_MS) return this.#size;
     this.#sinceMs = nowMs;

@@ -219,4 +219,11 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     replace: 'Math.max(...[store, ...over.slice(over.length)].map(copiesOf))',
     by: 'unit/blockd/copies/cut-copy',
   },
+  {
+    name: 'what a copy was told when it was given up counts for its table',
+    room: 'blockd/copies/kept-table.ts',
+    find: 'if (!mayWrite()) return;',
+    replace: '',
+    by: 'unit/blockd/copies/kept-table',
+  },
 ];

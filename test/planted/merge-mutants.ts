@@ -163,4 +163,11 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: 'sealed.layer === from;',
     by: 'unit/blockd/merges-alone',
   },
+  {
+    name: 'a layer that took in an empty one since is taken for what it was before',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'sameTable(newest, merged) && isKnown;',
+    replace: 'sameTable(newest, merged);',
+    by: 'unit/blockd/merges-alone',
+  },
 ];

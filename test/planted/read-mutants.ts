@@ -41,7 +41,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     name: 'beside a client of the page cache as many reads of the disk begin as ever',
     room: 'common/disk/later-reads.ts',
-    find: "const most = others === 'quick' ? this.#window.size : UNDER_WAY_MAX;",
+    find: "const most = others === 'quick' ? this.#window.next() : UNDER_WAY_MAX;",
     replace: 'const most = UNDER_WAY_MAX;',
     by: 'unit/common/file-reads',
   },

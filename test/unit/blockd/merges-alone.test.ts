@@ -3,6 +3,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StillImage } from '../../../blockd/image/still-image.ts';
+import type { MergeOrder } from '../../../blockd/layers/layer-merges.ts';
 import { mergeTables, moveBlocks } from '../../../blockd/layers/merge-steps.ts';
 import { sameTable } from '../../../blockd/peer/table-follower.ts';
 import type { ImageStore } from '../../../blockd/store/image-store.ts';
@@ -205,6 +206,31 @@ test('an image that stands on the steps of a merge stands on none of them once t
     assert.ok(host.image.stack.read(read, block * BLOCK_BYTES, true));
     assert.is(read[0], fill, `block ${block}`);
   }
+});
+
+test('a merge that is done is so also where the next, of an empty layer, was broken off', async () => {
+  const world = await MergingWorld.make();
+  for (const fill of [11, 22, undefined]) {
+    if (fill !== undefined) await world.write(1, fill);
+    await world.cut(false);
+  }
+  for (const sealed of world.stack.below) await wholeThere(world, sealed);
+  const { layers, merges } = world.stores.at('c');
+  const order = (serial: number): MergeOrder => {
+    const { merge } = world.leaving.find((one) => one.merge?.serial === serial) ?? {};
+    const [newest] = world.stack.below;
+    if (merge === undefined || newest === undefined) throw new Error('nothing was merged');
+    return { merge, newest, source: 'a' };
+  };
+  assert.ok(await world.merge());
+  await passing(world, merges.merge(order(0)));
+  await world.sweep('a');
+  assert.ok(await world.merge());
+  const broken = layers.reading([order(1).newest.layer], () => merges.merge(order(1)));
+  assert.is(await broken.catch((error: unknown) => codeOf(error)), 'LAYER_IN_USE');
+  const again = merges.merge(order(0));
+  await passing(world, again);
+  assert.ok(await again);
 });
 
 test('a table that was told the number of what was merged, and not its entries, is merged', async () => {
