@@ -154,20 +154,20 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     room: 'blockd/layers/layer-merges.ts',
     find: 'const beyond = [lower, layers.find(newest.layer)].find(',
     replace: 'const beyond = [lower].find(',
-    by: 'unit/blockd/merges-alone',
+    by: 'unit/blockd/merges-by-steps',
   },
   {
     name: 'an image goes on reading a step that lies over what it went into',
     room: 'blockd/layers/layer-merges.ts',
     find: 'sealed.layer === from || hasMerged(store, sealed.layer);',
     replace: 'sealed.layer === from;',
-    by: 'unit/blockd/merges-alone',
+    by: 'unit/blockd/merges-by-steps',
   },
   {
     name: 'a layer that took in an empty one since is taken for what it was before',
     room: 'blockd/layers/layer-merges.ts',
     find: 'sameTable(newest, merged) && isKnown;',
     replace: 'sameTable(newest, merged);',
-    by: 'unit/blockd/merges-alone',
+    by: 'unit/blockd/merges-by-steps',
   },
 ];

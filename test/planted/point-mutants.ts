@@ -119,7 +119,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
     room: 'blockd/layers/layer-merges.ts',
     find: 'if (now?.over.length !== over.length || now.makes.digest !== makes.digest)',
     replace: 'if (now === undefined && this.#underWay.size > 99)',
-    by: 'sim/block-points',
+    by: 'unit/blockd/layer-merges',
   },
   {
     name: 'what a table that is heard was merged from is not known until it is kept',

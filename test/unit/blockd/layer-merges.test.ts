@@ -8,7 +8,7 @@ import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { seededRandom } from '../common/seeded-random.ts';
 import { isSettled } from './manual-clock.ts';
-import { bothAtC, brought, movedImage, passing, wholeAtC } from './merge-stands.ts';
+import { bothAtC, brought, movedImage, passing, twoMerges, wholeAtC } from './merge-stands.ts';
 import { BLOCKS, MergingWorld } from './merging-world.ts';
 import { BYTES, type Node } from './stores-between.ts';
 
@@ -239,6 +239,27 @@ test('a merge that is ordered while its outcome is being brought, however far th
     const table = layers.find(order.newest.layer)?.store.table;
     assert.not.ok(table?.someMissing(0, BLOCKS), `begun ${turns} turns before`);
   }
+});
+
+test('a merge that waited for blocks does not go on over what has come meanwhile', async () => {
+  const { world, orders, newest } = await twoMerges({ a: 2, c: 0 });
+  const { layers, merges } = world.stores.at('c');
+  const [first] = orders;
+  const upper = layers.find(first?.merge.from.layer ?? '')?.store;
+  if (first === undefined || upper === undefined) throw new Error('it is not here');
+  upper.table.leave(2, upper.holderIndex('a'));
+  const filled = Promise.withResolvers<void>();
+  layers.fillLayer = () => filled.promise;
+  const waiting = merges.merge(first).catch((error: unknown) => codeOf(error));
+  await brought(world, newest);
+  filled.resolve();
+  await passing(world, waiting);
+  assert.is(await waiting, 'LAYER_IN_USE');
+  assert.is(layers.find(newest.layer)?.store.state.merging ?? null, null);
+  for (const order of orders) await passing(world, merges.merge(order));
+  const read = Buffer.alloc(BLOCK_BYTES);
+  new StillImage({ image: 'web', bytes: BYTES, layers: [newest] }, layers).read(BLOCK_BYTES, read);
+  assert.is(read[0], 33);
 });
 
 test.run();
