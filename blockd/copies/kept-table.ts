@@ -190,10 +190,11 @@ export class KeptTable {
     const { table } = this.#store;
     for (let left = this.#steps.length; left > 0; left--) {
       const step = this.#steps[0];
-      if (step === undefined || !mayWrite()) return;
+      // A layer that never changes again is written no more, and is told nothing but that it is all that it is to be.
+      if (step === undefined || (!step.batch.isEmpty && !mayWrite())) return;
       await step.batch.apply(this.#store, mayWrite);
       // What was given up meanwhile is applied in part, or not at all: its mark says nothing of this table.
-      if (!mayWrite()) return;
+      if (!step.batch.isEmpty && !mayWrite()) return;
       this.#steps.shift();
       if (step.mark === undefined) continue;
       this.#applied++;

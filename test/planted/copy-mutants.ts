@@ -222,8 +222,15 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'what a copy was told when it was given up counts for its table',
     room: 'blockd/copies/kept-table.ts',
-    find: 'if (!mayWrite()) return;',
+    find: 'if (!step.batch.isEmpty && !mayWrite()) return;',
     replace: '',
+    by: 'unit/blockd/copies/kept-table',
+  },
+  {
+    name: 'of a layer that is written no more nobody says that it is all here',
+    room: 'blockd/copies/kept-table.ts',
+    find: 'if (step === undefined || (!step.batch.isEmpty && !mayWrite())) return;',
+    replace: 'if (step === undefined || !mayWrite()) return;',
     by: 'unit/blockd/copies/kept-table',
   },
 ];
