@@ -17,7 +17,7 @@ import {
   resizeImage,
 } from './catalogue-layers.ts';
 import { mergeLayers } from './catalogue-merges.ts';
-import { refusePinned } from './catalogue-pins.ts';
+import { refuseCarryElsewhere, refusePinned } from './catalogue-pins.ts';
 import type { CatalogueStore } from './catalogue-store.ts';
 
 type LayerCall =
@@ -95,10 +95,10 @@ export function layerCalls(
     'snapshot.carry': ({ snapshot: name, node }) =>
       store.commit(() => {
         const before = snapshotOf(store, name);
+        if (before.carriedTo === node) return { change: {}, answer: before };
+        refuseCarryElsewhere(before, node, store);
         const snapshot = { ...before, carriedTo: node };
-        return before.carriedTo === node
-          ? { change: {}, answer: before }
-          : { change: { snapshots: [snapshot] }, answer: snapshot };
+        return { change: { snapshots: [snapshot] }, answer: snapshot };
       }),
     'snapshot.arrived': ({ snapshot: name, recovery }) =>
       store.commit(() => {

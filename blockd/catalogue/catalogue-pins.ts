@@ -83,6 +83,36 @@ export function refuseCopiesElsewhere(
   );
 }
 
+/** What is pinned has its recovery points at its place too: the pin would take them away. @throws OperationError POINT_ELSEWHERE */
+export function refusePointsElsewhere(layers: readonly string[], { place, nodes }: Pin, { snapshots }: Named): void {
+  for (const snapshot of snapshots) {
+    const node = pointNodes(snapshot).find((one) => !nodes.includes(one));
+    if (node === undefined || !layersOfSnapshot(snapshot).some((layer) => layers.includes(layer))) continue;
+    throw new OperationError(
+      'POINT_ELSEWHERE',
+      `snapshot ${snapshot.snapshot} is a recovery point at ${node}, which is not at ${place}, and has layers of it`,
+      { remedy: 'Delete that snapshot first, or name another place for recovery points (supercloud propagation set).' },
+    );
+  }
+}
+
+/** What is pinned becomes a recovery point at its place, or nowhere. @throws OperationError POINT_ELSEWHERE */
+export function refuseCarryElsewhere(snapshot: Snapshot, node: string, named: Named): void {
+  const layers = layersOfSnapshot(snapshot);
+  const pin = layerPins(named).find((one) => layers.includes(one.layer) && !one.nodes.includes(node));
+  if (pin === undefined) return;
+  throw new OperationError(
+    'POINT_ELSEWHERE',
+    `snapshot ${snapshot.snapshot} is no recovery point at ${node}: layer ${pin.layer} of it is pinned to ${pin.place}`,
+    { remedy: 'Unpin what pins it, or name that place for its recovery points (supercloud propagation set).' },
+  );
+}
+
+/** Where a snapshot is to be a recovery point, or is one: it may still be on its way to another place. */
+export function pointNodes({ carriedTo, recovery }: Snapshot): string[] {
+  return [...new Set([carriedTo, recovery?.node])].flatMap((node) => node ?? []);
+}
+
 /** Other images that stand on one of the layers: elsewhere they wait too where they need it. */
 export function standingOn(layers: readonly string[], { heads }: Named, but: string): string[] {
   return heads

@@ -2,7 +2,7 @@
 // merged into them and lies there by itself still. Pure.
 import type { Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { LayerPoint } from '../../wire/contracts/store-report.ts';
-import { layersOfSnapshot } from './catalogue-pins.ts';
+import { layersOfSnapshot, pointNodes } from './catalogue-pins.ts';
 
 /** Each layer once for each node. */
 export function layerPoints(records: {
@@ -11,9 +11,7 @@ export function layerPoints(records: {
 }): LayerPoint[] {
   const byNode = new Map<string, Set<string>>();
   for (const snapshot of records.snapshots) {
-    // It arrived before nodes were told ahead; or its place is another one by now, and it has not arrived there.
-    for (const node of new Set([snapshot.carriedTo, snapshot.recovery?.node])) {
-      if (node === undefined) continue;
+    for (const node of pointNodes(snapshot)) {
       const layers = byNode.get(node) ?? new Set();
       for (const layer of layersOfSnapshot(snapshot)) layers.add(layer);
       byNode.set(node, layers);

@@ -11,6 +11,7 @@ import {
   pinSnapshot,
   refuseConflict,
   refuseCopiesElsewhere,
+  refusePointsElsewhere,
   standingOn,
 } from './catalogue-pins.ts';
 import type { CatalogueStore, Decided } from './catalogue-store.ts';
@@ -42,6 +43,7 @@ export function pinCalls(
         };
         if (wanted !== undefined) {
           refuseConflict(layers, wanted, others);
+          refusePointsElsewhere(layers, wanted, store);
           const pins = layers.map((layer) => ({ layer, ...wanted }));
           for (const head of store.heads) refuseCopiesElsewhere(head, head.propagation?.policy, pins);
         }

@@ -43,7 +43,8 @@ export class Pins {
 
   /**
    * Answers the pin, the other images that stand on a layer of it, and the nodes elsewhere that have still to let go.
-   * @throws OperationError PIN_INCOMPLETE, PIN_CONFLICT, CLOUD_UNKNOWN, NO_SNAPSHOT, NO_IMAGE, IMAGE_OPEN, IMAGE_CHANGED
+   * @throws OperationError PIN_INCOMPLETE, PIN_CONFLICT, POINT_ELSEWHERE, CLOUD_UNKNOWN, NO_SNAPSHOT, NO_IMAGE, IMAGE_OPEN,
+   * IMAGE_CHANGED
    */
   async pin(subject: PinSubject, to: string): Promise<{ pin: Pin; alsoHeld: string[]; stillAt: string[] }> {
     const { catalogue } = this.#parts.cluster.controller;

@@ -142,4 +142,18 @@ export const POINT_MUTANTS: readonly Mutant[] = [
     replace: "role === 'writer'",
     by: 'unit/blockd/shelf-cuts',
   },
+  {
+    name: 'a pin takes away the blocks of a recovery point that is on its way elsewhere',
+    room: 'blockd/catalogue/catalogue-pins.ts',
+    find: 'return [...new Set([carriedTo, recovery?.node])]',
+    replace: 'return [...new Set([carriedTo === undefined ? undefined : recovery?.node])]',
+    by: 'unit/blockd/catalogue-pins',
+  },
+  {
+    name: 'what is pinned becomes a recovery point elsewhere',
+    room: 'blockd/catalogue/catalogue-layer-calls.ts',
+    find: 'refuseCarryElsewhere(before, node, store);',
+    replace: '',
+    by: 'unit/blockd/catalogue-pins',
+  },
 ];

@@ -71,6 +71,28 @@ test('a pinned image gets no policy whose copies would lie elsewhere, and one wi
   assert.is(await codeFor(pin(stand, 'snapshot', 'monday', ALPHA)), 'COPIES_PINNED', 'the image stands on it');
 });
 
+test('a recovery point elsewhere keeps a pin away, and a pin a recovery point', async () => {
+  const stand = await made();
+  const { calls } = stand;
+  const carry = (node: string): Promise<unknown> =>
+    Promise.resolve(calls['snapshot.carry']({ snapshot: 'monday', node }, context));
+  await carry('b');
+  assert.is(await codeFor(pin(stand, 'image', 'web', ALPHA)), 'POINT_ELSEWHERE', 'it is on its way');
+  assert.is(await codeFor(pin(stand, 'image', 'clone', ALPHA)), 'POINT_ELSEWHERE', 'it stands on it');
+  assert.is(await codeFor(pin(stand, 'snapshot', 'monday', ALPHA)), 'POINT_ELSEWHERE');
+  const recovery = { place: 'beta', node: 'b', durableMs: 1 };
+  await calls['snapshot.arrived']({ snapshot: 'monday', recovery }, context);
+  await carry('a');
+  assert.is(await codeFor(pin(stand, 'image', 'web', ALPHA)), 'POINT_ELSEWHERE', 'it is there');
+  await calls['snapshot.arrived'](
+    { snapshot: 'monday', recovery: { ...recovery, place: 'alpha', node: 'a' } },
+    context,
+  );
+  await pin(stand, 'image', 'web', ALPHA);
+  assert.is(await codeFor(carry('b')), 'POINT_ELSEWHERE');
+  await carry('a2');
+});
+
 test('a pin covers every layer of what is pinned, also what comes to lie on top, and says who stands on it', async () => {
   const stand = await made();
   const { store, calls } = stand;
