@@ -323,7 +323,8 @@ function sameContents(one: TableMark, { entries, digest }: TableMark): boolean {
 function isBeyond(lower: ImageStore, { merge, newest }: Pick<MergeOrder, 'merge' | 'newest'>): boolean {
   const { state, table, layer } = lower;
   if (state.role !== 'sealed' || (state.merging ?? null) !== null) return false;
-  return hasMerged(lower, merge.from.layer) || (layer === newest.layer && sameTable(table.mark, newest));
+  const isAs = (sealed: SealedLayer): boolean => layer === sealed.layer && sameTable(table.mark, sealed);
+  return hasMerged(lower, merge.from.layer) || isAs(newest) || isAs(merge.merged);
 }
 
 /** The layers with the lower one for itself and all that is a part of it. */

@@ -170,4 +170,11 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: 'sameTable(newest, merged);',
     by: 'unit/blockd/merges-by-steps',
   },
+  {
+    name: 'an empty layer that was never here is waited for before what was merged after it',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'isAs(newest) || isAs(merge.merged);',
+    replace: 'isAs(newest);',
+    by: 'unit/blockd/merges-by-steps',
+  },
 ];

@@ -26,7 +26,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   {
     name: 'a table that is ahead of its entries is taken for merged',
     room: 'blockd/layers/layer-merges.ts',
-    find: 'return hasMerged(lower, merge.from.layer) || (layer === newest.layer && sameTable(table.mark, newest));',
+    find: 'return hasMerged(lower, merge.from.layer) || isAs(newest) || isAs(merge.merged);',
     replace: 'return layer === merge.into.layer && table.lastSequence >= merge.merged.lastSequence;',
     by: 'unit/blockd/merges-alone',
   },

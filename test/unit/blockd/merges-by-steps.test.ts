@@ -144,4 +144,18 @@ test('a merge that is done is so also where the next, of an empty layer, was bro
   assert.ok(await again);
 });
 
+test('a merge of an empty layer that was never here is done, also once more was merged', async () => {
+  const world = await MergingWorld.make();
+  for (const fill of [11, undefined, 33]) {
+    if (fill !== undefined) await world.write(1, fill);
+    await world.cut(false);
+  }
+  for (const sealed of world.stack.below.filter(({ layer }) => layer !== layerName(2))) await wholeThere(world, sealed);
+  for (let merges = 0; merges < 2; merges++) {
+    assert.ok(await world.merge());
+    await world.sweep('a');
+  }
+  await mergedAlone(world, 33);
+});
+
 test.run();
