@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { planWithPoints, runBlockSeed } from './block-run.ts';
 
 /** In these: bugs of which no other test had shown any (`test/planted/point-mutants.ts`). */
-const SEEDS = [141, 3159, 4093, 5218, 10026, 30143, 40064, 50185, 50898, 50962, 60024, 70359, 80107];
+const SEEDS = [141, 3159, 4093, 5218, 10026, 30143, 40064, 50898];
 
 test(`${SEEDS.length} worlds: a recovery point is had of its node alone at any moment`, async () => {
   const sums = { merges: 0, points: 0, pointLooks: 0 };
