@@ -8,9 +8,9 @@ import type { SealedLayer } from '../../wire/contracts/layers.ts';
 import { KeptFollower } from '../copies/kept-follower.ts';
 import { isCountedOn, wholeNote } from '../copies/whole-copy.ts';
 import { cancelled, pauseBefore, settledBefore } from '../image/settled-before.ts';
-import { FollowLink } from '../peer/follow-link.ts';
+import { FollowLink, type FollowParts } from '../peer/follow-link.ts';
 import type { Dial } from '../peer/peer-stream.ts';
-import { sameTable, type TableTaker } from '../peer/table-follower.ts';
+import { sameTable } from '../peer/table-follower.ts';
 import type { Traffic } from '../peer/traffic.ts';
 import type { NewLayer } from '../store/image-files.ts';
 import type { ImageStore } from '../store/image-store.ts';
@@ -187,10 +187,10 @@ export class LayerBringer {
       const sources = [...new Set([source, ...members()])].filter((one) => one !== node && one !== '');
       const asked = sources[turn % sources.length];
       if (asked === undefined) throw cancelled(`layer ${sealed.layer} is at no other node`);
-      const link = isKept ? this.#linkWithContents(layer, sealed, asked) : this.#link(store, asked);
+      const link = isKept ? this.#linkWithContents(layer, sealed, asked) : this.#link(store, sealed, asked);
       const ends = await this.#followOne(link, store, sealed, { hasOthers: sources.length > 1, end });
       if (ends !== undefined) return ends;
-      // Each told its whole table, and some are long: another state comes of a merge, which takes a while.
+      // Another state comes of a merge, which takes a while.
       if ((turn + 1) % sources.length === 0) await pauseBefore(end, clock, LOOK_MS);
     }
   }
@@ -219,17 +219,17 @@ export class LayerBringer {
     }
   }
 
-  #link(store: ImageStore, source: string, tableTaker?: (failed: (reason: string) => void) => TableTaker): FollowLink {
+  #link(store: ImageStore, proof: SealedLayer, source: string, tableTaker?: FollowParts['tableTaker']): FollowLink {
     const { layers, dial, clock, log } = this.#parts;
     const traffic = layers.trafficOf(store.layer);
-    return new FollowLink({ store, source, dial, clock, log, traffic, tableTaker });
+    return new FollowLink({ store, source, dial, clock, log, traffic, proof, tableTaker });
   }
 
   /** Answers count on what is here: it stays readable until what replaces it is (SOUNDNESS A13). */
   #linkWithContents(layer: LayerBlocks, proof: SealedLayer, source: string): FollowLink {
     const { layers, dial, clock, log } = this.#parts;
     const around = { layer, source, layers, dial, clock, log, proof, equalUpTo: undefined };
-    return this.#link(layer.store, source, (failed) => new KeptFollower({ ...around, failed }));
+    return this.#link(layer.store, proof, source, (failed) => new KeptFollower({ ...around, failed }));
   }
 }
 

@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { TAIL_FIRST } from '../store/cut-off-tails.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import type { TableMark } from '../table/version-table.ts';
 import { FrameIntake } from './frame-intake.ts';
 import { HeardOffers, type OfferTaker } from './heard-offers.ts';
 import { encodePeerFrame, type PeerFrame } from './peer-frame.ts';
@@ -27,6 +28,8 @@ export interface FollowParts {
   readonly taker?: OfferTaker;
   /** A source that writes under an older epoch is not believed. */
   readonly epochMin?: number;
+  /** The table is wanted as this, and of nobody who has it otherwise: that may be older, and say less than what is here. */
+  readonly proof?: TableMark;
   /** Up to this sequence the table is known to be that of the image. */
   readonly equalUpTo?: number | undefined;
   /** Who takes the table, by names alone without it; `failed`: the stream is of no use to it any more. */
@@ -106,7 +109,8 @@ export class FollowLink {
   #opened(stream: PeerStream): void {
     this.#stream = stream;
     const send = (frame: PeerFrame): void => this.#send(stream, frame);
-    send({ type: 'follow', afterSequence: this.follower.afterSequence });
+    const { proof } = this.#parts;
+    send({ type: 'follow', afterSequence: this.follower.afterSequence, ...(proof && { proof }) });
     this.#offers = new HeardOffers(send, this.#parts.taker);
     this.tellComing();
     this.#intake?.watch();
@@ -173,6 +177,8 @@ export class FollowLink {
     this.#timer?.cancel();
     this.#timer = this.#parts.clock.setTimer(this.#retryMs, () => this.#connect());
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+    // Who wants that state only may ask another one meanwhile.
+    if (this.#parts.proof !== undefined) this.follower.lookAgain();
   }
 
   #armBarrier(): void {

@@ -19,8 +19,8 @@ export type PeerFrame =
   | { readonly type: 'keep'; readonly id: number; readonly flushed: boolean; readonly runs: readonly WantedRun[] }
   /** Those of the runs that are here durably, were read and are what their versions name, and stay. */
   | { readonly type: 'kept'; readonly id: number; readonly runs: readonly WantedRun[] }
-  /** Asks for the table and its changes; with a sequence, only for what is newer. */
-  | { readonly type: 'follow'; readonly afterSequence: number | undefined }
+  /** Asks for the table and its changes; with a sequence, only for what is newer; with a proof, only if the table is that now. */
+  | { readonly type: 'follow'; readonly afterSequence: number | undefined; readonly proof?: TableMark }
   /** What follows is the whole table, or what is newer than was asked. */
   | {
       readonly type: 'begin';

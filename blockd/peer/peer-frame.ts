@@ -61,6 +61,7 @@ const FRAME_BYTES_MAX = HEADER_BYTES + 8 + ANSWER_BLOCKS_MAX * (BLOCK_BYTES + WA
 /** An entry's holder has 16 bits. */
 const HOLDER_INDEX_MAX = 0xffff;
 const REASON_BYTES_MAX = 1024;
+const NOTHING = Buffer.alloc(0);
 const ENDS_MAX = 16_384;
 
 /** One frame as bytes. */
@@ -85,7 +86,7 @@ function bodyOf(frame: PeerFrame): Buffer {
     case 'absent':
       return Buffer.concat([word(frame.id), wanted([frame.run]), Buffer.from(frame.hint)]);
     case 'follow':
-      return long(frame.afterSequence);
+      return Buffer.concat([long(frame.afterSequence), frame.proof ? markBytes(frame.proof) : NOTHING]);
     case 'begin':
       return Buffer.concat([
         Buffer.from([frame.whole ? 1 : 0]),
@@ -179,7 +180,7 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
     case FRAME_TYPE.kept:
       return decodeRuns('kept', body, [0, KEEP_BLOCKS_MAX]);
     case FRAME_TYPE.follow:
-      return body.length === 8 ? { type: 'follow', afterSequence: readLong(body, 0) } : undefined;
+      return decodeFollow(body);
     case FRAME_TYPE.begin:
       return decodeBegin(body);
     case FRAME_TYPE.holder:
@@ -211,6 +212,14 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
     default:
       return undefined;
   }
+}
+
+function decodeFollow(body: Buffer): PeerFrame | undefined {
+  if (body.length < 8) return undefined;
+  const afterSequence = readLong(body, 0);
+  if (body.length === 8) return { type: 'follow', afterSequence };
+  const proof = readMark(body, 8);
+  return proof === undefined ? undefined : { type: 'follow', afterSequence, proof };
 }
 
 /** Whether the body ends with a byte of 0 or 1 at that place. */

@@ -5,11 +5,13 @@ import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
 import { keepsFlushed } from '../copies/whole-copy.ts';
 import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
+import type { TableMark } from '../table/version-table.ts';
 import { BlockAnswers } from './block-answers.ts';
 import type { Follower, Followers } from './followers.ts';
 import { answerKeep } from './keep-answer.ts';
 import { encodePeerFrame, type PeerFrame, PeerFrameReader } from './peer-frame.ts';
 import type { PeerStream } from './peer-stream.ts';
+import { sameTable } from './table-follower.ts';
 import { TableTeller } from './table-teller.ts';
 import type { Meter, Traffic } from './traffic.ts';
 
@@ -80,7 +82,7 @@ export class PeerSession {
   #take(frame: PeerFrame): void {
     if (frame.type === 'fetch') this.#fetch(frame.id, frame.runs);
     else if (frame.type === 'keep') this.#keep(frame);
-    else if (frame.type === 'follow') this.#follow(frame.afterSequence);
+    else if (frame.type === 'follow') this.#follow(frame);
     else if (!this.#heardOfOffers(frame)) this.#parts.stream.close();
   }
 
@@ -127,9 +129,9 @@ export class PeerSession {
     return true;
   }
 
-  #follow(afterSequence: number | undefined): void {
+  #follow({ afterSequence, proof }: Extract<PeerFrame, { type: 'follow' }>): void {
     const { store, clock, isMerged = false } = this.#parts;
-    const reason = this.#teller === undefined ? refusal(store, isMerged) : 'this stream follows already';
+    const reason = this.#teller === undefined ? refusal(store, isMerged, proof) : 'this stream follows already';
     if (store === undefined || reason !== undefined) {
       this.#sendEntries({ type: 'refused', reason: reason ?? '' });
       return;
@@ -170,9 +172,11 @@ export class PeerSession {
 }
 
 /** Why a store's table is not to be followed: only a writer's, or one that equals a closing or a proof, is an image's. */
-function refusal(store: ImageStore | undefined, isMerged: boolean): string | undefined {
+function refusal(store: ImageStore | undefined, isMerged: boolean, proof?: TableMark): string | undefined {
   if (store === undefined) return 'there is no such layer here';
   if (isMerged) return `it was merged into layer ${store.layer} here`;
+  if (proof !== undefined && !sameTable(store.table.mark, proof))
+    return `layer ${store.layer} is in another state here`;
   const { role, closing } = store.state;
   if (role === 'writer' || role === 'frozen' || role === 'cutting' || role === 'sealed') return undefined;
   if (closing !== null && closing.digest === store.table.mark.digest && role !== 'standby') return undefined;

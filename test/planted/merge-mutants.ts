@@ -177,4 +177,11 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: 'isAs(newest);',
     by: 'unit/blockd/merges-by-steps',
   },
+  {
+    name: 'a store that has an older table of a layer is heard by who wants a proven one',
+    room: 'blockd/peer/peer-session.ts',
+    find: 'if (proof !== undefined && !sameTable(store.table.mark, proof))',
+    replace: 'if (proof !== undefined && store.blocks === 0)',
+    by: 'unit/blockd/older-tables',
+  },
 ];

@@ -23,6 +23,7 @@ const FRAMES: PeerFrame[] = [
   { type: 'absent', id: 9, run: RUN, hint: '' },
   { type: 'follow', afterSequence: undefined },
   { type: 'follow', afterSequence: 2 ** 40 - 1 },
+  { type: 'follow', afterSequence: undefined, proof: { lastSequence: 7, entries: 2, digest: '0a'.repeat(16) } },
   { type: 'begin', whole: true, blocks: 1000, epoch: 3, ends: [{ epoch: 2, lastSequence: 2 ** 33 }] },
   { type: 'begin', whole: false, blocks: 1, epoch: 1, ends: [] },
   { type: 'holder', index: 3, name: 'node-c' },
