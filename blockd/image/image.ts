@@ -30,8 +30,10 @@ export class Image extends ImageRequests {
 
   /** The same by fewer layers, or by others that are yet to come. Nothing that is read is another for it. */
   async restack(below: readonly SealedLayer[]): Promise<void> {
-    const { isWhole } = this;
+    const before = this.store.state.below;
     await this.store.commit({ state: { below: [...below] } });
+    // What was on its way may have come meanwhile.
+    const isWhole = this.stack.layers.length === before.length + 1;
     const kept = this.stack.layers.filter(({ store }) => below.some(({ layer }) => layer === store.layer));
     this.layOver(this.stack.top, isWhole ? kept : []);
   }

@@ -184,4 +184,11 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: 'if (proof !== undefined && store.blocks === 0)',
     by: 'unit/blockd/older-tables',
   },
+  {
+    name: 'an image whose last layer comes while its stack is committed anew reads as if it had none',
+    room: 'blockd/image/image.ts',
+    find: 'const isWhole = this.stack.layers.length === before.length + 1;',
+    replace: 'const isWhole = this.stack.layers.length === before.length + 1 && before.length === below.length;',
+    by: 'unit/blockd/restack',
+  },
 ];
