@@ -18,6 +18,7 @@ import type { EpochEnd } from '../table/block-version.ts';
 import type { RecordBook } from './kept-records.ts';
 import type { LayerBlocks } from './layer-blocks.ts';
 import type { LayerShelf } from './layer-shelf.ts';
+import { noteMerged } from './own-merged.ts';
 
 /** How often it is looked whether the source is one that has the layer, and how soon all are asked again. */
 const LOOK_MS = 500;
@@ -160,8 +161,11 @@ export class LayerBringer {
     const isHere = sameTable(store.table.mark, sealed);
     const mayChange = role === 'loose' || role === 'replica' || (isHere && role === 'cutting');
     if (role !== 'sealed' && !mayChange) throw layerInUse(sealed.layer, `is a ${role} here`);
-    if (isHere && role === 'sealed') return layer;
     const { merged = [] } = sealed;
+    if (isHere && role === 'sealed') {
+      await noteMerged(store, merged);
+      return layer;
+    }
     layer.hearsMerged = merged;
     const ends = isHere ? store.state.ends : await this.#follow(layer, sealed, source, end);
     const closing = closingOf(store, sealed);

@@ -17,7 +17,7 @@ import type { LayerBlocks } from './layer-blocks.ts';
 import { closingOf, layerInUse } from './layer-bringer.ts';
 import type { LayerShelf } from './layer-shelf.ts';
 import { lacksAny, mergeTables, moveBlocks } from './merge-steps.ts';
-import { gatherMerged } from './own-merged.ts';
+import { gatherMerged, noteMerged } from './own-merged.ts';
 
 /** Whoever orders a merge hears so soon that it goes on. */
 const ANSWER_MS = 5_000;
@@ -150,11 +150,21 @@ export class LayerMerges {
     if (half?.state.merging?.from.layer === merge.from.layer)
       await half.commit({ state: { role: 'loose', merging: null } });
     const lower = layers.find(newest.layer);
-    if (lower === undefined || isOpen(lower.store.state.role) || isBeyond(lower.store, order)) return;
+    if (lower === undefined || isOpen(lower.store.state.role)) return;
+    if (isBeyond(lower.store, order)) return this.#note(lower.store, order);
+    if (half !== undefined && isBeyond(half, order)) await this.#note(half, order);
     // It has been merged here, and a newer state of it was asked for since: the merges of that may be for this node to do.
-    const isPast = half !== undefined && (isBeyond(half, order) || hasMerged(half, merge.from.layer));
+    const isPast =
+      (half !== undefined && (isBeyond(half, order) || hasMerged(half, merge.from.layer))) ||
+      layers.mergedInto(merge.from.layer) !== undefined;
     if (isPast && !isLast(merge, newest)) return;
     await this.#bring(merge, newest, source);
+  }
+
+  /** Where the upper one had no entries the lower one says of itself what it said before. */
+  #note(lower: ImageStore, { merge, newest }: MergeOrder): Promise<void> {
+    const { merged = [] } = lower.layer === merge.merged.layer ? merge.merged : newest;
+    return noteMerged(lower, merged);
   }
 
   /** The layer that has everything of the upper one then, as far as it is here. */

@@ -17,17 +17,15 @@ export class MergedSource implements BlockSource {
   request(node: string, layer: string, runs: readonly WantedRun[], cause: FetchCause, sink: FetchSink): () => void {
     let isEnded = false;
     const ends: (() => void)[] = [];
-    const askAgain = (run: WantedRun, hint: string): void => {
-      const before = isEnded ? undefined : this.#nameBefore(run);
-      if (before === undefined) sink.absent(run, hint);
-      else
-        ends.push(
-          this.#source.request(node, before, [run], cause, {
-            arrived: sink.arrived,
-            absent: (denied) => sink.absent(denied, hint),
-          }),
-        );
+    const askUnder = (names: readonly string[], run: WantedRun, hint: string): void => {
+      const [name, ...others] = isEnded ? [] : names;
+      if (name === undefined) sink.absent(run, hint);
+      else {
+        const absent = (denied: WantedRun): void => askUnder(others, denied, hint);
+        ends.push(this.#source.request(node, name, [run], cause, { arrived: sink.arrived, absent }));
+      }
     };
+    const askAgain = (run: WantedRun, hint: string): void => askUnder(this.#namesBefore(run), run, hint);
     ends.push(this.#source.request(node, layer, runs, cause, { arrived: sink.arrived, absent: askAgain }));
     return () => {
       isEnded = true;
@@ -35,13 +33,14 @@ export class MergedSource implements BlockSource {
     };
   }
 
-  /** Numbers go on over an image's layers: each of them has those that are above the next lower one's last. */
-  #nameBefore({ high, low }: WantedRun): string | undefined {
+  /**
+   * Numbers go on over an image's layers: each of them has those that are above the next lower one's last. One without entries
+   * has the last number of the one below it, and so has one that took another in: any of these may be the name there.
+   */
+  #namesBefore({ high, low }: WantedRun): string[] {
     const sequence = sequenceOf(high, low);
     const above = this.#merged().filter(({ lastSequence }) => lastSequence >= sequence);
-    return above.reduce<(typeof above)[number] | undefined>(
-      (lowest, one) => (lowest === undefined || one.lastSequence < lowest.lastSequence ? one : lowest),
-      undefined,
-    )?.layer;
+    const lowest = Math.min(...above.map(({ lastSequence }) => lastSequence));
+    return above.filter(({ lastSequence }) => lastSequence === lowest).map(({ layer }) => layer);
   }
 }

@@ -191,4 +191,25 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: 'const isWhole = this.stack.layers.length === before.length + 1 && before.length === below.length;',
     by: 'unit/blockd/restack',
   },
+  {
+    name: 'a block is asked for under one of the names that it may have at a node',
+    room: 'blockd/layers/merged-source.ts',
+    find: 'const [name, ...others] = isEnded ? [] : names;',
+    replace: 'const [name, ...others] = isEnded ? [] : names.slice(0, 1);',
+    by: 'unit/blockd/merges-by-steps',
+  },
+  {
+    name: 'what went down by two steps elsewhere waits for the first of them',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'layers.mergedInto(merge.from.layer) !== undefined;',
+    replace: 'false;',
+    by: 'unit/blockd/merges-by-steps',
+  },
+  {
+    name: 'an empty layer that others merged is not known to be a part',
+    room: 'blockd/layers/layer-bringer.ts',
+    find: 'await noteMerged(store, merged);',
+    replace: '',
+    by: 'unit/blockd/merges-by-steps',
+  },
 ];

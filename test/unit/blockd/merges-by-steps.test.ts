@@ -158,4 +158,59 @@ test('a merge of an empty layer that was never here is done, also once more was 
   await mergedAlone(world, 33);
 });
 
+test('a layer that arrived with all that went down by two steps goes down one more alone', async () => {
+  const world = await MergingWorld.make();
+  for (const fill of [11, 22, 33, 44]) {
+    await world.write(1, fill);
+    await world.cut(fill < 33);
+  }
+  for (const index of [1, 0]) {
+    assert.ok(await world.merge());
+    await world.sweep('a');
+    // Of the second of these c has all, and had nothing of its parts.
+    if (index === 0) for (const sealed of world.stack.below) await wholeThere(world, sealed);
+    world.forget(index);
+  }
+  assert.ok(await world.merge());
+  await mergedAlone(world, 44);
+});
+
+test('an empty layer that others merged is known to be a part, and keeps no later merge back', async () => {
+  const world = await MergingWorld.make();
+  await world.write(1, 11);
+  await world.cut(false);
+  await wholeThere(world, world.stack.below[0]);
+  await world.cut(false);
+  assert.ok(await world.merge());
+  await world.sweep('a');
+  await world.write(1, 33);
+  await world.cut(false);
+  for (const sealed of world.stack.below) await wholeThere(world, sealed);
+  const lowest = world.stores.at('c').layers.find(world.stack.below.at(-1)?.layer ?? '');
+  assert.equal(
+    lowest?.store.state.merged?.map(({ layer }) => layer),
+    [layerName(2)],
+  );
+  assert.ok(await world.merge());
+  await mergedAlone(world, 33);
+});
+
+test('a block that lies under the name of before is found there, whichever names an empty layer makes alike', async () => {
+  for (const isEmptyFirst of [false, true]) {
+    const world = await MergingWorld.make();
+    await world.write(0, 10);
+    await world.cut(false);
+    if (isEmptyFirst) await world.cut(false);
+    await world.write(1, 11);
+    await world.cut(false);
+    if (!isEmptyFirst) await world.cut(false);
+    await world.move('b');
+    for (let merges = 0; merges < 2; merges++) {
+      assert.ok(await world.merge());
+      await world.sweep('b');
+    }
+    await world.read(1);
+  }
+});
+
 test.run();
