@@ -33,7 +33,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a table that is not the image is told to followers',
     room: 'blockd/peer/peer-session.ts',
-    find: 'const reason = this.#teller === undefined ? refusal(store, isMerged)',
+    find: 'const reason = this.#teller === undefined ? refusal(store, isMerged, proof)',
     replace: 'const reason = this.#teller === undefined ? undefined',
     by: 'unit/blockd/peers',
   },
