@@ -12,6 +12,7 @@ import {
   cloneImage,
   finishGrowth,
   finishSnapshot,
+  isNeeded,
   layersOf,
   leavingOf,
   resizeImage,
@@ -36,7 +37,8 @@ type LayerCall =
   | 'layer.merge'
   | 'layer.leaving'
   | 'layer.leave'
-  | 'layer.gone';
+  | 'layer.gone'
+  | 'layer.needed';
 
 /** The handlers of those calls; `change` commits one image's entry. */
 export function layerCalls(
@@ -146,6 +148,10 @@ export function layerCalls(
         const nodes = before.nodes.filter((one) => one !== node);
         return { change: { leaving: [{ ...before, nodes }] }, answer: {} };
       }),
+    'layer.needed': async ({ layer }) => {
+      await store.refresh();
+      return { isNeeded: isNeeded(layer, store) };
+    },
   };
 }
 

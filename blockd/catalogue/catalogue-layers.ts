@@ -9,6 +9,12 @@ import { type Entry, isOpen, refuseBusy, refuseDoubt, refuseReaders } from './ca
 /** Of a table without entries. */
 const NO_ENTRIES = { entries: 0, digest: '0'.repeat(32) } as const;
 
+/** What layers are named by. */
+export interface Named {
+  readonly heads: readonly Head[];
+  readonly snapshots: readonly Snapshot[];
+}
+
 export interface SnapshotOrder {
   readonly cut: string;
   readonly snapshot: string;
@@ -135,16 +141,26 @@ export function finishGrowth(entry: Entry, cut: string, sealed: readonly CutImag
 }
 
 /** Those of the layers that no image, cut or snapshot names, to be asked of the nodes. */
-export function leavingOf(
-  layers: readonly string[],
-  { heads, snapshots }: { readonly heads: readonly Head[]; readonly snapshots: readonly Snapshot[] },
-  nodes: readonly string[],
-): Leaving[] {
-  const named = new Set([
+export function leavingOf(layers: readonly string[], { heads, snapshots }: Named, nodes: readonly string[]): Leaving[] {
+  const named = namedLayers({ heads, snapshots });
+  return [...new Set(layers)].filter((layer) => !named.has(layer)).map((layer) => ({ layer, nodes: [...nodes] }));
+}
+
+/** Whether something needs its blocks: it is named, or what it became a part of is. */
+export function isNeeded(
+  layer: string,
+  { heads, snapshots, leaving }: Named & { readonly leaving: readonly Leaving[] },
+): boolean {
+  const layers = namedLayers({ heads, snapshots });
+  const { merge } = leaving.find((one) => one.layer === layer) ?? {};
+  return layers.has(layer) || (merge !== undefined && layers.has(merge.target));
+}
+
+function namedLayers({ heads, snapshots }: Named): Set<string> {
+  return new Set([
     ...heads.flatMap((head) => layersOf(head)),
     ...snapshots.flatMap(({ disks }) => disks.flatMap((disk) => disk.layers.map(({ layer }) => layer))),
   ]);
-  return [...new Set(layers)].filter((layer) => !named.has(layer)).map((layer) => ({ layer, nodes: [...nodes] }));
 }
 
 /** All layers that an image names, one that is to be its next top included. */

@@ -5,13 +5,7 @@ import type { Head, Pin, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import type { LayerPin } from '../../wire/contracts/store-report.ts';
 import { type Entry, refuseBusy, refuseDoubt, refuseReaders } from './catalogue.ts';
-import { layersOf } from './catalogue-layers.ts';
-
-/** What layers are named by. */
-export interface Named {
-  readonly heads: readonly Head[];
-  readonly snapshots: readonly Snapshot[];
-}
+import { layersOf, type Named } from './catalogue-layers.ts';
 
 /**
  * The image pinned, or free again. `holder`: who was seen to have all of it there, in the epoch `seenIn`.

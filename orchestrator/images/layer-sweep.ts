@@ -145,6 +145,9 @@ export class LayerSweep {
     const { blockd } = this.#cluster.clients(node);
     const named = merge === undefined ? undefined : lower.get(merge.target);
     if (merge === undefined || named === undefined) {
+      // What it is a part of may have become a part of another one since that was asked for: the blocks are that one's then.
+      const { isNeeded } = await this.#cluster.controller.catalogue.call('layer.needed', { layer });
+      if (isNeeded) return false;
       await blockd.call('layer.drop', { layer });
       return true;
     }

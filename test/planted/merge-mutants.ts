@@ -212,4 +212,18 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: '',
     by: 'unit/blockd/merges-by-steps',
   },
+  {
+    name: 'a layer is dropped whose target became a part of another one since it was asked for',
+    room: 'orchestrator/images/layer-sweep.ts',
+    find: 'if (isNeeded) return false;',
+    replace: '',
+    by: 'unit/orchestrator/layer-merging',
+  },
+  {
+    name: 'what was merged is needed by nobody',
+    room: 'blockd/catalogue/catalogue-layers.ts',
+    find: 'layers.has(layer) || (merge !== undefined && layers.has(merge.target));',
+    replace: 'layers.has(layer) || (merge !== undefined && layers.has(layer));',
+    by: 'unit/blockd/catalogue-merges',
+  },
 ];

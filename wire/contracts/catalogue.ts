@@ -240,4 +240,6 @@ export const catalogueContract = contract('catalogue', {
   'pin.list': method(['controller'], Empty, Type.Object({ mark: CatalogueMark, pins: Type.Array(LayerPin) })),
   /** The node has let the layer go. */
   'layer.gone': method(['controller'], Type.Object({ layer: LayerId, node: Name }), Empty),
+  /** Whether something needs its blocks at this moment: it is named, or what it became a part of is. */
+  'layer.needed': method(['controller'], Type.Object({ layer: LayerId }), Type.Object({ isNeeded: Type.Boolean() })),
 });

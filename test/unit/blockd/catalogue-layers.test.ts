@@ -220,6 +220,9 @@ test('a layer leaves when nothing names it any more, and not before (A21)', asyn
   };
   const layers = [layerName(1), layerName(30)];
   assert.equal(await left(calls['layer.leave']({ layers, nodes: NODES }, context)), [layerName(30)]);
+  const isNeeded = async (layer: string): Promise<boolean> =>
+    (await calls['layer.needed']({ layer }, context)).isNeeded;
+  assert.equal([await isNeeded(layerName(1)), await isNeeded(layerName(30))], [true, false]);
   const nodes = NODES;
   assert.equal(await left(calls['image.remove']({ image: 'web', nodes }, context)), [layerName(10)]);
   assert.equal(await left(calls['image.remove']({ image: 'web', nodes }, context)), [], 'it is gone already');

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Entry } from '../../../blockd/catalogue/catalogue.ts';
+import { isNeeded } from '../../../blockd/catalogue/catalogue-layers.ts';
 import { type MergeRecords, mergeLayers } from '../../../blockd/catalogue/catalogue-merges.ts';
 import { codeOf } from '../../../common/errors.ts';
 import type { Head, Leaving, Snapshot } from '../../../wire/contracts/catalogue.ts';
@@ -57,6 +58,17 @@ function refusal(known: MergeRecords, other: Partial<LayerMerge> = {}): unknown 
 }
 
 const web = image('web', 9, [sealed(3), sealed(2), sealed(1)]);
+
+test('what was merged is needed as long as what it is a part of by now', () => {
+  const leaving: Leaving[] = [
+    { layer: layerName(2), nodes: NODES, merge: { ...merge, serial: 1, target: layerName(1) } },
+  ];
+  const needed = (heads: Entry[], snapshots: Snapshot[] = []): boolean =>
+    isNeeded(layerName(2), { heads: heads.map(({ head }) => head), snapshots, leaving });
+  assert.is(needed([image('web', 9, [sealed(1)])]), true);
+  assert.is(needed([], [snapshot('monday', [sealed(1)])]), true);
+  assert.is(needed([image('web', 9, [sealed(5)])]), false);
+});
 
 test('every image and snapshot has the two as one, and the upper one leaves', () => {
   const clone = image('clone', 8, [sealed(2), sealed(1)]);

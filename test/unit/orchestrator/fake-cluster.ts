@@ -180,6 +180,7 @@ export class FakeCluster implements Cluster {
       'layer.leave': ({ layers, nodes }) => ({ leaving: layers.map((layer) => ({ layer, nodes })) }),
       'layer.leaving': () => ({ leaving: [] }),
       'layer.gone': nothing,
+      'layer.needed': () => ({ isNeeded: false }),
       'epoch.open': ({ image, node }) => head({ image, epoch: 1, writer: node }),
       'epoch.close': () => head(),
       'epoch.abandon': () => head(),

@@ -184,4 +184,19 @@ test('a merged layer that nothing needs any more goes like any other', async () 
   assert.equal([orders, leaving], [[], []]);
 });
 
+test('a layer whose target became a part of another one between two questions is not dropped', async () => {
+  const { cluster, sweep, leaving } = stand();
+  const merge = { from: sealed(3), into: sealed(2), merged: sealed(2), serial: 1, target: sealed(2).layer };
+  leaving.push({ layer: sealed(3).layer, nodes: ['gamma'], merge });
+  const { answers } = cluster.catalogue;
+  answers['image.list'] = () => ({ heads: [image([sealed(1)])] });
+  answers['layer.needed'] = () => ({ isNeeded: true });
+  await sweep.sweep();
+  assert.is(cluster.count('gamma blockd layer.drop'), 0);
+  assert.is(leaving.length, 1);
+  answers['layer.needed'] = () => ({ isNeeded: false });
+  await sweep.sweep();
+  assert.is(cluster.count('gamma blockd layer.drop'), 1);
+});
+
 test.run();
