@@ -6,6 +6,7 @@ import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import type { LayerShelf } from '../layers/layer-shelf.ts';
 import { BLOCK_BYTES } from '../table/block-version.ts';
 import { BlockStack } from './block-stack.ts';
+import { StillLayers } from './still-layers.ts';
 
 /** What is to be read: layers, the newest first. */
 export interface StillOrder {
@@ -20,6 +21,7 @@ export class StillImage {
   readonly bytes: number;
   /** Undefined when no layer says anything: all zeros. */
   readonly #stack: BlockStack | undefined;
+  readonly #layers: StillLayers;
 
   /** @throws OperationError IMAGE_OPEN, TABLE_DIFFERS, LAYER_ELSEWHERE, BLOCKS_ELSEWHERE */
   constructor({ image, bytes, layers }: StillOrder, shelf: Pick<LayerShelf, 'find'>) {
@@ -27,11 +29,20 @@ export class StillImage {
     this.bytes = bytes;
     const [top, ...below] = layers.filter(({ entries }) => entries > 0).map((one) => provenLayer(image, one, shelf));
     this.#stack = top === undefined ? undefined : new BlockStack(top, below);
+    this.#layers = new StillLayers(this.#stack?.layers ?? []);
     this.#checkWhole();
   }
 
-  /** @throws OperationError BLOCKS_SPOILT when data has turned out since not to be what its version names */
+  /**
+   * @throws OperationError TABLE_DIFFERS when a layer is another one since, BLOCKS_SPOILT when data has turned out not to be what
+   * its version names
+   */
   read(offset: number, into: Uint8Array): void {
+    if (!this.#layers.isStill) {
+      throw new OperationError('TABLE_DIFFERS', `image ${this.image} has changed here since its reading began`, {
+        remedy: 'Its snapshot may have been deleted meanwhile: see supercloud snapshot list, and read it again.',
+      });
+    }
     if (this.#stack === undefined) into.fill(0);
     else if (!this.#stack.read(into, offset, true)) {
       const where = `the ${into.length} bytes at offset ${offset} of image ${this.image}`;

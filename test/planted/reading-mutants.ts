@@ -11,10 +11,24 @@ export const READING_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a snapshot goes on over what was merged into its layers once it was forgotten',
-    room: 'blockd/image/still-reads.ts',
-    find: 'isMeant && table.lastSequence <= this.#newest;',
-    replace: '(isMeant || table.lastSequence > this.#newest);',
-    by: 'sim/block-snapshots',
+    room: 'blockd/image/still-layers.ts',
+    find: 'isBelowAll && table.lastSequence <= this.#newest;',
+    replace: '(isBelowAll || table.lastSequence > 0);',
+    by: 'unit/blockd/still-layers',
+  },
+  {
+    name: 'an export goes on over the first entries that are told of a later state',
+    room: 'blockd/image/still-layers.ts',
+    find: 'changing.length > 0 && isBelowAll',
+    replace: 'isBelowAll',
+    by: 'unit/blockd/still-layers',
+  },
+  {
+    name: 'a file of a snapshot goes on over what its layer takes in meanwhile',
+    room: 'blockd/image/still-image.ts',
+    find: 'if (!this.#layers.isStill) {',
+    replace: 'if (this.bytes < 0) {',
+    by: 'unit/blockd/still-layers',
   },
   {
     name: 'layers are merged of which a snapshot needs one by itself',

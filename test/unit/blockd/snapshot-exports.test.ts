@@ -199,7 +199,8 @@ test('while its layers are merged it is read, also where one heard only then whi
   await stand.keep({ monday: [upper, stand.sealed] });
   table.lastSequence++;
   const served = stand.exports.get('web@monday');
-  const merged = await merges.plan(upper, stand.sealed);
+  const planned = await merges.plan(upper, stand.sealed);
+  const merged = { ...planned, merged: [{ layer: TOP, lastSequence: upper.lastSequence }] };
   const order = { from: upper, into: stand.sealed, merged };
   const { digest } = lower.table.mark;
   let looks = 0;
