@@ -199,6 +199,8 @@ export class LayerMerges {
     const rateBytesPerSecond = Number.MAX_SAFE_INTEGER;
     const progress = (): void => undefined;
     await layers.fillLayer(upper, { source: '', rateBytesPerSecond, signal, progress, leavesLost: true });
+    // A crash would take it away again, and what the lower one is about to be has its name only.
+    await upper.store.flush();
   }
 
   /**

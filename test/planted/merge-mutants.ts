@@ -226,4 +226,11 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     replace: 'layers.has(layer) || (merge !== undefined && layers.has(layer));',
     by: 'unit/blockd/catalogue-merges',
   },
+  {
+    name: 'what a merge has brought is not durable when the layer below says that it is the newer one',
+    room: 'blockd/layers/layer-merges.ts',
+    find: 'await upper.store.flush();',
+    replace: '',
+    by: 'unit/blockd/layer-merges',
+  },
 ];

@@ -262,4 +262,26 @@ test('a merge that waited for blocks does not go on over what has come meanwhile
   assert.is(read[0], 33);
 });
 
+test('what a merge has brought is durable before the layer below says that it is the newer one', async () => {
+  const { world, orders } = await twoMerges({ a: 0, c: 0 });
+  const { layers, merges } = world.stores.at('c');
+  const [order] = orders;
+  const [upper, lower] = [order?.merge.from, order?.merge.into].map((one) => layers.find(one?.layer ?? '')?.store);
+  if (order === undefined || upper === undefined || lower === undefined) throw new Error('they are not here');
+  upper.table.leave(2, upper.holderIndex('a'));
+  const steps: string[] = [];
+  layers.fillLayer = async () => void steps.push('brought');
+  const [flush, commit] = [upper.flush.bind(upper), lower.commit.bind(lower)];
+  upper.flush = () => {
+    steps.push('durable');
+    return flush();
+  };
+  lower.commit = (change) => {
+    steps.push('said');
+    return commit(change);
+  };
+  await passing(world, merges.merge(order));
+  assert.equal(steps.slice(0, 3), ['brought', 'durable', 'said']);
+});
+
 test.run();
