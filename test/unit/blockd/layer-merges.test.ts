@@ -263,7 +263,7 @@ test('a merge that waited for blocks does not go on over what has come meanwhile
 });
 
 test('what a merge has brought is durable before the layer below says that it is the newer one', async () => {
-  const { world, orders } = await twoMerges({ a: 0, c: 0 });
+  const { world, orders } = await twoMerges({ a: 1, c: 0 });
   const { layers, merges } = world.stores.at('c');
   const [order] = orders;
   const [upper, lower] = [order?.merge.from, order?.merge.into].map((one) => layers.find(one?.layer ?? '')?.store);
