@@ -4,6 +4,8 @@ import { formatTable } from '../common/terminal/table.ts';
 import type { ClusterLink, ClusterTopology } from '../wire/contracts/topology.ts';
 
 const ETHERNET_HEADER_BYTES = 14;
+/** Every way takes so much (RFC 791, 3.1). A probe that is shorter has proved nothing. */
+const MTU_MIN = 576;
 const LINE_COLUMNS_MIN = 4;
 const LINE_COLUMNS_MAX = 16;
 /** Columns for each doubling of the round trip from 1 ms on. */
@@ -52,15 +54,16 @@ function describeLinks({ links }: ClusterTopology): string {
 
 function describeLink(link: ClusterLink): string[] {
   const { a, b, verdict, roundTripMs, loss, provedBytes } = link;
-  const isMeasured = roundTripMs !== null;
+  const isNow = roundTripMs !== null && verdict !== 'down';
+  const mtu = provedBytes - ETHERNET_HEADER_BYTES;
   return [
     a,
     styleText(COLOURS[verdict], lineOf(link)),
     b,
     verdict,
-    isMeasured ? `${roundTripMs < 9.95 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms` : '',
-    isMeasured ? `${Math.round(100 * loss)} %` : '',
-    provedBytes === 0 ? '' : `${provedBytes - ETHERNET_HEADER_BYTES}`,
+    isNow ? `${roundTripMs < 9.95 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms` : '',
+    isNow ? `${Math.round(100 * loss)} %` : '',
+    mtu < MTU_MIN ? '' : `${mtu}`,
     wayOf(link),
   ];
 }

@@ -57,11 +57,11 @@ export class Admission {
     if (user !== undefined) throw imageOpen(image, `by VM ${user.vm}`);
   }
 
-  /** @throws OperationError VM_EXISTS */
+  /** Guests find VMs, addresses and stubs by their names in one domain. @throws OperationError VM_EXISTS */
   checkName(vm: string): void {
-    const owner = this.#state.get('vms', vm) ?? this.#state.get('addresses', vm);
+    const owner = this.#state.get('vms', vm) ?? this.#state.get('addresses', vm) ?? this.#state.get('stubs', vm);
     if (owner === undefined) return;
-    const what = 'vm' in owner ? 'a VM' : 'an address by the name';
+    const what = 'vm' in owner ? 'a VM' : 'owner' in owner ? 'an address by the name' : 'a stub';
     throw new OperationError('VM_EXISTS', `there is ${what} ${vm} already`, { remedy: 'choose another name' });
   }
 

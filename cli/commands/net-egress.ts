@@ -39,6 +39,14 @@ export function describeEgress({ egress, trouble, nodes }: EgressView): string {
   return [`out  by node ${egress.node} as ${egress.address}`, ...lines, ...state, may].join('\n');
 }
 
+/** What led in before and does not any more. */
+export function describeRemoved(before: EgressView, { egress }: EgressView): string[] {
+  const keyOf = ({ protocol, port }: { protocol: string; port: number }): string => `${protocol} ${port}`;
+  const now = new Set(egress?.forwards.map(keyOf));
+  const gone = (before.egress?.forwards ?? []).map(keyOf).filter((one) => !now.has(one));
+  return gone.length === 0 ? [] : [`in   no more: ${gone.join(', ')}`];
+}
+
 const show = command('show', "the guests' way out, the ports that lead in, and the nodes that may be a way out", [
   'net egress show',
   "supercloud net egress show --json | jq -r '.egress.address'",
@@ -61,7 +69,11 @@ const set = command(
 )
   .requiredOption('--at <node>', 'the node, or its cloud')
   .option('--address <address>', 'one of those that lead to that node; else its first')
-  .option('--forward <port>', 'a port that leads in, as tcp:8080=web:80; may be repeated; else those stay', collect)
+  .option(
+    '--forward <port>',
+    'a port that leads in, as tcp:8080=web:80; repeat it for each that is to: these replace those that did (default: they stay)',
+    collect,
+  )
   .action((options: CommonOptions & { at: string; address?: string; forward?: readonly ForwardOrder[] }) =>
     withOrchestrator(options, async (client) => {
       const { at, address, forward } = options;
@@ -69,8 +81,9 @@ const set = command(
         ...(address !== undefined && { address }),
         ...(forward !== undefined && { forwards: [...forward] }),
       };
+      const before = await client.call('egress.show', {});
       const view = await client.call('egress.set', { at, ...order });
-      await print(options, view, describeEgress(view));
+      await print(options, view, [...describeRemoved(before, view), describeEgress(view)].join('\n'));
     }),
   );
 

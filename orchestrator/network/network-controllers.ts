@@ -115,9 +115,10 @@ export class NetworkControllers implements Calls<Sdnd> {
 
   /**
    * Has another one relieve the active one, which ends first what it began. Without a node: the first one that answers.
-   * @throws OperationError NODE_UNKNOWN, UNREACHABLE, NOT_ACTIVE, NETWORK_MOVING
+   * @throws OperationError NO_STANDBY, NODE_UNKNOWN, UNREACHABLE, NOT_ACTIVE, NETWORK_MOVING
    */
   handOver(to?: string): Promise<void> {
+    if (this.#isSingle) return Promise.reject(noneOther([...this.#options.controllers.keys()]));
     return this.#inTurn(async () => {
       await this.#ask();
       const from = this.#record?.node;
@@ -308,6 +309,12 @@ export class NetworkControllers implements Calls<Sdnd> {
     this.#turn = done.catch(() => undefined);
     return done;
   }
+}
+
+function noneOther(nodes: readonly string[]): OperationError {
+  return new OperationError('NO_STANDBY', `the overlay has no other controller than that of ${nodes.join(', ')}`, {
+    remedy: 'start one at another node and name it in the orchestrator’s configuration (docs/NETWORK.md)',
+  });
 }
 
 function noneActive(): OperationError {

@@ -21,7 +21,7 @@ import type { Network } from './network.ts';
 export interface NetworkStubsParts {
   readonly state: State;
   readonly cluster: Pick<Cluster, 'nodeOf'>;
-  readonly admission: Pick<Admission, 'inTurn' | 'checkStub'>;
+  readonly admission: Pick<Admission, 'inTurn' | 'checkName' | 'checkStub'>;
   readonly network: Pick<Network, 'tellNetwork'>;
   readonly plan: GuestNetworkPlan;
 }
@@ -40,7 +40,7 @@ export class NetworkStubs {
 
   /**
    * The same again is nothing.
-   * @throws OperationError STUB_EXISTS, STUBS_FULL, CLOUD_UNKNOWN, NO_WAY_OUT, ADDRESS_TAKEN, ADDRESS_OUTSIDE, ADDRESS_RESERVED, RESOURCE_BAD, OVERLAY_UNTOLD
+   * @throws OperationError STUB_EXISTS, VM_EXISTS, STUBS_FULL, CLOUD_UNKNOWN, NO_WAY_OUT, ADDRESS_TAKEN, ADDRESS_OUTSIDE, ADDRESS_RESERVED, RESOURCE_BAD, OVERLAY_UNTOLD
    */
   async create(order: StubOrder): Promise<StubView> {
     const { state, admission, network } = this.#parts;
@@ -86,6 +86,7 @@ export class NetworkStubs {
         remedy: `choose another name, or take it away first: supercloud net stub delete ${name}`,
       });
     }
+    admission.checkName(name);
     if (orders.length >= STUBS_MAX) {
       throw new OperationError('STUBS_FULL', `there cannot be more than ${STUBS_MAX} stubs`, {
         remedy: 'delete one that is not needed: supercloud net stub list',
@@ -96,9 +97,13 @@ export class NetworkStubs {
     admission.checkStub(address);
     const other = orders.find((one) => overlap(one, order));
     if (other !== undefined) {
-      throw new OperationError('ADDRESS_TAKEN', `that of address ${address} leads to stub ${other.name} already`, {
-        remedy: 'choose another address, or another port of it',
-      });
+      throw new OperationError(
+        'ADDRESS_TAKEN',
+        `address ${address} stands for stub ${other.name} already, by that port`,
+        {
+          remedy: 'choose another address, or another port of it',
+        },
+      );
     }
     checkResource(plan, to);
   }

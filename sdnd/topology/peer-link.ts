@@ -49,7 +49,7 @@ export class PeerLink {
   #newest: Arrival | undefined;
   #heardMs: number | undefined;
   #isHeardMs: number | undefined;
-  #sequence = 0;
+  #sequence: number;
   #roundTripMs: number | null = null;
   #variationMs = 0;
   #lastEchoUs = 0n;
@@ -59,11 +59,17 @@ export class PeerLink {
   #longest = { bytes: 0, atMs: 0 };
   #provedBytes = 0;
 
-  /** `session` is this node's. */
-  constructor(peer: string, session: number, nowMs: number) {
+  /** `session` is this node's; `sequence`: how many probes the peer was sent in it before. */
+  constructor(peer: string, session: number, nowMs: number, sequence = 0) {
     this.#peer = peer;
     this.#session = session;
     this.#sinceMs = nowMs;
+    this.#sequence = sequence;
+  }
+
+  /** Of the newest probe to the peer. */
+  get sequence(): number {
+    return this.#sequence;
   }
 
   /** The next probe to the peer. */

@@ -75,6 +75,11 @@ interface Probed {
 export class Prober {
   readonly #parts: ProberParts;
   readonly #probed = new Map<string, Probed>();
+  /**
+   * Of the newest probe to whoever was a peer once: the other end may remember that, and take for older what begins anew in the
+   * same session.
+   */
+  readonly #sequences = new Map<string, number>();
   #roundMs = Number.NEGATIVE_INFINITY;
   #ranMs: number | undefined;
   /** Frames that were no probes of members, or of members at other addresses. */
@@ -87,14 +92,22 @@ export class Prober {
   /** From now on these are the others; what is known of those that stay is kept. */
   setPeers(peers: readonly ProbePeer[], nowMs: number): void {
     const names = new Set(peers.map(({ node }) => node));
-    for (const name of this.#probed.keys()) if (!names.has(name)) this.#probed.delete(name);
+    for (const name of this.#probed.keys()) if (!names.has(name)) this.#forget(name);
     for (const peer of peers) {
       if (peer.node === this.#parts.node) continue;
       const known = this.#probed.get(peer.node);
       const isThere = known?.peer.address === peer.address && known.peer.portNo === peer.portNo;
       const isSame = isThere && known.peer.isClose === peer.isClose;
-      if (!isSame) this.#probed.set(peer.node, this.#begin(peer, nowMs));
+      if (isSame) continue;
+      this.#forget(peer.node);
+      this.#probed.set(peer.node, this.#begin(peer, nowMs));
     }
+  }
+
+  #forget(node: string): void {
+    const sequence = this.#probed.get(node)?.link.sequence;
+    if (sequence !== undefined) this.#sequences.set(node, sequence);
+    this.#probed.delete(node);
   }
 
   /** The probes that are due. */
@@ -169,7 +182,7 @@ export class Prober {
     const { session, random } = this.#parts;
     return {
       peer,
-      link: new PeerLink(peer.node, session, nowMs),
+      link: new PeerLink(peer.node, session, nowMs, this.#sequences.get(peer.node)),
       // Not all at once.
       dueMs: peer.isClose ? nowMs + random() * CLOSE_EVERY_MS : Number.POSITIVE_INFINITY,
       asksLeft: 0,

@@ -346,4 +346,11 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     replace: 'ip saddr @members accept',
     by: 'unit/sdnd/underlay-agent',
   },
+  {
+    name: 'probes to a peer that is far from now on are taken for older ones by it',
+    room: 'sdnd/topology/prober.ts',
+    find: ', this.#sequences.get(peer.node)),',
+    replace: '),',
+    by: 'unit/sdnd/topology',
+  },
 ];

@@ -1,7 +1,8 @@
 // Which words `supercloud net egress` takes for a port that leads in, and what it prints.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { describeEgress, egressCommand, forwardOf } from '../../../cli/commands/net-egress.ts';
+import { describeEgress, describeRemoved, egressCommand, forwardOf } from '../../../cli/commands/net-egress.ts';
+import type { EgressView } from '../../../wire/contracts/egress.ts';
 
 test('a port that leads in has a protocol, else tcp, and a port of its guest, else the same', () => {
   assert.equal(forwardOf('udp:53=10.88.0.20'), { protocol: 'udp', port: 53, to: '10.88.0.20', toPort: 53 });
@@ -47,6 +48,16 @@ test('a line for the way out, one for each port, and the nodes that may be one',
     describeEgress({ egress: null, trouble: '', nodes: [] }),
     'guests reach nobody outside; no node leads outside',
   );
+});
+
+test('what leads in no more, since other ports replace those before, is said', () => {
+  const view = (...ports: number[]): EgressView => {
+    const forwards = ports.map((port) => ({ protocol: 'tcp' as const, port, to: '10.88.0.10', toPort: 80 }));
+    return { egress: { node: 'gamma', address: '198.51.100.7', forwards }, trouble: '', nodes: [] };
+  };
+  assert.equal(describeRemoved(view(80, 7, 81), view(81)), ['in   no more: tcp 80, tcp 7']);
+  assert.equal(describeRemoved(view(80), view(80, 81)), []);
+  assert.equal(describeRemoved({ ...view(), egress: null }, view(80)), []);
 });
 
 test.run();

@@ -338,6 +338,7 @@ test('the only one is neither chosen nor told', async () => {
   await failure(controllers.call('binding.remove', { owner: 'web' }));
   assert.equal(orders(), ['alpha binding.remove']);
   assert.is((await controllers.states())[0]?.isChosen, true);
+  assert.is((await failure(controllers.handOver())).code, 'NO_STANDBY');
 });
 
 test.run();

@@ -96,11 +96,13 @@ test("it is an address of the network, and nobody's; no VM gets it while it stan
   const wrong = ['10.88.0.9', '127.0.0.1', '0.0.0.0', '224.0.0.1', '300.0.0.1'];
   for (const to of [...wrong, '169.254.169.254', '168.63.129.16', '100.100.100.200'])
     assert.is(await codeOf({ to }), 'RESOURCE_BAD', to);
+  assert.is(await codeOf({ name: 'web' }), 'VM_EXISTS', 'guests would find the VM by that name');
   assert.equal(stubs.list(), []);
   await stubs.create(ORDERS);
   const admission = new Admission(stand.control.state);
   const claim = { owner: 'db', ip: ORDERS.address, mac: '02:00:00:00:00:09' };
   assert.throws(() => admission.checkAddress(claim), /stands for stub orders/);
+  assert.throws(() => admission.checkName('orders'), /there is a stub orders already/);
 });
 
 test('one port of an address leads to one resource, others to others; a whole address to one', async ({ stand }) => {
@@ -112,12 +114,12 @@ test('one port of an address leads to one resource, others to others; a whole ad
   assert.is((await refusal(stubs.create({ ...whole, name: 'whole' }))).code, 'ADDRESS_TAKEN');
   for (const [name, protocol, port] of [
     ['udp', 'udp', 5432],
-    ['web', 'tcp', 80],
+    ['www', 'tcp', 80],
   ] as const)
     await stubs.create({ ...ORDERS, name, service: { protocol, port, toPort: port } });
   assert.equal(
     stubs.list().map(({ name }) => name),
-    ['orders', 'udp', 'web'],
+    ['orders', 'udp', 'www'],
   );
 });
 

@@ -57,11 +57,16 @@ export class TopologyWorld {
       random: () => this.#prng.between(0, 1),
       longBytes: LONG_BYTES,
     });
+    this.probers.set(name, prober);
+    this.tell(name, names, isClose);
+    this.#inSession.delete(name);
+  }
+
+  /** It hears who the others are, and which of them are close. */
+  tell(name: string, names: readonly string[], isClose: (one: string, other: string) => boolean): void {
     const others = names.filter((other) => other !== name);
     const peers = others.map((node): ProbePeer => ({ node, address: addressOf(node), isClose: isClose(name, node) }));
-    prober.setPeers(peers, this.#clock(name));
-    this.probers.set(name, prober);
-    this.#inSession.delete(name);
+    this.probers.get(name)?.setPeers(peers, this.#clock(name));
   }
 
   way(from: string, to: string): Way {

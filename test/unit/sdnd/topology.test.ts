@@ -219,6 +219,27 @@ test('one end takes the other for far: it is answered all the same', () => {
   world.run(60_000, () => assert.is(verdict(world), 'up'));
 });
 
+test('two that share nothing any more, or are no members for a moment, stay heard, whoever learns it first', () => {
+  for (const isLeft of [false, true]) {
+    for (let apartMs = 0; apartMs <= 600; apartMs += 100) {
+      const names = ['alpha', 'beta'];
+      const world = new TopologyWorld(names, undefined, apartMs + 1);
+      for (const [one, other] of [names, names.toReversed()] as [string, string][]) world.way(one, other).delayMs = 40;
+      world.run(60_000);
+      for (const name of names) {
+        if (isLeft) world.tell(name, [name], isFar);
+        world.tell(name, names, isFar);
+        world.run(apartMs);
+      }
+      let isLost = false;
+      world.run(10 * 60_000, () => {
+        isLost ||= names.some((one, at) => world.figures(one, names[1 - at] ?? '')?.hearing === 'silent');
+      });
+      assert.not.ok(isLost, `${apartMs} ms apart`);
+    }
+  }
+});
+
 test('only members at their own addresses are heard, and asking fast gets few answers', () => {
   const world = new TopologyWorld(['alpha', 'beta']);
   const alpha = world.probers.get('alpha');
