@@ -70,7 +70,7 @@ export class Round {
     const commandLine = this.#guest.commandLine({
       ...(this.#guest.kind === 'tiny'
         ? { address: 'dhcp' }
-        : { address: `${GUEST.address}/${PREFIX}`, gateway: GUEST.router }),
+        : { address: `${GUEST.address}/${PREFIX}`, gateway: GUEST.router, nameServer: GUEST.router }),
       ...{ mtuBytes: GUEST_MTU_BYTES, name: GUEST.vm },
       ...key,
     });

@@ -45,7 +45,19 @@ export class TraceReport {
     const crossed = hops.flatMap(({ leaves }) => leaves.filter(({ to }) => to !== null));
     const isMeasured = crossed.every(({ roundTripMs }) => roundTripMs !== null);
     const roundTripMs = isMeasured ? crossed.reduce((sum, link) => sum + (link.roundTripMs ?? 0), 0) : null;
-    return { ...this.#judge(walk, failures), hops, roundTripMs };
+    const { verdict, why } = this.#judge(walk, failures);
+    return { verdict, why: [why, ...this.#broken(hops)].join('; but '), hops, roundTripMs };
+  }
+
+  /** Rules do not know it at once, and where there is no other way they stay. */
+  #broken(hops: readonly TraceHop[]): string[] {
+    return hops.flatMap(({ node, leaves }) =>
+      leaves.flatMap(({ to }) =>
+        to !== null && this.#link(node, to)?.verdict === 'down'
+          ? [`the link between ${node} and ${to} is down, and nothing crosses it now`]
+          : [],
+      ),
+    );
   }
 
   #judge(walk: FrameWalk, failures: readonly string[]): Verdict {
@@ -99,9 +111,15 @@ export class TraceReport {
     };
   }
 
+  /** What was measured before a link was lost says nothing of now. */
   #roundTripMs(one: string, other: string): number | null {
+    const { verdict, roundTripMs = null } = this.#link(one, other) ?? {};
+    return verdict === 'down' ? null : roundTripMs;
+  }
+
+  #link(one: string, other: string): TopologyLink | undefined {
     const [a, b] = one < other ? [one, other] : [other, one];
-    return this.#links.find((link) => link.a === a && link.b === b)?.roundTripMs ?? null;
+    return this.#links.find((link) => link.a === a && link.b === b);
   }
 
   /** Of each switch on the wanted way the first table in which it does something else; what follows from that is not told. */

@@ -20,12 +20,16 @@ function link(a: string, b: string, roundTripMs: number | null): TopologyLink {
   return { ...{ a, b, verdict: 'up', roundTripMs, loss: 0, provedBytes: 0, isShared: true, via: [] } };
 }
 
-const LINKS = [link('n0', 'n1', 75), link('n0', 'n2', 10), link('n1', 'n2', 20), link('n0', 'n3', null)];
+const UP = [link('n0', 'n1', 75), link('n0', 'n2', 10), link('n1', 'n2', 20), link('n0', 'n3', null)];
 const WEB = bindingOf('g0', 'n0', 3);
 const DB = bindingOf('g1', 'n1');
 
 /** What each switch has: all that is wanted, and open gates; `change` makes something else of it. */
-function tracer(view: OverlayView, change: (node: string, flows: Flow[]) => Flow[] = (_, flows) => flows): Tracer {
+function tracer(
+  view: OverlayView,
+  change: (node: string, flows: Flow[]) => Flow[] = (_, flows) => flows,
+  links: readonly TopologyLink[] = UP,
+): Tracer {
   const wanted = (node: string): Flow[] => wantedFlows(view, { node, ports: portsOf(node) });
   return new Tracer({
     overlay: view,
@@ -35,7 +39,7 @@ function tracer(view: OverlayView, change: (node: string, flows: Flow[]) => Flow
       const open = [...view.bindings.values()].filter((binding) => binding.node === node);
       return Promise.resolve(change(node, [...wanted(node), ...open.flatMap((one) => gateFlows(portNoOf(one)))]));
     },
-    links: () => LINKS,
+    links: () => links,
   });
 }
 
@@ -90,6 +94,14 @@ traces('guests of one switch cross no tunnel; of a link that nobody measured no 
   assert.equal([near.verdict, near.roundTripMs, near.hops.length], ['delivered', 0, 1]);
   const far = await walk(viewOf([WEB, bindingOf('g2', 'n3')]), 'g0', 'g2');
   assert.equal([far.verdict, far.roundTripMs], ['delivered', null]);
+});
+
+traces('of a link that is down it is said that nothing crosses it, and no latency of before is told', async () => {
+  const down = UP.map((one) => (one.b === 'n1' ? { ...one, verdict: 'down' as const } : one));
+  const order = { from: 'g0', to: 'g1', compare: false };
+  const { wanted } = await tracer(viewOf([WEB, DB]), undefined, down).trace(order);
+  assert.equal([wanted.verdict, wanted.roundTripMs, wanted.hops[0]?.leaves[0]?.roundTripMs], ['delivered', null, null]);
+  assert.match(wanted.why, /^it comes to g1 .*; but the link between n0 and n1 is down, and nothing crosses it now$/);
 });
 
 traces('to another subnet a guest sends to its router, which the trace does too', async () => {
