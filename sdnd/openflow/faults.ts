@@ -51,7 +51,8 @@ export type EncodeCode =
   | 'unknown-field'
   | 'value-outside-mask'
   | 'bad-address'
-  | 'too-deep';
+  | 'too-deep'
+  | 'no-message';
 
 /** A caller asked for a message that OpenFlow 1.3 cannot express: a fault of the program, not of a peer. */
 export class EncodeError extends Error {

@@ -4,7 +4,7 @@
 import { Cursor } from './cursor.ts';
 import type { WireError } from './error-codes.ts';
 import { answerTo, ERROR_DATA_BYTES, type ErrorMessage } from './error-message.ts';
-import { type BadCode, Malformed } from './faults.ts';
+import { type BadCode, EncodeError, Malformed } from './faults.ts';
 import { type Message, readBody, wireTypeOf, writeBody } from './message.ts';
 import { MESSAGE_BYTES_MAX, Writer } from './writer.ts';
 
@@ -66,6 +66,16 @@ interface Header {
 
 /** A message as the bytes to send. Throws EncodeError when OpenFlow 1.3 cannot express it. */
 export function encode(message: Message, xid: number): Uint8Array {
+  try {
+    return encoded(message, xid);
+  } catch (error) {
+    if (error instanceof EncodeError) throw error;
+    // Only of a value that the types do not allow: something that a message has to have is missing, or of another kind.
+    throw new EncodeError('no-message', `not a message: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function encoded(message: Message, xid: number): Uint8Array {
   const writer = new Writer();
   writer.u8(OPENFLOW_13, 'version');
   writer.u8(wireTypeOf(message.type), 'type');

@@ -1,7 +1,7 @@
-// The package alone: built to plain modules, put below node_modules of a folder that has nothing else, and used there from
+// The package alone: copied out of the project and built to plain modules there, put below node_modules of a folder that has nothing else, and used there from
 // JavaScript and from TypeScript.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,7 +32,9 @@ test.before((context) => {
   context.folder = mkdtempSync(join(tmpdir(), 'ofp-alone-'));
   const installed = join(context.folder, 'node_modules/@openflow/ofp');
   mkdirSync(installed, { recursive: true });
-  run(PACKAGE, TSC, '-p', join(PACKAGE, 'tsconfig.build.json'), '--outDir', installed);
+  const copy = join(context.folder, 'copy');
+  cpSync(PACKAGE, copy, { recursive: true });
+  run(copy, TSC, '-p', join(copy, 'tsconfig.build.json'), '--outDir', installed);
   const described = readFileSync(join(PACKAGE, 'package.json'), 'utf8');
   writeFileSync(join(installed, 'package.json'), described.replaceAll('/ofp.ts', '/ofp.js'));
   writeFileSync(join(context.folder, 'package.json'), '{ "type": "module" }');

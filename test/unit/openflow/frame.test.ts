@@ -219,6 +219,24 @@ test('bits that a field does not have cannot be moved', () => {
   );
 });
 
+test('what the types do not allow is no message, whatever it lacks', () => {
+  const rubbish: unknown[] = [
+    ...[null, undefined, 1, {}, { type: 'nope' }],
+    ...[
+      { type: 'multipart-request', part: 'nope' },
+      { type: 'flow-mod' },
+      { type: 'packet-out', actions: [{ type: 'nope' }] },
+    ],
+    { ...flowMod({ command: 'add' }), match: null },
+  ];
+  // As a caller does that is not compiled.
+  for (const message of rubbish as Parameters<typeof encode>[0][])
+    assert.is.not(
+      encodeCode(() => encode(message, 1)),
+      'nothing thrown',
+    );
+});
+
 test('a message over 65535 bytes cannot be written', () => {
   const instructions = [applyActions(...Array.from({ length: 4096 }, () => output(1)))];
   assert.is(
