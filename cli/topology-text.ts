@@ -4,7 +4,7 @@ import { formatTable } from '../common/terminal/table.ts';
 import type { ClusterLink, ClusterTopology } from '../wire/contracts/topology.ts';
 
 const ETHERNET_HEADER_BYTES = 14;
-/** Every way takes so much (RFC 791, 3.1). A probe that is shorter has proved nothing. */
+/** Every destination takes a datagram of so much (RFC 791, 3.2): a probe that is shorter has proved nothing. */
 const MTU_MIN = 576;
 const LINE_COLUMNS_MIN = 4;
 const LINE_COLUMNS_MAX = 16;

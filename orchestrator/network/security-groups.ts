@@ -1,5 +1,6 @@
 // The security groups of the cluster: kept here, told to the overlay's controller, all of them, after each change and whenever
 // it may have forgotten. A group that a rule or a VM needs does not go.
+import { prefixText } from '../../common/addresses/address-prefix.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import { checkMemberships, checkRule, groupsFull, groupUnknown } from '../../common/security-rules.ts';
@@ -90,7 +91,7 @@ export class SecurityGroups {
       checkRule(rule, new Set(this.all().map((one) => one.name)));
       if (group.rules.some((one) => isSame(one, rule))) return group;
       if (group.rules.length >= GROUP_RULES_MAX) throw groupsFull(`${GROUP_RULES_MAX} rules in ${name}`);
-      return { ...group, rules: [...group.rules, rule] };
+      return { ...group, rules: [...group.rules, plain(rule)] };
     });
   }
 
@@ -165,7 +166,13 @@ function isSame(one: SecurityRule, other: SecurityRule): boolean {
   return keyOf(one) === keyOf(other);
 }
 
-function keyOf({ direction, ethertype, protocol, ports, remotePrefix, remoteGroup }: SecurityRule): string {
+/** With the one text of its prefix. */
+function plain({ remotePrefix, ...rule }: SecurityRule): SecurityRule {
+  return remotePrefix === undefined ? rule : { ...rule, remotePrefix: prefixText(remotePrefix, rule.ethertype) };
+}
+
+function keyOf(rule: SecurityRule): string {
+  const { direction, ethertype, protocol, ports, remotePrefix, remoteGroup } = plain(rule);
   return [direction, ethertype, protocol, ports?.first, ports?.last, remotePrefix, remoteGroup].join(' ');
 }
 

@@ -73,6 +73,22 @@ test('rules and members are kept over a restart; the same again is nothing', asy
   assert.equal((await again.unassign('web', ['vm1'])).members, ['vm2']);
 });
 
+test('a prefix has one text, whichever of its addresses it is written by', async ({ groups }) => {
+  await groups.create('web');
+  const from = (remotePrefix: string, ethertype: SecurityRule['ethertype'] = 'IPv4'): SecurityRule => {
+    return { direction: 'ingress', ethertype, protocol: 'any', remotePrefix };
+  };
+  for (const prefix of ['10.88.0.5/24', '10.88.0.0/24', '10.88.0.5']) await groups.allow('web', from(prefix));
+  const { rules } = await groups.allow('web', from('FD00:0::5/64', 'IPv6'));
+  assert.equal(
+    rules.flatMap(({ remotePrefix }) => remotePrefix ?? []),
+    ['10.88.0.0/24', '10.88.0.5/32', 'fd00::/64'],
+  );
+  await groups.revoke('web', from('10.88.0.9/24'));
+  await groups.revoke('web', from('10.88.0.5'));
+  assert.is((await refusal(groups.revoke('web', from('10.88.0.5')))).code, 'RULE_UNKNOWN');
+});
+
 test('a change is kept also while the controller of the overlay is away, and that is said', async ({
   stand,
   groups,
