@@ -136,7 +136,7 @@ function laterInRecords(layer: string, last: Closing, said: readonly Said[], { k
   const isLater =
     recorded.epoch > last.epoch || (recorded.epoch === last.epoch && recorded.lastSequence > last.lastSequence);
   if (isLater) return `the kept records have it closed later, under epoch ${recorded.epoch} at ${known.head.holder}`;
-  if (writer === null || epoch <= last.epoch || said.some(({ node }) => node === writer)) return '';
+  if (writer === null || epoch < last.epoch || said.some(({ node }) => node === writer)) return '';
   return `the kept records have it open at ${writer} under epoch ${epoch}, which says nothing of it`;
 }
 

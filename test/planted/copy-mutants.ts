@@ -233,4 +233,11 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     replace: 'if (step === undefined || !mayWrite()) return;',
     by: 'unit/blockd/copies/kept-table',
   },
+  {
+    name: 'a copy that counts from higher on since a crash never equals what was closed',
+    room: 'blockd/copies/copy-keeper.ts',
+    find: "if (store.state.role !== 'sealed') store.table.lastSequence = mark.lastSequence;",
+    replace: '',
+    by: 'unit/blockd/copies/standby-copy',
+  },
 ];

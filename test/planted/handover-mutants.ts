@@ -44,4 +44,11 @@ export const HANDOVER_MUTANTS: readonly Mutant[] = [
     replace: '    await this.image.open(',
     by: 'unit/blockd/image-host',
   },
+  {
+    name: 'what a cancelled migration left is the newest where its writer came back empty',
+    room: 'blockd/catalogue/rebuild-judgement.ts',
+    find: 'if (writer === null || epoch < last.epoch ||',
+    replace: 'if (writer === null || epoch <= last.epoch ||',
+    by: 'unit/blockd/catalogue-rebuild-records',
+  },
 ];

@@ -3,6 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KeptRecords } from '../../../wire/contracts/store-report.ts';
+import { refusal } from '../../refusal.ts';
 import { context } from './catalogue-entries.ts';
 import { layerName } from './layered-image.ts';
 import { closedLayer, closing, image, MARGIN, Stand, TOP } from './rebuild-stand.ts';
@@ -45,6 +46,22 @@ test('names of snapshots, clones and tops that no store has come from the kept r
   assert.is(stand.store.state.incarnation, 2, 'above that of the records');
   assert.equal([stand.store.state.behind, report.unnamed], ['', []]);
   assert.is((await stand.grant('b', 'clone')).epoch, MARGIN + 1);
+});
+
+test('what a cancelled migration left is not the newest where its writer is back without what it had', async ({
+  stand,
+}) => {
+  const ends = [{ epoch: 4, lastSequence: 60 }];
+  const table = { lastSequence: 200, entries: 9, digest: 'cd'.repeat(16) };
+  const writer = reportedLayer({ layer: TOP, role: 'writer', epoch: 5, ends, table });
+  const cancelled = closedLayer(closing(5, 100), { epoch: 6, ends, role: 'replica' });
+  assert.is(image(await stand.rebuild({ a: [writer], b: [cancelled] })).node, 'a');
+  const kept = await stand.records();
+  stand.lose();
+  assert.is(image(await stand.rebuild({ b: [cancelled] }, { kept })).verdict, 'uncertain');
+  assert.equal((await stand.rebuild({ a: [], b: [cancelled] }, { kept, mode: 'reconcile' })).images, []);
+  assert.match(stand.head().doubt ?? '', /a/, 'it is for a person to say');
+  assert.is((await refusal(stand.grant('b'))).code, 'IMAGE_UNCERTAIN');
 });
 
 test('what a person has set of an image is as the kept records have it', async ({ stand }) => {

@@ -46,16 +46,19 @@ async function standBy(stores: CopyStores, at: Node, node: Node, epoch: number):
 }
 
 /** A write is flushed while the stand-by waits, and is at b then; the move goes on to its end. */
-async function goesOn(stores: CopyStores, host: ImageHost): Promise<void> {
+async function goesOn(stores: CopyStores, host: ImageHost, first = 7): Promise<void> {
   await written(stores, 1, 8);
   const flush = flushed(stores);
   await stores.clock.advance(5_000);
   assert.ok(await isSettled(flush), 'the flush is answered while the stand-by waits');
-  assert.equal((await contentAfter(stores.disk('b'), LOST)).slice(0, 2), [7, 8]);
+  assert.equal((await contentAfter(stores.disk('b'), LOST)).slice(0, 2), [first, 8]);
   assert.is(await isSettled(host.ready(signal)), true);
   const closing = await stores.image('a').freeze(idOf(2));
   await stores.calm();
-  assert.is(await host.verify(closing, signal), '');
+  const verified = host.verify(closing, signal);
+  await stores.clock.advance(5_000);
+  assert.ok(await isSettled(verified), 'it is compared with what was closed');
+  assert.is(await verified, '');
   await host.activate(idOf(2));
   assert.is(stores.shelf('b').layers.find(LAYER)?.store.state.role, 'writer');
 }
@@ -104,6 +107,21 @@ test('an image that goes back at once stands by on the copy that its last writer
   await stores.release('a', 'b');
   await stores.clock.advance(10_000);
   assert.ok(await isSettled(flush), 'the flush is answered while the stand-by waits');
+});
+
+test('a copy whose node was killed between a content and its record takes the image over', async () => {
+  const stores = await copied();
+  const copy = stores.shelf('b').layers.find(LAYER)?.store;
+  await written(stores, 0, 8);
+  stores.hold('a', 'b');
+  copy?.file.install(blockOf(8), 0);
+  const disk = stores.kill('b').afterCut({ kind: 'keep-all' });
+  stores.held.clear();
+  await stores.start('b', disk);
+  const flush = flushed(stores);
+  await stores.clock.advance(10_000);
+  assert.ok(await isSettled(flush));
+  await goesOn(stores, await standBy(stores, 'b', 'a', 2), 8);
 });
 
 test.run();
