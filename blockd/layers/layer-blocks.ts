@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../common/clock.ts';
 import { codeOf, OperationError } from '../../common/errors.ts';
 import type { MergedLayer } from '../../wire/contracts/layers.ts';
 import { missingIn } from '../image/block-range.ts';
+import { isOpen } from '../image/image-roles.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import { BlockFetcher, type FetchCause, type FetcherParts } from './block-fetcher.ts';
 import { takeBlocks } from './merge-steps.ts';
@@ -126,7 +127,7 @@ export class LayerBlocks {
       await this.#unpinned();
     }
     for (let isHere = false; !isHere; ) isHere = await this.#fetchOnce(first, end, cause, giveUp);
-    if (this.store.state.role === 'sealed') this.#armBarrier();
+    if (!isOpen(this.store.state.role)) this.#armBarrier();
   }
 
   /**

@@ -289,4 +289,11 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: 'Math.min(0, before.length + 1 - filesMax)',
     by: 'unit/blockd/torn-ends',
   },
+  {
+    name: 'what is fetched of a closed image is durable when its daemon stops',
+    room: 'blockd/layers/layer-blocks.ts',
+    find: 'if (!isOpen(this.store.state.role)) this.#armBarrier();',
+    replace: "if (this.store.state.role === 'sealed') this.#armBarrier();",
+    by: 'unit/blockd/fetched-durably',
+  },
 ];
