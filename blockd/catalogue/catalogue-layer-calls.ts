@@ -14,6 +14,7 @@ import {
   finishSnapshot,
   isNeeded,
   layersOf,
+  layersOfSnapshot,
   leavingOf,
   resizeImage,
 } from './catalogue-layers.ts';
@@ -113,12 +114,11 @@ export function layerCalls(
     },
     'snapshot.remove': ({ snapshot, nodes }) =>
       store.commit(() => {
-        const { disks, pin } = snapshotOf(store, snapshot);
-        refusePinned(`snapshot ${snapshot}`, pin);
+        const known = snapshotOf(store, snapshot);
+        refusePinned(`snapshot ${snapshot}`, known.pin);
         guard.forgetting();
         const snapshots = store.snapshots.filter((one) => one.snapshot !== snapshot);
-        const layers = disks.flatMap((disk) => disk.layers.map(({ layer }) => layer));
-        const leaving = leavingOf(layers, { heads: store.heads, snapshots }, nodes);
+        const leaving = leavingOf(layersOfSnapshot(known), { heads: store.heads, snapshots }, nodes);
         return { change: { snapshotRemoved: snapshot, leaving }, answer: { leaving } };
       }),
     'layer.merge': (request) =>

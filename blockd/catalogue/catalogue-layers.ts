@@ -157,10 +157,11 @@ export function isNeeded(
 }
 
 function namedLayers({ heads, snapshots }: Named): Set<string> {
-  return new Set([
-    ...heads.flatMap((head) => layersOf(head)),
-    ...snapshots.flatMap(({ disks }) => disks.flatMap((disk) => disk.layers.map(({ layer }) => layer))),
-  ]);
+  return new Set([...heads.flatMap((head) => layersOf(head)), ...snapshots.flatMap(layersOfSnapshot)]);
+}
+
+export function layersOfSnapshot({ disks }: Snapshot): string[] {
+  return disks.flatMap(({ layers }) => layers.map(({ layer }) => layer));
 }
 
 /** All layers that an image names, one that is to be its next top included. */

@@ -5,7 +5,8 @@ import type { Head, Pin, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import type { LayerPin } from '../../wire/contracts/store-report.ts';
 import { type Entry, refuseBusy, refuseDoubt, refuseReaders } from './catalogue.ts';
-import { layersOf, type Named } from './catalogue-layers.ts';
+import { layersOf, layersOfSnapshot, type Named } from './catalogue-layers.ts';
+import { pointNodes } from './layer-points.ts';
 
 /**
  * The image pinned, or free again. `holder`: who was seen to have all of it there, in the epoch `seenIn`.
@@ -102,20 +103,11 @@ export function refuseCarryElsewhere(snapshot: Snapshot, node: string, named: Na
   );
 }
 
-/** Where a snapshot is to be a recovery point, or is one: it may still be on its way to another place. */
-export function pointNodes({ carriedTo, recovery }: Snapshot): string[] {
-  return [...new Set([carriedTo, recovery?.node])].flatMap((node) => node ?? []);
-}
-
 /** Other images that stand on one of the layers: elsewhere they wait too where they need it. */
 export function standingOn(layers: readonly string[], { heads }: Named, but: string): string[] {
   return heads
     .filter((head) => head.image !== but && layersOf(head).some((one) => layers.includes(one)))
     .map(({ image }) => image);
-}
-
-export function layersOfSnapshot({ disks }: Snapshot): string[] {
-  return disks.flatMap(({ layers }) => layers.map(({ layer }) => layer));
 }
 
 /** What is pinned does not go (promise S8). @throws OperationError PINNED */

@@ -2,7 +2,12 @@
 // merged into them and lies there by itself still. Pure.
 import type { Leaving, Snapshot } from '../../wire/contracts/catalogue.ts';
 import type { LayerPoint } from '../../wire/contracts/store-report.ts';
-import { layersOfSnapshot, pointNodes } from './catalogue-pins.ts';
+import { layersOfSnapshot } from './catalogue-layers.ts';
+
+/** Where a snapshot is to be a recovery point, or is one: it may still be on its way to another place. */
+export function pointNodes({ carriedTo, recovery }: Snapshot): string[] {
+  return [...new Set([carriedTo, recovery?.node])].flatMap((node) => node ?? []);
+}
 
 /** Each layer once for each node. */
 export function layerPoints(records: {

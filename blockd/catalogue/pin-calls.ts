@@ -3,10 +3,9 @@ import type { Handlers } from '../../common/rpc/server.ts';
 import type { catalogueContract } from '../../wire/contracts/catalogue.ts';
 import type { CatalogueGuard } from './catalogue-guard.ts';
 import { snapshotOf } from './catalogue-layer-calls.ts';
-import { layersOf } from './catalogue-layers.ts';
+import { layersOf, layersOfSnapshot } from './catalogue-layers.ts';
 import {
   layerPins,
-  layersOfSnapshot,
   pinImage,
   pinSnapshot,
   refuseConflict,

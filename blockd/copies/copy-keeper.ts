@@ -210,14 +210,14 @@ export class CopyKeeper implements TableSource {
       this.#send({ type: 'taken', sequence: mark.lastSequence });
       if (state === 'differs') await this.#differ();
       else if (state === 'lacking') this.#filling.fill();
-      else await this.#isWhole(mark);
+      else await this.#becameWhole(mark);
       this.#changed();
     }
     // In the very step of the last look: what comes later begins another round.
     this.#isWorking = false;
   }
 
-  async #isWhole(mark: NonNullable<KeptTable['mark']>): Promise<void> {
+  async #becameWhole(mark: NonNullable<KeptTable['mark']>): Promise<void> {
     const { store } = this.#parts.layer;
     // It may count from higher on: a crash gave numbers beyond those that the writer had taken then. A stand-by is to equal it.
     if (store.state.role !== 'sealed') store.table.lastSequence = mark.lastSequence;

@@ -152,11 +152,10 @@ export class LayerMerges {
     const lower = layers.find(newest.layer);
     if (lower === undefined || isOpen(lower.store.state.role)) return;
     if (isBeyond(lower.store, order)) return this.#note(lower.store, order);
-    if (half !== undefined && isBeyond(half, order)) await this.#note(half, order);
+    const isDone = half !== undefined && isBeyond(half, order);
+    if (isDone) await this.#note(half, order);
     // It has been merged here, and a newer state of it was asked for since: the merges of that may be for this node to do.
-    const isPast =
-      (half !== undefined && (isBeyond(half, order) || hasMerged(half, merge.from.layer))) ||
-      layers.mergedInto(merge.from.layer) !== undefined;
+    const isPast = isDone || layers.mergedInto(merge.from.layer) !== undefined;
     if (isPast && !isLast(merge, newest)) return;
     await this.#bring(merge, newest, source);
   }

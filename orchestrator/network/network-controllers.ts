@@ -313,7 +313,7 @@ export class NetworkControllers implements Calls<Sdnd> {
 
 function noneOther(nodes: readonly string[]): OperationError {
   return new OperationError('NO_STANDBY', `the overlay has no other controller than that of ${nodes.join(', ')}`, {
-    remedy: 'start one at another node and name it in the orchestrator’s configuration (docs/NETWORK.md)',
+    remedy: 'start one at another node and name it under networkStandbys in the orchestrator’s configuration',
   });
 }
 

@@ -277,7 +277,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'a layer that only a snapshot names is reclaimed',
     room: 'blockd/catalogue/catalogue-layers.ts',
-    find: '    ...snapshots.flatMap(({ disks }) => disks.flatMap((disk) => disk.layers.map(({ layer }) => layer))),\n',
+    find: ', ...snapshots.flatMap(layersOfSnapshot)',
     replace: '',
     by: 'unit/blockd/catalogue-layers',
   },

@@ -144,7 +144,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a pin takes away the blocks of a recovery point that is on its way elsewhere',
-    room: 'blockd/catalogue/catalogue-pins.ts',
+    room: 'blockd/catalogue/layer-points.ts',
     find: 'return [...new Set([carriedTo, recovery?.node])]',
     replace: 'return [...new Set([carriedTo === undefined ? undefined : recovery?.node])]',
     by: 'unit/blockd/catalogue-pins',
