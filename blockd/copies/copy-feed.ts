@@ -1,8 +1,8 @@
 // The writer's end of the stream to a store that keeps a copy: offers the image, tells the table with the contents of what
 // each barrier made durable, and takes the copy's word on what is durable there. A state machine over frames.
 import type { Clock } from '../../common/clock.ts';
-import type { ImageRole } from '../../wire/contracts/blockd.ts';
 import type { CopyOffer } from '../../wire/contracts/layers.ts';
+import { isWriter } from '../image/image-roles.ts';
 import type { Follower, Followers } from '../peer/followers.ts';
 import { FrameIntake } from '../peer/frame-intake.ts';
 import { encodePeerFrame, type PeerFrame } from '../peer/peer-frame.ts';
@@ -35,6 +35,8 @@ export interface CopyFeedParts {
   accepted(): void;
   /** Everything up to this sequence is durable there. */
   durable(sequence: number): void;
+  /** What is there is newer than what was offered or told; the stream ends with that. */
+  outdated(): void;
   /** The stream is of no use any more; it is to be closed. */
   failed(reason: string): void;
 }
@@ -104,6 +106,9 @@ export class CopyFeed {
         return this.#takes(frame.isComing);
       case 'settled':
         return this.#follower?.settled(frame.id, frame.isHeld) === true ? '' : 'it speaks of what it was never offered';
+      case 'outdated':
+        this.#parts.outdated();
+        return frame.reason;
       case 'refused':
         return frame.reason === '' ? 'it refused' : frame.reason;
       default:
@@ -190,9 +195,4 @@ export class CopyFeed {
     traffic.meter(node, frame.type === 'blocks' ? 'served' : 'table').bytesOut += bytes.length;
     if (!this.#parts.stream.write(bytes)) this.#isFull = true;
   }
-}
-
-/** A writer, whatever it waits for. */
-export function isWriter(role: ImageRole): boolean {
-  return role === 'writer' || role === 'frozen' || role === 'cutting';
 }

@@ -281,7 +281,7 @@ export class CopyKeeper implements TableSource {
     if (this.isClosed) return;
     const { image, layer } = this.#parts.layer.store;
     this.#parts.log.warn({ image, layer, node: this.#parts.source, reason }, 'a copy ends');
-    this.#send({ type: 'refused', reason });
+    this.#send({ type: this.#table.isNewer ? 'outdated' : 'refused', reason });
     this.close();
   }
 

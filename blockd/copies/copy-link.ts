@@ -17,6 +17,9 @@ const RETRY_MAX_MS = 2_000;
  * long as one that is not waited for, where the policy goes on without it. */
 const LOST_MS = 5_000;
 
+/** So many offers in a row were accepted and came to nothing: that another one is accepted proves nothing any more. */
+const FRUITLESS_MAX = 3;
+
 /** What is to be copied: changes when the image is cut. */
 export interface CopySubject {
   readonly store: ImageStore;
@@ -53,6 +56,9 @@ export class CopyLink {
   #late: Timer | undefined;
   #isReachable = true;
   #isTimely = true;
+  #isAccepted = false;
+  #fruitless = 0;
+  #isOutdated = false;
   #durableSequence: number | undefined;
   /** Layers below the one that was offered. */
   #offeredOver = 0;
@@ -69,8 +75,12 @@ export class CopyLink {
     this.#connect();
   }
 
+  /**
+   * Whether it is to be counted on rather than another store: also one whose copy is newer than what is written here, or a
+   * third store would answer for what was flushed there and is gone here (SOUNDNESS D2).
+   */
   get isReachable(): boolean {
-    return this.#isReachable;
+    return this.#isReachable || this.#isOutdated;
   }
 
   /** Whether it has everything, or was without something for a short time only. */
@@ -103,7 +113,9 @@ export class CopyLink {
       this.#next = subject;
       this.#goOn();
     } else if (this.#feed !== undefined && this.#durableSequence === undefined) {
-      if (layersBelow(this.#subject.offer()) < this.#offeredOver) this.#again('layers below it were merged');
+      if (layersBelow(this.#subject.offer()) >= this.#offeredOver) return;
+      this.#isAccepted = false;
+      this.#again('layers below it were merged');
     }
   }
 
@@ -153,6 +165,9 @@ export class CopyLink {
       ...{ store, data, followers, traffic, clock, stream, node: this.node, offer },
       accepted: () => this.#accepted(),
       durable: (sequence) => this.#durable(sequence),
+      outdated: () => {
+        this.#isOutdated = true;
+      },
       failed: (reason) => this.#again(reason),
     });
     this.#stream = stream;
@@ -164,15 +179,23 @@ export class CopyLink {
 
   #accepted(): void {
     this.#roundTripMs = this.#parts.clock.nowMs() - this.#dialledMs;
-    this.#lost?.cancel();
-    this.#lost = undefined;
-    this.#isReachable = true;
+    this.#isAccepted = true;
+    if (this.#fruitless < FRUITLESS_MAX) this.#found();
     this.#reason = 'catching up';
     this.#parts.changed();
   }
 
+  #found(): void {
+    this.#lost?.cancel();
+    this.#lost = undefined;
+    this.#isReachable = true;
+  }
+
   #durable(sequence: number): void {
     this.#durableSequence = sequence;
+    this.#found();
+    this.#fruitless = 0;
+    this.#isOutdated = false;
     this.#late?.cancel();
     this.#late = undefined;
     this.#isTimely = true;
@@ -203,6 +226,8 @@ export class CopyLink {
     this.#turn++;
     this.#timer?.cancel();
     this.#end();
+    if (reason !== '' && this.#isAccepted && this.#durableSequence === undefined) this.#fruitless++;
+    this.#isAccepted = false;
     this.#durableSequence = undefined;
     if (this.#isReachable && this.#lost === undefined) this.#awaitLoss();
     if (this.#isTimely && this.#late === undefined) this.#awaitLate();

@@ -64,7 +64,7 @@ export class CopyShelf {
           keeper = begun;
           keeper?.begin();
         },
-        (error: unknown) => this.#refuse(frame.offer, source, stream, messageOf(error)),
+        (error: unknown) => this.#refuse(frame.offer, source, stream, error),
       );
     };
     return {
@@ -156,10 +156,10 @@ export class CopyShelf {
     const isBeside = host?.table.mayHearCopy(id, source) === true;
     if (!mayKeep(role) && role !== 'sealed' && !isBeside) throw new Error(`layer ${id} is ${role} here`);
     if (store.bytes !== bytes) throw new Error(`layer ${id} has ${store.bytes} bytes here, not ${bytes}`);
-    if (ends.some((end) => end.epoch >= epoch)) throw new Error(`epoch ${epoch} of image ${image} has ended`);
+    if (ends.some((end) => end.epoch >= epoch)) throw new Outdated(`epoch ${epoch} of image ${image} has ended`);
     // One that never changes again only has to say that it is all here.
     if (role === 'sealed') return layer;
-    if (epoch < copiedUnder) throw new Error(`the copy of image ${image} is of epoch ${copiedUnder}, not ${epoch}`);
+    if (epoch < copiedUnder) throw new Outdated(`the copy of image ${image} is of epoch ${copiedUnder}, not ${epoch}`);
     const state = { ...wholeNote(store), copiedUnder: epoch };
     // After a crash of this node what was being taken gets a number of its own (SOUNDNESS A1, A3).
     store.table.lastSequence = Math.max(store.table.lastSequence, lastSequence);
@@ -167,9 +167,13 @@ export class CopyShelf {
     return layer;
   }
 
-  #refuse({ image, stack }: CopyOffer, node: string, stream: PeerStream, reason: string): void {
+  #refuse({ image, stack }: CopyOffer, node: string, stream: PeerStream, error: unknown): void {
+    const reason = messageOf(error);
     this.#parts.log.warn({ image, layer: stack.layer, node, reason }, 'a copy is not kept');
-    stream.write(encodePeerFrame({ type: 'refused', reason }));
+    stream.write(encodePeerFrame({ type: error instanceof Outdated ? 'outdated' : 'refused', reason }));
     stream.close();
   }
 }
+
+/** Another writer has come since the one that offers. */
+class Outdated extends Error {}

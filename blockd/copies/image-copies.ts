@@ -8,6 +8,7 @@ import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import type { Member } from '../../wire/names.ts';
 import type { Answer, FlushSafety } from '../image/flush-safety.ts';
 import type { Image } from '../image/image.ts';
+import { isWriter } from '../image/image-roles.ts';
 import { exportEnded } from '../image/request-gate.ts';
 import type { LayerShelf } from '../layers/layer-shelf.ts';
 import type { Dial } from '../peer/peer-stream.ts';
@@ -15,7 +16,6 @@ import { copyTargets, type FlushAnswer, flushAnswer, type StoreView, waitsAt } f
 import type { ImageStore } from '../store/image-store.ts';
 import type { PropagationBook } from '../transfer/propagation-book.ts';
 import { BarrierData } from './barrier-data.ts';
-import { isWriter } from './copy-feed.ts';
 import { CopyLink, type CopySubject } from './copy-link.ts';
 import { FlushWaits } from './flush-waits.ts';
 import { OwnCopy } from './own-copy.ts';
@@ -30,7 +30,7 @@ export interface ImageCopiesParts {
   readonly image: Image;
   /** This node's name. */
   readonly node: string;
-  readonly book: Pick<PropagationBook, 'of' | 'reachedOf' | 'reach'>;
+  readonly book: Pick<PropagationBook, 'of'>;
   /** All members; this node too if it was told. */
   readonly members: () => readonly Member[];
   readonly layers: Pick<LayerShelf, 'find' | 'followers' | 'trafficOf' | 'records'>;
@@ -82,7 +82,7 @@ export class ImageCopies implements FlushSafety {
       this.#isReviewing = false;
     }
     const { image } = this.#parts;
-    this.#noteReached();
+    this.#noteMeant();
     if (image.gate.mode === 'ended') this.#waits.end(exportEnded(image.store.image));
     else this.#waits.decide((sequence) => this.#mayAnswer(sequence));
     if (this.#isWritten) this.#note(this.#answerTo(image.store.durableSequence));
@@ -120,19 +120,25 @@ export class ImageCopies implements FlushSafety {
 
   /** How many copies an answer means by now: as many as there once were, up to what the policy asks for. */
   get #promised(): number {
-    const { book, image } = this.#parts;
-    return Math.min(this.#policy?.copies ?? 1, book.reachedOf(image.store.image));
+    const policy = this.#policy;
+    return policy === undefined ? 1 : Math.min(policy.copies, this.#parts.image.copiesIn(policy.scope));
   }
 
   /** Stores that have said on their stream that they have everything are copies from now on: no flush goes without them. */
-  #noteReached(): void {
-    const { book, image } = this.#parts;
+  #noteMeant(): void {
+    const { image } = this.#parts;
+    if (!this.#isWritten || image.gate.mode !== 'open') return;
     const policy = this.#policy;
-    if (policy === undefined || !this.#isWritten) return;
+    if (policy === undefined) {
+      void image.mean(null);
+      return;
+    }
     // Asked for, so that it becomes so.
     void this.#own.isWhole;
+    const { scope, copies } = policy;
     const { safeOn } = flushAnswer(policy, this.#here(), this.#views(), 0);
-    book.reach(image.store.image, Math.min(policy.copies, safeOn));
+    const count = Math.min(copies, safeOn);
+    if (count > image.copiesIn(scope)) void image.mean({ scope, count });
   }
 
   get #isWritten(): boolean {

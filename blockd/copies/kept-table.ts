@@ -11,9 +11,9 @@ import { isPutBack } from './put-back.ts';
 import { ToldBatch } from './told-batch.ts';
 import { wasWhole } from './whole-copy.ts';
 
-/** Blocks that wait for their contents: 4 GiB, some 100 MB of memory. Beyond, the copy is as one that begins. */
+/** Blocks that wait for their contents: 4 GiB, some 100 MB of memory. */
 const PENDING_MAX = 2 ** 20;
-/** With so many waiting a copy is being filled: blocks that were never written here are named before they come. */
+/** With so many waiting a copy that was never whole is being filled: what was never written here is named before it comes. */
 const NAMED_BEYOND = 2 ** 16;
 /** So many names are looked at for one block that the writer denied: a million are some 100 ms of work. */
 const LOOKED_AT_PER_DENIED = 64;
@@ -55,6 +55,7 @@ export class KeptTable {
   #aheadOf = 0;
   /** Some entries of a barrier were told, and not its mark. */
   #isHalfTold = false;
+  #isNewer = false;
   /** Blocks that the writer denied since the names were looked at. */
   #denied = 0;
 
@@ -72,6 +73,11 @@ export class KeptTable {
   /** The mark of the newest barrier that was applied. */
   get mark(): TableMark | undefined {
     return this.#mark;
+  }
+
+  /** Whether something here was seen to be newer than what was told: the writer's store was put back. */
+  get isNewer(): boolean {
+    return this.#isNewer;
   }
 
   /** Whether `apply` has something to do. */
@@ -106,8 +112,10 @@ export class KeptTable {
     for (const run of readRuns(runs)) {
       if (isTail(run.high, run.low, this.#ends))
         return 'it tells versions beyond the end of their epoch (SOUNDNESS A7)';
-      if (this.#epoch !== undefined && isPutBack(this.#store, this.#epoch, run))
+      if (this.#epoch !== undefined && isPutBack(this.#store, this.#epoch, run)) {
+        this.#isNewer = true;
         return 'it has an older version of what it wrote under the same epoch: its store was put back (SOUNDNESS D2)';
+      }
       if (run.high === 0 && run.low === 0) this.#never(run);
       else if ((run.flags & DATA) === 0) this.#zeros(run);
       else this.#data(run);
@@ -274,17 +282,18 @@ export class KeptTable {
 
   #lack(block: number, told: PendingBlock): void {
     const isKnown = this.#pending.has(block) || this.#isUnderWay(block);
-    const isFull = this.#pending.size >= PENDING_MAX;
-    if (!isKnown && (isFull || !this.#hasContent(block))) this.#learn(block, told);
-    else this.#pending.set(block, told);
+    const isFull = !isKnown && this.#pending.size >= PENDING_MAX;
+    if (isKnown || (!isFull && this.#hasContent(block))) this.#pending.set(block, told);
+    // What is counted on stays; the table differs then, and is told again when some of what waits has come.
+    else if (!isFull || !wasWhole(this.#store) || !this.#hasContent(block)) this.#learn(block, told);
   }
 
-  /** Whether the block reads as something here: a top that says nothing of it shows what is below. */
+  /** Whether the block reads as something here: a top that says nothing of it shows what is below, or zeros. */
   #hasContent(block: number): boolean {
     const { table, state } = this.#store;
     const content = table.contentOf(block);
     if (content !== 0 || state.below.length > 0) return content !== DATA;
-    return this.#pending.size < NAMED_BEYOND;
+    return this.#pending.size < NAMED_BEYOND || wasWhole(this.#store);
   }
 
   #learn(block: number, { high, low, sum, holder, barrier }: PendingBlock): void {

@@ -1,5 +1,6 @@
 // Whether a layer here was a whole copy once, so that answers may count on what was flushed then; and the note that says so
 // while its table changes.
+import { isWriter } from '../image/image-roles.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { StoreState } from '../store/store-record.ts';
 
@@ -9,9 +10,10 @@ import type { StoreState } from '../store/store-record.ts';
  */
 export function wasWhole({ table, state }: ImageStore): boolean {
   if (state.copiedUpTo !== undefined) return true;
+  if (state.closing === null) return false;
   // An offer of a copy raises the number from which the table counts on, whatever comes of it; its entries are the same then.
   const { digest, entries } = table.mark;
-  return state.closing?.digest === digest && state.closing.entries === entries && !table.hasMissing;
+  return state.closing.digest === digest && state.closing.entries === entries && !table.hasMissing;
 }
 
 /** Whether flushes may have been answered for what is here: it was a whole copy, of an image that has `copies`. */
@@ -27,6 +29,11 @@ export function keepsFlushed(store: ImageStore): boolean {
   const { role } = store.state;
   const mayHear = role === 'replica' || role === 'standby' || role === 'loose';
   return !mayHear || wasWhole(store);
+}
+
+/** Whether it writes under an epoch that is over: what it writes over its blocks is nothing newer of the image (SOUNDNESS A7). */
+export function isCutOff({ state }: ImageStore, newestEpoch: number): boolean {
+  return isWriter(state.role) && state.epoch < newestEpoch;
 }
 
 /** To be durable before the first change to what was closed here: the closing does not say it any more then. */

@@ -23,6 +23,11 @@ export function isOpen(role: ImageRole): boolean {
   return role === 'writer' || role === 'standby' || role === 'frozen' || role === 'cutting';
 }
 
+/** A writer, whatever it waits for. */
+export function isWriter(role: ImageRole): boolean {
+  return role === 'writer' || role === 'frozen' || role === 'cutting';
+}
+
 /** An epoch that ended, or that is not beyond every ended one, can write nothing any more (promise S4). @throws OperationError EPOCH_ENDED */
 export function checkEpoch({ image, ends }: StoreState, epoch: number): void {
   const newest = ends.reduce((most, end) => Math.max(most, end.epoch), -1);

@@ -94,7 +94,7 @@ export class ImageShelf {
     this.propagation = new PropagationBook(disk, join(state, 'propagation.json'));
     this.ratchet = new StoreRatchet(disk, join(state, 'ratchet.json'), log);
     const members = (): string[] => this.members.names;
-    const memoryOf = (image: string): PropagationMemory | undefined => this.propagation.memoryFor(image);
+    const memoryOf = (image: string): PropagationMemory | undefined => this.propagation.memoryOf(image);
     this.layers = new LayerShelf({ ...parts, members, memoryOf, directory: join(state, 'layers') });
     this.kept = new CopyShelf(this, parts);
     const { layers, kept, ended, propagation: book } = this;

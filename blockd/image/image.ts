@@ -1,7 +1,9 @@
 // One image at this node: its requests, and how it becomes a writer, a stand-by, a replica. What a role means for other
 // nodes is decided elsewhere; each change of role is durable before it counts.
+import { isDeepStrictEqual } from 'node:util';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
+import type { CopiesMeant, CopyScope } from '../../wire/contracts/propagation.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import type { Cut, StoreState } from '../store/store-record.ts';
@@ -12,6 +14,9 @@ import { isOpen } from './image-roles.ts';
 
 /** Changes of role of one image at this node. */
 export class Image extends ImageRequests {
+  /** What is on its way to the disk. */
+  #meaning: Pick<StoreState, 'copies'> | undefined;
+
   constructor(parts: ImageParts) {
     super(parts);
     this.#letThrough();
@@ -55,7 +60,28 @@ export class Image extends ImageRequests {
   /** What the top's table is now, as the proof for another store. */
   closing(): Closing {
     const { image, epoch, generation } = this.store.state;
-    return { image, epoch, ...this.store.table.mark, generation };
+    const copies = this.#meant;
+    return { image, epoch, ...this.store.table.mark, generation, ...(copies === null ? {} : { copies }) };
+  }
+
+  /** How many copies in the scope an answer to a flush means by now; 1 before there were any. */
+  copiesIn(scope: CopyScope): number {
+    const { copies = null } = this.store.state;
+    return copies?.scope === scope ? copies.count : 1;
+  }
+
+  /** Counts as soon as it is durable, here and at every next writer; one that a full disk did not take is to be said again. */
+  async mean(copies: CopiesMeant | null): Promise<void> {
+    if (isDeepStrictEqual(copies, this.#meant)) return;
+    this.#meaning = { copies };
+    const meaning = this.#meaning;
+    await this.store.commit({ state: { copies } }).catch(() => undefined);
+    if (this.#meaning === meaning) this.#meaning = undefined;
+  }
+
+  get #meant(): CopiesMeant | null {
+    const { copies = null } = this.#meaning ?? this.store.state;
+    return copies;
   }
 
   /**
@@ -65,7 +91,8 @@ export class Image extends ImageRequests {
   async open(epoch: number, last: Closing, migration: string | null, ends: readonly EpochEnd[] = []): Promise<void> {
     const { cutOff = null } = this.store.state;
     const aside = cutOff === null ? {} : { cutOff: null };
-    const state = { ...IDLE, ...aside, role: 'writer', epoch, migration, closing: null } as const;
+    const { copies = null } = last;
+    const state = { ...IDLE, ...aside, role: 'writer', epoch, migration, closing: null, copies } as const;
     const allEnds = mergeEnds(this.store.state.ends, ends, last);
     await this.store.commit({ clean: true, reserve: true, state: { ...state, ends: allEnds } });
     this.gate.set('open');

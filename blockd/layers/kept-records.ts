@@ -80,6 +80,11 @@ export class RecordBook {
     return Math.max(...[layer, ...below.map((sealed) => sealed.layer)].map((one) => this.copiesOf(one)));
   }
 
+  /** The newest epoch of an image that was granted, as far as the records say. */
+  epochOf(image: string): number {
+    return this.#kept?.heads?.find((head) => head.image === image)?.epoch ?? 0;
+  }
+
   /** Why nobody writes the top here any more, in a sentence, if that is so for certain. */
   isOver({ image, layer, state }: Pick<ImageStore, 'image' | 'layer' | 'state'>): string | undefined {
     const { heads = [], leaving = [] } = this.#kept ?? {};

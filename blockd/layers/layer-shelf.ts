@@ -293,7 +293,8 @@ export class LayerShelf {
     };
     const near = (first: number, end: number): Promise<unknown> | undefined =>
       this.mergedInto(layer) === undefined ? undefined : this.find(layer)?.takeNear(first, end);
-    return { store, isMerged, isStale, traffic, followers: this.followers, memory, heal, near };
+    const newestEpoch = (): number => this.records.epochOf(store?.image ?? '');
+    return { store, isMerged, isStale, traffic, followers: this.followers, memory, newestEpoch, heal, near };
   }
 
   /** The store that has the layer's blocks: its own, or that of the one that it was merged into. */

@@ -4,7 +4,7 @@ import { xxh64Low } from '../../common/xxhash.ts';
 import { CopyOffer } from '../../wire/contracts/layers.ts';
 import { EPOCH_MAX, SEQUENCE_MAX } from '../table/block-version.ts';
 import type { TableMark } from '../table/version-table.ts';
-import { long, markBytes, readLong, readMark, word } from './frame-fields.ts';
+import { long, markBytes, readLong, readMark, reasonBytes, word } from './frame-fields.ts';
 
 export type CopyFrame =
   /** A writer's first word to a store that is to keep a copy of its image: what the image is. */
@@ -12,7 +12,9 @@ export type CopyFrame =
   /** What was told up to this sequence is in the copy's table, or known to be missing there. */
   | { readonly type: 'taken'; readonly sequence: number }
   /** Data and entries of the writer's table as it was at this mark are durable in the copy (SOUNDNESS A13). */
-  | { readonly type: 'durable'; readonly epoch: number; readonly mark: TableMark };
+  | { readonly type: 'durable'; readonly epoch: number; readonly mark: TableMark }
+  /** What is in the copy is newer than what it is offered or told: no other store takes its place (SOUNDNESS D2). */
+  | { readonly type: 'outdated'; readonly reason: string };
 
 /** Before an offer's text. */
 const SUM_BYTES = 4;
@@ -30,6 +32,8 @@ export function copyBody(frame: CopyFrame): Buffer {
       return long(frame.sequence);
     case 'durable':
       return Buffer.concat([word(frame.epoch), markBytes(frame.mark)]);
+    case 'outdated':
+      return reasonBytes(frame.reason);
   }
 }
 

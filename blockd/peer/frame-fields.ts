@@ -13,6 +13,9 @@ export const WANTED_BYTES = 16;
 /** A sequence, a count and a digest. */
 const MARK_BYTES = 28;
 
+/** A sentence for people. */
+export const REASON_BYTES_MAX = 1024;
+
 /** A layer's id: so many characters. */
 export const LAYER_BYTES = 17;
 
@@ -100,6 +103,10 @@ export function readMemory(body: Buffer): PropagationMemory | undefined {
   } catch {
     return undefined;
   }
+}
+
+export function reasonBytes(reason: string): Buffer {
+  return Buffer.from(reason).subarray(0, REASON_BYTES_MAX);
 }
 
 export function markBytes({ lastSequence, entries, digest }: TableMark): Buffer {

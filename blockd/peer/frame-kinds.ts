@@ -14,9 +14,16 @@ export type PeerFrame =
   | { readonly type: 'absent'; readonly id: number; readonly run: WantedRun; readonly hint: string }
   /**
    * Whoever asks lets its copies of these go where this store says that it keeps its own; `flushed`: flushes were answered for
-   * them, so that it is to keep them until it has something newer, and not only until it has heard of that.
+   * them, so that it is to keep them until it has something newer, and not only until it has heard of that. `epoch`: the
+   * newest of the image that is known there: what a writer of an older one writes over them is nothing newer.
    */
-  | { readonly type: 'keep'; readonly id: number; readonly flushed: boolean; readonly runs: readonly WantedRun[] }
+  | {
+      readonly type: 'keep';
+      readonly id: number;
+      readonly flushed: boolean;
+      readonly epoch: number;
+      readonly runs: readonly WantedRun[];
+    }
   /** Those of the runs that are here durably, were read and are what their versions name, and stay. */
   | { readonly type: 'kept'; readonly id: number; readonly runs: readonly WantedRun[] }
   /** Asks for the table and its changes; with a sequence, only for what is newer; with a proof, only if the table is that now. */

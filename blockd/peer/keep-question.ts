@@ -15,6 +15,8 @@ export interface KeepQuestion {
   readonly runs: readonly WantedRun[];
   /** Flushes were answered for it: only what is kept until there is something newer counts. */
   readonly flushed: boolean;
+  /** The newest of the image that is known here. */
+  readonly epoch: number;
 }
 
 /** Asks one node what it keeps; undefined when it cannot be reached or does not answer. */
@@ -22,7 +24,7 @@ export type AskKeep = (node: string, question: KeepQuestion) => Promise<readonly
 
 /** The question over streams. */
 export function keepQuestion({ dial, clock }: { readonly dial: Dial; readonly clock: Clock }): AskKeep {
-  return async (node, { layer, runs, flushed }) => {
+  return async (node, { layer, ...question }) => {
     const { promise, resolve } = Promise.withResolvers<readonly WantedRun[] | undefined>();
     const reader = new PeerFrameReader();
     const take = (frame: PeerFrame): void => resolve(frame.type === 'kept' && frame.id === ID ? frame.runs : undefined);
@@ -36,7 +38,7 @@ export function keepQuestion({ dial, clock }: { readonly dial: Dial; readonly cl
     const timer = clock.setTimer(ANSWER_MS, () => resolve(undefined));
     const stream = dial(node, layer, events);
     stream.then(
-      (opened) => void opened.write(encodePeerFrame({ type: 'keep', id: ID, flushed, runs })),
+      (opened) => void opened.write(encodePeerFrame({ type: 'keep', id: ID, ...question })),
       () => resolve(undefined),
     );
     try {

@@ -10,12 +10,14 @@ import {
   LAYER_BYTES,
   long,
   markBytes,
+  REASON_BYTES_MAX,
   readLayer,
   readLong,
   readMark,
   readMemory,
   readName,
   readWanted,
+  reasonBytes,
   WANTED_BYTES,
   wanted,
   word,
@@ -52,15 +54,17 @@ export const FRAME_TYPE = {
   copy: 18,
   taken: 19,
   durable: 20,
+  outdated: 21,
   keep: 16,
   kept: 17,
 } as const;
 export const HEADER_BYTES = 5;
 /** The largest frame is an answer of single blocks, each with its own version. */
 const FRAME_BYTES_MAX = HEADER_BYTES + 8 + ANSWER_BLOCKS_MAX * (BLOCK_BYTES + WANTED_BYTES);
+/** Of a question before its runs: its number, an epoch, a flag. */
+const KEEP_BYTES = 9;
 /** An entry's holder has 16 bits. */
 const HOLDER_INDEX_MAX = 0xffff;
-const REASON_BYTES_MAX = 1024;
 const NOTHING = Buffer.alloc(0);
 const ENDS_MAX = 16_384;
 
@@ -80,7 +84,10 @@ function bodyOf(frame: PeerFrame): Buffer {
     case 'kept':
       return Buffer.concat([word(frame.id), wanted(frame.runs)]);
     case 'keep':
-      return Buffer.concat([word(frame.id), Buffer.from([frame.flushed ? 1 : 0]), wanted(frame.runs)]);
+      return Buffer.concat([
+        ...[word(frame.id), word(frame.epoch), Buffer.from([frame.flushed ? 1 : 0])],
+        wanted(frame.runs),
+      ]);
     case 'blocks':
       return Buffer.concat([word(frame.id), word(frame.runs.length), wanted(frame.runs), frame.data]);
     case 'absent':
@@ -101,7 +108,7 @@ function bodyOf(frame: PeerFrame): Buffer {
     case 'mark':
       return markBytes(frame.mark);
     case 'refused':
-      return Buffer.from(frame.reason).subarray(0, REASON_BYTES_MAX);
+      return reasonBytes(frame.reason);
     case 'takes':
       return Buffer.from([frame.isComing ? 1 : 0]);
     case 'offer':
@@ -115,6 +122,7 @@ function bodyOf(frame: PeerFrame): Buffer {
     case 'copy':
     case 'taken':
     case 'durable':
+    case 'outdated':
       return copyBody(frame);
   }
 }
@@ -190,7 +198,7 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
     case FRAME_TYPE.mark:
       return decodeMark(body);
     case FRAME_TYPE.refused:
-      return body.length > REASON_BYTES_MAX ? undefined : { type: 'refused', reason: body.toString('utf8') };
+      return withReason('refused', body);
     case FRAME_TYPE.takes:
       return isFlag(body, 0) ? { type: 'takes', isComing: body[0] === 1 } : undefined;
     case FRAME_TYPE.offer:
@@ -209,6 +217,8 @@ function decodeBody(type: number, body: Buffer): PeerFrame | undefined {
       return decodeTaken(body);
     case FRAME_TYPE.durable:
       return decodeDurable(body);
+    case FRAME_TYPE.outdated:
+      return withReason('outdated', body);
     default:
       return undefined;
   }
@@ -220,6 +230,10 @@ function decodeFollow(body: Buffer): PeerFrame | undefined {
   if (body.length === 8) return { type: 'follow', afterSequence };
   const proof = readMark(body, 8);
   return proof === undefined ? undefined : { type: 'follow', afterSequence, proof };
+}
+
+function withReason(type: 'refused' | 'outdated', body: Buffer): PeerFrame | undefined {
+  return body.length > REASON_BYTES_MAX ? undefined : { type, reason: body.toString('utf8') };
 }
 
 /** Whether the body ends with a byte of 0 or 1 at that place. */
@@ -250,12 +264,13 @@ function decodeRuns(
 }
 
 function decodeKeep(body: Buffer): PeerFrame | undefined {
-  const count = (body.length - 5) / WANTED_BYTES;
-  if (!Number.isInteger(count) || count < 1 || count > FETCH_RUNS_MAX || !isFlag(body.subarray(0, 5), 4))
-    return undefined;
-  const runs = readWanted(body, 5, count);
-  if (runs === undefined || blocksIn(runs) > KEEP_BLOCKS_MAX) return undefined;
-  return { type: 'keep', id: body.readUInt32BE(0), flushed: body[4] === 1, runs };
+  const count = (body.length - KEEP_BYTES) / WANTED_BYTES;
+  if (!Number.isInteger(count) || count < 1 || count > FETCH_RUNS_MAX) return undefined;
+  const runs = readWanted(body, KEEP_BYTES, count);
+  const epoch = body.readUInt32BE(4);
+  if (runs === undefined || blocksIn(runs) > KEEP_BLOCKS_MAX || epoch > EPOCH_MAX) return undefined;
+  if (!isFlag(body.subarray(0, KEEP_BYTES), KEEP_BYTES - 1)) return undefined;
+  return { type: 'keep', id: body.readUInt32BE(0), epoch, flushed: body[KEEP_BYTES - 1] === 1, runs };
 }
 
 function decodeBlocks(body: Buffer): PeerFrame | undefined {

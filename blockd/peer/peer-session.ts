@@ -2,7 +2,7 @@
 // A state machine over frames; only what is durable leaves it (SOUNDNESS A2).
 import type { Clock } from '../../common/clock.ts';
 import type { PropagationMemory } from '../../wire/contracts/propagation.ts';
-import { keepsFlushed } from '../copies/whole-copy.ts';
+import { isCutOff, keepsFlushed } from '../copies/whole-copy.ts';
 import type { WantedRun } from '../layers/block-fetcher.ts';
 import type { ImageStore } from '../store/image-store.ts';
 import type { TableMark } from '../table/version-table.ts';
@@ -27,6 +27,8 @@ export interface PeerSessionParts {
   readonly traffic: Traffic;
   /** Where stores are noted that follow and take what is offered to them. */
   readonly followers: Followers;
+  /** Of the layer's image, as far as is known here. */
+  readonly newestEpoch?: () => number;
   /** Looks for blocks that have rotted here. Never rejects. */
   readonly heal?: (first: number, end: number) => void;
   /** Takes what of the blocks lies here under the name of a layer that this one was merged into; undefined if there is none. */
@@ -107,8 +109,8 @@ export class PeerSession {
   }
 
   /** One question of these at a time: each reads up to 4 MiB. */
-  #keep({ id, flushed, runs }: Extract<PeerFrame, { type: 'keep' }>): void {
-    const { store, stream, peer } = this.#parts;
+  #keep({ id, flushed, epoch, runs }: Extract<PeerFrame, { type: 'keep' }>): void {
+    const { store, stream, peer, newestEpoch } = this.#parts;
     if (this.#isKeeping) {
       stream.close();
       return;
@@ -118,7 +120,8 @@ export class PeerSession {
       this.#isKeeping = false;
       this.#served.bytesOut += this.#write(encodePeerFrame({ type: 'kept', id, runs: kept }));
     };
-    if (store === undefined || (flushed && !keepsFlushed(store))) answer([]);
+    const newest = Math.max(epoch, newestEpoch?.() ?? 0);
+    if (store === undefined || isCutOff(store, newest) || (flushed && !keepsFlushed(store))) answer([]);
     else void answerKeep(store, runs, peer, answer);
   }
 

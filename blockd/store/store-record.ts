@@ -3,6 +3,7 @@
 import { Type } from '#typebox';
 import { Closing, ImageRole } from '../../wire/contracts/blockd.ts';
 import { LayerMerge, MergedLayer, SealedLayer } from '../../wire/contracts/layers.ts';
+import { CopiesMeant } from '../../wire/contracts/propagation.ts';
 import { Bytes, CutId, Digest, Endpoint, Epoch, LayerId, MigrationId, Name, Sequence } from '../../wire/names.ts';
 import { SEQUENCE_MAX } from '../table/block-version.ts';
 
@@ -45,6 +46,8 @@ export const StoreState = Type.Object({
   migration: Type.Union([MigrationId, Type.Null()]),
   /** Under which epoch this store wrote until it was found to be cut off: what is beyond its end is in its place still. */
   cutOff: Type.Optional(Type.Union([Epoch, Type.Null()])),
+  /** Of a top that is written: what an answer to a flush means by now. */
+  copies: Type.Optional(Type.Union([CopiesMeant, Type.Null()])),
   /** Of a copy: everything up to it was here once as its writer has it; null when that is not sure any more. */
   copiedUpTo: Type.Optional(Type.Union([Sequence, Type.Null()])),
   /** The newest epoch under which a copy was taken over: a writer of an older one has no say in it any more. */

@@ -42,7 +42,7 @@ export interface ImagePropagationParts {
   readonly clock: Clock;
   /** The same list as long as nothing has changed, as `book.of` answers the same settings. */
   readonly members: () => readonly Member[];
-  readonly book: Pick<PropagationBook, 'of' | 'memoryOf' | 'remember' | 'reach' | 'reachedOf'>;
+  readonly book: Pick<PropagationBook, 'of' | 'memoryOf' | 'remember'>;
   readonly way: PushWay;
   /** What was pushed here before the image came. */
   readonly arrival: ImageArrival;
@@ -97,9 +97,7 @@ export class ImagePropagation {
   /** Keeps what another node has said that was learnt there; to be called before `begin`. */
   takeOver(): void {
     const { arrival, book, image } = this.#parts;
-    if (arrival.memory === undefined) return;
-    book.remember(image.store.image, arrival.memory);
-    book.reach(image.store.image, arrival.memory.copies ?? 1);
+    if (arrival.memory !== undefined) book.remember(image.store.image, arrival.memory);
   }
 
   /** It is not any more; what was offered is settled by nobody. */
@@ -192,8 +190,7 @@ export class ImagePropagation {
       this.#survey = undefined;
       this.#surveyMs = nowMs;
       if (coming === undefined) return;
-      const copies = this.#parts.book.reachedOf(this.#parts.image.store.image);
-      const memory = { ...propagator.memoryFor(coming, nowMs - this.#beganMs), copies };
+      const memory = propagator.memoryFor(coming, nowMs - this.#beganMs);
       way.tell(coming, { type: 'memory', memory });
     }
     if (coming === undefined) return;

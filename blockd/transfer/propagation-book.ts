@@ -13,8 +13,6 @@ const Told = Type.Array(
     image: Name,
     settings: PropagationSettings,
     memory: Type.Optional(PropagationMemory),
-    /** As `reachedOf`. */
-    reached: Type.Optional(Type.Integer({ minimum: 1 })),
   }),
 );
 
@@ -25,7 +23,6 @@ export class PropagationBook {
   readonly #file: StateFile<typeof Told>;
   readonly #told = new Map<string, PropagationSettings>();
   readonly #memories = new Map<string, PropagationMemory>();
-  readonly #reached = new Map<string, number>();
   #writing: Promise<void> = Promise.resolve();
 
   constructor(disk: Disk, path: string) {
@@ -34,10 +31,9 @@ export class PropagationBook {
 
   /** Reads what an earlier process wrote. */
   async load(): Promise<void> {
-    for (const { image, settings, memory, reached } of (await this.#file.read()) ?? []) {
+    for (const { image, settings, memory } of (await this.#file.read()) ?? []) {
       if (JSON.stringify(settings) !== DEFAULT) this.#told.set(image, settings);
       if (memory !== undefined) this.#memories.set(image, memory);
-      if (reached !== undefined) this.#reached.set(image, reached);
     }
   }
 
@@ -50,7 +46,6 @@ export class PropagationBook {
     refuseUnsupported(image, settings);
     const [before, after] = [JSON.stringify(this.of(image)), JSON.stringify(settings)];
     if (before === after) return;
-    if (scopeOf(this.of(image)) !== scopeOf(settings)) this.#reached.delete(image);
     if (after === DEFAULT) this.#told.delete(image);
     else this.#told.set(image, settings);
     await this.#write();
@@ -58,7 +53,7 @@ export class PropagationBook {
 
   /** The image is gone from here. @throws Error of the disk */
   async forget(image: string): Promise<void> {
-    const known = [this.#told, this.#memories, this.#reached].map((one) => one.delete(image));
+    const known = [this.#told, this.#memories].map((one) => one.delete(image));
     if (known.includes(true)) await this.#write();
   }
 
@@ -66,27 +61,9 @@ export class PropagationBook {
     return this.#memories.get(image);
   }
 
-  /** For another node where the image is opened after it was closed here. */
-  memoryFor(image: string): PropagationMemory | undefined {
-    const memory = this.#memories.get(image);
-    return memory && { ...memory, copies: this.reachedOf(image) };
-  }
-
   /** Keeps it some time soon; what a kill or a disk takes is learnt again. */
   remember(image: string, memory: PropagationMemory): void {
     this.#memories.set(image, memory);
-    this.#writing = this.#write().catch(() => undefined);
-  }
-
-  /** How many copies the image once had under a policy that wants copies in this scope; 1 before. */
-  reachedOf(image: string): number {
-    return this.#reached.get(image) ?? 1;
-  }
-
-  /** It has so many: from now on its flushes wait for as many. A restart soon after may forget it, as with `remember`. */
-  reach(image: string, copies: number): void {
-    if (copies <= this.reachedOf(image)) return;
-    this.#reached.set(image, copies);
     this.#writing = this.#write().catch(() => undefined);
   }
 
@@ -96,21 +73,14 @@ export class PropagationBook {
   }
 
   #write(): Promise<void> {
-    const images = new Set([...this.#told.keys(), ...this.#memories.keys(), ...this.#reached.keys()]);
+    const images = new Set([...this.#told.keys(), ...this.#memories.keys()]);
     const told = Array.from(images, (image) => {
       const memory = this.#memories.get(image);
-      const reached = this.#reached.get(image);
       return {
         ...{ image, settings: this.of(image) },
         ...(memory === undefined ? {} : { memory }),
-        ...(reached === undefined ? {} : { reached }),
       };
     });
     return this.#file.write(told);
   }
-}
-
-/** Copies elsewhere than before are none of those that there were. */
-function scopeOf({ policy }: PropagationSettings): string {
-  return policy.mode === 'sync' || policy.mode === 'sync-write' ? policy.scope : '';
 }

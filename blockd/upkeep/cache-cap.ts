@@ -48,6 +48,8 @@ export interface CacheCapParts {
   readonly members: () => readonly string[];
   /** How many other stores must keep what goes of a layer; 1 at least. */
   readonly keepers: (store: ImageStore) => number;
+  /** The newest epoch of a layer's image that is known here. */
+  readonly epochOf: (store: ImageStore) => number;
   readonly ask: AskKeep;
   readonly clock: Clock;
   readonly log: Log;
@@ -138,13 +140,14 @@ export class CacheCap {
   #letGo({ layer, first, end }: CachedRegion, silent: Set<string>): Promise<number> {
     const { store } = layer;
     const needed = this.#parts.keepers(store);
+    const epoch = this.#parts.epochOf(store);
     return store.copies.leaving({ first, end }, this.#parts.node, async () => {
       const said = new KeeperCounts(needed);
       let gone = 0;
       for (const node of this.#parts.members().filter((one) => !silent.has(one))) {
         const held = heldRuns(layer, first, end);
         if (held.length === 0) break;
-        const kept = await this.#parts.ask(node, { layer: store.layer, runs: held, flushed: needed > 1 });
+        const kept = await this.#parts.ask(node, { layer: store.layer, runs: held, flushed: needed > 1, epoch });
         // Meanwhile it may have been opened here.
         if (this.#isStopped || !this.#parts.layers().includes(layer)) break;
         if (kept === undefined) silent.add(node);

@@ -79,13 +79,15 @@ export class Upkeep {
     const copiesOf = (store: ImageStore): number => layers.records.copiesOfStore(store, isCopied(store));
     const all = (): ImageStore[] => layers.all.map(({ store }) => store);
     const keepers = (store: ImageStore): number => keepersOf(store, all(), copiesOf);
+    const epochOf = ({ image, state }: ImageStore): number => Math.max(state.epoch, layers.records.epochOf(image));
     const limits: CacheLimits = {
       ...cache,
       get capBytes() {
         return setting.capBytes ?? undefined;
       },
     };
-    this.#cap = new CacheCap({ limits, layers: cached, node, members: others, keepers, ask, clock, log });
+    const around = { node, members: others, ask, clock, log };
+    this.#cap = new CacheCap({ limits, layers: cached, keepers, epochOf, ...around });
   }
 
   async start(): Promise<void> {

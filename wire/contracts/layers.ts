@@ -2,6 +2,7 @@
 // only; what a layer is at a store is in `blockd.ts`.
 import { Type } from '#typebox';
 import { Bytes, Digest, Epoch, LayerId, Name, Sequence } from '../names.ts';
+import { CopiesMeant } from './propagation.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 
@@ -64,6 +65,8 @@ export const Closing = Type.Object({
   digest: Digest,
   /** Of the image's stack of layers; 1 until it has more than one. */
   generation: Count,
+  /** What an answer to a flush meant by then, and means at the next writer from its first one on. */
+  copies: Type.Optional(CopiesMeant),
 });
 export type Closing = Type.Static<typeof Closing>;
 

@@ -14,9 +14,16 @@ const Money = Type.Number({ minimum: 0 });
 export const CopyScope = Type.Union([Type.Literal('cloud'), Type.Literal('world')]);
 export type CopyScope = Type.Static<typeof CopyScope>;
 
+/** Stores that have data and entries durably, the writer's own included. */
+const CopyCount = Type.Integer({ minimum: 2, maximum: 16 });
+
+/** What an answer to a flush means by now, under a policy that wants copies: it goes with the image to every next writer. */
+export const CopiesMeant = Type.Object({ scope: CopyScope, count: CopyCount });
+export type CopiesMeant = Type.Static<typeof CopiesMeant>;
+
 const Copies = {
-  /** Stores that have data and entries durably before the answer, the writer's own included. */
-  copies: Type.Integer({ minimum: 2, maximum: 16 }),
+  /** Wanted before the answer. */
+  copies: CopyCount,
   scope: CopyScope,
   /** While too few places can be reached: `wait`, or answer with fewer copies and say so (SOUNDNESS A13). */
   whenDegraded: Type.Union([Type.Literal('wait'), Type.Literal('continue')]),
@@ -146,7 +153,5 @@ export type TunerState = Type.Static<typeof TunerState>;
 export const PropagationMemory = Type.Object({
   tuner: TunerState,
   moves: Type.Array(Type.Object({ from: Name, to: Name, count: Weight }), { maxItems: 4_096 }),
-  /** How many copies the image had under its policy: the next writer's flushes wait for as many. */
-  copies: Type.Optional(Type.Integer({ minimum: 1, maximum: 16 })),
 });
 export type PropagationMemory = Type.Static<typeof PropagationMemory>;

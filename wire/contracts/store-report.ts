@@ -93,8 +93,9 @@ export const ReportedLayer = Type.Object({
   table: Type.Object({ lastSequence: Sequence, entries: Count, digest: Digest }),
   /** The transfer that it is frozen for, stands by for or was made the writer by. */
   migration: Type.Union([MigrationId, Type.Null()]),
+  /** Durably here. */
   localBlocks: Count,
-  /** Blocks with data that are only elsewhere. */
+  /** Blocks with data that are only elsewhere, or not durable here because the disk did not take them. */
   missingBlocks: Count,
 });
 export type ReportedLayer = Type.Static<typeof ReportedLayer>;

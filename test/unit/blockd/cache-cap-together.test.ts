@@ -47,6 +47,7 @@ function letGo(stores: CachedStores, name: string, other: string): Promise<numbe
       layer: LAYER,
       runs: [{ first: 5, count: 1, high: 256, low: 1 }],
       flushed: false,
+      epoch: 1,
     });
     return copies.letGo(kept ?? [], other);
   });

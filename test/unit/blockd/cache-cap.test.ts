@@ -86,6 +86,10 @@ test('without a cap cached blocks go when the disk is nearly full, and only then
 const NO_COPY: Readonly<Record<string, (stores: CachedStores) => Promise<void> | void>> = {
   'has another version': (stores) => put(stores.node('b').store, 5, 2),
   'cannot be reached': (stores) => void stores.unreachable.add('b'),
+  'writes under an epoch that is over': async (stores) => {
+    stores.epoch = 2;
+    await stores.node('b').store.commit({ state: { role: 'writer', epoch: 1 } });
+  },
   'has not made it durable': (stores) => {
     stores.node('b').store.table.spoilt(5);
     stores.node('b').store.table.arrived(5);
@@ -121,6 +125,17 @@ for (const [how, spoil] of Object.entries(NO_COPY)) {
     assert.equal(held(stores.node('a')), [5]);
   });
 }
+
+test('a block goes when the writer of the newest epoch has it', async () => {
+  const stores = await two([5], [5]);
+  stores.epoch = 2;
+  await stores.node('b').store.commit({ state: { role: 'writer', epoch: 2 } });
+  const cap = stores.cap('a', 0);
+  cap.start();
+  await stores.clock.advance(2 * LOOK_MS);
+  cap.stop();
+  assert.equal(held(stores.node('a')), []);
+});
 
 test('what was refused is offered again soon, then ever more rarely, and at once when a store has it after all', async () => {
   const stores = await two([5], []);
@@ -268,7 +283,7 @@ test('a question has its time, and an answer that comes late is heard by nobody'
   const answer = Promise.withResolvers<void>();
   stores.delay = () => answer.promise;
   const runs = [{ first: 5, count: 1, high: 256, low: 1 }];
-  const asking = stores.askOf('a')('b', { layer: LAYER, runs, flushed: false });
+  const asking = stores.askOf('a')('b', { layer: LAYER, runs, flushed: false, epoch: 1 });
   await stores.clock.advance(14_000);
   assert.not(await isSettled(asking));
   await stores.clock.advance(2_000);
@@ -296,7 +311,7 @@ test('a stream that ends or says something else is no answer', async () => {
         close: () => undefined,
       }),
     });
-    assert.is(await ask('b', { layer: LAYER, runs: [run], flushed: false }), undefined);
+    assert.is(await ask('b', { layer: LAYER, runs: [run], flushed: false, epoch: 1 }), undefined);
   }
 });
 

@@ -53,6 +53,8 @@ export class CachedStores {
   isCached = true;
   /** How many others must keep what goes. */
   keepers = 1;
+  /** Known where copies are let go of. */
+  epoch = 0;
   room = ROOMY;
 
   constructor(blocks = BLOCKS) {
@@ -122,7 +124,9 @@ export class CachedStores {
     const members = (): string[] => [...this.nodes.keys()].filter((one) => one !== name);
     const layers = (): LayerBlocks[] => (this.isCached ? [this.node(name).layer] : []);
     const ask = this.askOf(name);
-    return new CacheCap({ limits, layers, node: name, members, keepers: () => this.keepers, ask, clock, log });
+    const keepers = (): number => this.keepers;
+    const epochOf = (): number => this.epoch;
+    return new CacheCap({ limits, layers, node: name, members, keepers, epochOf, ask, clock, log });
   }
 }
 

@@ -76,8 +76,6 @@ export async function stand(settings: PropagationSettings = PROACTIVE, atB: read
     of: () => told.settings,
     memoryOf: () => remembered.at(-1),
     remember: (_image, memory) => void remembered.push(memory),
-    reachedOf: () => 1,
-    reach: () => undefined,
   };
   const preferred: Uint32Array[] = [];
   const prefer = (hottest: Uint32Array): void => void preferred.push(hottest);

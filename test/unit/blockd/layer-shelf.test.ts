@@ -21,6 +21,15 @@ test('a layer that is here and cannot be used is not denied: its blocks may be t
   assert.ok(broken.layers.served(layerName(2)) !== undefined, 'what is not here is denied still');
 });
 
+test('a stream is served with the newest epoch that the records here know of', async () => {
+  const shelf = await shelfOn(new CrashDisk(), 'a');
+  await shelf.create('web', LAYER, 4 * BLOCK_BYTES);
+  assert.is(shelf.layers.served(LAYER)?.newestEpoch?.(), 0);
+  const head = { image: 'web', epoch: 7, writer: 'b', holder: 'b', isDoubtful: false };
+  await shelf.keepRecords({ mark: { incarnation: 1, serial: 1 }, pins: [], records: [], heads: [head] });
+  assert.is(shelf.layers.served(LAYER)?.newestEpoch?.(), 7);
+});
+
 test('a layer that is dropped while the last of it is imported is gone once both are over', async () => {
   const disk = new CrashDisk();
   await disk.replace('/uploads/disk.raw', Buffer.alloc(4 * BLOCK_BYTES, 7));

@@ -2,7 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blockCalls } from '../../../blockd/image/block-calls.ts';
+import { openLayer } from '../../../blockd/store/image-files.ts';
 import { BLOCK_BYTES } from '../../../blockd/table/block-version.ts';
+import { DATA, HERE } from '../../../blockd/table/version-run.ts';
 import { codeOf } from '../../../common/errors.ts';
 import { CrashDisk } from '../../crash/crash-disk.ts';
 import { context } from './catalogue-entries.ts';
@@ -32,6 +34,27 @@ test('a store tells its layers: how they stand, under which epochs, and how they
   const closed = (await calls['store.report']({}, context)).layers.find(({ layer }) => layer === layerName(2));
   assert.equal([closed?.role, closed?.closing], ['replica', closing]);
   await shelf.close();
+});
+
+test('what is said to be here is durable by then, and what the disk did not take is missing', async () => {
+  const disk = new CrashDisk();
+  const shelf = await shelfOn(disk, 'a');
+  const calls = blockCalls(shelf);
+  await calls['image.create']({ image: 'web', layer: layerName(1), bytes: BYTES }, context);
+  const stack = { layer: layerName(1), generation: 1, below: [] };
+  const last = shelf.get('web').image.closing();
+  await calls['image.open']({ image: 'web', bytes: BYTES, stack, epoch: 3, last, from: FROM }, context);
+  const counts = async (): Promise<unknown> => {
+    const [layer] = (await calls['store.report']({}, context)).layers;
+    return [layer?.localBlocks, layer?.missingBlocks];
+  };
+  await shelf.get('web').image.write(0, Buffer.alloc(BLOCK_BYTES, 1), false);
+  assert.equal(await counts(), [1, 0]);
+  const after = await openLayer(disk.afterCut({ kind: 'lose-all' }), '/state/layers', layerName(1));
+  assert.is(after?.table.contentOf(0), DATA | HERE);
+  await shelf.get('web').image.write(BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, 1), false);
+  disk.failsSync = () => true;
+  assert.equal(await counts(), [0, 2]);
 });
 
 test('newer records replace those that are kept, older ones do not, and a restart finds them', async () => {

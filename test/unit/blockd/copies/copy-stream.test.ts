@@ -80,7 +80,7 @@ test('where its table turns out to differ it hears the whole, once', async () =>
   assert.is((await contentAfter(stores.disk('b'), LOST))[7], 8);
 });
 
-test('a stand-by beside a copy is told what its propagation learnt, and how many copies there were', async () => {
+test('a stand-by beside a copy is told what its propagation learnt', async () => {
   const stores = await copied();
   const host = await stores.shelf('b').ensure({ image: 'web', bytes: BYTES, stack: ALONE, epoch: 2 });
   const migration = '00000000000000aa';
@@ -89,14 +89,12 @@ test('a stand-by beside a copy is told what its propagation learnt, and how many
   await host.standBy({ migration, epoch: 2, from: { node: 'a', address: '127.0.0.1' } }, signal);
   await host.ready(signal);
   await stores.clock.advance(3_000);
-  const memory = told.find((frame) => frame.type === 'memory');
-  assert.is(memory?.type === 'memory' && memory.memory.copies, 2);
+  assert.ok(told.some((frame) => frame.type === 'memory'));
   assert.ok(told.some((frame) => frame.type === 'heat'));
   const closing = await stores.image('a').freeze(migration);
   await stores.calm();
   assert.is(await host.verify(closing, signal), '');
   await host.activate(migration);
-  assert.is(stores.shelf('b').propagation.reachedOf('web'), 2);
   assert.ok(stores.shelf('b').propagation.memoryOf('web') !== undefined);
 });
 
@@ -109,7 +107,6 @@ test('an image that is closed and opened elsewhere takes along what was learnt',
   const { propagation } = stores.shelf('c');
   assert.equal(propagation.memoryOf('web')?.tuner, shelf.propagation.memoryOf('web')?.tuner);
   assert.ok(shelf.propagation.memoryOf('web') !== undefined);
-  assert.is(propagation.reachedOf('web'), 2);
 });
 
 test('a store of an image whose policy wants copies follows nobody ahead: names alone would hide what was flushed', async () => {
