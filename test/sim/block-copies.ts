@@ -52,6 +52,7 @@ export class BlockCopies {
   /** What was recovered from each. */
   readonly #recovered = new WeakMap<CrashDisk, readonly Contents[]>();
   #isMeant = false;
+  #counted = 1;
   #isOver = false;
 
   constructor(world: World, nodes: readonly BlockNode[], guest: BlockGuest, disk: CopiedDisk) {
@@ -94,8 +95,17 @@ export class BlockCopies {
     const { image, policy } = this.#disk;
     const host = this.#guest.node?.shelf.find(image);
     const shown = host?.copies.show().copies;
-    if (host === undefined || shown === undefined || shown.forming || shown.degraded) return 'nothing';
+    if (host === undefined || shown === undefined) return 'nothing';
+    this.#countsAsMany(host.image.copiesIn(policy.scope));
+    if (shown.forming || shown.degraded) return 'nothing';
     return policy.mode === 'sync' ? 'flush' : 'write';
+  }
+
+  /** Also at the next writer, however the image came there. */
+  #countsAsMany(copies: number): void {
+    if (copies < this.#counted && !this.#isOver)
+      this.#world.violate(`answers mean ${copies} copies and meant ${this.#counted} before (S1)`);
+    this.#counted = copies;
   }
 
   #take(when: string): void {
