@@ -21,7 +21,9 @@ export function describeTopology(topology: ClusterTopology, nowMs: number): stri
     ...(takenAtMs === null ? ["the overlay's controller does not answer: no link is known"] : []),
     ...(ageSec > 2 ? [`the overlay's controller does not answer: this was ${ageSec} s ago`] : []),
   ];
-  return [...describeNodes(topology), '', describeLinks(topology), ...notes].join('\n');
+  return [...describeNodes(topology), '', describeLinks(topology), ...describeEncryption(topology), ...notes].join(
+    '\n',
+  );
 }
 
 function describeNodes({ nodes }: ClusterTopology): string[] {
@@ -30,10 +32,11 @@ function describeNodes({ nodes }: ClusterTopology): string[] {
     cloud,
     ...members
       .sort((x, y) => (x.node < y.node ? -1 : 1))
-      .map(({ node, up, reports }, at) => {
+      .map(({ node, up, reports, hasSwitch }, at) => {
         const state = up ? '' : ' (down)';
         const silence = reports ? '' : ' (its agent reports no links)';
-        return `${at === members.length - 1 ? '└─' : '├─'} ${node}${state}${silence}`;
+        const cut = hasSwitch ? '' : ' (its switch is not connected)';
+        return `${at === members.length - 1 ? '└─' : '├─'} ${node}${state}${silence}${cut}`;
       }),
   ]);
 }
@@ -50,6 +53,15 @@ function describeLinks({ links }: ClusterTopology): string {
     { title: 'WAY' },
   ];
   return formatTable(columns, links.map(describeLink));
+}
+
+/** Of some that are not, which. */
+function describeEncryption({ links }: ClusterTopology): string[] {
+  if (links.length === 0) return [];
+  const open = links.filter(({ encrypted }) => !encrypted);
+  if (open.length === 0) return ['every link is encrypted'];
+  if (open.length === links.length) return ['no link is encrypted'];
+  return [`not encrypted: ${open.map(({ a, b }) => `${a} - ${b}`).join(', ')}`];
 }
 
 function describeLink(link: ClusterLink): string[] {

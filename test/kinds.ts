@@ -39,7 +39,7 @@ const JUDGES = [
   'wireguard-tools',
 ];
 /** What guests ask their node with, behind a real switch. */
-const GUEST_CLIENTS = ['udhcpc', 'isc-dhcp-client', 'bind9-dnsutils', 'ndisc6', 'iputils-arping'];
+const GUEST_CLIENTS = ['udhcpc', 'isc-dhcp-client', 'bind9-dnsutils', 'dnsmasq-base', 'ndisc6', 'iputils-arping'];
 const LAB_PACKAGES = labPackages('debian');
 
 /** Too long for every run: only when a word of theirs is given. */

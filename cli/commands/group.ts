@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { SecurityGroup, SecurityRule } from '../../wire/contracts/security-groups.ts';
 import { type CommonOptions, command, print, withOrchestrator } from '../command.ts';
 import type { OrchestratorClient } from '../context.ts';
-import { describeGroups } from '../group-text.ts';
+import { describeGroups, describeMissing } from '../group-text.ts';
 
 const PORT_MAX = 0xffff;
 
@@ -90,13 +90,22 @@ function ruleCommand(name: 'allow' | 'revoke', summary: string, examples: readon
     });
 }
 
-function memberCommand(name: 'assign' | 'unassign', summary: string, examples: readonly string[]): Command {
-  return groupCommand(name, summary, examples)
-    .argument('<vms...>', 'VMs by name, whether they exist yet or not')
-    .action((group: string, vms: string[], options: CommonOptions) =>
-      change(options, (client) => client.call(`group.${name}`, { group, vms })),
-    );
-}
+const assign = groupCommand('assign', 'put VMs into a security group', ['net group assign web vm1 vm2'])
+  .argument('<vms...>', 'VMs by name, whether they exist yet or not')
+  .action((group: string, vms: string[], options: CommonOptions) =>
+    withOrchestrator(options, async (client) => {
+      const changed = await client.call('group.assign', { group, vms });
+      const { vms: known } = await client.call('vm.list', {});
+      const missing = vms.filter((vm) => !known.some((one) => one.vm === vm));
+      await print(options, changed, [describeGroups([changed]), ...describeMissing(missing)].join('\n'));
+    }),
+  );
+
+const unassign = groupCommand('unassign', 'take VMs out of a security group', ['net group unassign web vm1'])
+  .argument('<vms...>', 'VMs by name')
+  .action((group: string, vms: string[], options: CommonOptions) =>
+    change(options, (client) => client.call('group.unassign', { group, vms })),
+  );
 
 export const securityGroupCommand = new Command('group')
   .description('security groups: which connections VMs may open and take; a VM that is in none is not filtered')
@@ -115,6 +124,6 @@ export const securityGroupCommand = new Command('group')
       'net group revoke web egress any --ipv6',
     ]),
   )
-  .addCommand(memberCommand('assign', 'put VMs into a security group', ['net group assign web vm1 vm2']))
-  .addCommand(memberCommand('unassign', 'take VMs out of a security group', ['net group unassign web vm1']))
+  .addCommand(assign)
+  .addCommand(unassign)
   .addCommand(remove);

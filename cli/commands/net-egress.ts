@@ -7,8 +7,16 @@ import { NONE } from './numbers.ts';
 
 const FORWARD = /^(?:(tcp|udp):)?(\d{1,5})=([a-z0-9.-]+?)(?::(\d{1,5}))?$/;
 const PORT_MAX = 0xffff;
+const RESOLVERS_MAX = 2;
 const NAME = new RegExp(PATTERNS.name);
 const ADDRESS = new RegExp(PATTERNS.ipv4);
+
+interface SetOptions extends CommonOptions {
+  readonly at: string;
+  readonly address?: string;
+  readonly forward?: readonly ForwardOrder[];
+  readonly resolver?: readonly string[];
+}
 
 /** As `tcp:8080=web:80`: the protocol, else tcp; the port outside; a VM or an address; its port, else the same. */
 export function forwardOf(text: string): ForwardOrder {
@@ -27,6 +35,14 @@ function collect(text: string, before: readonly ForwardOrder[] = []): readonly F
   return [...before, forwardOf(text)];
 }
 
+function collectResolver(text: string, before: readonly string[] = []): readonly string[] {
+  if (text === NONE && before.length === 0) return [];
+  if (ADDRESS.test(text) && before.length < RESOLVERS_MAX) return [...before, text];
+  throw new InvalidArgumentError(
+    before.length < RESOLVERS_MAX ? `'${text}' is no IPv4 address.` : `${RESOLVERS_MAX} name servers at most.`,
+  );
+}
+
 /** The way out, a line for each port that leads in, and who else may be one. */
 export function describeEgress({ egress, trouble, nodes }: EgressView): string {
   const ways = nodes.map(({ node, device, addresses }) => `${node} (${device}: ${addresses.join(', ')})`);
@@ -35,8 +51,9 @@ export function describeEgress({ egress, trouble, nodes }: EgressView): string {
   const lines = egress.forwards.map(
     ({ protocol, port, to, toPort, vm }) => `in   ${protocol} ${egress.address}:${port} to ${vm ?? to}:${toPort}`,
   );
+  const names = (egress.resolvers ?? []).map((address) => `dns  ${address} is asked for names outside`);
   const state = trouble === '' ? [] : [`not now: ${trouble}`];
-  return [`out  by node ${egress.node} as ${egress.address}`, ...lines, ...state, may].join('\n');
+  return [`out  by node ${egress.node} as ${egress.address}`, ...lines, ...names, ...state, may].join('\n');
 }
 
 /** What led in before and does not any more. */
@@ -65,6 +82,7 @@ const set = command(
     'net egress set --at gamma --address 198.51.100.7',
     'net egress set --at gamma --forward tcp:8080=web:80 --forward udp:53=10.88.0.20',
     'net egress set --at gamma --forward none',
+    'net egress set --at gamma --resolver 9.9.9.9',
   ],
 )
   .requiredOption('--at <node>', 'the node, or its cloud')
@@ -74,12 +92,18 @@ const set = command(
     'a port that leads in, as tcp:8080=web:80; repeat it for each that is to: these replace those that did (default: they stay)',
     collect,
   )
-  .action((options: CommonOptions & { at: string; address?: string; forward?: readonly ForwardOrder[] }) =>
+  .option(
+    '--resolver <address>',
+    'a name server outside, of which guests ask other names than their VMs; two at most, or none; a guest hears of it when it asks for its address (default: they stay)',
+    collectResolver,
+  )
+  .action((options: SetOptions) =>
     withOrchestrator(options, async (client) => {
-      const { at, address, forward } = options;
+      const { at, address, forward, resolver } = options;
       const order = {
         ...(address !== undefined && { address }),
         ...(forward !== undefined && { forwards: [...forward] }),
+        ...(resolver !== undefined && { resolvers: [...resolver] }),
       };
       const before = await client.call('egress.show', {});
       const view = await client.call('egress.set', { at, ...order });

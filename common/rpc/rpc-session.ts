@@ -148,7 +148,7 @@ export class AnswererSession {
     if (!mayCall(method.method.callers, this.#peer, this.#ownNode)) return this.#forbidden(name, method);
     if (this.#open.size >= OPEN_CALLS_MAX) return tooManyCalls(this.#service, name);
     if (method.params.accepts(params)) return undefined;
-    return new OperationError('BAD_PARAMS', `${this.#service} ${name}: ${method.params.fault(params)}`, {
+    return new OperationError('BAD_PARAMS', `${method.params.fault(params)} (${this.#service} ${name})`, {
       remedy: 'Say it as the help of the command has it; both sides are to be of one release.',
     });
   }

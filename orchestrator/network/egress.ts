@@ -25,6 +25,7 @@ interface Order {
   readonly at: string;
   readonly address?: string;
   readonly forwards?: readonly ForwardOrder[];
+  readonly resolvers?: readonly string[];
 }
 
 export class EgressOrders {
@@ -43,13 +44,15 @@ export class EgressOrders {
   }
 
   /** @throws OperationError CLOUD_UNKNOWN, NO_WAY_OUT, VM_UNKNOWN, NETWORK_BAD, ADDRESS_OUTSIDE, ADDRESS_RESERVED, OVERLAY_UNTOLD */
-  async set({ at, address, forwards }: Order): Promise<EgressView> {
+  async set({ at, address, forwards, resolvers }: Order): Promise<EgressView> {
     const { state, admission, network, plan } = this.#parts;
     await admission.inTurn(() => {
-      const standing = state.get('egress', plan.name)?.forwards ?? [];
+      const standing = state.get('egress', plan.name);
+      const asked = resolvers ?? standing?.resolvers ?? [];
       const order = {
         ...this.#placeOf(at, address),
-        forwards: forwards?.map((forward) => this.#resolve(forward)) ?? standing,
+        forwards: forwards?.map((forward) => this.#resolve(forward)) ?? standing?.forwards ?? [],
+        ...(asked.length === 0 ? {} : { resolvers: [...asked] }),
       };
       checkEgress(plan, order);
       return state.put('egress', plan.name, order);

@@ -42,11 +42,12 @@ export class Topology {
     } catch (error) {
       this.#options.log.info({ reason: messageOf(error) }, 'the links are not known now');
     }
-    const reporting = new Set(this.#known.nodes.filter(({ reports }) => reports).map(({ node }) => node));
-    const nodes = this.#options
-      .nodes()
-      .map(({ node, cloud, up }) => ({ node, cloud, up, reports: reporting.has(node) }));
-    return { nodes, links: this.#known.links.map(relays(this.#options.underlay)), takenAtMs: this.#takenAtMs };
+    const known = new Map(this.#known.nodes.map((one) => [one.node, one]));
+    const nodes = this.#options.nodes().map(({ node, cloud, up }) => {
+      const { reports = false, hasSwitch = false } = known.get(node) ?? {};
+      return { node, cloud, up, reports, hasSwitch };
+    });
+    return { nodes, links: this.#known.links.map(withUnderlay(this.#options.underlay)), takenAtMs: this.#takenAtMs };
   }
 
   /** As they were when the overlay's controller last answered. */
@@ -63,13 +64,14 @@ export class Topology {
   }
 }
 
-/** Says of each link by whom WireGuard relays it. */
-function relays({ members, away }: TopologyOptions['underlay']): (link: TopologyLink) => ClusterLink {
+/** Says of each link whether WireGuard encrypts it, and by whom it relays it. */
+function withUnderlay({ members, away }: TopologyOptions['underlay']): (link: TopologyLink) => ClusterLink {
   const places = new Map(members.map((member) => [member.node, member]));
   const relayOf = relaying(members, away);
   return (link) => {
     const [a, b] = [places.get(link.a), places.get(link.b)];
-    const relay = a === undefined || b === undefined || away === undefined ? undefined : relayOf(a, b);
-    return relay === undefined ? link : { ...link, relay };
+    if (a === undefined || b === undefined) return { ...link, encrypted: false };
+    const relay = away === undefined ? undefined : relayOf(a, b);
+    return { ...link, encrypted: true, ...(relay === undefined ? {} : { relay }) };
   };
 }

@@ -56,10 +56,11 @@ export class GuestBook {
   /** What the services are to know, with those of the ports whose guests are known. */
   served(ports: readonly HostPort[]): { networks: GuestNetwork[]; ports: GuestServicePort[] } {
     const networks = this.#news.networks.map((network): GuestNetwork => {
-      const { tenant, name, subnets, guests, stubs = [], ipv6Addresses } = network;
+      const { tenant, name, subnets, guests, stubs = [], egress, ipv6Addresses } = network;
       return {
         ...{ tenant, domain: `${name}.internal`, mtuBytes: GUEST_MTU_BYTES, serviceMac: SERVICE_MAC },
         subnets: subnets.map(subnetOf),
+        ...(egress?.resolvers === undefined ? {} : { resolvers: egress.resolvers.map(ipv4) }),
         hosts: [...stubs.map(standIn), ...guests.map((guest) => hostOf(network, guest))],
         stubs: stubs.filter(({ nodes }) => !nodes.includes(this.#node)).map(elsewhere),
         prefixes: subnets.flatMap(prefixesOf),

@@ -88,6 +88,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       setLinks: (links) => void this.#setMeasured(links),
       waits: () => this.#waits,
       hasFlows: (node) => this.#switches.get(node)?.isCurrent === true,
+      hasSwitch: (node) => this.#switches.get(node)?.connected === true,
     });
     // Switches that come are compared as a whole.
     overlay.takeTouched();

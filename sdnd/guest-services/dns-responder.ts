@@ -1,5 +1,5 @@
 // Answers a guest's questions of DNS for its own network (RFC 1035): VMs by name, names by address, and with authority that
-// there is none (RFC 2308). Other names are refused: who forwards them is yet to be decided.
+// there is none (RFC 2308). Other names are refused: whoever is asked for them is a name server of its own (`lease-options.ts`).
 
 import { ipv4Text, ipv6Text } from '@openflow/ofp';
 import type { Question, StringAnswer } from 'dns-packet';

@@ -60,6 +60,8 @@ export interface GuestNetwork {
   readonly serviceMac: EthAddress;
   /** None: the network has no IPv4. */
   readonly subnets: readonly GuestSubnet[];
+  /** Who is asked for names outside, beside the services. Absent: nobody. */
+  readonly resolvers?: readonly number[];
   /** None: of IPv6 it has link-local addresses alone. */
   readonly prefixes: readonly GuestPrefix[];
   /** Guests are told to have their IPv6 address from the services, and to form none. Absent: they form it. */

@@ -30,12 +30,13 @@ export function leaseOptions(
   const subnet = subnetOf(network, host);
   if (subnet === undefined) return [];
   const { bits, services, router } = subnet;
-  const { mtuBytes, domain } = network;
+  const { mtuBytes, domain, resolvers = [] } = network;
   return [
     ...(isLease ? [[DhcpOption.leaseTime, u32(INFINITE_S)] as const] : []),
     [DhcpOption.subnetMask, u32(ipv4Mask(bits))],
     ...(router === undefined ? [] : [[DhcpOption.router, u32(router)] as const]),
-    [DhcpOption.nameServers, u32(services)],
+    // The services first: they refuse names outside, and whoever is refused asks the next one.
+    [DhcpOption.nameServers, Buffer.concat([services, ...resolvers].map(u32))],
     text(DhcpOption.hostName, host.name),
     text(DhcpOption.domainName, domain),
     [DhcpOption.mtu, new OctetWriter(2).u16(mtuBytes).bytes],

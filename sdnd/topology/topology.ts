@@ -28,6 +28,8 @@ export interface TopologyParts {
   readonly waits: () => boolean;
   /** Whether a node's switch is in session and has the flows that it is to have. */
   readonly hasFlows: (node: string) => boolean;
+  /** Whether it is in session. */
+  readonly hasSwitch: (node: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -106,9 +108,12 @@ export class Topology {
   }
 
   get view(): NetworkTopology {
-    const { mesh } = this.#parts.overlay;
-    const sharing = sharingNodes(this.#parts.overlay.guests);
-    const nodes = mesh.nodes.map(({ node }) => ({ node, reports: this.#sessions.has(node) }));
+    const { overlay, hasSwitch } = this.#parts;
+    const { mesh } = overlay;
+    const sharing = sharingNodes(overlay.guests);
+    const nodes = mesh.nodes.map(({ node }) => ({
+      ...{ node, reports: this.#sessions.has(node), hasSwitch: hasSwitch(node) },
+    }));
     const pairs = [...sharing].flatMap(([a, others]) =>
       [...others].filter((b) => a < b && this.#plan.isClose(a, b)).map((b) => [a, b] as const),
     );

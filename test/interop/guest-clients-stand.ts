@@ -4,7 +4,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { applyActions, type FlowMod, flowMod, type Instruction, type Match, type Message } from '@openflow/ofp';
+import { applyActions, type FlowMod, flowMod, type Instruction, ipv4, type Match, type Message } from '@openflow/ofp';
 import { realClock } from '../../common/clock.ts';
 import { createLog } from '../../common/log.ts';
 import { createNamespaces, createVethPair, destroyNamespaces, namespaceName, runIn } from '../../lab/namespace.ts';
@@ -21,6 +21,8 @@ import { OpenFlowConnection } from './openflow-connection.ts';
 
 const RUN_ID = `guests${process.pid}`;
 const UPLINK = 'up0';
+/** Who is asked for names outside. */
+export const RESOLVER = '198.51.100.53';
 /** A client on a busy machine may try several times. */
 const CLIENT_TIMEOUT_MS = 120_000;
 const PRIORITY = 100;
@@ -99,7 +101,7 @@ export class GuestClientsStand {
   async #serve(socket: string): Promise<void> {
     const ports = NAMES.map((name) => ({ portNo: PORTS[name], tenant: NETWORK.tenant, host: HOSTS[name] }));
     const services = new GuestServices();
-    services.serve([NETWORK], ports, realClock.nowMs());
+    services.serve([{ ...NETWORK, resolvers: [ipv4(RESOLVER)] }], ports, realClock.nowMs());
     const flows = new OpenFlowConnection(socket);
     flows.send({ type: 'hello', versions: [4] });
     await flows.next('hello');

@@ -7,7 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ServiceEvent } from '../../sdnd/guest-services/answers.ts';
 import { until } from '../until.ts';
-import { GuestClientsStand, PORTS } from './guest-clients-stand.ts';
+import { GuestClientsStand, PORTS, RESOLVER } from './guest-clients-stand.ts';
 
 const stand = new GuestClientsStand();
 const guests = suite("guests' own clients");
@@ -30,7 +30,7 @@ guests('udhcpc is leased the bound address with all that goes with it', async ()
   assert.is(code, 0, text);
   const lease = stand.read('web', 'udhcpc.lease');
   const wanted = [
-    'dns=10.88.0.1',
+    `dns=10.88.0.1 ${RESOLVER}`,
     'domain=shop.internal',
     'hostname=web',
     'ip=10.88.0.10',
@@ -69,6 +69,26 @@ BOUND | REBOOT)
 RELEASE) ip address flush dev "$interface" scope global ;;
 esac
 `;
+
+/** A resolver outside, as far as the guest can tell; the leased name servers are the system's. */
+const ASK_BOTH = `ip address add ${RESOLVER}/32 dev lo
+dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --pid-file= --user=root --bind-interfaces \\
+  --listen-address=${RESOLVER} --address=/example.com/198.51.100.9 --log-facility=- &
+trap "kill $!; ip address delete ${RESOLVER}/32 dev lo" EXIT
+for server in $(sed -n 's/^dns=//p' udhcpc.lease); do echo "nameserver $server"; done > resolv.conf
+mount --bind resolv.conf /etc/resolv.conf
+getent ahostsv4 db.shop.internal; getent ahostsv4 www.example.com`;
+
+guests(
+  'the system’s resolver finds VMs by the first name server that is leased, and names outside by the other one',
+  async () => {
+    const script = stand.script('web', 'ask-both.sh', `#!/bin/sh\n${ASK_BOTH}\n`);
+    const { text } = await stand.run('web', `ip address add 10.88.0.10/24 dev eth0; unshare --mount ${script}`);
+    const found = [...text.matchAll(/^(\S+) +STREAM (\S+)/gm)].map(([, address, name]) => `${name} ${address}`);
+    assert.equal(found, ['db.shop.internal 10.88.0.11', 'www.example.com 198.51.100.9'], text);
+    await stand.run('web', 'ip address flush dev eth0 scope global');
+  },
+);
 
 /** Its lease file stays, so the next one knows its address. */
 function dhclient(words: string): Promise<{ text: string; code: number }> {

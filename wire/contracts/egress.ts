@@ -3,7 +3,7 @@
 import { Type } from '#typebox';
 import { method } from '../contract.ts';
 import { Ipv4, Name } from '../names.ts';
-import { Forward, NodeOutside } from './guest-network.ts';
+import { Forward, NodeOutside, Resolvers } from './guest-network.ts';
 
 const Empty = Type.Object({});
 
@@ -18,6 +18,7 @@ export const EgressOrder = Type.Object({
   address: Ipv4,
   /** What may be called from outside. */
   forwards: Type.Array(OrderedForward),
+  resolvers: Resolvers,
 });
 export type EgressOrder = Type.Static<typeof EgressOrder>;
 
@@ -40,7 +41,7 @@ export const egressCalls = {
   'egress.show': method(['operator'], Empty, EgressView),
   /**
    * From now on guests go out at that node (or the one of a cloud), under that address of it (else its first); connections that
-   * go out elsewhere end. Without `forwards` those that stand stay. OVERLAY_UNTOLD, here and below: it is kept, and
+   * go out elsewhere end. Without `forwards` or `resolvers` those that stand stay. OVERLAY_UNTOLD, here and below: it is kept, and
    * holds as soon as the overlay's controller can be told.
    */
   'egress.set': method(
@@ -49,6 +50,7 @@ export const egressCalls = {
       at: Name,
       address: Type.Optional(Ipv4),
       forwards: Type.Optional(Type.Array(ForwardOrder, { maxItems: 1024 })),
+      resolvers: Resolvers,
     }),
     EgressView,
   ),

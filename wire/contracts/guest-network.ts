@@ -63,11 +63,18 @@ export const NetworkExit = Type.Object({
 });
 export type NetworkExit = Type.Static<typeof NetworkExit>;
 
+/**
+ * Who is asked for names outside, where there is anybody: leases name them behind the network's own services, which refuse such names.
+ * A resolver of the guests takes three in all.
+ */
+export const Resolvers = Type.Optional(Type.Array(Ipv4, { maxItems: 2 }));
+
 /** How a network's guests reach what is outside, and are seen there. */
 export const Egress = Type.Object({
   ...NetworkExit.properties,
   /** What may be called from outside; no two of one protocol and port. Guests see who calls. */
   forwards: Type.Optional(Type.Array(Forward)),
+  resolvers: Resolvers,
 });
 export type Egress = Type.Static<typeof Egress>;
 

@@ -57,8 +57,8 @@ export type TopologyLink = Type.Static<typeof TopologyLink>;
 
 /** The links as the overlay's controller knows them: measured ones, and those between nodes that share a network. */
 export const NetworkTopology = Type.Object({
-  /** `reports`: its agent is in session. */
-  nodes: Type.Array(Type.Object({ node: Name, reports: Type.Boolean() })),
+  /** `reports`: its agent is in session; `hasSwitch`: its switch is. */
+  nodes: Type.Array(Type.Object({ node: Name, reports: Type.Boolean(), hasSwitch: Type.Boolean() })),
   links: Type.Array(TopologyLink),
 });
 export type NetworkTopology = Type.Static<typeof NetworkTopology>;
@@ -71,6 +71,8 @@ export const ClusterLink = Type.Object({
    * WireGuard.
    */
   relay: Type.Optional(Name),
+  /** By WireGuard: both have a place in the encrypted underlay. */
+  encrypted: Type.Boolean(),
 });
 export type ClusterLink = Type.Static<typeof ClusterLink>;
 
@@ -83,6 +85,7 @@ export const ClusterTopology = Type.Object({
       /** It gave a sign of life lately. */
       up: Type.Boolean(),
       reports: Type.Boolean(),
+      hasSwitch: Type.Boolean(),
     }),
   ),
   links: Type.Array(ClusterLink),

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { calledOf } from '../../../cli/commands/group.ts';
-import { describeGroups } from '../../../cli/group-text.ts';
+import { describeGroups, describeMissing } from '../../../cli/group-text.ts';
 
 test('what is called is a protocol, and of TCP and UDP ports', () => {
   assert.equal(calledOf('any'), { protocol: 'any' });
@@ -34,6 +34,11 @@ test('a group is shown with who is in it, and each rule in words', () => {
     'locked: nobody',
     '  nothing is allowed',
   ]);
+});
+
+test('who is put into a group and does not exist yet is named', () => {
+  assert.equal(describeMissing(['web']), ['there is no VM web yet; the group is its own as soon as it is made']);
+  assert.equal(describeMissing([]), []);
 });
 
 test.run();

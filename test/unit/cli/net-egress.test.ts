@@ -32,15 +32,31 @@ test('none takes all of them away, and nothing said leaves them', () => {
   assert.is((parse('--forward', '80=web', '--forward', '443=web') as unknown[]).length, 2);
 });
 
+test('two name servers at most, or none', () => {
+  const parse = (...words: string[]): unknown => {
+    const set = egressCommand.commands.find((one) => one.name() === 'set')?.exitOverride();
+    set?.configureOutput({ writeErr: () => undefined });
+    set?.setOptionValue('resolver', undefined).parseOptions(['--at', 'gamma', ...words]);
+    return set?.opts().resolver;
+  };
+  const [one, two] = ['9.9.9.9', '198.51.100.53'].map((address) => ['--resolver', address] as const);
+  assert.is(parse(), undefined);
+  assert.equal(parse('--resolver', 'none'), []);
+  assert.equal(parse(...(one ?? []), ...(two ?? [])), ['9.9.9.9', '198.51.100.53']);
+  assert.throws(() => parse(...(one ?? []), ...(two ?? []), '--resolver', '1.1.1.1'), /2 name servers at most/);
+  assert.throws(() => parse('--resolver', 'dns.example.com'), /is no IPv4 address/);
+});
+
 test('a line for the way out, one for each port, and the nodes that may be one', () => {
   const nodes = [
     { node: 'gamma', device: 'eth1', addresses: ['198.51.100.7', '198.51.100.8'], nextHop: '02:00:00:00:00:01' },
   ];
   const forwards = [{ protocol: 'tcp', port: 8080, to: '10.88.0.10', toPort: 80 }] as const;
-  const egress = { node: 'gamma', address: '198.51.100.7', forwards: [...forwards] };
+  const egress = { node: 'gamma', address: '198.51.100.7', forwards: [...forwards], resolvers: ['9.9.9.9'] };
   assert.equal(describeEgress({ egress, trouble: 'it is away', nodes }).split('\n'), [
     'out  by node gamma as 198.51.100.7',
     'in   tcp 198.51.100.7:8080 to 10.88.0.10:80',
+    'dns  9.9.9.9 is asked for names outside',
     'not now: it is away',
     'nodes that lead outside: gamma (eth1: 198.51.100.7, 198.51.100.8)',
   ]);

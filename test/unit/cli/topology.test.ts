@@ -5,13 +5,14 @@ import * as assert from 'uvu/assert';
 import { describeTopology } from '../../../cli/topology-text.ts';
 import type { ClusterLink, ClusterTopology } from '../../../wire/contracts/topology.ts';
 
-const NODE = { up: true, reports: true };
+const NODE = { up: true, reports: true, hasSwitch: true };
 const LINK: ClusterLink = {
   ...{ a: 'alpha', b: 'beta', verdict: 'up', roundTripMs: 75.26, loss: 0, provedBytes: 1_344, isShared: true, via: [] },
+  encrypted: true,
 };
 const TOPOLOGY: ClusterTopology = {
   nodes: [
-    { node: 'gamma', cloud: 'west', up: false, reports: false },
+    { node: 'gamma', cloud: 'west', up: false, reports: false, hasSwitch: false },
     { node: 'beta', cloud: 'east', ...NODE },
     { node: 'alpha', cloud: 'east', ...NODE },
   ],
@@ -35,7 +36,7 @@ test('nodes by cloud, each with what is wrong with it', () => {
     '├─ alpha',
     '└─ beta',
     'west',
-    '└─ gamma (down) (its agent reports no links)',
+    '└─ gamma (down) (its agent reports no links) (its switch is not connected)',
   ]);
 });
 
@@ -50,8 +51,17 @@ test('a line for each link: longer where the way is, broken where nothing gets t
   assert.ok(lines(TOPOLOGY).every((line) => line.length <= 80));
 });
 
+test('which links are not encrypted is said', () => {
+  const [first, ...others] = TOPOLOGY.links;
+  const last = (links: readonly ClusterLink[]): string | undefined => lines({ ...TOPOLOGY, links: [...links] }).at(-1);
+  const open = { ...LINK, encrypted: false };
+  assert.is(last([open, ...others]), 'not encrypted: alpha - beta');
+  assert.is(last([open]), 'no link is encrypted');
+  assert.is(last([first ?? LINK]), 'every link is encrypted');
+});
+
 test('what is not of now is said so, and what was never known', () => {
-  assert.is(lines(TOPOLOGY).at(-1)?.startsWith('beta'), true);
+  assert.is(lines(TOPOLOGY).at(-1), 'every link is encrypted');
   assert.match(lines(TOPOLOGY, 1_030_000).at(-1) ?? '', /does not answer: this was 30 s ago/);
   const nothing = lines({ nodes: [], links: [], takenAtMs: null });
   assert.match(nothing.join(' '), /no link was measured yet .*no link is known/);

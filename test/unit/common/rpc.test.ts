@@ -55,7 +55,7 @@ test('bad parameters are named, and the connection goes on', () =>
     const client = clientOf(port);
     const error = await failure(client.call('say', { image: 'Not A Name', text: 'x' }));
     assert.is(error.code, 'BAD_PARAMS');
-    assert.match(error.message, 'echo say: image is no name');
+    assert.match(error.message, 'image is no name');
     const missing = await failure(client.call('say', { image: 'web' } as never));
     assert.match(missing.message, 'text');
     assert.equal(await client.call('say', { image: 'web', text: 'still here' }), { text: 'node beta: still here' });

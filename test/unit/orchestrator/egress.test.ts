@@ -59,6 +59,17 @@ test('no other node, and under no other address', async ({ told, orders }) => {
   assert.equal([told, orders.show().egress], [[], null]);
 });
 
+test('name servers outside are told with it, and stay until others, or none, are said', async ({ told, orders }) => {
+  await orders.set({ at: 'gamma', resolvers: ['9.9.9.9', '198.51.100.53'] });
+  await orders.set({ at: 'gamma', address: '198.51.100.8' });
+  assert.equal(
+    told.map((egress) => egress?.resolvers),
+    Array(2).fill(['9.9.9.9', '198.51.100.53']),
+  );
+  await orders.set({ at: 'gamma', resolvers: [] });
+  assert.is(told.at(-1)?.resolvers, undefined);
+});
+
 test("a port leads in to a VM by its name, and stays when only the node's address changes", async ({
   told,
   orders,

@@ -19,7 +19,10 @@ const LINKS: TopologyLink[] = [
 
 function stand(members: readonly Reachable[] = [], away: readonly string[] = []) {
   const cluster = new FakeCluster();
-  cluster.sdnd.answers['links.show'] = () => ({ nodes: [{ node: 'alpha', reports: true }], links: LINKS });
+  cluster.sdnd.answers['links.show'] = () => ({
+    nodes: [{ node: 'alpha', reports: true, hasSwitch: true }],
+    links: LINKS,
+  });
   const nodes = () => ['alpha', 'beta'].map((node) => ({ node, cloud: `cloud-${node}`, up: true }));
   const clock = new TurnedClock(5_000);
   const seen: (readonly TopologyLink[])[] = [];
@@ -43,10 +46,13 @@ test('each look asks; what was known is shown, and of when, while nobody answers
   cluster.sdnd.isAway = false;
   const shown = await topology.show();
   assert.equal(shown.nodes, [
-    { node: 'alpha', cloud: 'cloud-alpha', up: true, reports: true },
-    { node: 'beta', cloud: 'cloud-beta', up: true, reports: false },
+    { node: 'alpha', cloud: 'cloud-alpha', up: true, reports: true, hasSwitch: true },
+    { node: 'beta', cloud: 'cloud-beta', up: true, reports: false, hasSwitch: false },
   ]);
-  assert.equal(shown.links, LINKS);
+  assert.equal(
+    shown.links,
+    LINKS.map((link) => ({ ...link, encrypted: false })),
+  );
   assert.equal(seen, [LINKS]);
   cluster.sdnd.isAway = true;
   clock.turn(9_000);
@@ -61,8 +67,9 @@ test('of two nodes that nobody can send to it is shown who relays between them',
     { node: 'delta', cloud: 'four', outer: {} },
     { node: 'gamma', cloud: 'three', outer: {} },
   ];
-  const relays = async (away: readonly string[]): Promise<unknown[]> =>
-    (await stand(members, away).topology.show()).links.map(({ relay }) => relay);
+  const shown = async (away: readonly string[]) => (await stand(members, away).topology.show()).links;
+  assert.ok((await shown([])).every(({ encrypted }) => encrypted));
+  const relays = async (away: readonly string[]): Promise<unknown[]> => (await shown(away)).map(({ relay }) => relay);
   assert.equal(await relays(['delta']), ['gamma', undefined, undefined]);
   assert.equal(await relays(['gamma']), ['delta', undefined, undefined]);
 });

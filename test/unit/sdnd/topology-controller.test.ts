@@ -30,9 +30,18 @@ function stand(change: Partial<OverlayMember> = {}, doubled: readonly OverlayMem
     overlay.apply({ kind: 'links', links });
   };
   /** What its controller says. */
-  const known = { withoutFlows: new Set<string>(), waits: false };
+  const known = { withoutFlows: new Set<string>(), withoutSwitch: new Set<string>(), waits: false };
   const hasFlows = (node: string): boolean => !known.withoutFlows.has(node);
-  const topology = new Topology({ overlay, setLinks, hasFlows, waits: () => known.waits, clock, log: quiet });
+  const hasSwitch = (node: string): boolean => !known.withoutSwitch.has(node);
+  const topology = new Topology({
+    overlay,
+    setLinks,
+    hasFlows,
+    hasSwitch,
+    waits: () => known.waits,
+    clock,
+    log: quiet,
+  });
   topology.overlayChanged();
   const told: string[] = [];
   const join = (node: string, ...all: LinkFigures[]) => {
@@ -51,6 +60,16 @@ function stand(change: Partial<OverlayMember> = {}, doubled: readonly OverlayMem
   const verdict = (): string | undefined => topology.view.links.find(({ a, b }) => a === 'n0' && b === 'n1')?.verdict;
   return { overlay, clock, topology, measured, told, join, verdict, known };
 }
+
+test('nodes whose switch is not in session are named', () => {
+  const { topology, known } = stand();
+  known.withoutSwitch.add('n1');
+  const without = topology.view.nodes.filter(({ hasSwitch }) => !hasSwitch);
+  assert.equal(
+    without.map(({ node }) => node),
+    ['n1'],
+  );
+});
 
 const foot = (underlay: string, host: number) => ({ underlay, inner: `10.0.0.${host}`, outer: `192.0.2.${host}` });
 const inside = (host: number) => ({ underlay: 'home', inner: `10.0.9.${host}`, port: 'vxlan1' });
