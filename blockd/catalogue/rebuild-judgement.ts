@@ -229,9 +229,12 @@ function beyond(epoch: number): number {
   return Math.min(epoch + EPOCH_MARGIN, EPOCH_MAX);
 }
 
-/** One writer's closings of an epoch follow one another: it may have been frozen, thawed and closed. */
+/**
+ * One writer's closings of an epoch follow one another: it may have been frozen, thawed and closed, and have got copies meanwhile.
+ */
 function newestFirst(one: Closing, other: Closing): number {
-  return other.epoch - one.epoch || other.lastSequence - one.lastSequence;
+  const copies = (other.copies?.count ?? 1) - (one.copies?.count ?? 1);
+  return other.epoch - one.epoch || other.lastSequence - one.lastSequence || copies;
 }
 
 function hasTable({ table, role }: ReportedLayer, last: Closing): boolean {

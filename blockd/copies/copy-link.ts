@@ -37,6 +37,8 @@ export interface CopyLinkParts {
   readonly dial: Dial;
   readonly clock: Clock;
   readonly log: Log;
+  /** It had everything when the image was last written, also elsewhere. */
+  readonly isKnown: boolean;
   /** Something of the link is otherwise now. */
   changed(): void;
 }
@@ -59,6 +61,7 @@ export class CopyLink {
   #isAccepted = false;
   #fruitless = 0;
   #isOutdated = false;
+  #isHeard = false;
   #durableSequence: number | undefined;
   /** Layers below the one that was offered. */
   #offeredOver = 0;
@@ -75,12 +78,22 @@ export class CopyLink {
     this.#connect();
   }
 
-  /**
-   * Whether it is to be counted on rather than another store: also one whose copy is newer than what is written here, or a
-   * third store would answer for what was flushed there and is gone here (SOUNDNESS D2).
-   */
+  /** Whether it is to be counted on rather than another store. */
   get isReachable(): boolean {
     return this.#isReachable || this.#isOutdated;
+  }
+
+  /**
+   * Its copy is newer than what is written here: a third store would answer for what was flushed there and is gone here, and so
+   * would nobody (SOUNDNESS D2).
+   */
+  get isOutdated(): boolean {
+    return this.#isOutdated;
+  }
+
+  /** It may know better than what is written here, and has not said yet. */
+  get isToBeHeard(): boolean {
+    return this.#isOutdated || (this.#parts.isKnown && !this.#isHeard);
   }
 
   /** Whether it has everything, or was without something for a short time only. */
@@ -166,7 +179,7 @@ export class CopyLink {
       accepted: () => this.#accepted(),
       durable: (sequence) => this.#durable(sequence),
       outdated: () => {
-        this.#isOutdated = true;
+        this.#isHeard = this.#isOutdated = true;
       },
       failed: (reason) => this.#again(reason),
     });
@@ -196,6 +209,7 @@ export class CopyLink {
     this.#found();
     this.#fruitless = 0;
     this.#isOutdated = false;
+    this.#isHeard = true;
     this.#late?.cancel();
     this.#late = undefined;
     this.#isTimely = true;

@@ -4,7 +4,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import type { CopiesShown } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
-import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
+import type { CopyPolicy, PropagationPolicy } from '../../wire/contracts/propagation.ts';
 import type { Member } from '../../wire/names.ts';
 import type { Answer, FlushSafety } from '../image/flush-safety.ts';
 import type { Image } from '../image/image.ts';
@@ -17,6 +17,7 @@ import type { ImageStore } from '../store/image-store.ts';
 import type { PropagationBook } from '../transfer/propagation-book.ts';
 import { BarrierData } from './barrier-data.ts';
 import { CopyLink, type CopySubject } from './copy-link.ts';
+import { CopyPromise } from './copy-promise.ts';
 import { FlushWaits } from './flush-waits.ts';
 import { OwnCopy } from './own-copy.ts';
 
@@ -39,14 +40,13 @@ export interface ImageCopiesParts {
   readonly log: Log;
 }
 
-type CopyPolicy = Extract<PropagationPolicy, { mode: 'sync' | 'sync-write' }>;
-
 /** One image's copies, as long as this node writes it. */
 export class ImageCopies implements FlushSafety {
   readonly #parts: ImageCopiesParts;
   readonly #links = new Map<string, CopyLink>();
   readonly #waits = new FlushWaits();
   readonly #own: OwnCopy;
+  readonly #promise: CopyPromise;
   #subject: CopySubject | undefined;
   #isDegraded = false;
   #isReviewing = false;
@@ -54,6 +54,7 @@ export class ImageCopies implements FlushSafety {
   constructor(parts: ImageCopiesParts) {
     this.#parts = parts;
     this.#own = new OwnCopy(parts.image);
+    this.#promise = new CopyPromise({ ...parts, review: () => this.review() });
     parts.image.safety = this;
     parts.image.gate.watcher = () => this.review();
     this.review();
@@ -82,7 +83,12 @@ export class ImageCopies implements FlushSafety {
       this.#isReviewing = false;
     }
     const { image } = this.#parts;
-    this.#noteMeant();
+    // A closing has said what is meant.
+    if (this.#isWritten && image.gate.mode === 'open') {
+      // Asked for, so that it becomes so.
+      void this.#own.isWhole;
+      this.#promise.review(this.#policy, this.#here(), this.#views());
+    }
     if (image.gate.mode === 'ended') this.#waits.end(exportEnded(image.store.image));
     else this.#waits.decide((sequence) => this.#mayAnswer(sequence));
     if (this.#isWritten) this.#note(this.#answerTo(image.store.durableSequence));
@@ -104,7 +110,7 @@ export class ImageCopies implements FlushSafety {
       copies: {
         ...{ copies, degraded: this.#isDegraded, waitingFlushes: this.#waits.count, stores },
         safeOn: isWhole ? safeOn : safeOn - 1,
-        forming: !isWhole || this.#promised < copies,
+        forming: !isWhole || !this.#promise.isFormed(policy, this.#here()),
       },
     };
   }
@@ -118,37 +124,17 @@ export class ImageCopies implements FlushSafety {
     return policy.mode === 'sync' || policy.mode === 'sync-write' ? policy : undefined;
   }
 
-  /** How many copies an answer means by now: as many as there once were, up to what the policy asks for. */
-  get #promised(): number {
-    const policy = this.#policy;
-    return policy === undefined ? 1 : Math.min(policy.copies, this.#parts.image.copiesIn(policy.scope));
-  }
-
-  /** Stores that have said on their stream that they have everything are copies from now on: no flush goes without them. */
-  #noteMeant(): void {
-    const { image } = this.#parts;
-    if (!this.#isWritten || image.gate.mode !== 'open') return;
-    const policy = this.#policy;
-    if (policy === undefined) {
-      void image.mean(null);
-      return;
-    }
-    // Asked for, so that it becomes so.
-    void this.#own.isWhole;
-    const { scope, copies } = policy;
-    const { safeOn } = flushAnswer(policy, this.#here(), this.#views(), 0);
-    const count = Math.min(copies, safeOn);
-    if (count > image.copiesIn(scope)) void image.mean({ scope, count });
-  }
-
   get #isWritten(): boolean {
     const { image } = this.#parts;
     return image.isWhole && isWriter(image.store.state.role) && image.gate.mode !== 'ended';
   }
 
-  /** An image that is just becoming another node's answers nothing: its end will. */
+  /**
+   * An image that is just becoming another node's answers nothing: its end will. Nor does one whose store was put back, as a
+   * copy knows that is newer (SOUNDNESS D2).
+   */
   #mayAnswer(sequence: number): boolean {
-    if (!this.#isWritten) return false;
+    if (!this.#isWritten || [...this.#links.values()].some(({ isOutdated }) => isOutdated)) return false;
     const answer = this.#answerTo(sequence);
     this.#note(answer);
     return answer.kind !== 'wait';
@@ -156,8 +142,9 @@ export class ImageCopies implements FlushSafety {
 
   #answerTo(sequence: number): FlushAnswer {
     const policy = this.#policy;
-    const asked = policy === undefined ? this.#asked : { ...policy, copies: this.#promised };
-    return flushAnswer(asked, this.#here(), this.#views(), sequence);
+    const here = this.#here();
+    const asked = policy === undefined ? this.#asked : { ...policy, copies: this.#promise.count(policy, here) };
+    return flushAnswer(asked, here, this.#views(), sequence);
   }
 
   /** Told before the first answer that means less than the policy asks for, and when it is over. */
@@ -197,7 +184,7 @@ export class ImageCopies implements FlushSafety {
       const link = this.#links.get(node);
       return {
         ...{ node, cloud, isReachable: link?.isReachable ?? true, durableSequence: link?.durableSequence ?? -1 },
-        roundTripMs: preferred(link),
+        roundTripMs: preferred(link, this.#promise.isKnown(node)),
       };
     });
   }
@@ -208,7 +195,8 @@ export class ImageCopies implements FlushSafety {
     const members = new Set(this.#candidates().map(({ node }) => node));
     for (const [node, link] of this.#links) {
       // One that is away is looked for: it may be the only one that can be back in time.
-      if (targets.has(node) || (!link.isReachable && members.has(node))) link.follow(subject);
+      const isHeard = targets.has(node) || ((!link.isReachable || link.isToBeHeard) && members.has(node));
+      if (isHeard) link.follow(subject);
       else this.#drop(link);
     }
     for (const node of targets) if (!this.#links.has(node)) this.#links.set(node, this.#link(node, subject));
@@ -217,7 +205,8 @@ export class ImageCopies implements FlushSafety {
   #link(node: string, subject: CopySubject): CopyLink {
     const { layers, dial, clock, log } = this.#parts;
     const { followers } = layers;
-    return new CopyLink({ node, subject, followers, dial, clock, log, changed: () => this.review() });
+    const isKnown = this.#promise.isKnown(node);
+    return new CopyLink({ node, subject, isKnown, followers, dial, clock, log, changed: () => this.review() });
   }
 
   #drop(link: CopyLink): void {
@@ -228,6 +217,7 @@ export class ImageCopies implements FlushSafety {
   #closeLinks(): void {
     for (const link of this.#links.values()) this.#drop(link);
     this.#own.reset();
+    this.#promise.reset();
     this.#subject = undefined;
     this.#isDegraded = false;
   }
@@ -261,11 +251,12 @@ export class ImageCopies implements FlushSafety {
 }
 
 /**
- * The order in which stores are chosen: those that have everything stay, then those that are being filled, then the
- * nearest; one that was never reached comes last.
+ * The order in which stores are chosen: those that have everything stay, then those that had it when the image was last
+ * written, then those that are being filled, then the nearest; one that was never reached comes last.
  */
-function preferred(link: CopyLink | undefined): number {
-  if (link?.durableSequence !== undefined) return -2;
+function preferred(link: CopyLink | undefined, isKnown: boolean): number {
+  if (link?.durableSequence !== undefined) return -3;
+  if (isKnown) return -2;
   if (link?.isReachable === true) return -1;
   return link?.roundTripMs ?? Number.MAX_SAFE_INTEGER;
 }

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Closing } from '../../wire/contracts/blockd.ts';
 import type { SealedLayer } from '../../wire/contracts/layers.ts';
-import type { CopiesMeant, CopyScope } from '../../wire/contracts/propagation.ts';
+import type { CopiesMeant } from '../../wire/contracts/propagation.ts';
 import type { Endpoint } from '../../wire/names.ts';
 import type { LayerBlocks } from '../layers/layer-blocks.ts';
 import type { Cut, StoreState } from '../store/store-record.ts';
@@ -14,8 +14,9 @@ import { isOpen } from './image-roles.ts';
 
 /** Changes of role of one image at this node. */
 export class Image extends ImageRequests {
-  /** What is on its way to the disk. */
-  #meaning: Pick<StoreState, 'copies'> | undefined;
+  /** What was last asked to be meant since it was opened. */
+  #meaning: { readonly copies: CopiesMeant | null } | undefined;
+  #isNoting = false;
 
   constructor(parts: ImageParts) {
     super(parts);
@@ -60,28 +61,30 @@ export class Image extends ImageRequests {
   /** What the top's table is now, as the proof for another store. */
   closing(): Closing {
     const { image, epoch, generation } = this.store.state;
-    const copies = this.#meant;
+    const copies = this.meant;
     return { image, epoch, ...this.store.table.mark, generation, ...(copies === null ? {} : { copies }) };
   }
 
-  /** How many copies in the scope an answer to a flush means by now; 1 before there were any. */
-  copiesIn(scope: CopyScope): number {
-    const { copies = null } = this.store.state;
-    return copies?.scope === scope ? copies.count : 1;
+  /** What an answer to a flush means by what is durable here. */
+  get noted(): CopiesMeant | null {
+    return this.store.state.copies ?? null;
   }
 
-  /** Counts as soon as it is durable, here and at every next writer; one that a full disk did not take is to be said again. */
+  /** What it is to mean: a closing says so. */
+  get meant(): CopiesMeant | null {
+    return this.#meaning === undefined ? this.noted : this.#meaning.copies;
+  }
+
+  /** Durable with the answer, unless something else is to be noted by then. @throws OperationError ENOSPC, STORE_FAILED; it is meant all the same */
   async mean(copies: CopiesMeant | null): Promise<void> {
-    if (isDeepStrictEqual(copies, this.#meant)) return;
     this.#meaning = { copies };
-    const meaning = this.#meaning;
-    await this.store.commit({ state: { copies } }).catch(() => undefined);
-    if (this.#meaning === meaning) this.#meaning = undefined;
-  }
-
-  get #meant(): CopiesMeant | null {
-    const { copies = null } = this.#meaning ?? this.store.state;
-    return copies;
+    if (this.#isNoting) return;
+    this.#isNoting = true;
+    try {
+      while (!isDeepStrictEqual(this.noted, this.meant)) await this.store.commit({ state: { copies: this.meant } });
+    } finally {
+      this.#isNoting = false;
+    }
   }
 
   /**
@@ -92,6 +95,7 @@ export class Image extends ImageRequests {
     const { cutOff = null } = this.store.state;
     const aside = cutOff === null ? {} : { cutOff: null };
     const { copies = null } = last;
+    this.#meaning = undefined;
     const state = { ...IDLE, ...aside, role: 'writer', epoch, migration, closing: null, copies } as const;
     const allEnds = mergeEnds(this.store.state.ends, ends, last);
     await this.store.commit({ clean: true, reserve: true, state: { ...state, ends: allEnds } });

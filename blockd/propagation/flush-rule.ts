@@ -1,6 +1,6 @@
 // What a policy means: which stores must have something before the guest hears that it is safe, and what is pushed when.
 // Pure decisions over what is known of other stores (SOUNDNESS A13; TOCS 2017, 3.2.1 and 3.2.3).
-import type { PropagationPolicy } from '../../wire/contracts/propagation.ts';
+import type { CopyPolicy, PropagationPolicy } from '../../wire/contracts/propagation.ts';
 
 /** Another member's store, as this one knows it. */
 export interface StoreView {
@@ -66,7 +66,7 @@ export function flushAnswer(
 ): FlushAnswer {
   if (policy.mode !== 'sync' && policy.mode !== 'sync-write') return { kind: 'answer', safeOn: 1 };
   const eligible = eligibleStores(policy, writer, stores);
-  const safe = eligible.filter(({ durableSequence }) => durableSequence >= sequence);
+  const safe = safeStores(policy, writer, stores, sequence);
   const safeOn = 1 + separate(policy, safe);
   if (safeOn >= policy.copies) return { kind: 'answer', safeOn };
   const late = eligible.filter((store) => store.isReachable && store.durableSequence < sequence);
@@ -77,11 +77,7 @@ export function flushAnswer(
 }
 
 /** The stores that everything goes to: the nearest that can be reached and lie apart, one fewer than the copies. */
-export function copyTargets(
-  policy: Extract<PropagationPolicy, { mode: 'sync' | 'sync-write' }>,
-  writer: WriterView,
-  stores: readonly StoreView[],
-): StoreView[] {
+export function copyTargets(policy: CopyPolicy, writer: WriterView, stores: readonly StoreView[]): StoreView[] {
   const nearest = eligibleStores(policy, writer, stores)
     .filter(({ isReachable }) => isReachable)
     .sort((one, other) => one.roundTripMs - other.roundTripMs || (one.node < other.node ? -1 : 1));
@@ -93,7 +89,15 @@ export function copyTargets(
   return chosen;
 }
 
-type CopyPolicy = Extract<PropagationPolicy, { mode: 'sync' | 'sync-write' }>;
+/** Those that count and have everything up to the sequence. */
+export function safeStores(
+  policy: CopyPolicy,
+  writer: WriterView,
+  stores: readonly StoreView[],
+  sequence: number,
+): StoreView[] {
+  return eligibleStores(policy, writer, stores).filter(({ durableSequence }) => durableSequence >= sequence);
+}
 
 /** Stores that may count at all: never the writer's own, which is counted already. */
 function eligibleStores({ scope }: CopyPolicy, writer: WriterView, stores: readonly StoreView[]): StoreView[] {

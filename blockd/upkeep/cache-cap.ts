@@ -48,7 +48,7 @@ export interface CacheCapParts {
   readonly members: () => readonly string[];
   /** How many other stores must keep what goes of a layer; 1 at least. */
   readonly keepers: (store: ImageStore) => number;
-  /** The newest epoch of a layer's image that is known here. */
+  /** The newest epoch of a layer's image that is known here; none that was only granted, to a migration that was cancelled say. */
   readonly epochOf: (store: ImageStore) => number;
   readonly ask: AskKeep;
   readonly clock: Clock;

@@ -79,7 +79,8 @@ export class Upkeep {
     const copiesOf = (store: ImageStore): number => layers.records.copiesOfStore(store, isCopied(store));
     const all = (): ImageStore[] => layers.all.map(({ store }) => store);
     const keepers = (store: ImageStore): number => keepersOf(store, all(), copiesOf);
-    const epochOf = ({ image, state }: ImageStore): number => Math.max(state.epoch, layers.records.epochOf(image));
+    const epochOf = ({ image, state }: ImageStore): number =>
+      Math.max(layers.records.epochOf(image), ...state.ends.map(({ epoch }) => epoch + 1));
     const limits: CacheLimits = {
       ...cache,
       get capBytes() {

@@ -96,7 +96,7 @@ export class BlockCopies {
     const host = this.#guest.node?.shelf.find(image);
     const shown = host?.copies.show().copies;
     if (host === undefined || shown === undefined) return 'nothing';
-    this.#countsAsMany(host.image.copiesIn(policy.scope));
+    this.#countsAsMany(host.image.meant?.count ?? 1);
     if (shown.forming || shown.degraded) return 'nothing';
     return policy.mode === 'sync' ? 'flush' : 'write';
   }

@@ -18,7 +18,14 @@ export type CopyScope = Type.Static<typeof CopyScope>;
 const CopyCount = Type.Integer({ minimum: 2, maximum: 16 });
 
 /** What an answer to a flush means by now, under a policy that wants copies: it goes with the image to every next writer. */
-export const CopiesMeant = Type.Object({ scope: CopyScope, count: CopyCount });
+export const CopiesMeant = Type.Object({
+  scope: CopyScope,
+  /** Of scope `cloud`: which. */
+  cloud: Type.Optional(Name),
+  count: CopyCount,
+  /** Who had everything then, the writer included: they are asked first. */
+  nodes: Type.Array(Name),
+});
 export type CopiesMeant = Type.Static<typeof CopiesMeant>;
 
 const Copies = {
@@ -51,6 +58,8 @@ export const PropagationPolicy = Type.Union([
   Type.Object({ mode: Type.Literal('async'), rpoSeconds: Type.Integer({ minimum: 1, maximum: 86_400 }), place: Name }),
 ]);
 export type PropagationPolicy = Type.Static<typeof PropagationPolicy>;
+/** One that wants copies. */
+export type CopyPolicy = Extract<PropagationPolicy, { mode: 'sync' | 'sync-write' }>;
 
 /** Snapshots that are made and shipped by the clock, as recovery points at another place. */
 export const SnapshotSchedule = Type.Object({

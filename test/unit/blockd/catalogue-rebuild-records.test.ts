@@ -97,6 +97,14 @@ test('what is on its way out is not made again', async ({ stand }) => {
   assert.equal(stand.store.leaving, [{ layer: layerName(3), nodes: ['a', 'b'] }]);
 });
 
+test('of two closings that differ in what an answer meant the stronger one counts', async ({ stand }) => {
+  // The first is a stand-by's of a migration that was cancelled before the copies had formed.
+  const copies = { scope: 'world' as const, count: 2, nodes: ['b', 'c'] };
+  const last = { ...closing(3, 70), copies };
+  await stand.rebuild({ a: [closedLayer(closing(3, 70), { epoch: 4 })], b: [closedLayer(last)], c: [] });
+  assert.equal(stand.head().last.copies, copies);
+});
+
 test('kept records that know of a later end than any store make it uncertain', async ({ stand }) => {
   await stand.rebuild({ a: [closedLayer(closing(3, 70))], b: [] });
   await stand.grant('a');

@@ -9,6 +9,7 @@ import { DEFAULT_SETTINGS } from '../../../../blockd/propagation/default-setting
 import { openLayer } from '../../../../blockd/store/image-files.ts';
 import { BLOCK_BYTES } from '../../../../blockd/table/block-version.ts';
 import { DATA, HERE } from '../../../../blockd/table/version-run.ts';
+import type { CacheLimits } from '../../../../blockd/upkeep/cache-cap.ts';
 import type { CallContext, Handlers } from '../../../../common/rpc/server.ts';
 import type { blockdContract, Closing } from '../../../../wire/contracts/blockd.ts';
 import type { Stack } from '../../../../wire/contracts/layers.ts';
@@ -56,8 +57,11 @@ export class CopyStores {
   /** What a node says to another waits: "b a". */
   readonly held = new Set<string>();
   #pipes: Pipe[] = [];
-  /** Changes what a node says on a stream of copies. */
+  /** Changes what a node says on a stream of copies, and on one of blocks. */
   tamper: (bytes: Uint8Array, from: string) => Uint8Array = (bytes) => bytes;
+  tamperBlocks: (bytes: Uint8Array, from: string) => Uint8Array = (bytes) => bytes;
+  /** After each piece that a store has heard. */
+  heard: () => void = () => undefined;
 
   static async make(nodes: readonly Node[] = NODES): Promise<CopyStores> {
     const stores = new CopyStores();
@@ -69,9 +73,10 @@ export class CopyStores {
     return stores;
   }
 
-  /** Starts a node's store on a disk, over whatever it was before. */
-  async start(node: Node, disk: CrashDisk): Promise<void> {
-    const shelf = await shelfOn(disk, node, { dial: this.#dialOf(node), clock: this.clock });
+  /** Starts a node's store on a disk, over whatever it was before; with a cap on what it only caches if that is said. */
+  async start(node: Node, disk: CrashDisk, cache?: CacheLimits): Promise<void> {
+    const limits = cache === undefined ? {} : { cache };
+    const shelf = await shelfOn(disk, node, { dial: this.#dialOf(node), clock: this.clock, ...limits });
     this.#stands.set(node, { disk, shelf, calls: blockCalls(shelf) });
     this.away.delete(node);
   }
@@ -182,7 +187,10 @@ export class CopyStores {
   }
 
   #pipe(from: string, to: string, isCopy: boolean, deliver: Pipe['deliver'], close: () => void): Pipe {
-    const tampered = (bytes: Uint8Array): void => deliver(isCopy ? this.tamper(bytes, from) : bytes);
+    const tampered = (bytes: Uint8Array): void => {
+      deliver(isCopy ? this.tamper(bytes, from) : this.tamperBlocks(bytes, from));
+      this.heard();
+    };
     const pipe = { from, to, waiting: [], deliver: tampered, close };
     this.#pipes.push(pipe);
     return pipe;

@@ -83,6 +83,7 @@ for (const [how, stopped] of [
     await stores.clock.advance(2 * MINUTE_MS);
     assert.not(await isSettled(flush));
     assert.is((await contentAfter(stores.disk('b'), LOST))[0], 9);
+    assert.is((await contentAfter(stores.disk('c'), LOST))[0], 0, 'nor is it filled from there');
     assert.match(atB(stores).reason ?? '', 'put back');
   });
 }

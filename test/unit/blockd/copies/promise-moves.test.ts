@@ -3,10 +3,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ImageHost } from '../../../../blockd/image/image-host.ts';
+import { FRAME_TYPE } from '../../../../blockd/peer/peer-frame.ts';
 import { DEFAULT_SETTINGS } from '../../../../blockd/propagation/default-settings.ts';
 import type { CallContext } from '../../../../common/rpc/server.ts';
 import type { Closing } from '../../../../wire/contracts/blockd.ts';
 import type { PropagationPolicy } from '../../../../wire/contracts/propagation.ts';
+import { CrashDisk } from '../../../crash/crash-disk.ts';
 import { isSettled } from '../manual-clock.ts';
 import { ALONE, BYTES, blockOf, CopyStores, flushed, LAYER, LOST, type Node, SYNC, written } from './copy-stores.ts';
 
@@ -83,6 +85,29 @@ test('a move within one cloud', async () => {
   await host.activate(MIGRATION);
   assert.not(await answersAlone(stores, 'b'));
 });
+
+for (const others of [[], ['d']]) {
+  test(`a move to another cloud with ${others.length} other nodes: the copies form anew there`, async () => {
+    const policy = { ...SYNC, scope: 'cloud' } as const;
+    const stores = await CopyStores.make();
+    for (const other of others) await stores.start(other as Node, new CrashDisk());
+    const nodes = ['a', 'b', 'c', ...others];
+    const members = nodes.map((node) => ({ node, address: '127.0.0.1', cloud: node < 'c' ? 'one' : 'two' }));
+    for (const node of nodes) await stores.calls(node as Node)['members.set']({ members }, CONTEXT);
+    await stores.openAtA(policy);
+    await written(stores, 0, 7);
+    await flushed(stores);
+    // It is being filled for long.
+    stores.tamper = (bytes, from) => (from === 'd' && bytes[4] === FRAME_TYPE.durable ? new Uint8Array(0) : bytes);
+    await verified(stores, await standBy(stores, 'c', policy));
+    await stores.shelf('c').get('web').activate(MIGRATION);
+    await stores.image('c').write(0, blockOf(9), false);
+    const flush = Promise.resolve(stores.image('c').flush());
+    await stores.clock.advance(10_000);
+    assert.ok(await isSettled(flush));
+    assert.is(stores.shelf('c').get('web').copies.show().copies?.forming, true);
+  });
+}
 
 test('a move that was announced before the copies were whole', async () => {
   const stores = await CopyStores.make();

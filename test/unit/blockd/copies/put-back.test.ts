@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CrashDisk } from '../../../crash/crash-disk.ts';
 import { isSettled } from '../manual-clock.ts';
-import { ALONE, CopyStores, contentAfter, flushed, LOST, SYNC, written } from './copy-stores.ts';
+import { ALONE, CopyStores, contentAfter, flushed, GO_ON, LOST, SYNC, written } from './copy-stores.ts';
 
 /** Far longer than a copy needs to hear a whole table, however often it begins anew. */
 const LONG_MS = 120_000;
@@ -43,6 +43,53 @@ for (const [how, stopped] of [
     assert.is(await firstAtB(stores), 9);
   });
 }
+
+for (const [how, policy, isAway] of [
+  ['where the policy would go on with fewer copies', GO_ON, false],
+  ['and a third store is filled before the copy is back', SYNC, true],
+] as const) {
+  test(`a writer that was put back answers no flush, ${how}`, async () => {
+    const stores = await CopyStores.make();
+    await stores.openAtA(policy);
+    await written(stores, 0, 7);
+    await flushed(stores);
+    const old = stores.disk('a').afterKill();
+    await written(stores, 0, 9);
+    await flushed(stores);
+    stores.kill('a');
+    if (isAway) stores.away.add('b');
+    await stores.start('a', old);
+    await stores.clock.advance(10_000);
+    stores.away.delete('b');
+    await stores.clock.advance(LONG_MS);
+    await written(stores, 1, 5);
+    const flush = flushed(stores);
+    await stores.clock.advance(LONG_MS);
+    assert.not(await isSettled(flush));
+    assert.is(await firstAtB(stores), 9);
+  });
+}
+
+test('nor one that was put back to before its copies had formed', async () => {
+  const stores = await CopyStores.make(['a', 'b']);
+  stores.hold('b', 'a');
+  await stores.openAtA(SYNC);
+  await written(stores, 0, 7);
+  await flushed(stores);
+  const old = stores.disk('a').afterKill();
+  await stores.release('b', 'a');
+  await stores.clock.advance(3_000);
+  await written(stores, 0, 9);
+  await flushed(stores);
+  assert.is(await firstAtB(stores), 9);
+  stores.kill('a');
+  await stores.start('a', old);
+  await stores.clock.advance(LONG_MS);
+  await written(stores, 1, 5);
+  const flush = flushed(stores);
+  await stores.clock.advance(LONG_MS);
+  assert.not(await isSettled(flush));
+});
 
 test('once the image goes on under another epoch the copy follows it', async () => {
   const stores = await putBack((disk) => disk.afterKill());
