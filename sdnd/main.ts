@@ -34,7 +34,7 @@ await runDaemon('sdnd', Config, async (config, { log }) => {
   await realDisk.makeDirectory(config.state);
   lockState(config.state, 'sdnd');
   const { journal, records } = await Journal.open(realDisk, join(config.state, 'overlay.journal'), OverlayRecord);
-  const overlay = new Overlay(records);
+  const overlay = new Overlay(records, realClock.wallMs());
   if (config.elected !== true) overlay.apply({ kind: 'term', term: nextTerm(overlay.term, realClock.wallMs()) });
   await journal.rewrite(overlay.records());
   const clients = new AgentClients(identity);

@@ -62,7 +62,7 @@ export class CopyFilling {
 
   /** All blocks of them, durably. @throws OperationError CANCELLED, BLOCKS_LOST; Error of the disk */
   async bringBelow(below: readonly SealedLayer[]): Promise<void> {
-    if (below.length > 0) await this.#parts.layers.seed({ ...this.#job, layers: below, isCopy: true });
+    if (below.length > 0) await this.#parts.layers.seed({ ...this.#job, layers: below });
   }
 
   /**

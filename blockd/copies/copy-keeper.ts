@@ -63,7 +63,7 @@ export class CopyKeeper implements TableSource {
     const take = (frame: PeerFrame): string => this.#take(frame);
     this.#intake = new FrameIntake({ clock: parts.clock, take, failed: (reason) => this.#fail(reason) });
     this.#wasWhole = wasWhole(parts.layer.store);
-    this.#table = new KeptTable(parts.layer.store, parts.source, { epoch: parts.offer.epoch });
+    this.#table = new KeptTable(parts.layer.store, parts.source, parts.offer.epoch);
     this.#filling = new CopyFilling({
       ...{ ...parts, table: this.#table, signal: this.#end.signal },
       came: () => this.#poke(),

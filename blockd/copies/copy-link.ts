@@ -48,7 +48,8 @@ export class CopyLink {
   readonly node: string;
   readonly #parts: CopyLinkParts;
   #subject: CopySubject;
-  #next: CopySubject | undefined;
+  /** What it is to have after that, the newest last. */
+  readonly #next: CopySubject[] = [];
   #feed: CopyFeed | undefined;
   #stream: PeerStream | undefined;
   #turn = 0;
@@ -122,8 +123,8 @@ export class CopyLink {
    * fewer layers below, since they were merged, is offered anew: nobody has them any more for a store that waits for them.
    */
   follow(subject: CopySubject): void {
-    if ((this.#next ?? this.#subject) !== subject) {
-      this.#next = subject;
+    if ((this.#next.at(-1) ?? this.#subject) !== subject) {
+      this.#next.push(subject);
       this.#goOn();
     } else if (this.#feed !== undefined && this.#durableSequence === undefined) {
       if (layersBelow(this.#subject.offer()) >= this.#offeredOver) return;
@@ -219,16 +220,16 @@ export class CopyLink {
     this.#goOn();
   }
 
-  /** To the newer top, if there is one, and nothing more to be told of this one. */
+  /** To the next newer top, if there is one, and nothing more to be told of this one. */
   #goOn(): void {
-    if (this.#next === undefined || !(this.#feed?.isSettled === true || this.#subject.isGone())) return;
+    if (this.#next.length === 0 || !(this.#feed?.isSettled === true || this.#subject.isGone())) return;
     this.#takeNext();
     this.#again('');
   }
 
   #takeNext(): void {
-    this.#subject = this.#next ?? this.#subject;
-    this.#next = undefined;
+    do this.#subject = this.#next.shift() ?? this.#subject;
+    while (this.#next.length > 0 && this.#subject.isGone());
   }
 
   #again(reason: string): void {

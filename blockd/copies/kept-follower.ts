@@ -17,8 +17,6 @@ export interface KeptFollowerParts
   readonly equalUpTo: number | undefined;
   /** Of a layer that never changes: no other state of it is taken. */
   readonly proof?: SealedLayer;
-  /** It lies over a layer that is counted on: where it says nothing yet, that one is read. */
-  readonly isOver?: boolean;
   /** The stream that is read now is of no use any more. */
   failed(reason: string): void;
 }
@@ -75,9 +73,9 @@ export class KeptFollower implements TableTaker {
 
   begin(whole: boolean, blocks: number, ends: readonly EpochEnd[]): boolean {
     this.#leave();
-    const { layer, source, isOver } = this.#parts;
+    const { layer, source } = this.#parts;
     const end = new AbortController();
-    const table = new KeptTable(layer.store, source, { isOver });
+    const table = new KeptTable(layer.store, source);
     const filling = new CopyFilling({
       ...{ ...this.#parts, table, signal: end.signal, merged: this.#parts.proof?.merged },
       came: () => this.#poke(),

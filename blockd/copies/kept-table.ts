@@ -34,17 +34,11 @@ interface Step {
   readonly mark: TableMark | undefined;
 }
 
-interface KeptTableOptions {
-  readonly epoch?: number | undefined;
-  readonly isOver?: boolean | undefined;
-}
-
 /** The table of one layer on its way from its writer. */
 export class KeptTable {
   readonly #store: ImageStore;
   readonly #source: number;
   readonly #epoch: number | undefined;
-  readonly #isOver: boolean;
   readonly #pending = new Map<number, PendingBlock>();
   readonly #places = new Set<string>();
   #holders = new Map<number, number>();
@@ -65,15 +59,11 @@ export class KeptTable {
   /** Blocks that the writer denied since the names were looked at. */
   #denied = 0;
 
-  /**
-   * `source`: the writer's name. `epoch`: under which it writes, where that is known. `isOver`: under the layer is another one that is
-   * counted on, though its own state does not say so.
-   */
-  constructor(store: ImageStore, source: string, { epoch, isOver = false }: KeptTableOptions = {}) {
+  /** `source`: the writer's name. `epoch`: under which it writes, where that is known. */
+  constructor(store: ImageStore, source: string, epoch?: number) {
     this.#store = store;
     this.#source = store.holderIndex(source);
     this.#epoch = epoch;
-    this.#isOver = isOver;
   }
 
   get ends(): readonly EpochEnd[] {
@@ -170,7 +160,7 @@ export class KeptTable {
       if (pending === undefined || pending.high !== high || pending.low !== low) continue;
       // What was told before and is yet to be applied would hide its name; it is asked for again.
       if (this.#isUnderWay(block)) continue;
-      if (this.#isCounted && this.#hasContent(block)) {
+      if (wasWhole(this.#store) && this.#hasContent(block)) {
         this.#places.add(node);
         this.#pending.set(block, { ...pending, place: node });
         continue;
@@ -295,20 +285,15 @@ export class KeptTable {
     const isFull = !isKnown && this.#pending.size >= PENDING_MAX;
     if (isKnown || (!isFull && this.#hasContent(block))) this.#pending.set(block, told);
     // What is counted on stays; the table differs then, and is told again when some of what waits has come.
-    else if (!isFull || !this.#isCounted || !this.#hasContent(block)) this.#learn(block, told);
+    else if (!isFull || !wasWhole(this.#store) || !this.#hasContent(block)) this.#learn(block, told);
   }
 
   /** Whether the block reads as something here: a top that says nothing of it shows what is below, or zeros. */
   #hasContent(block: number): boolean {
     const { table, state } = this.#store;
     const content = table.contentOf(block);
-    if (content !== 0 || state.below.length > 0 || this.#isOver) return content !== DATA;
+    if (content !== 0 || state.below.length > 0) return content !== DATA;
     return this.#pending.size < NAMED_BEYOND || wasWhole(this.#store);
-  }
-
-  /** Whether flushes may have been answered for what is read here. */
-  get #isCounted(): boolean {
-    return this.#isOver || wasWhole(this.#store);
   }
 
   #learn(block: number, { high, low, sum, holder, barrier }: PendingBlock): void {

@@ -24,7 +24,7 @@ export function showImage(image: Image, trafficOf: (layer: string) => Traffic): 
     ...{ image: store.image, bytes: store.bytes, layer: store.layer, generation, role, epoch, lastSequence, digest },
     writtenBlocks: written,
     localBlocks: local,
-    dependsOn: Array.from(elsewhere, ([node, blocks]) => ({ node: node || 'unknown', blocks })),
+    dependsOn: Array.from(withUnbrought(elsewhere, image), ([node, blocks]) => ({ node: node || 'unknown', blocks })),
     ...(place === undefined ? {} : { stub: { place, waiting: waitingOf(image) } }),
     counters: {
       ...image.counters,
@@ -36,6 +36,14 @@ export function showImage(image: Image, trafficOf: (layer: string) => Traffic): 
       ...bytesOf(stores.map(({ layer }) => trafficOf(layer))),
     },
   };
+}
+
+/** With the blocks of layers that are yet to come here, whoever has them: until then it cannot be read without others. */
+function withUnbrought(elsewhere: ReadonlyMap<string, number>, { store, stack }: Image): ReadonlyMap<string, number> {
+  const here = new Set(stack.layers.map((layer) => layer.store.layer));
+  const unbrought = store.state.below.filter(({ layer }) => !here.has(layer));
+  const blocks = unbrought.reduce((sum, { entries }) => sum + entries, 0);
+  return blocks === 0 ? elsewhere : new Map([...elsewhere, ['', (elsewhere.get('') ?? 0) + blocks]]);
 }
 
 /** Requests that wait for a pin to be taken away, or to be made at its place. */

@@ -91,18 +91,10 @@ export class LayerBringer {
     await ended(before);
   }
 
-  /**
-   * It goes on as long as one of those that wait for it does, or until more is known of what a merge has made of it. `over`: the
-   * layers that it lies on; where one of them is counted on here, what that shows stays readable until what is brought is.
-   */
-  async bring(
-    sealed: SealedLayer,
-    source: string,
-    signal: AbortSignal,
-    over: readonly string[] = [],
-  ): Promise<LayerBlocks> {
+  /** It goes on as long as one of those that wait for it does, or until more is known of what a merge has made of it. */
+  async bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
     for (;;) {
-      const bringing = await this.#joined(sealed, source, over);
+      const bringing = await this.#joined(sealed, source);
       try {
         if (await settledBefore(signal, bringing.done)) return await bringing.done;
         throw cancelled(`layer ${sealed.layer} did not come in time`);
@@ -117,11 +109,11 @@ export class LayerBringer {
   }
 
   /** What is on its way, with one more who waits for it. */
-  async #joined(sealed: SealedLayer, source: string, over: readonly string[]): Promise<Bringing> {
+  async #joined(sealed: SealedLayer, source: string): Promise<Bringing> {
     for (let before = this.#inTheWay(sealed); before !== undefined; before = this.#inTheWay(sealed)) {
       await before.done.catch(() => undefined);
     }
-    const bringing = this.#bringings.get(sealed.layer) ?? this.#begin(sealed, source, over);
+    const bringing = this.#bringings.get(sealed.layer) ?? this.#begin(sealed, source);
     bringing.waiting++;
     return bringing;
   }
@@ -137,9 +129,9 @@ export class LayerBringer {
     return before;
   }
 
-  #begin(sealed: SealedLayer, source: string, over: readonly string[]): Bringing {
+  #begin(sealed: SealedLayer, source: string): Bringing {
     const end = new AbortController();
-    const done = this.#bring(sealed, source, over, end.signal).finally(() => this.#bringings.delete(sealed.layer));
+    const done = this.#bring(sealed, source, end.signal).finally(() => this.#bringings.delete(sealed.layer));
     // Whoever waits hears of its failure; one that nobody waits for any more must not end the process.
     done.catch(() => undefined);
     const bringing = { sealed, done, end, waiting: 0, isYielded: false };
@@ -147,7 +139,7 @@ export class LayerBringer {
     return bringing;
   }
 
-  async #bring(sealed: SealedLayer, source: string, over: readonly string[], end: AbortSignal): Promise<LayerBlocks> {
+  async #bring(sealed: SealedLayer, source: string, end: AbortSignal): Promise<LayerBlocks> {
     const { layers } = this.#parts;
     layers.refuseUnusable(sealed.layer);
     if (!(await settledBefore(end, layers.unchanging(sealed.layer))))
@@ -175,7 +167,7 @@ export class LayerBringer {
       return layer;
     }
     layer.hearsMerged = merged;
-    const ends = isHere ? store.state.ends : await this.#follow(layer, sealed, source, over, end);
+    const ends = isHere ? store.state.ends : await this.#follow(layer, sealed, source, end);
     const closing = closingOf(store, sealed);
     await store.commit({ clean: true, state: { role: 'sealed', ends: [...ends], closing, merged } });
     // Where it failed, by a full disk for one, the table has names of it all the same.
@@ -188,20 +180,18 @@ export class LayerBringer {
     layer: LayerBlocks,
     sealed: SealedLayer,
     source: string,
-    over: readonly string[],
     end: AbortSignal,
   ): Promise<readonly EpochEnd[]> {
     const { node, members, layers, clock } = this.#parts;
     const { store } = layer;
-    const isOver = over.some((one) => this.#isCounted(layers.find(one)?.store));
-    const isKept = isOver || this.#isCounted(store);
+    const isKept = isCountedOn(store, layers.records.copiesOfStore(store, true));
     // What a crash leaves of contents that are being replaced needs numbers of its own (SOUNDNESS A3), which a proven layer has not.
     if (isKept) await store.commit({ reserve: true, state: { role: 'loose', ...wholeNote(store) } });
     for (let turn = 0; ; turn++) {
       const sources = [...new Set([source, ...members()])].filter((one) => one !== node && one !== '');
       const asked = sources[turn % sources.length];
       if (asked === undefined) throw cancelled(`layer ${sealed.layer} is at no other node`);
-      const link = isKept ? this.#linkWithContents(layer, sealed, asked, isOver) : this.#link(store, sealed, asked);
+      const link = isKept ? this.#linkWithContents(layer, sealed, asked) : this.#link(store, sealed, asked);
       const ends = await this.#followOne(link, store, sealed, { hasOthers: sources.length > 1, end });
       if (ends !== undefined) return ends;
       // Another state comes of a merge, which takes a while.
@@ -233,11 +223,6 @@ export class LayerBringer {
     }
   }
 
-  /** Whether flushes may have been answered for what is here. */
-  #isCounted(store: ImageStore | undefined): boolean {
-    return store !== undefined && isCountedOn(store, this.#parts.layers.records.copiesOfStore(store, true));
-  }
-
   #link(store: ImageStore, proof: SealedLayer, source: string, tableTaker?: FollowParts['tableTaker']): FollowLink {
     const { layers, dial, clock, log } = this.#parts;
     const traffic = layers.trafficOf(store.layer);
@@ -245,9 +230,9 @@ export class LayerBringer {
   }
 
   /** Answers count on what is here: it stays readable until what replaces it is (SOUNDNESS A13). */
-  #linkWithContents(layer: LayerBlocks, proof: SealedLayer, source: string, isOver: boolean): FollowLink {
+  #linkWithContents(layer: LayerBlocks, proof: SealedLayer, source: string): FollowLink {
     const { layers, dial, clock, log } = this.#parts;
-    const around = { layer, source, layers, dial, clock, log, proof, isOver, equalUpTo: undefined };
+    const around = { layer, source, layers, dial, clock, log, proof, equalUpTo: undefined };
     return this.#link(layer.store, proof, source, (failed) => new KeptFollower({ ...around, failed }));
   }
 }

@@ -30,16 +30,13 @@ export interface FillJob {
 }
 
 export interface SeedJob extends FillJob {
-  /** The newest first. */
   readonly layers: readonly SealedLayer[];
-  /** As of `bringAll`. */
-  readonly isCopy?: true;
 }
 
 /** @throws OperationError CANCELLED, BLOCKS_LOST, SIZE_DIFFERS; Error of the disk */
 export async function seedLayers(job: SeedJob, shelf: Pick<LayerShelf, 'bring'>, clock: Clock): Promise<void> {
-  const { layers, source, signal, isCopy } = job;
-  const brought = await bringAll(shelf, layers, source, signal, isCopy);
+  const { layers, source, signal } = job;
+  const brought = await bringAll(shelf, layers, source, signal);
   await fillLayers(job, brought, clock);
   // What has come is durable with the answer.
   for (const { store } of brought) await store.flush();

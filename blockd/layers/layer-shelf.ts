@@ -230,13 +230,8 @@ export class LayerShelf {
    * member, for as long as the signal allows.
    * @throws OperationError CANCELLED, LAYER_IN_USE, SIZE_DIFFERS, IMAGE_UNUSABLE; Error of the disk
    */
-  async bring(
-    sealed: SealedLayer,
-    source: string,
-    signal: AbortSignal,
-    over: readonly string[] = [],
-  ): Promise<LayerBlocks> {
-    const layer = await this.#bringer.bring(sealed, source, signal, over);
+  async bring(sealed: SealedLayer, source: string, signal: AbortSignal): Promise<LayerBlocks> {
+    const layer = await this.#bringer.bring(sealed, source, signal);
     await gatherMerged(this, layer, () => pause(this.#parts.clock));
     return layer;
   }

@@ -31,15 +31,13 @@ import type { Touched } from './guest-register.ts';
 import type { Overlay } from './overlay.ts';
 import { OverlayJournal } from './overlay-journal.ts';
 import type { OverlayRecord } from './overlay-record.ts';
-import { notReady, notTaken } from './overlay-refusals.ts';
+import { Preparations } from './preparations.ts';
 import { type ReconcilerParts, SwitchReconciler, type SwitchReport, type Wanted } from './switch-reconciler.ts';
 import { SwitchWatch } from './switch-watch.ts';
 import { linksRecord, membersRecord, networksRecord } from './told-records.ts';
 
 /** A command waits so long for the slowest switch's barrier: one that hangs must not hold the others' callers up. */
 const SWITCHES_TIMEOUT_MS = 2_000;
-/** The destination's agent adds the port just before a migration is prepared; the news of it takes a round trip. */
-const PORT_TIMEOUT_MS = 5_000;
 
 /** The calls of the contract that concern the overlay, and not who its controller is. */
 export type OverlayHandlers = Omit<Handlers<typeof sdndContract>, 'figures.show' | `controller.${string}`>;
@@ -67,6 +65,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
   readonly #tracer: Tracer;
   readonly #watch: SwitchWatch;
   readonly #carrier: ConnectionCarrier;
+  readonly #preparations: Preparations;
   #commands: Promise<unknown> = Promise.resolve();
   readonly #departures: DepartureWatch;
   /**
@@ -95,7 +94,15 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     this.#watch = new SwitchWatch(clock, () => this.#entries);
     const changed = (): Promise<void> => this.#update(overlay.takeTouched());
     this.#departures = new DepartureWatch({ overlay, changed: () => void changed(), clock });
+    this.#departures.look();
     this.#carrier = new ConnectionCarrier({ overlay, connectionsOf, changed, clock, log });
+    this.#preparations = new Preparations({
+      overlay,
+      switchOf: (node) => this.#switch(node),
+      carryOut: (decide) => this.#carryOut(decide),
+      whyNotTaken: (destination) => this.#whyNotTaken(destination),
+      isAllTold: () => this.#isTold,
+    });
     this.#tracer = new Tracer({
       overlay,
       portsOf: (node) => this.#switches.get(node)?.ports,
@@ -119,7 +126,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
       'links.report': ({ links }, { peer }) => this.#topology.report(peer.node, links),
       'links.show': () => this.#topology.view,
       'binding.set': ({ binding }) => this.#bind(binding),
-      'binding.remove': async ({ owner }) => this.#carryOut(() => this.#overlay.unbind(owner)),
+      'binding.remove': ({ owner }) => this.#unbind(owner),
       'binding.list': ({ from = 0 }) => {
         const { bindings, term } = this.#overlay;
         const told = [...bindings.values()].slice(from, from + BINDINGS_TOLD_MAX);
@@ -191,36 +198,34 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     return done;
   }
 
+  async #unbind(owner: string): Promise<Record<string, never>> {
+    this.#carrier.forget(owner);
+    return this.#carryOut(() => this.#overlay.unbind(owner));
+  }
+
   async #prepare(migration: string, to: Binding): Promise<Record<string, never>> {
     // Told again what was prepared elsewhere: its port may have gone since, and its flows wait for the rest anyway.
     if (this.#waits) return this.#carryOut(() => this.#overlay.prepare(migration, to));
-    const destination = this.#switch(to.node);
-    // Asked before and after: a command that will be refused need not wait for a port, nor one that stands already.
-    if (this.#overlay.prepare(migration, to) === undefined) return this.#carryOut(() => undefined);
-    if (!(await destination.hasPort(to.port, PORT_TIMEOUT_MS))) throw notReady(to, destination.connected);
-    const done = await this.#carryOut(() => this.#overlay.prepare(migration, to));
-    await this.#confirm(destination, migration, to);
-    this.#carryConnections(to.owner, this.#overlay.bindings.get(to.owner));
-    return done;
+    return this.#preparations.prepare(migration, to, () =>
+      this.#carryConnections(to.owner, this.#overlay.bindings.get(to.owner)),
+    );
   }
 
-  /** A guest must not come to a switch that has not taken its flows: nothing is prepared then, however often it is asked for. */
-  async #confirm(destination: SwitchReconciler, migration: string, to: Binding): Promise<void> {
+  /** Why a switch has not taken what is wanted now, in words; undefined when it has. */
+  async #whyNotTaken(destination: SwitchReconciler): Promise<string | undefined> {
     let why: string | undefined = `it has not confirmed its flows within ${SWITCHES_TIMEOUT_MS} ms`;
     const update = destination.update().then((reason) => {
       why = reason;
     });
     await this.#inTime([update]);
-    if (why === undefined) return;
-    await this.#carryOut(() => this.#overlay.cancel(migration));
-    throw notTaken(to, why);
+    return why;
   }
 
   // Of connections that began since the preparation the source tells now.
   async #complete(migration: string): Promise<Record<string, never>> {
     const owner = this.#overlay.destinationOf(migration)?.owner;
     const from = owner === undefined ? undefined : this.#overlay.bindings.get(owner);
-    const done = await this.#carryOut(() => this.#overlay.complete(migration));
+    const done = await this.#carryOut(() => this.#overlay.complete(migration, this.#clock.wallMs()));
     if (owner !== undefined) this.#carryConnections(owner, from);
     return done;
   }

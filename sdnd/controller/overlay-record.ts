@@ -12,7 +12,8 @@ export const OverlayRecord = Type.Union([
   Type.Object({ kind: Type.Literal('bound'), binding: Binding }),
   Type.Object({ kind: Type.Literal('unbound'), owner: Name }),
   Type.Object({ kind: Type.Literal('prepared'), migration: MigrationId, to: Binding }),
-  Type.Object({ kind: Type.Literal('completed'), migration: MigrationId }),
+  /** `atMs`: since 1970, where it has just happened. */
+  Type.Object({ kind: Type.Literal('completed'), migration: MigrationId, atMs: Type.Optional(Type.Number()) }),
   Type.Object({ kind: Type.Literal('cancelled'), migration: MigrationId }),
   /** All that was measured: what is not among them is not known. */
   Type.Object({ kind: Type.Literal('links'), links: Type.Array(MeshLink) }),

@@ -19,6 +19,8 @@ import { checkMove, checkPlace, migrationBusy, over, stale, taken, unknown } fro
 
 /** Raised when the control plane is restored from a backup, which is not built yet. */
 const INCARNATION = 1;
+/** A controller that was killed is back within that: switches may not have heard of a move that it had completed. */
+const RESTART_MS = 60_000;
 /** Records by which the flows of every switch may be others. */
 const CONCERNS_ALL: ReadonlySet<OverlayRecord['kind']> = new Set(['members', 'links', 'networks', 'groups']);
 
@@ -34,7 +36,7 @@ export class Overlay implements OverlayView {
   readonly #prepared = new Map<string, Binding>();
   /** The same by owner, for who computes flows. */
   readonly #preparations = new Map<string, Binding>();
-  /** By owner; not recorded: a controller that was restarted has been away for longer than they last. */
+  /** By owner; of a controller that was restarted those of moves that were completed a moment before. */
   readonly #departures = new Map<string, Binding>();
   readonly #completed = new EndedMigrations();
   readonly #cancelled = new EndedMigrations();
@@ -46,9 +48,18 @@ export class Overlay implements OverlayView {
   #isPast: ((flow: Flow) => boolean) | undefined;
   #term = 0;
 
-  constructor(records: readonly OverlayRecord[] = []) {
-    for (const record of records) this.apply(record);
-    for (const place of [...this.#departures.values()]) this.forgetDeparture(place);
+  /** `nowMs`: since 1970. */
+  constructor(records: readonly OverlayRecord[] = [], nowMs = 0) {
+    const recent = new Set<Binding>();
+    for (const record of records) {
+      const to = record.kind === 'completed' ? this.#prepared.get(record.migration) : undefined;
+      this.apply(record);
+      const left = to === undefined ? undefined : this.#departures.get(to.owner);
+      const isRecent = record.kind === 'completed' && Math.abs(nowMs - (record.atMs ?? 0)) < RESTART_MS;
+      if (left !== undefined && isRecent) recent.add(left);
+    }
+    // To other places nothing comes late any more.
+    for (const place of [...this.#departures.values()]) if (!recent.has(place)) this.forgetDeparture(place);
   }
 
   get members(): readonly OverlayMember[] {
@@ -214,11 +225,11 @@ export class Overlay implements OverlayView {
     return { kind: 'prepared', migration, to };
   }
 
-  /** @throws OperationError MIGRATION_UNKNOWN; undefined when it was completed before */
-  complete(migration: string): OverlayRecord | undefined {
+  /** `atMs`: now, since 1970. @throws OperationError MIGRATION_UNKNOWN; undefined when it was completed before */
+  complete(migration: string, atMs?: number): OverlayRecord | undefined {
     if (this.#completed.has(migration)) return undefined;
     if (!this.#prepared.has(migration)) throw unknown(migration);
-    return { kind: 'completed', migration };
+    return { kind: 'completed', migration, ...(atMs === undefined ? {} : { atMs }) };
   }
 
   /** Also of one that is not prepared yet. @throws OperationError MIGRATION_OVER when it was completed */

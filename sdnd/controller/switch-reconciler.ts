@@ -6,7 +6,7 @@ import { messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
 import { type Flow, flowsByKey } from '../flow.ts';
 import { describeDiff, diffFlows, type FlowDiff, flowMods } from '../flow-diff.ts';
-import { zonesToForget } from '../forwarding/past-translations.ts';
+import { type Translations, translationsIn, zonesToForget } from '../forwarding/past-translations.ts';
 import type { ChangedFlows } from '../forwarding/scene.ts';
 import type { SwitchView } from '../forwarding/view.ts';
 import { isAgentCookie } from '../pipeline.ts';
@@ -74,6 +74,8 @@ export class SwitchReconciler {
   #noted: Wanted | undefined;
   /** Whether the switch has that, and `#kept`. Else it must be read. */
   #isKnown = false;
+  /** As the switch last confirmed. */
+  readonly #translations: Translations = new Map();
   /** What it has beside that, and nobody explains. */
   #kept: readonly Flow[] = [];
   #isCurrent = false;
@@ -245,7 +247,8 @@ export class SwitchReconciler {
     // What stands there unexplained may be wanted now, or known to be past.
     const before = this.#kept.length === 0 ? changed.before : withKept(changed.before, this.#kept);
     const wanted = this.#flows - before.size + changed.now.size;
-    await this.#bring(connection, diffFlows(changed.now, before), before, { has: this.#flows, wanted });
+    const translations = translationsIn(changed.now.values());
+    await this.#bring(connection, diffFlows(changed.now, before), before, { has: this.#flows, wanted, translations });
   }
 
   /** Reads all that the switch has, and sends what differs. */
@@ -261,15 +264,19 @@ export class SwitchReconciler {
     this.#unexplained.read(wanted, installed);
     const diff = diffFlows(wanted, installed);
     this.#tell(diff, installed);
-    await this.#bring(connection, diff, installed, { has: installed.size, wanted: wanted.size });
+    const translations = translationsIn(wanted.values());
+    await this.#bring(connection, diff, installed, { has: installed.size, wanted: wanted.size, translations });
   }
 
-  /** Sends what differs from the entries that it has in those places. `flows`: how many it has in all, and is to have. */
+  /**
+   * Sends what differs from the entries that it has in those places. `flows`: how many it has in all, and is to have;
+   * `translations` of those that are wanted there.
+   */
   async #bring(
     connection: SwitchConnection,
     diff: FlowDiff,
     installed: ReadonlyMap<string, Flow>,
-    flows: { readonly has: number; readonly wanted: number },
+    flows: { readonly has: number; readonly wanted: number; readonly translations: Translations },
   ): Promise<void> {
     const { plan, kept, isMuch } = this.#unexplained.allow(diff, flows.has, this.#explanations, this.#clock.nowMs());
     if (isMuch) this.#log.error({ node: this.node, kept: kept.length, installed: flows.has }, KEPT);
@@ -279,7 +286,11 @@ export class SwitchReconciler {
       this.flowMods += mods.length;
       if (mods.length > 0) await connection.apply(mods);
     }
-    connection.say(zonesToForget(plan, installed).map(forgetZone));
+    const zones = zonesToForget(plan, installed, flows.translations, this.#translations);
+    connection.say(zones.map(forgetZone));
+    // A session that ends here has told of none for certain: all are forgotten again.
+    if (zones.length > 0) await connection.apply([]);
+    for (const [zone, addresses] of flows.translations) this.#translations.set(zone, addresses);
     if (this.#connection !== connection) return;
     this.#isKnown = true;
     this.#isCurrent = true;

@@ -44,6 +44,8 @@ export class ConnectionCarrier {
   /** Nodes whose switch has told what it has. */
   readonly #found = new Set<string>();
   readonly #carrying = new Set<Promise<void>>();
+  /** Of whose connections an answer is awaited. */
+  readonly #asked = new Map<AbortController, string>();
   #isClosed = false;
 
   constructor(parts: CarrierParts) {
@@ -56,6 +58,13 @@ export class ConnectionCarrier {
     this.#carrying.add(carrying);
     await carrying;
     this.#carrying.delete(carrying);
+  }
+
+  /** The guest is gone: what is told of its connections from now on is nobody's, also where another one has its name. */
+  forget(owner: string): void {
+    for (const [gone, asked] of this.#asked) if (asked === owner) gone.abort();
+    this.#ends.get(owner)?.timer.cancel();
+    this.#ends.delete(owner);
   }
 
   /** Resolves when what is being asked for now is at the switches. Never rejects. */
@@ -91,12 +100,17 @@ export class ConnectionCarrier {
     const { overlay, connectionsOf, changed, log } = this.#parts;
     const member = overlay.members.find(({ node }) => node === from);
     if (member === undefined || !this.#isMember(owner)) return;
+    const gone = new AbortController();
+    this.#asked.set(gone, owner);
     try {
       const { connections, left } = await connectionsOf(member, owner);
+      if (gone.signal.aborted) return;
       if (left > 0) log.warn({ owner, from, left }, 'a guest has more connections than go with it');
       if (this.#keep(owner, connections, CARRIED_SEC)) await changed();
     } catch (error) {
       log.warn({ owner, from, reason: messageOf(error) }, "a guest's connections could not be asked for");
+    } finally {
+      this.#asked.delete(gone);
     }
   }
 

@@ -47,8 +47,8 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a copy names what it has before what replaces it has come',
     room: 'blockd/copies/kept-table.ts',
-    find: 'if (content !== 0 || state.below.length > 0 || this.#isOver) return content !== DATA;',
-    replace: 'if (content !== 0 || state.below.length > 0 || this.#isOver) return false;',
+    find: 'if (content !== 0 || state.below.length > 0) return content !== DATA;',
+    replace: 'if (content !== 0 || state.below.length > 0) return false;',
     by: 'sim/block-copies',
   },
   {
@@ -61,7 +61,7 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a copy lets go of what it has for a name that its writer knows of another store',
     room: 'blockd/copies/kept-table.ts',
-    find: 'if (this.#isCounted && this.#hasContent(block)) {',
+    find: 'if (wasWhole(this.#store) && this.#hasContent(block)) {',
     replace: 'if (this.#told < 0 && this.#hasContent(block)) {',
     by: 'unit/blockd/copies/counted-copy',
   },
@@ -103,7 +103,7 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a copy of a layer names what was merged elsewhere before it has it',
     room: 'blockd/layers/layer-bringer.ts',
-    find: 'const isKept = isOver || this.#isCounted(store);',
+    find: 'const isKept = isCountedOn(store, layers.records.copiesOfStore(store, true));',
     replace: 'const isKept = store.failure !== undefined;',
     by: 'sim/block-copied-layers',
   },
@@ -213,10 +213,10 @@ export const COPY_MUTANTS: readonly Mutant[] = [
     by: 'unit/blockd/copies/put-back',
   },
   {
-    name: 'a layer that comes over a counted one hides what was flushed there',
-    room: 'blockd/layers/layer-bringer.ts',
-    find: 'const isKept = isOver || this.#isCounted(store);',
-    replace: 'const isKept = this.#isCounted(store);',
+    name: 'of several cuts a copy is brought the last one alone',
+    room: 'blockd/copies/copy-link.ts',
+    find: 'this.#next.push(subject);',
+    replace: 'this.#next.splice(0, this.#next.length, subject);',
     by: 'unit/blockd/copies/cuts-away',
   },
   {
@@ -250,7 +250,7 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'a copy that lacks very much gives flushed contents up for names',
     room: 'blockd/copies/kept-table.ts',
-    find: 'else if (!isFull || !this.#isCounted || !this.#hasContent(block)) this.#learn(block, told);',
+    find: 'else if (!isFull || !wasWhole(this.#store) || !this.#hasContent(block)) this.#learn(block, told);',
     replace: 'else this.#learn(block, told);',
     by: 'unit/blockd/copies/kept-limits',
   },

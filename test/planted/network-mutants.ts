@@ -313,9 +313,9 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a guest may come to a switch that refuses its flows',
-    room: 'sdnd/controller/controller.ts',
-    find: 'if (why === undefined) return;',
-    replace: 'if (why !== "") return;',
+    room: 'sdnd/controller/preparations.ts',
+    find: 'if (why === undefined) return done;',
+    replace: 'if (why !== "") return done;',
     by: 'unit/sdnd/controller',
   },
   {
@@ -352,5 +352,40 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     find: ', this.#sequences.get(peer.node)),',
     replace: '),',
     by: 'unit/sdnd/topology',
+  },
+  {
+    name: 'who asks for a preparation that is under way is answered before it is confirmed',
+    room: 'sdnd/controller/preparations.ts',
+    find: 'if (standing !== undefined && isSameBinding(standing.to, to)) return standing.done;',
+    replace: '',
+    by: 'unit/sdnd/preparations',
+  },
+  {
+    name: 'a preparation of before a restart is answered unconfirmed',
+    room: 'sdnd/controller/preparations.ts',
+    find: 'if (!isNew && (this.#confirmed.has(migration) || !isAllTold())) return',
+    replace: 'if (!isNew) return',
+    by: 'unit/sdnd/preparations',
+  },
+  {
+    name: 'a controller that was killed forgets whom a guest has just left',
+    room: 'sdnd/controller/overlay.ts',
+    find: 'if (!recent.has(place)) this.forgetDeparture(place);',
+    replace: 'this.forgetDeparture(place);',
+    by: 'unit/sdnd/late-frames',
+  },
+  {
+    name: 'connections keep an address that was given up in two steps',
+    room: 'sdnd/forwarding/past-translations.ts',
+    find: '[...new Set([...replaced, ...changedIn(confirmed, now)])]',
+    replace: '[...new Set(replaced)]',
+    by: 'unit/sdnd/past-translations',
+  },
+  {
+    name: 'connections of a guest that is gone go to the next one of its name',
+    room: 'sdnd/security/connection-carrier.ts',
+    find: 'if (gone.signal.aborted) return;',
+    replace: '',
+    by: 'unit/sdnd/security/late-connections',
   },
 ];

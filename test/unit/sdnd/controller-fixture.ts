@@ -64,7 +64,7 @@ export class Fixture {
         if (journalBytes > 0) throw new OperationError('JOURNAL_FAILED', 'there is no room for a second journal');
       },
     };
-    const base = { overlay: new Overlay(records), clock: this.clock, log };
+    const base = { overlay: new Overlay(records, this.clock.wallMs()), clock: this.clock, log };
     const agents = new AgentTeller({ ...base, term: 1, call: async ({ node }, news) => this.#agentHears(node, news) });
     const connectionsOf: ConnectionsOf = async ({ node }) => ({
       connections: this.connections.get(node) ?? [],
@@ -85,8 +85,9 @@ export class Fixture {
   }
 
   /** The switches of an earlier life, with the flows that they have from it. */
-  async connectFrom(earlier: Fixture): Promise<void> {
+  async connectFrom(earlier: Fixture, only?: string): Promise<void> {
     for (const [node, { peer }] of earlier.switches) {
+      if (only !== undefined && node !== only) continue;
       this.switches.set(node, new StreamSwitch(node, this.controller, this.clock, peer.flows));
     }
     await settle();

@@ -20,7 +20,7 @@ async function allToldAnew(blocks: number, isWritten: boolean, isWhole: boolean)
   const store = await createLayer(disk, '/layers', { ...fresh, state: state as { role: 'loose' } });
   if (isWritten) store.table.write(0, new Uint32Array(blocks).fill(55), { epoch: 1, sequence: 1 });
   await store.flush();
-  const table = new KeptTable(store, 'a', { epoch: 1 });
+  const table = new KeptTable(store, 'a', 1);
   const runs = new RunWriter();
   for (let block = 0; block < blocks; block++) runs.add(block, 1, 256, 2 + block, DATA | HERE, 0, 77);
   assert.is(table.begin(blocks, []), '');

@@ -119,7 +119,7 @@ for (const [what, own, isHere, role, version, isOlder] of OLDER) {
     const store = await createLayer(new CrashDisk(), '/layers', { ...layer, state: { role } });
     if (isHere) store.table.write(1, Uint32Array.of(sumOf(7)), own);
     else learn(store.table, 1, [versionHigh(own), versionLow(own)], 0, { fill: 7 });
-    const table = new KeptTable(store, 'a', { epoch: 2 });
+    const table = new KeptTable(store, 'a', 2);
     const runs = new RunWriter();
     const flags = version.epoch === 0 ? 0 : DATA | HERE;
     for (const block of [0, 1, 2]) runs.add(block, 1, versionHigh(version), versionLow(version), flags, 0, sumOf(8));
