@@ -10,6 +10,7 @@ import type { ControllerState } from '../../wire/contracts/network-controllers.t
 import type { ControllerView, MeshLink, sdndContract } from '../../wire/contracts/sdnd.ts';
 import type { Calls } from '../cluster.ts';
 import type { NetworkControllerRecord } from '../state.ts';
+import { NewestWholes } from './newest-wholes.ts';
 import { withSuccessor } from './successor-wait.ts';
 
 type Sdnd = typeof sdndContract;
@@ -53,6 +54,7 @@ export class NetworkControllers implements Calls<Sdnd> {
   /** The term under which the active one was told all by this process. */
   #toldTerm = 0;
   #highestTerm = 0;
+  readonly #wholes = new NewestWholes();
   /** Those that answer and cannot record what they are told, a full disk say, since they last took over. */
   readonly #unable = new Set<string>();
   #links: MeshLink[] = [];
@@ -75,10 +77,11 @@ export class NetworkControllers implements Calls<Sdnd> {
     params: Params<Sdnd, N>,
     options?: CallOptions<Progress<Sdnd, N>>,
   ): Promise<Result<Sdnd, N>> {
+    const newest = this.#wholes.said(name, params);
     const once = async (): Promise<Result<Sdnd, N>> => {
       if (this.#relief !== undefined) await this.#relieved(this.#relief);
       const node = this.#chosen;
-      return this.#noted(node, () => this.#client(node).call(name, params, options));
+      return this.#noted(node, () => this.#client(node).call(name, newest(), options));
     };
     if (this.#isSingle) return once();
     const { clock, log } = this.#options;
@@ -225,7 +228,7 @@ export class NetworkControllers implements Calls<Sdnd> {
   }
 
   async #tell(node: string, term: number): Promise<void> {
-    await this.#noted(node, () => this.#options.tell(this.#client(node)));
+    await this.#noted(node, () => this.#options.tell(this.#wholes.saidAt(this.#client(node))));
     this.#toldTerm = term;
   }
 

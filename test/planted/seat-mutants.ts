@@ -3,6 +3,7 @@ import type { Mutant } from './mutant-run.ts';
 
 const SEAT = 'unit/sdnd/controller-seat';
 const SESSION = 'unit/sdnd/openflow-session';
+const WAIT = 'unit/orchestrator/successor-wait';
 
 export const SEAT_MUTANTS: readonly Mutant[] = [
   {
@@ -81,5 +82,19 @@ export const SEAT_MUTANTS: readonly Mutant[] = [
     find: "return this.#isGranted && this.#wish?.role === 'master';",
     replace: "return this.#wish?.role === 'master';",
     by: SESSION,
+  },
+  {
+    name: 'a call that has waited for a successor says what was so when it was begun',
+    room: 'orchestrator/network/newest-wholes.ts',
+    find: 'return () => this.#last[name] ?? params;',
+    replace: 'return () => params;',
+    by: WAIT,
+  },
+  {
+    name: 'what a successor is told of the whole is unknown to the calls that wait for it',
+    room: 'orchestrator/network/network-controllers.ts',
+    find: 'this.#options.tell(this.#wholes.saidAt(this.#client(node)))',
+    replace: 'this.#options.tell(this.#client(node))',
+    by: WAIT,
   },
 ];
