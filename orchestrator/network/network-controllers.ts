@@ -78,15 +78,29 @@ export class NetworkControllers implements Calls<Sdnd> {
     options?: CallOptions<Progress<Sdnd, N>>,
   ): Promise<Result<Sdnd, N>> {
     const newest = this.#wholes.said(name, params);
-    const once = async (): Promise<Result<Sdnd, N>> => {
-      if (this.#relief !== undefined) await this.#relieved(this.#relief);
-      const node = this.#chosen;
-      return this.#noted(node, () => this.#client(node).call(name, newest(), options));
-    };
-    if (this.#isSingle) return once();
+    if (this.#isSingle) return this.#try(name, newest, options);
     const { clock, log } = this.#options;
     const isOver = (): boolean => this.#isClosed || this.#record === undefined;
-    return withSuccessor({ waitMs: SUCCESSOR_WAIT_MS, isOver, clock, log }, once);
+    const wait = { waitMs: SUCCESSOR_WAIT_MS, isOver, clock, log };
+    return withSuccessor(wait, () => this.#try(name, newest, options));
+  }
+
+  /**
+   * Calls that wait for no successor: of what the orchestrator goes by itself to tell again and again, as it is by then. A place
+   * that is told late may be one that its guest has left for good, and nobody would take it back.
+   */
+  readonly once: Calls<Sdnd> = {
+    call: (name, params, options) => this.#try(name, this.#wholes.said(name, params), options),
+  };
+
+  async #try<N extends MethodName<Sdnd>>(
+    name: N,
+    newest: () => Params<Sdnd, N>,
+    options?: CallOptions<Progress<Sdnd, N>>,
+  ): Promise<Result<Sdnd, N>> {
+    if (this.#relief !== undefined) await this.#relieved(this.#relief);
+    const node = this.#chosen;
+    return this.#noted(node, () => this.#client(node).call(name, newest(), options));
   }
 
   close(): void {

@@ -120,9 +120,10 @@ export class Network {
 
   /**
    * Tells the overlay's controller what it does not know: after it restarted, or was not reached. Only when all of it
-   * was taken, but for what can never be, is it told so, and may take flows for the past that it has no use for.
+   * was taken, but for what can never be, is it told so, and may take flows for the past that it has no use for. Its calls must
+   * wait for no successor: each says what is so when it is made, and the whole of it comes again.
    */
-  async repeat(sdnd: OverlayCalls = this.#cluster.controller.sdnd): Promise<void> {
+  async repeat(sdnd: OverlayCalls): Promise<void> {
     await this.tellNetwork(sdnd);
     // Before the first binding: no guest is there unfiltered for a moment.
     await this.#groups.tell(sdnd);

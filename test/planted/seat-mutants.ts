@@ -97,4 +97,11 @@ export const SEAT_MUTANTS: readonly Mutant[] = [
     replace: 'this.#options.tell(this.#client(node))',
     by: WAIT,
   },
+  {
+    name: 'a place that is told again waits for a successor, and is told late',
+    room: 'orchestrator/network/network-controllers.ts',
+    find: 'call: (name, params, options) => this.#try(name, this.#wholes.said(name, params), options),',
+    replace: 'call: (name, params, options) => this.call(name, params, options),',
+    by: WAIT,
+  },
 ];

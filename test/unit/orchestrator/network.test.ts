@@ -54,7 +54,7 @@ test('the network, every binding, every migration that is prepared and not over,
   await put(stand, {});
   await put(stand, { migration: 'b'.repeat(16), step: 'failed', epoch: 3 });
   await put(stand, { migration: 'c'.repeat(16), step: 'prepare', epoch: 4, toUndo: ['port'] });
-  await stand.control.network.repeat();
+  await stand.control.network.repeat(stand.cluster.sdnd);
   assert.equal(told, [NETWORK, 'bound web alpha tap0 1', 'prepared web beta tap1 2', 'all in term 7']);
 });
 
@@ -63,7 +63,7 @@ test('a preparation that was not taken is not the end of it: not all is told', a
   stand.cluster.sdnd.answers['migration.prepare'] = () => {
     throw new OperationError('DESTINATION_NOT_READY', 'its switch is not connected');
   };
-  assert.is((await stand.refusal(stand.control.network.repeat())).code, 'DESTINATION_NOT_READY');
+  assert.is((await stand.refusal(stand.control.network.repeat(stand.cluster.sdnd))).code, 'DESTINATION_NOT_READY');
   assert.equal(told, [NETWORK, 'bound web alpha tap0 1']);
 });
 
@@ -73,7 +73,7 @@ test('a migration whose end the controller knows already needs no telling', asyn
     stand.cluster.sdnd.answers['migration.prepare'] = () => {
       throw new OperationError(code, 'it has moved');
     };
-    await stand.control.network.repeat();
+    await stand.control.network.repeat(stand.cluster.sdnd);
   }
   assert.equal(
     told.filter((one) => one === 'all in term 7'),
@@ -122,7 +122,7 @@ test('one that can have no place keeps nobody else waiting, nor the word that th
   };
   await stand.control.state.put('addresses', 'client', { ...CLIENT, epoch: 1 });
   await put(stand, {});
-  await stand.control.network.repeat();
+  await stand.control.network.repeat(stand.cluster.sdnd);
   assert.equal(told, [NETWORK, 'bound client alpha eth1 1', 'all in term 7']);
 });
 
@@ -132,7 +132,7 @@ test('where many are refused nothing is called told', async ({ stand, told }) =>
   };
   for (const owner of ['a', 'b', 'c', 'd'])
     await stand.control.state.put('addresses', owner, { ...CLIENT, owner, epoch: 1 });
-  assert.is((await stand.refusal(stand.control.network.repeat())).code, 'NOT_TOLD');
+  assert.is((await stand.refusal(stand.control.network.repeat(stand.cluster.sdnd))).code, 'NOT_TOLD');
   assert.equal(told, [NETWORK]);
 });
 
@@ -149,7 +149,7 @@ test('who goes or moves while others are told is not told as it was', async ({ s
     }
     return taken?.(params, options) ?? {};
   };
-  await network.repeat();
+  await network.repeat(stand.cluster.sdnd);
   assert.equal(told, [NETWORK, 'bound web alpha tap0 1', 'bound moved beta eth1 2', 'all in term 7']);
 });
 
@@ -173,7 +173,7 @@ test('what it knows comes in parts, and from the beginning again when it was res
     const term = terms[asked.length - 1] ?? 8;
     return { bindings: [known(from === undefined ? 'other' : 'web')], isMore: from === undefined, term };
   };
-  await stand.control.network.repeat();
+  await stand.control.network.repeat(stand.cluster.sdnd);
   assert.equal(asked, [undefined, 1, undefined, 1]);
   assert.equal(told, [NETWORK, 'all in term 8']);
 });
