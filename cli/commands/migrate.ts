@@ -33,14 +33,15 @@ export function describeDependence(m: MigrationState): string {
   return `other nodes still; ${m.dependsOnSourceBlocks} blocks were only at ${m.from} when last counted`;
 }
 
-/** How far it is, and once what a person should know of it. */
+/** How far it is, and once at a step what a person should know of it: its figures change all the time. */
 function progressOn(line: ProgressLine): (state: MigrationState) => void {
-  let hint = '';
+  const told = new Set<MigrationState['step']>();
   return (m) => {
     const bytes = { doneBytes: m.memoryBytes, totalBytes: m.memoryBytes + m.remainingBytes };
     line.update({ detail: m.step, ...(m.step === 'memory' ? bytes : {}) });
-    if (hint === '' && m.hint !== undefined) line.note(m.hint);
-    hint = m.hint ?? hint;
+    if (m.hint === undefined || told.has(m.step)) return;
+    told.add(m.step);
+    line.note(m.hint);
   };
 }
 

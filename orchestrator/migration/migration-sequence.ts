@@ -14,6 +14,7 @@ import { memoryFigures } from './migration-figures.ts';
 import type { MigrationFollower } from './migration-follower.ts';
 import type { MigrationJournal } from './migration-journal.ts';
 import { leadMsOf, pushAhead } from './push-ahead.ts';
+import { SwitchSessions } from './switch-sessions.ts';
 
 /** How long the destination waits for everything after the release before it refuses (SOUNDNESS B1). */
 const DEADLINE_MS = 10_000;
@@ -36,6 +37,7 @@ export class MigrationSequence {
   readonly #journal: MigrationJournal;
   readonly #follower: MigrationFollower;
   readonly #stores: Pick<StoreWatch, 'check'>;
+  readonly #switches: SwitchSessions;
   readonly #patience: Patience;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -53,6 +55,7 @@ export class MigrationSequence {
     this.#journal = options.journal;
     this.#follower = options.follower;
     this.#stores = options.stores;
+    this.#switches = new SwitchSessions(options);
     this.#patience = options.patience;
     this.#clock = options.clock;
     this.#log = options.log;
@@ -69,6 +72,7 @@ export class MigrationSequence {
         this.#follower.begin(migration, to, images, side),
         // The catalogue, which begins the transfer next, refuses what a store that was put back leaves in doubt.
         this.#stores.check([from, to], { signal: side }),
+        this.#switches.check(record, side),
       ]),
     );
     await this.#begin(record, 'transfer', ['transfer'], signal);

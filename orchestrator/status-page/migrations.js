@@ -4,7 +4,7 @@ import { bytes, clock, duration } from './units.js';
 
 const STEPS = ['precheck', 'transfer', 'prepare', 'incoming', 'ahead', 'memory', 'hold', 'complete'];
 const WORDS = {
-  precheck: ({ to }) => `${to} is asked whether it can run the guest`,
+  precheck: ({ to, hint }) => hint ?? `${to} is asked whether it can run the guest`,
   transfer: ({ to }) => `the catalogue reserves the disks for ${to}`,
   prepare: ({ to }) => `${to} gets a closed port and follows the disks, and the switches learn of it`,
   incoming: ({ to }) => `at ${to} a machine is started that waits for the memory`,

@@ -1,9 +1,10 @@
-// Bugs to plant in who of the overlay's controllers is active (SOUNDNESS C4). Not a test itself.
+// Bugs to plant in who of the overlay's controllers is active (SOUNDNESS C4), and in what waits for it. Not a test itself.
 import type { Mutant } from './mutant-run.ts';
 
 const SEAT = 'unit/sdnd/controller-seat';
 const SESSION = 'unit/sdnd/openflow-session';
 const WAIT = 'unit/orchestrator/successor-wait';
+const SWITCHES = 'unit/orchestrator/switch-sessions';
 
 export const SEAT_MUTANTS: readonly Mutant[] = [
   {
@@ -103,5 +104,19 @@ export const SEAT_MUTANTS: readonly Mutant[] = [
     find: 'call: (name, params, options) => this.#try(name, this.#wholes.said(name, params), options),',
     replace: 'call: (name, params, options) => this.call(name, params, options),',
     by: WAIT,
+  },
+  {
+    name: 'a migration begins whose source has a dead switch',
+    room: 'orchestrator/migration/switch-sessions.ts',
+    find: 'const away = [record.from, record.to].find(',
+    replace: 'const away = [record.to].find(',
+    by: SWITCHES,
+  },
+  {
+    name: 'a restart of the controller refuses a migration',
+    room: 'orchestrator/migration/switch-sessions.ts',
+    find: 'untilMs ??= clock.nowMs() + SWITCH_MS;',
+    replace: 'untilMs ??= clock.nowMs();',
+    by: SWITCHES,
   },
 ];

@@ -63,7 +63,7 @@ export const MigrationState = Type.Object({
   step: MigrationStep,
   /** One sentence when it failed or is undecided. */
   reason: Type.String(),
-  /** What a person should know while it goes on, in a sentence, with the remedy: it does not converge. */
+  /** What a person should know while it goes on, in a sentence, with the remedy: it does not converge, or waits. */
   hint: Type.Optional(Type.String()),
   startedAtMs: Type.Number(),
   totalMs: Type.Number(),

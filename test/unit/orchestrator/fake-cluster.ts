@@ -189,7 +189,9 @@ export class FakeCluster implements Cluster {
       'notch.list': () => ({ notches: [] }),
       'notch.heard': () => ({ again: [], doubtful: [] }),
     });
+    const switches = this.members.map(({ node }) => node);
     this.sdnd = new FakeDaemon('sdnd', this.heard, {
+      'controller.show': () => ({ role: 'active', term: 1, switches, links: [], isMoving: false }),
       'binding.set': nothing,
       'binding.remove': nothing,
       'binding.list': () => ({ bindings: [], isMore: false, term: 1 }),
