@@ -137,7 +137,7 @@ await runDaemon('orchestrator', Config, async (config, { log, signal }) => {
   const stubMoves = new StubMoves({ ...shared, events: stubs, migrate });
   const drawGlobalId = (): bigint => BigInt(`0x${randomBytes(GLOBAL_ID_BYTES).toString('hex')}`);
   const ipv6 = new Ipv6Orders({ ...shared, network, plan, drawGlobalId });
-  const underlay = new Underlay({ state, node: identity.node, clock: realClock });
+  const underlay = new Underlay({ ...base, cluster, node: identity.node });
   const topology = new Topology({
     ...shared,
     nodes: () => members.states(),

@@ -1,15 +1,18 @@
 // The members' places in the encrypted underlay: a node says its own, durably, and hears of all, and of those that relay nothing
-// now. Who a node is its certificate says; no node takes another one's address or key, and so none is sent what is for another.
+// now. Who a node is its certificate says; no node takes another one's key, nor the address of one that is there, and so none is
+// sent what is for another.
 import type { Clock } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
 import type { Handlers } from '../../common/rpc/server.ts';
 import type { UnderlayMember, UnderlayPlace, underlayContract } from '../../wire/contracts/underlay.ts';
+import type { Cluster } from '../cluster.ts';
 import type { State } from '../state.ts';
 
 type Tell = (told: { members: UnderlayMember[]; away?: string[] }) => void;
 
 export interface UnderlayParts {
-  readonly state: Pick<State, 'all' | 'get' | 'put'>;
+  readonly state: Pick<State, 'all' | 'get' | 'put' | 'remove'>;
+  readonly cluster: Pick<Cluster, 'isUp'>;
   /** The node that this process is on. */
   readonly node: string;
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -72,6 +75,14 @@ export class Underlay {
     return this.#parts.clock.nowMs() - (this.#endedMs.get(node) ?? this.#begunMs) >= AWAY_AFTER_MS;
   }
 
+  /**
+   * One that is down may have been set up anew under another name, as for the members (`members.ts`). Its agents may still be
+   * heard through its tunnels while its underlay daemon is not, and the other way round: it is gone when neither is.
+   */
+  #isGone({ node }: UnderlayMember): boolean {
+    return this.#isAway(node) && !this.#parts.cluster.isUp(node);
+  }
+
   /** Resolves when the caller's session is over. @throws OperationError PLACE_TAKEN */
   async #join(node: string, place: UnderlayPlace, tell: Tell, signal: AbortSignal): Promise<Record<string, never>> {
     const member = { node, ...place };
@@ -90,9 +101,12 @@ export class Underlay {
     const { state } = this.#parts;
     const others = this.members.filter(({ node }) => node !== member.node);
     const owner = others.find(
-      ({ address, keys }) => address === member.address || keys.some((key) => has(member, key)),
+      (other) =>
+        other.keys.some((key) => has(member, key)) || (other.address === member.address && !this.#isGone(other)),
     );
     if (owner !== undefined) throw taken(member, owner);
+    // Never two of one address: what is sent to it is for one of them.
+    for (const { node, address } of others) if (address === member.address) await state.remove('underlay', node);
     if (JSON.stringify(state.get('underlay', member.node)) === JSON.stringify(member)) return;
     await state.put('underlay', member.node, member);
     this.#tellAll();

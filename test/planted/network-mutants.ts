@@ -388,4 +388,18 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     replace: '',
     by: 'unit/sdnd/security/late-connections',
   },
+  {
+    name: 'a node whose agents are heard loses its address in the underlay to who asks for it',
+    room: 'orchestrator/network/underlay.ts',
+    find: 'return this.#isAway(node) && !this.#parts.cluster.isUp(node);',
+    replace: 'return this.#isAway(node);',
+    by: 'unit/orchestrator/underlay',
+  },
+  {
+    name: 'two members of the underlay have one address',
+    room: 'orchestrator/network/underlay.ts',
+    find: "if (address === member.address) await state.remove('underlay', node);",
+    replace: "if (address === '') await state.remove('underlay', node);",
+    by: 'unit/orchestrator/underlay',
+  },
 ];

@@ -1,7 +1,7 @@
 // The members' places in the encrypted underlay, as the controller keeps them and tells of them.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { OperationError } from '../../../common/errors.ts';
+import { codeOf } from '../../../common/errors.ts';
 import { Underlay, type UnderlayParts } from '../../../orchestrator/network/underlay.ts';
 import type { UnderlayMember, UnderlayPlace } from '../../../wire/contracts/underlay.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
@@ -17,9 +17,11 @@ function stand() {
     all: () => [...table.values()],
     get: (_table: string, node: string) => table.get(node),
     put: async (_table: string, node: string, member: UnderlayMember) => void table.set(node, member),
+    remove: async (_table: string, node: string) => void table.delete(node),
   } as UnderlayParts['state'];
   const clock = new TurnedClock();
-  const underlay = new Underlay({ state, node: 'k', clock });
+  const up = new Set<string>();
+  const underlay = new Underlay({ state, cluster: { isUp: (node) => up.has(node) }, node: 'k', clock });
   const told: string[] = [];
   const join = (node: string, at: UnderlayPlace) => {
     const end = new AbortController();
@@ -32,7 +34,7 @@ function stand() {
     return { end, over };
   };
   const settle = () => new Promise((resolve) => setImmediate(resolve));
-  return { told, join, settle, table, clock, underlay };
+  return { told, join, settle, table, clock, underlay, up };
 }
 
 test('a node hears of all at once and of each change, as long as its call lives', async () => {
@@ -108,19 +110,63 @@ test("the controller's own node relays only where no other does", async () => {
   assert.equal(underlay.away, ['alpha']);
 });
 
+/** What becomes of a call: '' as long as it lives. */
+function outcomeOf({ over }: { over: Promise<unknown> | unknown }): { code: string | undefined } {
+  const outcome: { code: string | undefined } = { code: '' };
+  Promise.resolve(over).catch((error: unknown) => {
+    outcome.code = codeOf(error);
+  });
+  return outcome;
+}
+
 test('nobody takes an address or a key that another has', async () => {
   const { join, settle, table } = stand();
   join('alpha', place(1));
   await settle();
-  for (const bad of [{ ...place(1), keys: ['key-9'] as [string] }, place(2, 'key-1')]) {
-    const error = await Promise.resolve(join('beta', bad).over).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    );
-    assert.instance(error, OperationError);
-    assert.is((error as OperationError).code, 'PLACE_TAKEN');
+  for (const bad of [place(1, 'key-9'), place(2, 'key-1')]) {
+    const outcome = outcomeOf(join('beta', bad));
+    await settle();
+    assert.is(outcome.code, 'PLACE_TAKEN');
   }
   assert.equal([...table.keys()], ['alpha']);
+});
+
+test('a machine that was set up anew under another name has its address once the old one is gone', async () => {
+  const { told, join, settle, table, clock, up } = stand();
+  const old = join('alpha', place(1));
+  join('beta', place(2));
+  await settle();
+  up.add('alpha');
+  const asked = async (node: string, at: UnderlayPlace): Promise<string | undefined> => {
+    const outcome = outcomeOf(join(node, at));
+    await settle();
+    return outcome.code;
+  };
+  clock.turn(60_000);
+  assert.is(await asked('delta', place(1, 'key-9')), 'PLACE_TAKEN', 'it is in session');
+  old.end.abort();
+  await settle();
+  clock.turn(60_000);
+  assert.is(await asked('delta', place(1, 'key-9')), 'PLACE_TAKEN', 'its agents are heard');
+  up.delete('alpha');
+  assert.is(await asked('delta', place(1)), 'PLACE_TAKEN', 'a key stays its own');
+  told.length = 0;
+  assert.is(await asked('delta', place(1, 'key-9')), '');
+  assert.equal([...table.keys()].sort(), ['beta', 'delta']);
+  assert.equal(told, ['beta: beta key-2; delta key-9', 'delta: beta key-2; delta key-9']);
+  assert.is(await asked('alpha', place(1)), 'PLACE_TAKEN', 'the old one is back');
+});
+
+test('after a start nobody is gone who may not have called yet', async () => {
+  const { join, settle, table, clock } = stand();
+  table.set('alpha', { node: 'alpha', ...place(1) });
+  const early = outcomeOf(join('delta', place(1, 'key-9')));
+  await settle();
+  assert.is(early.code, 'PLACE_TAKEN');
+  clock.turn(10_000);
+  const late = outcomeOf(join('delta', place(1, 'key-9')));
+  await settle();
+  assert.equal([late.code, [...table.keys()]], ['', ['delta']]);
 });
 
 test.run();
