@@ -2,11 +2,12 @@
 // every migration for which the switches were prepared; before them the guests' network itself.
 import { codeOf, messageOf, OperationError } from '../../common/errors.ts';
 import type { Log } from '../../common/log.ts';
+import type { Params } from '../../wire/contract.ts';
 import type { GuestNetworkPlan } from '../../wire/contracts/guest-network.ts';
 import type { Binding, sdndContract } from '../../wire/contracts/sdnd.ts';
 import type { Admission } from '../admission.ts';
 import type { Calls, Cluster } from '../cluster.ts';
-import { isEnded } from '../migration/migration-journal.ts';
+import { isBeforeMemory, isEnded } from '../migration/migration-journal.ts';
 import type { AddressRecord, State, VmRecord } from '../state.ts';
 import { egressOf } from './egress.ts';
 import { guestNetwork } from './guest-network.ts';
@@ -108,13 +109,17 @@ export class Network {
     return vm === undefined ? this.#state.get('addresses', owner) : bindingOf(vm);
   }
 
-  /** Where the migrations lead that are not over and of which the switches may know. */
-  #preparations(): { readonly migration: string; readonly to: Binding }[] {
+  /**
+   * Where the migrations lead that are not over and of which the switches may know. Those stand whose memory goes, or has gone:
+   * of them it is known that the destination's switch has taken them. Before that a switch that is not ready ends the migration.
+   */
+  #preparations(): Params<typeof sdndContract, 'migration.prepare'>[] {
     return this.#state.all('migrations').flatMap((record) => {
       const { migration, vm, to: node, port, epoch, toUndo } = record;
       const spec = this.#state.get('vms', vm)?.spec;
       if (spec === undefined || isEnded(record) || !toUndo.includes('flows')) return [];
-      return [{ migration, to: { owner: vm, mac: spec.mac, ip: spec.ip, node, port, epoch } }];
+      const to = { owner: vm, mac: spec.mac, ip: spec.ip, node, port, epoch };
+      return [{ migration, to, ...(isBeforeMemory(record) ? {} : { isStanding: true }) }];
     });
   }
 
@@ -135,9 +140,9 @@ export class Network {
       if (binding === undefined || (epochs.get(owner) ?? -1) >= binding.epoch) continue;
       if (!(await this.#isTaken(owner, () => sdnd.call('binding.set', { binding })))) refused++;
     }
-    for (const { migration, to } of this.#preparations()) {
-      const prepare = () => sdnd.call('migration.prepare', { migration, to }).catch(throwUnlessOver);
-      if (!(await this.#isTaken(to.owner, prepare))) refused++;
+    for (const preparation of this.#preparations()) {
+      const prepare = () => sdnd.call('migration.prepare', preparation).catch(throwUnlessOver);
+      if (!(await this.#isTaken(preparation.to.owner, prepare))) refused++;
     }
     if (refused > REFUSED_MAX)
       throw new OperationError('NOT_TOLD', `the overlay's controller refuses ${refused} of its guests' places`, {

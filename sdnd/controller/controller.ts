@@ -133,7 +133,7 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
         return { bindings: told, isMore: from + told.length < bindings.size, term };
       },
       'state.told': async ({ term }) => this.#told(term),
-      'migration.prepare': ({ migration, to }) => this.#prepare(migration, to),
+      'migration.prepare': ({ migration, to, isStanding = false }) => this.#prepare(migration, to, isStanding),
       'migration.complete': async ({ migration }, { peer }) => {
         this.#checkCompleter(migration, peer);
         return this.#complete(migration);
@@ -203,9 +203,10 @@ export class Controller implements Omit<SwitchListener, 'outranked'> {
     return this.#carryOut(() => this.#overlay.unbind(owner));
   }
 
-  async #prepare(migration: string, to: Binding): Promise<Record<string, never>> {
-    // Told again what was prepared elsewhere: its port may have gone since, and its flows wait for the rest anyway.
-    if (this.#waits) return this.#carryOut(() => this.#overlay.prepare(migration, to));
+  async #prepare(migration: string, to: Binding, isStanding: boolean): Promise<Record<string, never>> {
+    // Told again what was prepared elsewhere, or in a journal that is lost: its port may have gone since, and its switch. Nobody
+    // waits for its flows now, and they must not be taken for the past when that switch is back.
+    if (this.#waits || isStanding) return this.#carryOut(() => this.#overlay.prepare(migration, to));
     return this.#preparations.prepare(migration, to, () =>
       this.#carryConnections(to.owner, this.#overlay.bindings.get(to.owner)),
     );

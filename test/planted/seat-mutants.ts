@@ -119,4 +119,18 @@ export const SEAT_MUTANTS: readonly Mutant[] = [
     replace: 'untilMs ??= clock.nowMs();',
     by: SWITCHES,
   },
+  {
+    name: 'a dead destination keeps a standing migration from being told',
+    room: 'sdnd/controller/controller.ts',
+    find: 'if (this.#waits || isStanding) return',
+    replace: 'if (this.#waits) return',
+    by: 'unit/sdnd/controller',
+  },
+  {
+    name: 'a migration counts as standing before its destination has taken it',
+    room: 'orchestrator/network/network.ts',
+    find: '...(isBeforeMemory(record) ? {} : { isStanding: true })',
+    replace: 'isStanding: true',
+    by: 'unit/orchestrator/network',
+  },
 ];

@@ -147,8 +147,16 @@ export const sdndContract = contract('sdnd', {
    * on flows of a known guest's past are taken out without waiting (SOUNDNESS C4). Repeating it is safe.
    */
   'state.told': method(['controller'], Type.Object({ term: Count }), Empty),
-  /** Gives the destination's switch its local delivery before the hold; the port there is closed by its agent. */
-  'migration.prepare': method(['controller'], Type.Object({ migration: MigrationId, to: Binding }), Empty),
+  /**
+   * Gives the destination's switch its local delivery before the hold; the port there is closed by its agent.
+   * DESTINATION_NOT_READY. `isStanding`: it was taken before the memory went, and is only told again: the destination may be dead
+   * by now, and the guest may be there all the same.
+   */
+  'migration.prepare': method(
+    ['controller'],
+    Type.Object({ migration: MigrationId, to: Binding, isStanding: Type.Optional(Type.Boolean()) }),
+    Empty,
+  ),
   /** The destination runs: every switch is moved at once, add before delete. Answers after their barriers. */
   'migration.complete': method(['controller', 'node'], Type.Object({ migration: MigrationId }), Empty),
   'migration.cancel': method(['controller'], Type.Object({ migration: MigrationId }), Empty),

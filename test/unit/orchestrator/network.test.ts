@@ -29,8 +29,8 @@ test.before.each(async (context) => {
     told.push(`bound ${words(binding)}`);
     return {};
   };
-  answers['migration.prepare'] = ({ to }) => {
-    told.push(`prepared ${words(to)}`);
+  answers['migration.prepare'] = ({ to, isStanding }) => {
+    told.push(`prepared ${words(to)}${isStanding === true ? ', it stands' : ''}`);
     return {};
   };
   answers['state.told'] = ({ term }) => {
@@ -55,11 +55,17 @@ test('the network, every binding, every migration that is prepared and not over,
   await put(stand, { migration: 'b'.repeat(16), step: 'failed', epoch: 3 });
   await put(stand, { migration: 'c'.repeat(16), step: 'prepare', epoch: 4, toUndo: ['port'] });
   await stand.control.network.repeat(stand.cluster.sdnd);
-  assert.equal(told, [NETWORK, 'bound web alpha tap0 1', 'prepared web beta tap1 2', 'all in term 7']);
+  assert.equal(told, [NETWORK, 'bound web alpha tap0 1', 'prepared web beta tap1 2, it stands', 'all in term 7']);
+});
+
+test('one whose memory does not go yet does not stand: it needs its destination', async ({ stand, told }) => {
+  await put(stand, { step: 'ahead' });
+  await stand.control.network.repeat(stand.cluster.sdnd);
+  assert.is(told.at(-2), 'prepared web beta tap1 2');
 });
 
 test('a preparation that was not taken is not the end of it: not all is told', async ({ stand, told }) => {
-  await put(stand, {});
+  await put(stand, { step: 'incoming' });
   stand.cluster.sdnd.answers['migration.prepare'] = () => {
     throw new OperationError('DESTINATION_NOT_READY', 'its switch is not connected');
   };

@@ -257,6 +257,22 @@ test('a migration that is prepared already waits for no switch when that is told
   for (const fixture of [life, next]) fixture.close();
 });
 
+test('a migration that stands is known, and its flows stay, though its destination was dead when a lost journal was told', async () => {
+  const { life } = await prepared();
+  const lost = new Fixture();
+  await lost.connect('n0');
+  await lost.begin();
+  const to = bindingOf('g0', 'n1', 2);
+  const told = lost.call('migration.prepare', { migration: MIGRATION, to, isStanding: true });
+  assert.ok(await isSettled(told), 'nobody waits for a switch that is dead');
+  await lost.tellAll();
+  // It is back, with what it was given for the guest that may be there.
+  await lost.connectFrom(life);
+  assert.equal(lost.flowKeysAt('n1'), life.flowKeysAt('n1'));
+  await lost.call('migration.complete', { migration: MIGRATION });
+  for (const fixture of [life, lost]) fixture.close();
+});
+
 test('only the destination, or the orchestrator, completes a migration', async () => {
   const fixture = new Fixture();
   await fixture.connect('n0', 'n1');
