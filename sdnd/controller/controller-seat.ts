@@ -127,7 +127,7 @@ export class ControllerSeat implements SwitchListener {
     if (reign === undefined) return;
     this.#parts.log.warn({ node, term: reign.term }, 'a node obeys a controller of a higher term');
     // There is nobody who could make the only one active again.
-    if (!reign.loses(node) || this.#isAlone) return;
+    if (!reign.loses(node, this.#attached.keys()) || this.#isAlone) return;
     this.#parts.log.warn({ term: reign.term }, 'most nodes obey a controller of a higher term; this one stands by');
     this.#end(reign);
   }

@@ -82,12 +82,12 @@ export class Reign {
 
   /**
    * A node obeys a higher term. Answers whether most do: one switch that says so may be wrong, or say anything, and must not
-   * take all others' controller away.
+   * take all others' controller away. `attached`: who is connected; at a reign's beginning most of these have not answered yet.
    */
-  loses(node: string): boolean {
+  loses(node: string, attached: Iterable<string>): boolean {
     this.#ruled.add(node);
     this.#lost.add(node);
-    return 2 * this.#lost.size > this.#ruled.size;
+    return 2 * this.#lost.size > new Set([...this.#ruled, ...attached]).size;
   }
 
   /** The outcome of a command that was begun under this reign. @throws OperationError NOT_ACTIVE when it is over by then */

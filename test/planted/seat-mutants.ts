@@ -38,15 +38,22 @@ export const SEAT_MUTANTS: readonly Mutant[] = [
   {
     name: 'the only controller stands by when switches say that they obey another',
     room: 'sdnd/controller/controller-seat.ts',
-    find: 'if (!reign.loses(node) || this.#isAlone) return;',
-    replace: 'if (!reign.loses(node)) return;',
+    find: 'if (!reign.loses(node, this.#attached.keys()) || this.#isAlone) return;',
+    replace: 'if (!reign.loses(node, this.#attached.keys())) return;',
     by: SEAT,
   },
   {
     name: 'one switch that says so takes all others their controller',
     room: 'sdnd/controller/reign.ts',
-    find: 'return 2 * this.#lost.size > this.#ruled.size;',
+    find: 'return 2 * this.#lost.size > new Set([...this.#ruled, ...attached]).size;',
     replace: 'return this.#lost.size > 0;',
+    by: SEAT,
+  },
+  {
+    name: 'the first to answer a reign that begins count for all',
+    room: 'sdnd/controller/reign.ts',
+    find: 'new Set([...this.#ruled, ...attached]).size',
+    replace: 'this.#ruled.size',
     by: SEAT,
   },
   {

@@ -191,6 +191,22 @@ test('relieved without hearing of it, it stands by once most nodes obey the othe
   assert.ok((await world.call('x', 'controller.show', {})).switches.includes('n0'));
 });
 
+test('one switch of a higher term ends no reign that begins, also where it answers first', async ({ world }) => {
+  for (const [at, liar] of NODES.entries()) {
+    const election = world.switches.get(liar)?.election;
+    assert.ok(election);
+    election.generationId = 1n << 60n;
+    await world.call('x', 'controller.take', { term: at + 1, links: [] });
+    await settle();
+    assert.is((await world.call('x', 'controller.show', {})).role, 'active');
+    assert.is(await refusal(tell(world, 'x', at + 1, [bindingOf('g0', 'n0')])), undefined);
+    // All but this one: each is asked for the first time, as at the beginning.
+    election.generationId = undefined;
+    world.connect();
+    await settle();
+  }
+});
+
 test('a command that was begun before most nodes were lost is not answered as done', async ({ world }) => {
   await takeOver(world, 'x', 1, [bindingOf('g0', 'n0')]);
   const begun = refusal(world.call('x', 'binding.set', { binding: bindingOf('g1', 'n1') }));
