@@ -211,6 +211,9 @@ export const AGENT_COOKIE = AGENT << WRITER_SHIFT;
 /** The cookie of every flow by which an agent hears probes. */
 export const PROBER_COOKIE = PROBER << WRITER_SHIFT;
 
+/** Those of agents, in every flow of theirs. */
+export const AGENT_COOKIES: readonly bigint[] = [AGENT_COOKIE, PROBER_COOKIE];
+
 /** The cookie of a controller's flow; epoch 0 is of flows that belong to no VM. */
 export function controllerCookie(incarnation: number, epoch: number): bigint {
   return (CONTROLLER << WRITER_SHIFT) | (BigInt(incarnation) << INCARNATION_SHIFT) | BigInt(epoch);
@@ -224,8 +227,7 @@ export function epochOfCookie(cookie: bigint, incarnation: number): number | und
 
 /** Whether a flow is an agent's; all others, strangers included, are the controller's to keep or remove. */
 export function isAgentCookie(cookie: bigint): boolean {
-  const writer = cookie & WRITER_MASK;
-  return writer === AGENT_COOKIE || writer === PROBER_COOKIE;
+  return AGENT_COOKIES.includes(cookie & WRITER_MASK);
 }
 
 /** Who wrote a flow, as its cookie says. */

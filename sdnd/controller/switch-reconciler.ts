@@ -18,7 +18,7 @@ import { type Explanations, UnexplainedFlows } from './unexplained-flows.ts';
 /** The operations of a switch's connection that are needed here. */
 export interface SwitchConnection {
   readFlows(): Promise<readonly FlowStats[]>;
-  /** How many of its entries are a controller's. */
+  /** How many entries it has but agents'. */
   countFlows(): Promise<number>;
   apply(mods: readonly FlowMod[]): Promise<void>;
   /** Sends what needs no answer. */

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { FlowMod, FlowStats, Message, PacketIn, Port } from '@openflow/ofp';
 import type { Clock, Timer } from '../../common/clock.ts';
 import { OperationError } from '../../common/errors.ts';
-import { CONTROLLER_COOKIE, WRITER_MASK } from '../pipeline.ts';
+import { AGENT_COOKIES, WRITER_MASK } from '../pipeline.ts';
 import { type CookieFilter, isRemoval, OpenFlowSession, type SessionEvent } from './openflow-session.ts';
 import type { RoleWish } from './session-role.ts';
 
@@ -38,7 +38,7 @@ const TICK_MS = 1_000;
 /** What may wait for the switch to read it: twice a million flow-mods. One that only sends, and never reads, is not kept in memory. */
 const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
 const EVERY_COOKIE: CookieFilter = { cookie: 0n, cookieMask: 0n };
-const CONTROLLERS: CookieFilter = { cookie: CONTROLLER_COOKIE, cookieMask: WRITER_MASK };
+const AGENTS: readonly CookieFilter[] = AGENT_COOKIES.map((cookie) => ({ cookie, cookieMask: WRITER_MASK }));
 const DONE: Outcome = { flows: [], count: 0 };
 
 /** A connection with one switch. */
@@ -69,9 +69,14 @@ export class OpenFlowChannel {
     return (await this.#start(() => this.#session.readFlows(filter, this.#clock.nowMs()))).flows;
   }
 
-  /** How many entries of a controller's it has, which costs it and here next to nothing. @throws OperationError as above */
+  /**
+   * How many entries but agents' it has, strangers' too, which costs it and here next to nothing. No filter says whose they are
+   * not, so all are counted and agents' taken off; one that an agent changes in between makes the number wrong that once.
+   * @throws OperationError as above
+   */
   async countFlows(): Promise<number> {
-    return (await this.#start(() => this.#session.countFlows(CONTROLLERS, this.#clock.nowMs()))).count;
+    const [all = 0, ...agents] = await Promise.all([EVERY_COOKIE, ...AGENTS].map((filter) => this.#count(filter)));
+    return agents.reduce((rest, count) => rest - count, all);
   }
 
   /**
@@ -113,6 +118,10 @@ export class OpenFlowChannel {
     this.#waiting.clear();
     this.#promotion?.reject(lost(reason));
     this.#listener.closed(reason);
+  }
+
+  async #count(filter: CookieFilter): Promise<number> {
+    return (await this.#start(() => this.#session.countFlows(filter, this.#clock.nowMs()))).count;
   }
 
   #start(begin: () => { operation: number; events: SessionEvent[] }): Promise<Outcome> {

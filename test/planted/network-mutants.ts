@@ -33,6 +33,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     by: 'unit/sdnd/switch-agent',
   },
   {
+    name: 'a stranger at a switch of many entries is not counted',
+    room: 'sdnd/session/openflow-channel.ts',
+    find: '[EVERY_COOKIE, ...AGENTS].map(',
+    replace: '[{ cookie: 1n << 56n, cookieMask: WRITER_MASK }].map(',
+    by: 'unit/sdnd/openflow-channel',
+  },
+  {
     name: 'an old place sends late frames on for ever',
     room: 'sdnd/forwarding/delivery.ts',
     find: 'return { ...flow, hardTimeoutSec: LATE_FORWARD_SEC };',

@@ -1,11 +1,14 @@
-// A session on a socket: what becomes of a switch that sends and does not read.
-import { Duplex } from 'node:stream';
+// A session on a socket: what becomes of a switch that sends and does not read, and which entries are counted.
+import { Duplex, PassThrough } from 'node:stream';
 import { encode } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { flowKey } from '../../../sdnd/flow.ts';
+import { AGENT_COOKIES, CONTROLLER_COOKIE } from '../../../sdnd/pipeline.ts';
 import { OpenFlowChannel } from '../../../sdnd/session/openflow-channel.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { settle } from './controller-fixture.ts';
+import { CodecSwitch } from './switch-made-of-codec.ts';
 
 const TOO_MUCH_BYTES = 2 ** 28 + 1;
 
@@ -28,6 +31,27 @@ test('who sends and does not read is let go of before it fills the memory', asyn
   assert.match(ends.join(), /wait to be read by it/);
   assert.ok(socket.destroyed);
   assert.is(clock.timers, 0);
+});
+
+test('entries are counted but for agents’: also those of whoever is neither that nor a controller', async () => {
+  const peer = new CodecSwitch();
+  const cookies = [0n, CONTROLLER_COOKIE, CONTROLLER_COOKIE + 7n, ...AGENT_COOKIES];
+  for (const [priority, cookie] of cookies.entries()) {
+    const flow = { tableId: 0, priority, match: {}, instructions: [], cookie };
+    peer.flows.set(flowKey(flow), flow);
+  }
+  const [answers, orders] = [new PassThrough(), new PassThrough()];
+  orders.on('data', (bytes: Uint8Array) => {
+    for (const answer of peer.receive(bytes)) answers.write(answer);
+  });
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  const socket = Duplex.from({ readable: answers, writable: orders });
+  const silent = { port: () => undefined, closed: () => undefined };
+  const channel = new OpenFlowChannel(socket, new TurnedClock(), { ready: () => resolve(), ...silent });
+  answers.write(peer.hello());
+  await ready;
+  assert.is(await channel.countFlows(), 3);
+  channel.close('the test ends');
 });
 
 test.run();

@@ -18,7 +18,7 @@ import { gateFlows } from '../../../sdnd/agent/gate.ts';
 import { type SwitchConnection, SwitchReconciler, type Wanted } from '../../../sdnd/controller/switch-reconciler.ts';
 import { SwitchWatch } from '../../../sdnd/controller/switch-watch.ts';
 import type { Flow } from '../../../sdnd/flow.ts';
-import { Table } from '../../../sdnd/pipeline.ts';
+import { isAgentCookie, Table } from '../../../sdnd/pipeline.ts';
 import { forgetZone } from '../../../sdnd/security/forget-zone.ts';
 import { TurnedClock } from '../common/turned-clock.ts';
 import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
@@ -67,7 +67,7 @@ class Fixture implements SwitchConnection {
   async countFlows(): Promise<number> {
     await this.#work();
     this.counts += 1;
-    return this.peer.flows.size;
+    return this.peer.stats().filter(({ cookie }) => !isAgentCookie(cookie)).length;
   }
 
   async apply(mods: readonly FlowMod[]): Promise<void> {
@@ -231,6 +231,20 @@ test('where there are too many entries to read them all each time, lost ones are
   assert.equal(fixture.sent(), [], 'as many as there should be');
   for (let passedMs = 0; passedMs < 5_000; passedMs += 2_500) await fixture.pass(2_500);
   assert.equal(fixture.sent(), ['add 3', 'delete-strict 21']);
+});
+
+test("there a stranger's entry is noticed by the number as well; what agents have is none of it", async () => {
+  const fixture = new Fixture();
+  fixture.install(...gateFlows(4096));
+  await fixture.reconciler.connect(fixture, []);
+  fixture.sent();
+  fixture.entries = 1_000_000;
+  fixture.install(...gateFlows(4097));
+  await fixture.pass(2_500);
+  assert.equal([fixture.reads, fixture.counts], [1, 1]);
+  fixture.install(flowNo(20, 0n));
+  await fixture.pass(2_500);
+  assert.equal(fixture.sent(), ['delete-strict 21']);
 });
 
 test("an agent's flows are not the controller's business", async () => {
