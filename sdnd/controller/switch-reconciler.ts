@@ -304,7 +304,7 @@ export class SwitchReconciler {
     if (wanted === undefined) return undefined;
     const changed = noted === undefined ? { before: [], now: [] } : wanted.since(noted);
     const [before, now] = [flowsByKey(changed.before), flowsByKey(changed.now)];
-    this.#unexplained.wereWanted([...before].flatMap(([key, flow]) => (now.has(key) ? [] : [flow])));
+    this.#unexplained.wantsOthers(before, now, this.#connection === undefined);
     this.#noted = wanted;
     return { before, now };
   }

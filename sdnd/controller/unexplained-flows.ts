@@ -29,15 +29,23 @@ export interface Allowed {
 export class UnexplainedFlows {
   /** Entries that were wanted in this life, are no more, and may still be there. */
   readonly #onceWanted = new Set<string>();
+  /**
+   * Entries that are wanted only since the switch is away. It has none of them from here, so they are not remembered when they
+   * go: of a switch that never returns no more is than it was to have when it left, however much comes and goes meanwhile.
+   */
+  readonly #neverSent = new Set<string>();
   #sinceMs: number | undefined;
 
-  /** These were wanted until now: taking one out is explained. */
-  wereWanted(flows: readonly Flow[]): void {
-    for (const flow of flows) this.#onceWanted.add(flowKey(flow));
+  /** Some entries were wanted until now, others are: taking one of the former out is explained. */
+  wantsOthers(before: ReadonlyMap<string, Flow>, now: ReadonlyMap<string, Flow>, isAway: boolean): void {
+    for (const key of before.keys()) if (!now.has(key) && !this.#neverSent.delete(key)) this.#onceWanted.add(key);
+    if (!isAway) return;
+    for (const key of now.keys()) if (!before.has(key) && !this.#onceWanted.has(key)) this.#neverSent.add(key);
   }
 
-  /** All that a switch has was read. */
+  /** All that a switch has was read; what is missing is sent now. */
   read(wanted: ReadonlyMap<string, Flow>, installed: ReadonlyMap<string, Flow>): void {
+    this.#neverSent.clear();
     for (const key of this.#onceWanted) if (wanted.has(key) || !installed.has(key)) this.#onceWanted.delete(key);
   }
 

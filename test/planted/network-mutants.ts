@@ -40,6 +40,20 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     by: 'unit/sdnd/openflow-channel',
   },
   {
+    name: 'of a switch that is away all is remembered that it was ever to have',
+    room: 'sdnd/controller/unexplained-flows.ts',
+    find: '!now.has(key) && !this.#neverSent.delete(key)',
+    replace: '!now.has(key)',
+    by: 'unit/sdnd/switch-reconciler',
+  },
+  {
+    name: 'what a switch was sent at its return counts as never sent',
+    room: 'sdnd/controller/unexplained-flows.ts',
+    find: 'this.#neverSent.clear();',
+    replace: '',
+    by: 'unit/sdnd/switch-reconciler',
+  },
+  {
     name: 'an old place sends late frames on for ever',
     room: 'sdnd/forwarding/delivery.ts',
     find: 'return { ...flow, hardTimeoutSec: LATE_FORWARD_SEC };',

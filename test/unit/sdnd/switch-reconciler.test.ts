@@ -320,6 +320,41 @@ test('flows that were wanted while the switch was away are known, too', async ()
   assert.is(fixture.sent().length, 19);
 });
 
+test('of a switch that is away what it was to have then is remembered, and nothing that came and went since', async () => {
+  const fixture = new Fixture();
+  const { reconciler } = fixture;
+  const [first, ...others] = flowsTo(41);
+  assert.ok(first);
+  const [had, never] = [others.slice(0, 20), others.slice(20)];
+  fixture.wanted = [first, ...had];
+  await reconciler.connect(fixture, []);
+  reconciler.disconnect(fixture);
+  for (const wanted of [[first], [first, ...had, ...never], [first]]) {
+    fixture.wanted = wanted;
+    await reconciler.update();
+  }
+  fixture.sent();
+  fixture.install(...never);
+  await reconciler.connect(fixture, []);
+  assert.equal(fixture.sent().sort(), had.map(({ priority }) => `delete-strict ${priority}`).sort());
+  assert.is(fixture.peer.flows.size, 21, 'nobody knows who put those there that it was never sent');
+});
+
+test('what a switch was to have since it was away, and was sent at its return, goes at once', async () => {
+  const fixture = new Fixture();
+  const { reconciler } = fixture;
+  fixture.wanted = [flowNo(0)];
+  await reconciler.connect(fixture, []);
+  reconciler.disconnect(fixture);
+  fixture.wanted = flowsTo(20);
+  await reconciler.update();
+  await reconciler.connect(fixture, []);
+  fixture.wanted = [flowNo(0)];
+  fixture.sent();
+  await reconciler.update();
+  assert.is(fixture.sent().length, 19);
+});
+
 test('a switch of a node that is no member is left alone', async () => {
   const fixture = new Fixture();
   fixture.install(flowNo(9));
