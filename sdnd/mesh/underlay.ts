@@ -28,6 +28,13 @@ export function tunnelBetween(from: MeshNode, to: MeshNode): Tunnel | undefined 
   return tunnel(near, far, near.outer, far.outer);
 }
 
+/** Whether there is one; asked of all pairs, for which it is not made each time. */
+export function isTunnelBetween(from: MeshNode, to: MeshNode): boolean {
+  const isShared = from.feet.some(({ underlay }) => to.feet.some((far) => far.underlay === underlay));
+  if (isShared) return true;
+  return asks(from, to) && asks(to, from) && outsideFoot(from) !== undefined && outsideFoot(to) !== undefined;
+}
+
 /** The name of the tunnel port for an underlay. */
 export function tunnelPortOf({ port }: Foot): string {
   return port ?? TUNNEL_PORT_NAME;

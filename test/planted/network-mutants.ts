@@ -146,9 +146,30 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a way leads over a node that is no gateway',
-    room: 'sdnd/mesh/mesh.ts',
-    find: 'if (this.isGateway(node)) open.add(node);',
+    room: 'sdnd/mesh/ways-to.ts',
+    find: 'if (isGateway(node)) open.add(node);',
     replace: 'open.add(node);',
+    by: 'unit/sdnd/mesh',
+  },
+  {
+    name: 'the longest way takes no direct tunnel for quicker than one over a gateway',
+    room: 'sdnd/mesh/longest-way.ts',
+    find: 'directMs !== undefined && directMs <= relayed.costMs ? 1 : relayed.tunnels',
+    replace: 'relayed.tunnels',
+    by: 'unit/sdnd/mesh',
+  },
+  {
+    name: 'the longest way is looked for between all, however short any could be',
+    room: 'sdnd/mesh/longest-way.ts',
+    find: 'if (longest > furthest) break;',
+    replace: '',
+    and: [
+      {
+        room: 'sdnd/mesh/longest-way.ts',
+        find: 'if (longest > 0 && relayed.tunnels <= longest) continue;',
+        replace: '',
+      },
+    ],
     by: 'unit/sdnd/mesh',
   },
   {

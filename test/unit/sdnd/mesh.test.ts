@@ -2,8 +2,10 @@
 import { ipv4 } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { longestWay } from '../../../sdnd/mesh/longest-way.ts';
 import { Mesh } from '../../../sdnd/mesh/mesh.ts';
-import type { MeshNode } from '../../../sdnd/mesh/underlay.ts';
+import { isTunnelBetween, type MeshNode, tunnelBetween } from '../../../sdnd/mesh/underlay.ts';
+import { Random } from '../openflow/random.ts';
 
 const cloud = (underlay: string, host: number) => ({ underlay, inner: `10.0.0.${host}`, outer: `192.0.2.${host}` });
 const inside = (underlay: string, host: number, port = 'vxlan0') => ({ underlay, inner: `10.0.0.${host}`, port });
@@ -70,6 +72,59 @@ test('a full mesh has direct ways only, and a node that is not there has none', 
   assert.equal(mesh.path('far', 'east'), []);
   assert.equal(mesh.path('far', 'far'), []);
   assert.is(mesh.longest, 1);
+});
+
+const MESHES = 400;
+
+/** Nodes in up to two of three networks, some seen from outside, some only by relays; many links of equal latency, some dead. */
+function randomMesh(random: Random): Mesh {
+  const names = Array.from({ length: 3 + random.below(9) }, (_, no) => `n${no}`);
+  const nodes = names.map((node, no): MeshNode => {
+    const networks = [random.pick(['a', 'b', 'c']), ...random.list(1, () => random.pick(['a', 'b', 'c']))];
+    const feet = [...new Set(networks)].map((underlay) => (random.chance(0.3) ? cloud : inside)(underlay, no + 1));
+    const isGateway = random.chance(0.4);
+    return { node, feet, isGateway, ...(random.chance(0.2) && { relays: random.list(2, () => random.pick(names)) }) };
+  });
+  const links = names.flatMap((a, no) => {
+    const known = names.slice(no + 1).filter(() => random.chance(0.7));
+    return known.map((b) => ({ a, b, latencyMs: random.chance(0.15) ? undefined : random.below(8) / 2 }));
+  });
+  return new Mesh(nodes, links);
+}
+
+test('the longest way is that of all ways, searched for one by one', () => {
+  const seen = new Set<number>();
+  for (let seed = 0; seed < MESHES; seed++) {
+    const mesh = randomMesh(new Random(seed));
+    const names = mesh.nodes.map(({ node }) => node);
+    const tunnels = names.flatMap((from) => names.map((to) => mesh.path(from, to).length));
+    // Without gateways it is not asked whether anybody is reached.
+    const longest = mesh.gateways.length === 0 ? 1 : Math.max(...tunnels);
+    assert.is(mesh.longest, longest, `mesh ${seed}`);
+    seen.add(longest);
+  }
+  assert.equal([...seen].sort(), [0, 1, 2, 3, 4, 5, 6]);
+});
+
+test('the longest way is found without a search for each pair of nodes', () => {
+  let asked = 0;
+  const names = Array.from({ length: 500 }, (_, no) => `n${no}`);
+  const isGateway = (node: string): boolean => node === 'n0' || node === 'n1';
+  // Half of them reach the other half over gateways alone.
+  const latency = (a: string, b: string): number | undefined => {
+    asked++;
+    return isGateway(a) || isGateway(b) || Number(a.slice(1)) % 2 === Number(b.slice(1)) % 2 ? 5 : undefined;
+  };
+  assert.is(longestWay(names, ['n0', 'n1'], { isGateway, latency }), 2);
+  assert.ok(asked < 10 * names.length, `${asked} tunnels were looked at`);
+});
+
+test('whether there is a tunnel is known without making it', () => {
+  for (let seed = 0; seed < MESHES; seed++) {
+    const { nodes } = randomMesh(new Random(seed));
+    for (const from of nodes)
+      for (const to of nodes) assert.is(isTunnelBetween(from, to), tunnelBetween(from, to) !== undefined);
+  }
 });
 
 test.run();
