@@ -38,6 +38,8 @@ export class LastTables {
   #session = 0;
   /** In which it is as it was, or is to be, without a controller. */
   #settled = -1;
+  /** In which it was given its last flows from here: what it has in that one is nothing that a controller has said since. */
+  #restored = -1;
   #timer: Timer | undefined;
   #isStopped = false;
 
@@ -80,13 +82,16 @@ export class LastTables {
     const session = this.#session;
     if (isControlled === undefined || channel === undefined || this.#settled === session) return;
     const flows = await channel.readFlows(CONTROLLERS);
-    if (flows.length > 0) await this.#keep(flows);
-    else if (this.#kept !== undefined) await this.#restore(channel, this.#kept);
+    if (flows.length === 0 && this.#kept !== undefined) {
+      this.#restored = session;
+      await this.#restore(channel, this.#kept);
+    } else if (flows.length > 0 && this.#restored !== session) await this.#keep(flows);
     this.#settled = session;
   }
 
   async #forget(): Promise<void> {
     this.#settled = -1;
+    this.#restored = -1;
     if (this.#kept === undefined) return;
     await this.#parts.disk.remove(this.#parts.path);
     this.#kept = undefined;
@@ -102,8 +107,9 @@ export class LastTables {
     log.info({ flows: kept.length }, 'no controller is there: what it gave the switch is kept');
   }
 
+  // Whole or not at all: else the next agent, were this one killed in the middle, would take a part for what was given last.
   async #restore(channel: OpenFlowChannel, kept: readonly FlowMod[]): Promise<void> {
-    await channel.apply(kept);
+    await channel.applyWhole(kept);
     this.#parts.log.warn(
       { flows: kept.length },
       'the switch has begun anew, and no controller is there: it has its last flows',

@@ -84,9 +84,13 @@ export class OpenFlowChannel {
    * refuses these goes on with what it has. @throws OperationError SWITCH_LOST or SWITCH_REFUSED
    */
   async apply(mods: readonly FlowMod[]): Promise<void> {
-    const isExchange = mods.some(isRemoval) && !mods.every(isRemoval);
-    const how = isExchange ? 'applyWhole' : 'apply';
-    await this.#start(() => this.#session[how](mods, this.#clock.nowMs()));
+    if (mods.some(isRemoval) && !mods.every(isRemoval)) await this.applyWhole(mods);
+    else await this.#start(() => this.#session.apply(mods, this.#clock.nowMs()));
+  }
+
+  /** The same of all or none, whatever they are, also where this process or the connection ends in the middle. */
+  async applyWhole(mods: readonly FlowMod[]): Promise<void> {
+    await this.#start(() => this.#session.applyWhole(mods, this.#clock.nowMs()));
   }
 
   /** Whether the switch takes changes from here, and from nobody of a lower term. */

@@ -54,6 +54,27 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     by: 'unit/sdnd/switch-reconciler',
   },
   {
+    name: 'last tables are given back one flow after the other',
+    room: 'sdnd/agent/last-tables.ts',
+    find: 'await channel.applyWhole(kept);',
+    replace: 'await channel.apply(kept);',
+    by: 'unit/sdnd/last-tables',
+  },
+  {
+    name: 'what a switch takes of its last tables is kept for all of them',
+    room: 'sdnd/agent/last-tables.ts',
+    find: ' && this.#restored !== session',
+    replace: '',
+    by: 'unit/sdnd/last-tables',
+  },
+  {
+    name: 'what a controller gave a switch after its last tables is not kept',
+    room: 'sdnd/agent/last-tables.ts',
+    find: 'this.#restored = -1;',
+    replace: '',
+    by: 'unit/sdnd/last-tables',
+  },
+  {
     name: 'an old place sends late frames on for ever',
     room: 'sdnd/forwarding/delivery.ts',
     find: 'return { ...flow, hardTimeoutSec: LATE_FORWARD_SEC };',

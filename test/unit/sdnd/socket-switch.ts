@@ -7,10 +7,13 @@ import type { Flow } from '../../../sdnd/flow.ts';
 import { within } from '../common/members.ts';
 import { CodecSwitch } from './switch-made-of-codec.ts';
 
+type Habits = Partial<Pick<CodecSwitch, 'room' | 'wrong' | 'hears'>>;
+
 export class SocketSwitch {
   readonly path: string;
   readonly #server: Server;
   #peer = new CodecSwitch();
+  readonly #habits: Habits = {};
   #connection: Socket | undefined;
   #accepts = 0;
   /** What it has not answered yet, while it is slow. */
@@ -29,7 +32,7 @@ export class SocketSwitch {
   #accept(socket: Socket): void {
     this.#connection = socket;
     this.#accepts++;
-    this.#peer = new CodecSwitch();
+    this.#peer = this.#switch(this.flows);
     socket.on('error', () => undefined);
     socket.on('data', (bytes: Uint8Array) => {
       for (const answer of this.#peer.receive(bytes)) this.#answer(answer);
@@ -69,9 +72,25 @@ export class SocketSwitch {
     this.#connection?.write(encode(message, 9));
   }
 
+  /** It is restarted: the next connection finds it empty. */
   drop(): void {
     this.#connection?.destroy();
-    this.#peer = new CodecSwitch();
+    this.#peer = this.#switch();
+  }
+
+  /** So it takes what it is sent, in this connection and in all later ones. */
+  set(habits: Habits): void {
+    Object.assign(this.#habits, habits);
+    Object.assign(this.#peer, habits);
+  }
+
+  /** Whether it hears nothing any more. */
+  get isDeaf(): boolean {
+    return this.#peer.hears === 0;
+  }
+
+  #switch(flows?: Map<string, Flow>): CodecSwitch {
+    return Object.assign(new CodecSwitch([], flows), this.#habits);
   }
 
   /** All that this connection was told, in order. */

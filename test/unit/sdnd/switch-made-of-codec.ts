@@ -34,6 +34,10 @@ export function portOf(name: string, portNo: number): Port {
 const NO_GENERATION = 2n ** 64n - 1n;
 const ROLE_REQUEST_FAILED = 11;
 const BAD_REQUEST = 1;
+const BAD_ACTION = 2;
+const BAD_TYPE = 0;
+const FLOW_MOD_FAILED = 5;
+const TABLE_FULL = 1;
 const IS_SLAVE = 10;
 /** OFPET_EXPERIMENTER, and ONF's BUNDLE_FAILED MSG_FAILED (extension 230). */
 const EXPERIMENTER_ERROR = 0xffff;
@@ -57,6 +61,12 @@ export class CodecSwitch {
   flowsPerReply = 2;
   /** Every flow-mod is refused with FLOW_MOD_FAILED TABLE_FULL. */
   isFull = false;
+  /** So many entries have room; what would be one more is refused in the same way. */
+  room = Number.POSITIVE_INFINITY;
+  /** Flow-mods of this priority are wrong in themselves: refused as they come, also when they are to be put into a bundle. */
+  wrong: number | undefined;
+  /** So many flow-mods more are heard, be it for a bundle, and then nothing any more. */
+  hears = Number.POSITIVE_INFINITY;
   /** Under which it is master. */
   generationId = 0n;
   /** Told of each flow-mod that is carried out. */
@@ -92,8 +102,14 @@ export class CodecSwitch {
     return this.#reader.push(bytes).flatMap((result) => {
       if (result.kind === 'bad') throw new Error(`${result.code}: ${result.detail}`);
       const { message, xid } = result;
+      if (this.hears === 0) return [];
       if (message.type === 'onf-bundle-control') return this.#bundled(message, xid);
-      if (message.type === 'onf-bundle-add') this.#bundle.push(inside(message));
+      const one = message.type === 'onf-bundle-add' ? inside(message) : result;
+      if (one.message.type === 'flow-mod') {
+        this.hears -= 1;
+        if (one.message.priority === this.wrong) return [encode(refusal(BAD_ACTION, BAD_TYPE, one.message, xid), xid)];
+      }
+      if (one !== result) this.#bundle.push(one);
       else this.got.push(result);
       return this.#answer(message, xid).map((answer) => encode(answer, xid));
     });
@@ -106,9 +122,10 @@ export class CodecSwitch {
     const all = this.#bundle.splice(0);
     this.got.push(...all);
     const [first] = all;
-    if (this.isFull && first !== undefined) {
+    if (first !== undefined && !this.#hasRoom(all.map((one) => one.message))) {
       const failed = { ...refusal(EXPERIMENTER_ERROR, MESSAGE_FAILED, message, xid), experimenter: ONF_EXPERIMENTER };
-      return [...this.#answer(first.message, first.xid).map((one) => encode(one, first.xid)), encode(failed, xid)];
+      const full = refusal(FLOW_MOD_FAILED, TABLE_FULL, first.message, first.xid);
+      return [encode(full, first.xid), encode(failed, xid)];
     }
     for (const one of all) this.#answer(one.message, one.xid);
     return [encode({ ...message, control: 'commit-reply' }, xid)];
@@ -128,9 +145,8 @@ export class CodecSwitch {
         return message.part === 'flow' ? this.#flowStats(message.cookie, message.cookieMask) : [];
       case 'flow-mod':
         if (this.role === 'slave') return [refusal(BAD_REQUEST, IS_SLAVE, message, xid)];
-        return this.isFull
-          ? [{ type: 'error', errorType: 5, errorCode: 1, data: encode(message, xid) }]
-          : this.#change(message);
+        if (!this.#hasRoom([message])) return [refusal(FLOW_MOD_FAILED, TABLE_FULL, message, xid)];
+        return this.#change(message);
       case 'barrier-request':
         return [{ type: 'barrier-reply' }];
       case 'echo-request':
@@ -180,6 +196,12 @@ export class CodecSwitch {
       messages.push({ type: 'multipart-reply', part: 'flow', more, flows: stats.slice(at, at + this.flowsPerReply) });
     }
     return messages;
+  }
+
+  #hasRoom(messages: readonly Message[]): boolean {
+    const adds = messages.flatMap((one) => (one.type === 'flow-mod' && one.command === 'add' ? [flowKey(one)] : []));
+    const more = new Set(adds.filter((key) => !this.flows.has(key)));
+    return !this.isFull && this.flows.size + more.size <= this.room;
   }
 
   #change(mod: FlowMod): Message[] {
