@@ -6,8 +6,8 @@ import { ProgressLine } from '../../common/terminal/progress.ts';
 import { ensurePackages } from '../../lab/host-packages.ts';
 import { runKills, sayKills } from './kills.ts';
 
-/** Three images' worth, in about a minute; `./supercloud crash` takes a hundred. */
-const LIVES = 36;
+/** Two images' worth, in about a minute; `./supercloud crash` takes a hundred. */
+const LIVES = 24;
 
 test.before(() => ensurePackages(['strace'], new ProgressLine()));
 

@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runMoves, sayMoves } from './moves.ts';
 
-const MOVES = 8;
+const MOVES = 6;
 /** One in peace, and two that are struck; some times at most. */
 const CAUGHT_MOVES = 3;
 const TRIES_MAX = 6;

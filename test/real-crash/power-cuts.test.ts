@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runPowerCuts } from './power-cuts.ts';
 
-const CUTS = 60;
+const CUTS = 36;
 const CAUGHT_CUTS = 40;
 const seed = Number(process.env.CUTS_SEED ?? Date.now() % 2 ** 31);
 
