@@ -8,7 +8,7 @@ import type { UnderlayMember, UnderlayPlace, underlayContract } from '../../wire
 import type { Cluster } from '../cluster.ts';
 import type { State } from '../state.ts';
 
-type Tell = (told: { members: UnderlayMember[]; away?: string[] }) => void;
+type Tell = (told: { members: UnderlayMember[]; away?: string[]; unheard?: string[] }) => void;
 
 export interface UnderlayParts {
   readonly state: Pick<State, 'all' | 'get' | 'put' | 'remove'>;
@@ -113,7 +113,9 @@ export class Underlay {
   }
 
   get #told(): Parameters<Tell>[0] {
-    return { members: this.members, ...(this.#away !== undefined && { away: this.#away }) };
+    const heard = new Set(this.#sessions.values());
+    const unheard = this.members.flatMap(({ node }) => (heard.has(node) ? [] : [node]));
+    return { members: this.members, unheard, ...(this.#away !== undefined && { away: this.#away }) };
   }
 
   #tellAll(): void {

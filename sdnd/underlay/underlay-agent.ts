@@ -11,6 +11,7 @@ import type { UnderlayBook } from './underlay-book.ts';
 import { mayRelay, wantedPeers } from './underlay-peers.ts';
 import type { WireGuardDevice } from './wireguard-device.ts';
 import { newKeyPair, publicKeyOf } from './wireguard-keys.ts';
+import { type FoundPeer, SESSION_SECONDS } from './wireguard-plan.ts';
 
 /** How soon a controller that is away is looked for again. */
 const RECONNECT_MS = 1_000;
@@ -41,6 +42,7 @@ interface Told {
   readonly members: readonly UnderlayMember[];
   /** Absent: it does not know yet. */
   readonly away?: readonly string[];
+  readonly unheard?: readonly string[];
 }
 
 export class UnderlayAgent {
@@ -51,6 +53,8 @@ export class UnderlayAgent {
   #isIn = false;
   /** Since when the controller tells the others of the keys as they are now; of the clock that does not jump. */
   #toldMs: number | undefined;
+  /** Who may not have heard of the others' newest keys, as it was told last. */
+  #unheard: readonly string[] = [];
   #isStopped = false;
   /** One look after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -77,9 +81,10 @@ export class UnderlayAgent {
     const session = new AbortController();
     this.#session = session;
     this.#reconnect?.cancel();
-    const onProgress = ({ members, away }: Told): void => {
+    const onProgress = ({ members, away, unheard = [] }: Told): void => {
       if (!this.#isIn) log.info({ members: members.length }, 'the controller tells of the underlay');
       this.#isIn = true;
+      this.#unheard = unheard;
       void this.#hear(members, away);
     };
     try {
@@ -127,8 +132,8 @@ export class UnderlayAgent {
     const { node, place, device, book, filter, greet, log, clock } = this.#parts;
     this.#timer?.cancel();
     try {
-      await this.#turnKeys();
       const { publicKey, listenPort, peers } = await device.show();
+      await this.#turnKeys(peers);
       const { current } = book.keys;
       const isSet = publicKey === publicKeyOf(current) && listenPort === place.inner.port;
       // Set again it would end the sessions that a killed daemon left.
@@ -150,21 +155,41 @@ export class UnderlayAgent {
     if (!this.#isStopped) this.#timer = clock.setTimer(afterMs, () => void this.#look());
   }
 
-  async #turnKeys(): Promise<void> {
+  async #turnKeys(peers: readonly FoundPeer[]): Promise<void> {
     const { node, book, keyTimes, clock, log } = this.#parts;
     const nowMs = clock.wallMs();
     const known = book.members.find((member) => member.node === node)?.keys ?? [];
     const isTold = this.#isIn && String(known) === String(toldKeys(book.keys));
     this.#toldMs = isTold ? (this.#toldMs ?? clock.nowMs()) : undefined;
     const toldMs = this.#toldMs === undefined ? undefined : nowMs - (clock.nowMs() - this.#toldMs);
-    const at = { nowMs, toldMs, draw: () => newKeyPair().privateKey };
+    const isMissed = this.#isMissed(peers, nowMs);
+    const at = { nowMs, toldMs, isMissed, draw: () => newKeyPair().privateKey };
     const keys = nextKeys(book.keys, keyTimes, at);
-    if (keys === undefined) return;
+    const isDue = isMissed && nextKeys(book.keys, keyTimes, { ...at, isMissed: false }) !== undefined;
+    if (keys === undefined && !isDue) return;
     this.#toldMs = undefined;
+    if (keys === undefined) {
+      log.info({ unheard: this.#unheard }, 'a new key waits for who has not heard of it');
+      return this.#joinAnew();
+    }
     await book.keepKeys(keys);
     log.info({ told: toldKeys(keys).length }, keys.next === undefined ? 'a new key speaks' : 'a new key is told');
+    this.#joinAnew();
+  }
+
+  /** Tells of its keys as they are now, and is told what is so now. */
+  #joinAnew(): void {
     this.#session.abort();
     void this.#join();
+  }
+
+  /** Whether it has a session with a member that may not have heard of its newest key. */
+  #isMissed(peers: readonly FoundPeer[], nowMs: number): boolean {
+    const unheard = this.#parts.book.members.filter(({ node }) => this.#unheard.includes(node));
+    const keys = new Set<string>(unheard.flatMap((member) => member.keys));
+    const hasSession = ({ handshakeSeconds }: FoundPeer): boolean =>
+      handshakeSeconds > 0 && nowMs - handshakeSeconds * 1_000 < SESSION_SECONDS * 1_000;
+    return peers.some((peer) => keys.has(peer.publicKey) && hasSession(peer));
   }
 }
 

@@ -4,7 +4,7 @@ import type { UdpEndpoint } from '../../wire/contracts/underlay.ts';
 import type { WantedPeer } from './underlay-peers.ts';
 
 /** After so long without a handshake a session is over (WireGuard's REJECT_AFTER_TIME). */
-const SESSION_SECONDS = 180;
+export const SESSION_SECONDS = 180;
 const DEVICE_FIELDS = 4;
 const PEER_FIELDS = 8;
 

@@ -465,4 +465,18 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     replace: "if (address === '') await state.remove('underlay', node);",
     by: 'unit/orchestrator/underlay',
   },
+  {
+    name: 'a node speaks with a key that one with whom it has a session has not heard of',
+    room: 'sdnd/underlay/key-rotation.ts',
+    find: 'return isSettled && !isMissed ?',
+    replace: 'return isSettled ?',
+    by: 'unit/sdnd/unheard-keys',
+  },
+  {
+    name: 'a new key waits for a node that is gone',
+    room: 'sdnd/underlay/underlay-agent.ts',
+    find: 'nowMs - handshakeSeconds * 1_000 < SESSION_SECONDS * 1_000',
+    replace: 'nowMs > 0',
+    by: 'unit/sdnd/unheard-keys',
+  },
 ];

@@ -43,6 +43,8 @@ export const underlayContract = contract('underlay', {
        * Absent: not known yet, by a controller that has just been started.
        */
       away: Type.Optional(Type.Array(Name)),
+      /** Who has no such call at that moment, and may not have heard of the others' newest keys. Told with each word. */
+      unheard: Type.Optional(Type.Array(Name)),
     }),
     timeoutMs: 0,
   }),
