@@ -112,7 +112,7 @@ export const POINT_MUTANTS: readonly Mutant[] = [
     room: 'blockd/peer/follow-link.ts',
     find: "this.#parts.taker !== undefined && this.#parts.store.state.role === 'sealed'",
     replace: 'this.#retryMs < 0',
-    by: 'sim/block-points',
+    by: 'unit/blockd/follow-link',
   },
   {
     name: 'a merge goes on over what was told while it waited for blocks',
