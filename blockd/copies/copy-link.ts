@@ -49,7 +49,7 @@ export class CopyLink {
   readonly #parts: CopyLinkParts;
   #subject: CopySubject;
   /** What it is to have after that, the newest last. */
-  readonly #next: CopySubject[] = [];
+  #next: CopySubject[] = [];
   #feed: CopyFeed | undefined;
   #stream: PeerStream | undefined;
   #turn = 0;
@@ -84,10 +84,7 @@ export class CopyLink {
     return this.#isReachable || this.#isOutdated;
   }
 
-  /**
-   * Its copy is newer than what is written here: a third store would answer for what was flushed there and is gone here, and so
-   * would nobody (SOUNDNESS D2).
-   */
+  /** Its copy is newer than what is written here: whatever others say, no flush is answered over what is gone here (SOUNDNESS D2). */
   get isOutdated(): boolean {
     return this.#isOutdated;
   }
@@ -118,13 +115,13 @@ export class CopyLink {
   }
 
   /**
-   * The image has another top now. Everything of the one before is brought there first, as a copy, while it is a layer: as a layer below it
-   * would come by its table alone, and what was durable there be unreadable until the contents had come too. One that has
-   * fewer layers below, since they were merged, is offered anew: nobody has them any more for a store that waits for them.
+   * The image has another top now. Everything of those before is brought there first, as copies, while they are layers: as layers
+   * below they would come by their tables alone, and what was durable there be unreadable until the contents had come too. One that
+   * has fewer layers below, since they were merged, is offered anew: nobody has them any more for a store that waits for them.
    */
   follow(subject: CopySubject): void {
     if ((this.#next.at(-1) ?? this.#subject) !== subject) {
-      this.#next.push(subject);
+      this.#next = [...this.#next.filter((one) => !one.isGone()), subject];
       this.#goOn();
     } else if (this.#feed !== undefined && this.#durableSequence === undefined) {
       if (layersBelow(this.#subject.offer()) >= this.#offeredOver) return;

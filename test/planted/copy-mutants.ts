@@ -215,8 +215,8 @@ export const COPY_MUTANTS: readonly Mutant[] = [
   {
     name: 'of several cuts a copy is brought the last one alone',
     room: 'blockd/copies/copy-link.ts',
-    find: 'this.#next.push(subject);',
-    replace: 'this.#next.splice(0, this.#next.length, subject);',
+    find: '[...this.#next.filter((one) => !one.isGone()), subject]',
+    replace: '[subject]',
     by: 'unit/blockd/copies/cuts-away',
   },
   {
