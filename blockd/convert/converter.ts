@@ -176,12 +176,18 @@ export class Converter {
 
   async #refuseExisting(path: string): Promise<void> {
     for (const name of [path, `${path}.part`]) {
+      // A pipe would be opened when somebody writes to it.
+      const isElse = await stat(name).then(
+        (found) => !found.isFile(),
+        () => false,
+      );
+      if (isElse) throw fileExists(name);
       const file = await this.#disk.open(name, 'read').catch((error: unknown) => {
         if (codeOf(error) !== 'ENOENT') throw unwritable(path, error);
       });
       if (file === undefined) continue;
       await file.close();
-      throw new OperationError('FILE_EXISTS', `there is a file ${name} already`, { remedy: 'Choose another name.' });
+      throw fileExists(name);
     }
   }
 }
@@ -221,6 +227,10 @@ async function refuseWhatWaits(path: string): Promise<void> {
   });
   if (found === undefined || found.isFile()) return;
   throw refused('it is no plain file', 'Copy it into one.');
+}
+
+function fileExists(name: string): OperationError {
+  return new OperationError('FILE_EXISTS', `there is a file ${name} already`, { remedy: 'Choose another name.' });
 }
 
 function unreadable(path: string, cause: unknown): unknown {

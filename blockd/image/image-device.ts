@@ -10,9 +10,9 @@ import type { StillReads } from './still-reads.ts';
 export function deviceOf(image: Image): NbdDevice {
   return {
     ...readsOf(image),
-    write: (offset, data, fua) => image.write(offset, data, fua),
-    zero: (offset, length, fua, keepRoom) => image.zero(offset, length, fua, keepRoom),
-    trim: (offset, length, fua) => image.trim(offset, length, fua),
+    write: (offset, data, fua, isGone) => image.write(offset, data, fua, isGone),
+    zero: (offset, length, fua, keepRoom, isGone) => image.zero(offset, length, fua, keepRoom, isGone),
+    trim: (offset, length, fua, isGone) => image.trim(offset, length, fua, isGone),
     flush: () => image.flush(),
     get hasStatus() {
       return image.gate.mayRead;

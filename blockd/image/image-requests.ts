@@ -7,7 +7,11 @@ import { blockOf, endBlockOf, partialBlocks } from './block-range.ts';
 import { IN_FILE } from './block-stack.ts';
 import { type Answer, type FlushSafety, LOCAL_SAFETY, safely } from './flush-safety.ts';
 import { ImageReads } from './image-reads.ts';
+import { exportEnded } from './request-gate.ts';
 
+/** Whether whoever asked is gone: what of it has not been done yet is not done any more. */
+type IsGone = () => boolean;
+const STAYS: IsGone = () => false;
 /** Two partial blocks side by side are less than this. */
 const ZEROS = new Uint8Array(2 * BLOCK_BYTES);
 
@@ -18,9 +22,9 @@ export class ImageRequests extends ImageReads {
   readonly #copied = Buffer.alloc(BLOCK_BYTES);
 
   /** Writes; `data` is not used after the call. `fua`: durable with the answer. */
-  write(offset: number, data: Uint8Array, fua: boolean): Answer {
+  write(offset: number, data: Uint8Array, fua: boolean, isGone = STAYS): Answer {
     const done = this.#tryWrite(offset, data);
-    if (done === undefined) return this.#writeLater(offset, Uint8Array.from(data), fua);
+    if (done === undefined) return this.#writeLater(offset, Uint8Array.from(data), fua, this.#lapsing(isGone));
     return this.#isFlushed(fua) ? this.#flushed() : done === 'untold' ? this.#barrier() : undefined;
   }
 
@@ -28,27 +32,27 @@ export class ImageRequests extends ImageReads {
    * Makes the range read as zeros, durably: whole blocks are zeros by the table alone, and what no record says would be
    * gone with this process, which its client outlives. They give their room back, unless the client wants to keep it.
    */
-  zero(offset: number, length: number, fua: boolean, keepRoom = false): Answer {
+  zero(offset: number, length: number, fua: boolean, keepRoom = false, isGone = STAYS): Answer {
     const first = endBlockOf(offset);
     const end = blockOf(offset + length);
-    if (first >= end) return this.#zeroEdges([[offset, length]], fua);
+    if (first >= end) return this.#zeroEdges([[offset, length]], fua, isGone);
     const head = first * BLOCK_BYTES - offset;
     const tail = offset + length - end * BLOCK_BYTES;
-    const zeroed = this.#zeroBlocks(first, end, keepRoom);
+    const zeroed = this.#zeroBlocks(first, end, keepRoom, isGone);
     const finish = (): Answer => (this.#isFlushed(fua) ? this.#flushed() : this.#barrier());
     if (zeroed === undefined && head === 0 && tail === 0) return finish();
     const edges = [
       [offset, head],
       [end * BLOCK_BYTES, tail],
     ] as const;
-    return Promise.all([zeroed, this.#zeroEdges(edges, false)]).then(finish);
+    return Promise.all([zeroed, this.#zeroEdges(edges, false, isGone)]).then(finish);
   }
 
   /** Forgets the whole blocks of the range, durably: they read as zeros. The rest of it stays (a hint, says NBD). */
-  trim(offset: number, length: number, fua: boolean): Answer {
+  trim(offset: number, length: number, fua: boolean, isGone = STAYS): Answer {
     const first = endBlockOf(offset);
     const end = blockOf(offset + length);
-    const zeroed = first < end ? this.#zeroBlocks(first, end, false) : undefined;
+    const zeroed = first < end ? this.#zeroBlocks(first, end, false, isGone) : undefined;
     const finish = (): Answer => (this.#isFlushed(fua) ? this.#flushed() : this.#barrier());
     return zeroed === undefined ? finish() : zeroed.then(finish);
   }
@@ -112,11 +116,22 @@ export class ImageRequests extends ImageReads {
     return content === DATA || table.isChanged(block) || (content === 0 && this.stack.contentOf(block) !== 0);
   }
 
-  async #writeLater(offset: number, data: Uint8Array, fua: boolean): Promise<void> {
+  async #writeLater(offset: number, data: Uint8Array, fua: boolean, refuseLapsed: () => void): Promise<void> {
     let done = this.#tryWrite(offset, data);
-    for (; done === undefined; done = this.#tryWrite(offset, data)) await this.#obstacle(offset, data);
+    for (; done === undefined; done = this.#tryWrite(offset, data)) {
+      await this.#obstacle(offset, data);
+      refuseLapsed();
+    }
     if (this.#isFlushed(fua)) await this.#flushed();
     else if (done === 'untold') await this.#barrier();
+  }
+
+  /** Throws once the asker is gone, or the image has left: somebody may have made the change anew, and others over it. */
+  #lapsing(isGone: IsGone): () => void {
+    const { era } = this.gate;
+    return () => {
+      if (isGone() || this.gate.era !== era) throw exportEnded(this.store.image);
+    };
   }
 
   /** Waits for the first thing that a write of this range has to wait for. */
@@ -181,13 +196,16 @@ export class ImageRequests extends ImageReads {
     return partialBlocks(offset, length).filter((block) => !this.stack.isSound(block));
   }
 
-  #zeroBlocks(first: number, end: number, keepRoom: boolean): Answer {
+  #zeroBlocks(first: number, end: number, keepRoom: boolean, isGone: IsGone): Answer {
     if (!keepRoom && this.#tryZeroBlocks(first, end)) return undefined;
-    return this.#zeroBlocksLater(first, end, keepRoom);
+    return this.#zeroBlocksLater(first, end, keepRoom, this.#lapsing(isGone));
   }
 
-  async #zeroBlocksLater(first: number, end: number, keepRoom: boolean): Promise<void> {
-    while (!this.#tryZeroBlocks(first, end)) await this.#zeroObstacle(first, end);
+  async #zeroBlocksLater(first: number, end: number, keepRoom: boolean, refuseLapsed: () => void): Promise<void> {
+    while (!this.#tryZeroBlocks(first, end)) {
+      await this.#zeroObstacle(first, end);
+      refuseLapsed();
+    }
     if (!keepRoom) return;
     // The room that zeroing gave back is taken again: a failure says so, and the blocks are zeros all the same.
     await this.#barrier();
@@ -237,10 +255,16 @@ export class ImageRequests extends ImageReads {
     return true;
   }
 
-  async #zeroEdges(edges: readonly (readonly [offset: number, length: number])[], fua: boolean): Promise<void> {
+  async #zeroEdges(
+    edges: readonly (readonly [offset: number, length: number])[],
+    fua: boolean,
+    isGone: IsGone,
+  ): Promise<void> {
     const writes = edges.filter(([, length]) => length > 0);
     // One that fails at once must not leave the other one's failure to nobody.
-    await Promise.all(writes.map(async ([offset, length]) => this.write(offset, ZEROS.subarray(0, length), false)));
+    await Promise.all(
+      writes.map(async ([offset, length]) => this.write(offset, ZEROS.subarray(0, length), false, isGone)),
+    );
     if (this.#isFlushed(fua)) await this.#flushed();
   }
 

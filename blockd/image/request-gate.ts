@@ -16,6 +16,7 @@ export class RequestGate {
   #heldFor = '';
   #isLeaving = false;
   #waiting = 0;
+  #era = 0;
   #change = Promise.withResolvers<void>();
   /** Told of each change in its very step, before anyone who waits goes on. */
   watcher: () => void = () => undefined;
@@ -50,7 +51,13 @@ export class RequestGate {
     return this.#waiting;
   }
 
+  /** Another one once the image has left this node: what was asked before is nobody's then. */
+  get era(): number {
+    return this.#era;
+  }
+
   set(mode: GateMode): void {
+    if (mode === 'ended') this.#era++;
     this.#mode = mode;
     this.watcher();
     this.#wake();

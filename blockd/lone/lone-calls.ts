@@ -76,6 +76,8 @@ export function loneCalls({ node, images, cuts, layers, merges, room }: LonePart
       inTurn(async () => {
         records.get(image);
         const isHere = shelf.find(image) !== undefined;
+        // It would be closed, and then not be deleted.
+        if (isHere) await room.useFor(() => cuts.settleStanding([image]));
         await room.useFor(() => (isHere ? images.endLast(image) : images.giveUp(image))).catch(usedAlone);
         await room.useFor(async () => catalogue['image.remove']({ image, nodes: [LONE_NODE] }, HERE));
         return swept();

@@ -17,7 +17,7 @@ export class LoneCuts {
   async snapshot(snapshot: string, images: readonly string[]): Promise<Snapshot> {
     const { records, catalogue, store } = this.#node;
     const named = [...new Set(images)];
-    await this.#settleStanding(named);
+    await this.settleStanding(named);
     // Before anything is begun that what cannot be used would keep from its end.
     const heads = named.map((image) => this.#node.usable(image));
     const cuts = heads.map(({ image, stack }) => ({ image, generation: stack.generation, layer: newLayerId() }));
@@ -33,7 +33,7 @@ export class LoneCuts {
   /** @throws OperationError NO_IMAGE, IMAGE_UNUSABLE, SHRINK_REFUSED, BAD_SIZE, CUT_STANDS, STACK_FULL; Error of the disk */
   async grow(image: string, bytes: number): Promise<Head> {
     const { records, catalogue, store } = this.#node;
-    await this.#settleStanding([image]);
+    await this.settleStanding([image]);
     const head = this.#node.usable(image);
     if (head.bytes === bytes) return head;
     const [cut, layer] = [newCut(), newLayerId()];
@@ -47,7 +47,7 @@ export class LoneCuts {
   }
 
   /** One change is made after the other: a cut that stands was broken off, by a disk without room for its end. */
-  async #settleStanding(images: readonly string[]): Promise<void> {
+  async settleStanding(images: readonly string[]): Promise<void> {
     const { records } = this.#node;
     const standing = new Set(images.flatMap((image) => records.find(image)?.head.cut?.id ?? []));
     for (const cut of standing) await this.#settle(cut);

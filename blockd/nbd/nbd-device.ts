@@ -32,9 +32,15 @@ export interface NbdDevice {
   /** Settles when it is worth to try the read again. */
   makeReadable(offset: number, length: number): Promise<void>;
   /** May not keep `data`. */
-  write(offset: number, data: Uint8Array, fua: boolean): Promise<void> | undefined;
-  zero(offset: number, length: number, fua: boolean, keepRoom: boolean): Promise<void> | undefined;
-  trim(offset: number, length: number, fua: boolean): Promise<void> | undefined;
+  write(offset: number, data: Uint8Array, fua: boolean, isGone?: () => boolean): Promise<void> | undefined;
+  zero(
+    offset: number,
+    length: number,
+    fua: boolean,
+    keepRoom: boolean,
+    isGone?: () => boolean,
+  ): Promise<void> | undefined;
+  trim(offset: number, length: number, fua: boolean, isGone?: () => boolean): Promise<void> | undefined;
   cache(offset: number, length: number): Promise<void> | undefined;
   /** Covers every change of the device that was answered, whoever asked for it. */
   flush(): Promise<void> | undefined;

@@ -127,8 +127,9 @@ export class NbdPort {
       resume: () => void stream.resume(),
       chose: (name: string) => {
         clearTimeout(entry);
-        // It may have ended while this client made up its mind.
-        if (this.#offers.has(name)) this.#sockets.set(raw, name);
+        // It may have ended while this client made up its mind, and another one may have its name.
+        const there = this.#offers.get(name);
+        if (there !== undefined && (there === first || others.includes(there))) this.#sockets.set(raw, name);
         else raw.destroy();
       },
       ...(tls === undefined ? {} : { startTls: startTls(tls) }),

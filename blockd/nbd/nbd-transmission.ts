@@ -48,6 +48,8 @@ export class NbdTransmission {
   #waiting = 0;
   #waitingBytes = 0;
   #closed = false;
+  /** What waits yet is carried out by nobody then: the client may have asked for it elsewhere, and for more. */
+  readonly #isGone = (): boolean => this.#closed;
 
   constructor({ device, agreement, batch, reads, others, settled }: TransmissionParts) {
     this.#device = device;
@@ -135,10 +137,10 @@ export class NbdTransmission {
     const { type, offset, length } = request;
     const fua = (request.flags & COMMAND_FLAG.FUA) !== 0;
     if (type === COMMAND.FLUSH) return this.#device.flush();
-    if (type === COMMAND.WRITE) return this.#device.write(offset, data, fua);
-    if (type === COMMAND.TRIM) return this.#device.trim(offset, length, fua);
+    if (type === COMMAND.WRITE) return this.#device.write(offset, data, fua, this.#isGone);
+    if (type === COMMAND.TRIM) return this.#device.trim(offset, length, fua, this.#isGone);
     if (type === COMMAND.CACHE) return this.#device.cache(offset, length);
-    return this.#device.zero(offset, length, fua, (request.flags & COMMAND_FLAG.NO_HOLE) !== 0);
+    return this.#device.zero(offset, length, fua, (request.flags & COMMAND_FLAG.NO_HOLE) !== 0, this.#isGone);
   }
 
   async #readLater(request: Request): Promise<Outcome> {

@@ -14,7 +14,7 @@ export interface SpoiltParts {
   readonly table: VersionTable;
   readonly active: ActiveExtents;
   readonly journal: StoreJournal;
-  readonly zeros: Pick<ZeroBlocks, 'clearOthers'>;
+  readonly zeros: Pick<ZeroBlocks, 'clearOthers' | 'isBusy' | 'punched'>;
   readonly file: Pick<BlockFile, 'sumsOf'>;
   /** A barrier, if there is anything for it. */
   readonly flush: () => Promise<void> | undefined;
@@ -109,13 +109,15 @@ export class SpoiltBlocks {
 
   /** The entries of blocks that have rotted. What the disk's table has otherwise for another reason is left to its barrier. */
   async #judge(extent: number): Promise<Buffer> {
-    const { table, file } = this.#parts;
+    const { table, file, zeros } = this.#parts;
     const [first, end] = blocksOfExtent(extent, table.blocks);
+    // What is there may be gone in a moment: what is being given back is not judged by what was read before.
+    while (zeros.isBusy(first, end)) await zeros.punched;
     const sums = await file.sumsOf(first, end);
     const rotten = new RunWriter();
     for (let block = first; block < end; block++) {
       this.#unreadable.delete(block);
-      if (table.contentOf(block) !== DATA || table.isChanged(block)) continue;
+      if (table.contentOf(block) !== DATA || table.isChanged(block) || zeros.isBusy(block, block + 1)) continue;
       const sum = sums[block - first];
       if (sum === table.sumOf(block)) table.arrived(block);
       else if (sum !== undefined) addTo(rotten, table, block);

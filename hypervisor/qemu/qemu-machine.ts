@@ -102,8 +102,8 @@ export class QemuMachine implements Machine {
       const onAbort = () => reject(signal?.aborted ? signal.reason : this.#stillUp(timeoutMs));
       cutoff.addEventListener('abort', onAbort, { once: true });
       try {
-        await this.qmp.execute('system_powerdown', {});
-        await Promise.race([this.#exited.promise, aborted]);
+        const ended = this.qmp.execute('system_powerdown', {}).then(() => this.#exited.promise);
+        await Promise.race([ended, aborted]);
       } finally {
         cutoff.removeEventListener('abort', onAbort);
       }

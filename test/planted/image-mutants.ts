@@ -288,4 +288,33 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     replace: 'return [stack.layer, ',
     by: 'unit/blockd/catalogue-layers',
   },
+  {
+    name: 'a change that waits is carried out though its client is gone',
+    room: 'blockd/nbd/nbd-transmission.ts',
+    find: 'readonly #isGone = (): boolean => this.#closed;',
+    replace: 'readonly #isGone = (): boolean => false;',
+    by: 'unit/blockd/stale-writes',
+  },
+  {
+    name: 'a change that waits is carried out after the image has left and come back',
+    room: 'blockd/image/request-gate.ts',
+    find: "if (mode === 'ended') this.#era++;",
+    replace: '',
+    by: 'unit/blockd/stale-writes',
+  },
+  {
+    name: 'a client is given an export that has ended under the name of a new one',
+    room: 'blockd/nbd/nbd-port.ts',
+    find: 'there !== undefined && (there === first || others.includes(there))',
+    replace: 'there !== undefined',
+    by: 'unit/blockd/nbd-port',
+  },
+  {
+    name: 'what was let go of comes back by what its place has until that is given back',
+    room: 'blockd/store/spoilt-blocks.ts',
+    find: 'while (zeros.isBusy(first, end)) await zeros.punched;',
+    replace: '',
+    and: [{ room: 'blockd/store/spoilt-blocks.ts', find: ' || zeros.isBusy(block, block + 1)', replace: '' }],
+    by: 'unit/blockd/evicted-comes-back',
+  },
 ];

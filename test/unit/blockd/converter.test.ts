@@ -57,6 +57,16 @@ test('a pipe and a directory are refused, and nobody waits for them', async ({ d
   }
 });
 
+test('a pipe where an export is to go is a file that is there, and nobody waits for it', async ({
+  directory,
+  served,
+}) => {
+  execFileSync('sh', ['-c', 'mkfifo pipe'], { cwd: directory });
+  const state = new StillImage({ image: 'web', bytes: BLOCK_BYTES, layers: [] }, { find: () => undefined });
+  const out = { path: join(directory, 'pipe'), progress: () => undefined, signal: signal() };
+  assert.is((await refusal(converter(served).take(state, 'raw', out))).code, 'FILE_EXISTS');
+});
+
 test('a file that is not there, and one in no directory, are said in a sentence', async ({ directory, served }) => {
   const state = new StillImage({ image: 'web', bytes: BLOCK_BYTES, layers: [] }, { find: () => undefined });
   const file = join(directory, 'file');

@@ -375,4 +375,20 @@ async function spoil(disk: CrashDisk, path: string): Promise<void> {
   await file.close();
 }
 
+test('an image whose cut was broken off by a full disk can be deleted', async () => {
+  const alone = await start(new CrashDisk(), WEB);
+  await write(alone, 'web', 0, 7);
+  const { commit } = records;
+  let commits = 0;
+  records.commit = async <T>(decide: Decide<T>): Promise<T> => {
+    if (++commits === 2) throw new OperationError('ENOSPC', 'no room');
+    return commit.call(records, decide) as Promise<T>;
+  };
+  const failed = Promise.resolve(alone.calls['snapshot.create']({ snapshot: 'monday', images: ['web'] }, HERE));
+  assert.is((await refusal(failed)).code, 'ENOSPC');
+  records.commit = commit;
+  await alone.calls['image.delete']({ image: 'web' }, HERE);
+  assert.is(records.find('web'), undefined);
+});
+
 test.run();

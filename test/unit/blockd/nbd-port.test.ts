@@ -187,6 +187,20 @@ for (const [options, expected] of REFUSED) {
   });
 }
 
+test('a client that came before an export was made anew is let go when it chooses that', async () => {
+  const first = port.add(new FakeDevice(), { name: 'web', bytes: SIZE });
+  const socket = connect(port.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  await within(once(socket, 'data'));
+  first.close();
+  const second = port.add(new FakeDevice(), { name: 'web', bytes: SIZE });
+  socket.write(Buffer.concat([clientFlags(), option(7, go('web'))]));
+  socket.resume();
+  await within(once(socket, 'close'));
+  assert.is(second.connections, 0);
+  (await enter('web')).destroy();
+});
+
 test('alone: TLS files that do not go together, and an address that is taken, are said', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'nbd-port-'));
   try {
