@@ -60,11 +60,9 @@ export class ConnectionCarrier {
     this.#carrying.delete(carrying);
   }
 
-  /** The guest is gone: what is told of its connections from now on is nobody's, also where another one has its name. */
+  /** The guest is going: what is told of its connections from now on is nobody's, also where another one has its name. */
   forget(owner: string): void {
     for (const [gone, asked] of this.#asked) if (asked === owner) gone.abort();
-    this.#ends.get(owner)?.timer.cancel();
-    this.#ends.delete(owner);
   }
 
   /** Resolves when what is being asked for now is at the switches. Never rejects. */

@@ -34,25 +34,16 @@ export function toldKeys({ current, next, previous }: KeyState): [string] | [str
   return previous === undefined ? [own] : [previous, own];
 }
 
-export interface KeyMoment {
-  readonly nowMs: number;
-  /** Since when the controller tells of `toldKeys`. */
-  readonly toldMs: number | undefined;
-  /** Somebody to whom this node speaks may not have heard of the next key: with it there would be no session any more. */
-  readonly isMissed?: boolean;
-  readonly draw: () => string;
-}
-
-/** The state after the step that is due; undefined while none is. */
+/** The state after the step that is due; undefined while none is. `toldMs`: since when the controller tells of `toldKeys`. */
 export function nextKeys(
   { current, next, previous, sinceMs }: KeyState,
   { lifeMs, settleMs }: KeyTimes,
-  { nowMs, toldMs, isMissed = false, draw }: KeyMoment,
+  { nowMs, toldMs, draw }: { readonly nowMs: number; readonly toldMs: number | undefined; readonly draw: () => string },
 ): KeyState | undefined {
   if (toldMs === undefined) return undefined;
   const isSettled = nowMs - toldMs >= settleMs;
   if (next !== undefined)
-    return isSettled && !isMissed ? { current: next, previous: publicKeyOf(current), sinceMs: nowMs } : undefined;
+    return isSettled ? { current: next, previous: publicKeyOf(current), sinceMs: nowMs } : undefined;
   if (previous !== undefined) return isSettled ? { current, sinceMs } : undefined;
   // Of a key that seems to be of the future the clock has been set back since: its age is not known.
   const isOld = nowMs < sinceMs || nowMs - sinceMs >= lifeMs;

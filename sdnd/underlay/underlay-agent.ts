@@ -162,13 +162,12 @@ export class UnderlayAgent {
     const isTold = this.#isIn && String(known) === String(toldKeys(book.keys));
     this.#toldMs = isTold ? (this.#toldMs ?? clock.nowMs()) : undefined;
     const toldMs = this.#toldMs === undefined ? undefined : nowMs - (clock.nowMs() - this.#toldMs);
-    const isMissed = this.#isMissed(peers, nowMs);
-    const at = { nowMs, toldMs, isMissed, draw: () => newKeyPair().privateKey };
+    const at = { nowMs, toldMs, draw: () => newKeyPair().privateKey };
     const keys = nextKeys(book.keys, keyTimes, at);
-    const isDue = isMissed && nextKeys(book.keys, keyTimes, { ...at, isMissed: false }) !== undefined;
-    if (keys === undefined && !isDue) return;
+    if (keys === undefined) return;
     this.#toldMs = undefined;
-    if (keys === undefined) {
+    // With a key that the other end does not know there would be no session any more.
+    if (book.keys.next !== undefined && this.#isMissed(peers, nowMs)) {
       log.info({ unheard: this.#unheard }, 'a new key waits for who has not heard of it');
       return this.#joinAnew();
     }

@@ -2,8 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ALONE_MUTANTS } from './alone-mutants.ts';
+import { CONTROLLER_MUTANTS } from './controller-mutants.ts';
 import { COPY_MUTANTS } from './copy-mutants.ts';
 import { CUT_OFF_MUTANTS } from './cut-off-mutants.ts';
+import { FORWARDING_MUTANTS } from './forwarding-mutants.ts';
 import { GUEST_MUTANTS } from './guest-mutants.ts';
 import { HANDOVER_MUTANTS } from './handover-mutants.ts';
 import { IMAGE_MUTANTS } from './image-mutants.ts';
@@ -23,7 +25,7 @@ const AT_ONCE = 2;
 
 export const MUTANTS: readonly Mutant[] = [
   ...[STORE_MUTANTS, IMAGE_MUTANTS, READ_MUTANTS, READING_MUTANTS, COPY_MUTANTS, MERGE_MUTANTS, POINT_MUTANTS],
-  [HANDOVER_MUTANTS, NETWORK_MUTANTS, GUEST_MUTANTS, ALONE_MUTANTS].flat(),
+  [HANDOVER_MUTANTS, CONTROLLER_MUTANTS, FORWARDING_MUTANTS, NETWORK_MUTANTS, GUEST_MUTANTS, ALONE_MUTANTS].flat(),
   [SEAT_MUTANTS, SECURITY_MUTANTS, TRAFFIC_MUTANTS, ROLLBACK_MUTANTS, CUT_OFF_MUTANTS].flat(),
 ].flat();
 

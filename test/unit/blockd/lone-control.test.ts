@@ -288,12 +288,11 @@ test('a power cut before any step of a merge loses nothing, not even with the ca
   assert.ok(cuts > 20, `${cuts} cuts`);
 });
 
-test('a cut whose end the catalogue had no room for is settled by the next order, without a restart', async () => {
-  const alone = await start(new CrashDisk(), WEB);
+/** A snapshot of web, of which the catalogue has noted the beginning and had no room for the end. */
+async function brokenOff(alone: Started): Promise<void> {
   await write(alone, 'web', 0, 7);
   const { commit } = records;
   let commits = 0;
-  // The first begins it, the second is to end it.
   records.commit = async <T>(decide: Decide<T>): Promise<T> => {
     if (++commits === 2) throw new OperationError('ENOSPC', 'no room');
     return commit.call(records, decide) as Promise<T>;
@@ -301,6 +300,11 @@ test('a cut whose end the catalogue had no room for is settled by the next order
   const failed = Promise.resolve(alone.calls['snapshot.create']({ snapshot: 'm', images: ['web'] }, HERE));
   assert.is((await refusal(failed)).code, 'ENOSPC');
   records.commit = commit;
+}
+
+test('a cut whose end the catalogue had no room for is settled by the next order, without a restart', async () => {
+  const alone = await start(new CrashDisk(), WEB);
+  await brokenOff(alone);
   assert.not.equal(records.get('web').head.cut, null);
   await alone.calls['image.resize']({ image: 'web', bytes: 2 * WEB.bytes }, HERE);
   assert.is(records.get('web').head.cut, null);
@@ -377,16 +381,7 @@ async function spoil(disk: CrashDisk, path: string): Promise<void> {
 
 test('an image whose cut was broken off by a full disk can be deleted', async () => {
   const alone = await start(new CrashDisk(), WEB);
-  await write(alone, 'web', 0, 7);
-  const { commit } = records;
-  let commits = 0;
-  records.commit = async <T>(decide: Decide<T>): Promise<T> => {
-    if (++commits === 2) throw new OperationError('ENOSPC', 'no room');
-    return commit.call(records, decide) as Promise<T>;
-  };
-  const failed = Promise.resolve(alone.calls['snapshot.create']({ snapshot: 'monday', images: ['web'] }, HERE));
-  assert.is((await refusal(failed)).code, 'ENOSPC');
-  records.commit = commit;
+  await brokenOff(alone);
   await alone.calls['image.delete']({ image: 'web' }, HERE);
   assert.is(records.find('web'), undefined);
 });

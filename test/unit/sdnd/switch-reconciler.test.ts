@@ -1,106 +1,16 @@
-// Keeping a switch at its wanted flows: differences only, repairs, and the patience with what nobody explains.
-import {
-  applyActions,
-  encode,
-  type FlowMod,
-  type FlowStats,
-  flowMod,
-  ipv4,
-  type Message,
-  NX_RESUBMIT_IN_PORT,
-  setField,
-} from '@openflow/ofp';
-import { pino } from 'pino';
+// Keeping a switch at its wanted flows: differences only, repairs, and no more than it can take.
+import { applyActions, ipv4, NX_RESUBMIT_IN_PORT, setField } from '@openflow/ofp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { OperationError } from '../../../common/errors.ts';
 import { gateFlows } from '../../../sdnd/agent/gate.ts';
-import { type SwitchConnection, SwitchReconciler, type Wanted } from '../../../sdnd/controller/switch-reconciler.ts';
+import { SwitchReconciler, type Wanted } from '../../../sdnd/controller/switch-reconciler.ts';
 import { SwitchWatch } from '../../../sdnd/controller/switch-watch.ts';
 import type { Flow } from '../../../sdnd/flow.ts';
-import { isAgentCookie, Table } from '../../../sdnd/pipeline.ts';
+import { Table } from '../../../sdnd/pipeline.ts';
 import { forgetZone } from '../../../sdnd/security/forget-zone.ts';
-import { TurnedClock } from '../common/turned-clock.ts';
-import { CodecSwitch, portOf } from './switch-made-of-codec.ts';
-
-const log = pino({ level: 'silent' });
-
-function flowNo(number: number, cookie = 1n): Flow {
-  return { tableId: 3, priority: 1 + number, match: {}, instructions: [], cookie };
-}
-
-function flowsTo(count: number): Flow[] {
-  return Array.from({ length: count }, (_, number) => flowNo(number));
-}
-
-function wantedOf(flows: readonly Flow[]): Wanted {
-  return { flows: () => flows, since: (before) => ({ before: before.flows(), now: flows }) };
-}
-
-class Fixture implements SwitchConnection {
-  readonly peer = new CodecSwitch();
-  readonly clock = new TurnedClock();
-  wanted: readonly Flow[] | undefined = flowsTo(3);
-  reads = 0;
-  counts = 0;
-  /** Of all switches together. */
-  entries = 0;
-  mods: string[] = [];
-  /** How many flow-mods each barrier confirmed. */
-  rounds: number[] = [];
-  said: Message[] = [];
-  isLost = false;
-  isPast: (flow: Flow) => boolean = () => false;
-  readonly reconciler = new SwitchReconciler('alpha', () => this.wanted && wantedOf(this.wanted), {
-    past: () => this.isPast,
-    watch: new SwitchWatch(this.clock, () => this.entries),
-    clock: this.clock,
-    log,
-  });
-
-  async readFlows(): Promise<readonly FlowStats[]> {
-    await this.#work();
-    this.reads += 1;
-    return this.peer.stats();
-  }
-
-  async countFlows(): Promise<number> {
-    await this.#work();
-    this.counts += 1;
-    return this.peer.stats().filter(({ cookie }) => !isAgentCookie(cookie)).length;
-  }
-
-  async apply(mods: readonly FlowMod[]): Promise<void> {
-    await this.#work();
-    this.rounds.push(mods.length);
-    this.mods.push(...mods.map(({ command, priority }) => `${command} ${priority}`));
-    for (const mod of mods) this.peer.receive(encode(mod, 1));
-  }
-
-  say(messages: readonly Message[]): void {
-    this.said.push(...messages);
-  }
-
-  async #work(): Promise<void> {
-    await Promise.resolve();
-    if (this.isLost) throw new OperationError('SWITCH_LOST', 'gone');
-  }
-
-  install(...flows: readonly Flow[]): void {
-    for (const flow of flows) this.peer.receive(encode(flowMod({ command: 'add', ...flow }), 1));
-  }
-
-  /** What was sent since it was last asked. */
-  sent(): string[] {
-    return this.mods.splice(0);
-  }
-
-  /** Time passes and everything that it starts is finished. */
-  async pass(ms: number): Promise<void> {
-    this.clock.turn(ms);
-    for (let turn = 0; turn < 60; turn++) await Promise.resolve();
-  }
-}
+import { quiet } from '../common/members.ts';
+import { Fixture, flowNo, flowsTo, wantedOf } from './reconciler-stand.ts';
+import { portOf } from './switch-made-of-codec.ts';
 
 test('a rule of a group that goes while a member comes is gone before, by its own confirmation', async () => {
   const fixture = new Fixture();
@@ -255,106 +165,6 @@ test("an agent's flows are not the controller's business", async () => {
   assert.is(fixture.peer.flows.size, 5);
 });
 
-test('many flows that nobody explains are kept for ten minutes, new ones are added at once', async () => {
-  const fixture = new Fixture();
-  fixture.install(...flowsTo(20));
-  fixture.wanted = [flowNo(0), flowNo(30)];
-  await fixture.reconciler.connect(fixture, []);
-  assert.equal(fixture.sent(), ['add 31']);
-  await fixture.pass(9 * 60_000);
-  assert.equal(fixture.sent(), []);
-  const { differences } = await fixture.reconciler.verify();
-  assert.is(differences.length, 19);
-  await fixture.pass(61_000);
-  assert.is(fixture.sent().length, 19);
-  assert.is(fixture.peer.flows.size, 2);
-});
-
-test('a switch that keeps what nobody explains is not read again for each change; what is wanted of it stands there', async () => {
-  const fixture = new Fixture();
-  fixture.install(...flowsTo(20));
-  fixture.wanted = [flowNo(0)];
-  await fixture.reconciler.connect(fixture, []);
-  fixture.wanted = [flowNo(0), flowNo(5), flowNo(30)];
-  await fixture.reconciler.update();
-  assert.equal(fixture.sent(), ['add 31']);
-  fixture.isPast = () => true;
-  await fixture.reconciler.update();
-  assert.is(fixture.sent().length, 18);
-  assert.is(fixture.reads, 1);
-  assert.is(fixture.reconciler.flows, fixture.peer.flows.size);
-});
-
-test('of many flows that were never wanted here those of the known past go at once, the others wait', async () => {
-  const fixture = new Fixture();
-  fixture.install(...flowsTo(20));
-  fixture.wanted = [flowNo(0)];
-  await fixture.reconciler.connect(fixture, []);
-  assert.equal(fixture.sent(), [], 'nothing is known yet');
-  fixture.isPast = ({ priority }) => priority > 10;
-  await fixture.reconciler.update();
-  assert.is(fixture.sent().length, 10);
-  fixture.isPast = () => true;
-  await fixture.reconciler.update();
-  assert.is(fixture.sent().length, 9);
-  assert.is(fixture.peer.flows.size, 1);
-});
-
-test('flows that were wanted once are taken out at once, however many', async () => {
-  const fixture = new Fixture();
-  fixture.wanted = flowsTo(20);
-  await fixture.reconciler.connect(fixture, []);
-  fixture.sent();
-  fixture.wanted = [flowNo(0)];
-  await fixture.reconciler.update();
-  assert.is(fixture.sent().length, 19);
-});
-
-test('flows that were wanted while the switch was away are known, too', async () => {
-  const fixture = new Fixture();
-  fixture.wanted = flowsTo(20);
-  await fixture.reconciler.update();
-  fixture.install(...flowsTo(20));
-  fixture.wanted = [flowNo(0)];
-  await fixture.reconciler.connect(fixture, []);
-  assert.is(fixture.sent().length, 19);
-});
-
-test('of a switch that is away what it was to have then is remembered, and nothing that came and went since', async () => {
-  const fixture = new Fixture();
-  const { reconciler } = fixture;
-  const [first, ...others] = flowsTo(41);
-  assert.ok(first);
-  const [had, never] = [others.slice(0, 20), others.slice(20)];
-  fixture.wanted = [first, ...had];
-  await reconciler.connect(fixture, []);
-  reconciler.disconnect(fixture);
-  for (const wanted of [[first], [first, ...had, ...never], [first]]) {
-    fixture.wanted = wanted;
-    await reconciler.update();
-  }
-  fixture.sent();
-  fixture.install(...never);
-  await reconciler.connect(fixture, []);
-  assert.equal(fixture.sent().sort(), had.map(({ priority }) => `delete-strict ${priority}`).sort());
-  assert.is(fixture.peer.flows.size, 21, 'nobody knows who put those there that it was never sent');
-});
-
-test('what a switch was to have since it was away, and was sent at its return, goes at once', async () => {
-  const fixture = new Fixture();
-  const { reconciler } = fixture;
-  fixture.wanted = [flowNo(0)];
-  await reconciler.connect(fixture, []);
-  reconciler.disconnect(fixture);
-  fixture.wanted = flowsTo(20);
-  await reconciler.update();
-  await reconciler.connect(fixture, []);
-  fixture.wanted = [flowNo(0)];
-  fixture.sent();
-  await reconciler.update();
-  assert.is(fixture.sent().length, 19);
-});
-
 test('a switch of a node that is no member is left alone', async () => {
   const fixture = new Fixture();
   fixture.install(flowNo(9));
@@ -385,7 +195,7 @@ test('a fault in what is wanted while the switch is away ends no comparison', as
   };
   const watch = new SwitchWatch(fixture.clock, () => 0);
   const past = () => () => false;
-  const reconciler = new SwitchReconciler('alpha', wanted, { past, watch, clock: fixture.clock, log });
+  const reconciler = new SwitchReconciler('alpha', wanted, { past, watch, clock: fixture.clock, log: quiet });
   await reconciler.update();
   isFaulty = false;
   await reconciler.connect(fixture, []);
